@@ -1,0 +1,16 @@
+"""imapp: a self-hosted instant-messaging server.
+
+Imports point down only (import-linter enforces it):
+
+    app                     create_app(): assembles everything
+    cli                     `flask im ...`
+    api | realtime          two doors into the same house: REST | Socket.IO
+    services                the rules; the only writers; the only publishers
+    cluster | models        what nodes share | tables
+    database                transactions, column types, work off the event loop
+    events | extensions     what is pushed to clients | unbound db, migrate, socketio
+    schemas                 request bodies, representations
+    errors                  every error that a client may receive
+"""
+
+__version__ = "0.1.0"

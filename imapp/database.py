@@ -1,0 +1,204 @@
+"""Transactions, column types, and work that must not run on the event loop.
+
+Two ways to the database, no third:
+
+- `db.session` reads. It is in autocommit mode: each statement sees what is committed now, nothing lingers, and a
+  flush is refused.
+- `atomic(fn, *args)` writes: one transaction, retried when the database says that it lost a deadlock.
+
+SQLite takes one writer at a time, so its writers queue on a lock in this process (a greenlet that waited inside
+SQLite would stop the event loop, and with it the very writer it waits for) and its commits, which wait for the
+disk, run in a native thread.
+"""
+
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from flask import Flask
+from sqlalchemy import BigInteger, DateTime, Engine, Integer, event
+from sqlalchemy import TypeDecorator as SqlTypeDecorator
+from sqlalchemy.dialects import mysql
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import Session
+
+from imapp.errors import AppError, BusyError, UnavailableError
+from imapp.extensions import db
+
+T = TypeVar("T")
+
+#: Ends the table arguments of every model. Names and ids compare byte by byte; case folding is done before storing.
+TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+
+#: SQLite autoincrements only the type INTEGER; MySQL needs BIGINT.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+#: How often a transaction that lost a deadlock or a lock wait is run again.
+ATTEMPTS = 5
+
+#: MySQL errors after which the same transaction may simply be run again: lock wait timeout, deadlock.
+_RETRYABLE = frozenset({1205, 1213})
+
+#: Seconds that a SQLite writer waits for its turn before the client is told "busy".
+_SQLITE_TURN_SECONDS = 10
+
+_sqlite_turn = threading.Lock()
+
+
+class UtcDateTime(SqlTypeDecorator[datetime]):
+    """An aware UTC datetime with milliseconds; naive ones are refused (SQLite and MySQL would drop the zone)."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        """Give MySQL its fraction of a second."""
+        if dialect.name in {"mysql", "mariadb"}:
+            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
+        return dialect.type_descriptor(DateTime())
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Store UTC without the zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("naive datetime")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class ReadSession(Session):
+    """The session behind `db.session`: it reads."""
+
+    def flush(self, objects: Any = None) -> None:
+        """Refuse to write: that is what `atomic` is for."""
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("db.session reads; write inside database.atomic")
+
+
+def offload(fn: Callable[..., T], *args: Any) -> T:
+    """Run blocking native work in a thread of gevent's pool, or right here where nothing is monkey-patched."""
+    from gevent import get_hub, monkey  # not at import: tests and the command line run without a hub
+
+    if not monkey.is_module_patched("threading"):
+        return fn(*args)
+    result: T = get_hub().threadpool.apply(fn, args)
+    return result
+
+
+class _OffloadedConnection(sqlite3.Connection):
+    """A SQLite connection whose commit, which waits for the disk, leaves the event loop alone."""
+
+    def commit(self) -> None:
+        """Commit in a native thread."""
+        offload(super().commit)
+
+
+def engine_options(url: str, settings: Any) -> dict[str, Any]:
+    """Give the engine's arguments for this database URL; every wait is bounded in seconds."""
+    if url.startswith("sqlite"):
+        return {
+            "isolation_level": "AUTOCOMMIT",
+            "connect_args": {"factory": _OffloadedConnection, "timeout": _SQLITE_TURN_SECONDS},
+        }
+    return {
+        "isolation_level": "AUTOCOMMIT",
+        "pool_size": settings.db_pool_size,
+        "max_overflow": settings.db_pool_overflow,
+        "pool_timeout": settings.db_pool_timeout_seconds,
+        "pool_recycle": settings.db_pool_recycle_seconds,
+        "pool_pre_ping": True,
+        "connect_args": {
+            "charset": "utf8mb4",
+            "connect_timeout": settings.db_connect_timeout_seconds,
+            "read_timeout": settings.db_read_timeout_seconds,
+            "write_timeout": settings.db_write_timeout_seconds,
+            "init_command": "SET time_zone = '+00:00', innodb_lock_wait_timeout = 3",
+        },
+    }
+
+
+def init_database(app: Flask) -> None:
+    """Bind the listeners that SQLite needs to the app's engine."""
+    with app.app_context():
+        if db.engine.dialect.name == "sqlite":
+            event.listen(db.engine, "connect", _on_sqlite_connect)
+            event.listen(db.engine, "begin", _on_sqlite_begin)
+
+
+def _on_sqlite_connect(connection: Any, _record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_SQLITE_TURN_SECONDS * 1000}"):
+        connection.execute("PRAGMA " + pragma)
+
+
+def _on_sqlite_begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("im_write"):
+        raw: Any = connection.connection.dbapi_connection
+        offload(raw.execute, "BEGIN IMMEDIATE")
+
+
+def writing_engine() -> Engine:
+    """Give the engine in the mode of a write transaction."""
+    if db.engine.dialect.name == "sqlite":
+        return db.engine.execution_options(im_write=True)
+    return db.engine.execution_options(isolation_level="READ COMMITTED")
+
+
+@contextmanager
+def writer_turn() -> Iterator[None]:
+    """Wait for the turn to write (SQLite only); raises BusyError when it does not come."""
+    if db.engine.dialect.name != "sqlite":
+        yield
+        return
+    if not _sqlite_turn.acquire(timeout=_SQLITE_TURN_SECONDS):
+        raise BusyError
+    try:
+        yield
+    finally:
+        _sqlite_turn.release()
+
+
+def atomic(fn: Callable[..., T], *args: Any) -> T:
+    """Run `fn(session, *args)` in one write transaction and commit it.
+
+    `fn` may be run more than once. Raises UnavailableError when the database does not answer: whether the
+    transaction was committed is then unknown.
+    """
+    for attempt in range(ATTEMPTS):
+        try:
+            return _run_once(fn, args)
+        except DBAPIError as exc:
+            if not is_retryable(exc) or attempt == ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
+    raise AssertionError("unreachable")
+
+
+def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+    with writer_turn(), Session(writing_engine(), expire_on_commit=False) as session, session.begin():
+        return fn(session, *args)
+
+
+def is_retryable(exc: DBAPIError) -> bool:
+    """Tell whether the database rolled back and asks to try again."""
+    args = getattr(exc.orig, "args", ())
+    return bool(args) and args[0] in _RETRYABLE
+
+
+def as_app_error(exc: BaseException) -> AppError | None:
+    """Translate "the database does not answer" for clients; None for everything else."""
+    if isinstance(exc, PoolTimeoutError):
+        return BusyError(retry_after=1)
+    if isinstance(exc, OperationalError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated):
+        return UnavailableError(retry_after=1)
+    return None

@@ -1,0 +1,234 @@
+"""Every error that a client may receive, on either door.
+
+An error is a class: its `code` is protocol (clients branch on it), its `status` is the HTTP answer, its
+`message` is for people. `api/errors.py` renders it as RFC 9457 problem+json, `realtime/dispatch.py` as an ack
+`{"ok": false, "error": {...}}`. Nothing else in the code base turns failures into answers.
+"""
+
+from typing import Any
+
+
+class AppError(Exception):
+    """Base of all errors that are answers rather than bugs."""
+
+    code = "internal_error"
+    status = 500
+    message = "Something went wrong on the server."
+
+    def __init__(
+        self, message: str | None = None, *, fields: list[dict[str, str]] | None = None, retry_after: float | None = None
+    ) -> None:
+        """`fields`: [{"field", "message"}] of a bad input; `retry_after`: seconds."""
+        super().__init__(message or self.message)
+        self.message = message or self.message
+        self.fields = fields
+        self.retry_after = retry_after
+
+    def payload(self) -> dict[str, Any]:
+        """The error as it stands in an ack."""
+        body: dict[str, Any] = {"code": self.code, "message": self.message}
+        if self.fields:
+            body["errors"] = self.fields
+        if self.retry_after is not None:
+            body["retry_after"] = round(self.retry_after, 3)
+        return body
+
+
+# -- input -----------------------------------------------------------------------------------------------------
+
+
+class InvalidInputError(AppError):
+    """The input does not fit the schema; `fields` says where."""
+
+    code = "invalid_input"
+    status = 422
+    message = "The input is not valid."
+
+
+class MalformedError(AppError):
+    """The body is not JSON, or the packet is not what the protocol allows."""
+
+    code = "malformed"
+    status = 400
+    message = "The request could not be read."
+
+
+class UnknownCommandError(AppError):
+    code = "unknown_command"
+    status = 404
+    message = "There is no such command."
+
+
+class BinaryNotAllowedError(AppError):
+    code = "binary_not_allowed"
+    status = 400
+    message = "Commands carry JSON, not binary data."
+
+
+class TooLargeError(AppError):
+    code = "too_large"
+    status = 413
+    message = "The content is larger than this server accepts."
+
+
+class NotFoundError(AppError):
+    code = "not_found"
+    status = 404
+    message = "There is no such thing, or you may not see it."
+
+
+class ForbiddenError(AppError):
+    code = "forbidden"
+    status = 403
+    message = "You may not do this."
+
+
+class ConflictError(AppError):
+    code = "conflict"
+    status = 409
+    message = "This does not fit the present state."
+
+
+# -- load ------------------------------------------------------------------------------------------------------
+
+
+class RateLimitedError(AppError):
+    """Too many of one kind; `retry_after` says when to come back."""
+
+    code = "rate_limited"
+    status = 429
+    message = "Too many requests. Try again later."
+
+
+class BusyError(AppError):
+    """The write queue is full: nothing was stored, the same client_id may be sent again."""
+
+    code = "busy"
+    status = 503
+    message = "The server is busy. Send it again with the same client_id."
+
+
+class UnavailableError(AppError):
+    """The database did not answer: whether the write was stored is unknown, a retry with the same client_id tells."""
+
+    code = "unavailable"
+    status = 503
+    message = "The server cannot reach its database. Send it again with the same client_id."
+
+
+# -- identity --------------------------------------------------------------------------------------------------
+
+
+class InvalidTokenError(AppError):
+    code = "invalid_token"
+    status = 401
+    message = "The token is not valid."
+
+
+class TokenExpiredError(AppError):
+    code = "token_expired"
+    status = 401
+    message = "The token has expired. Refresh it."
+
+
+class SessionRevokedError(AppError):
+    code = "session_revoked"
+    status = 401
+    message = "This session has ended. Log in again."
+
+
+class BadCredentialsError(AppError):
+    """One answer for an unknown account and a wrong password."""
+
+    code = "bad_credentials"
+    status = 401
+    message = "The account or the password is wrong."
+
+
+class UsernameTakenError(ConflictError):
+    code = "username_taken"
+    message = "This username is taken."
+
+
+# -- contacts --------------------------------------------------------------------------------------------------
+
+
+class BlockedError(ForbiddenError):
+    code = "blocked"
+    message = "One of you has blocked the other."
+
+
+class NotAContactError(ForbiddenError):
+    code = "not_a_contact"
+    message = "You are not in each other's contacts."
+
+
+class AlreadyContactsError(ConflictError):
+    code = "already_contacts"
+    message = "You are in each other's contacts already."
+
+
+class RequestHandledError(ConflictError):
+    code = "request_handled"
+    message = "This request has been handled already."
+
+
+# -- groups ----------------------------------------------------------------------------------------------------
+
+
+class NotAMemberError(ForbiddenError):
+    code = "not_a_member"
+    message = "You are not a member of this conversation."
+
+
+class RoleRequiredError(ForbiddenError):
+    code = "role_required"
+    message = "Your role in this group does not allow it."
+
+
+class MutedError(ForbiddenError):
+    code = "muted"
+    message = "You are muted in this group."
+
+
+class GroupFullError(ConflictError):
+    code = "group_full"
+    message = "The group has reached its member limit."
+
+
+class GroupDissolvedError(ConflictError):
+    code = "group_dissolved"
+    message = "The group has been dissolved."
+
+
+class JoinNotAllowedError(ForbiddenError):
+    code = "join_not_allowed"
+    message = "This group can be joined by invitation only."
+
+
+class OwnerMustTransferError(ConflictError):
+    code = "owner_must_transfer"
+    message = "Transfer the ownership or dissolve the group first."
+
+
+# -- messages --------------------------------------------------------------------------------------------------
+
+
+class ClientIdConflictError(ConflictError):
+    code = "client_id_conflict"
+    message = "This client_id was used for another message."
+
+
+class WindowClosedError(ConflictError):
+    code = "window_closed"
+    message = "It is too late to change this message."
+
+
+class MessageRecalledError(ConflictError):
+    code = "message_recalled"
+    message = "This message has been recalled."
+
+
+class TextTooLongError(TooLargeError):
+    code = "text_too_long"
+    message = "The text is too long."

@@ -1,0 +1,70 @@
+"""The base classes and field types that all schemas share."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+ItemT = TypeVar("ItemT")
+
+#: Largest id: a signed 64-bit integer, the widest that both databases store.
+MAX_ID = 2**63 - 1
+
+
+def now() -> datetime:
+    """The present time in UTC, cut to milliseconds, as it will be read back."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Format as RFC 3339 in UTC with milliseconds, for example `2026-11-23T19:30:00.123Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def _digits_to_int(value: Any) -> Any:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
+        return int(value)
+    return value
+
+
+def _without_nul(value: str) -> str:
+    if "\x00" in value:
+        raise ValueError("must not contain NUL")
+    return value
+
+
+#: An id: a positive integer; a string of digits is taken too, because ids travel as JSON object keys.
+Id = Annotated[int, BeforeValidator(_digits_to_int), Field(ge=1, le=MAX_ID)]
+
+#: A position in a conversation (seq or change) that a client already has; 0 is "nothing yet".
+Position = Annotated[int, Field(ge=0, le=MAX_ID)]
+
+#: A time on the wire.
+Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+
+#: Text of people: anything but NUL (lone surrogates and invalid UTF-8 are refused by the JSON parser).
+Text = Annotated[str, AfterValidator(_without_nul)]
+
+
+class In(BaseModel):
+    """What a client sends: exact types, no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Out(BaseModel):
+    """What the server sends; built from rows or by name, and the documents are generated from it."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object."""
+        return self.model_dump(mode="json")
+
+
+class Page(Out, Generic[ItemT]):
+    """One page of a list; `next_cursor` asks for the following one, null means that this was the last."""
+
+    items: list[ItemT]
+    next_cursor: str | None = None
