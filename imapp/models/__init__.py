@@ -1,0 +1,33 @@
+"""The tables. Law of the folder: columns, indexes and the reason for each; no queries, no rules.
+
+Importing this package registers every table with the metadata, which the migrations are compared against.
+"""
+
+from imapp.models.changes import Change
+from imapp.models.contacts import Block, Contact, ContactRequest
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.groups import Group, JoinRequest
+from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Reaction
+from imapp.models.own_state import ServerState, UserState
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+
+__all__ = [
+    "Block",
+    "Change",
+    "Contact",
+    "ContactRequest",
+    "Conversation",
+    "ConversationMember",
+    "DeviceSession",
+    "Group",
+    "HiddenMessage",
+    "JoinRequest",
+    "Mention",
+    "Message",
+    "MessageEdit",
+    "Reaction",
+    "ServerState",
+    "User",
+    "UserState",
+]

@@ -1,0 +1,50 @@
+"""Groups: what a group conversation has beyond its messages and members."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from imapp.database import TABLE_OPTIONS, UtcDateTime
+from imapp.extensions import Base
+
+
+class Group(Base):
+    """The settings of a group; its id is the id of its conversation, whose row is locked to change them."""
+
+    __tablename__ = "chat_groups"
+    __table_args__ = (TABLE_OPTIONS,)
+
+    id: Mapped[int] = mapped_column(BigInteger, ForeignKey("conversations.id"), primary_key=True, autoincrement=False)
+    owner_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(100))
+    announcement: Mapped[str] = mapped_column(Text, default="")
+    description: Mapped[str] = mapped_column(String(500), default="")
+    avatar_url: Mapped[str | None] = mapped_column(String(500))
+    #: open, approval or invitation.
+    join_policy: Mapped[str] = mapped_column(String(12))
+    #: Equal to the number of members that have not left; changed under the lock of the conversation only.
+    member_count: Mapped[int] = mapped_column(Integer)
+    member_limit: Mapped[int] = mapped_column(Integer)
+    is_muted_all: Mapped[bool] = mapped_column(Boolean, default=False)
+    dissolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class JoinRequest(Base):
+    """One user's wish to join one group; asking again after a refusal reuses the row."""
+
+    __tablename__ = "join_requests"
+    # Owners and admins read "pending requests of this group, oldest first".
+    __table_args__ = (Index("ix_join_requests_group_id_status", "group_id", "status", "created_at"), TABLE_OPTIONS)
+
+    group_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("chat_groups.id"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)
+    #: Who proposed the user, null when the user asked.
+    inviter_id: Mapped[int | None] = mapped_column(BigInteger)
+    message: Mapped[str] = mapped_column(String(200), default="")
+    #: pending, accepted, rejected or cancelled.
+    status: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    handled_by: Mapped[int | None] = mapped_column(BigInteger)
