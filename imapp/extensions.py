@@ -1,13 +1,21 @@
 """The Flask extensions, unbound: `create_app` binds them.
 
-`socketio` is created here so that services can publish and doors can register without importing the app.
+`socketio` is created here so that services can publish and doors can register without importing the app, and
+`settings` stands for the settings of the app at hand.
 """
 
+from typing import TYPE_CHECKING
+
+from flask import current_app
 from flask_migrate import Migrate
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
+from werkzeug.local import LocalProxy
+
+if TYPE_CHECKING:
+    from config import Settings
 
 
 class Base(DeclarativeBase):
@@ -26,3 +34,6 @@ class Base(DeclarativeBase):
 db = SQLAlchemy(model_class=Base, disable_autonaming=True)
 migrate = Migrate()
 socketio = SocketIO()
+
+#: The settings of the app at hand (needs an app context).
+settings: "Settings" = LocalProxy(lambda: current_app.config["IMAPP"])  # type: ignore[assignment]  # a proxy

@@ -1,0 +1,105 @@
+"""What a message of each type carries in `content`.
+
+Files are references for now: a URL that the client can fetch, with what is needed to show it before it is fetched.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AnyUrl, Field, JsonValue, TypeAdapter
+
+from imapp.schemas.base import In, Text
+
+MessageType = Literal["text", "image", "file", "voice", "video", "location", "custom"]
+
+#: Messages of this type are written by the server only: membership and settings, as lines in the timeline.
+SYSTEM = "system"
+
+_url = TypeAdapter(AnyUrl)
+
+
+def _safe_url(value: str) -> str:
+    """Allow http(s) and paths on this server: a `javascript:` link must not reach a client."""
+    if value.startswith("/") and not value.startswith("//"):
+        return value
+    if _url.validate_python(value).scheme not in {"http", "https"}:
+        raise ValueError("must be an http(s) URL or a path on this server")
+    return value
+
+
+Url = Annotated[Text, Field(min_length=1, max_length=2000), AfterValidator(_safe_url)]
+Name = Annotated[Text, Field(min_length=1, max_length=255)]
+Bytes = Annotated[int, Field(ge=0, le=2**53)]
+Pixels = Annotated[int, Field(ge=1, le=100_000)]
+Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
+
+
+class TextContent(In):
+    """Plain text; its greatest length is a setting."""
+
+    text: Annotated[Text, Field(min_length=1)]
+
+
+class FileContent(In):
+    """Any file."""
+
+    url: Url
+    name: Name
+    size: Bytes | None = None
+    mime_type: Annotated[Text, Field(max_length=127)] | None = None
+
+
+class ImageContent(In):
+    """A picture, with its size in pixels so that the client can keep the place for it."""
+
+    url: Url
+    name: Name | None = None
+    size: Bytes | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
+    thumbnail_url: Url | None = None
+
+
+class VideoContent(ImageContent):
+    """A film."""
+
+    duration_ms: Milliseconds | None = None
+
+
+class VoiceContent(In):
+    """A spoken message."""
+
+    url: Url
+    duration_ms: Milliseconds
+    size: Bytes | None = None
+
+
+class LocationContent(In):
+    """A place on Earth, WGS 84 degrees."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90, strict=False)]
+    longitude: Annotated[float, Field(ge=-180, le=180, strict=False)]
+    name: Name | None = None
+    address: Annotated[Text, Field(max_length=500)] | None = None
+
+
+CONTENTS: dict[str, type[In]] = {
+    "text": TextContent,
+    "image": ImageContent,
+    "file": FileContent,
+    "voice": VoiceContent,
+    "video": VideoContent,
+    "location": LocationContent,
+}
+
+#: For the generated documents: what `content` may be.
+CONTENT_SCHEMA: dict[str, Any] = {
+    "anyOf": [model.model_json_schema() for model in CONTENTS.values()] + [{"type": "object", "title": "CustomContent"}]
+}
+
+Content = Annotated[dict[str, JsonValue], Field(json_schema_extra=CONTENT_SCHEMA)]
+
+
+def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:
+    """Validate `content` for its type; a custom one may be any JSON object."""
+    model = CONTENTS.get(kind)
+    return content if model is None else model.model_validate(content).model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,199 @@
+"""Messages: what clients send and what they get."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from imapp.schemas.base import Id, In, Moment, Out, Position, rfc3339
+from imapp.schemas.contents import Content, MessageType, check_content
+
+_MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
+
+
+def message_id(conversation_id: int, seq: int) -> str:
+    """The id of a message on the wire."""
+    return f"{conversation_id}-{seq}"
+
+
+def split_message_id(value: str) -> tuple[int, int]:
+    """Give (conversation_id, seq); raises ValueError for anything that is not a message id."""
+    match = _MESSAGE_ID.match(value)
+    if match is None:
+        raise ValueError("not a message id")
+    return int(match[1]), int(match[2])
+
+
+def _checked_message_id(value: Any) -> Any:
+    if isinstance(value, str):
+        split_message_id(value)
+    return value
+
+
+MessageId = Annotated[str, BeforeValidator(_checked_message_id), Field(examples=["12-345"])]
+
+#: Chosen by the sender, unique per sender: the key of "nothing is shown twice". A UUID is a good choice.
+ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+
+Emoji = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x20]+$")]
+
+
+class MessageDraft(In):
+    """A message as its author sends it."""
+
+    client_id: ClientId
+    type: MessageType
+    content: Content
+    reply_to: MessageId | None = None
+    #: User ids; "all" mentions everybody and is for owners and admins.
+    mentions: Annotated[list[Id | Literal["all"]], Field(max_length=50)] = []
+
+    @model_validator(mode="after")
+    def _content_fits_the_type(self) -> "MessageDraft":
+        object.__setattr__(self, "content", check_content(self.type, self.content))
+        return self
+
+
+class SendMessage(MessageDraft):
+    """Exactly one of conversation_id, to_user_id and group_id says where to."""
+
+    conversation_id: Id | None = None
+    to_user_id: Id | None = None
+    group_id: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_target(self) -> "SendMessage":
+        if sum(target is not None for target in (self.conversation_id, self.to_user_id, self.group_id)) != 1:
+            raise ValueError("give exactly one of conversation_id, to_user_id and group_id")
+        return self
+
+
+class ForwardMessage(In):
+    """Send what another message says to one conversation, user or group."""
+
+    client_id: ClientId
+    message_id: MessageId
+    conversation_id: Id
+
+
+class EditMessage(In):
+    """New content of the author's own message, of the same type."""
+
+    message_id: MessageId
+    content: Content
+
+
+class MessageRef(In):
+    """A message."""
+
+    message_id: MessageId
+
+
+class React(In):
+    """Set (or with remove, take back) one's emoji on a message."""
+
+    message_id: MessageId
+    emoji: Emoji
+    remove: bool = False
+
+
+class HideMessages(In):
+    """Delete messages for oneself only."""
+
+    message_ids: Annotated[list[MessageId], Field(min_length=1, max_length=100)]
+
+
+class ReactionOut(Out):
+    """How often one emoji stands on a message, and the first 20 users who set it."""
+
+    emoji: str
+    count: int
+    user_ids: list[int]
+
+
+class MessageOut(Out):
+    """A message. `seq` numbers messages; `change` is the number of the latest alteration of this one."""
+
+    id: str
+    conversation_id: int
+    seq: int
+    change: int
+    sender_id: int
+    client_id: str | None
+    type: Literal["text", "image", "file", "voice", "video", "location", "custom", "system"]
+    content: dict[str, JsonValue]
+    reply_to: str | None
+    forwarded_from: str | None
+    mentions: list[int | Literal["all"]]
+    reactions: list[ReactionOut]
+    created_at: Moment
+    edited_at: Moment | None
+    recalled_at: Moment | None
+    pinned_at: Moment | None
+    pinned_by: int | None
+
+
+class MessageAck(Out):
+    """The stored message; `duplicate` tells that this client_id had been stored before."""
+
+    message: MessageOut
+    duplicate: bool
+
+
+class MessageResult(Out):
+    """A message after an alteration."""
+
+    message: MessageOut
+
+
+class EditOut(Out):
+    """What a message said before an edit."""
+
+    change: int
+    content: dict[str, JsonValue]
+    edited_at: Moment
+
+
+class HistoryPage(Out):
+    """Messages, newest first when asked with `before`, oldest first with `after`."""
+
+    items: list[MessageOut]
+    has_more: bool
+
+
+class HistoryQuery(In):
+    """Either `before` or `after` a seq; without both the newest page."""
+
+    before: Position | None = None
+    after: Position | None = None
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+
+
+def message_wire(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Represent a row of `messages` (shape: MessageOut). Built by hand: this is the hot path."""
+    conversation_id = row["conversation_id"]
+    return {
+        "id": f"{conversation_id}-{row['seq']}",
+        "conversation_id": conversation_id,
+        "seq": row["seq"],
+        "change": row["change"],
+        "sender_id": row["sender_id"],
+        "client_id": row["client_id"],
+        "type": row["type"],
+        "content": orjson.loads(row["content"]),
+        "reply_to": f"{conversation_id}-{row['reply_to_seq']}" if row["reply_to_seq"] else None,
+        "forwarded_from": row["forwarded_from"],
+        "mentions": orjson.loads(row["mentions"]) if row["mentions"] else [],
+        "reactions": orjson.loads(row["reactions"]) if row["reactions"] else [],
+        "created_at": rfc3339(row["created_at"]),
+        "edited_at": _moment(row["edited_at"]),
+        "recalled_at": _moment(row["recalled_at"]),
+        "pinned_at": _moment(row["pinned_at"]),
+        "pinned_by": row["pinned_by"],
+    }
+
+
+def _moment(value: Any) -> str | None:
+    return None if value is None else rfc3339(value)
