@@ -1,0 +1,35 @@
+"""Device sessions: where an account is logged in."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from imapp.database import TABLE_OPTIONS, BigId, UtcDateTime
+from imapp.extensions import Base
+
+
+class DeviceSession(Base):
+    """One login on one device. Tokens carry its id; when it ends they are refused, whatever they say.
+
+    The refresh token is single-use: `refresh_hash` knows the only one that counts, without being able to make it.
+    """
+
+    __tablename__ = "device_sessions"
+    # The list of a user's devices, newest first.
+    __table_args__ = (Index("ix_device_sessions_user_id_id", "user_id", "id"), TABLE_OPTIONS)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
+    device_name: Mapped[str] = mapped_column(String(100), default="")
+    platform: Mapped[str] = mapped_column(String(32), default="")
+    #: Address at the last login or refresh; 45 characters hold any IPv6 address.
+    ip: Mapped[str] = mapped_column(String(45), default="")
+    user_agent: Mapped[str] = mapped_column(String(255), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: The session ends by itself then; every refresh moves it.
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: SHA-256 (hex) of the jti of the current refresh token.
+    refresh_hash: Mapped[str] = mapped_column(String(64))
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
