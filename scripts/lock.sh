@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Pin requirements.in and requirements-dev.in, with hashes, for every supported Python and platform.
+#
+# Usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]
+#
+# Without an argument existing pins stay. Needs uv (https://docs.astral.sh/uv/) on the PATH or in .venv.
+# Exit codes: 0 done, 1 no uv or no solution.
+set -euo pipefail
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+PATH="$PWD/.venv/bin:$PATH"
+command -v uv >/dev/null || { echo "lock.sh: uv is missing: install it first" >&2; exit 1; }
+
+compile() {
+    # Only the ordinary index counts: neither this machine's extra indexes nor its local wheels may leak in.
+    env -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
+        uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
+        --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "scripts/lock.sh" "$@"
+}
+
+echo "Pinning the runtime ..."
+compile requirements.in --output-file requirements.txt "$@"
+echo "Pinning the tests and checks ..."
+compile requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt "$@"
