@@ -1,0 +1,79 @@
+"""How input is checked on both doors, and the field types that only input has."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+
+from imapp.errors import InvalidInputError, MalformedError
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+#: Deepest nesting of a JSON value that is taken in; what is written out again stays far from any parser's limit.
+MAX_DEPTH = 32
+
+
+def _moment(value: Any) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("must be a time in RFC 3339")
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise ValueError("must have a zone")
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError) as exc:
+        raise ValueError("must be a time in RFC 3339, with its zone") from exc
+
+
+#: A time that a client sends: a string in RFC 3339 with its zone.
+MomentIn = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
+
+#: Length of a page.
+Limit = Annotated[int, Field(ge=1, le=200)]
+
+#: Where a list goes on: `next_cursor` of the page before, to be sent back as it came.
+Cursor = Annotated[str, Field(min_length=1, max_length=300)]
+
+
+def parse(model: type[ModelT], value: Any) -> ModelT:
+    """Check JSON against a schema; raises InvalidInputError that says which fields are wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as exc:
+        raise _invalid(exc) from None
+
+
+def parse_strings(model: type[ModelT], value: dict[str, str]) -> ModelT:
+    """Check a query string against a schema: numbers and booleans are read from their text."""
+    try:
+        return model.model_validate_strings(value)
+    except ValidationError as exc:
+        raise _invalid(exc) from None
+
+
+def require_plain(value: Any) -> None:
+    """Refuse what no text of people needs and databases or clients choke on: deep nesting, NUL in a string.
+
+    Raises MalformedError. It walks level by level, so that depth costs no stack.
+    """
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        if any(isinstance(item, str) and "\x00" in item for item in level):
+            raise MalformedError("A string contains NUL.")
+        level = [child for item in level for child in _children(item)]
+        if not level:
+            return
+    raise MalformedError("The JSON is nested too deeply.")
+
+
+def _children(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return [*item.keys(), *item.values()]
+    return item if isinstance(item, list) else []
+
+
+def _invalid(exc: ValidationError) -> InvalidInputError:
+    """Name the fields, never the values: they may be secrets."""
+    errors = exc.errors(include_url=False, include_context=False, include_input=False)
+    fields = [{"field": ".".join(map(str, error["loc"]))[:100], "message": error["msg"]} for error in errors[:20]]
+    return InvalidInputError(fields=fields)
