@@ -71,6 +71,18 @@ class TooLargeError(AppError):
     message = "The content is larger than this server accepts."
 
 
+class UnsupportedMediaTypeError(AppError):
+    code = "unsupported_media_type"
+    status = 415
+    message = "The body must be JSON, sent as application/json."
+
+
+class MethodNotAllowedError(AppError):
+    code = "method_not_allowed"
+    status = 405
+    message = "This address does not take that method."
+
+
 class NotFoundError(AppError):
     code = "not_found"
     status = 404
@@ -143,6 +155,28 @@ class BadCredentialsError(AppError):
     code = "bad_credentials"
     status = 401
     message = "The account or the password is wrong."
+
+
+class AccountDisabledError(ForbiddenError):
+    """Told only to who knows the password."""
+
+    code = "account_disabled"
+    message = "This account has been disabled."
+
+
+class WeakPasswordError(InvalidInputError):
+    code = "weak_password"
+    message = "This password is too easy to guess."
+
+
+class InvalidUsernameError(InvalidInputError):
+    code = "invalid_username"
+    message = "A username has 2 to 32 letters, digits, dots, hyphens or underscores, and no blanks."
+
+
+class RegistrationClosedError(ForbiddenError):
+    code = "registration_closed"
+    message = "This server takes no registrations."
 
 
 class UsernameTakenError(ConflictError):
