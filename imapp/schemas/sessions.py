@@ -1,0 +1,85 @@
+"""Logging in and the devices that are logged in."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from imapp.schemas.base import In, Moment, Out, Text
+from imapp.schemas.users import MeOut, Nickname, Password, Username
+
+#: Longest token that is looked at; ours have about 400 characters.
+Token = Annotated[str, Field(min_length=1, max_length=2048)]
+
+
+class DeviceIn(In):
+    """What the client says about itself, shown in the user's list of devices."""
+
+    name: Annotated[Text, Field(max_length=100)] = ""
+    platform: Annotated[Text, Field(max_length=32)] = ""
+
+
+class RegisterIn(In):
+    """A new account; the nickname is the username until it is given."""
+
+    username: Username
+    password: Password
+    nickname: Nickname | None = None
+    device: DeviceIn = DeviceIn()
+
+
+class LoginIn(In):
+    """The account's username, in any case."""
+
+    account: Annotated[str, Field(min_length=1, max_length=320)]
+    password: Password
+    device: DeviceIn = DeviceIn()
+
+
+class RefreshIn(In):
+    """The refresh token of the latest answer; it can be used once."""
+
+    refresh_token: Token
+
+
+class PasswordIn(In):
+    """A change of password ends all other sessions."""
+
+    old_password: Password
+    new_password: Password
+
+
+class TokensOut(Out):
+    """A logged-in session; `expires_in` is the lifetime of the access token in seconds."""
+
+    user: MeOut
+    access_token: str
+    refresh_token: str
+    expires_in: int
+
+
+class SessionOut(Out):
+    """One device that is logged in; `current` marks the one that asks."""
+
+    id: int
+    device_name: str
+    platform: str
+    ip: str
+    user_agent: str
+    created_at: Moment
+    last_used_at: Moment
+    expires_at: Moment
+    current: bool
+
+
+class SessionsOut(Out):
+    """All devices that are logged in, the latest login first."""
+
+    items: list[SessionOut]
+    next_cursor: str | None = None
+
+
+class ClientInfo(Out):
+    """Where a request comes from."""
+
+    ip: str
+    user_agent: str

@@ -1,0 +1,63 @@
+"""Accounts: what clients send and what they get."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, EmailStr, Field
+
+from imapp.schemas.base import In, Moment, Out, Text
+from imapp.schemas.validation import Cursor, Limit
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+#: Upper bound only: services/users.py says which names are allowed, by PRECIS.
+Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])]
+
+#: Upper bound only: services/passwords.py holds the rules. 1,024 keeps the hash's work and the memory bounded.
+Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
+
+Nickname = Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=50)]
+
+#: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
+AvatarUrl = Annotated[Text, Field(max_length=500, pattern=r"^(https?://[^\s/]|/[^\s/\\])\S*$")]
+
+Phone = Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9][0-9 ()-]{3,30}$")]
+
+
+class UserOut(Out):
+    """An account as everybody sees it."""
+
+    id: int
+    username: str
+    nickname: str
+    avatar_url: str | None
+    bio: str
+    created_at: Moment
+
+
+class MeOut(UserOut):
+    """An account as its owner sees it."""
+
+    email: str | None
+    phone: str | None
+    is_operator: bool
+
+
+class ProfileIn(In):
+    """Fields that are left out stay as they are; null clears."""
+
+    nickname: Nickname | None = None
+    avatar_url: AvatarUrl | None = None
+    bio: Annotated[Text, Field(max_length=500)] | None = None
+    email: EmailStr | None = None
+    phone: Phone | None = None
+
+
+class UsersQuery(In):
+    """The beginning of a username or a nickname."""
+
+    query: Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=64)]
+    limit: Annotated[Limit, Field(le=50)] = 20
+    cursor: Cursor | None = None
