@@ -1,5 +1,6 @@
 """Logging in and the devices that are logged in."""
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -71,15 +72,9 @@ class SessionOut(Out):
     current: bool
 
 
-class SessionsOut(Out):
-    """All devices that are logged in, the latest login first."""
-
-    items: list[SessionOut]
-    next_cursor: str | None = None
-
-
-class ClientInfo(Out):
-    """Where a request comes from."""
+@dataclass(frozen=True)
+class ClientInfo:
+    """Where a request comes from; what the session's row has no room for is cut."""
 
     ip: str
     user_agent: str

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, EmailStr, Field
+from pydantic import BeforeValidator, Field
 
 from imapp.schemas.base import In, Moment, Out, Text
 from imapp.schemas.validation import Cursor, Limit
@@ -22,6 +22,9 @@ Nickname = Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_l
 
 #: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
 AvatarUrl = Annotated[Text, Field(max_length=500, pattern=r"^(https?://[^\s/]|/[^\s/\\])\S*$")]
+
+#: Shape only: whether it can be reached is not known before a mail has arrived.
+Email = Annotated[Text, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
 
 Phone = Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9][0-9 ()-]{3,30}$")]
 
@@ -51,7 +54,7 @@ class ProfileIn(In):
     nickname: Nickname | None = None
     avatar_url: AvatarUrl | None = None
     bio: Annotated[Text, Field(max_length=500)] | None = None
-    email: EmailStr | None = None
+    email: Email | None = None
     phone: Phone | None = None
 
 
