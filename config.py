@@ -1,0 +1,181 @@
+"""Reads the environment once, at start, and keeps the secrets of a first start.
+
+Besides gunicorn.conf.py nothing else reads the environment. `python config.py` prints docs/settings.md.
+"""
+
+import difflib
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+from annotated_types import Ge, Le
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from settings import Allowed, Settings
+
+__all__ = ["Settings", "SettingsError", "load_settings", "reference"]
+
+#: Variables with this prefix belong to the tests.
+_TESTS_PREFIX = "IM_TEST_"
+
+#: Stands in for the secret while the folder in which it lies is not known yet.
+_NO_SECRET = "0" * 32
+
+#: The first field of each part of the reference.
+_PARTS = {
+    "env": "The node",
+    "database_url": "Database",
+    "secret_key": "Secrets and tokens",
+    "password_min_length": "Passwords",
+    "private_messages": "Messages and groups",
+    "sync_changes_default": "Sync",
+    "allowed_origins": "Connections",
+    "committer_batch_max": "The write queue",
+    "rate_limits": "Rate limits",
+}
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text has one line for each problem."""
+
+
+def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read and check the settings, make the data folder, and generate the secrets that nobody gave.
+
+    Raises SettingsError.
+    """
+    given = {name: environ[var] for name, var in _variables().items() if environ.get(var)}
+    problems = list(_unknown(environ))
+    try:
+        settings = Settings.model_validate({"secret_key": _NO_SECRET, **given})
+    except ValidationError as exc:
+        problems += [line for error in exc.errors() if (line := _problem(error, given))]
+    if problems:
+        raise SettingsError("\n".join(problems))
+
+    _make_folder(settings.data_dir)
+    if "secret_key" in given:
+        return settings
+    return Settings.model_validate({**given, **_kept_secrets(settings.data_dir / "secrets.env")})
+
+
+def _variables() -> dict[str, str]:
+    return {name: Settings.variable(name) for name in Settings.model_fields}
+
+
+def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
+    known = set(_variables().values())
+    for var in sorted(environ):
+        if var.startswith("IM_") and not var.startswith(_TESTS_PREFIX) and var not in known:
+            close = difflib.get_close_matches(var, known, n=1)
+            yield f"{var} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
+
+
+def _problem(error: ErrorDetails, given: Mapping[str, str]) -> str | None:
+    """Say what is wrong in one line; None for what only follows from another problem."""
+    if error["type"] == "default_factory_not_called":
+        return None
+    name = str(error["loc"][0])
+    info = Settings.model_fields[name]
+    shown = repr(given[name]) if info.repr else "****"
+    why = str(error["ctx"]["error"]) if error["type"] == "value_error" else f"it must be {allowed(info)}"
+    return f"{Settings.variable(name)}={shown} cannot be used: {why}."
+
+
+def allowed(info: FieldInfo) -> str:
+    """Say in words what a field's value may be."""
+    for mark in info.metadata:
+        if isinstance(mark, Allowed):
+            return mark.words
+    if get_origin(info.annotation) is Literal:
+        return "one of " + ", ".join(get_args(info.annotation))
+    if info.annotation is bool:
+        return "on or off"
+    least = next(mark.ge for mark in info.metadata if isinstance(mark, Ge))
+    most = next(mark.le for mark in info.metadata if isinstance(mark, Le))
+    return f"a whole number from {least} to {most}"
+
+
+# -- the data folder and its secrets -------------------------------------------------------------------------
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as exc:
+        raise SettingsError(f"IM_DATA_DIR={str(folder)!r} cannot be used: {exc.strerror}.") from exc
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise SettingsError(f"IM_DATA_DIR={str(folder)!r} cannot be used: no permission to write there.")
+
+
+def _kept_secrets(file: Path) -> dict[str, str]:
+    try:
+        if not file.exists():
+            _generate(file)
+        return _read(file)
+    except OSError as exc:
+        raise SettingsError(f"The secrets in {file} cannot be used: {exc.strerror}.") from exc
+
+
+def _generate(file: Path) -> None:
+    """Write a new secret; whoever comes second keeps the first one's, and nobody ever reads half a file."""
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(descriptor, f"SECRET_KEY={secrets.token_urlsafe(48)}\n".encode())
+    os.fsync(descriptor)
+    os.close(descriptor)
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _read(file: Path) -> dict[str, str]:
+    if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SettingsError(f"The secrets in {file} can be read by others: run chmod 600 on it.")
+    pairs = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines() if "=" in line)
+    found = {name: pairs.get(name.upper(), "").strip() for name in ("secret_key", "secret_key_previous")}
+    if len(found["secret_key"].encode()) < 32:
+        raise SettingsError(
+            f"{file} holds no SECRET_KEY of 32 bytes or more: correct it, or remove it for a new one."
+        )
+    return {name: value for name, value in found.items() if value}
+
+
+# -- the reference -------------------------------------------------------------------------------------------
+
+
+def reference() -> str:
+    """Write docs/settings.md."""
+    return "".join(_reference_lines())
+
+
+def _reference_lines() -> Iterator[str]:
+    yield "# Settings\n\n"
+    yield "Read from the environment, once, at start. An unknown `IM_` variable or an unusable value is one\n"
+    yield "line on standard error and exit code 2. `flask im settings` prints what is in force.\n"
+    for name, info in Settings.model_fields.items():
+        if name in _PARTS:
+            yield f"\n## {_PARTS[name]}\n\n| variable | default | allowed | meaning |\n|---|---|---|---|\n"
+        variable = Settings.variable(name)
+        yield f"| `{variable}` | {_default(name, info)} | {allowed(info)} | {info.description} |\n"
+
+
+def _default(name: str, info: FieldInfo) -> str:
+    plain: dict[str, Any] = {"data_dir": "instance/", "secret_key": None, "database_url": None}
+    value = plain.get(name, info.default)
+    if value is None or value == ():
+        return ""
+    return f"`{'on' if value is True else value}`"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,250 @@
+"""What an operator may decide: each setting's type, limits, default and meaning.
+
+Constructing `Settings(...)` reads nothing, so a test says all that it wants; `config.load_settings()` reads
+the environment. The variable of `data_dir` is IM_DATA_DIR; the names that other software shares
+(DATABASE_URL, PORT, ...) have no prefix. docs/settings.md is written from this file.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from limits import parse_many
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.fields import FieldInfo
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PROJECT = Path(__file__).resolve().parent
+
+#: Variables whose names are a convention beyond this project.
+_UNPREFIXED = {"database_url", "redis_url", "node_id", "secret_key", "secret_key_previous", "host", "port"}
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What a value may be, in words, where the type alone does not say it."""
+
+    words: str
+
+
+def _database_url(value: str) -> str:
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("it must be a SQLAlchemy URL") from None
+    if url.drivername in {"mysql", "mariadb"}:
+        url = url.set(drivername=f"{url.drivername}+pymysql")
+    if url.drivername not in {"sqlite", "mysql+pymysql", "mariadb+pymysql"}:
+        raise ValueError(f"{url.drivername} is not supported: sqlite:///, mysql:// and mariadb:// are")
+    if not url.database or url.database == ":memory:":
+        raise ValueError("it must name a database (in SQLite: a file)")
+    return url.render_as_string(hide_password=False)
+
+
+def _no_cluster_yet(_value: str) -> str:
+    raise ValueError("this version runs as a single node: unset it")
+
+
+def _secret(value: str) -> str:
+    if len(value.encode()) < 32:
+        raise ValueError("it must be 32 bytes or longer")
+    return value
+
+
+def _rate(value: str) -> str:
+    try:
+        parse_many(value)
+    except ValueError:
+        raise ValueError("it must be like 10/minute or 30/second;600/hour") from None
+    return value
+
+
+def _origins(value: Any) -> Any:
+    if isinstance(value, str):
+        return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+    return value
+
+
+def _upper(value: Any) -> Any:
+    return value.upper() if isinstance(value, str) else value
+
+
+Folder = Annotated[
+    Path, AfterValidator(lambda path: path.expanduser().resolve()), Allowed("a folder that can be written to")
+]
+DatabaseUrl = Annotated[
+    str,
+    AfterValidator(_database_url),
+    Allowed("sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or mariadb://..."),
+]
+ClusterUrl = Annotated[str, AfterValidator(_no_cluster_yet)]
+Secret = Annotated[str, AfterValidator(_secret), Allowed("32 bytes or longer")]
+Rate = Annotated[str, AfterValidator(_rate), Allowed("like 10/minute or 30/second;600/hour")]
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,]+)$")]
+Name = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")
+]
+Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
+Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+
+
+class Settings(BaseModel):
+    """All settings of one node. Reads no environment; raises pydantic.ValidationError."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    env: Literal["production", "development", "test"] = Field(
+        "production", description="production refuses to load test data."
+    )
+    node_id: Name = Field("node-1", description="This node's name; every node of a cluster has its own.")
+    host: Host = Field("127.0.0.1", description="The address to listen on. 0.0.0.0 is every IPv4 address.")
+    port: int = Field(8080, ge=1, le=65_535, description="The port to listen on.")
+    data_dir: Folder = Field(
+        PROJECT / "instance", description="The embedded database's and the secrets' folder."
+    )
+    log_level: Level = Field("INFO", description="The least severe kind of line that is logged.")
+    shutdown_timeout_seconds: int = Field(
+        10, ge=1, le=300, description="How long a stopping node may finish its work."
+    )
+    stats_visibility: Literal["everyone", "operators"] = Field(
+        "everyone",
+        description="Who may see how many users are online, and who: every logged-in user, or operators.",
+    )
+
+    database_url: DatabaseUrl = Field(
+        default_factory=lambda data: f"sqlite:///{data['data_dir']}/imapp.db",
+        repr=False,
+        description="Where the data is. Unset: SQLite in IM_DATA_DIR.",
+    )
+    redis_url: Annotated[ClusterUrl | None, Allowed("unset, in this version")] = Field(
+        None, repr=False, description="What connects the nodes of a cluster. Not in this version yet."
+    )
+    db_pool_size: int = Field(10, ge=1, le=200, description="Connections kept open to MySQL or MariaDB.")
+    db_pool_overflow: int = Field(10, ge=0, le=200, description="Further connections that a peak may open.")
+    db_pool_timeout_seconds: int = Field(
+        3, ge=1, le=60, description="How long a request waits for a free connection."
+    )
+    db_pool_recycle_seconds: int = Field(
+        1800, ge=60, le=28_000, description="Greatest age of a connection; below wait_timeout."
+    )
+    db_connect_timeout_seconds: int = Field(3, ge=1, le=60, description="How long connecting may take.")
+    db_read_timeout_seconds: int = Field(
+        5, ge=1, le=600, description="How long the database may take to answer."
+    )
+    db_write_timeout_seconds: int = Field(
+        5, ge=1, le=600, description="How long the database may take to accept."
+    )
+
+    secret_key: Secret = Field(
+        repr=False,
+        description="Signs the tokens. Unset: generated on the first start, in IM_DATA_DIR/secrets.env.",
+    )
+    secret_key_previous: Annotated[Secret | None, Allowed("32 bytes or longer")] = Field(
+        None,
+        repr=False,
+        description="The key before the present one: its tokens stay valid until they expire.",
+    )
+    access_token_seconds: int = Field(900, ge=5, le=86_400, description="How long an access token is valid.")
+    refresh_token_seconds: int = Field(
+        30 * 86_400, ge=60, le=366 * 86_400, description="How long a device away stays logged in."
+    )
+    token_expiring_lead_seconds: int = Field(
+        60, ge=1, le=3600, description="How long ahead a client is told of the end."
+    )
+
+    password_min_length: int = Field(8, ge=8, le=64, description="The shortest password, in characters.")
+    argon2_memory_kib: int = Field(
+        19_456, ge=8, le=4_194_304, description="Memory of one password hash, in KiB."
+    )
+    argon2_time_cost: int = Field(2, ge=1, le=100, description="Passes over that memory.")
+    argon2_parallelism: int = Field(1, ge=1, le=16, description="Lanes of one password hash.")
+    argon2_concurrency: int = Field(
+        2, ge=1, le=64, description="Password hashes at one time; the others wait."
+    )
+
+    private_messages: Literal["anyone", "contacts"] = Field("anyone", description="Who may write to a user.")
+    message_text_max_chars: int = Field(
+        8000, ge=1, le=60_000, description="The longest text message, in characters."
+    )
+    message_content_max_bytes: int = Field(
+        16_384, ge=256, le=60_000, description="The largest content of another, as JSON."
+    )
+    recall_window_seconds: int = Field(
+        120, ge=0, le=366 * 86_400, description="How long a message may be recalled. 0: never."
+    )
+    edit_window_seconds: int = Field(
+        86_400, ge=0, le=366 * 86_400, description="How long a message may be edited. 0: never."
+    )
+    group_member_limit: int = Field(500, ge=2, le=10_000, description="The most members of a group.")
+    group_receipts_max_members: int = Field(
+        100, ge=0, le=10_000, description="Up to this size, members see who has read."
+    )
+
+    sync_changes_default: int = Field(50, ge=1, le=500, description="Changes of one conversation in a sync.")
+    sync_changes_max: int = Field(
+        500, ge=1, le=500, description="The most that a client may ask for instead."
+    )
+    sync_total_max: int = Field(
+        2000, ge=1, le=10_000, description="Changes in one whole answer; the rest is paged."
+    )
+
+    allowed_origins: Annotated[
+        tuple[Origin, ...],
+        BeforeValidator(_origins),
+        Allowed("origins like https://chat.example.org, separated by commas, or *"),
+    ] = Field((), description="Web pages of other origins that may connect. Unset: only this server's own.")
+    max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
+    ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
+    ping_timeout_seconds: int = Field(
+        20, ge=1, le=300, description="How long the answer to a probe may take."
+    )
+    connect_timeout_seconds: int = Field(
+        5, ge=1, le=60, description="How long a fresh socket may take to log in."
+    )
+    max_payload_bytes: int = Field(
+        65_536, ge=1024, le=10_000_000, description="The largest packet that a socket may send."
+    )
+    request_max_bytes: int = Field(
+        262_144, ge=1024, le=10_000_000, description="The largest body of a REST request."
+    )
+
+    committer_batch_max: int = Field(256, ge=1, le=1000, description="Writes that one commit takes at most.")
+    committer_queue_max: int = Field(
+        10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".'
+    )
+
+    rate_limits: bool = Field(True, description="Whether there are rate limits at all. Off: for load tests.")
+    rate_login_per_account: Rate = Field("10/minute", description="Log-in attempts on one account.")
+    rate_login_per_address: Rate = Field("60/minute", description="Log-in attempts from one address.")
+    rate_register_per_address: Rate = Field("30/minute", description="Registrations from one address.")
+    rate_refresh_per_address: Rate = Field("120/minute", description="Token refreshes from one address.")
+    rate_messages_per_user: Rate = Field("30/second;900/minute", description="Messages sent by one user.")
+    rate_commands_per_user: Rate = Field(
+        "60/second;1800/minute", description="Commands and REST calls of one user, those above included."
+    )
+    rate_search_per_user: Rate = Field("60/minute", description="User searches of one user.")
+    rate_contact_requests_per_user: Rate = Field(
+        "30/minute", description="Contact requests sent by one user."
+    )
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Name the environment variable of a field."""
+        return field.upper() if field in _UNPREFIXED else f"IM_{field.upper()}"
+
+    def masked(self) -> dict[str, str]:
+        """Give every variable with its effective value; secrets show only whether they are set."""
+        return {
+            self.variable(name): self._shown(name, info) for name, info in type(self).model_fields.items()
+        }
+
+    def _shown(self, name: str, info: FieldInfo) -> str:
+        value = getattr(self, name)
+        if name == "database_url":
+            return make_url(value).render_as_string(hide_password=True)
+        if not info.repr:
+            return "****" if value else ""
+        if isinstance(value, bool):
+            return "on" if value else "off"
+        return ",".join(value) if isinstance(value, tuple) else str(value if value is not None else "")
