@@ -164,6 +164,13 @@ class AccountDisabledError(ForbiddenError):
     message = "This account has been disabled."
 
 
+class WrongPasswordError(ForbiddenError):
+    """The present password, asked for again before a change, is another one."""
+
+    code = "wrong_password"
+    message = "The present password is wrong."
+
+
 class WeakPasswordError(InvalidInputError):
     code = "weak_password"
     message = "This password is too easy to guess."

@@ -16,8 +16,12 @@ class DeviceSession(Base):
     """
 
     __tablename__ = "device_sessions"
-    # The list of a user's devices, newest first.
-    __table_args__ = (Index("ix_device_sessions_user_id_id", "user_id", "id"), TABLE_OPTIONS)
+    __table_args__ = (
+        # The list of a user's devices, newest first.
+        Index("ix_device_sessions_user_id_id", "user_id", "id"),
+        # An id never comes back: a token of a deleted session must not fit a new one.
+        {**TABLE_OPTIONS, "sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))

@@ -1,0 +1,45 @@
+"""Who is calling: the one check of a token that both doors use."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from imapp.errors import SessionRevokedError
+from imapp.extensions import db
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+from imapp.schemas.base import now
+from imapp.services import tokens
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A user at one device; `expires_at` is when the token that proved it ends."""
+
+    user_id: int
+    session_id: int
+    expires_at: datetime
+    is_operator: bool = False
+
+
+def authenticate(token: str) -> Actor:
+    """Verify an access token and that its session still counts, with one query by primary key.
+
+    Raises InvalidTokenError, TokenExpiredError or SessionRevokedError.
+    """
+    claims = tokens.verify(token, "access")
+    row = _session_and_user(claims)
+    if row is None or row.revoked_at or row.disabled_at or row.expires_at <= now():
+        raise SessionRevokedError
+    return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator)
+
+
+def _session_and_user(claims: tokens.Claims) -> Any:
+    query = (
+        select(DeviceSession.revoked_at, DeviceSession.expires_at, User.disabled_at, User.is_operator)
+        .join(User, User.id == DeviceSession.user_id)
+        .where(DeviceSession.id == claims.session_id, DeviceSession.user_id == claims.user_id)
+    )
+    return db.session.execute(query).one_or_none()

@@ -1,0 +1,166 @@
+"""Getting in and out: registration, log-in, refresh, log-out, change of password."""
+
+import logging
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from imapp.cluster import limits
+from imapp.database import atomic
+from imapp.errors import (
+    AccountDisabledError,
+    BadCredentialsError,
+    InvalidUsernameError,
+    SessionRevokedError,
+    WrongPasswordError,
+)
+from imapp.extensions import settings
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+from imapp.schemas.base import now
+from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, RegisterIn, TokensOut
+from imapp.schemas.users import MeOut
+from imapp.services import passwords, sessions, tokens, users
+
+log = logging.getLogger(__name__)
+
+
+def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
+    """Create an account and log it in.
+
+    Raises InvalidUsernameError, UsernameTakenError, WeakPasswordError, RateLimitedError, BusyError.
+    """
+    limits.hit("register_per_address", limits.address_key(client.ip))
+    fields = _new_account(body.username, body.password, body.nickname)
+    token_id = tokens.new_token_id()
+    user, row = atomic(_register, fields, token_id, body.device, client)
+    log.info("user %d registered", user.id)
+    return _answer(user, row.id, token_id)
+
+
+def create_account(username: str, password: str, nickname: str | None, is_operator: bool) -> MeOut:
+    """Create an account by the operator's hand; raises as `register` does, without its limits."""
+    fields = {**_new_account(username, password, nickname), "is_operator": is_operator}
+    return MeOut.model_validate(atomic(users.create_user, fields))
+
+
+def login(body: LoginIn, client: ClientInfo) -> TokensOut:
+    """Open a session.
+
+    An unknown account and a wrong password get the same answer after the same work. Raises BadCredentialsError,
+    AccountDisabledError (told only to who knows the password), RateLimitedError, BusyError.
+    """
+    key = _key_or_none(body.account)
+    limits.hit("login_per_address", limits.address_key(client.ip))
+    limits.hit("login_per_account", key or "")
+    user = users.find_by_key(key) if key else None
+    if not passwords.is_correct(body.password, user.password_hash if user else None) or user is None:
+        raise BadCredentialsError
+    if user.disabled_at is not None:
+        raise AccountDisabledError
+    token_id = tokens.new_token_id()
+    row, ended = atomic(_login, user.id, _new_hash(user, body.password), (token_id, body.device, client))
+    sessions.close_sockets(ended)
+    return _answer(user, row.id, token_id)
+
+
+def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
+    """Spend a refresh token for new tokens.
+
+    A spent one that comes again means that two parties hold it: the session ends. Raises InvalidTokenError,
+    TokenExpiredError, SessionRevokedError, RateLimitedError.
+    """
+    limits.hit("refresh_per_address", limits.address_key(client.ip))
+    claims = tokens.verify(refresh_token, "refresh")
+    token_id = tokens.new_token_id()
+    outcome = atomic(_rotate, claims, token_id, client)
+    if outcome == "reused":
+        log.warning("a spent refresh token of user %d came again: session %d ended", claims.user_id, claims.session_id)
+        sessions.close_sockets([claims.session_id])
+    if isinstance(outcome, str):
+        raise SessionRevokedError
+    return _answer(outcome, claims.session_id, token_id)
+
+
+def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
+    """Set a new password and end the user's other sessions.
+
+    Raises WrongPasswordError, WeakPasswordError, RateLimitedError, BusyError.
+    """
+    user = users.get_row(actor_id)
+    limits.hit("login_per_account", user.username_key)
+    if not passwords.is_correct(body.old_password, user.password_hash):
+        raise WrongPasswordError
+    passwords.require_strong(body.new_password, user.username_key, user.nickname)
+    new_hash = passwords.hash_password(body.new_password)
+    sessions.close_sockets(atomic(_change_password, actor_id, session_id, new_hash))
+    log.info("user %d changed the password", actor_id)
+
+
+def _new_account(username: str, password: str, nickname: str | None) -> dict[str, str]:
+    """Check a new account and give its columns."""
+    key = users.username_key(username)
+    passwords.require_strong(password, key, nickname or "")
+    users.require_free(key)
+    return {
+        "username": username,
+        "username_key": key,
+        "nickname": nickname or username,
+        "password_hash": passwords.hash_password(password),
+    }
+
+
+def _register(
+    session: Session, fields: dict[str, str], token_id: str, device: DeviceIn, client: ClientInfo
+) -> tuple[User, DeviceSession]:
+    user = users.create_user(session, fields)
+    row, _ = sessions.open_session(session, user.id, token_id, device, client)
+    return user, row
+
+
+def _key_or_none(account: str) -> str | None:
+    try:
+        return users.username_key(account)
+    except InvalidUsernameError:
+        return None
+
+
+def _new_hash(user: User, password: str) -> str | None:
+    """The hash by the present parameters, if the stored one was made with others."""
+    return passwords.hash_password(password) if passwords.needs_rehash(user.password_hash) else None
+
+
+def _login(
+    session: Session, user_id: int, new_hash: str | None, opening: tuple[str, DeviceIn, ClientInfo]
+) -> tuple[DeviceSession, list[int]]:
+    if new_hash is not None:
+        session.get_one(User, user_id).password_hash = new_hash
+    return sessions.open_session(session, user_id, *opening)
+
+
+def _rotate(
+    session: Session, claims: tokens.Claims, token_id: str, client: ClientInfo
+) -> User | Literal["ended", "reused"]:
+    row = session.get(DeviceSession, claims.session_id, with_for_update=True)
+    user = session.get(User, claims.user_id)
+    if row is None or row.revoked_at or row.expires_at <= now() or user is None or user.disabled_at:
+        return "ended"
+    if row.refresh_hash != sessions.token_hash(claims.token_id):
+        row.revoked_at = now()
+        return "reused"
+    sessions.renew(row, token_id, client)
+    return user
+
+
+def _change_password(session: Session, user_id: int, session_id: int, new_hash: str) -> list[int]:
+    session.get_one(User, user_id, with_for_update=True).password_hash = new_hash
+    return sessions.revoke_all_but(session, user_id, session_id)
+
+
+def _answer(user: User, session_id: int, token_id: str) -> TokensOut:
+    return TokensOut(
+        user=MeOut.model_validate(user),
+        access_token=tokens.issue("access", user.id, session_id, tokens.new_token_id()),
+        refresh_token=tokens.issue("refresh", user.id, session_id, token_id),
+        expires_in=settings.access_token_seconds,
+    )

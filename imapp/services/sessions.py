@@ -1,0 +1,101 @@
+"""Device sessions: opening, listing and ending them. Ending one closes its sockets."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from imapp.cluster import bus
+from imapp.database import atomic
+from imapp.errors import NotFoundError
+from imapp.extensions import db, settings
+from imapp.models.sessions import DeviceSession
+from imapp.schemas.base import Page, now
+from imapp.schemas.sessions import ClientInfo, DeviceIn, SessionOut
+
+#: Devices of one user; one more ends the oldest.
+MAX_SESSIONS = 50
+
+
+def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
+    """The caller's devices, the latest login first; `session_id` is the one that asks."""
+    alive = select(DeviceSession).where(DeviceSession.user_id == actor_id, *_alive()).order_by(DeviceSession.id.desc())
+    items = [_represent(row, row.id == session_id) for row in db.session.scalars(alive)]
+    return Page[SessionOut](items=items)
+
+
+def revoke_session(actor_id: int, session_id: int) -> None:
+    """End one of the caller's sessions; raises NotFoundError."""
+    if not atomic(_revoke, actor_id, DeviceSession.id == session_id):
+        raise NotFoundError
+    close_sockets([session_id])
+
+
+def revoke_others(actor_id: int, session_id: int) -> None:
+    """End all of the caller's sessions but this one."""
+    close_sockets(atomic(revoke_all_but, actor_id, session_id))
+
+
+def open_session(
+    session: Session, user_id: int, token_id: str, device: DeviceIn, client: ClientInfo
+) -> tuple[DeviceSession, list[int]]:
+    """Insert a session and give it with the ids of those that had to end for it. Part of a transaction."""
+    moment = now()
+    session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id, _over(moment)))
+    row = DeviceSession(
+        user_id=user_id, device_name=device.name, platform=device.platform, created_at=moment, last_used_at=moment
+    )
+    renew(row, token_id, client)
+    session.add(row)
+    session.flush()
+    return row, _revoke_oldest(session, user_id)
+
+
+def renew(row: DeviceSession, token_id: str, client: ClientInfo) -> None:
+    """Let the session last from now on, with this refresh token as its only one. Part of a transaction."""
+    row.refresh_hash = token_hash(token_id)
+    row.last_used_at = now()
+    row.expires_at = row.last_used_at + timedelta(seconds=settings.refresh_token_seconds)
+    row.ip, row.user_agent = client.ip[:45], client.user_agent[:255]
+
+
+def revoke_all_but(session: Session, user_id: int, session_id: int) -> list[int]:
+    """End the user's other sessions and give their ids. Part of a transaction."""
+    return _revoke(session, user_id, DeviceSession.id != session_id)
+
+
+def close_sockets(session_ids: list[int]) -> None:
+    """Tell the connections of ended sessions why, and close them."""
+    for session_id in session_ids:
+        bus.disconnect_session(session_id, "session_revoked")
+
+
+def token_hash(token_id: str) -> str:
+    """What is stored of a refresh token: enough to know it, too little to make it."""
+    return hashlib.sha256(token_id.encode()).hexdigest()
+
+
+def _alive() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    return DeviceSession.revoked_at.is_(None), DeviceSession.expires_at > now()
+
+
+def _over(moment: datetime) -> ColumnElement[bool]:
+    return or_(DeviceSession.revoked_at.is_not(None), DeviceSession.expires_at <= moment)
+
+
+def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[int]:
+    ids = list(session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive())))
+    session.execute(update(DeviceSession).where(DeviceSession.id.in_(ids)).values(revoked_at=now()))
+    return ids
+
+
+def _revoke_oldest(session: Session, user_id: int) -> list[int]:
+    newest = select(DeviceSession.id).where(DeviceSession.user_id == user_id, *_alive())
+    ids = list(session.scalars(newest.order_by(DeviceSession.id.desc()).offset(MAX_SESSIONS)))
+    return _revoke(session, user_id, DeviceSession.id.in_(ids)) if ids else []
+
+
+def _represent(row: DeviceSession, is_current: bool) -> SessionOut:
+    fields = {name: getattr(row, name) for name in SessionOut.model_fields if name != "current"}
+    return SessionOut(**fields, current=is_current)

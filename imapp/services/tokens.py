@@ -1,0 +1,109 @@
+"""Access and refresh tokens: JWTs that this server signs and nobody else reads.
+
+Nothing in a token chooses how it is checked: one algorithm, one issuer, one audience, and a `kid` that can only name
+one of the two keys that are active. The former key keeps its tokens valid while a new one takes over.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import jwt
+
+from imapp.errors import InvalidTokenError, TokenExpiredError
+from imapp.extensions import settings
+from imapp.schemas.base import now
+
+Kind = Literal["access", "refresh"]
+
+_ALGORITHM = "HS256"
+_ISSUER = "imapp"
+_AUDIENCE = "imapp"
+_REQUIRED = ["exp", "iat", "iss", "aud", "sub", "sid", "jti", "typ"]
+
+#: How far the clocks of two nodes may differ.
+_LEEWAY = timedelta(seconds=5)
+
+_jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a verified token says."""
+
+    user_id: int
+    session_id: int
+    token_id: str
+    expires_at: datetime
+
+
+def new_token_id() -> str:
+    """A name for one token, with 128 random bits."""
+    return secrets.token_urlsafe(16)
+
+
+def issue(kind: Kind, user_id: int, session_id: int, token_id: str, lifetime: timedelta | None = None) -> str:
+    """Sign a token; the lifetime is the settings' unless one is given."""
+    issued = now()
+    payload: dict[str, Any] = {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "iat": issued,
+        "exp": issued + (lifetime or _lifetime(kind)),
+        "sub": str(user_id),
+        "sid": session_id,
+        "jti": token_id,
+        "typ": kind,
+    }
+    key = settings.secret_key
+    return _jwt.encode(payload, key, algorithm=_ALGORITHM, headers={"kid": key_id(key)})
+
+
+def verify(token: str, kind: Kind) -> Claims:
+    """Check a token of this kind; raises TokenExpiredError, and InvalidTokenError for every other fault."""
+    try:
+        key = _key_of(token)
+        payload = _jwt.decode(
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            issuer=_ISSUER,
+            audience=_AUDIENCE,
+            leeway=_LEEWAY,
+            options={"require": _REQUIRED},
+        )
+        if payload["typ"] != kind:
+            raise InvalidTokenError
+        return _claims(payload)
+    except jwt.ExpiredSignatureError:
+        raise TokenExpiredError from None
+    except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
+        raise InvalidTokenError from None
+
+
+def key_id(key: str) -> str:
+    """The public name of a key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:8]
+
+
+def _lifetime(kind: Kind) -> timedelta:
+    return timedelta(seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds)
+
+
+def _key_of(token: str) -> str:
+    named = jwt.get_unverified_header(token).get("kid")
+    for key in (settings.secret_key, settings.secret_key_previous):
+        if key is not None and named == key_id(key):
+            return key
+    raise InvalidTokenError
+
+
+def _claims(payload: dict[str, Any]) -> Claims:
+    return Claims(
+        user_id=int(payload["sub"]),
+        session_id=int(payload["sid"]),
+        token_id=str(payload["jti"]),
+        expires_at=datetime.fromtimestamp(payload["exp"], UTC),
+    )

@@ -1,0 +1,161 @@
+"""Accounts: creating them, profiles, search."""
+
+import unicodedata
+from typing import Any
+
+from precis_i18n import get_profile
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from imapp.cluster import limits
+from imapp.database import atomic
+from imapp.errors import InvalidInputError, InvalidUsernameError, NotFoundError, UsernameTakenError
+from imapp.extensions import db
+from imapp.models.own_state import UserState
+from imapp.models.users import User
+from imapp.schemas.base import Page, now
+from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
+
+#: Greater than every character that a name can have: the end of a range of prefixes.
+_LAST = "\U0010ffff"
+
+_precis = get_profile("UsernameCaseMapped")
+
+
+def username_key(username: str) -> str:
+    """What a username is compared by: PRECIS UsernameCaseMapped (RFC 8265); raises InvalidUsernameError."""
+    try:
+        key: str = _precis.enforce(username)
+    except UnicodeEncodeError:
+        raise InvalidUsernameError from None
+    if not 2 <= len(key) <= 32 or not all(char.isalnum() or char in "._-" or _is_mark(char) for char in key):
+        raise InvalidUsernameError
+    return key
+
+
+def create_user(session: Session, fields: dict[str, Any]) -> User:
+    """Insert an account with its counter; raises UsernameTakenError. Part of a transaction."""
+    user = User(created_at=now(), **fields)
+    user.nickname_key = nickname_key(user.nickname)
+    session.add(user)
+    try:
+        session.flush()
+    except IntegrityError:
+        raise UsernameTakenError from None
+    session.add(UserState(user_id=user.id))
+    return user
+
+
+def require_free(key: str) -> None:
+    """Spare the work of hashing for a name that is taken; raises UsernameTakenError."""
+    if find_by_key(key) is not None:
+        raise UsernameTakenError
+
+
+def find_by_key(key: str) -> User | None:
+    """The account with this username key."""
+    return db.session.execute(select(User).where(User.username_key == key)).scalar_one_or_none()
+
+
+def get_me(actor_id: int) -> MeOut:
+    """The caller's own account."""
+    return MeOut.model_validate(get_row(actor_id))
+
+
+def get_user(user_id: int) -> UserOut:
+    """Another's account, as everybody sees it; raises NotFoundError."""
+    return UserOut.model_validate(get_row(user_id))
+
+
+def update_me(actor_id: int, changes: ProfileIn) -> MeOut:
+    """Change the fields of the caller's profile that are given."""
+    return atomic(_update, actor_id, changes.model_dump(exclude_unset=True))
+
+
+def search(actor_id: int, query: UsersQuery) -> Page[UserOut]:
+    """Find accounts by the beginning of their username, then by that of their nickname.
+
+    Both are read as a range of an index, so it costs the same however many accounts there are. Raises
+    InvalidInputError for a cursor that is not ours and RateLimitedError.
+    """
+    limits.hit("search_per_user", actor_id)
+    by, after_key, after_id = _read_cursor(query.cursor)
+    found: list[tuple[str, User]] = []
+    if by == "u":
+        found = [("u", user) for user in _rows(_by_username(query.query, after_key), query.limit + 1)]
+        after_key, after_id = "", 0
+    if len(found) <= query.limit:
+        rest = _by_nickname(query.query, after_key, after_id)
+        found += [("n", user) for user in _rows(rest, query.limit + 1 - len(found))]
+    page = found[: query.limit]
+    cursor = _write_cursor(*page[-1]) if len(found) > query.limit else None
+    return Page[UserOut](items=[UserOut.model_validate(user) for _, user in page], next_cursor=cursor)
+
+
+def nickname_key(nickname: str) -> str:
+    """What search compares a nickname by: compatible forms and case are one."""
+    return unicodedata.normalize("NFKC", nickname).casefold()[:64]
+
+
+def _is_mark(char: str) -> bool:
+    """Marks belong to letters: without them half of the world's scripts could not be written."""
+    return unicodedata.category(char) in {"Mn", "Mc"}
+
+
+def get_row(user_id: int) -> User:
+    """The row of an account; raises NotFoundError."""
+    user = db.session.get(User, user_id, populate_existing=True)
+    if user is None:
+        raise NotFoundError
+    return user
+
+
+def _update(session: Session, user_id: int, changes: dict[str, Any]) -> MeOut:
+    user = session.get_one(User, user_id)
+    for name, value in changes.items():
+        setattr(user, name, value)
+    user.nickname_key = nickname_key(user.nickname)
+    session.flush()
+    return MeOut.model_validate(user)
+
+
+def _by_username(prefix: str, after: str) -> Select[tuple[User]]:
+    key = unicodedata.normalize("NFKC", prefix).lower()
+    return (
+        select(User)
+        .where(User.username_key >= key, User.username_key < key + _LAST, User.username_key > after)
+        .order_by(User.username_key)
+    )
+
+
+def _by_nickname(prefix: str, after: str, after_id: int) -> Select[tuple[User]]:
+    """Those whose username matches too have been found by it."""
+    key, name = nickname_key(prefix), unicodedata.normalize("NFKC", prefix).lower()
+    later: ColumnElement[bool] = or_(
+        User.nickname_key > after, and_(User.nickname_key == after, User.id > after_id)
+    )
+    return (
+        select(User)
+        .where(User.nickname_key >= key, User.nickname_key < key + _LAST, later)
+        .where(or_(User.username_key < name, User.username_key >= name + _LAST))
+        .order_by(User.nickname_key, User.id)
+    )
+
+
+def _rows(query: Select[tuple[User]], limit: int) -> list[User]:
+    return list(db.session.scalars(query.where(User.disabled_at.is_(None)).limit(limit)))
+
+
+def _write_cursor(by: str, user: User) -> str:
+    return f"u:0:{user.username_key}" if by == "u" else f"n:{user.id}:{user.nickname_key}"
+
+
+def _read_cursor(cursor: str | None) -> tuple[str, str, int]:
+    if cursor is None:
+        return "u", "", 0
+    by, _, rest = cursor.partition(":")
+    number, _, key = rest.partition(":")
+    if by not in {"u", "n"} or not (number.isascii() and number.isdigit() and len(number) < 19):
+        raise InvalidInputError(fields=[{"field": "cursor", "message": "Not a cursor of this list"}])
+    return by, key, int(number)
