@@ -5,20 +5,25 @@ the environment. The variable of `data_dir` is IM_DATA_DIR; the names that other
 (DATABASE_URL, PORT, ...) have no prefix. docs/settings.md is written from this file.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from limits import parse_many
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
 
 PROJECT = Path(__file__).resolve().parent
 
 #: Variables whose names are a convention beyond this project.
 _UNPREFIXED = {"database_url", "redis_url", "node_id", "secret_key", "secret_key_previous", "host", "port"}
+
+
+# Checked by pattern rather than by SQLAlchemy and limits: gunicorn's master reads the settings, and what it
+# imports is imported before gevent has patched it in the worker.
+_DATABASE_URL = re.compile(r"sqlite:///(?!:memory:).+|(mysql|mariadb)(\+pymysql)?://[^/\s]+/\w[^\s]*")
+_RATE = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
+_RATES = rf"^{_RATE}(;{_RATE})*$"
 
 
 @dataclass(frozen=True)
@@ -29,17 +34,11 @@ class Allowed:
 
 
 def _database_url(value: str) -> str:
-    try:
-        url = make_url(value)
-    except ArgumentError:
-        raise ValueError("it must be a SQLAlchemy URL") from None
-    if url.drivername in {"mysql", "mariadb"}:
-        url = url.set(drivername=f"{url.drivername}+pymysql")
-    if url.drivername not in {"sqlite", "mysql+pymysql", "mariadb+pymysql"}:
-        raise ValueError(f"{url.drivername} is not supported: sqlite:///, mysql:// and mariadb:// are")
-    if not url.database or url.database == ":memory:":
-        raise ValueError("it must name a database (in SQLite: a file)")
-    return url.render_as_string(hide_password=False)
+    if not _DATABASE_URL.fullmatch(value):
+        raise ValueError(
+            "it must be sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or the same with mariadb"
+        )
+    return re.sub(r"^(mysql|mariadb)://", r"\1+pymysql://", value)
 
 
 def _no_cluster_yet(_value: str) -> str:
@@ -49,14 +48,6 @@ def _no_cluster_yet(_value: str) -> str:
 def _secret(value: str) -> str:
     if len(value.encode()) < 32:
         raise ValueError("it must be 32 bytes or longer")
-    return value
-
-
-def _rate(value: str) -> str:
-    try:
-        parse_many(value)
-    except ValueError:
-        raise ValueError("it must be like 10/minute or 30/second;600/hour") from None
     return value
 
 
@@ -76,11 +67,11 @@ Folder = Annotated[
 DatabaseUrl = Annotated[
     str,
     AfterValidator(_database_url),
-    Allowed("sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or mariadb://..."),
+    Allowed("sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or the same with mariadb"),
 ]
 ClusterUrl = Annotated[str, AfterValidator(_no_cluster_yet)]
 Secret = Annotated[str, AfterValidator(_secret), Allowed("32 bytes or longer")]
-Rate = Annotated[str, AfterValidator(_rate), Allowed("like 10/minute or 30/second;600/hour")]
+Rate = Annotated[str, Field(pattern=_RATES), Allowed("like 10/minute or 30/second;600/hour")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,]+)$")]
 Name = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")
@@ -242,7 +233,7 @@ class Settings(BaseModel):
     def _shown(self, name: str, info: FieldInfo) -> str:
         value = getattr(self, name)
         if name == "database_url":
-            return make_url(value).render_as_string(hide_password=True)
+            return re.sub(r"//([^:@/]*):.*@", r"//\1:***@", value)
         if not info.repr:
             return "****" if value else ""
         if isinstance(value, bool):

@@ -1,0 +1,135 @@
+"""How gunicorn runs one node: one gevent worker, one line for each thing that goes wrong, a clean stop.
+
+Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port is taken or not ours to take.
+"""
+
+import logging
+import resource
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from config import SettingsError, load_settings
+
+try:
+    settings = load_settings()
+except SettingsError as exc:
+    sys.stderr.write(f"{exc}\n")
+    sys.exit(2)
+
+bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+wsgi_app = "wsgi:app"
+worker_class = "gevent"
+# Always one worker: a Socket.IO session lives in one process, and gunicorn cannot route by session.
+workers = 1
+# Never preload: connections and locks made before the fork would be made before gevent's patches too.
+preload_app = False
+# Never recycle: every open socket would be cut.
+max_requests = 0
+worker_connections = settings.max_connections
+# The worker bounds its own stop by this setting; gunicorn's axe falls a little later.
+graceful_timeout = settings.shutdown_timeout_seconds + 3
+keepalive = 15  # seconds; long-polling clients come back at once
+# All of a user's nodes would share one control socket, and the first to stop would remove it.
+control_socket_disable = True
+umask = 0o077
+# The heartbeat file must not wait for a busy disk.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - only the folder is shared
+
+# Each socket is a file: take what the system allows.
+_soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
+
+
+# -- logs ----------------------------------------------------------------------------------------------------
+
+# A log line must not be forged, nor a terminal driven, by what it quotes.
+_ESCAPES = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
+_ESCAPES |= {9: "\t", 10: "\\n", 13: "\\r", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+class OneLine(logging.Formatter):
+    """A record is one line; a traceback's lines follow it indented, so none can pass for a record."""
+
+    converter = time.gmtime
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Escape what could end the line."""
+        return super().formatMessage(record).translate(_ESCAPES)
+
+    def formatException(self, ei) -> str:  # noqa: N802 - logging's name
+        """Indent the traceback."""
+        lines = super().formatException(ei).split("\n")
+        return "\n".join("    " + line.translate(_ESCAPES) for line in lines)
+
+
+logconfig_dict = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": OneLine, "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
+    },
+    "root": {"level": settings.log_level, "handlers": ["stderr"]},
+    # gunicorn's own chatter at start and stop says nothing that the lines below don't say.
+    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
+}
+# A line for each request costs more than it tells. Tokens are never in a URL: turning it on is safe.
+accesslog = None
+
+_log = logging.getLogger("imapp.server")
+
+
+# -- start and stop ------------------------------------------------------------------------------------------
+
+
+def on_starting(server) -> None:
+    """Say in one line that the port cannot be had; gunicorn would try five times and say it each time."""
+    if server.master_pid:  # an upgrade in place: the listening socket is handed over
+        return
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, settings.port))
+    except OSError as exc:
+        sys.stderr.write(f"Cannot listen on {bind}: {exc.strerror}. Choose another HOST or PORT.\n")
+        sys.exit(3)
+
+
+def post_worker_init(worker) -> None:
+    """Every way to stop is the clean one: Ctrl-C reaches the worker and, through the master, once more."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, lambda *_: _stop(worker))
+    worker.stopping = threading.Lock()
+    worker.stopped = False
+    _log.info("node %s serves http://%s", settings.node_id, bind)
+
+
+def _stop(worker) -> None:
+    import gevent  # in the worker, where it has patched
+
+    worker.alive = False
+    gevent.spawn(_finish, worker)
+
+
+def _finish(worker) -> None:
+    """Say goodbye to all sockets and commit what was accepted; whoever comes second waits for the first."""
+    from imapp.app import shutdown  # after the patches
+
+    with worker.stopping:
+        if not worker.stopped:
+            worker.stopped = True
+            shutdown(worker.wsgi)
+
+
+def worker_exit(server, worker) -> None:  # noqa: ARG001 - as above
+    """Leave only when the goodbye is said; a worker that failed to start has none to say."""
+    if hasattr(worker, "stopping"):
+        _finish(worker)
+        _log.info("node %s stopped", settings.node_id)
