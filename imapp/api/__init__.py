@@ -1,0 +1,36 @@
+"""The REST door: blueprints by noun.
+
+Law of the folder: a view parses, calls one service, returns. No query, no rule, no try/except: api/contract.py checks
+what comes in, api/errors.py answers what goes wrong.
+"""
+
+from importlib import import_module
+
+from flask import Flask
+
+#: The modules with a blueprint named `bp`, in the order of the document.
+BLUEPRINTS = (
+    "identity",
+    "sessions",
+    "users",
+    "stats",
+    "health",
+    "docs",
+    "web",
+)
+
+
+def init_api(app: Flask) -> None:
+    """Register everything of the REST door; imports happen here so that no module depends on another's order."""
+    from imapp.api.converters import IdConverter
+    from imapp.api.errors import init_errors
+    from imapp.api.headers import init_headers
+    from imapp.api.json import OrjsonProvider
+
+    app.json = OrjsonProvider(app)
+    app.url_map.converters["id"] = IdConverter
+    app.config["MAX_CONTENT_LENGTH"] = app.config["IMAPP"].request_max_bytes
+    init_errors(app)
+    init_headers(app, app.config["IMAPP"].allowed_origins)
+    for name in BLUEPRINTS:
+        app.register_blueprint(import_module(f"imapp.api.{name}").bp)

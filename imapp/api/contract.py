@@ -1,0 +1,94 @@
+"""One decorator for all REST views: what goes in, what comes out, who may call.
+
+The view's own signature is the declaration, read once when it is defined: `actor` needs a bearer token, `body` and
+`query` are checked against their schemas, everything else comes from the path. The answer's schema is the return
+annotation. api/openapi.py writes the document from the same declaration, so that it cannot differ from the code.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+from typing import Any, get_type_hints
+
+from flask import Response, current_app, request
+from pydantic import BaseModel
+
+from imapp.api.auth import current_actor
+from imapp.api.json import read_body
+from imapp.errors import AppError, InvalidInputError
+from imapp.schemas.base import In, Out
+from imapp.schemas.validation import parse, parse_strings
+
+View = Callable[..., Any]
+
+
+class Endpoint:
+    """A view with its declaration; Flask calls it with the parameters of the path."""
+
+    __name__: str
+
+    def __init__(self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]]) -> None:
+        """Read the view's signature."""
+        hints = get_type_hints(view)
+        self.view = view
+        self.body: type[In] | None = hints.get("body")
+        self.query: type[In] | None = hints.get("query")
+        self.needs_actor = "actor" in hints
+        self.answer: type[BaseModel] | None = returns or _schema(hints["return"])
+        self.statuses = statuses or (204 if self.answer is None else 200,)
+        self.errors = tuple(errors)
+        update_wrapper(self, view)
+
+    def __call__(self, **path: Any) -> Response:
+        """Check, call the view, render its answer; the actor is checked before anything else is read."""
+        inputs: dict[str, Any] = {}
+        if self.needs_actor:
+            inputs["actor"] = current_actor()
+        if self.query is not None:
+            inputs["query"] = parse_strings(self.query, _query_string())
+        if self.body is not None:
+            inputs["body"] = parse(self.body, read_body())
+        return self._render(self.view(**path, **inputs))
+
+    def _render(self, result: Any) -> Response:
+        answer, status = result if isinstance(result, tuple) else (result, self.statuses[0])
+        if status not in self.statuses:
+            raise AssertionError(f"{self.__name__} does not declare the status {status}")
+        if answer is None:
+            return Response(status=status)
+        response = current_app.json.response(answer.wire() if isinstance(answer, Out) else answer)
+        response.status_code = status
+        return response
+
+
+def endpoint(
+    *statuses: int, returns: type[BaseModel] | None = None, errors: Sequence[type[AppError]] = (), public: bool = False
+) -> Callable[[View], Endpoint]:
+    """Declare a REST view.
+
+    `statuses`: what it may answer, the default first (200, or 204 without an answer); `returns`: the answer's schema
+    where the return annotation is not one; `errors`: refusals worth naming in the document. Raises TypeError for a
+    view that neither takes an actor nor says that it is public.
+    """
+
+    def declare(view: View) -> Endpoint:
+        if public == ("actor" in inspect.signature(view).parameters):
+            raise TypeError(f"{view.__name__} must either take an actor or be public")
+        return Endpoint(view, statuses, returns, errors)
+
+    return declare
+
+
+def _schema(annotation: Any) -> type[BaseModel] | None:
+    if annotation is type(None):
+        return None
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    raise TypeError(f"give returns=: {annotation} is not a schema")
+
+
+def _query_string() -> dict[str, str]:
+    repeated = [name for name, values in request.args.lists() if len(values) > 1]
+    if repeated:
+        raise InvalidInputError(fields=[{"field": name[:100], "message": "Given more than once"} for name in repeated])
+    return request.args.to_dict()

@@ -1,0 +1,86 @@
+"""Failures become answers here: RFC 9457 problem+json, whatever went wrong."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException
+
+from imapp.database import as_app_error
+from imapp.errors import (
+    AppError,
+    MalformedError,
+    MethodNotAllowedError,
+    NotFoundError,
+    TooLargeError,
+    UnsupportedMediaTypeError,
+)
+
+log = logging.getLogger(__name__)
+
+#: What the framework raises by itself, in our words.
+_OURS: dict[int, type[AppError]] = {
+    400: MalformedError,
+    404: NotFoundError,
+    405: MethodNotAllowedError,
+    413: TooLargeError,
+    415: UnsupportedMediaTypeError,
+}
+
+
+def init_errors(app: Flask) -> None:
+    """Answer every failure of the app."""
+    app.register_error_handler(AppError, problem)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(error: AppError) -> Response:
+    """The error as problem+json, with the headers that its status calls for."""
+    response = current_app.json.response(problem_body(error))
+    response.status_code = error.status
+    response.mimetype = "application/problem+json"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after + 0.5)))
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def problem_body(error: AppError) -> dict[str, Any]:
+    """The JSON object that schemas/problems.py describes."""
+    phrase = HTTPStatus(error.status).phrase
+    body = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": error.message}
+    if error.fields:
+        body["errors"] = error.fields
+    if error.retry_after is not None:
+        body["retry_after"] = round(error.retry_after, 3)
+    return body
+
+
+def _http_error(exc: HTTPException) -> Response:
+    """Keep redirects and headers such as Allow; say the rest in our words."""
+    if exc.code is None or exc.code < 400:
+        return Response(exc.get_response().get_data(), exc.code, exc.get_headers())
+    error = _OURS.get(exc.code, AppError)()
+    error.status = exc.code
+    if error.code == AppError.code and exc.code < 500:
+        error.code, error.message = "bad_request", exc.name
+    response = problem(error)
+    if "Allow" in (headers := dict(exc.get_headers())):
+        response.headers["Allow"] = headers["Allow"]
+    return response
+
+
+def _unexpected(exc: Exception) -> Response:
+    """A bug, or a database that does not answer: the client learns that much and no more.
+
+    The log names the rule, not the path: a path may hold anything.
+    """
+    error = as_app_error(exc)
+    if error is None:
+        log.error("unexpected error in %s %s", request.method, request.url_rule, exc_info=exc)
+        return problem(AppError())
+    log.warning("%s in %s %s: %s", error.code, request.method, request.url_rule, type(exc).__name__)
+    return problem(error)

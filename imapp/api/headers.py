@@ -1,0 +1,70 @@
+"""Headers of every answer: what browsers may do with it, and which other origins may read it.
+
+A view that serves more than data (the web page) sets its own policy; here is the strictest.
+"""
+
+import re
+from collections.abc import Collection
+
+from flask import Flask, Response, request
+
+#: A host that can stand in a policy as it is; a Host header can be anything.
+_HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+_FIXED = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
+}
+
+#: Answers are data. The style sheet is for the page of the API's documentation.
+_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+#: Two years, in seconds.
+_HSTS = "max-age=63072000; includeSubDomains"
+
+
+def init_headers(app: Flask, origins: Collection[str]) -> None:
+    """Add the headers to every answer of the app."""
+
+    def add(response: Response) -> Response:
+        _protect(response)
+        _share(response, origins)
+        return response
+
+    app.after_request(add)
+
+
+def own_sockets() -> str:
+    """This host's WebSocket as part of a policy's connect-src: older browsers do not count it as 'self'."""
+    host = request.host
+    return f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+
+
+def _protect(response: Response) -> None:
+    for name, value in _FIXED.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Content-Security-Policy", _POLICY)
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", _HSTS)
+    if request.path.startswith(("/api", "/actuator")):
+        response.headers.setdefault("Cache-Control", "no-store")
+
+
+def _share(response: Response, origins: Collection[str]) -> None:
+    """Let configured origins read the API. Never with credentials: there are no cookies, only bearer tokens."""
+    origin = request.headers.get("Origin")
+    if not origins or origin is None:
+        return
+    response.vary.add("Origin")
+    if origin not in origins and "*" not in origins:
+        return
+    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    if request.method == "OPTIONS":
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
+        response.headers["Access-Control-Max-Age"] = "600"

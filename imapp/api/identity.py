@@ -1,0 +1,55 @@
+"""Registration, log-in, refresh, log-out, password over REST."""
+
+from flask import Blueprint
+
+from imapp.api.auth import current_client
+from imapp.api.contract import endpoint
+from imapp.errors import (
+    AccountDisabledError,
+    BadCredentialsError,
+    InvalidTokenError,
+    SessionRevokedError,
+    UsernameTakenError,
+    WeakPasswordError,
+    WrongPasswordError,
+)
+from imapp.schemas.sessions import LoginIn, PasswordIn, RefreshIn, RegisterIn, TokensOut
+from imapp.services import identity, sessions
+from imapp.services.access import Actor
+
+bp = Blueprint("auth", __name__, url_prefix="/api/auth")
+
+
+@bp.post("/register")
+@endpoint(201, public=True, errors=[UsernameTakenError, WeakPasswordError])
+def register(body: RegisterIn) -> TokensOut:
+    """Create an account and log it in."""
+    return identity.register(body, current_client())
+
+
+@bp.post("/login")
+@endpoint(public=True, errors=[BadCredentialsError, AccountDisabledError])
+def login(body: LoginIn) -> TokensOut:
+    """Log in with username and password."""
+    return identity.login(body, current_client())
+
+
+@bp.post("/refresh")
+@endpoint(public=True, errors=[InvalidTokenError, SessionRevokedError])
+def refresh(body: RefreshIn) -> TokensOut:
+    """Spend the refresh token for new tokens; using a spent one ends the session."""
+    return identity.refresh(body.refresh_token, current_client())
+
+
+@bp.post("/logout")
+@endpoint()
+def logout(actor: Actor) -> None:
+    """End this session and close its sockets."""
+    sessions.revoke_session(actor.user_id, actor.session_id)
+
+
+@bp.post("/password")
+@endpoint(errors=[WrongPasswordError, WeakPasswordError])
+def change_password(actor: Actor, body: PasswordIn) -> None:
+    """Set a new password and end all other sessions."""
+    identity.change_password(actor.user_id, actor.session_id, body)

@@ -1,0 +1,32 @@
+"""The devices that are logged in, over REST."""
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.schemas.base import Page
+from imapp.schemas.sessions import SessionOut
+from imapp.services import sessions
+from imapp.services.access import Actor
+
+bp = Blueprint("sessions", __name__, url_prefix="/api/sessions")
+
+
+@bp.get("")
+@endpoint()
+def list_sessions(actor: Actor) -> Page[SessionOut]:
+    """List my devices, the latest login first."""
+    return sessions.list_sessions(actor.user_id, actor.session_id)
+
+
+@bp.delete("")
+@endpoint()
+def revoke_others(actor: Actor) -> None:
+    """End all my sessions but this one."""
+    sessions.revoke_others(actor.user_id, actor.session_id)
+
+
+@bp.delete("/<id:session_id>")
+@endpoint()
+def revoke_session(actor: Actor, session_id: int) -> None:
+    """End one of my sessions and close its sockets."""
+    sessions.revoke_session(actor.user_id, session_id)

@@ -1,0 +1,39 @@
+"""Accounts over REST."""
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.schemas.base import Page
+from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
+from imapp.services import users
+from imapp.services.access import Actor
+
+bp = Blueprint("users", __name__, url_prefix="/api/users")
+
+
+@bp.get("")
+@endpoint()
+def search_users(actor: Actor, query: UsersQuery) -> Page[UserOut]:
+    """Find users by the beginning of their username or nickname."""
+    return users.search(actor.user_id, query)
+
+
+@bp.get("/me")
+@endpoint()
+def get_me(actor: Actor) -> MeOut:
+    """Read my account."""
+    return users.get_me(actor.user_id)
+
+
+@bp.patch("/me")
+@endpoint()
+def update_me(actor: Actor, body: ProfileIn) -> MeOut:
+    """Change my profile: the fields that are given."""
+    return users.update_me(actor.user_id, body)
+
+
+@bp.get("/<id:user_id>")
+@endpoint()
+def get_user(actor: Actor, user_id: int) -> UserOut:
+    """Read a user's public profile."""
+    return users.get_user(user_id)

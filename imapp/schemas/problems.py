@@ -1,0 +1,25 @@
+"""How REST says that something went wrong."""
+
+from pydantic import Field
+
+from imapp.schemas.base import Out
+
+
+class FieldError(Out):
+    """One wrong field, named by its path in the input."""
+
+    field: str
+    message: str
+
+
+class Problem(Out):
+    """RFC 9457; `code` is what programs branch on, `detail` is for people."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    code: str = Field(examples=["invalid_input"])
+    detail: str
+    errors: list[FieldError] = []
+    #: Seconds after which the same request may succeed.
+    retry_after: float | None = None

@@ -1,0 +1,29 @@
+"""Who is online."""
+
+from imapp.schemas.base import In, Out
+from imapp.schemas.validation import Cursor, Limit
+
+
+class NodeOut(Out):
+    """One node's share."""
+
+    id: str
+    connections: int
+    users: int
+
+
+class OnlineOut(Out):
+    """All of the cluster: how many users, one page of their ids in order, and each node."""
+
+    count: int
+    user_ids: list[int]
+    next_cursor: str | None
+    node_id: str
+    nodes: list[NodeOut]
+
+
+class OnlineQuery(In):
+    """Which page of the ids."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
