@@ -44,11 +44,19 @@ _PARTS = {
 class SettingsError(Exception):
     """The settings cannot be used; the text has one line for each problem."""
 
+    exit_code = 2
+
+
+class DataFolderError(SettingsError):
+    """The data folder, or the secrets in it, cannot be read or written."""
+
+    exit_code = 6
+
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check the settings, make the data folder, and generate the secrets that nobody gave.
 
-    Raises SettingsError.
+    Raises SettingsError; whoever catches it prints it and exits with its `exit_code`.
     """
     given = {name: environ[var] for name, var in _variables().items() if environ.get(var)}
     problems = list(_unknown(environ))
@@ -109,9 +117,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
-        raise SettingsError(f"IM_DATA_DIR={str(folder)!r} cannot be used: {exc.strerror}.") from exc
+        raise DataFolderError(f"IM_DATA_DIR={str(folder)!r} cannot be used: {exc.strerror}.") from exc
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise SettingsError(f"IM_DATA_DIR={str(folder)!r} cannot be used: no permission to write there.")
+        raise DataFolderError(f"IM_DATA_DIR={str(folder)!r} cannot be used: no permission to write there.")
 
 
 def _kept_secrets(file: Path) -> dict[str, str]:
@@ -120,7 +128,7 @@ def _kept_secrets(file: Path) -> dict[str, str]:
             _generate(file)
         return _read(file)
     except OSError as exc:
-        raise SettingsError(f"The secrets in {file} cannot be used: {exc.strerror}.") from exc
+        raise DataFolderError(f"The secrets in {file} cannot be used: {exc.strerror}.") from exc
 
 
 def _generate(file: Path) -> None:
@@ -140,11 +148,11 @@ def _generate(file: Path) -> None:
 
 def _read(file: Path) -> dict[str, str]:
     if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SettingsError(f"The secrets in {file} can be read by others: run chmod 600 on it.")
+        raise DataFolderError(f"The secrets in {file} can be read by others: run chmod 600 on it.")
     pairs = dict(line.split("=", 1) for line in file.read_text("utf-8").splitlines() if "=" in line)
     found = {name: pairs.get(name.upper(), "").strip() for name in ("secret_key", "secret_key_previous")}
     if len(found["secret_key"].encode()) < 32:
-        raise SettingsError(
+        raise DataFolderError(
             f"{file} holds no SECRET_KEY of 32 bytes or more: correct it, or remove it for a new one."
         )
     return {name: value for name, value in found.items() if value}

@@ -1,6 +1,6 @@
 """How gunicorn runs one node: one gevent worker, one line for each thing that goes wrong, a clean stop.
 
-Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port is taken or not ours to take.
+Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port cannot be had, 6 no permission to write.
 """
 
 import logging
@@ -18,7 +18,7 @@ try:
     settings = load_settings()
 except SettingsError as exc:
     sys.stderr.write(f"{exc}\n")
-    sys.exit(2)
+    sys.exit(exc.exit_code)
 
 bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
 wsgi_app = "wsgi:app"

@@ -9,6 +9,6 @@ try:
     settings = load_settings()
 except SettingsError as exc:
     sys.stderr.write(f"{exc}\n")
-    sys.exit(2)
+    sys.exit(exc.exit_code)
 
 app = create_app(settings)

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Everything that can be said about the code in a minute or two: format, lint, types, imports, shell, spelling,
+# dependencies, generated documents, and the tests that need no server.
+#
+# Usage: scripts/check.sh [--static]
+#
+# --static leaves the tests out. Each check runs even if one before it failed; the failed ones are listed at the end.
+# Environment: none. Exit codes: 0 all passed, 1 at least one failed, others as scripts/setup.sh.
+set -euo pipefail
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+scripts/setup.sh --dev
+PATH="$PWD/.venv/bin:$PATH"
+failed=()
+
+check() {
+    local name="$1" output
+    shift
+    if output="$("$@" 2>&1)"; then
+        echo "ok      $name"
+    else
+        echo "FAILED  $name: $*"
+        echo "$output"
+        failed+=("$name")
+    fi
+}
+
+# same FILE COMMAND...: the file is what the command prints.
+same() {
+    local file="$1"
+    shift
+    diff -u "$file" <("$@")
+}
+
+mapfile -t shell_files < <(git ls-files '*.sh' .ci/run)
+
+check "format" ruff format --check --quiet .
+check "lint" ruff check --quiet .
+check "types" mypy
+check "imports" lint-imports --no-cache
+check "shell" shellcheck "${shell_files[@]}"
+check "spelling" codespell
+check "dependencies" deptry .
+check "security" bandit -q -c pyproject.toml -ll -r imapp config.py settings.py wsgi.py gunicorn.conf.py scripts
+check "dead code" vulture
+check "docs/settings.md" same docs/settings.md python config.py
+if [[ ${1:-} != --static ]]; then
+    check "fast tests" python -m pytest -q -m "not slow" -n auto
+fi
+
+if ((${#failed[@]})); then
+    echo "Failed: ${failed[*]}" >&2
+    exit 1
+fi

@@ -1,0 +1,99 @@
+"""Tell quickly whether the database is at the version of this code, without loading the application.
+
+Usage: python scripts/check_database.py
+
+Exit codes: 0 it is, 10 it needs `flask db upgrade`, 2 and 6 as config.py says, 7 it does not answer or is newer
+than this code (one line on standard error says which).
+"""
+
+import re
+import sqlite3
+import sys
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from config import SettingsError, load_settings  # noqa: E402 - a script has to say first where the project is
+
+UP_TO_DATE, UNUSABLE, NEEDS_UPGRADE = 0, 7, 10
+QUERY = "SELECT version_num FROM alembic_version"
+REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*(?:None|["'](\w+)["'])""", re.MULTILINE)
+
+
+class DatabaseError(Exception):
+    """The database cannot be used; the text is one line."""
+
+
+def known_revisions() -> tuple[set[str], str]:
+    """Give all revisions of this code and the newest of them."""
+    found = [match for file in (PROJECT / "migrations/versions").glob("*.py") for match in _read(file)]
+    revisions = {name for down, name in found if not down}
+    return revisions, (revisions - {name for down, name in found if down}).pop()
+
+
+def _read(file: Path) -> list[tuple[str, str]]:
+    return REVISION.findall(file.read_text("utf-8"))
+
+
+def current_revision(url: str) -> str | None:
+    """Ask the database for its revision; None for a database without tables. Raises DatabaseError."""
+    return (
+        _sqlite_revision(url.removeprefix("sqlite:///"))
+        if url.startswith("sqlite")
+        else _server_revision(url)
+    )
+
+
+def _sqlite_revision(file: str) -> str | None:
+    if not Path(file).is_file():
+        return None
+    try:
+        with sqlite3.connect(file) as connection:
+            row = connection.execute(QUERY).fetchone()
+    except sqlite3.OperationalError as exc:
+        if "no such table" in str(exc):
+            return None
+        raise DatabaseError(f"The database {file} cannot be opened: {exc}.") from exc
+    except sqlite3.DatabaseError as exc:
+        raise DatabaseError(f"{file} is not a database of this server: {exc}.") from exc
+    return row and row[0]
+
+
+def _server_revision(url: str) -> str | None:
+    from sqlalchemy import create_engine, text  # not needed, and slow to load, for the embedded database
+    from sqlalchemy.exc import DBAPIError, ProgrammingError
+
+    engine = create_engine(url, connect_args={"connect_timeout": 5, "read_timeout": 5})
+    try:
+        with engine.connect() as connection:
+            return connection.execute(text(QUERY)).scalar()
+    except ProgrammingError:
+        return None
+    except DBAPIError as exc:
+        raise DatabaseError(f"The database does not answer: {exc.orig}.") from exc
+
+
+def main() -> int:
+    """Compare and return the exit code."""
+    settings = load_settings()
+    known, newest = known_revisions()
+    current = current_revision(settings.database_url)
+    if current == newest:
+        return UP_TO_DATE
+    if current and current not in known:
+        raise DatabaseError(
+            f"The database is at revision {current}, which this version does not know: is it newer?"
+        )
+    return NEEDS_UPGRADE
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except SettingsError as exc:
+        sys.stderr.write(f"{exc}\n")
+        sys.exit(exc.exit_code)
+    except DatabaseError as exc:
+        sys.stderr.write(f"{exc}\n")
+        sys.exit(UNUSABLE)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Start imapp: install what is missing, bring the database up to date, serve. Ctrl-C stops it.
+#
+# Usage: scripts/run.sh
+#
+# Environment (all of it in docs/settings.md): HOST (127.0.0.1), PORT (8080), DATABASE_URL (SQLite in IM_DATA_DIR),
+# IM_DATA_DIR (instance/).
+# Exit codes: 0 stopped, 1 a download or an upgrade failed, 2 a setting that cannot be used, 3 the port cannot be had,
+# 4 no Python 3.11 or newer, 5 a system package is missing, 6 no permission to write, 7 the database cannot be used.
+set -euo pipefail
+cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+
+scripts/setup.sh
+umask 077
+
+state=0
+.venv/bin/python scripts/check_database.py || state=$?
+case $state in
+    0) ;;
+    10)
+        echo "Bringing the database up to date ..."
+        .venv/bin/python -m flask --app wsgi db upgrade
+        ;;
+    *) exit "$state" ;;
+esac
+
+echo "Starting imapp on http://${HOST:-127.0.0.1}:${PORT:-8080} (Ctrl-C stops it) ..."
+exec .venv/bin/python -m gunicorn
