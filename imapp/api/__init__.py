@@ -1,7 +1,7 @@
 """The REST door: blueprints by noun.
 
-Law of the folder: a view parses, calls one service, returns. No query, no rule, no try/except: api/contract.py checks
-what comes in, api/errors.py answers what goes wrong.
+Law of the folder: a view parses, calls one service, returns. No query, no rule, no try/except:
+api/contract.py checks what comes in, api/errors.py answers what goes wrong.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ BLUEPRINTS = (
     "identity",
     "sessions",
     "users",
+    "messages",
     "stats",
     "health",
     "docs",
@@ -21,14 +22,16 @@ BLUEPRINTS = (
 
 
 def init_api(app: Flask) -> None:
-    """Register everything of the REST door; imports happen here so that no module depends on another's order."""
-    from imapp.api.converters import IdConverter
+    """Register everything of the REST door."""
+    # Not at import: the views import this package.
+    from imapp.api.converters import IdConverter, MessageIdConverter
     from imapp.api.errors import init_errors
     from imapp.api.headers import init_headers
     from imapp.api.json import OrjsonProvider
 
     app.json = OrjsonProvider(app)
     app.url_map.converters["id"] = IdConverter
+    app.url_map.converters["message"] = MessageIdConverter
     app.config["MAX_CONTENT_LENGTH"] = app.config["IMAPP"].request_max_bytes
     init_errors(app)
     init_headers(app, app.config["IMAPP"].allowed_origins)

@@ -23,5 +23,5 @@ def current_actor() -> Actor:
 
 
 def current_client() -> ClientInfo:
-    """Where the request comes from: the address of the socket's peer. What X-Forwarded-For says never counts."""
+    """Where the request comes from, by the socket's peer: what X-Forwarded-For says never counts."""
     return ClientInfo(ip=request.remote_addr or "", user_agent=request.headers.get("User-Agent", ""))

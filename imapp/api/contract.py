@@ -1,8 +1,9 @@
 """One decorator for all REST views: what goes in, what comes out, who may call.
 
-The view's own signature is the declaration, read once when it is defined: `actor` needs a bearer token, `body` and
-`query` are checked against their schemas, everything else comes from the path. The answer's schema is the return
-annotation. api/openapi.py writes the document from the same declaration, so that it cannot differ from the code.
+The view's own signature is the declaration, read once when it is defined: `actor` needs a bearer token,
+`body` and `query` are checked against their schemas, everything else comes from the path. The answer's schema
+is the return annotation. api/openapi.py writes the document from the same declaration, so that it cannot
+differ from the code.
 """
 
 import inspect
@@ -10,11 +11,11 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 from typing import Any, get_type_hints
 
-from flask import Response, current_app, request
+from flask import Response, request
 from pydantic import BaseModel
 
 from imapp.api.auth import current_actor
-from imapp.api.json import read_body
+from imapp.api.json import json_response, read_body
 from imapp.errors import AppError, InvalidInputError
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse, parse_strings
@@ -27,7 +28,9 @@ class Endpoint:
 
     __name__: str
 
-    def __init__(self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]]) -> None:
+    def __init__(
+        self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]]
+    ) -> None:
         """Read the view's signature."""
         hints = get_type_hints(view)
         self.view = view
@@ -56,19 +59,20 @@ class Endpoint:
             raise AssertionError(f"{self.__name__} does not declare the status {status}")
         if answer is None:
             return Response(status=status)
-        response = current_app.json.response(answer.wire() if isinstance(answer, Out) else answer)
-        response.status_code = status
-        return response
+        return json_response(answer.wire() if isinstance(answer, Out) else answer, status)
 
 
 def endpoint(
-    *statuses: int, returns: type[BaseModel] | None = None, errors: Sequence[type[AppError]] = (), public: bool = False
+    *statuses: int,
+    returns: type[BaseModel] | None = None,
+    errors: Sequence[type[AppError]] = (),
+    public: bool = False,
 ) -> Callable[[View], Endpoint]:
     """Declare a REST view.
 
-    `statuses`: what it may answer, the default first (200, or 204 without an answer); `returns`: the answer's schema
-    where the return annotation is not one; `errors`: refusals worth naming in the document. Raises TypeError for a
-    view that neither takes an actor nor says that it is public.
+    `statuses`: what it may answer, the default first (200, or 204 without an answer); `returns`: the answer's
+    schema where the return annotation is not one; `errors`: refusals worth naming in the document. Raises
+    TypeError for a view that neither takes an actor nor says that it is public.
     """
 
     def declare(view: View) -> Endpoint:
@@ -90,5 +94,6 @@ def _schema(annotation: Any) -> type[BaseModel] | None:
 def _query_string() -> dict[str, str]:
     repeated = [name for name, values in request.args.lists() if len(values) > 1]
     if repeated:
-        raise InvalidInputError(fields=[{"field": name[:100], "message": "Given more than once"} for name in repeated])
+        fields = [{"field": name[:100], "message": "Given more than once"} for name in repeated]
+        raise InvalidInputError(fields=fields)
     return request.args.to_dict()

@@ -5,6 +5,7 @@ from typing import Any
 from werkzeug.routing import BaseConverter, ValidationError
 
 from imapp.schemas.base import MAX_ID
+from imapp.schemas.messages import split_message_id
 
 
 class IdConverter(BaseConverter):
@@ -22,3 +23,17 @@ class IdConverter(BaseConverter):
     def to_url(self, value: Any) -> str:
         """Write the id."""
         return str(int(value))
+
+
+class MessageIdConverter(BaseConverter):
+    """`<message:name>`: an id of a message; anything else is 404."""
+
+    regex = r"[1-9][0-9]{0,18}-[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> str:
+        """Check that both numbers are ones that the databases can hold."""
+        try:
+            split_message_id(value)
+        except ValueError:
+            raise ValidationError from None
+        return value

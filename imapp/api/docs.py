@@ -4,17 +4,23 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template
 
+from imapp.api.json import json_response
 from imapp.api.openapi import document
 
 bp = Blueprint(
-    "docs", __name__, url_prefix="/api", template_folder="templates", static_folder="static", static_url_path="/docs"
+    "docs",
+    __name__,
+    url_prefix="/api",
+    template_folder="templates",
+    static_folder="static",
+    static_url_path="/docs",
 )
 
 
 @bp.get("/openapi.json")
 def openapi() -> Response:
     """The document; public, as the addresses of the API are no secret."""
-    return current_app.json.response(document(current_app))
+    return json_response(document(current_app))
 
 
 @bp.get("/docs")

@@ -4,9 +4,10 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from imapp.api.json import json_response
 from imapp.database import as_app_error
 from imapp.errors import (
     AppError,
@@ -38,8 +39,7 @@ def init_errors(app: Flask) -> None:
 
 def problem(error: AppError) -> Response:
     """The error as problem+json, with the headers that its status calls for."""
-    response = current_app.json.response(problem_body(error))
-    response.status_code = error.status
+    response = json_response(problem_body(error), error.status)
     response.mimetype = "application/problem+json"
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(max(1, round(error.retry_after + 0.5)))
@@ -50,8 +50,9 @@ def problem(error: AppError) -> Response:
 
 def problem_body(error: AppError) -> dict[str, Any]:
     """The JSON object that schemas/problems.py describes."""
-    phrase = HTTPStatus(error.status).phrase
-    body = {"type": "about:blank", "title": phrase, "status": error.status, "code": error.code, "detail": error.message}
+    title = HTTPStatus(error.status).phrase
+    body = {"type": "about:blank", "title": title, "status": error.status}
+    body |= {"code": error.code, "detail": error.message}
     if error.fields:
         body["errors"] = error.fields
     if error.retry_after is not None:

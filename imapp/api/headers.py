@@ -39,7 +39,7 @@ def init_headers(app: Flask, origins: Collection[str]) -> None:
 
 
 def own_sockets() -> str:
-    """This host's WebSocket as part of a policy's connect-src: older browsers do not count it as 'self'."""
+    """Name this host's WebSocket in a policy's connect-src: older browsers do not count it as 'self'."""
     host = request.host
     return f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
 
@@ -55,7 +55,7 @@ def _protect(response: Response) -> None:
 
 
 def _share(response: Response, origins: Collection[str]) -> None:
-    """Let configured origins read the API. Never with credentials: there are no cookies, only bearer tokens."""
+    """Let configured origins read the API; never with credentials: there are only bearer tokens, no cookies."""
     origin = request.headers.get("Origin")
     if not origins or origin is None:
         return

@@ -32,7 +32,7 @@ def document(app: Flask) -> dict[str, Any]:
         paths.setdefault(path, {})[method.lower()] = _operation(rule, view, schemas)  # type: ignore[arg-type]  # narrower keys
     return {
         "openapi": "3.1.0",
-        "info": {"title": "imapp", "version": imapp.__version__, "description": (imapp.__doc__ or "").split("\n")[0]},
+        "info": {"title": "imapp", "version": imapp.__version__, "description": _first_line(imapp)},
         "paths": paths,
         "components": {
             "schemas": definitions["$defs"],
@@ -97,8 +97,9 @@ def _answers(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     if view.answer is None:
         return {str(status): {"description": "Done."} for status in view.statuses}
     content = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
-    description = (inspect.getdoc(view.answer) or view.answer.__name__).split("\n")[0]
-    return {str(status): {"description": description, "content": content} for status in view.statuses}
+    return {
+        str(status): {"description": _first_line(view.answer), "content": content} for status in view.statuses
+    }
 
 
 def _refusals(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
@@ -108,5 +109,9 @@ def _refusals(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     texts: dict[str, list[str]] = {}
     for error in named:
         texts.setdefault(str(error.status), []).append(f"`{error.code}`: {error.message}")
-    refusals = {status: {"description": " ".join(lines), "content": content} for status, lines in sorted(texts.items())}
-    return {**refusals, "default": {"description": "Refused: `code` says why.", "content": content}}
+    texts["default"] = ["Refused: `code` says why."]
+    return {status: {"description": " ".join(lines), "content": content} for status, lines in texts.items()}
+
+
+def _first_line(described: object) -> str:
+    return (inspect.getdoc(described) or "").partition("\n")[0]

@@ -1,7 +1,7 @@
 """Rate limits: how often one key (a user, an account, an address) may do one thing.
 
-The rules are settings (`rate_login_per_account` and so on). This one counts in memory: single node only. A window
-slides, so that nobody gets twice the rate around a full minute.
+The rules are settings (`rate_login_per_account` and so on). This one counts in memory: single node only. A
+window slides, so that nobody gets twice the rate around a full minute.
 """
 
 import ipaddress

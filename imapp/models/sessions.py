@@ -12,7 +12,7 @@ from imapp.extensions import Base
 class DeviceSession(Base):
     """One login on one device. Tokens carry its id; when it ends they are refused, whatever they say.
 
-    The refresh token is single-use: `refresh_hash` knows the only one that counts, without being able to make it.
+    The refresh token is single-use: `refresh_hash` knows the only one that counts, but cannot make it.
     """
 
     __tablename__ = "device_sessions"

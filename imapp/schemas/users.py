@@ -15,7 +15,7 @@ def _stripped(value: Any) -> Any:
 #: Upper bound only: services/users.py says which names are allowed, by PRECIS.
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])]
 
-#: Upper bound only: services/passwords.py holds the rules. 1,024 keeps the hash's work and the memory bounded.
+#: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
 Nickname = Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=50)]

@@ -9,19 +9,17 @@ from imapp.errors import InvalidInputError, MalformedError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-#: Deepest nesting of a JSON value that is taken in; what is written out again stays far from any parser's limit.
+#: Deepest nesting of a JSON value that is taken in, far from any parser's limit when it is written out again.
 MAX_DEPTH = 32
 
 
 def _moment(value: Any) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("must be a time in RFC 3339")
     try:
         moment = datetime.fromisoformat(value)
         if moment.tzinfo is None:
             raise ValueError("must have a zone")
         return moment.astimezone(UTC)
-    except (ValueError, OverflowError) as exc:
+    except (TypeError, ValueError, OverflowError) as exc:
         raise ValueError("must be a time in RFC 3339, with its zone") from exc
 
 
@@ -75,5 +73,10 @@ def _children(item: Any) -> list[Any]:
 def _invalid(exc: ValidationError) -> InvalidInputError:
     """Name the fields, never the values: they may be secrets."""
     errors = exc.errors(include_url=False, include_context=False, include_input=False)
-    fields = [{"field": ".".join(map(str, error["loc"]))[:100], "message": error["msg"]} for error in errors[:20]]
-    return InvalidInputError(fields=fields)
+    return InvalidInputError(
+        fields=[{"field": _path(error["loc"]), "message": error["msg"]} for error in errors[:20]]
+    )
+
+
+def _path(parts: tuple[int | str, ...]) -> str:
+    return ".".join(map(str, parts))[:100]

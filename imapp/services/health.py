@@ -24,7 +24,9 @@ MIN_FREE_BYTES = 50 * 1024 * 1024
 
 def check() -> HealthOut:
     """Look at everything that the node needs."""
-    return _health({"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database()})
+    return _health(
+        {"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database()}
+    )
 
 
 def check_readiness() -> HealthOut:
@@ -55,7 +57,7 @@ def _database() -> ComponentHealth:
 
 
 class _Probe:
-    """One question to the database at a time: while one hangs, further ones would only take its connections."""
+    """One question to the database at a time: while one hangs, others would only take its connections."""
 
     def __init__(self) -> None:
         self._turn = threading.Lock()

@@ -47,8 +47,8 @@ def create_account(username: str, password: str, nickname: str | None, is_operat
 def login(body: LoginIn, client: ClientInfo) -> TokensOut:
     """Open a session.
 
-    An unknown account and a wrong password get the same answer after the same work. Raises BadCredentialsError,
-    AccountDisabledError (told only to who knows the password), RateLimitedError, BusyError.
+    An unknown account and a wrong password get the same answer after the same work. Raises
+    BadCredentialsError, AccountDisabledError (only to who knows the password), RateLimitedError, BusyError.
     """
     key = _key_or_none(body.account)
     limits.hit("login_per_address", limits.address_key(client.ip))
@@ -75,7 +75,7 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
     token_id = tokens.new_token_id()
     outcome = atomic(_rotate, claims, token_id, client)
     if outcome == "reused":
-        log.warning("a spent refresh token of user %d came again: session %d ended", claims.user_id, claims.session_id)
+        log.warning("a spent refresh token came again: session %d ended", claims.session_id)
         sessions.close_sockets([claims.session_id])
     if isinstance(outcome, str):
         raise SessionRevokedError

@@ -1,7 +1,7 @@
 """Passwords: argon2id off the event loop, a few at a time, and the rules for new ones.
 
-A hash costs 20 MiB and tens of milliseconds by design. The slots bound what a flood of log-ins can take from the
-node; without them it would be a way to stop it.
+A hash costs 20 MiB and tens of milliseconds by design. The slots bound what a flood of log-ins can take from
+the node; without them it would be a way to stop it.
 """
 
 import logging

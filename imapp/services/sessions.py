@@ -20,7 +20,11 @@ MAX_SESSIONS = 50
 
 def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
     """The caller's devices, the latest login first; `session_id` is the one that asks."""
-    alive = select(DeviceSession).where(DeviceSession.user_id == actor_id, *_alive()).order_by(DeviceSession.id.desc())
+    alive = (
+        select(DeviceSession)
+        .where(DeviceSession.user_id == actor_id, *_alive())
+        .order_by(DeviceSession.id.desc())
+    )
     items = [_represent(row, row.id == session_id) for row in db.session.scalars(alive)]
     return Page[SessionOut](items=items)
 
@@ -44,7 +48,11 @@ def open_session(
     moment = now()
     session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id, _over(moment)))
     row = DeviceSession(
-        user_id=user_id, device_name=device.name, platform=device.platform, created_at=moment, last_used_at=moment
+        user_id=user_id,
+        device_name=device.name,
+        platform=device.platform,
+        created_at=moment,
+        last_used_at=moment,
     )
     renew(row, token_id, client)
     session.add(row)
@@ -85,7 +93,9 @@ def _over(moment: datetime) -> ColumnElement[bool]:
 
 
 def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[int]:
-    ids = list(session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive())))
+    ids = list(
+        session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive()))
+    )
     session.execute(update(DeviceSession).where(DeviceSession.id.in_(ids)).values(revoked_at=now()))
     return ids
 

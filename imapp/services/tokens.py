@@ -1,7 +1,7 @@
 """Access and refresh tokens: JWTs that this server signs and nobody else reads.
 
-Nothing in a token chooses how it is checked: one algorithm, one issuer, one audience, and a `kid` that can only name
-one of the two keys that are active. The former key keeps its tokens valid while a new one takes over.
+Nothing in a token chooses how it is checked: one algorithm, one issuer, one audience, and a `kid` that can
+only name one of the two keys that are active. The former key keeps its tokens valid while a new one takes over.
 """
 
 import hashlib
@@ -89,7 +89,9 @@ def key_id(key: str) -> str:
 
 
 def _lifetime(kind: Kind) -> timedelta:
-    return timedelta(seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds)
+    return timedelta(
+        seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds
+    )
 
 
 def _key_of(token: str) -> str:
