@@ -7,7 +7,7 @@ from imapp.models.changes import Change
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group, JoinRequest
-from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Reaction
+from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Pin, Reaction
 from imapp.models.own_state import ServerState, UserState
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
@@ -26,6 +26,7 @@ __all__ = [
     "Mention",
     "Message",
     "MessageEdit",
+    "Pin",
     "Reaction",
     "ServerState",
     "User",

@@ -56,7 +56,12 @@ class Block(Base):
     """`user_id` wants nothing from `blocked_id`: no private messages, no requests, no presence."""
 
     __tablename__ = "blocks"
-    __table_args__ = (Index("ix_blocks_user_id_version", "user_id", "version"), TABLE_OPTIONS)
+    __table_args__ = (
+        Index("ix_blocks_user_id_version", "user_id", "version"),
+        # "Who has blocked this user?"
+        Index("ix_blocks_blocked_id", "blocked_id"),
+        TABLE_OPTIONS,
+    )
 
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)
     blocked_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)

@@ -17,7 +17,12 @@ class Conversation(Base):
     """
 
     __tablename__ = "conversations"
-    __table_args__ = (UniqueConstraint("user_low_id", "user_high_id"), TABLE_OPTIONS)
+    __table_args__ = (
+        UniqueConstraint("user_low_id", "user_high_id"),
+        # "Whom does this user talk to?", from the other end of the pair.
+        Index("ix_conversations_user_high_id", "user_high_id"),
+        TABLE_OPTIONS,
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     type: Mapped[str] = mapped_column(String(8))

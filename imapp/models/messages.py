@@ -88,6 +88,16 @@ class Mention(Base):
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
 
 
+class Pin(Base):
+    """A message is pinned: a small table, so that the list of pins costs nothing on the big one."""
+
+    __tablename__ = "pins"
+    __table_args__ = (CLUSTERED,)
+
+    conversation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
 class HiddenMessage(Base):
     """A message that a user deleted for himself; `version` is of the user's own counter."""
 

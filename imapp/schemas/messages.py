@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from imapp.schemas.base import Id, In, Moment, Out, Position, rfc3339
+from imapp.schemas.base import MAX_ID, Id, In, Moment, Out, Position, rfc3339
 from imapp.schemas.contents import Content, MessageType, check_content
 
 _MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
@@ -21,18 +21,17 @@ def message_id(conversation_id: int, seq: int) -> str:
 def split_message_id(value: str) -> tuple[int, int]:
     """Give (conversation_id, seq); raises ValueError for anything that is not a message id."""
     match = _MESSAGE_ID.match(value)
-    if match is None:
+    if match is None or int(match[1]) > MAX_ID or int(match[2]) > MAX_ID:
         raise ValueError("not a message id")
     return int(match[1]), int(match[2])
 
 
-def _checked_message_id(value: Any) -> Any:
-    if isinstance(value, str):
-        split_message_id(value)
+def _checked_message_id(value: str) -> str:
+    split_message_id(value)
     return value
 
 
-MessageId = Annotated[str, BeforeValidator(_checked_message_id), Field(examples=["12-345"])]
+MessageId = Annotated[str, AfterValidator(_checked_message_id), Field(examples=["12-345"])]
 
 #: Chosen by the sender, unique per sender: the key of "nothing is shown twice". A UUID is a good choice.
 ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
@@ -83,6 +82,18 @@ class EditMessage(In):
 
     message_id: MessageId
     content: Content
+
+
+class ContentIn(In):
+    """New content of the same type."""
+
+    content: Content
+
+
+class ReactionIn(In):
+    """An emoji."""
+
+    emoji: Emoji
 
 
 class MessageRef(In):
@@ -154,6 +165,18 @@ class EditOut(Out):
     change: int
     content: dict[str, JsonValue]
     edited_at: Moment
+
+
+class EditsOut(Out):
+    """All earlier versions of a message, oldest first."""
+
+    items: list[EditOut]
+
+
+class PinsOut(Out):
+    """The pinned messages, newest first."""
+
+    items: list[MessageOut]
 
 
 class HistoryPage(Out):

@@ -1,7 +1,7 @@
 """Access and refresh tokens: JWTs that this server signs and nobody else reads.
 
 Nothing in a token chooses how it is checked: one algorithm, one issuer, one audience, and a `kid` that can
-only name one of the two keys that are active. The former key keeps its tokens valid while a new one takes over.
+only name one of the two active keys. The former key keeps its tokens valid while a new one takes over.
 """
 
 import hashlib

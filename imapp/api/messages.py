@@ -1,0 +1,124 @@
+"""Messages over REST."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.errors import (
+    BlockedError,
+    ClientIdConflictError,
+    ForbiddenError,
+    MessageRecalledError,
+    MutedError,
+    NotAMemberError,
+    WindowClosedError,
+)
+from imapp.schemas.messages import (
+    ContentIn,
+    EditMessage,
+    EditsOut,
+    ForwardMessage,
+    HistoryPage,
+    HistoryQuery,
+    MessageAck,
+    MessageDraft,
+    MessageOut,
+    MessageResult,
+    PinsOut,
+    ReactionIn,
+)
+from imapp.services import messages
+from imapp.services.access import Actor
+
+bp = Blueprint("messages", __name__, url_prefix="/api")
+
+_ONE = "/messages/<message:message_id>"
+
+
+def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    return result, 200 if result["duplicate"] else 201
+
+
+@bp.post("/conversations/<id:conversation_id>/messages")
+@endpoint(201, 200, returns=MessageAck, errors=[NotAMemberError, BlockedError, MutedError, ClientIdConflictError])
+def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[dict[str, Any], int]:
+    """Send a message; 200 when this client_id had been stored before."""
+    return _created(messages.send(actor.user_id, conversation_id, body))
+
+
+@bp.get("/conversations/<id:conversation_id>/messages")
+@endpoint(errors=[NotAMemberError])
+def read_history(actor: Actor, conversation_id: int, query: HistoryQuery) -> HistoryPage:
+    """Read messages: newest first with `before`, oldest first with `after`."""
+    return messages.history(actor.user_id, conversation_id, query)
+
+
+@bp.get("/conversations/<id:conversation_id>/pins")
+@endpoint(errors=[NotAMemberError])
+def read_pins(actor: Actor, conversation_id: int) -> PinsOut:
+    """Read the pinned messages."""
+    return PinsOut.model_validate({"items": messages.pins(actor.user_id, conversation_id)})
+
+
+@bp.post("/messages/forward")
+@endpoint(201, 200, returns=MessageAck, errors=[NotAMemberError, MessageRecalledError])
+def forward_message(actor: Actor, body: ForwardMessage) -> tuple[dict[str, Any], int]:
+    """Send what another message says to a conversation."""
+    return _created(messages.forward(actor.user_id, body))
+
+
+@bp.get(_ONE)
+@endpoint(returns=MessageOut, errors=[NotAMemberError])
+def read_message(actor: Actor, message_id: str) -> dict[str, Any]:
+    """Read one message."""
+    return messages.get(actor.user_id, message_id)
+
+
+@bp.patch(_ONE)
+@endpoint(returns=MessageResult, errors=[ForbiddenError, WindowClosedError, MessageRecalledError])
+def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, Any]:
+    """Change what one's own message says."""
+    return messages.edit(actor.user_id, EditMessage(message_id=message_id, content=body.content))
+
+
+@bp.get(_ONE + "/edits")
+@endpoint(errors=[NotAMemberError])
+def read_edits(actor: Actor, message_id: str) -> EditsOut:
+    """Read what a message said before its edits."""
+    return EditsOut(items=messages.edits(actor.user_id, message_id))
+
+
+@bp.post(_ONE + "/recall")
+@endpoint(returns=MessageResult, errors=[ForbiddenError, WindowClosedError, MessageRecalledError])
+def recall_message(actor: Actor, message_id: str) -> dict[str, Any]:
+    """Take a message back for everybody."""
+    return messages.recall(actor.user_id, message_id)
+
+
+@bp.put(_ONE + "/reactions")
+@endpoint(returns=MessageResult, errors=[NotAMemberError])
+def add_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
+    """Set an emoji on a message."""
+    return messages.react(actor.user_id, message_id, body.emoji, remove=False)
+
+
+@bp.post(_ONE + "/reactions/remove")
+@endpoint(returns=MessageResult, errors=[NotAMemberError])
+def remove_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
+    """Take back one's emoji."""
+    return messages.react(actor.user_id, message_id, body.emoji, remove=True)
+
+
+@bp.put(_ONE + "/pin")
+@endpoint(returns=MessageResult, errors=[NotAMemberError, ForbiddenError])
+def pin_message(actor: Actor, message_id: str) -> dict[str, Any]:
+    """Pin a message for everybody."""
+    return messages.set_pin(actor.user_id, message_id, pin=True)
+
+
+@bp.delete(_ONE + "/pin")
+@endpoint(returns=MessageResult, errors=[NotAMemberError, ForbiddenError])
+def unpin_message(actor: Actor, message_id: str) -> dict[str, Any]:
+    """Unpin a message."""
+    return messages.set_pin(actor.user_id, message_id, pin=False)

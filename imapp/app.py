@@ -1,0 +1,49 @@
+"""Assembles everything: the one place that knows all the others."""
+
+import logging
+
+from flask import Flask
+from gevent import monkey
+
+from config import Settings
+from imapp import models
+from imapp.api import init_api
+from imapp.cli import im
+from imapp.database import engine_options, init_database
+from imapp.extensions import db, migrate, socketio
+from imapp.realtime.commands import register_commands
+from imapp.realtime.server import init_realtime
+from imapp.services.committer import Committer
+
+log = logging.getLogger(__name__)
+
+__all__ = ["create_app", "models", "shutdown"]
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the app of one node; starts no thread and opens no connection."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(
+        IMAPP=settings,
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, settings),
+    )
+    db.init_app(app)
+    migrate.init_app(app, db, render_as_batch=True)
+    init_database(app)
+    app.extensions["committer"] = Committer(
+        app, batch_max=settings.committer_batch_max, queue_max=settings.committer_queue_max
+    )
+    init_api(app)
+    app.cli.add_command(im)
+    register_commands()
+    init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
+    return app
+
+
+def shutdown(app: Flask) -> None:
+    """Finish what was accepted, then close the sockets; their clients reconnect and sync."""
+    app.extensions["committer"].close()
+    for connection in socketio.server.connections.all():
+        socketio.server.disconnect(connection.sid)

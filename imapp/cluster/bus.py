@@ -1,0 +1,66 @@
+"""The bus: events to rooms, and the rooms of connections.
+
+Rooms: `user:{id}` (all devices of a user), `conv:{id}` (all members' devices), `session:{id}` (one login).
+Delivery is at most once; clients close gaps by `sync`. This one is in-process: single node only.
+"""
+
+from typing import Any, Literal
+
+from imapp.events import Event, SessionEnded
+from imapp.extensions import socketio
+
+#: The only Socket.IO namespace.
+NAMESPACE = "/"
+
+
+def user_room(user_id: int) -> str:
+    """All devices of a user."""
+    return f"user:{user_id}"
+
+
+def conversation_room(conversation_id: int) -> str:
+    """All devices of all members of a conversation."""
+    return f"conv:{conversation_id}"
+
+
+def session_room(session_id: int) -> str:
+    """The connections of one login."""
+    return f"session:{session_id}"
+
+
+def publish(event: Event, *rooms: str, skip_sid: str | None = None) -> None:
+    """Push `event` once to every connection that is in any of `rooms`."""
+    send(event.name, event.wire(), *rooms, skip_sid=skip_sid)
+
+
+def send(name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None = None) -> None:
+    """As `publish`, for a payload that is JSON already."""
+    server = socketio.server
+    if server is not None:
+        server.emit(name, payload, to=list(rooms), namespace=NAMESPACE, skip_sid=skip_sid)
+
+
+def enter(user_id: int, room: str) -> None:
+    """Put all live connections of a user into a room."""
+    for sid in _sids(user_room(user_id)):
+        socketio.server.enter_room(sid, room, namespace=NAMESPACE)
+
+
+def leave(user_id: int, room: str) -> None:
+    """Take all live connections of a user out of a room."""
+    for sid in _sids(user_room(user_id)):
+        socketio.server.leave_room(sid, room, namespace=NAMESPACE)
+
+
+def disconnect_session(session_id: int, code: Literal["session_revoked", "token_expired"]) -> None:
+    """Tell the connections of a login why, and close them."""
+    room = session_room(session_id)
+    publish(SessionEnded(code=code), room)
+    for sid in _sids(room):
+        socketio.server.disconnect(sid, namespace=NAMESPACE)
+
+
+def _sids(room: str) -> list[str]:
+    if socketio.server is None:
+        return []
+    return [sid for sid, _ in socketio.server.manager.get_participants(NAMESPACE, room)]

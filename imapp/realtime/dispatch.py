@@ -1,0 +1,116 @@
+"""One decorator for all Socket.IO commands, and the one place where their failures become acks.
+
+    @command("mark_read", MarkRead, ReadOut, queued=True)
+    def mark_read(connection, payload, done): ...
+
+The AsyncAPI document is generated from the same declarations.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from imapp import database
+from imapp.cluster import limits
+from imapp.errors import AppError, MalformedError, UnknownCommandError
+from imapp.realtime.connections import Connection
+from imapp.schemas.base import In, Out
+from imapp.schemas.validation import parse, require_plain
+
+log = logging.getLogger(__name__)
+
+#: Sends the ack, once.
+Reply = Callable[[dict[str, Any]], None]
+
+
+class NoPayload(In):
+    """Nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command: what it takes, what its ack carries besides `ok`, who answers.
+
+    A queued handler takes a third argument and calls it with the outcome after the commit; it does not block.
+    """
+
+    name: str
+    takes: type[In]
+    gives: type[Out] | None
+    handler: Callable[..., Any]
+    is_queued: bool
+
+    @property
+    def summary(self) -> str:
+        """The first line of the handler's docstring."""
+        return (self.handler.__doc__ or "").strip().partition("\n")[0]
+
+
+COMMANDS: dict[str, Command] = {}
+
+
+def command(
+    name: str, takes: type[In] = NoPayload, gives: type[Out] | None = None, *, queued: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare the handler of a command."""
+
+    def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
+        COMMANDS[name] = Command(name, takes, gives, handler, queued)
+        return handler
+
+    return declare
+
+
+def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -> None:
+    """Check, run and answer one command. Those of one connection take effect in the order in which they came."""
+    with connection.turn:
+        try:
+            found, payload = _read(connection, name, args)
+            if found.is_queued:
+                _queue(connection, found, payload, reply)
+            else:
+                connection.wait_for_queued()
+                reply(_answer(found.handler(connection, payload)))
+        except Exception as exc:
+            reply(failure(exc))
+
+
+def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, In]:
+    limits.hit("commands_per_user", connection.user_id)
+    found = COMMANDS.get(name) if isinstance(name, str) else None
+    if found is None:
+        raise UnknownCommandError
+    if len(args) > 1:
+        raise MalformedError("A command takes one object.")
+    payload = args[0] if args and args[0] is not None else {}
+    require_plain(payload)
+    return found, parse(found.takes, payload)
+
+
+def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
+    def done(outcome: dict[str, Any] | AppError) -> None:
+        reply(failure(outcome) if isinstance(outcome, AppError) else {"ok": True, **outcome})
+        connection.unqueue()
+
+    connection.queue()
+    try:
+        found.handler(connection, payload, done)
+    except Exception as exc:
+        connection.unqueue()
+        reply(failure(exc))
+
+
+def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
+    if isinstance(result, Out):
+        result = result.wire()
+    return {"ok": True, **(result or {})}
+
+
+def failure(exc: Exception) -> dict[str, Any]:
+    """The ack of a command that failed; what is no AppError is a bug, logged here and not shown."""
+    error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
+    if error is None:
+        log.error("command failed", exc_info=exc)
+        error = AppError()
+    return {"ok": False, "error": error.payload()}

@@ -1,0 +1,76 @@
+"""Connecting and disconnecting: who is this, and which rooms hear for him."""
+
+import logging
+from typing import Any
+
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from imapp import database
+from imapp.cluster import bus, presence
+from imapp.errors import AppError, InvalidTokenError
+from imapp.realtime.connections import Connection
+from imapp.services import access, membership
+from imapp.services import presence as presence_service
+
+log = logging.getLogger(__name__)
+
+
+def on_connect(server: Any, sid: str, auth: Any) -> None:
+    """Identify the user by the token in the Socket.IO auth payload and enter the user's rooms.
+
+    Refusals carry {"message", "data": {"code"}}.
+    """
+    with server.app.app_context():
+        try:
+            actor = access.authenticate(_token(auth))
+            rooms = membership.conversation_ids(actor.user_id)
+        except Exception as exc:
+            raise _refusal(exc) from None
+    connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
+    server.connections.add(connection)
+    _enter_rooms(server, connection, rooms)
+    if presence.connect(actor.user_id, sid):
+        server.start_background_task(_announce, server, presence_service.came_online, actor.user_id)
+    node_id = server.app.config["IMAPP"].node_id
+    log.info("user_connected user=%s node=%s 用户 [%s] 已连接到节点 %s", actor.user_id, node_id, actor.user_id, node_id)
+
+
+def on_disconnect(server: Any, sid: str, reason: str) -> None:
+    """Forget the connection; must not block, python-engineio calls it from its timeout task."""
+    connection = server.connections.pop(sid)
+    if connection is None:
+        return
+    log.info("user_disconnected user=%s reason=%s", connection.user_id, reason)
+    if presence.disconnect(connection.user_id, sid):
+        server.start_background_task(_announce, server, presence_service.went_offline, connection.user_id)
+
+
+def _token(auth: Any) -> str:
+    token = auth.get("token") if isinstance(auth, dict) else None
+    if not isinstance(token, str):
+        raise InvalidTokenError
+    return token
+
+
+def _refusal(exc: Exception) -> Refused:
+    error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
+    if error is None:
+        log.error("connect failed", exc_info=exc)
+        error = AppError()
+    return Refused(error.message, {"code": error.code})
+
+
+def _enter_rooms(server: Any, connection: Connection, conversation_ids: list[int]) -> None:
+    rooms = [bus.user_room(connection.user_id), bus.session_room(connection.session_id)]
+    rooms += [bus.conversation_room(conversation_id) for conversation_id in conversation_ids]
+    for room in rooms:
+        server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
+
+
+def _announce(server: Any, tell: Any, user_id: int) -> None:
+    with server.app.app_context():
+        try:
+            tell(user_id)
+        except Exception as exc:
+            if database.as_app_error(exc) is None:
+                log.exception("presence of user %s could not be announced", user_id)

@@ -1,0 +1,66 @@
+"""Commands on messages."""
+
+from typing import Any
+
+from imapp.realtime.connections import Connection
+from imapp.realtime.dispatch import command
+from imapp.schemas.conversations import MarkRead, ReadOut
+from imapp.schemas.messages import (
+    EditMessage,
+    ForwardMessage,
+    MessageAck,
+    MessageRef,
+    MessageResult,
+    React,
+    SendMessage,
+)
+from imapp.services import messages, read_marks
+from imapp.services.committer import Done
+
+
+@command("send_message", SendMessage, MessageAck, queued=True)
+def send_message(connection: Connection, payload: SendMessage, done: Done) -> None:
+    """Send a message; the ack comes after the commit and carries the stored message."""
+    messages.submit_send(connection.user_id, payload, done)
+
+
+@command("mark_read", MarkRead, ReadOut, queued=True)
+def mark_read(connection: Connection, payload: MarkRead, done: Done) -> None:
+    """Move the read mark of a conversation forward; the ack tells where it stands."""
+    read_marks.submit_mark_read(connection.user_id, payload.conversation_id, payload.seq, done)
+
+
+@command("forward_message", ForwardMessage, MessageAck)
+def forward_message(connection: Connection, payload: ForwardMessage) -> dict[str, Any]:
+    """Send what another message says to a conversation."""
+    return messages.forward(connection.user_id, payload)
+
+
+@command("edit_message", EditMessage, MessageResult)
+def edit_message(connection: Connection, payload: EditMessage) -> dict[str, Any]:
+    """Change what one's own message says."""
+    return messages.edit(connection.user_id, payload)
+
+
+@command("recall_message", MessageRef, MessageResult)
+def recall_message(connection: Connection, payload: MessageRef) -> dict[str, Any]:
+    """Take a message back for everybody."""
+    return messages.recall(connection.user_id, payload.message_id)
+
+
+@command("react", React, MessageResult)
+def react(connection: Connection, payload: React) -> dict[str, Any]:
+    """Set or take back an emoji on a message."""
+    return messages.react(connection.user_id, payload.message_id, payload.emoji, remove=payload.remove)
+
+
+@command("pin_message", MessageRef, MessageResult)
+def pin_message(connection: Connection, payload: MessageRef) -> dict[str, Any]:
+    """Pin a message for everybody."""
+    return messages.set_pin(connection.user_id, payload.message_id, pin=True)
+
+
+@command("unpin_message", MessageRef, MessageResult)
+def unpin_message(connection: Connection, payload: MessageRef) -> dict[str, Any]:
+    """Unpin a message for everybody."""
+    return messages.set_pin(connection.user_id, payload.message_id, pin=False)

@@ -1,0 +1,67 @@
+"""Rooms of this node, cheap for users in hundreds of conversations.
+
+The stock manager keeps a two-way dict for each room and looks through all rooms of the server when one connection
+ends. Here a room is a plain dict and each connection knows its rooms.
+"""
+
+from typing import Any
+
+import socketio as sio
+from bidict import bidict
+
+
+class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no types
+    """python-socketio's in-memory manager with leaner bookkeeping; the room None holds everybody."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rooms_of: dict[str, set[str]] = {}
+
+    def basic_enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        """Add a connection to a room."""
+        rooms = self.rooms.setdefault(namespace, {})
+        if room is None:
+            rooms.setdefault(None, bidict())[sid] = eio_sid
+            self._rooms_of[sid] = set()
+            return
+        if sid not in self._rooms_of:
+            return  # it has gone meanwhile
+        rooms.setdefault(room, {})[sid] = eio_sid or rooms[None][sid]
+        self._rooms_of[sid].add(room)
+
+    def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """Take a connection out of a room; the empty room goes."""
+        rooms = self.rooms.get(namespace, {})
+        members = rooms.get(room)
+        if members is None or members.pop(sid, None) is None:
+            return
+        if not members:
+            del rooms[room]
+        self._rooms_of.get(sid, set()).discard(room or "")
+
+    def basic_disconnect(self, sid: str, namespace: str, **_options: Any) -> None:
+        """Forget a connection and its rooms."""
+        for room in self._rooms_of.get(sid, set()).copy():
+            self.basic_leave_room(sid, namespace, room)
+        self._rooms_of.pop(sid, None)
+        self.basic_leave_room(sid, namespace, None)
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, []):
+                pending[namespace].remove(sid)
+
+    def get_participants(self, namespace: str, room: Any) -> Any:
+        """Give (sid, eio_sid) of a room, or of several without repeating anybody."""
+        rooms = self.rooms.get(namespace, {})
+        if isinstance(room, list) and len(room) == 1:
+            room = room[0]
+        if not isinstance(room, list):
+            return list(rooms.get(room, {}).items())
+        union: dict[str, str] = {}
+        for one in room:
+            union.update(rooms.get(one, {}))
+        return list(union.items())
+
+    def get_rooms(self, sid: str, namespace: str) -> list[str]:
+        """The rooms of a connection."""
+        return list(self._rooms_of.get(sid, set()))

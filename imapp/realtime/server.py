@@ -1,0 +1,131 @@
+"""python-socketio's server with this product's dispatch, and the Flask app in front of it.
+
+Differences to the stock server: commands go to dispatch.py without a Flask request and without a greenlet each
+(so they stay in order), acks may come later (after a commit), a packet that breaks the protocol closes the
+connection with one line in the log, and a socket that never says CONNECT is closed.
+"""
+
+import logging
+import time
+from typing import Any
+
+import socketio as sio
+from engineio.payload import Payload
+from flask import Flask
+from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
+
+from imapp.cluster import presence
+from imapp.cluster.bus import NAMESPACE
+from imapp.errors import BinaryNotAllowedError
+from imapp.extensions import socketio
+from imapp.realtime import handshake, housekeeping, json
+from imapp.realtime.connections import Connections
+from imapp.realtime.dispatch import dispatch, failure
+from imapp.realtime.rooms import RoomManager
+from imapp.realtime.websocket import guarded
+
+log = logging.getLogger(__name__)
+
+#: Packets that one polling request may carry; python-engineio drops all of a longer one and answers 200.
+Payload.max_decode_packets = 1000
+
+#: Binary attachments that are taken in, to be refused with an error; more close the connection.
+_MAX_ATTACHMENTS = 8
+
+
+class StrictPacket(Packet):  # type: ignore[misc]  # the library has no types
+    """A Socket.IO packet that refuses on decoding what the stock one lets pass; raises ValueError."""
+
+    def decode(self, encoded_packet: str) -> int:
+        """Decode; gives the number of binary attachments to come."""
+        attachments: int = super().decode(encoded_packet)
+        if attachments > _MAX_ATTACHMENTS:
+            raise ValueError("too many attachments")
+        if self.packet_type in {EVENT, BINARY_EVENT} and not self._is_event():
+            raise ValueError("an event is a list that starts with its name")
+        return attachments
+
+    def _is_event(self) -> bool:
+        return isinstance(self.data, list) and bool(self.data) and isinstance(self.data[0], str)
+
+
+class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no types
+    """See the module."""
+
+    def __init__(self, app: Flask, **options: Any) -> None:
+        super().__init__(**options)
+        self.app = app
+        self.connections = Connections()
+        self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
+        self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
+
+    def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
+        if not self.manager_initialized:
+            self.start_background_task(housekeeping.run, self)
+        super()._handle_eio_connect(eio_sid, environ)
+        self.connections.waiting[eio_sid] = time.monotonic() + self.app.config["IMAPP"].connect_timeout_seconds
+
+    def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        self.connections.waiting.pop(eio_sid, None)
+        self._binary_packet.pop(eio_sid, None)
+        super()._handle_eio_disconnect(eio_sid, reason)
+
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        self.connections.waiting.pop(eio_sid, None)
+        super()._handle_connect(eio_sid, namespace, data)
+
+    def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
+        try:
+            if isinstance(data, bytes):
+                self._handle_attachment(eio_sid, data)
+            else:
+                super()._handle_eio_message(eio_sid, data)
+        except (ValueError, TypeError, LookupError) as exc:
+            log.info("malformed packet, connection closed: %s", type(exc).__name__)
+            self.eio.disconnect(eio_sid)
+
+    def _handle_attachment(self, eio_sid: str, data: bytes) -> None:
+        """Swallow the attachments of a binary event, then refuse it; raises LookupError when none is under way."""
+        packet = self._binary_packet[eio_sid]
+        if packet.add_attachment(data):
+            del self._binary_packet[eio_sid]
+            if packet.packet_type != BINARY_ACK:
+                self._reply(eio_sid, packet.namespace, packet.id, failure(BinaryNotAllowedError()))
+
+    def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002 - the library's name
+        connection = self.connections.get(self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE))
+        if connection is not None:
+            with self.app.app_context():
+                dispatch(connection, data[0], data[1:], lambda ack: self._reply(eio_sid, namespace, id, ack))
+
+    def _reply(self, eio_sid: str, namespace: str | None, packet_id: int | None, answer: dict[str, Any]) -> None:
+        if packet_id is not None:
+            self._send_packet(eio_sid, self.packet_class(ACK, namespace=namespace, id=packet_id, data=[answer]))
+
+
+def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
+    """Bind Flask-SocketIO to the app with this server in place of the stock one."""
+    plain = app.wsgi_app
+    settings = app.config["IMAPP"]
+    options = {
+        "async_mode": async_mode,
+        "async_handlers": False,
+        "client_manager": RoomManager(),
+        "cors_allowed_origins": settings.allowed_origins or None,
+        "json": json,
+        "max_http_buffer_size": settings.max_payload_bytes,
+        "ping_interval": settings.ping_interval_seconds,
+        "ping_timeout": settings.ping_timeout_seconds,
+        "serializer": StrictPacket,
+    }
+    socketio.init_app(app, **options)
+    server = RealtimeServer(app, **options)
+    server.eio._async = {
+        **server.eio._async,
+        "websocket": guarded(server.eio._async["websocket"], settings.max_payload_bytes),
+    }
+    socketio.server = server
+    app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
+    presence.forget_all()
+    log.info("socketio_server_started node=%s SocketIO服务器启动成功", settings.node_id)
+    return server

@@ -1,0 +1,71 @@
+"""The WebSocket layer under python-engineio: simple-websocket, with its faults fenced in.
+
+simple-websocket 1.1.0 writes with `send` and ignores a short count, which corrupts the stream of a slow reader
+under gevent; it accepts permessage-deflate (100 kB a connection, and bombs); python-engineio asks it for no size
+limit. So: whole sends under a lock, no deflate, a limit before the message is buffered, and a bound on how long
+the kernel tries to reach a peer that has gone.
+"""
+
+import re
+import socket
+import threading
+from typing import Any
+
+import simple_websocket
+
+#: What an Engine.IO client may send over a WebSocket: a Socket.IO packet, close, ping, pong or upgrade.
+_PACKET = re.compile(r"4[0-6]|[1235]")
+
+#: Milliseconds that sent data may stay unacknowledged before the kernel drops the connection.
+_USER_TIMEOUT_MS = 20_000
+
+
+class _WholeSends:
+    """A socket whose `send` sends everything, one message at a time."""
+
+    def __init__(self, sock: Any) -> None:
+        self._sock = sock
+        self._turn = threading.RLock()
+
+    def send(self, data: bytes) -> int:
+        """Send all of `data`."""
+        with self._turn:
+            self._sock.sendall(data)
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class _GuardedServer(simple_websocket.Server):  # type: ignore[misc]  # the library has no types
+    """simple-websocket's server side without deflate and with whole sends."""
+
+    def handshake(self) -> None:
+        """Accept the connection; what the client offers as extensions is not passed on."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+        self.sock = _WholeSends(self.sock)
+        super().handshake()
+
+
+def guarded(stock: type, max_message_bytes: int) -> type:
+    """Give the class that python-engineio is to use in place of `stock` (its own wrapper of simple-websocket)."""
+
+    class GuardedWebSocket(stock):
+        """What python-engineio sees: wait for a packet, send one, close."""
+
+        def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+            offered = {key: value for key, value in environ.items() if key != "HTTP_SEC_WEBSOCKET_EXTENSIONS"}
+            self.ws = _GuardedServer(offered, max_message_size=max_message_bytes, **self.server_args)
+            result = self.app(self)
+            if self.ws.mode == "gunicorn":
+                raise StopIteration  # gunicorn's word for "the socket is no longer yours"
+            return result
+
+        def wait(self) -> Any:
+            """Give the next packet, or None when the connection is over or the client breaks the protocol."""
+            packet = super().wait()
+            if isinstance(packet, str) and not _PACKET.match(packet):
+                return None
+            return packet
+
+    return GuardedWebSocket

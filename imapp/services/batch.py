@@ -1,0 +1,248 @@
+"""What one transaction of the committer reads, decides on in memory, and writes.
+
+`load` locks the conversations in id order and reads everything that the ops need with one query for each kind;
+each op's `apply` checks and changes the state held here; `write` stores the difference with one statement for
+each table. An `apply` that raises must not have changed anything before.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+import orjson
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.engine import Connection, RowMapping
+
+from imapp.models.changes import Change
+from imapp.models.conversations import Conversation
+from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
+from imapp.schemas.base import now
+from imapp.services import own_state
+from imapp.services.batch_sql import statements
+
+#: (event name, payload, rooms)
+Publication = tuple[str, dict[str, Any], tuple[str, ...]]
+
+#: A row of `messages`, as a dict of its columns.
+MessageRow = dict[str, Any]
+
+_conversations = select(
+    Conversation.id, Conversation.type, Conversation.last_seq, Conversation.last_change,
+    Conversation.active_at, Conversation.user_low_id, Conversation.user_high_id,
+)  # fmt: skip
+
+
+class Op:
+    """One write to one conversation by one user."""
+
+    __slots__ = ("actor_id", "conversation_id")
+
+    #: Whether the reactions on `target_seq` are to be loaded too.
+    needs_reactions: ClassVar[bool] = False
+
+    def __init__(self, actor_id: int, conversation_id: int) -> None:
+        self.actor_id = actor_id
+        self.conversation_id = conversation_id
+
+    @property
+    def client_id(self) -> str | None:
+        """The sender's id for this write, if it has one."""
+        return None
+
+    @property
+    def target_seq(self) -> int | None:
+        """The message that this op alters, if any."""
+        return None
+
+    def apply(self, batch: "Batch") -> dict[str, Any]:
+        """Check and change the batch; give the result for the client or raise an AppError."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Head:
+    """A locked conversation."""
+
+    id: int
+    type: str
+    last_seq: int
+    last_change: int
+    active_at: datetime
+    user_low_id: int | None
+    user_high_id: int | None
+
+    def peer_of(self, user_id: int) -> int | None:
+        """The other user of a private conversation."""
+        return self.user_high_id if user_id == self.user_low_id else self.user_low_id
+
+
+@dataclass(slots=True)
+class Mark:
+    """What a batch does to one member's row."""
+
+    seq: int = 0
+    takes_version: bool = False
+    clears_unread: bool = False
+
+
+class Batch:
+    """The state of one transaction."""
+
+    def __init__(self, ops: Sequence[Op]) -> None:
+        self.ops = ops
+        self.moment = now()
+        self.heads: dict[int, Head] = {}
+        self.rights: dict[tuple[int, int], RowMapping] = {}
+        self.sent: dict[tuple[int, str], MessageRow] = {}
+        self.messages: dict[tuple[int, int], MessageRow] = {}
+        self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+        self.publications: list[Publication] = []
+        self.is_committing = False
+        self._created: list[MessageRow] = []
+        self._altered: dict[tuple[int, int], MessageRow] = {}
+        self._changes: list[dict[str, Any]] = []
+        self._marks: dict[tuple[int, int], Mark] = {}
+        #: Rows that hang on messages: to be inserted, and (as equality filters) to be deleted.
+        self.added: dict[Any, list[dict[str, Any]]] = {Mention: [], MessageEdit: [], Pin: [], Reaction: []}
+        self.removed: list[tuple[Any, dict[str, Any]]] = []
+
+    # -- what ops use ------------------------------------------------------------------------------------------
+
+    def record(self, head: Head, event: str, row: MessageRow) -> None:
+        """Give the alteration of a message its number and log it."""
+        head.last_change += 1
+        row["change"] = head.last_change
+        self._changes.append({
+            "conversation_id": head.id, "change": head.last_change, "event": event, "seq": row["seq"],
+            "data": None, "created_at": self.moment,
+        })  # fmt: skip
+
+    def create(self, head: Head, row: MessageRow) -> None:
+        """Append a message; its author has read it."""
+        head.last_seq += 1
+        head.active_at = self.moment
+        row["seq"] = head.last_seq
+        self.record(head, "message_created", row)
+        self._created.append(row)
+        self.messages[head.id, head.last_seq] = row
+        self.mark_read(head.id, row["sender_id"], head.last_seq)
+
+    def alter(self, head: Head, event: str, row: MessageRow) -> None:
+        """Note that a loaded message was changed."""
+        self.record(head, event, row)
+        self._altered[head.id, row["seq"]] = row
+
+    def remove(self, model: Any, equal: dict[str, Any]) -> None:
+        """Delete the rows that hang on a message and match `equal`, those of this very batch included."""
+        self.added[model] = [row for row in self.added[model] if not equal.items() <= row.items()]
+        self.removed.append((model, equal))
+
+    def read_seq(self, conversation_id: int, user_id: int) -> int:
+        """How far a member has read, marks of this batch included."""
+        mark = self._marks.get((conversation_id, user_id))
+        stored: int = self.rights[conversation_id, user_id]["read_seq"]
+        return stored if mark is None else max(stored, mark.seq)
+
+    def mark_read(self, conversation_id: int, user_id: int, seq: int) -> None:
+        """Move a read mark forward; the highest of a batch wins."""
+        mark = self._mark(conversation_id, user_id)
+        mark.seq = max(mark.seq, seq)
+        mark.clears_unread = True
+
+    def touch(self, conversation_id: int, user_id: int) -> None:
+        """Give the user's row a new version, so that `sync` tells the user's devices about it."""
+        self._mark(conversation_id, user_id).takes_version = True
+
+    def _mark(self, conversation_id: int, user_id: int) -> "Mark":
+        return self._marks.setdefault((conversation_id, user_id), Mark())
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def load(self, connection: Connection) -> None:
+        """Lock the conversations, then read what the ops need; after the lock, so that nothing read can change."""
+        sql = statements(connection.dialect.name)
+        ids = sorted({op.conversation_id for op in self.ops})
+        locked = connection.execute(_conversations.where(Conversation.id.in_(ids)).order_by(Conversation.id).with_for_update())
+        self.heads = {row.id: Head(*row) for row in locked}
+        pairs = {(op.conversation_id, op.actor_id) for op in self.ops}
+        for row in connection.execute(sql.rights, {"keys": _json(pairs)}).mappings():
+            self.rights[row["conversation_id"], row["user_id"]] = row
+        self._load_sent(connection, [(op.actor_id, op.client_id) for op in self.ops if op.client_id is not None])
+        self._load_targets(connection, [op for op in self.ops if op.target_seq is not None])
+
+    def _load_sent(self, connection: Connection, keys: list[tuple[int, str]]) -> None:
+        if keys:
+            found = connection.execute(statements(connection.dialect.name).sent, {"keys": _json(keys)})
+            for row in found.mappings():
+                self.sent[row["sender_id"], row["client_id"]] = dict(row)
+
+    def _load_targets(self, connection: Connection, ops: list[Op]) -> None:
+        keys = {(op.conversation_id, op.target_seq) for op in ops}
+        if not keys:
+            return
+        sql = statements(connection.dialect.name)
+        for row in connection.execute(sql.targets, {"keys": _json(keys)}).mappings():
+            self.messages[row["conversation_id"], row["seq"]] = dict(row)
+        reacted = {(op.conversation_id, op.target_seq) for op in ops if op.needs_reactions}
+        if reacted:
+            for conversation_id, seq, emoji, user_id in connection.execute(sql.reactions, {"keys": _json(reacted)}):
+                self.reactions[conversation_id, seq].append((emoji, user_id))
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def write(self, connection: Connection) -> None:
+        """Store what the ops changed."""
+        _insert(connection, Message, self._created)
+        _insert(connection, Change, self._changes)
+        for model, equal in self.removed:
+            connection.execute(delete(model).filter_by(**equal))
+        for model, rows in self.added.items():
+            _insert(connection, model, rows)
+        self._write_alterations(connection)
+        self._write_heads(connection)
+        self._write_marks(connection)
+
+    def _write_alterations(self, connection: Connection) -> None:
+        for (conversation_id, seq), row in self._altered.items():
+            connection.execute(
+                update(Message).where(Message.conversation_id == conversation_id, Message.seq == seq).values(row)
+            )
+
+    def _write_heads(self, connection: Connection) -> None:
+        changed = {change["conversation_id"] for change in self._changes}
+        if changed:
+            heads = [self.heads[conversation_id] for conversation_id in sorted(changed)]
+            rows = [[head.id, head.last_seq, head.last_change, _sql_time(head.active_at)] for head in heads]
+            connection.execute(statements(connection.dialect.name).heads, {"rows": _json(rows)})
+
+    def _write_marks(self, connection: Connection) -> None:
+        if not self._marks:
+            return
+        versions = own_state.next_versions(
+            connection, [user_id for (_, user_id), mark in self._marks.items() if mark.takes_version]
+        )
+        rows = [
+            [conversation_id, user_id, mark.seq, versions[user_id] if mark.takes_version else 0, int(mark.clears_unread)]
+            for (conversation_id, user_id), mark in sorted(self._marks.items(), key=_by_key)
+        ]
+        connection.execute(statements(connection.dialect.name).marks, {"rows": _json(rows)})
+
+
+def _insert(connection: Connection, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(model), rows)
+
+
+def _by_key(item: tuple[tuple[int, int], Mark]) -> tuple[int, int]:
+    return item[0]
+
+
+def _json(rows: Iterable[Any]) -> str:
+    return orjson.dumps(list(rows)).decode()
+
+
+def _sql_time(moment: datetime) -> str:
+    """As both databases store it: UTC without a zone, six digits for SQLite's text (MySQL rounds to three)."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,0 +1,123 @@
+"""The statements of a batch. Lists of keys travel as one JSON parameter, so each statement is compiled once.
+
+The two dialects differ in how they read a JSON list as a table: JSON_TABLE on MySQL and MariaDB, json_each on
+SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table.
+"""
+
+from dataclasses import dataclass
+
+from typing import Any
+
+from sqlalchemy import text
+
+from imapp.database import UtcDateTime
+
+_RIGHTS = """
+SELECT k.c AS conversation_id, k.u AS user_id, m.role, m.left_at, m.muted_until, m.read_seq, m.is_marked_unread,
+       g.is_muted_all, g.dissolved_at, g.member_count,
+       EXISTS (SELECT 1 FROM blocks b WHERE b.removed_at IS NULL
+               AND ((b.user_id = v.user_low_id AND b.blocked_id = v.user_high_id)
+                 OR (b.user_id = v.user_high_id AND b.blocked_id = v.user_low_id))) AS is_blocked,
+       EXISTS (SELECT 1 FROM contacts f WHERE f.removed_at IS NULL
+               AND f.user_id = v.user_low_id AND f.contact_id = v.user_high_id) AS is_contact
+FROM {pairs} {join} conversation_members m ON m.conversation_id = k.c AND m.user_id = k.u
+{join} conversations v ON v.id = k.c
+LEFT JOIN chat_groups g ON g.id = k.c
+"""
+
+_SENT = "SELECT m.* FROM {pairs} {join} messages m ON m.sender_id = k.s AND m.client_id = k.i"
+
+_TARGETS = "SELECT m.* FROM {pairs} {join} messages m ON m.conversation_id = k.c AND m.seq = k.u"
+
+_REACTIONS = """
+SELECT r.conversation_id, r.seq, r.emoji, r.user_id FROM {pairs}
+{join} reactions r ON r.conversation_id = k.c AND r.seq = k.u ORDER BY r.created_at, r.user_id
+"""
+
+_MYSQL_PAIRS = "JSON_TABLE(:keys, '$[*]' COLUMNS (c BIGINT PATH '$[0]', u BIGINT PATH '$[1]')) k"
+_MYSQL_IDS = "JSON_TABLE(:keys, '$[*]' COLUMNS (s BIGINT PATH '$[0]', i VARCHAR(64) PATH '$[1]')) k"
+_MYSQL_HEADS = (
+    "JSON_TABLE(:rows, '$[*]' COLUMNS (c BIGINT PATH '$[0]', s BIGINT PATH '$[1]', n BIGINT PATH '$[2]',"
+    " a VARCHAR(32) PATH '$[3]')) k"
+)
+_MYSQL_MARKS = (
+    "JSON_TABLE(:rows, '$[*]' COLUMNS (c BIGINT PATH '$[0]', u BIGINT PATH '$[1]', r BIGINT PATH '$[2]',"
+    " w BIGINT PATH '$[3]', x BIGINT PATH '$[4]')) k"
+)
+_LITE_PAIRS = "(SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS u FROM json_each(:keys)) k"
+_LITE_IDS = "(SELECT json_extract(value, '$[0]') AS s, json_extract(value, '$[1]') AS i FROM json_each(:keys)) k"
+
+
+@dataclass(frozen=True)
+class Statements:
+    """What a batch runs. Parameters: `keys` = JSON list of pairs; `rows` = JSON list of rows."""
+
+    #: keys: [conversation, user]
+    rights: Any
+    #: keys: [sender, client id]
+    sent: Any
+    #: keys: [conversation, seq]
+    targets: Any
+    #: keys: [conversation, seq]
+    reactions: Any
+    #: rows: [conversation, last_seq, last_change, active_at]
+    heads: Any
+    #: rows: [conversation, user, read_seq, version or 0 for "keep", 1 to clear "marked unread"]
+    marks: Any
+
+
+#: Times come out of a textual statement as the driver gives them, unless told.
+_RIGHTS_TIMES = {"left_at": UtcDateTime(), "muted_until": UtcDateTime(), "dissolved_at": UtcDateTime()}
+_MESSAGE_TIMES = {name: UtcDateTime() for name in ("created_at", "edited_at", "recalled_at", "pinned_at")}
+
+
+def _mysql(sql: str, pairs: str = _MYSQL_PAIRS) -> Any:
+    return text(sql.format(pairs=pairs, join="STRAIGHT_JOIN"))
+
+
+def _lite(sql: str, pairs: str = _LITE_PAIRS) -> Any:
+    return text(sql.format(pairs=pairs, join="CROSS JOIN"))
+
+
+MYSQL = Statements(
+    rights=_mysql(_RIGHTS).columns(**_RIGHTS_TIMES),
+    sent=_mysql(_SENT, _MYSQL_IDS).columns(**_MESSAGE_TIMES),
+    targets=_mysql(_TARGETS).columns(**_MESSAGE_TIMES),
+    reactions=_mysql(_REACTIONS),
+    heads=text(
+        "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"
+        " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a"
+    ),
+    marks=text(
+        "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m"
+        " ON m.conversation_id = k.c AND m.user_id = k.u"
+        " SET m.read_seq = GREATEST(m.read_seq, k.r), m.version = GREATEST(m.version, k.w),"
+        " m.is_marked_unread = m.is_marked_unread AND k.x = 0"
+    ),
+)
+
+SQLITE = Statements(
+    rights=_lite(_RIGHTS).columns(**_RIGHTS_TIMES),
+    sent=_lite(_SENT, _LITE_IDS).columns(**_MESSAGE_TIMES),
+    targets=_lite(_TARGETS).columns(**_MESSAGE_TIMES),
+    reactions=_lite(_REACTIONS),
+    heads=text(
+        "UPDATE conversations SET last_seq = k.s, last_change = k.n, active_at = k.a"
+        " FROM (SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS s,"
+        " json_extract(value, '$[2]') AS n, json_extract(value, '$[3]') AS a FROM json_each(:rows)) k"
+        " WHERE conversations.id = k.c"
+    ),
+    marks=text(
+        "UPDATE conversation_members SET read_seq = max(read_seq, k.r), version = max(version, k.w),"
+        " is_marked_unread = is_marked_unread AND k.x = 0"
+        " FROM (SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS u,"
+        " json_extract(value, '$[2]') AS r, json_extract(value, '$[3]') AS w, json_extract(value, '$[4]') AS x"
+        " FROM json_each(:rows)) k"
+        " WHERE conversation_members.conversation_id = k.c AND conversation_members.user_id = k.u"
+    ),
+)
+
+
+def statements(dialect: str) -> Statements:
+    """Give the statements for a dialect name of SQLAlchemy."""
+    return SQLITE if dialect == "sqlite" else MYSQL

@@ -1,0 +1,196 @@
+"""Group commit: all writes to conversations on the hot path go through one committer per node.
+
+While one commit is under way the next batch gathers, so an idle node commits at once and a busy one batches by
+itself. Nothing waits on purpose. Acknowledgement and publishing come after the commit, in the order of the queue.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from flask import Flask, current_app
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from imapp import database
+from imapp.cluster import bus
+from imapp.errors import AppError, BusyError, UnavailableError
+from imapp.extensions import db
+from imapp.services.batch import Batch, Op, Publication
+
+log = logging.getLogger(__name__)
+
+#: What a submitter is told: the op's result, or the error with which it failed.
+Outcome = dict[str, Any] | AppError
+
+
+class Done(Protocol):
+    """Called once, in the committer, after the commit."""
+
+    def __call__(self, outcome: Outcome, /) -> None:
+        """Take the outcome; must not block."""
+
+
+class Committer:
+    """A queue of ops and the one thread (greenlet under gunicorn) that commits them in batches."""
+
+    def __init__(self, app: Flask, *, batch_max: int, queue_max: int) -> None:
+        self._app = app
+        self._batch_max = batch_max
+        self._queue_max = queue_max
+        self._queue: deque[tuple[Op, Done]] = deque()
+        self._wake = threading.Event()
+        self._start = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closing = False
+
+    def submit(self, op: Op, done: Done) -> None:
+        """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
+        if self._closing or len(self._queue) >= self._queue_max:
+            raise BusyError(retry_after=1)
+        self._queue.append((op, done))
+        self._wake.set()
+        if self._thread is None:
+            self._launch()
+
+    def run(self, op: Op) -> dict[str, Any]:
+        """Queue `op`, wait for its commit and give its result; raises what it failed with."""
+        db.session.close()  # give the read connection back while waiting
+        answered = threading.Event()
+        outcomes: list[Outcome] = []
+
+        def done(outcome: Outcome) -> None:
+            outcomes.append(outcome)
+            answered.set()
+
+        self.submit(op, done)
+        answered.wait()
+        if isinstance(outcomes[0], AppError):
+            raise outcomes[0]
+        return outcomes[0]
+
+    def close(self, timeout_seconds: float = 10) -> None:
+        """Take nothing more, commit what is queued, stop."""
+        self._closing = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+
+    def _launch(self) -> None:
+        with self._start:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
+                self._thread.start()
+
+    def _loop(self) -> None:
+        with self._app.app_context():
+            while not (self._closing and not self._queue):
+                self._wake.wait()
+                self._wake.clear()
+                while self._queue:
+                    self._turn()
+
+    def _turn(self) -> None:
+        queue = self._queue
+        taken = [queue.popleft() for _ in range(min(len(queue), self._batch_max))]
+        outcomes, publications = commit([op for op, _ in taken])
+        for (_, done), outcome in zip(taken, outcomes, strict=True):
+            _tell(done, outcome)
+        for name, payload, rooms in publications:
+            bus.send(name, payload, *rooms)
+
+
+def _tell(done: Done, outcome: Outcome) -> None:
+    try:
+        done(outcome)
+    except Exception:  # one submitter's fault must not stop the committer
+        log.exception("acknowledgement failed")
+
+
+def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    """Commit all ops in one transaction; when that fails, each in one of its own, so that a bad one fails alone."""
+    try:
+        return _attempt(ops)
+    except IntegrityError:
+        return _one_by_one(ops)
+    except Exception as exc:
+        known = database.as_app_error(exc)
+        if known is not None:
+            log.warning("commit failed: %s ops, %s", len(ops), type(exc).__name__)
+            return [known] * len(ops), []
+        if len(ops) > 1:
+            return _one_by_one(ops)
+        log.exception("op failed: %s", type(ops[0]).__name__)
+        return [AppError()], []
+
+
+def _one_by_one(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    outcomes: list[Outcome] = []
+    publications: list[Publication] = []
+    for op in ops:
+        try:
+            # Two attempts: the first may lose the race for a client id to another node, the second finds its row.
+            told, published = _first_success([op], attempts=2)
+        except Exception as exc:
+            log.exception("op failed: %s", type(op).__name__)
+            told, published = [database.as_app_error(exc) or AppError()], []
+        outcomes += told
+        publications += published
+    return outcomes, publications
+
+
+def _first_success(ops: Sequence[Op], attempts: int) -> tuple[list[Outcome], list[Publication]]:
+    for _ in range(attempts - 1):
+        try:
+            return _attempt(ops)
+        except IntegrityError:
+            continue
+    return _attempt(ops)
+
+
+def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    """Run one transaction, again when it lost a deadlock or its connection was dead before the commit."""
+    for attempt in range(database.ATTEMPTS):
+        batch = Batch(ops)
+        try:
+            return _transact(batch, ops)
+        except DBAPIError as exc:
+            last = attempt == database.ATTEMPTS - 1
+            stale = exc.connection_invalidated and not batch.is_committing and attempt == 0
+            if last or not (stale or database.is_retryable(exc)):
+                raise
+    raise UnavailableError
+
+
+def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    with database.writer_turn(), database.writing_engine().connect() as connection:
+        batch.load(connection)
+        outcomes = [_apply(op, batch) for op in ops]
+        batch.write(connection)
+        batch.is_committing = True
+        connection.commit()
+    return outcomes, batch.publications
+
+
+def _apply(op: Op, batch: Batch) -> Outcome:
+    try:
+        return op.apply(batch)
+    except AppError as error:
+        return error
+
+
+def current() -> Committer:
+    """The committer of the app at hand."""
+    committer: Committer = current_app.extensions["committer"]
+    return committer
+
+
+def run(op: Op) -> dict[str, Any]:
+    """Commit `op` and give its result; raises what it failed with."""
+    return current().run(op)
+
+
+def submit(op: Op, done: Callable[[Outcome], None]) -> None:
+    """Queue `op`; `done` is called with the outcome after the commit. Raises BusyError."""
+    current().submit(op, done)

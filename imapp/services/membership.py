@@ -1,0 +1,23 @@
+"""Who is in a conversation: the check before every read."""
+
+from sqlalchemy import select
+
+from imapp.errors import NotAMemberError
+from imapp.extensions import db
+from imapp.models.conversations import ConversationMember
+
+
+def require_membership(actor_id: int, conversation_id: int) -> ConversationMember:
+    """Give the actor's row in the conversation; raises NotAMemberError, also for what does not exist."""
+    member = db.session.get(ConversationMember, (conversation_id, actor_id), populate_existing=True)
+    if member is None or member.left_at is not None:
+        raise NotAMemberError
+    return member
+
+
+def conversation_ids(user_id: int) -> list[int]:
+    """The conversations that a user is in: the rooms of a new connection."""
+    statement = select(ConversationMember.conversation_id).where(
+        ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None)
+    )
+    return list(db.session.scalars(statement))

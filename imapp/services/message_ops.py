@@ -1,0 +1,267 @@
+"""What happens to messages inside a batch: sent, edited, recalled, reacted to, pinned.
+
+Each `apply` checks first and changes last, so that an op that is refused leaves no trace.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from sqlalchemy.engine import RowMapping
+
+from imapp.cluster.bus import conversation_room
+from imapp.errors import (
+    ClientIdConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    MessageRecalledError,
+    NotFoundError,
+    RoleRequiredError,
+    WindowClosedError,
+)
+from imapp.extensions import settings
+from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
+from imapp.schemas.contents import SYSTEM
+from imapp.schemas.messages import message_wire
+from imapp.services.batch import Batch, Head, MessageRow, Op
+from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
+
+#: Stands for everybody in the table of mentions.
+EVERYBODY = 0
+
+#: How many different emoji one message takes, and how many users are named for each.
+MAX_EMOJI = 20
+NAMED_REACTORS = 20
+
+
+def announce(batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
+    """Queue the event of an altered message for after the commit; give the message as clients see it."""
+    wire = message_wire(row)
+    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),)))
+    return wire
+
+
+class Send(Op):
+    """A new message."""
+
+    __slots__ = ("_client_id", "content", "digest", "forwarded_from", "kind", "mentions", "reply_to_seq")
+
+    def __init__(
+        self, actor_id: int, conversation_id: int, client_id: str, kind: str, content: bytes,
+        *, reply_to_seq: int | None = None, mentions: Sequence[int | str] = (), forwarded_from: str | None = None,
+    ) -> None:  # fmt: skip  # noqa: PLR0913 - the columns of a message
+        """`content` is JSON already; `mentions` holds user ids or "all"."""
+        super().__init__(actor_id, conversation_id)
+        self._client_id = client_id
+        self.kind = kind
+        self.content = content
+        self.reply_to_seq = reply_to_seq
+        self.mentions = mentions
+        self.forwarded_from = forwarded_from
+        facts = repr((conversation_id, kind, reply_to_seq, list(mentions), forwarded_from)).encode()
+        self.digest = blake2b(facts + content, digest_size=16).digest()
+
+    @property
+    def client_id(self) -> str:
+        """The key under which a retry finds the first result."""
+        return self._client_id
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Store the message, or find that it was stored before."""
+        first = batch.sent.get((self.actor_id, self._client_id))
+        if first is not None:
+            return self._duplicate(first)
+        head, rights = require_voice(batch, self)
+        self._check(head, rights)
+        row = self._row(batch)
+        batch.create(head, row)
+        batch.sent[self.actor_id, self._client_id] = row
+        self._note_mentions(batch, row)
+        return {"message": announce(batch, head, "message_created", row), "duplicate": False}
+
+    def _duplicate(self, first: MessageRow) -> dict[str, Any]:
+        if first["digest"] != self.digest:
+            raise ClientIdConflictError
+        return {"message": message_wire(first), "duplicate": True}
+
+    def _check(self, head: Head, rights: RowMapping) -> None:
+        if self.reply_to_seq is not None and self.reply_to_seq > head.last_seq:
+            raise NotFoundError("The message to reply to does not exist.")
+        if "all" in self.mentions and (head.type != "group" or rights["role"] not in ADMINS):
+            raise RoleRequiredError("Only owner and admins of a group may mention everybody.")
+
+    def _row(self, batch: Batch) -> MessageRow:
+        return {
+            "conversation_id": self.conversation_id, "seq": 0, "change": 0, "sender_id": self.actor_id,
+            "client_id": self._client_id, "digest": self.digest, "type": self.kind, "content": self.content.decode(),
+            "reply_to_seq": self.reply_to_seq, "forwarded_from": self.forwarded_from,
+            "mentions": orjson.dumps(self.mentions).decode() if self.mentions else None, "reactions": None,
+            "created_at": batch.moment, "edited_at": None, "recalled_at": None, "pinned_at": None, "pinned_by": None,
+        }  # fmt: skip
+
+    def _note_mentions(self, batch: Batch, row: MessageRow) -> None:
+        for user_id in {EVERYBODY if who == "all" else int(who) for who in self.mentions}:
+            batch.added[Mention].append(
+                {"conversation_id": self.conversation_id, "user_id": user_id, "seq": row["seq"]}
+            )
+
+
+class MessageOp(Op):
+    """An alteration of one message."""
+
+    __slots__ = ("seq",)
+
+    def __init__(self, actor_id: int, conversation_id: int, seq: int) -> None:
+        super().__init__(actor_id, conversation_id)
+        self.seq = seq
+
+    @property
+    def target_seq(self) -> int:
+        """The message to load."""
+        return self.seq
+
+    def message(self, batch: Batch) -> MessageRow:
+        """Give the row; raises NotFoundError, MessageRecalledError, ForbiddenError (lines of the server)."""
+        row = batch.messages.get((self.conversation_id, self.seq))
+        if row is None:
+            raise NotFoundError
+        if row["recalled_at"] is not None:
+            raise MessageRecalledError
+        if row["type"] == SYSTEM:
+            raise ForbiddenError
+        return row
+
+    def finish(self, batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
+        """Number, store and announce the altered row."""
+        batch.alter(head, event, row)
+        return {"message": announce(batch, head, event, row)}
+
+    def key(self) -> dict[str, int]:
+        """The message's primary key."""
+        return {"conversation_id": self.conversation_id, "seq": self.seq}
+
+
+class Edit(MessageOp):
+    """The author says something else, within a window; what was said before is kept."""
+
+    __slots__ = ("content", "kind")
+
+    def __init__(self, actor_id: int, key: tuple[int, int], kind: str, content: bytes) -> None:
+        super().__init__(actor_id, *key)
+        self.kind = kind
+        self.content = content
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Replace the content."""
+        head, _ = require_voice(batch, self)
+        row = self.message(batch)
+        if row["sender_id"] != self.actor_id:
+            raise ForbiddenError("Only the author may edit a message.")
+        if row["type"] != self.kind:
+            raise InvalidInputError("An edit keeps the type of the message.")
+        if batch.moment - row["created_at"] > timedelta(seconds=settings.edit_window_seconds):
+            raise WindowClosedError
+        before, row["content"], row["edited_at"] = row["content"], self.content.decode(), batch.moment
+        result = self.finish(batch, head, "message_edited", row)
+        edit = {**self.key(), "change": row["change"], "content": before, "edited_at": batch.moment}
+        batch.added[MessageEdit].append(edit)
+        return result
+
+
+class Recall(MessageOp):
+    """Take a message back for everybody: its author within a window, owner and admins of a group at any time."""
+
+    __slots__ = ()
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Empty the message; nothing of what it said is kept."""
+        head, rights = require_member(batch, self)
+        row = self.message(batch)
+        self._check(batch, head, rights, row)
+        row.update(content="{}", mentions=None, reactions=None, pinned_at=None, pinned_by=None, recalled_at=batch.moment)
+        for model in (MessageEdit, Mention, Reaction, Pin):
+            batch.remove(model, self.key())
+        batch.reactions.pop((self.conversation_id, self.seq), None)
+        return self.finish(batch, head, "message_recalled", row)
+
+    def _check(self, batch: Batch, head: Head, rights: RowMapping, row: MessageRow) -> None:
+        if head.type == "group" and rights["role"] in ADMINS:
+            return
+        if row["sender_id"] != self.actor_id:
+            raise ForbiddenError("Only the author may recall a message.")
+        if batch.moment - row["created_at"] > timedelta(seconds=settings.recall_window_seconds):
+            raise WindowClosedError
+
+
+class React(MessageOp):
+    """Set or take back one's emoji; saying it twice changes nothing."""
+
+    __slots__ = ("emoji", "remove")
+
+    needs_reactions = True
+
+    def __init__(self, actor_id: int, key: tuple[int, int], emoji: str, *, remove: bool) -> None:
+        super().__init__(actor_id, *key)
+        self.emoji = emoji
+        self.remove = remove
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Set or remove the reaction and count anew."""
+        head, _ = require_voice(batch, self)
+        row = self.message(batch)
+        reactions = batch.reactions[self.conversation_id, self.seq]
+        mine = (self.emoji, self.actor_id)
+        if (mine in reactions) != self.remove:
+            return {"message": message_wire(row)}
+        self._check_room(reactions)
+        key = {**self.key(), "emoji": self.emoji, "user_id": self.actor_id}
+        if self.remove:
+            reactions.remove(mine)
+            batch.remove(Reaction, key)
+        else:
+            reactions.append(mine)
+            batch.added[Reaction].append({**key, "created_at": batch.moment})
+        row["reactions"] = _summary(reactions)
+        return self.finish(batch, head, "message_reacted", row)
+
+    def _check_room(self, reactions: list[tuple[str, int]]) -> None:
+        emoji = {known for known, _ in reactions}
+        if not self.remove and self.emoji not in emoji and len(emoji) >= MAX_EMOJI:
+            raise ForbiddenError("This message has too many different reactions.")
+
+
+def _summary(reactions: list[tuple[str, int]]) -> str | None:
+    users: dict[str, list[int]] = {}
+    for emoji, user_id in reactions:
+        users.setdefault(emoji, []).append(user_id)
+    if not users:
+        return None
+    summary = [{"emoji": e, "count": len(ids), "user_ids": ids[:NAMED_REACTORS]} for e, ids in users.items()]
+    return orjson.dumps(summary).decode()
+
+
+class SetPin(MessageOp):
+    """Pin or unpin a message for everybody: either side of a private conversation, owner and admins of a group."""
+
+    __slots__ = ("pin",)
+
+    def __init__(self, actor_id: int, key: tuple[int, int], *, pin: bool) -> None:
+        super().__init__(actor_id, *key)
+        self.pin = pin
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Set the pin; saying it twice changes nothing."""
+        head, rights = require_voice(batch, self)
+        require_admin(head, rights)
+        row = self.message(batch)
+        if (row["pinned_at"] is not None) == self.pin:
+            return {"message": message_wire(row)}
+        row["pinned_at"] = batch.moment if self.pin else None
+        row["pinned_by"] = self.actor_id if self.pin else None
+        if self.pin:
+            batch.added[Pin].append(self.key())
+        else:
+            batch.remove(Pin, self.key())
+        return self.finish(batch, head, "message_pinned", row)

@@ -1,0 +1,195 @@
+"""Messages: send, forward, edit, recall, react, pin, and read what was said.
+
+Everything that writes goes through the committer; what is checked here needs no database.
+"""
+
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, and_, exists, select
+
+from imapp.cluster import limits
+from imapp.errors import MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
+from imapp.extensions import db, settings
+from imapp.models.messages import HiddenMessage, Message, MessageEdit, Pin
+from imapp.schemas.contents import CONTENTS
+from imapp.schemas.messages import (
+    EditMessage,
+    EditOut,
+    ForwardMessage,
+    HistoryPage,
+    HistoryQuery,
+    MessageDraft,
+    SendMessage,
+    message_wire,
+    split_message_id,
+)
+from imapp.schemas.validation import parse
+from imapp.services import committer, message_ops
+from imapp.services.committer import Done
+from imapp.services.membership import require_membership
+from imapp.services.private_conversations import known_private
+
+_COLUMNS = Message.__table__.columns
+
+
+def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, Any]:
+    """Store a message and push it to the members; gives {"message", "duplicate"} after the commit.
+
+    Raises NotAMemberError, BlockedError, NotAContactError, MutedError, GroupDissolvedError, ClientIdConflictError,
+    RoleRequiredError (@all), TextTooLongError, TooLargeError, RateLimitedError, BusyError, UnavailableError.
+    """
+    return committer.run(_send_op(actor_id, conversation_id, draft))
+
+
+def submit_send(actor_id: int, message: SendMessage, done: Done) -> None:
+    """As `send` without waiting for the commit: `done` gets the outcome."""
+    conversation_id = message.conversation_id or message.group_id
+    if conversation_id is None:
+        conversation_id = known_private(actor_id, message.to_user_id or 0)
+    committer.submit(_send_op(actor_id, conversation_id, message), done)
+
+
+def _send_op(actor_id: int, conversation_id: int, draft: MessageDraft) -> message_ops.Send:
+    limits.hit("messages_per_user", actor_id)
+    return message_ops.Send(
+        actor_id,
+        conversation_id,
+        draft.client_id,
+        draft.type,
+        _packed(draft.type, draft.content),
+        reply_to_seq=_seq_in(conversation_id, draft.reply_to),
+        mentions=draft.mentions,
+    )
+
+
+def _seq_in(conversation_id: int, message_id: str | None) -> int | None:
+    if message_id is None:
+        return None
+    owner, seq = split_message_id(message_id)
+    if owner != conversation_id:
+        raise NotFoundError("The message to reply to is not in this conversation.")
+    return seq
+
+
+def _packed(kind: str, content: dict[str, Any]) -> bytes:
+    """Give the content as JSON; raises TextTooLongError, TooLargeError."""
+    if kind == "text" and len(content["text"]) > settings.message_text_max_chars:
+        raise TextTooLongError(f"A text may have {settings.message_text_max_chars} characters.")
+    packed = orjson.dumps(content)
+    if kind != "text" and len(packed) > settings.message_content_max_bytes:
+        raise TooLargeError(f"The content may have {settings.message_content_max_bytes} bytes.")
+    return packed
+
+
+def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
+    """Send what another message says to a conversation; raises as `send`, NotFoundError, MessageRecalledError."""
+    limits.hit("messages_per_user", actor_id)
+    row = _readable(actor_id, order.message_id)
+    op = message_ops.Send(
+        actor_id,
+        order.conversation_id,
+        order.client_id,
+        row["type"],
+        row["content"].encode(),
+        forwarded_from=row["forwarded_from"] or order.message_id,
+    )
+    return committer.run(op)
+
+
+def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
+    """Change what one's own message says; gives {"message"}. Raises ForbiddenError, WindowClosedError and others."""
+    row = _readable(actor_id, order.message_id)
+    model = CONTENTS.get(row["type"])
+    content = order.content if model is None else parse(model, order.content).model_dump(mode="json", exclude_none=True)
+    packed = _packed(row["type"], content)
+    return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), row["type"], packed))
+
+
+def recall(actor_id: int, message_id: str) -> dict[str, Any]:
+    """Take a message back for everybody; gives {"message"}. Raises ForbiddenError, WindowClosedError."""
+    return committer.run(message_ops.Recall(actor_id, *split_message_id(message_id)))
+
+
+def react(actor_id: int, message_id: str, emoji: str, *, remove: bool) -> dict[str, Any]:
+    """Set or take back an emoji; gives {"message"}."""
+    return committer.run(message_ops.React(actor_id, split_message_id(message_id), emoji, remove=remove))
+
+
+def set_pin(actor_id: int, message_id: str, *, pin: bool) -> dict[str, Any]:
+    """Pin or unpin a message for everybody; gives {"message"}. Raises RoleRequiredError."""
+    return committer.run(message_ops.SetPin(actor_id, split_message_id(message_id), pin=pin))
+
+
+def get(actor_id: int, message_id: str) -> dict[str, Any]:
+    """Read one message; raises NotAMemberError, NotFoundError."""
+    return message_wire(_row(actor_id, message_id))
+
+
+def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> HistoryPage:
+    """Read a page of a conversation; raises NotAMemberError."""
+    require_membership(actor_id, conversation_id)
+    statement = select(*_COLUMNS).where(Message.conversation_id == conversation_id, _visible_to(actor_id))
+    if query.after is not None:
+        statement = statement.where(Message.seq > query.after).order_by(Message.seq)
+    else:
+        statement = statement.order_by(Message.seq.desc())
+    if query.before is not None:
+        statement = statement.where(Message.seq < query.before)
+    rows = db.session.execute(statement.limit(query.limit + 1)).mappings().all()
+    return HistoryPage.model_validate(
+        {"items": [message_wire(row) for row in rows[: query.limit]], "has_more": len(rows) > query.limit}
+    )
+
+
+def pins(actor_id: int, conversation_id: int) -> list[dict[str, Any]]:
+    """Read the pinned messages, the newest first; raises NotAMemberError."""
+    require_membership(actor_id, conversation_id)
+    pinned = and_(Pin.conversation_id == Message.conversation_id, Pin.seq == Message.seq)
+    statement = (
+        select(*_COLUMNS)
+        .join(Pin, pinned)
+        .where(Pin.conversation_id == conversation_id, _visible_to(actor_id))
+        .order_by(Pin.seq.desc())
+        .limit(200)
+    )
+    return [message_wire(row) for row in db.session.execute(statement).mappings()]
+
+
+def edits(actor_id: int, message_id: str) -> list[EditOut]:
+    """Read what a message said before its edits, oldest first; raises NotAMemberError, NotFoundError."""
+    _row(actor_id, message_id)
+    conversation_id, seq = split_message_id(message_id)
+    statement = (
+        select(MessageEdit)
+        .where(MessageEdit.conversation_id == conversation_id, MessageEdit.seq == seq)
+        .order_by(MessageEdit.change)
+    )
+    rows = db.session.scalars(statement)
+    return [EditOut(change=r.change, content=orjson.loads(r.content), edited_at=r.edited_at) for r in rows]
+
+
+def _visible_to(user_id: int) -> ColumnElement[bool]:
+    """Leave out what the user deleted for himself."""
+    return ~exists().where(
+        HiddenMessage.user_id == user_id,
+        HiddenMessage.conversation_id == Message.conversation_id,
+        HiddenMessage.seq == Message.seq,
+    )
+
+
+def _row(actor_id: int, message_id: str) -> Any:
+    conversation_id, seq = split_message_id(message_id)
+    require_membership(actor_id, conversation_id)
+    key = and_(Message.conversation_id == conversation_id, Message.seq == seq)
+    row = db.session.execute(select(*_COLUMNS).where(key, _visible_to(actor_id))).mappings().first()
+    if row is None:
+        raise NotFoundError
+    return row
+
+
+def _readable(actor_id: int, message_id: str) -> Any:
+    row = _row(actor_id, message_id)
+    if row["recalled_at"] is not None:
+        raise MessageRecalledError
+    return row

@@ -1,0 +1,81 @@
+"""The private conversation of two users: one for each pair, made when it is first needed."""
+
+from collections import OrderedDict
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from imapp.cluster import bus
+from imapp.database import atomic
+from imapp.errors import ForbiddenError, NotFoundError
+from imapp.extensions import db
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.users import User
+from imapp.schemas.base import now
+from imapp.services import own_state
+from imapp.services.reach import require_reach
+
+
+#: Pairs that were looked up, newest last: sending to a user then needs no query for the conversation's id.
+_known: OrderedDict[tuple[int, int], int] = OrderedDict()
+_KNOWN_MAX = 50_000
+
+
+def find_private(user_id: int, other_id: int) -> int | None:
+    """Give the id of the conversation of two users, None when they have none yet."""
+    low, high = sorted((user_id, other_id))
+    statement = select(Conversation.id).where(Conversation.user_low_id == low, Conversation.user_high_id == high)
+    return db.session.scalar(statement)
+
+
+def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
+    """Give (id, whether it was made now).
+
+    Raises NotFoundError for an unknown user, ForbiddenError for oneself, BlockedError, NotAContactError.
+    """
+    if actor_id == other_id:
+        raise ForbiddenError("A private conversation needs another user.")
+    found = find_private(actor_id, other_id)
+    if found is not None:
+        return found, False
+    try:
+        made = atomic(_create, actor_id, other_id)
+    except IntegrityError:  # the other side was faster
+        return open_private(actor_id, other_id)
+    for user_id in (actor_id, other_id):
+        bus.enter(user_id, bus.conversation_room(made))
+    return made, True
+
+
+def known_private(actor_id: int, other_id: int) -> int:
+    """As `open_private`, for those who send: from memory when it was looked up before."""
+    pair = (actor_id, other_id) if actor_id < other_id else (other_id, actor_id)
+    found = _known.get(pair)
+    if found is None:
+        found, _ = open_private(actor_id, other_id)
+        _known[pair] = found
+        if len(_known) > _KNOWN_MAX:
+            _known.popitem(last=False)
+    return found
+
+
+def _create(session: Session, actor_id: int, other_id: int) -> int:
+    low, high = sorted((actor_id, other_id))
+    if session.get(User, other_id) is None:
+        raise NotFoundError("There is no such user.")
+    require_reach(session, actor_id, other_id)
+    moment = now()
+    conversation = Conversation(
+        type="private", user_low_id=low, user_high_id=high, active_at=moment, created_at=moment, last_seq=0, last_change=0
+    )
+    session.add(conversation)
+    session.flush()
+    versions = own_state.next_versions(session, (low, high))
+    for user_id in (low, high):
+        session.add(
+            ConversationMember(
+                conversation_id=conversation.id, user_id=user_id, joined_at=moment, version=versions[user_id]
+            )
+        )
+    return conversation.id
