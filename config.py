@@ -82,7 +82,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
     for var in sorted(environ):
         if var.startswith("IM_") and not var.startswith(_TESTS_PREFIX) and var not in known:
             close = difflib.get_close_matches(var, known, n=1)
-            yield f"{var} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
+            yield f"{ascii(var)[1:-1]} is not a setting" + (f"; did you mean {close[0]}?" if close else ".")
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, str]) -> str | None:
@@ -118,7 +118,7 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
         raise DataFolderError(f"IM_DATA_DIR={str(folder)!r} cannot be used: {exc.strerror}.") from exc
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
         raise DataFolderError(f"IM_DATA_DIR={str(folder)!r} cannot be used: no permission to write there.")
 
 

@@ -2,7 +2,7 @@
 
 Usage: python scripts/check_database.py
 
-Exit codes: 0 it is, 10 it needs `flask db upgrade`, 2 and 6 as config.py says, 7 it does not answer or is newer
+Exit codes: 0 it is, 10 it needs `flask db upgrade`, 2 and 6 as config.py says, 7 it cannot be had or is newer
 than this code (one line on standard error says which).
 """
 

@@ -1,0 +1,326 @@
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from limits import parse_many
+from pydantic import ValidationError
+
+import config
+from config import DataFolderError, Settings, SettingsError, load_settings
+
+PROJECT = Path(config.__file__).parent
+KEY = "k" * 32
+NOBODY = 65534
+
+
+@contextmanager
+def without_root() -> Iterator[None]:
+    """Root may write everywhere: be nobody for a while."""
+    was = os.geteuid()
+    if was == 0:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(was)
+
+
+def load(tmp_path: Path, **variables: str) -> Settings:
+    return load_settings({"IM_DATA_DIR": str(tmp_path / "data"), **variables})
+
+
+def problem(tmp_path: Path, **variables: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path, **variables)
+    return str(caught.value)
+
+
+# -- reading -------------------------------------------------------------------------------------------------
+
+
+def test_constructing_settings_reads_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORT", "1234")
+    monkeypatch.setenv("IM_LOG_LEVEL", "nonsense")
+
+    settings = Settings(secret_key=KEY)
+
+    assert settings.port == 8080
+
+
+def test_variables_become_typed_values(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        PORT="9000",
+        IM_RATE_LIMITS="off",
+        IM_LOG_LEVEL="debug",
+        IM_ALLOWED_ORIGINS="https://a.example, http://b.example:3000/",
+    )
+
+    assert settings.port == 9000
+    assert settings.rate_limits is False
+    assert settings.log_level == "DEBUG"
+    assert settings.allowed_origins == ("https://a.example", "http://b.example:3000")
+
+
+def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
+    settings = load(tmp_path, PORT="", REDIS_URL="")
+
+    assert settings.port == 8080
+
+
+def test_the_default_database_lies_in_the_data_folder(tmp_path: Path) -> None:
+    settings = load(tmp_path)
+
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/imapp.db"
+
+
+@pytest.mark.parametrize("dialect", ["mysql", "mariadb"])
+def test_a_mysql_url_needs_no_driver(tmp_path: Path, dialect: str) -> None:
+    settings = load(tmp_path, DATABASE_URL=f"{dialect}://u:p@db.example:3307/chat?charset=utf8mb4")
+
+    assert settings.database_url == f"{dialect}+pymysql://u:p@db.example:3307/chat?charset=utf8mb4"
+
+
+def test_settings_cannot_be_changed_later() -> None:
+    settings = Settings(secret_key=KEY)
+
+    with pytest.raises(ValidationError):
+        settings.port = 1  # type: ignore[misc]
+
+
+def test_every_default_rate_is_one_that_the_limiter_understands() -> None:
+    settings = Settings(secret_key=KEY)
+
+    rates = [getattr(settings, name) for name in Settings.model_fields if name.startswith("rate_")]
+
+    assert [parse_many(rate) for rate in rates if isinstance(rate, str)]
+
+
+# -- refusing ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "http"),
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("HOST", "not a host"),
+        ("NODE_ID", "-node"),
+        ("NODE_ID", "x" * 33),
+        ("IM_ENV", "prod"),
+        ("IM_LOG_LEVEL", "loud"),
+        ("IM_RATE_LIMITS", "maybe"),
+        ("IM_RATE_SEARCH_PER_USER", "many"),
+        ("IM_RATE_SEARCH_PER_USER", "10/fortnight"),
+        ("IM_ACCESS_TOKEN_SECONDS", "1"),
+        ("IM_ACCESS_TOKEN_SECONDS", "15m"),
+        ("IM_GROUP_MEMBER_LIMIT", "10001"),
+        ("IM_ALLOWED_ORIGINS", "chat.example.org"),
+        ("IM_ALLOWED_ORIGINS", "https://chat.example.org/path"),
+        ("IM_PORT\n2026 forged", "x"),
+        ("IM_ENV", "a\r\nforged line"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_one_line_that_names_the_variable(
+    tmp_path: Path, variable: str, value: str
+) -> None:
+    text = problem(tmp_path, **{variable: value})
+
+    assert len(text.splitlines()) == 1
+    assert variable.partition("\n")[0] in text
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("DATABASE_URL", "postgresql://u:hunter2@h/db"),
+        ("DATABASE_URL", "mysql://u:hunter2@h"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
+        ("DATABASE_URL", "sqlite://"),
+        ("REDIS_URL", "redis://:hunter2@h"),
+        ("SECRET_KEY", "hunter2"),
+        ("SECRET_KEY_PREVIOUS", "hunter2"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_not_shown(tmp_path: Path, variable: str, value: str) -> None:
+    text = problem(tmp_path, **{variable: value})
+
+    assert text.startswith(f"{variable}=**** cannot be used: ")
+    assert "hunter2" not in text
+
+
+def test_a_cluster_is_refused_by_name_in_this_version(tmp_path: Path) -> None:
+    text = problem(tmp_path, REDIS_URL="redis://localhost")
+
+    assert "single node" in text
+
+
+def test_an_unknown_variable_is_refused_with_the_likely_one(tmp_path: Path) -> None:
+    text = problem(tmp_path, IM_RECALL_WINDOW="60")
+
+    assert text == "IM_RECALL_WINDOW is not a setting; did you mean IM_RECALL_WINDOW_SECONDS?"
+
+
+def test_variables_of_the_tests_and_of_other_software_are_left_alone(tmp_path: Path) -> None:
+    settings = load(tmp_path, IM_TEST_MYSQL_URL="mysql://x", IMAGE="y", HOME="/")
+
+    assert settings.env == "production"
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    lines = problem(tmp_path, PORT="x", IM_ENV="y", IM_NONSENSE="z", IM_DATA_DIR="\0").splitlines()
+
+    assert [line.split("=")[0].split(" ")[0] for line in lines] == [
+        "IM_NONSENSE",
+        "IM_ENV",
+        "PORT",
+        "IM_DATA_DIR",
+    ]
+
+
+def test_the_command_line_says_it_in_one_line_and_exits_with_2() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "routes"],
+        check=False,
+        cwd=PROJECT,
+        env={**os.environ, "PORT": "eighty"},
+        capture_output=True,
+        text=True,
+    )
+
+    assert answer.returncode == 2
+    assert answer.stderr == "PORT='eighty' cannot be used: it must be a whole number from 1 to 65535.\n"
+
+
+# -- the data folder and its secrets -------------------------------------------------------------------------
+
+
+def test_the_first_start_generates_a_secret_that_the_second_reuses(tmp_path: Path) -> None:
+    first = load(tmp_path)
+    second = load(tmp_path)
+
+    assert first.secret_key == second.secret_key
+    assert len(first.secret_key) >= 64
+
+
+def test_nobody_else_can_read_the_secrets(tmp_path: Path) -> None:
+    load(tmp_path)
+
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    assert (tmp_path / "data/secrets.env").stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in (tmp_path / "data").iterdir()] == ["secrets.env"]
+
+
+def test_nodes_that_start_together_share_one_secret(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        keys = set(pool.map(lambda _: load(tmp_path).secret_key, range(64)))
+
+    assert len(keys) == 1
+
+
+def test_a_given_secret_leaves_no_file(tmp_path: Path) -> None:
+    settings = load(tmp_path, SECRET_KEY=KEY)
+
+    assert settings.secret_key == KEY
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_kept_secret_can_be_rotated(tmp_path: Path) -> None:
+    old = load(tmp_path).secret_key
+    (tmp_path / "data/secrets.env").write_text(f"SECRET_KEY={KEY}\nSECRET_KEY_PREVIOUS={old}\n")
+
+    settings = load(tmp_path)
+
+    assert settings.secret_key == KEY
+    assert settings.secret_key_previous == old
+
+
+def test_secrets_that_others_can_read_are_refused(tmp_path: Path) -> None:
+    load(tmp_path)
+    (tmp_path / "data/secrets.env").chmod(0o640)
+
+    text = problem(tmp_path)
+
+    assert text == f"The secrets in {tmp_path}/data/secrets.env can be read by others: run chmod 600 on it."
+
+
+@pytest.mark.parametrize("content", ["", "SECRET_KEY=short\n", "nonsense"])
+def test_a_damaged_secrets_file_is_refused_rather_than_replaced(tmp_path: Path, content: str) -> None:
+    load(tmp_path)
+    file = tmp_path / "data/secrets.env"
+    file.write_text(content)
+
+    text = problem(tmp_path)
+
+    assert text.startswith(f"{file} holds no SECRET_KEY")
+    assert file.read_text() == content
+
+
+def test_a_file_where_the_data_folder_belongs_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("")
+
+    text = problem(tmp_path)
+
+    assert text == f"IM_DATA_DIR='{tmp_path}/data' cannot be used: File exists."
+
+
+def test_a_data_folder_without_permission_is_one_line() -> None:
+    with without_root(), pytest.raises(DataFolderError) as caught:
+        load_settings({"IM_DATA_DIR": "/usr"})
+
+    assert str(caught.value) == "IM_DATA_DIR='/usr' cannot be used: no permission to write there."
+    assert caught.value.exit_code == 6
+
+
+# -- showing -------------------------------------------------------------------------------------------------
+
+
+def test_the_effective_settings_show_no_secret() -> None:
+    settings = Settings(
+        secret_key="s3cret" * 8, secret_key_previous="0lder" * 8, database_url="mysql://app:hunter2@db/chat"
+    )
+
+    shown = settings.masked()
+
+    assert shown["DATABASE_URL"] == "mysql+pymysql://app:***@db/chat"
+    assert shown["SECRET_KEY"] == shown["SECRET_KEY_PREVIOUS"] == "****"
+    assert shown["IM_RATE_LIMITS"] == "on"
+    assert shown["REDIS_URL"] == ""
+    for secret in ("s3cret", "0lder", "hunter2"):
+        assert secret not in str(shown) + repr(settings)
+
+
+def test_the_reference_is_the_generated_one() -> None:
+    written = (PROJECT / "docs/settings.md").read_text()
+
+    assert written == config.reference(), "run: .venv/bin/python config.py > docs/settings.md"
+
+
+def test_every_setting_is_described_and_has_a_variable_of_its_own() -> None:
+    variables = [Settings.variable(name) for name in Settings.model_fields]
+
+    assert len(set(variables)) == len(variables)
+    assert all(info.description for info in Settings.model_fields.values())
+
+
+def test_every_setting_is_used_somewhere() -> None:
+    files = [PROJECT / "gunicorn.conf.py", *(PROJECT / "imapp").rglob("*.py")]
+    code = "\n".join(file.read_text() for file in files)
+    # Limits are looked up by their name without the prefix; these are checked rather than used.
+    aside = {"redis_url"}
+
+    unused = [
+        name
+        for name in Settings.model_fields
+        if f"settings.{name}" not in code
+        and f'"{name.removeprefix("rate_")}"' not in code
+        and name not in aside
+    ]
+
+    assert unused == []
