@@ -55,7 +55,7 @@ def _protect(response: Response) -> None:
 
 
 def _share(response: Response, origins: Collection[str]) -> None:
-    """Let configured origins read the API; never with credentials: there are only bearer tokens, no cookies."""
+    """Let configured origins read the API; without credentials: there are bearer tokens only, no cookies."""
     origin = request.headers.get("Origin")
     if not origins or origin is None:
         return

@@ -1,0 +1,54 @@
+"""The web page: its files, and the headers that keep foreign code out of it.
+
+The page is made of modules without a build step (`web/`); third-party modules are fetched at set-up
+(`scripts/fetch_web.py`). File names carry no hash, so browsers ask each time and are answered 304.
+"""
+
+from pathlib import Path
+
+from flask import Blueprint, Response, send_from_directory
+
+from imapp.api.headers import own_sockets
+
+WEB = Path(__file__).resolve().parent.parent.parent / "web"
+#: Folders and files under `web/` that browsers get; the rest is for set-up.
+PARTS = ("css", "js", "vendor")
+NOT_FETCHED = "The web page is not complete: run ./scripts/setup.sh, which fetches its modules.\n"
+
+#: Nothing is loaded from elsewhere, and no string can become markup or code (trusted types).
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'; "
+    "connect-src 'self'"
+)
+
+bp = Blueprint("web", __name__)
+
+
+@bp.get("/")
+def page() -> Response:
+    """Serve the page itself."""
+    if not (WEB / "vendor" / ".stamp").is_file():
+        return Response(NOT_FETCHED, status=503, mimetype="text/plain")
+    return send_from_directory(WEB, "index.html")
+
+
+@bp.get("/favicon.ico")
+def favicon() -> Response:
+    """Serve the icon where browsers look for it by themselves."""
+    return send_from_directory(WEB, "icon.svg", mimetype="image/svg+xml")
+
+
+@bp.get(f"/web/<any({', '.join(PARTS)}):part>/<path:name>")
+def part(part: str, name: str) -> Response:
+    """Serve a style sheet or a module."""
+    return send_from_directory(WEB / part, name)
+
+
+@bp.after_request
+def protect(response: Response) -> Response:
+    """Say what the page may load and do, more strictly than for other answers (`imapp.api.headers`)."""
+    response.headers["Content-Security-Policy"] = POLICY + own_sockets()
+    response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    response.headers["Cache-Control"] = "no-cache"
+    return response

@@ -1,0 +1,99 @@
+// What a person can do on the page. Views call these; nothing else talks to the server on a click.
+
+import { merge } from './state/messages.js';
+
+/** Messages of one page of history. */
+const PAGE = 50;
+/** Milliseconds between two signs that the user is writing. */
+const TYPING_EVERY = 3_000;
+
+export function createActions({ store, api, command, sync, outbox, show }) {
+  let typedAt = 0;
+  const loading = new Set();
+
+  /** Put a conversation on the screen, null for the list alone. */
+  async function open(id) {
+    const conversation = store.state.conversations[id];
+    store.dispatch({ type: 'opened', id: conversation ? id : null });
+    if (conversation && !store.state.timelines[id]) await loadHistory(id);
+  }
+
+  async function loadHistory(id) {
+    store.dispatch({ type: 'history_started', id });
+    await loadPage(id, { limit: PAGE });
+  }
+
+  async function loadOlder(id) {
+    const timeline = store.state.timelines[id];
+    if (!timeline?.has_more || !timeline.messages.length) return;
+    await loadPage(id, { before: timeline.messages[0].seq, limit: PAGE });
+  }
+
+  async function loadPage(id, query) {
+    if (loading.has(id)) return;
+    loading.add(id);
+    try {
+      const { items, has_more } = await api.get(`/api/conversations/${id}/messages`, query);
+      store.dispatch({ type: 'history_loaded', id, items, has_more });
+    } finally {
+      loading.delete(id);
+    }
+  }
+
+  /** Alter a message by a command; what goes wrong is said in a notice. */
+  function alter(name, payload) {
+    return alterOrThrow(name, payload).catch((error) => store.dispatch({ type: 'noticed', text: error.message }));
+  }
+
+  async function alterOrThrow(name, payload) {
+    const { message } = await command(name, payload);
+    const { messages, has_more } = store.state.timelines[message.conversation_id];
+    const altered = merge(messages, [message]);
+    store.dispatch({ type: 'history_loaded', id: message.conversation_id, items: altered, has_more });
+  }
+
+  function typing(id) {
+    if (Date.now() - typedAt < TYPING_EVERY) return;
+    typedAt = Date.now();
+    command('typing', { conversation_id: id }).catch(ignore);
+  }
+
+  function stopTyping(id) {
+    if (!typedAt) return;
+    typedAt = 0;
+    command('stop_typing', { conversation_id: id }).catch(ignore);
+  }
+
+  async function enter(conversation) {
+    store.dispatch({ type: 'conversations_loaded', items: [conversation] });
+    show(conversation.id);
+  }
+
+  return {
+    open,
+    show,
+    loadOlder,
+    typing,
+    stopTyping,
+    send(id, text, extra = {}) {
+      stopTyping(id);
+      return outbox.add({ conversation_id: id, type: 'text', content: { text }, ...extra });
+    },
+    retry: outbox.retry,
+    discard: outbox.discard,
+    edit: (message, text) => alter('edit_message', { message_id: message.id, content: { text } }),
+    recall: (message) => alter('recall_message', { message_id: message.id }),
+    react: (message, emoji, remove) => alter('react', { message_id: message.id, emoji, remove }),
+    searchUsers: async (query) => (await api.get('/api/users', { query })).items,
+    startPrivate: async (userId) => enter(await api.post('/api/conversations', { user_id: userId })),
+    async createGroup(name, memberIds) {
+      const group = await api.post('/api/groups', { name, member_ids: memberIds });
+      await sync.start();
+      show(group.conversation_id);
+    },
+  };
+}
+
+function ignore() {
+  // A lost sign of writing is not worth a word.
+}

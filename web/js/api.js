@@ -1,0 +1,76 @@
+// The REST door: one function that speaks HTTP, and the error that everything throws.
+
+export class ApiError extends Error {
+  constructor(status, problem) {
+    super(problem.detail || problem.title || `HTTP ${status}`);
+    this.status = status; // 0: the server could not be reached
+    this.code = problem.code ?? 'unreachable';
+    this.fields = problem.errors ?? [];
+  }
+}
+
+/** Milliseconds after which a call counts as failed. */
+const TIMEOUT = 20_000;
+
+/** Call the server and give its JSON answer (null for 204); throws ApiError. */
+export async function request(method, path, body, token) {
+  const headers = {};
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
+  if (token) headers.Authorization = `Bearer ${token}`;
+  const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const answer = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, answer ?? {});
+  return answer;
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
+  } catch {
+    throw new ApiError(0, { detail: 'The server cannot be reached.' });
+  }
+}
+
+/** The calls of a logged-in user; `ended` is called when the server does not know the session any more. */
+export function createApi(session, ended) {
+  async function call(method, path, body) {
+    try {
+      return await withFreshToken(method, path, body);
+    } catch (error) {
+      if (error.status === 401) ended();
+      throw error;
+    }
+  }
+
+  /** A token that has expired in the meantime is refreshed once. */
+  async function withFreshToken(method, path, body) {
+    const token = await session.accessToken();
+    try {
+      return await request(method, path, body, token);
+    } catch (error) {
+      if (error.code !== 'token_expired') throw error;
+      return request(method, path, body, await session.refresh(token));
+    }
+  }
+
+  return {
+    get: (path, query = {}) => call('GET', withQuery(path, query)),
+    post: (path, body = {}) => call('POST', path, body),
+    /** All pages of a list. */
+    async all(path, query = {}) {
+      const items = [];
+      let cursor;
+      do {
+        const page = await call('GET', withQuery(path, { ...query, cursor }));
+        items.push(...page.items);
+        cursor = page.next_cursor;
+      } while (cursor);
+      return items;
+    },
+  };
+}
+
+function withQuery(path, query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
+  return given.length ? `${path}?${new URLSearchParams(given)}` : path;
+}

@@ -1,0 +1,55 @@
+// Starts the page: one client, one tree of views, the address in step with what is shown.
+
+import { createClient } from './client.js';
+import { render, html } from './dom.js';
+import { unreadTotal } from './state/selectors.js';
+import { language } from './strings.js';
+import { App } from './views/app.js';
+
+/** Milliseconds that a notice stays. */
+const NOTICE = 5_000;
+
+const root = document.getElementById('app');
+const client = createClient({ show });
+const { store, actions } = client;
+let drawn = false;
+
+/** The address names the open conversation: #/12; so the browser's back button leads to the list. */
+function show(id) {
+  location.hash = id === null ? '#/' : `#/${id}`;
+}
+
+function follow() {
+  const id = Number(location.hash.slice(2)) || null;
+  if (store.state.open !== id) actions.open(id).catch(() => {});
+}
+
+function draw() {
+  drawn = false;
+  const unread = unreadTotal(store.state);
+  document.title = unread ? `(${unread}) imapp` : 'imapp';
+  render(html`<${App} state=${store.state} actions=${actions} />`, root);
+}
+
+function changed(state) {
+  if (state.me && state.link === 'live') follow();
+  if (drawn) return;
+  drawn = true;
+  queueMicrotask(draw); // several changes in a row are one drawing
+}
+
+let noticed = null;
+
+/** A notice stays for a while. */
+function fadeNotice({ notice }) {
+  if (notice === noticed) return;
+  noticed = notice;
+  if (notice) setTimeout(() => notice === noticed && store.dispatch({ type: 'noticed', text: null }), NOTICE);
+}
+
+document.documentElement.lang = language;
+store.subscribe(changed);
+store.subscribe(fadeNotice);
+addEventListener('hashchange', follow);
+client.resume();
+draw();

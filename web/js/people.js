@@ -1,0 +1,51 @@
+// Names and presence of the people on the screen, fetched when they are first needed.
+
+import { named } from './state/selectors.js';
+
+/** Milliseconds after which somebody who said nothing more is no longer shown as writing. */
+const TYPING_ENDS = 6_000;
+/** Users that the server is asked for at once. */
+const BATCH = 100;
+
+export function createPeople({ store, api, command }) {
+  const asked = new Set();
+  const timers = new Map();
+
+  async function fetchUser(id) {
+    try {
+      store.dispatch({ type: 'users_loaded', users: [await api.get(`/api/users/${id}`)] });
+    } catch (error) {
+      if (error.status !== 404) asked.delete(id); // asked again when the state changes next
+    }
+  }
+
+  return {
+    /** Fetch whoever is named on the screen and not known. */
+    fetchNamed(state) {
+      if (!state.me) return asked.clear();
+      for (const id of named(state)) {
+        if (state.users[id] || asked.has(id)) continue;
+        asked.add(id);
+        fetchUser(id);
+      }
+    },
+
+    /** Ask who is online: pushes tell changes only. */
+    async fetchPresence() {
+      const peers = Object.values(store.state.conversations).map(({ peer_id }) => peer_id).filter(Boolean);
+      for (let start = 0; start < peers.length; start += BATCH) {
+        const batch = peers.slice(start, start + BATCH);
+        const { user_ids } = await command('get_online_users', { user_ids: batch });
+        store.dispatch({ type: 'presence_loaded', asked: batch, online: user_ids });
+      }
+    },
+
+    /** Somebody writes: forget it when nothing more is heard. */
+    expectStop(payload) {
+      const key = `${payload.conversation_id} ${payload.user_id}`;
+      clearTimeout(timers.get(key));
+      const stop = () => store.dispatch({ type: 'pushed', event: 'user_stop_typing', payload });
+      timers.set(key, setTimeout(stop, TYPING_ENDS));
+    },
+  };
+}

@@ -1,0 +1,127 @@
+// What each pushed event does to the state. The same functions apply what `sync` brings.
+
+import { merge, replace, without } from './messages.js';
+
+/** Apply one event; an event of a conversation moves `last_change`, the number up to which the device knows it. */
+export function applyEvent(state, name, payload) {
+  const handle = HANDLERS[name];
+  const next = handle ? handle(state, payload) : state;
+  const change = changeOf(payload);
+  return change ? patchConversation(next, conversationIdOf(payload), (known) => ({
+    last_change: Math.max(known.last_change, change),
+  })) : next;
+}
+
+/** The conversation that an event alters, or undefined. */
+export function conversationIdOf(payload) {
+  return payload.message ? payload.message.conversation_id : payload.conversation_id;
+}
+
+/** The event's number in its conversation's count of changes; undefined for events that take none. */
+export function changeOf(payload) {
+  return payload.message ? payload.message.change : payload.change;
+}
+
+/**
+ * What to do with a pushed event: 'apply' it, it is 'known' already, something before it is missing ('gap'),
+ * or its conversation is 'new' to this device.
+ */
+export function judge(state, payload) {
+  const change = changeOf(payload);
+  if (!change) return 'apply';
+  const conversation = state.conversations[conversationIdOf(payload)];
+  if (!conversation) return 'new';
+  if (change <= conversation.last_change) return 'known';
+  return change === conversation.last_change + 1 ? 'apply' : 'gap';
+}
+
+const HANDLERS = {
+  message_created: (state, { message }) => addOwnMessage(state, message),
+  message_edited: alterMessage,
+  message_recalled: alterMessage,
+  message_reacted: alterMessage,
+  message_pinned: alterMessage,
+  messages_hidden: hideMessages,
+  conversation_read: readConversation,
+  user_typing: (state, { conversation_id, user_id }) => setTyping(state, conversation_id, user_id, true),
+  user_stop_typing: (state, { conversation_id, user_id }) => setTyping(state, conversation_id, user_id, false),
+  presence_changed: (state, { user_id, online, last_seen_at }) => ({
+    ...state, presence: { ...state.presence, [user_id]: { online, last_seen_at } },
+  }),
+  conversation_updated: (state, { conversation }) => putConversation(state, conversation),
+};
+
+export function patchConversation(state, id, patch) {
+  const known = state.conversations[id];
+  if (!known) return state;
+  return { ...state, conversations: { ...state.conversations, [id]: { ...known, ...patch(known) } } };
+}
+
+/** Take a conversation as the server represents it; numbers that are ahead of the answer stay ahead. */
+export function putConversation(state, conversation) {
+  const known = state.conversations[conversation.id];
+  const ahead = known && known.last_change > conversation.last_change;
+  const kept = ahead
+    ? { last_seq: known.last_seq, last_change: known.last_change, last_message: known.last_message }
+    : {};
+  const merged = { ...known, ...conversation, ...kept };
+  return { ...state, conversations: { ...state.conversations, [conversation.id]: merged } };
+}
+
+function addMessage(state, message) {
+  const id = message.conversation_id;
+  const next = patchConversation(state, id, (known) => ({
+    last_seq: Math.max(known.last_seq, message.seq),
+    last_message: known.last_message && known.last_message.seq > message.seq ? known.last_message : message,
+    read_seq: message.sender_id === state.me.id ? Math.max(known.read_seq, message.seq) : known.read_seq,
+    hidden: false,
+  }));
+  return patchTimeline(setTyping(next, id, message.sender_id, false), id, (messages) => merge(messages, [message]));
+}
+
+/** The server has confirmed a message of this device; `last_change` moves by the push or by sync alone. */
+export function addOwnMessage(state, message) {
+  return dropEcho(addMessage(state, message), message);
+}
+
+/** The stored message takes the place of the local echo. */
+function dropEcho(state, message) {
+  const outbox = state.outbox.filter((echo) => echo.client_id !== message.client_id);
+  const mine = message.sender_id === state.me.id && outbox.length < state.outbox.length;
+  return mine ? { ...state, outbox } : state;
+}
+
+function alterMessage(state, { message }) {
+  const next = patchConversation(state, message.conversation_id, (known) => ({
+    last_message: known.last_message?.seq === message.seq ? message : known.last_message,
+  }));
+  return patchTimeline(next, message.conversation_id, (messages) => replace(messages, message));
+}
+
+function hideMessages(state, { message_ids }) {
+  const conversations = new Set(message_ids.map((id) => id.split('-')[0]));
+  return [...conversations].reduce(
+    (next, id) => patchTimeline(next, id, (messages) => without(messages, message_ids)), state);
+}
+
+function readConversation(state, { conversation_id, user_id, read_seq }) {
+  const mine = user_id === state.me.id;
+  return patchConversation(state, conversation_id, (known) => (mine
+    ? { read_seq: Math.max(known.read_seq, read_seq) }
+    : { peer_read_seq: Math.max(known.peer_read_seq ?? 0, read_seq) }));
+}
+
+function setTyping(state, conversationId, userId, isTyping) {
+  const before = state.typing[conversationId] ?? [];
+  if (before.includes(userId) === isTyping || userId === state.me?.id) return state;
+  const after = isTyping ? [...before, userId] : before.filter((id) => id !== userId);
+  return { ...state, typing: { ...state.typing, [conversationId]: after } };
+}
+
+function patchTimeline(state, id, alter) {
+  const timeline = state.timelines[id];
+  if (!timeline) return state;
+  const messages = alter(timeline.messages);
+  if (messages === timeline.messages) return state;
+  return { ...state, timelines: { ...state.timelines, [id]: { ...timeline, messages } } };
+}

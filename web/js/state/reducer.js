@@ -1,0 +1,92 @@
+// Every alteration of the page's state, by name. Pure: the same state and action give the same result.
+
+import { addOwnMessage, applyEvent, judge, patchConversation, putConversation } from './events.js';
+import { merge } from './messages.js';
+
+export const EMPTY = Object.freeze({
+  me: null,
+  link: 'down', // down, syncing or live
+  epoch: null,
+  cursor: null, // how far the user's own list (contacts, settings, read marks) is known
+  conversations: {}, // id -> conversation; `last_change` is what this device knows
+  timelines: {}, // id -> {messages, has_more}: an unbroken run of messages up to the newest
+  users: {}, // id -> user
+  presence: {}, // user id -> {online, last_seen_at}
+  typing: {}, // conversation id -> user ids
+  outbox: [], // own messages that the server has not confirmed, oldest first
+  notice: null, // {text}: something to tell the user for a moment
+  open: null, // id of the conversation on the screen
+});
+
+const HANDLERS = {
+  signed_in: (state, { user }) => ({ ...EMPTY, me: user, users: { [user.id]: user } }),
+  signed_out: () => EMPTY,
+  forgotten: (state, { epoch }) => ({ ...state, epoch, cursor: null, conversations: {}, timelines: {} }),
+  link_changed: (state, { link }) => ({ ...state, link }),
+  noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
+  opened: (state, { id }) => (state.open === id ? state : { ...state, open: id }),
+  conversations_loaded: (state, { items }) => items.reduce(putConversation, state),
+  conversation_gone: (state, { id }) => ({
+    ...state,
+    conversations: omit(state.conversations, id),
+    timelines: omit(state.timelines, id),
+    open: state.open === id ? null : state.open,
+  }),
+  users_loaded: (state, { users }) => ({
+    ...state, users: { ...state.users, ...Object.fromEntries(users.map((user) => [user.id, user])) },
+  }),
+  presence_loaded: (state, { asked, online }) => ({
+    ...state,
+    presence: { ...state.presence, ...Object.fromEntries(asked.map((id) => [id, { online: online.includes(id) }])) },
+  }),
+  // Started before the history is asked for, so that what is pushed meanwhile is kept and the run stays unbroken.
+  history_started: (state, { id }) => (state.timelines[id]
+    ? state
+    : { ...state, timelines: { ...state.timelines, [id]: { messages: [], has_more: true } } }),
+  history_loaded: (state, { id, items, has_more }) => {
+    const messages = merge(state.timelines[id]?.messages ?? [], items);
+    return { ...state, timelines: { ...state.timelines, [id]: { messages, has_more } } };
+  },
+  pushed: (state, { event, payload }) => applyEvent(state, event, payload),
+  synced: applySync,
+  read: (state, { id, seq }) => patchConversation(state, id, (known) => ({
+    read_seq: Math.max(known.read_seq, seq), is_marked_unread: false,
+  })),
+  queued: (state, { echo }) => ({ ...state, outbox: [...state.outbox, echo] }),
+  outbox_restored: (state, { outbox }) => ({ ...state, outbox }),
+  sent: (state, { message }) => addOwnMessage(state, message),
+  send_failed: (state, { client_id, error }) => ({
+    ...state, outbox: state.outbox.map((echo) => (echo.client_id === client_id ? { ...echo, error } : echo)),
+  }),
+  discarded: (state, { client_id }) => ({
+    ...state, outbox: state.outbox.filter((echo) => echo.client_id !== client_id),
+  }),
+};
+
+export function reduce(state, action) {
+  const handle = HANDLERS[action.type];
+  if (!handle) throw new Error(`unknown action ${action.type}`);
+  return handle(state, action);
+}
+
+/** One page of `sync`: conversations with the changes that this device missed, in order. */
+function applySync(state, { page }) {
+  const next = page.conversations.reduce(applyConversation, state);
+  return { ...next, cursor: page.cursor, epoch: page.epoch };
+}
+
+function applyConversation(state, item) {
+  const caughtUp = item.changes.reduce((next, { event, ...payload }) => {
+    const known = judge(next, payload) === 'known';
+    return known ? next : applyEvent(next, event, payload);
+  }, state);
+  return patchConversation(caughtUp, item.id, (known) => ({
+    read_seq: Math.max(known.read_seq, item.read_seq ?? 0),
+    last_change: Math.max(known.last_change, item.next_change ?? 0),
+  }));
+}
+
+function omit(object, key) {
+  const { [key]: _gone, ...rest } = object;
+  return rest;
+}

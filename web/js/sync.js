@@ -1,0 +1,95 @@
+// How this device stays level with the server: pushes are a hint, the numbers tell what is missing, `sync` brings it.
+//
+// Connect, buffer what is pushed, ask `sync` with what is known, apply it, drain the buffer. Later a push whose
+// `change` leaves a gap, one for an unknown conversation and `sync_required` start the same again.
+
+import { judge } from './state/events.js';
+
+/** Changes of one conversation asked for at once. */
+const LIMIT = 200;
+
+/**
+ * `ask(name, payload)` sends a command and gives its answer; `loadConversations()` fetches the list over REST.
+ */
+export function createSync({ store, ask, loadConversations }) {
+  let buffer = [];
+  let running = false;
+  let again = false;
+  let listed = false;
+
+  /** Catch up; throws when the connection breaks meanwhile. One run at a time: a second call extends the first. */
+  async function start() {
+    again = true;
+    if (running) return;
+    running = true;
+    store.dispatch({ type: 'link_changed', link: 'syncing' });
+    try {
+      while (again) await round();
+      store.dispatch({ type: 'link_changed', link: 'live' });
+    } finally {
+      running = false;
+    }
+  }
+
+  async function round() {
+    again = false;
+    try {
+      if (!listed) await list();
+      while (await page());
+      drain();
+    } catch (error) {
+      if (!again) throw error;
+    }
+  }
+
+  async function list() {
+    await loadConversations();
+    listed = true;
+  }
+
+  /** Ask for one page and apply it; gives whether there is more. */
+  async function page() {
+    const { conversations, cursor, epoch } = store.state;
+    const known = Object.fromEntries(Object.values(conversations).map(({ id, last_change }) => [id, last_change]));
+    const answer = await ask('sync', { conversations: known, limit: LIMIT, ...(cursor === null ? {} : { cursor }) });
+    if (epoch !== null && answer.epoch !== epoch) return startAfresh(answer.epoch);
+    if (answer.conversations.some(({ id }) => !(id in conversations))) await list();
+    store.dispatch({ type: 'synced', page: answer });
+    return answer.conversations.some(({ limited }) => limited);
+  }
+
+  /** The database was restored from a backup: the numbers that this device has mean nothing any more. */
+  async function startAfresh(epoch) {
+    store.dispatch({ type: 'forgotten', epoch });
+    await list();
+    return true;
+  }
+
+  function drain() {
+    const pushes = buffer;
+    buffer = [];
+    for (const { event, payload } of pushes) apply(event, payload);
+  }
+
+  function apply(event, payload) {
+    const verdict = judge(store.state, payload);
+    if (verdict === 'apply') store.dispatch({ type: 'pushed', event, payload });
+    if (verdict === 'gap' || verdict === 'new') again = true;
+    return !again;
+  }
+
+  return {
+    start,
+    /** Take a pushed event. */
+    receive(event, payload) {
+      if (running) buffer.push({ event, payload });
+      else if (!apply(event, payload)) return start();
+      return Promise.resolve();
+    },
+    /** Another user is logged in: nothing is known. */
+    reset() {
+      buffer = [];
+      listed = false;
+    },
+  };
+}

@@ -1,0 +1,32 @@
+// The whole page: welcome, or the list beside the open conversation (on a phone: one of the two).
+
+import { html } from '../dom.js';
+import { t } from '../strings.js';
+import { Chat } from './chat.js';
+import { Icon } from './icons.js';
+import { Sidebar } from './sidebar.js';
+import { Welcome } from './welcome.js';
+
+export function App({ state, actions }) {
+  if (!state.me) return html`<${Welcome} actions=${actions} />`;
+  const conversation = state.conversations[state.open];
+  return html`
+    <div class=${conversation ? 'frame has-open' : 'frame'}>
+      <${Sidebar} state=${state} actions=${actions} />
+      ${state.notice && html`<p class="toast" role="alert">${state.notice.text}</p>`}
+      ${conversation
+        ? html`<${Chat} key=${conversation.id} state=${state} actions=${actions} conversation=${conversation} />`
+        : html`<${Nothing} />`}
+    </div>`;
+}
+
+function Nothing() {
+  return html`
+    <main class="chat nothing">
+      <div>
+        <${Icon} name="people" />
+        <p><strong>${t('pick_one')}</strong></p>
+        <p>${t('pick_one_hint')}</p>
+      </div>
+    </main>`;
+}

@@ -1,0 +1,116 @@
+// One message in the timeline: its bubble, its state, and what can be done with it.
+
+import { html } from '../dom.js';
+import { line, nameOf, systemLine } from '../state/selectors.js';
+import { t } from '../strings.js';
+import { clock, full } from '../time.js';
+import { Avatar } from './avatar.js';
+import { Icon } from './icons.js';
+import { richText } from './rich_text.js';
+
+const EMOJI = ['👍', '❤️', '😂', '🎉'];
+
+export function SystemLine({ state, message }) {
+  return html`<li class="system" data-seq=${message.seq}><span>${systemLine(state, message)}</span></li>`;
+}
+
+export function Message({ state, actions, conversation, message, isFirst, isLast }) {
+  const isMine = message.sender_id === state.me.id;
+  const hasFace = conversation.type === 'group' && !isMine;
+  const style = ['message', isMine ? 'mine' : 'theirs', isFirst && 'first', isLast && 'last'].filter(Boolean).join(' ');
+  return html`
+    <li class=${style} data-seq=${message.seq} data-client-id=${message.client_id}>
+      ${hasFace && html`<span class="face">${isLast && html`
+        <${Avatar} small id=${message.sender_id} name=${nameOf(state, message.sender_id)} />`}</span>`}
+      <div class="column">
+        ${hasFace && isFirst && html`
+          <span class=${`author hue-${message.sender_id % 8}`}>${nameOf(state, message.sender_id)}</span>`}
+        <${Bubble} state=${state} conversation=${conversation} message=${message} isMine=${isMine} />
+        <${Reactions} state=${state} actions=${actions} message=${message} />
+        ${message.error && html`<${Failure} actions=${actions} message=${message} />`}
+      </div>
+      ${!message.isEcho && !message.recalled_at && html`
+        <${Tools} actions=${actions} message=${message} isMine=${isMine} />`}
+    </li>`;
+}
+
+function Bubble({ state, conversation, message, isMine }) {
+  const isRecalled = Boolean(message.recalled_at);
+  return html`
+    <div class=${isRecalled ? 'bubble recalled' : 'bubble'}>
+      ${message.reply_to && !isRecalled && html`<${Quote} state=${state} message=${message} />`}
+      <span class="text">${isRecalled ? t('recalled') : body(state, message)}</span>
+      <span class="meta">
+        ${message.edited_at && !isRecalled ? `${t('edited')} · ` : ''}
+        <time datetime=${message.created_at} title=${full(message.created_at)}>${clock(message.created_at)}</time>
+        ${isMine && !isRecalled && html`<${Tick} conversation=${conversation} message=${message} />`}
+      </span>
+    </div>`;
+}
+
+function body(state, message) {
+  if (message.type !== 'text') return line(state, message);
+  const names = message.mentions.map((id) => (id === 'all' ? t('everybody') : nameOf(state, id)));
+  return richText(message.content.text, names);
+}
+
+function Quote({ state, message }) {
+  const messages = state.timelines[message.conversation_id]?.messages ?? [];
+  const quoted = messages.find(({ id }) => id === message.reply_to);
+  return html`
+    <span class="quote">
+      ${quoted && html`<strong>${nameOf(state, quoted.sender_id)}</strong>`}
+      <span class="ellipsis">${quoted ? line(state, quoted) : '…'}</span>
+    </span>`;
+}
+
+/** How far an own message has come: on its way, stored, read by the other (in private conversations). */
+function Tick({ conversation, message }) {
+  const [icon, text] = progress(conversation, message);
+  return html`<span class=${`tick ${text}`} role="img" aria-label=${t(text)} title=${t(text)}>
+    <${Icon} name=${icon} /></span>`;
+}
+
+function progress({ type, peer_read_seq }, message) {
+  if (message.isEcho) return ['clock', 'sending'];
+  return type === 'private' && message.seq <= (peer_read_seq ?? 0) ? ['checks', 'read'] : ['check', 'sent'];
+}
+
+function Reactions({ state, actions, message }) {
+  if (!message.reactions.length || message.recalled_at) return null;
+  return html`
+    <span class="reactions">
+      ${message.reactions.map(({ emoji, count, user_ids }) => {
+        const isMine = user_ids.includes(state.me.id);
+        return html`
+          <button key=${emoji} class="chip" aria-pressed=${isMine} onClick=${() => actions.react(message, emoji, isMine)}
+            title=${user_ids.map((id) => nameOf(state, id)).join(', ')}>${emoji} ${count}</button>`;
+      })}
+    </span>`;
+}
+
+function Failure({ actions, message }) {
+  return html`
+    <span class="failure" role="alert"><${Icon} name="alert" />
+      ${t('not_sent', { reason: message.error })}
+      <button class="link" onClick=${() => actions.retry(message.client_id)}>${t('retry')}</button>
+      <button class="link" onClick=${() => actions.discard(message.client_id)}>${t('discard')}</button>
+    </span>`;
+}
+
+function Tools({ actions, message, isMine }) {
+  const isText = isMine && message.type === 'text';
+  return html`
+    <span class="tools" role="group" aria-label=${t('actions')}>
+      ${EMOJI.map((emoji) => html`
+        <button key=${emoji} aria-label=${t('react', { emoji })} onClick=${() => actions.react(message, emoji, false)}>
+          ${emoji}</button>`)}
+      <${Tool} icon="reply" onClick=${() => actions.reply(message)} />
+      ${isText && html`<${Tool} icon="edit" onClick=${() => actions.startEdit(message)} />`}
+      ${isMine && html`<${Tool} icon="recall" onClick=${() => actions.recall(message)} />`}
+    </span>`;
+}
+
+function Tool({ icon, onClick }) {
+  return html`<button aria-label=${t(icon)} title=${t(icon)} onClick=${onClick}><${Icon} name=${icon} /></button>`;
+}

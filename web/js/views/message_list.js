@@ -1,0 +1,93 @@
+// The timeline of a conversation. Scrolling up loads what is older; the end stays in sight while one is there.
+
+import { Component, createRef, html } from '../dom.js';
+import { unread } from '../state/selectors.js';
+import { t } from '../strings.js';
+import { day, sameDay } from '../time.js';
+import { Message, SystemLine } from './message.js';
+
+/** Pixels from the end within which one counts as being at the end. */
+const NEAR_END = 60;
+/** Pixels from the beginning at which older messages are asked for. */
+const NEAR_START = 400;
+/** Milliseconds between two messages of one person that are shown as one run. */
+const RUN = 5 * 60_000;
+
+export class MessageList extends Component {
+  scroller = createRef();
+  isAtEnd = true;
+
+  // The list is laid out from its end (column-reverse): scrollTop is 0 there and negative above.
+  scrolled = () => {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller.current;
+    this.setAtEnd(scrollTop > -NEAR_END);
+    if (scrollHeight + scrollTop - clientHeight < NEAR_START) this.loadOlder();
+  };
+
+  toEnd = () => {
+    this.scroller.current.scrollTop = 0;
+  };
+
+  setAtEnd(isAtEnd) {
+    if (isAtEnd === this.isAtEnd) return;
+    this.isAtEnd = isAtEnd;
+    this.props.actions.setAtEnd(isAtEnd);
+    this.forceUpdate();
+  }
+
+  loadOlder() {
+    this.props.actions.loadOlder(this.props.conversation.id).catch(() => {}); // the next scroll tries again
+  }
+
+  componentDidMount() {
+    this.props.actions.setAtEnd(true);
+  }
+
+  componentDidUpdate(before) {
+    if (this.scroller.current.scrollHeight <= this.scroller.current.clientHeight) this.loadOlder();
+    if (echoes(before).length < echoes(this.props).length) this.toEnd();
+  }
+
+  render({ state, actions, conversation }) {
+    const timeline = state.timelines[conversation.id];
+    const messages = [...(timeline?.messages ?? []), ...echoes({ state, conversation })];
+    const isEmpty = timeline && !timeline.has_more && !messages.length;
+    return html`
+      <div class="timeline" ref=${this.scroller} onScroll=${this.scrolled} tabindex="0" role="log"
+        aria-label=${t('conversations')}>
+        <ol>
+          ${isEmpty && html`<li class="muted empty">${t('nothing_said')}</li>`}
+          ${messages.map((message, index) => this.row(message, messages[index - 1], messages[index + 1]))}
+        </ol>
+      </div>
+      ${!this.isAtEnd && unread(conversation) > 0 && html`
+        <button class="to-end primary" onClick=${this.toEnd}>${t('new_messages')}</button>`}`;
+  }
+
+  row(message, before, after) {
+    const { state, actions, conversation } = this.props;
+    const heading = before && sameDay(before.created_at, message.created_at) ? null : day(message.created_at);
+    const View = message.type === 'system' ? SystemLine : Message;
+    return html`
+      ${heading && html`<li class="day" key=${`day ${message.seq}`}><span>${heading}</span></li>`}
+      <${View} key=${keyOf(message)} state=${state} actions=${actions} conversation=${conversation}
+        message=${message} isFirst=${heading || !isRun(before, message)} isLast=${!after || !isRun(message, after)} />`;
+  }
+}
+
+/** A message keeps its element when the server's version takes the place of the echo. */
+function keyOf(message) {
+  return message.client_id ? `${message.sender_id} ${message.client_id}` : message.id;
+}
+
+function isRun(one, next) {
+  if (!one || one.sender_id !== next.sender_id || one.type === 'system' || next.type === 'system') return false;
+  return new Date(next.created_at) - new Date(one.created_at) < RUN;
+}
+
+/** Own messages that the server has not confirmed, in the shape of messages. */
+function echoes({ state, conversation }) {
+  return state.outbox
+    .filter(({ conversation_id }) => conversation_id === conversation.id)
+    .map((echo) => ({ ...echo, sender_id: state.me.id, isEcho: true, reactions: [], mentions: [] }));
+}

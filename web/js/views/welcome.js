@@ -1,0 +1,48 @@
+// Logging in and creating an account: one card with two forms.
+
+import { Component, html } from '../dom.js';
+import { t } from '../strings.js';
+
+export class Welcome extends Component {
+  state = { isNew: false, busy: false, error: '' };
+
+  submit = async (event) => {
+    event.preventDefault();
+    const fields = Object.fromEntries([...new FormData(event.target)].filter(([, value]) => value));
+    this.setState({ busy: true, error: '' });
+    try {
+      await (this.state.isNew ? this.props.actions.register(fields) : this.props.actions.logIn(fields));
+    } catch (error) {
+      this.setState({ busy: false, error: [error.message, ...error.fields.map(({ message }) => message)].join(' ') });
+    }
+  };
+
+  toggle = () => this.setState({ isNew: !this.state.isNew, error: '' });
+
+  render(_props, { isNew, busy, error }) {
+    return html`
+      <main class="welcome">
+        <form class="card" onSubmit=${this.submit}>
+          <h1><img src="/favicon.ico" alt="" width="40" height="40" />imapp</h1>
+          <p class="muted">${t('tagline')}</p>
+          <${Field} name="username" label=${t('username')} autocomplete="username" required />
+          ${isNew && html`<${Field} name="nickname" label=${t('nickname')} autocomplete="nickname" />`}
+          <${Field} name="password" label=${t('password')} type="password" required
+            autocomplete=${isNew ? 'new-password' : 'current-password'} />
+          <p class="error" role="alert">${error}</p>
+          <button class="primary" disabled=${busy}>${t(isNew ? 'register' : 'log_in')}</button>
+          <p class="muted">
+            ${t(isNew ? 'have_account' : 'no_account')}${' '}
+            <button type="button" class="link" onClick=${this.toggle}>${t(isNew ? 'log_in' : 'register')}</button>
+          </p>
+        </form>
+      </main>`;
+  }
+}
+
+function Field({ label, ...input }) {
+  return html`
+    <label class="field"><span>${label}</span>
+      <input maxlength="200" autocapitalize="none" spellcheck=${false} ...${input} />
+    </label>`;
+}
