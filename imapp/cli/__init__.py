@@ -1,0 +1,16 @@
+"""`flask im ...`: the operator's commands.
+
+Law of the folder: a command reads its options, calls one service, prints. Refusals are one line, exit code 1.
+"""
+
+from flask.cli import AppGroup
+
+from imapp.cli.accounts import create_user
+from imapp.cli.documents import export_openapi
+from imapp.cli.fixture import load_fixture
+from imapp.cli.settings import show_settings
+
+im = AppGroup("im", help="Operate this server.")
+
+for command in (create_user, export_openapi, load_fixture, show_settings):
+    im.add_command(command)

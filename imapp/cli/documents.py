@@ -1,0 +1,31 @@
+"""The documents of the two doors, for people who keep them in files."""
+
+from pathlib import Path
+
+import click
+import orjson
+from flask import current_app
+from flask.cli import with_appcontext
+
+from imapp.api.openapi import document
+
+
+@click.command()
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="A file. Default: standard output."
+)
+@with_appcontext
+def export_openapi(out: Path | None) -> None:
+    """Write the OpenAPI document of the REST API."""
+    write(orjson.dumps(document(current_app), option=orjson.OPT_INDENT_2), out)
+
+
+def write(text: bytes, out: Path | None) -> None:
+    """Write to the file or to standard output; raises ClickException when the file cannot be written."""
+    if out is None:
+        click.echo(text)
+        return
+    try:
+        out.write_bytes(text + b"\n")
+    except OSError as exc:
+        raise click.ClickException(f"{out}: {exc.strerror}") from exc

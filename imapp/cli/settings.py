@@ -1,0 +1,20 @@
+"""What is in force."""
+
+import click
+from flask.cli import with_appcontext
+from rich.console import Console
+from rich.table import Table
+
+from imapp.extensions import settings
+
+
+@click.command("settings")
+@with_appcontext
+def show_settings() -> None:
+    """Print the settings in force; secrets are masked."""
+    table = Table("variable", "value", box=None, pad_edge=False)
+    for name, value in settings.masked().items():
+        table.add_row(name, str(value))
+    # A pipe has no width: nothing may be cut there.
+    console = Console(markup=False, highlight=False)
+    console.print(table, width=None if console.is_terminal else 500)
