@@ -71,7 +71,7 @@ install() {
     fi
     echo "Installing the $(grep -c '^[a-z]' "$1") packages of $1 ..."
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
-        --require-hashes -r "$1" |
+        --require-hashes -r "$1" 2> >(grep -v '^WARNING: ' >&2) |
         sed -un 's/^Collecting \([^ ]*\).*/  \1/p; s/^Installing collected.*/  unpacking/p' ||
         fail 1 "The packages could not be installed: the lines above say why."
     echo "$wanted" >"$stamp"
