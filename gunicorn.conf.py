@@ -76,8 +76,11 @@ logconfig_dict = {
         "stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}
     },
     "root": {"level": settings.log_level, "handlers": ["stderr"]},
-    # gunicorn's own chatter at start and stop says nothing that the lines below don't say.
-    "loggers": {"gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False}},
+    # What these two say at every start and stop is of no use to an operator.
+    "loggers": {
+        "gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
+        "alembic": {"level": "WARNING"},
+    },
 }
 # A line for each request costs more than it tells. Tokens are never in a URL: turning it on is safe.
 accesslog = None
