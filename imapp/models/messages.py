@@ -8,7 +8,7 @@ lock the parents' rows, and the committer has checked them already.
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from imapp.database import TABLE_OPTIONS, UtcDateTime
@@ -32,7 +32,7 @@ class Message(Base):
     #: Chosen by the sender, unique per sender; null for lines that the server writes.
     client_id: Mapped[str | None] = mapped_column(String(64))
     #: Digest of what was sent, to tell a retry from another message under the same client id.
-    digest: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    digest: Mapped[str | None] = mapped_column(String(32))
     type: Mapped[str] = mapped_column(String(16))
     #: JSON object, its shape given by `type`; "{}" once recalled.
     content: Mapped[str] = mapped_column(Text)

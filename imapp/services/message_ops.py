@@ -61,7 +61,7 @@ class Send(Op):
         self.mentions = mentions
         self.forwarded_from = forwarded_from
         facts = repr((conversation_id, kind, reply_to_seq, list(mentions), forwarded_from)).encode()
-        self.digest = blake2b(facts + content, digest_size=16).digest()
+        self.digest = blake2b(facts + content, digest_size=16).hexdigest()
 
     @property
     def client_id(self) -> str:

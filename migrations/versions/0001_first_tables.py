@@ -111,7 +111,7 @@ def upgrade() -> None:
         sa.Column("change", sa.BigInteger(), nullable=False),
         sa.Column("sender_id", sa.BigInteger(), nullable=False),
         sa.Column("client_id", sa.String(length=64), nullable=True),
-        sa.Column("digest", sa.LargeBinary(length=16), nullable=True),
+        sa.Column("digest", sa.String(length=32), nullable=True),
         sa.Column("type", sa.String(length=16), nullable=False),
         sa.Column("content", sa.Text(), nullable=False),
         sa.Column("reply_to_seq", sa.BigInteger(), nullable=True),
