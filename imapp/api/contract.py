@@ -58,7 +58,7 @@ class Endpoint:
         if status not in self.statuses:
             raise AssertionError(f"{self.__name__} does not declare the status {status}")
         if answer is None:
-            return Response(status=status)
+            return _empty(status)
         return json_response(answer.wire() if isinstance(answer, Out) else answer, status)
 
 
@@ -89,6 +89,12 @@ def _schema(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     raise TypeError(f"give returns=: {annotation} is not a schema")
+
+
+def _empty(status: int) -> Response:
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
 
 
 def _query_string() -> dict[str, str]:

@@ -1,15 +1,25 @@
 """Accounts: what clients send and what they get."""
 
+import unicodedata
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from imapp.schemas.base import In, Moment, Out, Text
 from imapp.schemas.validation import Cursor, Limit
 
+#: Characters that reorder the text around them: a name must not disguise itself or its neighbours.
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 
 def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
+
+
+def _one_line(value: str) -> str:
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} or char in _REORDERING for char in value):
+        raise ValueError("must be one line without control characters")
+    return value
 
 
 #: Upper bound only: services/users.py says which names are allowed, by PRECIS.
@@ -18,7 +28,9 @@ Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])
 #: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
-Nickname = Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=50)]
+Nickname = Annotated[
+    Text, BeforeValidator(_stripped), Field(min_length=1, max_length=50), AfterValidator(_one_line)
+]
 
 #: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
 AvatarUrl = Annotated[Text, Field(max_length=500, pattern=r"^(https?://[^\s/]|/[^\s/\\])\S*$")]
@@ -49,11 +61,11 @@ class MeOut(UserOut):
 
 
 class ProfileIn(In):
-    """Fields that are left out stay as they are; null clears."""
+    """Fields that are left out stay as they are; null clears those that may be empty."""
 
-    nickname: Nickname | None = None
+    nickname: Nickname = ""
     avatar_url: AvatarUrl | None = None
-    bio: Annotated[Text, Field(max_length=500)] | None = None
+    bio: Annotated[Text, Field(max_length=500)] = ""
     email: Email | None = None
     phone: Phone | None = None
 

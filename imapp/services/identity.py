@@ -102,10 +102,11 @@ def _new_account(username: str, password: str, nickname: str | None) -> dict[str
     key = users.username_key(username)
     passwords.require_strong(password, key, nickname or "")
     users.require_free(key)
+    shown = users.shown_username(username)
     return {
-        "username": username,
+        "username": shown,
         "username_key": key,
-        "nickname": nickname or username,
+        "nickname": nickname or shown,
         "password_hash": passwords.hash_password(password),
     }
 

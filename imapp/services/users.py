@@ -20,18 +20,25 @@ from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
 #: Greater than every character that a name can have: the end of a range of prefixes.
 _LAST = "\U0010ffff"
 
-_precis = get_profile("UsernameCaseMapped")
+_mapped = get_profile("UsernameCaseMapped")
+_preserved = get_profile("UsernameCasePreserved")
 
 
 def username_key(username: str) -> str:
     """What a username is compared by: PRECIS UsernameCaseMapped (RFC 8265); raises InvalidUsernameError."""
     try:
-        key: str = _precis.enforce(username)
+        key: str = _mapped.enforce(username)
     except UnicodeEncodeError:
         raise InvalidUsernameError from None
     if not 2 <= len(key) <= 32 or not all(char.isalnum() or char in "._-" or _is_mark(char) for char in key):
         raise InvalidUsernameError
     return key
+
+
+def shown_username(username: str) -> str:
+    """The username as entered, in one form of its characters; only for what has a key."""
+    shown: str = _preserved.enforce(username)
+    return shown
 
 
 def create_user(session: Session, fields: dict[str, Any]) -> User:
