@@ -13,11 +13,15 @@ from werkzeug.routing import Rule
 import imapp
 from imapp.api.contract import Endpoint
 from imapp.errors import AppError, InvalidTokenError
+from imapp.schemas.base import MAX_ID
 from imapp.schemas.problems import Problem
 
 _REF = "#/components/schemas/{model}"
 _PATH_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
-_PARAMETER_SCHEMAS = {"id": {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}}
+_PARAMETER_SCHEMAS: dict[str, dict[str, Any]] = {
+    "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
+    "message": {"type": "string", "pattern": "^[1-9][0-9]{0,18}-[1-9][0-9]{0,18}$"},
+}
 
 _Schemas = dict[tuple[type[BaseModel], str], dict[str, Any]]
 
