@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 from pydantic import JsonValue
 
 from imapp.schemas.base import Moment, Out
+from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
 from imapp.schemas.messages import MessageOut
 
 
@@ -26,7 +27,11 @@ class ConversationEvent(Event):
 
 
 class MessageCreated(Event):
-    """A message was stored; sent to every device of every member, the sender's other devices included."""
+    """A message was stored.
+
+    Pushed to every device of every member, the sender's other devices included; the connection that sent it has
+    the message in its ack.
+    """
 
     name = "message_created"
     message: MessageOut
@@ -114,7 +119,7 @@ class SyncRequired(Event):
 
 
 class ServerDraining(Event):
-    """This node goes away: reconnect (to another) after the given time."""
+    """The node goes away: reconnect (to another) after the given time."""
 
     name = "server_draining"
     reconnect_after_ms: int
@@ -132,6 +137,55 @@ class SessionEnded(Event):
 
     name = "session_ended"
     code: Literal["session_revoked", "token_expired"]
+
+
+class ContactRequestCreated(Event):
+    """Somebody asked for contact (or asked again); to both sides, each as that side sees it."""
+
+    name = "contact_request_created"
+    request: ContactRequestOut
+
+
+class ContactRequestUpdated(Event):
+    """A request was accepted, rejected or cancelled; to both sides, each as that side sees it."""
+
+    name = "contact_request_updated"
+    request: ContactRequestOut
+
+
+class ContactAdded(Event):
+    """Two users have become contacts; to both, each with the other."""
+
+    name = "contact_added"
+    contact: ContactOut
+
+
+class ContactUpdated(Event):
+    """The user changed the remark on a contact, on another device."""
+
+    name = "contact_updated"
+    contact: ContactOut
+
+
+class ContactRemoved(Event):
+    """A friendship has ended (`removed` is true); to both."""
+
+    name = "contact_removed"
+    contact: ContactOut
+
+
+class UserBlocked(Event):
+    """The user blocked somebody, on another device; the blocked is not told."""
+
+    name = "user_blocked"
+    block: BlockOut
+
+
+class UserUnblocked(Event):
+    """The user took a block back (`removed` is true), on another device."""
+
+    name = "user_unblocked"
+    block: BlockOut
 
 
 #: A JSON object of an event, as stored in the log of changes.

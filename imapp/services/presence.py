@@ -38,12 +38,32 @@ def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
     return [user_id for user_id in online if user_id not in hidden]
 
 
+def reveal(user_id: int, other_id: int) -> None:
+    """Two users may see each other now: tell each whether the other is online."""
+    if other_id not in _blocked_with(user_id):
+        _tell_each_other(user_id, other_id, online=True)
+
+
+def conceal(user_id: int, other_id: int) -> None:
+    """Two users may see each other no longer: each is offline to the other."""
+    _tell_each_other(user_id, other_id, online=False)
+
+
 def watched(user_id: int) -> list[int]:
     """Contacts and the other sides of private conversations; the relation is mutual."""
     contacts = select(Contact.contact_id).where(Contact.user_id == user_id, Contact.removed_at.is_(None))
     highs = select(Conversation.user_high_id).where(Conversation.user_low_id == user_id)
     lows = select(Conversation.user_low_id).where(Conversation.user_high_id == user_id)
-    return sorted(user for user in db.session.scalars(contacts.union(highs, lows)) if user is not None)
+    return sorted(db.session.scalars(contacts.union(highs, lows)))
+
+
+def _tell_each_other(user_id: int, other_id: int, *, online: bool) -> None:
+    """Who is offline looks offline anyway; who does not watch is told nothing."""
+    if other_id not in watched(user_id):
+        return
+    for seen, watcher in ((user_id, other_id), (other_id, user_id)):
+        if presence.is_online(seen):
+            bus.publish(PresenceChanged(user_id=seen, online=online), bus.user_room(watcher))
 
 
 def _announce(event: PresenceChanged) -> None:

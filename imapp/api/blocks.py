@@ -1,0 +1,33 @@
+"""Blocks over REST."""
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.errors import ForbiddenError
+from imapp.schemas.base import Page
+from imapp.schemas.contacts import BlockOut, ContactsQuery
+from imapp.services import blocks
+from imapp.services.access import Actor
+
+bp = Blueprint("blocks", __name__, url_prefix="/api/blocks")
+
+
+@bp.get("")
+@endpoint()
+def list_blocks(actor: Actor, query: ContactsQuery) -> Page[BlockOut]:
+    """List the users whom I have blocked."""
+    return blocks.list_blocks(actor.user_id, query)
+
+
+@bp.put("/<id:user_id>")
+@endpoint(errors=[ForbiddenError])
+def block_user(actor: Actor, user_id: int) -> BlockOut:
+    """Block a user: no private messages, no requests, no presence."""
+    return blocks.block(actor.user_id, user_id)
+
+
+@bp.delete("/<id:user_id>")
+@endpoint()
+def unblock_user(actor: Actor, user_id: int) -> None:
+    """Take a block back."""
+    blocks.unblock(actor.user_id, user_id)

@@ -1,0 +1,32 @@
+"""Contacts over REST."""
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.schemas.base import Page
+from imapp.schemas.contacts import ContactIn, ContactOut, ContactsQuery
+from imapp.services import contacts
+from imapp.services.access import Actor
+
+bp = Blueprint("contacts", __name__, url_prefix="/api/contacts")
+
+
+@bp.get("")
+@endpoint()
+def list_contacts(actor: Actor, query: ContactsQuery) -> Page[ContactOut]:
+    """List my contacts."""
+    return contacts.list_contacts(actor.user_id, query)
+
+
+@bp.patch("/<id:user_id>")
+@endpoint()
+def set_remark(actor: Actor, user_id: int, body: ContactIn) -> ContactOut:
+    """Note what I call a contact."""
+    return contacts.set_remark(actor.user_id, user_id, body)
+
+
+@bp.delete("/<id:user_id>")
+@endpoint()
+def remove_contact(actor: Actor, user_id: int) -> None:
+    """Remove a contact, in both directions."""
+    contacts.remove(actor.user_id, user_id)

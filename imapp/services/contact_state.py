@@ -1,0 +1,108 @@
+"""Contacts, requests and blocks as their owner sees them, in lists, events and `sync` alike."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from sqlalchemy import Select, select
+
+from imapp.extensions import db
+from imapp.models.contacts import Block, Contact, ContactRequest
+from imapp.models.own_state import UserState
+from imapp.models.users import User
+from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut, RequestStatus
+from imapp.schemas.users import UserOut
+
+#: A row of own state for `sync`: its version, what it is, its representation.
+Row = tuple[int, str, dict[str, Any]]
+
+
+def rows(user_id: int, after: int, limit: int) -> list[Row]:
+    """The user's contacts, requests and blocks that changed after version `after`, tombstones included.
+
+    Sorted by version, at most `limit`; kinds are "contact", "contact_request" and "block". Several statements
+    read this, so nothing above the counter as it was at first is given: what is committed meanwhile is for
+    the next call, and nothing below a version that was given is missing.
+    """
+    until = db.session.scalar(select(UserState.version).where(UserState.user_id == user_id)) or 0
+    found = [
+        row
+        for kind, version, statement, show in _sources(user_id)
+        for row in _read(kind, statement.where(version > after, version <= until).order_by(version).limit(limit), show)
+    ]
+    return sorted(found, key=lambda row: row[0])[:limit]
+
+
+def contact_out(contact: Contact, other: User) -> ContactOut:
+    """A contact as its owner sees it."""
+    return ContactOut(
+        user_id=contact.contact_id,
+        user=UserOut.model_validate(other),
+        remark=contact.remark,
+        created_at=contact.created_at,
+        removed=contact.removed_at is not None,
+        version=contact.version,
+    )
+
+
+def request_out(request: ContactRequest, other: User) -> ContactRequestOut:
+    """A request as it is seen by one of its two sides: the one that is not `other`."""
+    is_outgoing = other.id == request.to_user_id
+    return ContactRequestOut(
+        id=request.id,
+        direction="outgoing" if is_outgoing else "incoming",
+        from_user_id=request.from_user_id,
+        to_user_id=request.to_user_id,
+        user=UserOut.model_validate(other),
+        message=request.message,
+        status=cast(RequestStatus, request.status),
+        created_at=request.created_at,
+        handled_at=request.handled_at,
+        version=request.from_version if is_outgoing else request.to_version,
+    )
+
+
+def block_out(block: Block, other: User) -> BlockOut:
+    """A block as who blocks sees it."""
+    return BlockOut(
+        user_id=block.blocked_id,
+        user=UserOut.model_validate(other),
+        created_at=block.created_at,
+        removed=block.removed_at is not None,
+        version=block.version,
+    )
+
+
+def contacts_of(user_id: int) -> Select[Any]:
+    """Contacts with their users, tombstones included."""
+    return select(Contact, User).join(User, User.id == Contact.contact_id).where(Contact.user_id == user_id)
+
+
+def outgoing_of(user_id: int) -> Select[Any]:
+    """Requests that the user sent, with their receivers."""
+    others = select(ContactRequest, User).join(User, User.id == ContactRequest.to_user_id)
+    return others.where(ContactRequest.from_user_id == user_id)
+
+
+def incoming_of(user_id: int) -> Select[Any]:
+    """Requests that the user received, with their senders."""
+    others = select(ContactRequest, User).join(User, User.id == ContactRequest.from_user_id)
+    return others.where(ContactRequest.to_user_id == user_id)
+
+
+def blocks_of(user_id: int) -> Select[Any]:
+    """Blocks with the users blocked, tombstones included."""
+    return select(Block, User).join(User, User.id == Block.blocked_id).where(Block.user_id == user_id)
+
+
+def _sources(user_id: int) -> list[tuple[str, Any, Select[Any], Callable[..., Any]]]:
+    return [
+        ("contact", Contact.version, contacts_of(user_id), contact_out),
+        ("contact_request", ContactRequest.from_version, outgoing_of(user_id), request_out),
+        ("contact_request", ContactRequest.to_version, incoming_of(user_id), request_out),
+        ("block", Block.version, blocks_of(user_id), block_out),
+    ]
+
+
+def _read(kind: str, statement: Select[Any], show: Callable[..., Any]) -> list[Row]:
+    items = [show(row, other) for row, other in db.session.execute(statement)]
+    return [(item.version, kind, item.wire()) for item in items]
