@@ -2,8 +2,7 @@
 
 Two ways to the database, no third:
 
-- `db.session` reads. It is in autocommit mode: each statement sees what is committed now, nothing lingers, and a
-  flush is refused.
+- `db.session` reads. Each statement sees what is committed when it starts, on both databases; a flush is refused.
 - `atomic(fn, *args)` writes: one transaction, retried when the database says that it lost a deadlock.
 
 SQLite takes one writer at a time, so its writers queue on a lock in this process (a greenlet that waited inside
@@ -20,8 +19,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from flask import Flask
-from sqlalchemy import BigInteger, DateTime, Engine, Integer, event
+from flask import Flask, current_app
+from sqlalchemy import BigInteger, DateTime, Engine, Integer, create_engine, event
 from sqlalchemy import TypeDecorator as SqlTypeDecorator
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Connection
@@ -51,6 +50,8 @@ _SQLITE_TURN_SECONDS = 10
 
 _sqlite_turn = threading.Lock()
 
+_COMMITTER_ENGINE = "committer_engine"
+
 
 class UtcDateTime(SqlTypeDecorator[datetime]):
     """An aware UTC datetime with milliseconds; naive ones are refused (SQLite and MySQL would drop the zone)."""
@@ -75,15 +76,6 @@ class UtcDateTime(SqlTypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Give the zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
-
-
-class ReadSession(Session):
-    """The session behind `db.session`: it reads."""
-
-    def flush(self, objects: Any = None) -> None:
-        """Refuse to write: that is what `atomic` is for."""
-        if self.new or self.dirty or self.deleted:
-            raise RuntimeError("db.session reads; write inside database.atomic")
 
 
 def offload(fn: Callable[..., T], *args: Any) -> T:
@@ -112,7 +104,7 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
             "connect_args": {"factory": _OffloadedConnection, "timeout": _SQLITE_TURN_SECONDS},
         }
     return {
-        "isolation_level": "AUTOCOMMIT",
+        "isolation_level": "READ COMMITTED",
         "pool_size": settings.db_pool_size,
         "max_overflow": settings.db_pool_overflow,
         "pool_timeout": settings.db_pool_timeout_seconds,
@@ -129,15 +121,32 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
 
 
 def init_database(app: Flask) -> None:
-    """Bind the listeners that SQLite needs to the app's engine."""
+    """Make the committer's engine beside the app's, and bind the listeners that SQLite needs to both."""
+    options = engine_options(app.config["SQLALCHEMY_DATABASE_URI"], app.config["IMAPP"])
+    app.extensions[_COMMITTER_ENGINE] = create_engine(
+        app.config["SQLALCHEMY_DATABASE_URI"], **{**options, **_committer_pool(options)}
+    )
     with app.app_context():
-        if db.engine.dialect.name == "sqlite":
-            event.listen(db.engine, "connect", _on_sqlite_connect)
-            event.listen(db.engine, "begin", _on_sqlite_begin)
+        for engine in (db.engine, app.extensions[_COMMITTER_ENGINE]):
+            if engine.dialect.name == "sqlite":
+                event.listen(engine, "connect", _on_sqlite_connect)
+                event.listen(engine, "begin", _on_sqlite_begin)
+
+
+def _committer_pool(options: dict[str, Any]) -> dict[str, Any]:
+    """One connection that nobody else can hold; used at once without a ping, a dead one is noticed by its use."""
+    if "pool_size" not in options:
+        return {}
+    return {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False, "pool_reset_on_return": None}
 
 
 def _on_sqlite_connect(connection: Any, _record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={_SQLITE_TURN_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={_SQLITE_TURN_SECONDS * 1000}",
+    ):
         connection.execute("PRAGMA " + pragma)
 
 
@@ -147,11 +156,15 @@ def _on_sqlite_begin(connection: Connection) -> None:
         offload(raw.execute, "BEGIN IMMEDIATE")
 
 
-def writing_engine() -> Engine:
-    """Give the engine in the mode of a write transaction."""
-    if db.engine.dialect.name == "sqlite":
-        return db.engine.execution_options(im_write=True)
-    return db.engine.execution_options(isolation_level="READ COMMITTED")
+def committer_engine() -> Engine:
+    """The engine of the committer, whose writes must not queue behind those who read."""
+    engine: Engine = current_app.extensions[_COMMITTER_ENGINE]
+    return _writing(engine)
+
+
+def _writing(engine: Engine) -> Engine:
+    """The engine in the mode of a write transaction."""
+    return engine.execution_options(im_write=True)
 
 
 @contextmanager
@@ -174,6 +187,7 @@ def atomic(fn: Callable[..., T], *args: Any) -> T:
     `fn` may be run more than once. Raises UnavailableError when the database does not answer: whether the
     transaction was committed is then unknown.
     """
+    db.session.close()  # give the read connection back: who held one and waited for another could wait for ever
     for attempt in range(ATTEMPTS):
         try:
             return _run_once(fn, args)
@@ -185,14 +199,14 @@ def atomic(fn: Callable[..., T], *args: Any) -> T:
 
 
 def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
-    with writer_turn(), Session(writing_engine(), expire_on_commit=False) as session, session.begin():
+    with writer_turn(), Session(_writing(db.engine), expire_on_commit=False) as session, session.begin():
         return fn(session, *args)
 
 
 def is_retryable(exc: DBAPIError) -> bool:
     """Tell whether the database rolled back and asks to try again."""
-    args = getattr(exc.orig, "args", ())
-    return bool(args) and args[0] in _RETRYABLE
+    args: tuple[object, ...] = getattr(exc.orig, "args", ())
+    return any(code in _RETRYABLE for code in args[:1])
 
 
 def as_app_error(exc: BaseException) -> AppError | None:

@@ -16,7 +16,11 @@ class AppError(Exception):
     message = "Something went wrong on the server."
 
     def __init__(
-        self, message: str | None = None, *, fields: list[dict[str, str]] | None = None, retry_after: float | None = None
+        self,
+        message: str | None = None,
+        *,
+        fields: list[dict[str, str]] | None = None,
+        retry_after: float | None = None,
     ) -> None:
         """`fields`: [{"field", "message"}] of a bad input; `retry_after`: seconds."""
         super().__init__(message or self.message)

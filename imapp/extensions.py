@@ -4,12 +4,13 @@
 `settings` stands for the settings of the app at hand.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import current_app
 from flask_migrate import Migrate
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 from werkzeug.local import LocalProxy
@@ -31,9 +32,19 @@ class Base(DeclarativeBase):
     )
 
 
-db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+class ReadSession(FlaskSession):
+    """The session behind `db.session`: it reads."""
+
+    def flush(self, objects: Any = None) -> None:
+        """Refuse to write: that is what `database.atomic` is for."""
+        if self.new or self.dirty or self.deleted:
+            raise RuntimeError("db.session reads; write inside database.atomic")
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"class_": ReadSession})
 migrate = Migrate()
-socketio = SocketIO()
+#: Typed loosely: the stubs don't know `server`, which is how python-socketio is reached.
+socketio: Any = SocketIO()
 
 #: The settings of the app at hand (needs an app context).
 settings: "Settings" = LocalProxy(lambda: current_app.config["IMAPP"])  # type: ignore[assignment]  # a proxy

@@ -28,9 +28,7 @@ class Endpoint:
 
     __name__: str
 
-    def __init__(
-        self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]]
-    ) -> None:
+    def __init__(self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]]) -> None:
         """Read the view's signature."""
         hints = get_type_hints(view)
         self.view = view

@@ -101,9 +101,7 @@ def _answers(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     if view.answer is None:
         return {str(status): {"description": "Done."} for status in view.statuses}
     content = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
-    return {
-        str(status): {"description": _first_line(view.answer), "content": content} for status in view.statuses
-    }
+    return {str(status): {"description": _first_line(view.answer), "content": content} for status in view.statuses}
 
 
 def _refusals(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:

@@ -34,6 +34,6 @@ def update_me(actor: Actor, body: ProfileIn) -> MeOut:
 
 @bp.get("/<id:user_id>")
 @endpoint()
-def get_user(actor: Actor, user_id: int) -> UserOut:  # noqa: ARG001 - any user may, but only users
+def get_user(actor: Actor, user_id: int) -> UserOut:
     """Read a user's public profile."""
     return users.get_user(user_id)

@@ -36,7 +36,10 @@ class JoinRequest(Base):
 
     __tablename__ = "join_requests"
     # Owners and admins read "pending requests of this group, oldest first".
-    __table_args__ = (Index("ix_join_requests_group_id_status", "group_id", "status", "created_at"), TABLE_OPTIONS)
+    __table_args__ = (
+        Index("ix_join_requests_group_id_status", "group_id", "status", "created_at"),
+        TABLE_OPTIONS,
+    )
 
     group_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("chat_groups.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)

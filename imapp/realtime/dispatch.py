@@ -16,7 +16,7 @@ from imapp.cluster import limits
 from imapp.errors import AppError, MalformedError, UnknownCommandError
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import In, Out
-from imapp.schemas.validation import parse, require_plain
+from imapp.schemas.validation import parse
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
             else:
                 connection.wait_for_queued()
                 reply(_answer(found.handler(connection, payload)))
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - the one place where failures become acks
             reply(failure(exc))
 
 
@@ -83,9 +83,7 @@ def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, 
         raise UnknownCommandError
     if len(args) > 1:
         raise MalformedError("A command takes one object.")
-    payload = args[0] if args and args[0] is not None else {}
-    require_plain(payload)
-    return found, parse(found.takes, payload)
+    return found, parse(found.takes, args[0] if args and args[0] is not None else {})
 
 
 def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
@@ -96,7 +94,7 @@ def _queue(connection: Connection, found: Command, payload: In, reply: Reply) ->
     connection.queue()
     try:
         found.handler(connection, payload, done)
-    except Exception as exc:
+    except Exception as exc:  # noqa: BLE001 - as in `dispatch`
         connection.unqueue()
         reply(failure(exc))
 

@@ -24,7 +24,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
         try:
             actor = access.authenticate(_token(auth))
             rooms = membership.conversation_ids(actor.user_id)
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
     server.connections.add(connection)
@@ -32,7 +32,13 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     if presence.connect(actor.user_id, sid):
         server.start_background_task(_announce, server, presence_service.came_online, actor.user_id)
     node_id = server.app.config["IMAPP"].node_id
-    log.info("user_connected user=%s node=%s 用户 [%s] 已连接到节点 %s", actor.user_id, node_id, actor.user_id, node_id)
+    log.info(
+        "user_connected user=%s node=%s 用户 [%s] 已连接到节点 %s",
+        actor.user_id,
+        node_id,
+        actor.user_id,
+        node_id,
+    )
 
 
 def on_disconnect(server: Any, sid: str, reason: str) -> None:

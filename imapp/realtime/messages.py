@@ -21,7 +21,7 @@ from imapp.services.committer import Done
 @command("send_message", SendMessage, MessageAck, queued=True)
 def send_message(connection: Connection, payload: SendMessage, done: Done) -> None:
     """Send a message; the ack comes after the commit and carries the stored message."""
-    messages.submit_send(connection.user_id, payload, done)
+    messages.submit_send(connection.user_id, payload, done, connection.sid)
 
 
 @command("mark_read", MarkRead, ReadOut, queued=True)

@@ -45,6 +45,11 @@ class StrictPacket(Packet):  # type: ignore[misc]  # the library has no types
             raise ValueError("an event is a list that starts with its name")
         return attachments
 
+    @classmethod
+    def data_is_binary(cls, data: Any) -> bool:
+        """Nothing that this server sends is binary: don't look for it in every packet."""
+        return False
+
     def _is_event(self) -> bool:
         return isinstance(self.data, list) and bool(self.data) and isinstance(self.data[0], str)
 

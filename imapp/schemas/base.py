@@ -19,7 +19,7 @@ def now() -> datetime:
 
 def rfc3339(moment: datetime) -> str:
     """Format as RFC 3339 in UTC with milliseconds, for example `2026-11-23T19:30:00.123Z`."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _digits_to_int(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AnyUrl, Field, JsonValue, TypeAdapter
 
 from imapp.schemas.base import In, Text
+from imapp.schemas.validation import require_plain
 
 MessageType = Literal["text", "image", "file", "voice", "video", "location", "custom"]
 
@@ -100,6 +101,11 @@ Content = Annotated[dict[str, JsonValue], Field(json_schema_extra=CONTENT_SCHEMA
 
 
 def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Validate `content` for its type; a custom one may be any JSON object."""
+    """Validate `content` for its type; a custom one may be any JSON object that is not too deep."""
+    if kind == "text":  # the hot path
+        return {"text": TextContent.model_validate(content).text}
     model = CONTENTS.get(kind)
-    return content if model is None else model.model_validate(content).model_dump(mode="json", exclude_none=True)
+    if model is None:
+        require_plain(content)
+        return content
+    return model.model_validate(content).model_dump(mode="json", exclude_none=True)

@@ -1,7 +1,6 @@
 """Messages: what clients send and what they get."""
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -194,8 +193,8 @@ class HistoryQuery(In):
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
-def message_wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Represent a row of `messages` (shape: MessageOut). Built by hand: this is the hot path."""
+def message_wire(row: Any) -> dict[str, Any]:
+    """Represent a row of `messages`, given as any mapping (shape: MessageOut). By hand: this is the hot path."""
     conversation_id = row["conversation_id"]
     return {
         "id": f"{conversation_id}-{row['seq']}",

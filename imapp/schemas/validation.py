@@ -73,9 +73,7 @@ def _children(item: Any) -> list[Any]:
 def _invalid(exc: ValidationError) -> InvalidInputError:
     """Name the fields, never the values: they may be secrets."""
     errors = exc.errors(include_url=False, include_context=False, include_input=False)
-    return InvalidInputError(
-        fields=[{"field": _path(error["loc"]), "message": error["msg"]} for error in errors[:20]]
-    )
+    return InvalidInputError(fields=[{"field": _path(error["loc"]), "message": error["msg"]} for error in errors[:20]])
 
 
 def _path(parts: tuple[int | str, ...]) -> str:

@@ -22,8 +22,8 @@ from imapp.schemas.base import now
 from imapp.services import own_state
 from imapp.services.batch_sql import statements
 
-#: (event name, payload, rooms)
-Publication = tuple[str, dict[str, Any], tuple[str, ...]]
+#: (event name, payload, rooms, the sid that is left out because its ack says the same)
+Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None]
 
 #: A row of `messages`, as a dict of its columns.
 MessageRow = dict[str, Any]
@@ -164,7 +164,9 @@ class Batch:
         """Lock the conversations, then read what the ops need; after the lock, so that nothing read can change."""
         sql = statements(connection.dialect.name)
         ids = sorted({op.conversation_id for op in self.ops})
-        locked = connection.execute(_conversations.where(Conversation.id.in_(ids)).order_by(Conversation.id).with_for_update())
+        locked = connection.execute(
+            _conversations.where(Conversation.id.in_(ids)).order_by(Conversation.id).with_for_update()
+        )
         self.heads = {row.id: Head(*row) for row in locked}
         pairs = {(op.conversation_id, op.actor_id) for op in self.ops}
         for row in connection.execute(sql.rights, {"keys": _json(pairs)}).mappings():
@@ -224,7 +226,13 @@ class Batch:
             connection, [user_id for (_, user_id), mark in self._marks.items() if mark.takes_version]
         )
         rows = [
-            [conversation_id, user_id, mark.seq, versions[user_id] if mark.takes_version else 0, int(mark.clears_unread)]
+            [
+                conversation_id,
+                user_id,
+                mark.seq,
+                versions[user_id] if mark.takes_version else 0,
+                int(mark.clears_unread),
+            ]
             for (conversation_id, user_id), mark in sorted(self._marks.items(), key=_by_key)
         ]
         connection.execute(statements(connection.dialect.name).marks, {"rows": _json(rows)})

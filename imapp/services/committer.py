@@ -97,8 +97,8 @@ class Committer:
         outcomes, publications = commit([op for op, _ in taken])
         for (_, done), outcome in zip(taken, outcomes, strict=True):
             _tell(done, outcome)
-        for name, payload, rooms in publications:
-            bus.send(name, payload, *rooms)
+        for name, payload, rooms, skip_sid in publications:
+            bus.send(name, payload, *rooms, skip_sid=skip_sid)
 
 
 def _tell(done: Done, outcome: Outcome) -> None:
@@ -164,7 +164,7 @@ def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
 
 
 def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
-    with database.writer_turn(), database.writing_engine().connect() as connection:
+    with database.writer_turn(), database.committer_engine().connect() as connection:
         batch.load(connection)
         outcomes = [_apply(op, batch) for op in ops]
         batch.write(connection)

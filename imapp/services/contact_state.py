@@ -74,24 +74,27 @@ def block_out(block: Block, other: User) -> BlockOut:
 
 def contacts_of(user_id: int) -> Select[Any]:
     """Contacts with their users, tombstones included."""
-    return select(Contact, User).join(User, User.id == Contact.contact_id).where(Contact.user_id == user_id)
+    return _with_users(Contact, Contact.contact_id).where(Contact.user_id == user_id)
 
 
 def outgoing_of(user_id: int) -> Select[Any]:
     """Requests that the user sent, with their receivers."""
-    others = select(ContactRequest, User).join(User, User.id == ContactRequest.to_user_id)
-    return others.where(ContactRequest.from_user_id == user_id)
+    return _with_users(ContactRequest, ContactRequest.to_user_id).where(ContactRequest.from_user_id == user_id)
 
 
 def incoming_of(user_id: int) -> Select[Any]:
     """Requests that the user received, with their senders."""
-    others = select(ContactRequest, User).join(User, User.id == ContactRequest.from_user_id)
-    return others.where(ContactRequest.to_user_id == user_id)
+    return _with_users(ContactRequest, ContactRequest.from_user_id).where(ContactRequest.to_user_id == user_id)
 
 
 def blocks_of(user_id: int) -> Select[Any]:
     """Blocks with the users blocked, tombstones included."""
-    return select(Block, User).join(User, User.id == Block.blocked_id).where(Block.user_id == user_id)
+    return _with_users(Block, Block.blocked_id).where(Block.user_id == user_id)
+
+
+def _with_users(model: type[Any], other_id: Any) -> Select[Any]:
+    """Rows as they are now, whatever the session has seen before."""
+    return select(model, User).join(User, User.id == other_id).execution_options(populate_existing=True)
 
 
 def _sources(user_id: int) -> list[tuple[str, Any, Select[Any], Callable[..., Any]]]:

@@ -94,9 +94,7 @@ def _group(group_id: int, owner_id: int, size: int) -> dict[str, Any]:
     }
 
 
-def _insert_members(
-    session: Session, members: list[tuple[int, int]], owners: set[tuple[int, int]]
-) -> dict[int, int]:
+def _insert_members(session: Session, members: list[tuple[int, int]], owners: set[tuple[int, int]]) -> dict[int, int]:
     """Insert the memberships and give the number of each user's own changes."""
     versions: dict[int, int] = {}
     moment = now()

@@ -24,9 +24,7 @@ MIN_FREE_BYTES = 50 * 1024 * 1024
 
 def check() -> HealthOut:
     """Look at everything that the node needs."""
-    return _health(
-        {"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database()}
-    )
+    return _health({"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database()})
 
 
 def check_readiness() -> HealthOut:

@@ -4,6 +4,7 @@ Each `apply` checks first and changes last, so that an op that is refused leaves
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
@@ -36,50 +37,54 @@ MAX_EMOJI = 20
 NAMED_REACTORS = 20
 
 
-def announce(batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
+def announce(batch: Batch, head: Head, event: str, row: MessageRow, origin: str | None = None) -> dict[str, Any]:
     """Queue the event of an altered message for after the commit; give the message as clients see it."""
     wire = message_wire(row)
-    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),)))
+    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),), origin))
     return wire
 
 
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a new message consists of; `content` is JSON already, `mentions` holds user ids or "all"."""
+
+    client_id: str
+    kind: str
+    content: bytes
+    reply_to_seq: int | None = None
+    mentions: Sequence[int | str] = ()
+    forwarded_from: str | None = None
+
+
 class Send(Op):
-    """A new message."""
+    """A new message; `origin` is the sid that gets the ack."""
 
-    __slots__ = ("_client_id", "content", "digest", "forwarded_from", "kind", "mentions", "reply_to_seq")
+    __slots__ = ("body", "digest", "origin")
 
-    def __init__(
-        self, actor_id: int, conversation_id: int, client_id: str, kind: str, content: bytes,
-        *, reply_to_seq: int | None = None, mentions: Sequence[int | str] = (), forwarded_from: str | None = None,
-    ) -> None:  # fmt: skip  # noqa: PLR0913 - the columns of a message
-        """`content` is JSON already; `mentions` holds user ids or "all"."""
+    def __init__(self, actor_id: int, conversation_id: int, body: Body, origin: str | None = None) -> None:
         super().__init__(actor_id, conversation_id)
-        self._client_id = client_id
-        self.kind = kind
-        self.content = content
-        self.reply_to_seq = reply_to_seq
-        self.mentions = mentions
-        self.forwarded_from = forwarded_from
-        facts = repr((conversation_id, kind, reply_to_seq, list(mentions), forwarded_from)).encode()
-        self.digest = blake2b(facts + content, digest_size=16).hexdigest()
+        self.body = body
+        self.origin = origin
+        facts = repr((conversation_id, body.kind, body.reply_to_seq, list(body.mentions), body.forwarded_from))
+        self.digest = blake2b(facts.encode() + body.content, digest_size=16).hexdigest()
 
     @property
     def client_id(self) -> str:
         """The key under which a retry finds the first result."""
-        return self._client_id
+        return self.body.client_id
 
     def apply(self, batch: Batch) -> dict[str, Any]:
         """Store the message, or find that it was stored before."""
-        first = batch.sent.get((self.actor_id, self._client_id))
+        first = batch.sent.get((self.actor_id, self.body.client_id))
         if first is not None:
             return self._duplicate(first)
         head, rights = require_voice(batch, self)
         self._check(head, rights)
         row = self._row(batch)
         batch.create(head, row)
-        batch.sent[self.actor_id, self._client_id] = row
+        batch.sent[self.actor_id, self.body.client_id] = row
         self._note_mentions(batch, row)
-        return {"message": announce(batch, head, "message_created", row), "duplicate": False}
+        return {"message": announce(batch, head, "message_created", row, self.origin), "duplicate": False}
 
     def _duplicate(self, first: MessageRow) -> dict[str, Any]:
         if first["digest"] != self.digest:
@@ -87,22 +92,23 @@ class Send(Op):
         return {"message": message_wire(first), "duplicate": True}
 
     def _check(self, head: Head, rights: RowMapping) -> None:
-        if self.reply_to_seq is not None and self.reply_to_seq > head.last_seq:
+        if self.body.reply_to_seq is not None and self.body.reply_to_seq > head.last_seq:
             raise NotFoundError("The message to reply to does not exist.")
-        if "all" in self.mentions and (head.type != "group" or rights["role"] not in ADMINS):
+        if "all" in self.body.mentions and (head.type != "group" or rights["role"] not in ADMINS):
             raise RoleRequiredError("Only owner and admins of a group may mention everybody.")
 
     def _row(self, batch: Batch) -> MessageRow:
         return {
             "conversation_id": self.conversation_id, "seq": 0, "change": 0, "sender_id": self.actor_id,
-            "client_id": self._client_id, "digest": self.digest, "type": self.kind, "content": self.content.decode(),
-            "reply_to_seq": self.reply_to_seq, "forwarded_from": self.forwarded_from,
-            "mentions": orjson.dumps(self.mentions).decode() if self.mentions else None, "reactions": None,
+            "client_id": self.body.client_id, "digest": self.digest, "type": self.body.kind,
+            "content": self.body.content.decode(),
+            "reply_to_seq": self.body.reply_to_seq, "forwarded_from": self.body.forwarded_from,
+            "mentions": orjson.dumps(self.body.mentions).decode() if self.body.mentions else None, "reactions": None,
             "created_at": batch.moment, "edited_at": None, "recalled_at": None, "pinned_at": None, "pinned_by": None,
         }  # fmt: skip
 
     def _note_mentions(self, batch: Batch, row: MessageRow) -> None:
-        for user_id in {EVERYBODY if who == "all" else int(who) for who in self.mentions}:
+        for user_id in {EVERYBODY if who == "all" else int(who) for who in self.body.mentions}:
             batch.added[Mention].append(
                 {"conversation_id": self.conversation_id, "user_id": user_id, "seq": row["seq"]}
             )
@@ -180,7 +186,14 @@ class Recall(MessageOp):
         head, rights = require_member(batch, self)
         row = self.message(batch)
         self._check(batch, head, rights, row)
-        row.update(content="{}", mentions=None, reactions=None, pinned_at=None, pinned_by=None, recalled_at=batch.moment)
+        row.update(
+            content="{}",
+            mentions=None,
+            reactions=None,
+            pinned_at=None,
+            pinned_by=None,
+            recalled_at=batch.moment,
+        )
         for model in (MessageEdit, Mention, Reaction, Pin):
             batch.remove(model, self.key())
         batch.reactions.pop((self.conversation_id, self.seq), None)

@@ -42,25 +42,24 @@ def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, 
     return committer.run(_send_op(actor_id, conversation_id, draft))
 
 
-def submit_send(actor_id: int, message: SendMessage, done: Done) -> None:
-    """As `send` without waiting for the commit: `done` gets the outcome."""
+def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | None = None) -> None:
+    """As `send` without waiting for the commit: `done` gets the outcome; `origin` (a sid) is not pushed to."""
     conversation_id = message.conversation_id or message.group_id
     if conversation_id is None:
         conversation_id = known_private(actor_id, message.to_user_id or 0)
-    committer.submit(_send_op(actor_id, conversation_id, message), done)
+    committer.submit(_send_op(actor_id, conversation_id, message, origin), done)
 
 
-def _send_op(actor_id: int, conversation_id: int, draft: MessageDraft) -> message_ops.Send:
+def _send_op(actor_id: int, conversation_id: int, draft: MessageDraft, origin: str | None = None) -> message_ops.Send:
     limits.hit("messages_per_user", actor_id)
-    return message_ops.Send(
-        actor_id,
-        conversation_id,
-        draft.client_id,
-        draft.type,
-        _packed(draft.type, draft.content),
+    body = message_ops.Body(
+        client_id=draft.client_id,
+        kind=draft.type,
+        content=_packed(draft.type, draft.content),
         reply_to_seq=_seq_in(conversation_id, draft.reply_to),
         mentions=draft.mentions,
     )
+    return message_ops.Send(actor_id, conversation_id, body, origin)
 
 
 def _seq_in(conversation_id: int, message_id: str | None) -> int | None:
@@ -86,15 +85,13 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
     """Send what another message says to a conversation; raises as `send`, NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
     row = _readable(actor_id, order.message_id)
-    op = message_ops.Send(
-        actor_id,
-        order.conversation_id,
-        order.client_id,
-        row["type"],
-        row["content"].encode(),
+    body = message_ops.Body(
+        client_id=order.client_id,
+        kind=row["type"],
+        content=row["content"].encode(),
         forwarded_from=row["forwarded_from"] or order.message_id,
     )
-    return committer.run(op)
+    return committer.run(message_ops.Send(actor_id, order.conversation_id, body))
 
 
 def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:

@@ -5,7 +5,6 @@ The counter's row stays locked until the commit, so versions become visible in t
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
@@ -23,8 +22,8 @@ def next_versions(session: Session | Connection, user_ids: Iterable[int]) -> dic
     if not wanted:
         return {}
     session.execute(update(UserState).where(UserState.user_id.in_(wanted)).values(version=UserState.version + 1))
-    rows: Any = session.execute(select(UserState.user_id, UserState.version).where(UserState.user_id.in_(wanted)))
-    return {user_id: version for user_id, version in rows}
+    rows = session.execute(select(UserState.user_id, UserState.version).where(UserState.user_id.in_(wanted)))
+    return dict(rows.tuples().all())
 
 
 def next_version(session: Session | Connection, user_id: int) -> int:

@@ -16,7 +16,6 @@ from imapp.schemas.base import now
 from imapp.services import own_state
 from imapp.services.reach import require_reach
 
-
 #: Pairs that were looked up, newest last: sending to a user then needs no query for the conversation's id.
 _known: OrderedDict[tuple[int, int], int] = OrderedDict()
 _KNOWN_MAX = 50_000
@@ -67,7 +66,13 @@ def _create(session: Session, actor_id: int, other_id: int) -> int:
     require_reach(session, actor_id, other_id)
     moment = now()
     conversation = Conversation(
-        type="private", user_low_id=low, user_high_id=high, active_at=moment, created_at=moment, last_seq=0, last_change=0
+        type="private",
+        user_low_id=low,
+        user_high_id=high,
+        active_at=moment,
+        created_at=moment,
+        last_seq=0,
+        last_change=0,
     )
     session.add(conversation)
     session.flush()

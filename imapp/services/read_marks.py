@@ -30,7 +30,7 @@ class MarkRead(Op):
         batch.touch(head.id, self.actor_id)
         rooms = self._rooms(batch, head, rights["member_count"])
         payload = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
-        batch.publications.append((ConversationRead.name, payload, rooms))
+        batch.publications.append((ConversationRead.name, payload, rooms, None))
         return {"read_seq": seq}
 
     def _rooms(self, batch: Batch, head: Head, member_count: int | None) -> tuple[str, ...]:

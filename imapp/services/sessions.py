@@ -20,11 +20,7 @@ MAX_SESSIONS = 50
 
 def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
     """The caller's devices, the latest login first; `session_id` is the one that asks."""
-    alive = (
-        select(DeviceSession)
-        .where(DeviceSession.user_id == actor_id, *_alive())
-        .order_by(DeviceSession.id.desc())
-    )
+    alive = select(DeviceSession).where(DeviceSession.user_id == actor_id, *_alive()).order_by(DeviceSession.id.desc())
     items = [_represent(row, row.id == session_id) for row in db.session.scalars(alive)]
     return Page[SessionOut](items=items)
 
@@ -93,9 +89,7 @@ def _over(moment: datetime) -> ColumnElement[bool]:
 
 
 def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[int]:
-    ids = list(
-        session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive()))
-    )
+    ids = list(session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive())))
     session.execute(update(DeviceSession).where(DeviceSession.id.in_(ids)).values(revoked_at=now()))
     return ids
 

@@ -62,7 +62,12 @@ def system_line(session: Session, conversation: Conversation, actor_id: int, con
 
 def _change(conversation: Conversation, event: str, *, seq: int | None = None, data: str | None = None) -> Change:
     return Change(
-        conversation_id=conversation.id, change=conversation.last_change, event=event, seq=seq, data=data, created_at=now()
+        conversation_id=conversation.id,
+        change=conversation.last_change,
+        event=event,
+        seq=seq,
+        data=data,
+        created_at=now(),
     )
 
 

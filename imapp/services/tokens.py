@@ -89,9 +89,7 @@ def key_id(key: str) -> str:
 
 
 def _lifetime(kind: Kind) -> timedelta:
-    return timedelta(
-        seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds
-    )
+    return timedelta(seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds)
 
 
 def _key_of(token: str) -> str:

@@ -139,9 +139,7 @@ def _by_username(prefix: str, after: str) -> Select[tuple[User]]:
 def _by_nickname(prefix: str, after: str, after_id: int) -> Select[tuple[User]]:
     """Those whose username matches too have been found by it."""
     key, name = nickname_key(prefix), unicodedata.normalize("NFKC", prefix).lower()
-    later: ColumnElement[bool] = or_(
-        User.nickname_key > after, and_(User.nickname_key == after, User.id > after_id)
-    )
+    later: ColumnElement[bool] = or_(User.nickname_key > after, and_(User.nickname_key == after, User.id > after_id))
     return (
         select(User)
         .where(User.nickname_key >= key, User.nickname_key < key + _LAST, later)
