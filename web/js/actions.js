@@ -1,6 +1,7 @@
 // What a person can do on the page. Views call these; nothing else talks to the server on a click.
 
 import { merge } from './state/messages.js';
+import { explain } from './strings.js';
 
 /** Messages of one page of history. */
 const PAGE = 50;
@@ -42,7 +43,7 @@ export function createActions({ store, api, command, sync, outbox, show }) {
 
   /** Alter a message by a command; what goes wrong is said in a notice. */
   function alter(name, payload) {
-    return alterOrThrow(name, payload).catch((error) => store.dispatch({ type: 'noticed', text: error.message }));
+    return alterOrThrow(name, payload).catch((error) => store.dispatch({ type: 'noticed', text: explain(error) }));
   }
 
   async function alterOrThrow(name, payload) {
@@ -79,6 +80,7 @@ export function createActions({ store, api, command, sync, outbox, show }) {
       stopTyping(id);
       return outbox.add({ conversation_id: id, type: 'text', content: { text }, ...extra });
     },
+    keepDraft: (id, text) => store.dispatch({ type: 'drafted', id, text }),
     retry: outbox.retry,
     discard: outbox.discard,
     edit: (message, text) => alter('edit_message', { message_id: message.id, content: { text } }),

@@ -9,6 +9,7 @@ import { createReadMarks } from './read_marks.js';
 import { session } from './session.js';
 import { EMPTY, reduce } from './state/reducer.js';
 import { createStore } from './state/store.js';
+import { t } from './strings.js';
 import { createSync } from './sync.js';
 
 const DEVICE = { name: 'Web', platform: 'web' };
@@ -75,11 +76,15 @@ export function createClient({ show }) {
 
   /** The session is over, by this tab or another or by the server. */
   function ended() {
+    leave(t('session_ended'));
+  }
+
+  function leave(notice) {
     if (!store.state.me) return;
     session.end();
     forgetOutbox();
     connection.close();
-    store.dispatch({ type: 'signed_out' });
+    store.dispatch({ type: 'signed_out', notice });
   }
 
   async function signIn(path, fields) {
@@ -96,7 +101,7 @@ export function createClient({ show }) {
       logIn: ({ username, password }) => signIn('/api/auth/login', { account: username, password }),
       async logOut() {
         await api.post('/api/auth/logout').catch(() => {}); // the tokens are forgotten here in any case
-        ended();
+        leave(null);
       },
     },
     /** Go on with the session of the last visit, if there is one. */

@@ -1,6 +1,8 @@
 // Own messages on their way: shown at once, sent in order, tried again with the same client_id until the server says
 // that it has them. They survive a reload.
 
+import { explain } from './strings.js';
+
 /** Milliseconds before a message is tried again that the server was too busy to take. */
 const PAUSE = 2_000;
 
@@ -37,7 +39,7 @@ export function createOutbox({ store, send, stored }) {
       stored(await send(echo));
     } catch (error) {
       if (error.retryable) throw error;
-      store.dispatch({ type: 'send_failed', client_id: echo.client_id, error: error.message });
+      store.dispatch({ type: 'send_failed', client_id: echo.client_id, error: explain(error) });
     }
   }
 

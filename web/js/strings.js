@@ -14,7 +14,6 @@ const EN = {
   conversations: 'Conversations',
   no_conversations: 'No conversations yet. Find somebody to talk to.',
   new_conversation: 'New conversation',
-  new_group: 'New group',
   private_chat: 'Chat',
   group: 'Group',
   group_name: 'Name of the group',
@@ -56,7 +55,6 @@ const EN = {
   react: 'React with {emoji}',
   actions: 'Message actions',
   cancel: 'Cancel',
-  save: 'Save',
   replying_to: 'Replying to {name}',
   editing: 'Editing your message',
   everybody: 'all',
@@ -74,6 +72,14 @@ const EN = {
   system_member_removed: '{actor} removed {names}',
   system_group_updated: '{actor} changed the group',
   system_other: '{actor} changed something here',
+  error_unreachable: 'The server cannot be reached.',
+  error_bad_credentials: 'The username or the password is wrong.',
+  error_username_taken: 'This username is taken.',
+  error_rate_limited: 'Too many tries. Wait a little.',
+  error_blocked: 'One of you has blocked the other.',
+  error_muted: 'You are muted in this group.',
+  error_not_a_member: 'You are not a member here.',
+  error_window_closed: 'It is too late to change this message.',
 };
 
 const ZH = {
@@ -90,7 +96,6 @@ const ZH = {
   conversations: '会话',
   no_conversations: '还没有会话，找个人聊聊吧。',
   new_conversation: '发起会话',
-  new_group: '新建群聊',
   private_chat: '单聊',
   group: '群聊',
   group_name: '群名称',
@@ -132,7 +137,6 @@ const ZH = {
   react: '回应 {emoji}',
   actions: '消息操作',
   cancel: '取消',
-  save: '保存',
   replying_to: '回复 {name}',
   editing: '正在编辑消息',
   everybody: '所有人',
@@ -150,6 +154,14 @@ const ZH = {
   system_member_removed: '{actor} 将 {names} 移出了群聊',
   system_group_updated: '{actor} 修改了群资料',
   system_other: '{actor} 进行了修改',
+  error_unreachable: '无法连接服务器。',
+  error_bad_credentials: '用户名或密码错误。',
+  error_username_taken: '该用户名已被使用。',
+  error_rate_limited: '操作过于频繁，请稍候。',
+  error_blocked: '你们中有一方屏蔽了对方。',
+  error_muted: '你已被本群禁言。',
+  error_not_a_member: '你不是这里的成员。',
+  error_window_closed: '已超过可修改的时间。',
 };
 
 export const DICTIONARIES = { en: EN, zh: ZH };
@@ -166,4 +178,10 @@ export function t(key, values = {}) {
 
 export function known(key) {
   return key in dictionary;
+}
+
+/** An error in words: by its code where the page has words for it, else as the server says it. */
+export function explain({ code, message, fields = [] }) {
+  const key = `error_${code}`;
+  return known(key) ? t(key) : [message, ...fields.map((field) => field.message)].join(' ');
 }

@@ -57,15 +57,20 @@ export function patchConversation(state, id, patch) {
   return { ...state, conversations: { ...state.conversations, [id]: { ...known, ...patch(known) } } };
 }
 
-/** Take a conversation as the server represents it; numbers that are ahead of the answer stay ahead. */
+/**
+ * Take a conversation as the server represents it. One that is known keeps its `last_change`: what happened since is
+ * not in the timeline before `sync` has brought it.
+ */
 export function putConversation(state, conversation) {
   const known = state.conversations[conversation.id];
-  const ahead = known && known.last_change > conversation.last_change;
-  const kept = ahead
-    ? { last_seq: known.last_seq, last_change: known.last_change, last_message: known.last_message }
-    : {};
+  const kept = known ? { last_change: known.last_change, ...newer(known, conversation) } : {};
   const merged = { ...known, ...conversation, ...kept };
   return { ...state, conversations: { ...state.conversations, [conversation.id]: merged } };
+}
+
+/** An answer may be older than what was pushed while it was under way. */
+function newer(known, { last_seq }) {
+  return known.last_seq > last_seq ? { last_seq: known.last_seq, last_message: known.last_message } : {};
 }
 
 function addMessage(state, message) {

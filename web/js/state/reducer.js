@@ -14,15 +14,17 @@ export const EMPTY = Object.freeze({
   presence: {}, // user id -> {online, last_seen_at}
   typing: {}, // conversation id -> user ids
   outbox: [], // own messages that the server has not confirmed, oldest first
+  drafts: {}, // conversation id -> what was written and not sent
   notice: null, // {text}: something to tell the user for a moment
   open: null, // id of the conversation on the screen
 });
 
 const HANDLERS = {
   signed_in: (state, { user }) => ({ ...EMPTY, me: user, users: { [user.id]: user } }),
-  signed_out: () => EMPTY,
+  signed_out: (_state, { notice }) => ({ ...EMPTY, notice: notice && { text: notice } }),
   forgotten: (state, { epoch }) => ({ ...state, epoch, cursor: null, conversations: {}, timelines: {} }),
   link_changed: (state, { link }) => ({ ...state, link }),
+  drafted: (state, { id, text }) => ({ ...state, drafts: { ...state.drafts, [id]: text } }),
   noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
   opened: (state, { id }) => (state.open === id ? state : { ...state, open: id }),
   conversations_loaded: (state, { items }) => items.reduce(putConversation, state),

@@ -8,7 +8,7 @@ import { Sidebar } from './sidebar.js';
 import { Welcome } from './welcome.js';
 
 export function App({ state, actions }) {
-  if (!state.me) return html`<${Welcome} actions=${actions} />`;
+  if (!state.me) return html`<${Welcome} actions=${actions} notice=${state.notice?.text} />`;
   const conversation = state.conversations[state.open];
   return html`
     <div class=${conversation ? 'frame has-open' : 'frame'}>

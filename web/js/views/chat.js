@@ -34,7 +34,8 @@ export class Chat extends Component {
       <main class="chat">
         <${Header} state=${state} actions=${actions} conversation=${conversation} />
         <${MessageList} state=${state} actions=${this.message} conversation=${conversation} />
-        <${Composer} key=${editing?.id ?? 'new'} initial=${editing?.content.text ?? ''}
+        <${Composer} key=${editing?.id ?? 'new'} initial=${editing ? editing.content.text : state.drafts[conversation.id] ?? ''}
+          onDraft=${editing ? null : (text) => actions.keepDraft(conversation.id, text)}
           context=${editing ? t('editing') : context} onLeave=${this.leave} onSubmit=${this.submit}
           onTyping=${() => actions.typing(conversation.id)} onStop=${() => actions.stopTyping(conversation.id)} />
       </main>`;

@@ -20,6 +20,7 @@ export class Composer extends Component {
 
   componentWillUnmount() {
     this.props.onStop();
+    this.props.onDraft?.(this.state.text);
   }
 
   typed = (event) => {

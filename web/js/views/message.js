@@ -43,7 +43,7 @@ function Bubble({ state, conversation, message, isMine }) {
       <span class="meta">
         ${message.edited_at && !isRecalled ? `${t('edited')} · ` : ''}
         <time datetime=${message.created_at} title=${full(message.created_at)}>${clock(message.created_at)}</time>
-        ${isMine && !isRecalled && html`<${Tick} conversation=${conversation} message=${message} />`}
+        ${isMine && !isRecalled && !message.error && html`<${Tick} conversation=${conversation} message=${message} />`}
       </span>
     </div>`;
 }

@@ -1,7 +1,7 @@
 // A dialog to find people: one click starts a private chat; several people and a name make a group.
 
 import { Component, createRef, html } from '../dom.js';
-import { t } from '../strings.js';
+import { explain, t } from '../strings.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
 
@@ -56,7 +56,7 @@ export class NewConversation extends Component {
       await task();
       return true;
     } catch (error) {
-      this.setState({ error: error.message });
+      this.setState({ error: explain(error) });
       return false;
     }
   };

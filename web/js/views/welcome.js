@@ -1,7 +1,7 @@
 // Logging in and creating an account: one card with two forms.
 
 import { Component, html } from '../dom.js';
-import { t } from '../strings.js';
+import { explain, t } from '../strings.js';
 
 export class Welcome extends Component {
   state = { isNew: false, busy: false, error: '' };
@@ -13,13 +13,13 @@ export class Welcome extends Component {
     try {
       await (this.state.isNew ? this.props.actions.register(fields) : this.props.actions.logIn(fields));
     } catch (error) {
-      this.setState({ busy: false, error: [error.message, ...error.fields.map(({ message }) => message)].join(' ') });
+      this.setState({ busy: false, error: explain(error) });
     }
   };
 
   toggle = () => this.setState({ isNew: !this.state.isNew, error: '' });
 
-  render(_props, { isNew, busy, error }) {
+  render({ notice }, { isNew, busy, error }) {
     return html`
       <main class="welcome">
         <form class="card" onSubmit=${this.submit}>
@@ -29,7 +29,7 @@ export class Welcome extends Component {
           ${isNew && html`<${Field} name="nickname" label=${t('nickname')} autocomplete="nickname" />`}
           <${Field} name="password" label=${t('password')} type="password" required
             autocomplete=${isNew ? 'new-password' : 'current-password'} />
-          <p class="error" role="alert">${error}</p>
+          <p class="error" role="alert">${error || notice}</p>
           <button class="primary" disabled=${busy}>${t(isNew ? 'register' : 'log_in')}</button>
           <p class="muted">
             ${t(isNew ? 'have_account' : 'no_account')}${' '}

@@ -1,0 +1,41 @@
+"""Real browsers in front of a real server."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.web.people import Person
+
+Somebody = Callable[..., Person]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium; as root it needs to be told that there is no sandbox."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def somebody(browser: Browser, server) -> Iterator[Somebody]:
+    """A new window: `somebody()`, or `somebody(viewport={...})` for what Playwright's contexts can be.
+
+    At the end no window may have complained about a violated policy or a failed script.
+    """
+    complaints: list[str] = []
+    contexts = []
+
+    def open_window(**options: object) -> Person:
+        contexts.append(browser.new_context(**{"locale": "en-GB", **options}))
+        return Person(contexts[-1], server.url, complaints)
+
+    yield open_window
+
+    for context in contexts:
+        context.close()
+    assert complaints == []
