@@ -1,23 +1,18 @@
 """Assembles everything: the one place that knows all the others."""
 
-import logging
-
 from flask import Flask
 from gevent import monkey
 
 from config import Settings
-from imapp import models
+from imapp import models  # noqa: F401 - registers the tables
 from imapp.api import init_api
 from imapp.cli import im
 from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate, socketio
+from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
 from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
-
-log = logging.getLogger(__name__)
-
-__all__ = ["create_app", "models", "shutdown"]
 
 
 def create_app(settings: Settings) -> Flask:
@@ -38,6 +33,7 @@ def create_app(settings: Settings) -> Flask:
     init_api(app)
     app.cli.add_command(im)
     register_commands()
+    app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
     return app
 

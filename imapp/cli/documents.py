@@ -8,16 +8,23 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from imapp.api.openapi import document
+from imapp.realtime import asyncapi
 
 
 @click.command()
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="A file. Default: standard output."
-)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file. Default: standard output.")
 @with_appcontext
 def export_openapi(out: Path | None) -> None:
     """Write the OpenAPI document of the REST API."""
     write(orjson.dumps(document(current_app), option=orjson.OPT_INDENT_2), out)
+
+
+@click.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file. Default: standard output.")
+@with_appcontext
+def export_asyncapi(out: Path | None) -> None:
+    """Write the AsyncAPI document of the Socket.IO door."""
+    write(orjson.dumps(asyncapi.document(), option=orjson.OPT_INDENT_2), out)
 
 
 def write(text: bytes, out: Path | None) -> None:

@@ -14,12 +14,8 @@ from imapp.services import fixture
 @click.command()
 @click.option("--users", type=click.IntRange(1, 1_000_000), required=True, help="How many.")
 @click.option("--groups", type=click.IntRange(0, 100_000), default=0, help="How many.")
-@click.option(
-    "--group-size", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Members of each."
-)
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A file for the tokens."
-)
+@click.option("--group-size", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Members of each.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A file for the tokens.")
 @with_appcontext
 def load_fixture(users: int, groups: int, group_size: int, out: Path) -> None:
     """Create users and groups for benchmarks, with tokens valid for a day.

@@ -1,4 +1,6 @@
-"""How REST says that something went wrong."""
+"""How either door says that something went wrong."""
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -23,3 +25,20 @@ class Problem(Out):
     errors: list[FieldError] = []
     #: Seconds after which the same request may succeed.
     retry_after: float | None = None
+
+
+class AckError(Out):
+    """Why a command was refused; `code` is what programs branch on."""
+
+    code: str = Field(examples=["not_a_member"])
+    message: str
+    errors: list[FieldError] | None = None
+    #: Seconds after which the same command may succeed.
+    retry_after: float | None = None
+
+
+class AckFailure(Out):
+    """The ack of a command that was refused."""
+
+    ok: Literal[False]
+    error: AckError

@@ -84,14 +84,14 @@ MYSQL = Statements(
     targets=_mysql(_TARGETS).columns(**_MESSAGE_TIMES),
     reactions=_mysql(_REACTIONS),
     heads=text(
-        "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"
-        " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a"  # noqa: S608 - only literals of this file
+        "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"  # noqa: S608 - only literals of this file
+        " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a"
     ),
     marks=text(
-        "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m"
+        "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m"  # noqa: S608 - as above
         " ON m.conversation_id = k.c AND m.user_id = k.u"
         " SET m.read_seq = GREATEST(m.read_seq, k.r), m.version = GREATEST(m.version, k.w),"
-        " m.is_marked_unread = m.is_marked_unread AND k.x = 0"  # noqa: S608 - as above
+        " m.is_marked_unread = m.is_marked_unread AND k.x = 0"
     ),
 )
 

@@ -1,0 +1,134 @@
+"""The AsyncAPI 3.0 document of the Socket.IO door, written from the declarations of commands and events.
+
+"receive" is what this server receives (commands, each with its ack as the reply), "send" what it pushes.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Blueprint, Response, current_app
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+import imapp
+from imapp.cluster.bus import NAMESPACE
+from imapp.errors import AppError
+from imapp.events import Event
+from imapp.realtime.dispatch import COMMANDS, Command
+from imapp.schemas.problems import AckFailure
+
+bp = Blueprint("asyncapi", __name__)
+
+_CHANNEL = "main"
+_REF = "#/components/schemas/{model}"
+
+_Schemas = dict[tuple[type[BaseModel], str], dict[str, Any]]
+
+
+@bp.get("/api/asyncapi.json")
+def serve() -> Response:
+    """Serve the document; public, as the commands are no secret."""
+    return current_app.json.response(document())
+
+
+def document() -> dict[str, Any]:
+    """Describe every command, its ack and every pushed event."""
+    schemas, definitions = models_json_schema(sorted(_models(), key=str), ref_template=_REF)
+    messages = dict(_messages(schemas))
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "imapp, Socket.IO",
+            "version": imapp.__version__,
+            "description": "Socket.IO v5 at /socket.io/; the access token travels in the auth payload {token}.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            _CHANNEL: {
+                "address": NAMESPACE,
+                "description": "The default Socket.IO namespace; a message's name is the event's name.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+            }
+        },
+        "operations": dict(_operations()),
+        "components": {"messages": messages, "schemas": definitions["$defs"]},
+    }
+
+
+def events(base: type[Event] = Event) -> Iterator[type[Event]]:
+    """All events that have a name, in the order of their declaration."""
+    for event in base.__subclasses__():
+        if "name" in vars(event):
+            yield event
+        yield from events(event)
+
+
+def error_codes() -> dict[str, str]:
+    """Every error code with its message, in the order of their declaration."""
+    return {error.code: error.message for error in [AppError, *_subclasses(AppError)]}
+
+
+def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from _subclasses(error)
+
+
+def _models() -> set[tuple[type[BaseModel], Any]]:
+    models: set[tuple[type[BaseModel], Any]] = {(event, "serialization") for event in events()}
+    models.add((AckFailure, "serialization"))
+    for command in COMMANDS.values():
+        models.add((command.takes, "validation"))
+        if command.gives is not None:
+            models.add((command.gives, "serialization"))
+    return models
+
+
+def _messages(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
+    for command in COMMANDS.values():
+        yield command.name, _message(command.name, command.summary, schemas[command.takes, "validation"])
+        yield f"{command.name}_ack", _message(command.name, "The ack.", _ack(command, schemas))
+    for event in events():
+        summary = (event.__doc__ or "").strip().partition("\n")[0]
+        yield event.name, _message(event.name, summary, schemas[event, "serialization"])
+
+
+def _message(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "summary": summary, "payload": payload}
+
+
+def _ack(command: Command, schemas: _Schemas) -> dict[str, Any]:
+    """An ack is flat: `ok` beside the fields of the answer, or `ok` false with the error."""
+    ok = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
+    success: dict[str, Any] = ok
+    if command.gives is not None:
+        answer = command.gives.model_json_schema(mode="serialization", ref_template=_REF)
+        answer.pop("$defs", None)
+        success = {
+            **answer,
+            "properties": {**ok["properties"], **answer.get("properties", {})},  # type: ignore[dict-item]  # a dict
+            "required": ["ok", *answer.get("required", [])],
+        }
+    return {"oneOf": [success, schemas[AckFailure, "serialization"]]}
+
+
+def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
+    channel = {"$ref": f"#/channels/{_CHANNEL}"}
+    for command in COMMANDS.values():
+        reply = {"channel": channel, "messages": [_in_channel(f"{command.name}_ack")]}
+        yield (
+            command.name,
+            {
+                "action": "receive",
+                "channel": channel,
+                "summary": command.summary,
+                "messages": [_in_channel(command.name)],
+                "reply": reply,
+            },
+        )
+    for event in events():
+        yield event.name, {"action": "send", "channel": channel, "messages": [_in_channel(event.name)]}
+
+
+def _in_channel(name: str) -> dict[str, str]:
+    return {"$ref": f"#/channels/{_CHANNEL}/messages/{name}"}
