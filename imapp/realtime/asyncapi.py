@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, current_app
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -22,11 +22,11 @@ bp = Blueprint("asyncapi", __name__)
 _CHANNEL = "main"
 _REF = "#/components/schemas/{model}"
 
-_Schemas = dict[tuple[type[BaseModel], str], dict[str, Any]]
+_Schemas = Any  # (model, direction) -> reference
 
 
 @bp.get("/api/asyncapi.json")
-def serve() -> Response:
+def serve() -> Any:
     """Serve the document; public, as the commands are no secret."""
     return current_app.json.response(document())
 
@@ -52,6 +52,7 @@ def document() -> dict[str, Any]:
         },
         "operations": dict(_operations()),
         "components": {"messages": messages, "schemas": definitions["$defs"]},
+        "x-error-codes": error_codes(),
     }
 
 
@@ -65,7 +66,8 @@ def events(base: type[Event] = Event) -> Iterator[type[Event]]:
 
 def error_codes() -> dict[str, str]:
     """Every error code with its message, in the order of their declaration."""
-    return {error.code: error.message for error in [AppError, *_subclasses(AppError)]}
+    known: list[type[AppError]] = [AppError, *_subclasses(AppError)]
+    return {error.code: error.message for error in known}
 
 
 def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
