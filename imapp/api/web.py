@@ -36,7 +36,7 @@ def page() -> Response:
 @bp.get("/favicon.ico")
 def favicon() -> Response:
     """Serve the icon where browsers look for it by themselves."""
-    return send_from_directory(WEB, "icon.svg", mimetype="image/svg+xml")
+    return send_from_directory(WEB / "css", "icon.svg", mimetype="image/svg+xml")
 
 
 @bp.get(f"/web/<any({', '.join(PARTS)}):part>/<path:name>")

@@ -95,7 +95,8 @@ def test_a_package_that_is_not_what_was_pinned_is_refused_in_one_line(checkout):
     refused = fetch(checkout)
 
     assert refused.returncode == 1
-    assert refused.stderr.startswith("fetch_web: npm could not install") and refused.stderr.count("\n") == 1
+    assert refused.stderr.startswith("fetch_web: npm could not install")
+    assert refused.stderr.count("\n") == 1
     assert "EINTEGRITY" in refused.stderr
     assert {file.name: file.read_bytes() for file in (checkout / "web" / "vendor").iterdir()} == before
 

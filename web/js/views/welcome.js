@@ -23,7 +23,7 @@ export class Welcome extends Component {
     return html`
       <main class="welcome">
         <form class="card" onSubmit=${this.submit}>
-          <h1><img src="/favicon.ico" alt="" width="40" height="40" />imapp</h1>
+          <h1><img src="/web/css/icon.svg" alt="" width="40" height="40" />imapp</h1>
           <p class="muted">${t('tagline')}</p>
           <${Field} name="username" label=${t('username')} autocomplete="username" required />
           ${isNew && html`<${Field} name="nickname" label=${t('nickname')} autocomplete="nickname" />`}
