@@ -35,9 +35,7 @@ class Allowed:
 
 def _database_url(value: str) -> str:
     if not _DATABASE_URL.fullmatch(value):
-        raise ValueError(
-            "it must be sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or the same with mariadb"
-        )
+        raise ValueError("it must be sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or the same with mariadb")
     return re.sub(r"^(mysql|mariadb)://", r"\1+pymysql://", value)
 
 
@@ -73,9 +71,7 @@ ClusterUrl = Annotated[str, AfterValidator(_no_cluster_yet)]
 Secret = Annotated[str, AfterValidator(_secret), Allowed("32 bytes or longer")]
 Rate = Annotated[str, Field(pattern=_RATES), Allowed("like 10/minute or 30/second;600/hour")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,]+)$")]
-Name = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")
-]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
 
@@ -91,13 +87,9 @@ class Settings(BaseModel):
     node_id: Name = Field("node-1", description="This node's name; every node of a cluster has its own.")
     host: Host = Field("127.0.0.1", description="The address to listen on. 0.0.0.0 is every IPv4 address.")
     port: int = Field(8080, ge=1, le=65_535, description="The port to listen on.")
-    data_dir: Folder = Field(
-        PROJECT / "instance", description="The embedded database's and the secrets' folder."
-    )
+    data_dir: Folder = Field(PROJECT / "instance", description="The embedded database's and the secrets' folder.")
     log_level: Level = Field("INFO", description="The least severe kind of line that is logged.")
-    shutdown_timeout_seconds: int = Field(
-        10, ge=1, le=300, description="How long a stopping node may finish its work."
-    )
+    shutdown_timeout_seconds: int = Field(10, ge=1, le=300, description="How long a stopping node may finish its work.")
     stats_visibility: Literal["everyone", "operators"] = Field(
         "everyone",
         description="Who may see how many users are online, and who: every logged-in user, or operators.",
@@ -113,19 +105,13 @@ class Settings(BaseModel):
     )
     db_pool_size: int = Field(10, ge=1, le=200, description="Connections kept open to MySQL or MariaDB.")
     db_pool_overflow: int = Field(10, ge=0, le=200, description="Further connections that a peak may open.")
-    db_pool_timeout_seconds: int = Field(
-        3, ge=1, le=60, description="How long a request waits for a free connection."
-    )
+    db_pool_timeout_seconds: int = Field(3, ge=1, le=60, description="How long a request waits for a free connection.")
     db_pool_recycle_seconds: int = Field(
         1800, ge=60, le=28_000, description="Greatest age of a connection; below wait_timeout."
     )
     db_connect_timeout_seconds: int = Field(3, ge=1, le=60, description="How long connecting may take.")
-    db_read_timeout_seconds: int = Field(
-        5, ge=1, le=600, description="How long the database may take to answer."
-    )
-    db_write_timeout_seconds: int = Field(
-        5, ge=1, le=600, description="How long the database may take to accept."
-    )
+    db_read_timeout_seconds: int = Field(5, ge=1, le=600, description="How long the database may take to answer.")
+    db_write_timeout_seconds: int = Field(5, ge=1, le=600, description="How long the database may take to accept.")
 
     secret_key: Secret = Field(
         repr=False,
@@ -145,19 +131,13 @@ class Settings(BaseModel):
     )
 
     password_min_length: int = Field(8, ge=8, le=64, description="The shortest password, in characters.")
-    argon2_memory_kib: int = Field(
-        19_456, ge=8, le=4_194_304, description="Memory of one password hash, in KiB."
-    )
+    argon2_memory_kib: int = Field(19_456, ge=8, le=4_194_304, description="Memory of one password hash, in KiB.")
     argon2_time_cost: int = Field(2, ge=1, le=100, description="Passes over that memory.")
     argon2_parallelism: int = Field(1, ge=1, le=16, description="Lanes of one password hash.")
-    argon2_concurrency: int = Field(
-        2, ge=1, le=64, description="Password hashes at one time; the others wait."
-    )
+    argon2_concurrency: int = Field(2, ge=1, le=64, description="Password hashes at one time; the others wait.")
 
     private_messages: Literal["anyone", "contacts"] = Field("anyone", description="Who may write to a user.")
-    message_text_max_chars: int = Field(
-        8000, ge=1, le=60_000, description="The longest text message, in characters."
-    )
+    message_text_max_chars: int = Field(8000, ge=1, le=60_000, description="The longest text message, in characters.")
     message_content_max_bytes: int = Field(
         16_384, ge=256, le=60_000, description="The largest content of another, as JSON."
     )
@@ -173,12 +153,8 @@ class Settings(BaseModel):
     )
 
     sync_changes_default: int = Field(50, ge=1, le=500, description="Changes of one conversation in a sync.")
-    sync_changes_max: int = Field(
-        500, ge=1, le=500, description="The most that a client may ask for instead."
-    )
-    sync_total_max: int = Field(
-        2000, ge=1, le=10_000, description="Changes in one whole answer; the rest is paged."
-    )
+    sync_changes_max: int = Field(500, ge=1, le=500, description="The most that a client may ask for instead.")
+    sync_total_max: int = Field(2000, ge=1, le=10_000, description="Changes in one whole answer; the rest is paged.")
 
     allowed_origins: Annotated[
         tuple[Origin, ...],
@@ -187,23 +163,15 @@ class Settings(BaseModel):
     ] = Field((), description="Web pages of other origins that may connect. Unset: only this server's own.")
     max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
-    ping_timeout_seconds: int = Field(
-        20, ge=1, le=300, description="How long the answer to a probe may take."
-    )
-    connect_timeout_seconds: int = Field(
-        5, ge=1, le=60, description="How long a fresh socket may take to log in."
-    )
+    ping_timeout_seconds: int = Field(20, ge=1, le=300, description="How long the answer to a probe may take.")
+    connect_timeout_seconds: int = Field(5, ge=1, le=60, description="How long a fresh socket may take to log in.")
     max_payload_bytes: int = Field(
         65_536, ge=1024, le=10_000_000, description="The largest packet that a socket may send."
     )
-    request_max_bytes: int = Field(
-        262_144, ge=1024, le=10_000_000, description="The largest body of a REST request."
-    )
+    request_max_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="The largest body of a REST request.")
 
     committer_batch_max: int = Field(256, ge=1, le=1000, description="Writes that one commit takes at most.")
-    committer_queue_max: int = Field(
-        10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".'
-    )
+    committer_queue_max: int = Field(10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".')
 
     rate_limits: bool = Field(True, description="Whether there are rate limits at all. Off: for load tests.")
     rate_login_per_account: Rate = Field("10/minute", description="Log-in attempts on one account.")
@@ -215,9 +183,7 @@ class Settings(BaseModel):
         "60/second;1800/minute", description="Commands and REST calls of one user, those above included."
     )
     rate_search_per_user: Rate = Field("60/minute", description="User searches of one user.")
-    rate_contact_requests_per_user: Rate = Field(
-        "30/minute", description="Contact requests sent by one user."
-    )
+    rate_contact_requests_per_user: Rate = Field("30/minute", description="Contact requests sent by one user.")
 
     @classmethod
     def variable(cls, field: str) -> str:
@@ -226,9 +192,7 @@ class Settings(BaseModel):
 
     def masked(self) -> dict[str, str]:
         """Give every variable with its effective value; secrets show only whether they are set."""
-        return {
-            self.variable(name): self._shown(name, info) for name, info in type(self).model_fields.items()
-        }
+        return {self.variable(name): self._shown(name, info) for name, info in type(self).model_fields.items()}
 
     def _shown(self, name: str, info: FieldInfo) -> str:
         value = getattr(self, name)
