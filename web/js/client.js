@@ -30,6 +30,7 @@ export function createClient({ show }) {
   let forgetOutbox = () => {};
 
   store.subscribe(people.fetchNamed);
+  store.subscribe(people.fetchNewPresence);
   store.subscribe(readMarks.check);
   session.onEnded(ended);
 

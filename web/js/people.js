@@ -9,7 +9,13 @@ const BATCH = 100;
 
 export function createPeople({ store, api, command }) {
   const asked = new Set();
+  const awaited = new Set();
   const timers = new Map();
+
+  function forget() {
+    asked.clear();
+    awaited.clear();
+  }
 
   async function fetchUser(id) {
     try {
@@ -19,10 +25,19 @@ export function createPeople({ store, api, command }) {
     }
   }
 
+  async function askPresence(ids) {
+    for (const id of ids) awaited.add(id);
+    for (let start = 0; start < ids.length; start += BATCH) {
+      const batch = ids.slice(start, start + BATCH);
+      const { user_ids } = await command('get_online_users', { user_ids: batch });
+      store.dispatch({ type: 'presence_loaded', asked: batch, online: user_ids });
+    }
+  }
+
   return {
     /** Fetch whoever is named on the screen and not known. */
     fetchNamed(state) {
-      if (!state.me) return asked.clear();
+      if (!state.me) return forget();
       for (const id of named(state)) {
         if (state.users[id] || asked.has(id)) continue;
         asked.add(id);
@@ -30,14 +45,14 @@ export function createPeople({ store, api, command }) {
       }
     },
 
-    /** Ask who is online: pushes tell changes only. */
-    async fetchPresence() {
-      const peers = Object.values(store.state.conversations).map(({ peer_id }) => peer_id).filter(Boolean);
-      for (let start = 0; start < peers.length; start += BATCH) {
-        const batch = peers.slice(start, start + BATCH);
-        const { user_ids } = await command('get_online_users', { user_ids: batch });
-        store.dispatch({ type: 'presence_loaded', asked: batch, online: user_ids });
-      }
+    /** Ask who is online of everybody: pushes tell changes only, and they may have been lost. */
+    fetchPresence: () => askPresence(peers(store.state)),
+
+    /** Ask it of those with whom a conversation has begun since. */
+    fetchNewPresence(state) {
+      if (state.link !== 'live') return;
+      const fresh = peers(state).filter((id) => !state.presence[id] && !awaited.has(id));
+      if (fresh.length) askPresence(fresh).catch(() => {}); // asked for again with the next connection
     },
 
     /** Somebody writes: forget it when nothing more is heard. */
@@ -48,4 +63,8 @@ export function createPeople({ store, api, command }) {
       timers.set(key, setTimeout(stop, TYPING_ENDS));
     },
   };
+}
+
+function peers(state) {
+  return Object.values(state.conversations).map(({ peer_id }) => peer_id).filter(Boolean);
 }
