@@ -1,0 +1,114 @@
+"""Fixtures for all tests. Nothing here is monkey-patched: gevent lives in server processes only."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import apps
+from tests.support.device import Device
+from tests.support.mariadb import MariaDb
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="session")
+def mariadb(tmp_path_factory):
+    """A private MariaDB server for the whole run."""
+    server = MariaDb(tmp_path_factory.mktemp("mariadb"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
+    """A SQLite file with all tables."""
+    folder = tmp_path_factory.mktemp("template")
+    apps.migrate(f"sqlite:///{folder}/imapp.db", folder)
+    return folder / "imapp.db"
+
+
+@pytest.fixture(scope="session")
+def mariadb_url(mariadb, tmp_path_factory) -> str:
+    """A database with all tables on the private MariaDB; shared, emptied before each test that uses it."""
+    url = mariadb.create_database()
+    apps.migrate(url, tmp_path_factory.mktemp("mariadb-tables"))
+    return url
+
+
+@pytest.fixture(params=["sqlite"])
+def database(request) -> str:
+    """Which database: folders whose tests run on both override the parameters."""
+    return request.param
+
+
+@pytest.fixture
+def database_url(request, database, tmp_path) -> str:
+    """An empty database with all tables."""
+    if database == "sqlite":
+        return apps.copy_of(request.getfixturevalue("sqlite_template"), tmp_path / "db")
+    url = request.getfixturevalue("mariadb_url")
+    apps.empty(url, tmp_path)
+    return url
+
+
+@pytest.fixture
+def make_app(database_url, tmp_path):
+    """`make_app(**settings)`: an app on the test's database."""
+    made = []
+
+    def make(**settings):
+        made.append(apps.make_app(database_url, tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        apps.close_app(app)
+
+
+@pytest.fixture
+def app(make_app):
+    """The app with default settings, its context pushed: services can be called as they are."""
+    app = make_app()
+    with app.app_context():
+        yield app
+
+
+@pytest.fixture
+def client(app):
+    """Flask's test client."""
+    return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A node on SQLite, for tests that leave it running."""
+    server = Server(tmp_path_factory.mktemp("server"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """`start_server(**environ)`: a node for one test, on a database of its own."""
+    started = []
+
+    def start(**environ: str) -> Server:
+        started.append(Server(tmp_path / f"node{len(started) + 1}", **environ))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def device():
+    """`device(server, name)`: a new user, registered; `.connect()` opens the socket. All are closed at the end."""
+    opened: list[Device] = []
+
+    def open_device(server, name: str = "user", **extra) -> Device:
+        opened.append(Device.register(server, name, **extra))
+        return opened[-1]
+
+    yield open_device
+    for one in opened:
+        one.close()

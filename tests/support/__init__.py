@@ -1,0 +1,1 @@
+"""Real things for tests: databases, servers, clients, a bad network."""

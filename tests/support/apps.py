@@ -1,0 +1,65 @@
+"""The app inside the test's own process: threads instead of greenlets, a fresh database for each test."""
+
+import shutil
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import upgrade
+from sqlalchemy import text
+
+from config import Settings
+from imapp.app import create_app, shutdown
+from imapp.extensions import Base, db
+from tests.support.server import ROOT
+
+#: What tests change unless they say otherwise: cheap hashes, no rate limits.
+DEFAULTS = {
+    "env": "test",
+    "secret_key": "t" * 32,
+    "rate_limits": False,
+    "argon2_memory_kib": 64,
+    "argon2_time_cost": 1,
+}
+
+#: Kept by the tests' emptying of the tables: written by the migration.
+_KEPT = {"server_state"}
+
+
+def make_app(url: str, folder: Path, **settings: object) -> Flask:
+    """An app on a database that has its tables already."""
+    return create_app(Settings(**{**DEFAULTS, "database_url": url, "data_dir": folder, **settings}))
+
+
+def close_app(app: Flask) -> None:
+    """Stop its threads and connections."""
+    shutdown(app)
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+        app.extensions["committer_engine"].dispose()
+
+
+def migrate(url: str, folder: Path) -> None:
+    """Make the tables by the real migrations."""
+    app = make_app(url, folder)
+    with app.app_context():
+        upgrade(directory=str(ROOT / "migrations"))
+    close_app(app)
+
+
+def copy_of(template: Path, folder: Path) -> str:
+    """A copy of a migrated SQLite file; gives its URL."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(template, folder / "imapp.db")
+    return f"sqlite:///{folder}/imapp.db"
+
+
+def empty(url: str, folder: Path) -> None:
+    """Delete all rows, children first."""
+    app = make_app(url, folder)
+    with app.app_context(), db.engine.begin() as connection:
+        connection.execute(text("SET foreign_key_checks = 0"))
+        for table in Base.metadata.sorted_tables:
+            if table.name not in _KEPT:
+                connection.execute(table.delete())
+    close_app(app)

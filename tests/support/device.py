@@ -1,0 +1,113 @@
+"""A user's device: the official Python client and REST, with what was received in a list."""
+
+import threading
+import time
+from uuid import uuid4
+
+import requests
+import socketio
+
+PASSWORD = "correct horse battery"
+
+
+class Device:
+    """One login of one user. `Device.register(server)` makes a new user, `other_device()` logs in again."""
+
+    def __init__(self, server, tokens: dict) -> None:
+        self.server = server
+        self.tokens = tokens
+        self.user = tokens["user"]
+        self.id = tokens["user"]["id"]
+        self.events: list[tuple[str, dict]] = []
+        self._heard = threading.Condition()
+        self.sio: socketio.Client | None = None
+
+    @classmethod
+    def register(cls, server, name: str = "user", **extra: str) -> "Device":
+        """A new user at a first device, not connected yet."""
+        body = {"username": f"{name}-{uuid4().hex[:10]}", "password": PASSWORD, **extra}
+        answer = requests.post(server.url + "/api/auth/register", json=body, timeout=20)
+        assert answer.status_code == 201, answer.text
+        return cls(server, answer.json())
+
+    def other_device(self) -> "Device":
+        """The same user at another device."""
+        body = {"account": self.user["username"], "password": PASSWORD}
+        answer = requests.post(self.server.url + "/api/auth/login", json=body, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return Device(self.server, answer.json())
+
+    # -- REST --------------------------------------------------------------------------------------------------
+
+    def rest(self, method: str, path: str, body: dict | None = None) -> requests.Response:
+        """One REST call as this user."""
+        headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
+        return requests.request(method, self.server.url + path, json=body, headers=headers, timeout=30)
+
+    def get(self, path: str) -> dict:
+        """A REST read that must succeed."""
+        answer = self.rest("GET", path)
+        assert answer.ok, answer.text
+        return answer.json()
+
+    def post(self, path: str, body: dict | None = None) -> dict:
+        """A REST write that must succeed."""
+        answer = self.rest("POST", path, body or {})
+        assert answer.ok, answer.text
+        return answer.json() if answer.content else {}
+
+    def history(self, conversation_id: int) -> list[dict]:
+        """All messages, oldest first."""
+        messages: list[dict] = []
+        while True:
+            after = messages[-1]["seq"] if messages else 0
+            page = self.get(f"/api/conversations/{conversation_id}/messages?after={after}&limit=200")
+            messages += page["items"]
+            if not page["has_more"]:
+                return messages
+
+    # -- Socket.IO ---------------------------------------------------------------------------------------------
+
+    def connect(self, **options) -> "Device":
+        """Open the socket; what is pushed gathers in `events`."""
+        self.sio = socketio.Client(reconnection=options.pop("reconnection", False))
+        self.sio.on("*", self._receive)
+        self.sio.connect(self.server.url, auth={"token": self.tokens["access_token"]}, **options)
+        return self
+
+    def _receive(self, event: str, payload: dict | None = None) -> None:
+        with self._heard:
+            self.events.append((event, payload or {}))
+            self._heard.notify_all()
+
+    def call(self, command: str, payload: object = None, timeout: float = 20) -> dict:
+        """Send a command and give its ack."""
+        return self.sio.call(command, payload, timeout=timeout)
+
+    def send(self, text: str, *, client_id: str | None = None, **target: int) -> dict:
+        """Send a text; gives the ack, which must be ok."""
+        body = {"client_id": client_id or uuid4().hex, "type": "text", "content": {"text": text}, **target}
+        ack = self.call("send_message", body)
+        assert ack["ok"], ack
+        return ack
+
+    def received(self, event: str) -> list[dict]:
+        """The payloads of an event so far."""
+        return [payload for name, payload in list(self.events) if name == event]
+
+    def wait_for(self, event: str, matches=lambda _payload: True, timeout: float = 10) -> dict:
+        """Wait until such an event has come; gives its payload."""
+        deadline = time.monotonic() + timeout
+        with self._heard:
+            while True:
+                for payload in self.received(event):
+                    if matches(payload):
+                        return payload
+                left = deadline - time.monotonic()
+                assert left > 0, f"no such {event} within {timeout} s; came: {[name for name, _ in self.events]}"
+                self._heard.wait(left)
+
+    def close(self) -> None:
+        """Leave."""
+        if self.sio is not None and self.sio.connected:
+            self.sio.disconnect()

@@ -1,0 +1,104 @@
+"""A private MariaDB server: own data folder, own port, stopped at the end."""
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pymysql
+
+from tests.support.ports import free_port, wait_for
+
+_MISSING = "mariadbd is missing: apt-get install mariadb-server (scripts/test.sh does it)"
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    assert found, _MISSING
+    return found
+
+
+class MariaDb:
+    """One server. Its durability is the default one: each commit is on disk before it is answered."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = free_port()
+        self.process: subprocess.Popen | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        install = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}/data", *self._as_root()]
+        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.start()
+
+    @staticmethod
+    def _as_root() -> list[str]:
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+    def start(self) -> None:
+        """Start (again) and wait until it answers."""
+        command = [
+            _program("mariadbd"), "--no-defaults", *self._as_root(), f"--datadir={self.folder}/data",
+            f"--socket={self.folder}/s", f"--port={self.port}", "--bind-address=127.0.0.1",
+            f"--pid-file={self.folder}/pid", "--character-set-server=utf8mb4", "--skip-log-bin", *self.options,
+        ]  # fmt: skip
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_for(self._answers, 40, "the start of MariaDB")
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        try:
+            self.query("SELECT 1")
+        except pymysql.err.MySQLError:
+            return False
+        return True
+
+    def query(self, sql: str, database: str | None = None) -> list[tuple]:
+        """Run one statement as root."""
+        connection = pymysql.connect(
+            host="127.0.0.1", port=self.port, user="root", database=database, autocommit=True, connect_timeout=5
+        )
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def create_database(self) -> str:
+        """Make an empty database; gives its URL."""
+        name = f"im_{secrets.token_hex(4)}"
+        self.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        return f"mysql+pymysql://root@127.0.0.1:{self.port}/{name}"
+
+    def signal(self, number: int) -> None:
+        """Send a signal to this server and no other."""
+        assert self.process is not None
+        assert self.process.poll() is None, "MariaDB is not running"
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """As if the power went."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop answering without closing anything."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        self.signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()

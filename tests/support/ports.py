@@ -1,0 +1,23 @@
+"""Free ports."""
+
+import socket
+import time
+from contextlib import suppress
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(check, seconds: float = 20, what: str = "it") -> None:
+    """Call `check` until it is true; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            if check():
+                return
+        time.sleep(0.03)
+    raise AssertionError(f"{what} did not happen within {seconds} s")

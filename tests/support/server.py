@@ -1,0 +1,95 @@
+"""The product as a user starts it: migrations, then gunicorn, in a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import requests
+
+from tests.support.ports import free_port, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Server:
+    """One node. `environ` overrides; the default is SQLite in `folder`, without rate limits."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
+        self.environ = {
+            **inherited, "IM_DATA_DIR": str(folder / "data"), "IM_ENV": "test", "IM_RATE_LIMITS": "off",
+            "HOST": "127.0.0.1", "PORT": str(self.port), **environ,
+        }  # fmt: skip
+        self.process: subprocess.Popen | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.flask("db", "upgrade")
+        self.start()
+
+    def flask(self, *arguments: str) -> str:
+        """Run a `flask` command with the server's settings; gives what it printed."""
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
+        ran = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        return ran.stdout
+
+    def start(self) -> None:
+        """Start and wait until it serves."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gunicorn"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+            )
+        wait_for(self._serves, 30, "the start of the server")
+
+    def _serves(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log
+        return requests.get(self.url + "/actuator/health/liveness", timeout=5).ok
+
+    @property
+    def log(self) -> str:
+        """All that it logged."""
+        return (self.folder / "log").read_text()
+
+    @property
+    def worker(self) -> int:
+        """The pid of gunicorn's worker."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        return int(children[0])
+
+    def kill(self) -> None:
+        """As if the power went: master and worker."""
+        assert self.process is not None
+        worker = self.worker
+        self.process.kill()
+        os.kill(worker, signal.SIGKILL)
+        self.process.wait()
+        wait_for(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker), 5, "the end of the worker")
+
+    def freeze(self) -> None:
+        """Stop the worker without closing anything."""
+        os.kill(self.worker, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        os.kill(self.worker, signal.SIGCONT)
+
+    def stop(self) -> None:
+        """Ask it to end, as an operator does; insists after a while."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise
+
+
+def _is_zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().split(")")[1].split()[0] == "Z"
