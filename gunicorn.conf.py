@@ -129,7 +129,7 @@ def _finish(worker) -> None:
             shutdown(worker.wsgi)
 
 
-def worker_exit(server, worker) -> None:  # noqa: ARG001 - as above
+def worker_exit(server, worker) -> None:
     """Leave only when the goodbye is said; a worker that failed to start has none to say."""
     if hasattr(worker, "stopping"):
         _finish(worker)

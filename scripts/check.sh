@@ -41,7 +41,6 @@ check "imports" lint-imports --no-cache
 check "shell" shellcheck "${shell_files[@]}"
 check "spelling" codespell
 check "dependencies" deptry .
-check "security" bandit -q -c pyproject.toml -ll -r imapp config.py settings.py wsgi.py gunicorn.conf.py scripts
 check "dead code" vulture
 check "docs/settings.md" same docs/settings.md python config.py
 if [[ ${1:-} != --static ]]; then

@@ -318,9 +318,7 @@ def test_every_setting_is_used_somewhere() -> None:
     unused = [
         name
         for name in Settings.model_fields
-        if f"settings.{name}" not in code
-        and f'"{name.removeprefix("rate_")}"' not in code
-        and name not in aside
+        if f"settings.{name}" not in code and f'"{name.removeprefix("rate_")}"' not in code and name not in aside
     ]
 
     assert unused == []
