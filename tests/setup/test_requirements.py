@@ -1,0 +1,51 @@
+"""The pinned packages: safe versions, hashes for each, one set for the server and for the tests."""
+
+import re
+from pathlib import Path
+
+import pytest
+from packaging.version import Version
+
+PROJECT = Path(__file__).resolve().parents[2]
+FILES = ["requirements.txt", "requirements-dev.txt"]
+
+#: The oldest versions without the security faults known in November 2026.
+FLOORS = {
+    "gunicorn": "23.0.0",  # CVE-2024-6827
+    "pyjwt": "2.13.0",  # CVE-2026-48526
+    "pymysql": "1.1.1",  # CVE-2024-36039
+    "python-engineio": "4.13.3",  # CVE-2026-48809
+    "python-socketio": "5.16.3",  # CVE-2026-48804
+    "werkzeug": "3.0.6",  # CVE-2024-49767
+}
+
+
+def pins(file: str) -> dict[str, str]:
+    text = (PROJECT / file).read_text()
+    return dict(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize(("package", "floor"), FLOORS.items())
+def test_a_package_is_newer_than_its_known_faults(package, floor):
+    version = pins("requirements.txt")[package]
+
+    assert Version(version) >= Version(floor)
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_package_is_pinned_with_a_hash_and_names_no_place_to_get_it_from(file):
+    entries = re.split(r"\n(?=\S)", (PROJECT / file).read_text().strip())
+
+    for entry in entries:
+        assert entry.startswith("#") or re.match(r"[a-z0-9.-]+==\S+.*--hash=sha256:", entry, re.DOTALL), entry
+        assert "://" not in entry
+
+
+def test_the_tests_run_with_the_packages_of_the_server():
+    server, tests = pins("requirements.txt"), pins("requirements-dev.txt")
+
+    assert {name: tests.get(name) for name in server} == server
+
+
+def test_gevent_websocket_is_not_there_to_be_switched_to():
+    assert "gevent-websocket" not in pins("requirements-dev.txt")
