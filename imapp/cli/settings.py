@@ -1,5 +1,7 @@
 """What is in force."""
 
+import sys
+
 import click
 from flask.cli import with_appcontext
 from rich.console import Console
@@ -16,5 +18,4 @@ def show_settings() -> None:
     for name, value in settings.masked().items():
         table.add_row(name, str(value))
     # A pipe has no width: nothing may be cut there.
-    console = Console(markup=False, highlight=False)
-    console.print(table, width=None if console.is_terminal else 500)
+    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500).print(table)

@@ -21,7 +21,10 @@ MAX_SESSIONS = 50
 def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
     """The caller's devices, the latest login first; `session_id` is the one that asks."""
     alive = select(DeviceSession).where(DeviceSession.user_id == actor_id, *_alive()).order_by(DeviceSession.id.desc())
-    items = [_represent(row, row.id == session_id) for row in db.session.scalars(alive)]
+    items = [
+        _represent(row, row.id == session_id)
+        for row in db.session.scalars(alive, execution_options={"populate_existing": True})
+    ]
     return Page[SessionOut](items=items)
 
 

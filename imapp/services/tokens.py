@@ -14,7 +14,7 @@ import jwt
 
 from imapp.errors import InvalidTokenError, TokenExpiredError
 from imapp.extensions import settings
-from imapp.schemas.base import now
+from imapp.schemas.base import MAX_ID, now
 
 Kind = Literal["access", "refresh"]
 
@@ -102,8 +102,15 @@ def _key_of(token: str) -> str:
 
 def _claims(payload: dict[str, Any]) -> Claims:
     return Claims(
-        user_id=int(payload["sub"]),
-        session_id=int(payload["sid"]),
+        user_id=_id(payload["sub"]),
+        session_id=_id(payload["sid"]),
         token_id=str(payload["jti"]),
         expires_at=datetime.fromtimestamp(payload["exp"], UTC),
     )
+
+
+def _id(value: Any) -> int:
+    number = int(value)
+    if not 1 <= number <= MAX_ID:
+        raise InvalidTokenError
+    return number

@@ -20,6 +20,9 @@ from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
 #: Greater than every character that a name can have: the end of a range of prefixes.
 _LAST = "\U0010ffff"
 
+#: What the session has read before may have changed since.
+_FRESH = {"populate_existing": True}
+
 _mapped = get_profile("UsernameCaseMapped")
 _preserved = get_profile("UsernameCasePreserved")
 
@@ -62,7 +65,8 @@ def require_free(key: str) -> None:
 
 def find_by_key(key: str) -> User | None:
     """The account with this username key."""
-    return db.session.execute(select(User).where(User.username_key == key)).scalar_one_or_none()
+    query = select(User).where(User.username_key == key)
+    return db.session.scalars(query, execution_options=_FRESH).one_or_none()
 
 
 def get_me(actor_id: int) -> MeOut:
@@ -149,7 +153,8 @@ def _by_nickname(prefix: str, after: str, after_id: int) -> Select[tuple[User]]:
 
 
 def _rows(query: Select[tuple[User]], limit: int) -> list[User]:
-    return list(db.session.scalars(query.where(User.disabled_at.is_(None)).limit(limit)))
+    alive = query.where(User.disabled_at.is_(None)).limit(limit)
+    return list(db.session.scalars(alive, execution_options=_FRESH))
 
 
 def _write_cursor(by: str, user: User) -> str:

@@ -1,0 +1,292 @@
+"""What holds for every REST address: strict input, one shape of refusals, headers, nobody in without a token."""
+
+import logging
+
+import pytest
+
+from imapp.api.contract import Endpoint, endpoint
+from imapp.schemas.base import Out
+from imapp.services.access import Actor
+from tests.accounts import bearer, register
+
+#: The whole list of what may be asked without a token.
+PUBLIC = {
+    "auth.login",
+    "auth.refresh",
+    "auth.register",
+    "health.check",
+    "health.check_liveness",
+    "health.check_readiness",
+}
+
+
+def post(client, data, content_type="application/json"):
+    return client.post("/api/auth/login", data=data, content_type=content_type)
+
+
+def test_only_the_listed_addresses_are_public(app):
+    views = {rule.endpoint: app.view_functions[rule.endpoint] for rule in app.url_map.iter_rules()}
+
+    public = {name for name, view in views.items() if isinstance(view, Endpoint) and not view.needs_actor}
+
+    assert public == PUBLIC
+
+
+def test_every_address_of_the_api_has_a_contract(app):
+    free = {"asyncapi.serve", "docs.openapi", "docs.page", "docs.static"}
+
+    rules = [rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api")]
+
+    assert {r.endpoint for r in rules if not isinstance(app.view_functions[r.endpoint], Endpoint)} == free
+
+
+def test_every_address_with_a_contract_refuses_who_has_no_token(app, client):
+    checked = 0
+    for rule in app.url_map.iter_rules():
+        view = app.view_functions[rule.endpoint]
+        if isinstance(view, Endpoint) and view.needs_actor:
+            path = rule.rule
+            for name in rule.arguments:
+                converter = "message" if f"<message:{name}>" in path else "id" if f"<id:{name}>" in path else "string"
+                path = path.replace(f"<{converter}:{name}>", "1-1" if converter == "message" else "1")
+            for method in rule.methods - {"HEAD", "OPTIONS"}:
+                answer = client.open(path, method=method)
+                assert (answer.status_code, answer.json["code"]) == (401, "invalid_token"), (method, path)
+                checked += 1
+    assert checked > 10
+
+
+def test_a_view_that_neither_takes_an_actor_nor_is_public_cannot_be_defined():
+    def view() -> None:
+        """Forget who calls."""
+
+    with pytest.raises(TypeError, match="must either take an actor or be public"):
+        endpoint()(view)
+
+
+def test_a_view_that_takes_an_actor_cannot_be_public():
+    def view(actor: Actor) -> None:
+        """Contradict yourself."""
+
+    with pytest.raises(TypeError, match="must either take an actor or be public"):
+        endpoint(public=True)(view)
+
+
+def test_a_view_whose_answer_has_no_schema_cannot_be_defined():
+    def view(actor: Actor) -> dict:
+        """Answer anything."""
+
+    with pytest.raises(TypeError, match="is not a schema"):
+        endpoint()(view)
+
+
+def test_a_status_that_was_not_declared_is_a_bug(app):
+    class Answer(Out):
+        value: int
+
+    def view() -> Answer:
+        return Answer(value=1), 202
+
+    with app.test_request_context("/"), pytest.raises(AssertionError, match="does not declare the status 202"):
+        endpoint(public=True)(view)()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'"text"',
+        b"null",
+        b"1",
+        b'{"account": NaN}',
+        b'{"account": Infinity}',
+        b'{"account": 1e999}',
+        b'{"account": "\xff"}',
+        b'{"account": "\\ud800"}',
+        b'{"account": "a\\u0000b"}',
+        b'{"a\\u0000b": 1}',
+        b'{"account": ' + b"[" * 40 + b"]" * 40 + b"}",
+        b'{"account": ' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}",
+        b"[" * 100_000,
+        b"{'account': 'x'}",
+        b"account=x",
+    ],
+    ids=lambda body: repr(body[:24]),
+)
+def test_a_body_that_is_no_plain_json_object_is_malformed(client, body):
+    answer = post(client, body)
+
+    assert (answer.status_code, answer.json["code"]) == (400, "malformed")
+    assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"account": "a"},
+        {"account": 1, "password": "x"},
+        {"account": ["a"], "password": "x"},
+        {"account": {"$ne": ""}, "password": "x"},
+        {"account": None, "password": "x"},
+        {"account": True, "password": "x"},
+        {"account": "a", "password": "x", "admin": True},
+        {"account": "a", "password": "x" * 1025},
+        {"account": "a" * 321, "password": "x"},
+        {"account": "a", "password": "x", "device": "phone"},
+        {"account": "a", "password": 2**63},
+    ],
+    ids=repr,
+)
+def test_input_is_taken_by_exact_type_and_nothing_else_is_let_in(client, body):
+    answer = client.post("/api/auth/login", json=body)
+
+    assert (answer.status_code, answer.json["code"]) == (422, "invalid_input")
+    assert all(error.keys() == {"field", "message"} for error in answer.json["errors"])
+
+
+def test_a_refusal_names_the_fields_and_never_the_values(client, caplog):
+    caplog.set_level(logging.DEBUG)
+
+    answer = client.post("/api/auth/login", json={"account": "a", "password": ["hunter2-secret"]})
+
+    assert [error["field"] for error in answer.json["errors"]] == ["password"]
+    assert "hunter2" not in answer.text + caplog.text
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+def test_json_under_another_name_is_refused(client, content_type):
+    answer = post(client, b'{"account": "a", "password": "x"}', content_type)
+
+    assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_body_beyond_the_limit_is_refused(make_app):
+    client = make_app(request_max_bytes=1024).test_client()
+
+    answer = post(client, b'{"account": "' + b"x" * 2000 + b'"}')
+
+    assert (answer.status_code, answer.json["code"]) == (413, "too_large")
+
+
+def test_unknown_addresses_and_methods_are_problems_too(client):
+    unknown, method = client.get("/api/nothing"), client.put("/api/auth/login")
+
+    assert (unknown.status_code, unknown.json["code"]) == (404, "not_found")
+    assert (method.status_code, method.json["code"]) == (405, "method_not_allowed")
+    assert "POST" in method.headers["Allow"]
+
+
+def test_a_redirect_stays_a_redirect(app, client):
+    app.add_url_rule("/moved/", "moved", lambda: "here")
+
+    assert client.get("/moved").status_code == 308
+
+
+def test_other_refusals_of_the_framework_keep_their_status(app, client):
+    def refuse():
+        from werkzeug.exceptions import RequestedRangeNotSatisfiable  # only this view knows it
+
+        raise RequestedRangeNotSatisfiable
+
+    app.add_url_rule("/range", "range", refuse)
+
+    answer = client.get("/range")
+
+    assert (answer.status_code, answer.json["code"]) == (416, "bad_request")
+
+
+def test_a_bug_is_logged_with_its_traceback_and_answered_without(app, client, caplog):
+    def fail():
+        raise RuntimeError("secret detail")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.add_url_rule("/fail/<name>", "fail", lambda name: fail())
+
+    answer = client.get("/fail/x%0d%0aforged line")
+
+    assert (answer.status_code, answer.json["code"]) == (500, "internal_error")
+    assert "secret" not in answer.text
+    assert "RuntimeError: secret detail" in caplog.text
+    assert "forged" not in caplog.text
+
+
+def test_the_token_may_not_come_in_the_address(client):
+    alice = register(client, "alice")
+
+    answer = client.get(f"/api/users/me?token={alice['access_token']}")
+
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "bearer x y", "Token x", "Bearer \xff"])
+def test_other_ways_to_say_who_one_is_are_refused(client, header):
+    answer = client.get("/api/users/me", headers={"Authorization": header})
+
+    assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_every_answer_carries_the_headers_of_protection(client):
+    alice = register(client, "alice")
+
+    answers = [
+        client.get("/api/users/me", headers=bearer(alice)),
+        client.get("/api/users/me"),
+        client.get("/nowhere"),
+        client.get("/api/docs"),
+        client.get("/actuator/health/liveness"),
+    ]
+
+    for answer in answers:
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+        assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+        assert "unsafe" not in answer.headers["Content-Security-Policy"]
+        assert "Strict-Transport-Security" not in answer.headers
+    assert {answer.headers.get("Cache-Control") for answer in (answers[0], answers[1])} == {"no-store"}
+
+
+def test_over_tls_the_browser_is_told_to_stay_there(client):
+    answer = client.get("/actuator/health/liveness", base_url="https://chat.example.org")
+
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
+
+
+def test_no_cookie_is_ever_set(client):
+    alice = register(client, "alice")
+
+    answer = client.get("/api/users/me", headers=bearer(alice))
+
+    assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://chat.example.org.evil.example"])
+def test_other_origins_may_not_read_the_api(make_app, origin):
+    client = make_app(allowed_origins=("https://chat.example.org",)).test_client()
+
+    answer = client.get("/actuator/health/liveness", headers={"Origin": origin})
+
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "Origin" in answer.headers["Vary"]
+
+
+def test_without_configured_origins_none_may(client):
+    answer = client.get("/actuator/health/liveness", headers={"Origin": "https://evil.example"})
+
+    assert "Access-Control-Allow-Origin" not in answer.headers
+
+
+def test_a_configured_origin_may_read_the_api_without_credentials(make_app):
+    client = make_app(allowed_origins=("https://chat.example.org",)).test_client()
+    asks = {"Origin": "https://chat.example.org", "Access-Control-Request-Method": "PATCH"}
+
+    answer = client.options("/api/users/me", headers=asks)
+
+    assert answer.status_code == 200
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://chat.example.org"
+    assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers

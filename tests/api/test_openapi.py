@@ -1,0 +1,120 @@
+"""The OpenAPI document and its page: complete, sound, and true."""
+
+import re
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
+
+from imapp.api.contract import Endpoint
+from tests.accounts import bearer, register
+
+
+@pytest.fixture
+def document(client):
+    return client.get("/api/openapi.json").json
+
+
+def operations(document):
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+def test_the_document_has_every_view_with_a_contract_and_no_other(app, document):
+    views = {
+        rule.endpoint for rule in app.url_map.iter_rules() if isinstance(app.view_functions[rule.endpoint], Endpoint)
+    }
+
+    assert document["openapi"] == "3.1.0"
+    assert sorted(operation["operationId"] for operation in operations(document)) == sorted(views)
+
+
+def test_every_operation_says_what_it_does_and_who_may(document):
+    for operation in operations(document):
+        assert re.match(r"[A-Z].+", operation["summary"])
+        public = operation["operationId"].startswith("health.") or operation["operationId"] in {
+            "auth.register",
+            "auth.login",
+            "auth.refresh",
+        }
+        assert ("security" in operation) is not public
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_sound(document):
+    schemas = document["components"]["schemas"]
+
+    references = set(re.findall(r'#/components/schemas/([^"\']+)', str(document)))
+
+    assert references <= schemas.keys()
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+
+
+def test_path_parameters_are_those_of_the_path(document):
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            declared = {parameter["name"] for parameter in operation["parameters"] if parameter["in"] == "path"}
+            assert declared == set(re.findall(r"{(\w+)}", path))
+
+
+def test_query_parameters_are_described_with_their_bounds(document):
+    parameters = document["paths"]["/api/users"]["get"]["parameters"]
+
+    by_name = {parameter["name"]: parameter for parameter in parameters}
+
+    assert by_name["query"]["required"]
+    assert by_name["limit"]["schema"]["maximum"] == 50
+    assert not by_name["limit"]["required"]
+
+
+def test_the_page_shows_every_operation_without_any_script(client, document):
+    page = client.get("/api/docs")
+
+    assert page.status_code == 200
+    assert "<script" not in page.text
+    assert "http" not in page.text.replace("http://localhost", "")
+    for operation in operations(document):
+        assert f'id="{operation["operationId"]}"' in page.text
+    with client.get("/api/docs/docs.css") as sheet:
+        assert sheet.status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_what_the_server_answers_to_made_up_requests_fits_the_document(make_app):
+    """Each operation gets generated requests, good and bad; no answer may be undeclared or a server error."""
+    app = make_app()
+    tokens = register(app.test_client(), "alice")
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", app)
+    ends_the_session = {"auth.logout", "auth.change_password", "sessions.revoke_session"}
+    tried = set()
+
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        name = operation.definition.raw["operationId"]
+        if name in ends_the_session:
+            continue
+        tried.add(name)
+
+        @settings(
+            max_examples=25,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        def attempt(case):
+            response = case.call(headers=bearer(tokens))
+            case.validate_response(
+                response,
+                checks=[
+                    schemathesis.checks.not_a_server_error,
+                    schemathesis.specs.openapi.checks.response_schema_conformance,
+                    schemathesis.specs.openapi.checks.content_type_conformance,
+                    schemathesis.specs.openapi.checks.status_code_conformance,
+                ],
+            )
+
+        given(case=operation.as_strategy())(attempt)()
+
+    assert len(tried) > 10

@@ -1,0 +1,155 @@
+"""Rate limits: what counts, for whom, and when it may be tried again."""
+
+import pytest
+import time_machine
+
+from imapp.cluster import limits
+from imapp.errors import RateLimitedError
+from tests.accounts import bearer, login, refresh, register
+
+
+@pytest.fixture
+def limited(make_app):
+    """An app with small limits."""
+    return make_app(
+        rate_limits=True,
+        rate_login_per_account="3/minute",
+        rate_login_per_address="6/minute",
+        rate_register_per_address="2/minute",
+        rate_refresh_per_address="2/minute",
+        rate_search_per_user="2/second;3/minute",
+        rate_commands_per_user="20/minute",
+    )
+
+
+def test_one_too_many_is_refused_with_the_time_to_wait(limited):
+    with limited.app_context(), time_machine.travel(1_800_000_000, tick=False):
+        limits.hit("search_per_user", 1)
+        limits.hit("search_per_user", 1)
+
+        with pytest.raises(RateLimitedError) as refusal:
+            limits.hit("search_per_user", 1)
+
+    assert 0 < refusal.value.retry_after <= 2
+
+
+def test_each_key_has_a_count_of_its_own(limited):
+    with limited.app_context():
+        for user_id in range(10):
+            limits.hit("search_per_user", user_id)
+
+
+def test_every_rule_of_a_limit_counts(limited):
+    with limited.app_context(), time_machine.travel(1_800_000_000, tick=False) as clock:
+        for _ in range(3):
+            limits.hit("search_per_user", 1)
+            clock.shift(3)
+
+        with pytest.raises(RateLimitedError) as refusal:
+            limits.hit("search_per_user", 1)
+
+    assert 3 < refusal.value.retry_after <= 120
+
+
+def test_after_the_wait_it_goes_on(limited):
+    with limited.app_context(), time_machine.travel(1_800_000_000, tick=False) as clock:
+        for _ in range(3):
+            limits.hit("login_per_account", "alice")
+        clock.shift(121)
+
+        limits.hit("login_per_account", "alice")
+
+
+def test_all_limits_can_be_lifted(make_app):
+    with make_app(rate_limits=False, rate_search_per_user="1/minute").app_context():
+        for _ in range(50):
+            limits.hit("search_per_user", 1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1", True),
+        ("2001:db8:0:1::1", "2001:db8:0:2::1", False),
+        ("unix", "unix", True),
+    ],
+)
+def test_an_ipv6_customer_is_one_address_however_many_it_uses(one, other, same):
+    assert (limits.address_key(one) == limits.address_key(other)) is same
+
+
+def test_log_ins_are_limited_by_account_in_every_spelling(limited):
+    client = limited.test_client()
+    register(client, "alice")
+    for name in ("alice", "ALICE", "Alice"):
+        login(client, name, "wrong password")
+
+    answer = login(client, "aLiCe")
+
+    assert (answer.status_code, answer.json["code"]) == (429, "rate_limited")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.json["retry_after"] > 0
+
+
+def test_an_unknown_account_is_limited_as_a_known_one(limited):
+    client = limited.test_client()
+
+    answers = [login(client, "nobody").status_code for _ in range(4)]
+
+    assert answers == [401, 401, 401, 429]
+
+
+def test_log_ins_are_limited_by_address_over_all_accounts(limited):
+    client = limited.test_client()
+
+    answers = [login(client, f"user{number}").status_code for number in range(7)]
+
+    assert answers == [401] * 6 + [429]
+
+
+def test_a_client_cannot_choose_its_address_by_a_header(limited):
+    client = limited.test_client()
+
+    answers = [
+        client.post(
+            "/api/auth/login",
+            json={"account": f"user{number}", "password": "x"},
+            headers={"X-Forwarded-For": f"198.51.100.{number}", "X-Real-IP": f"198.51.100.{number}"},
+        ).status_code
+        for number in range(7)
+    ]
+
+    assert answers == [401] * 6 + [429]
+
+
+def test_a_guess_at_the_present_password_counts_as_a_log_in(limited):
+    client = limited.test_client()
+    alice = register(client, "alice")
+    body = {"old_password": "wrong password", "new_password": "another passphrase"}
+
+    answers = [client.post("/api/auth/password", json=body, headers=bearer(alice)).status_code for _ in range(4)]
+
+    assert answers == [403, 403, 403, 429]
+
+
+def test_registrations_and_refreshes_are_limited_by_address(limited):
+    client = limited.test_client()
+    tokens = register(client, "alice")
+    register(client, "bob")
+
+    third = client.post("/api/auth/register", json={"username": "carol", "password": "correct horse"})
+    refreshes = [refresh(client, tokens["access_token"]).status_code for _ in range(3)]
+
+    assert third.status_code == 429
+    assert refreshes == [401, 401, 429]
+
+
+def test_calls_are_limited_by_user_whatever_the_address(limited):
+    client = limited.test_client()
+    alice, bob = register(client, "alice"), register(client, "bob")
+
+    answers = [client.get("/api/users/me", headers=bearer(alice)).status_code for _ in range(21)]
+
+    assert answers == [200] * 20 + [429]
+    assert client.get("/api/users/me", headers=bearer(bob)).status_code == 200

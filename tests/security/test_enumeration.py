@@ -1,0 +1,62 @@
+"""Who has an account here (drill S10) is not told by answers, by their work or by their time."""
+
+import statistics
+import time
+
+import pytest
+
+from tests.accounts import bearer, login, register
+
+
+@pytest.fixture
+def costly(make_app):
+    """A client of an app whose hashes take long enough to be measured."""
+    return make_app(argon2_memory_kib=4096, argon2_time_cost=2).test_client()
+
+
+def shape(answer):
+    """What a stranger can see of an answer."""
+    headers = {name: value for name, value in answer.headers.items() if name != "Date"}
+    return answer.status_code, answer.data, headers
+
+
+@pytest.mark.parametrize("account", ["nobody", "NOBODY", "no body", "", "'", "x" * 320])
+def test_an_unknown_account_and_a_wrong_password_look_the_same(client, account):
+    register(client, "alice")
+
+    unknown, wrong = login(client, account or "?", "some password"), login(client, "alice", "some password")
+
+    assert shape(unknown) == shape(wrong)
+
+
+def test_an_unknown_account_and_a_wrong_password_take_the_same_time(costly):
+    register(costly, "alice")
+
+    def seconds(account):
+        started = time.perf_counter()
+        login(costly, account, "some password")
+        return time.perf_counter() - started
+
+    # In turns, so that whatever else the machine does hits both.
+    pairs = [(seconds("alice"), seconds("nobody")) for _ in range(25)]
+    known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))
+
+    assert 0.6 < known / unknown < 1.67
+
+
+def test_another_users_session_and_one_that_never_was_look_the_same(client):
+    alice, mallory = register(client, "alice"), register(client, "mallory")
+    theirs = client.get("/api/sessions", headers=bearer(alice)).json["items"][0]["id"]
+
+    existing = client.delete(f"/api/sessions/{theirs}", headers=bearer(mallory))
+    missing = client.delete("/api/sessions/999999", headers=bearer(mallory))
+
+    assert shape(existing) == shape(missing)
+
+
+def test_the_present_password_cannot_be_guessed_by_anyone_without_the_session(client):
+    register(client, "alice")
+
+    answer = client.post("/api/auth/password", json={"old_password": "x", "new_password": "y"})
+
+    assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
