@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -317,8 +318,8 @@ def test_every_setting_is_used_somewhere() -> None:
 
     unused = [
         name
-        for name in Settings.model_fields
-        if f"settings.{name}" not in code and f'"{name.removeprefix("rate_")}"' not in code and name not in aside
+        for name in set(Settings.model_fields) - aside
+        if not re.search(rf"\.{name}\b|\"{name.removeprefix('rate_')}\"", code)
     ]
 
     assert unused == []
