@@ -1,0 +1,214 @@
+"""Accounts and sessions on both databases: what two of the same moment leave behind, and what search costs."""
+
+import pytest
+from sqlalchemy import event, func, select
+
+from imapp.errors import AppError, SessionRevokedError, UsernameTakenError
+from imapp.extensions import db
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+from imapp.schemas.sessions import ClientInfo, LoginIn, PasswordIn, RegisterIn
+from imapp.schemas.users import ProfileIn, UsersQuery
+from imapp.services import access, fixture, identity, sessions, tokens, users
+from tests.accounts import PASSWORD
+from tests.support.people import at_once
+
+CLIENT = ClientInfo(ip="2001:db8::1", user_agent="tests")
+
+
+@pytest.fixture
+def statements(app):
+    """The statements that reach the database, with their parameters."""
+    seen = []
+
+    def note(_connection, _cursor, statement, parameters, _context, _many):
+        seen.append((statement, parameters))
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    yield seen
+    event.remove(db.engine, "before_cursor_execute", note)
+
+
+def plans(statements):
+    """How the database would run them."""
+    explain = "EXPLAIN QUERY PLAN " if db.engine.dialect.name == "sqlite" else "EXPLAIN "
+    with db.engine.connect() as connection:
+        return [
+            [tuple(row) for row in connection.exec_driver_sql(explain + statement, parameters)]
+            for statement, parameters in list(statements)
+        ]
+
+
+def register(name, **extra):
+    return identity.register(RegisterIn(username=name, password=PASSWORD, **extra), CLIENT)
+
+
+def login(name, password=PASSWORD):
+    return identity.login(LoginIn(account=name, password=password), CLIENT)
+
+
+def actor(answer):
+    return access.authenticate(answer.access_token)
+
+
+def count(model, *where):
+    return db.session.scalar(select(func.count()).select_from(model).where(*where))
+
+
+def found(query, limit=20):
+    return [user.username for user in users.search(1, UsersQuery(query=query, limit=limit)).items]
+
+
+def test_one_name_registered_many_times_at_once_becomes_one_account(app):
+    names = ["Alice", "alice", "ALICE", "aLICE"]
+
+    outcomes = at_once(app, *[lambda name=name: register(name) for name in names])
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, UsernameTakenError)]
+    assert len(refused) == 3
+    assert count(User) == 1
+
+
+def test_a_refresh_token_spent_many_times_at_once_gives_one_answer_and_ends_the_session(app):
+    first = register("alice")
+
+    outcomes = at_once(app, *[lambda: identity.refresh(first.refresh_token, CLIENT)] * 4)
+
+    refused = [outcome for outcome in outcomes if isinstance(outcome, SessionRevokedError)]
+    assert len(refused) == 3
+    with pytest.raises(SessionRevokedError):
+        actor(first)
+
+
+def test_many_log_ins_at_once_are_as_many_sessions(app):
+    alice = actor(register("alice"))
+
+    outcomes = at_once(app, *[lambda: login("alice")] * 6)
+
+    assert not [outcome for outcome in outcomes if isinstance(outcome, AppError)]
+    assert len({actor(outcome).session_id for outcome in outcomes}) == 6
+    assert len(sessions.list_sessions(alice.user_id, alice.session_id).items) == 7
+
+
+def test_a_log_in_sweeps_the_users_sessions_that_are_over_and_nobody_elses(app):
+    alice, bob = actor(register("alice")), actor(register("bob"))
+    sessions.revoke_session(alice.user_id, alice.session_id)
+    sessions.revoke_session(bob.user_id, bob.session_id)
+
+    login("alice")
+
+    assert count(DeviceSession, DeviceSession.user_id == alice.user_id) == 1
+    assert count(DeviceSession, DeviceSession.user_id == bob.user_id) == 1
+
+
+def test_the_id_of_a_swept_session_is_not_given_again(app):
+    first = actor(register("alice"))
+    sessions.revoke_session(first.user_id, first.session_id)
+
+    second = actor(login("alice"))
+
+    assert second.session_id > first.session_id
+
+
+def test_authenticating_costs_one_query_by_primary_key(app, statements):
+    answer = register("alice")
+    statements.clear()
+
+    actor(answer)
+
+    assert len(statements) == 1
+    if db.engine.dialect.name == "sqlite":
+        assert ["SEARCH" in str(step) for step in plans(statements)[0]] == [True, True]
+    else:
+        assert [step[3] for step in plans(statements)[0]] == ["const", "const"]
+
+
+def test_a_new_password_at_two_devices_at_once_leaves_one_of_them(app):
+    devices = [actor(register("alice")), actor(login("alice"))]
+
+    def change(device, password):
+        body = PasswordIn(old_password=PASSWORD, new_password=password)
+        return identity.change_password(device.user_id, device.session_id, body)
+
+    at_once(app, lambda: change(devices[0], "first new phrase"), lambda: change(devices[1], "other new phrase"))
+
+    works = []
+    for password in (PASSWORD, "first new phrase", "other new phrase"):
+        try:
+            works.append(login("alice", password))
+        except AppError:
+            continue
+    assert len(works) == 1
+
+
+@pytest.mark.parametrize("name", ["Ünal", "ÜNAL", "ünal", "U\u0308nal"])
+def test_names_compare_by_their_profile_and_not_by_the_databases_rules(app, name):
+    register("ünal")
+
+    with pytest.raises(UsernameTakenError):
+        register(name)
+    assert register("unal").user.username == "unal"
+
+
+def test_names_beyond_the_basic_plane_are_stored_and_found(app):
+    register("𠜎𠜱", nickname="🐎🔋")
+
+    assert found("𠜎") == ["𠜎𠜱"]
+    assert found("🐎") == ["𠜎𠜱"]
+    assert login("𠜎𠜱").user.nickname == "🐎🔋"
+
+
+def test_search_finds_by_prefix_without_the_databases_wildcards_and_folding(app):
+    for name, nickname in [("alice", "Älice"), ("albert", "Zed"), ("bob", "ALFRED"), ("carol", "al%")]:
+        register(name, nickname=nickname)
+
+    assert found("al") == ["albert", "alice", "carol", "bob"]
+    assert found("AL%") == ["carol"]
+    assert found("älice") == ["alice"]
+    assert found("Alice") == ["alice"]
+
+
+def test_search_reads_ranges_of_indexes(app, statements):
+    fixture.load(300, 0, 1)
+    register("alice", nickname="Rabbit")
+    statements.clear()
+
+    assert found("rab") == ["alice"]
+
+    assert len(statements) == 2
+    by_username, by_nickname = plans(statements)
+    if db.engine.dialect.name == "sqlite":
+        assert "username_key>?" in str(by_username)
+        assert "ix_users_nickname_key_id (nickname_key>?" in str(by_nickname)
+        assert "TEMP B-TREE" not in str(by_username) + str(by_nickname)
+    else:
+        assert (by_username[0][3], by_username[0][5]) == ("range", "uq_users_username_key")
+        assert (by_nickname[0][3], by_nickname[0][5]) == ("range", "ix_users_nickname_key_id")
+
+
+def test_a_change_of_profile_touches_what_is_given_only(app):
+    alice = actor(register("alice", nickname="Alice"))
+
+    users.update_me(alice.user_id, ProfileIn(bio="in W."))
+
+    profile = users.get_me(alice.user_id)
+    assert (profile.nickname, profile.bio) == ("Alice", "in W.")
+
+
+def test_a_fixture_is_loaded_in_bulk(app):
+    lines = fixture.load(1200, 3, 500)
+
+    assert len(lines) == 1200
+    assert count(User) == 1200
+    token, user_id, group_id = lines[-1].split()
+    assert access.authenticate(token).user_id == int(user_id)
+    assert group_id != "-"
+
+
+def test_a_token_lives_as_long_as_the_settings_say(make_app):
+    with make_app(access_token_seconds=60).app_context():
+        answer = register("alice")
+
+        left = tokens.verify(answer.access_token, "access").expires_at - actor(answer).expires_at
+
+        assert (answer.expires_in, left.total_seconds()) == (60, 0)
