@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.support.server import Server
 from tests.web.people import Person
 
 Somebody = Callable[..., Person]
@@ -22,17 +23,17 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def somebody(browser: Browser, server) -> Iterator[Somebody]:
-    """A new window: `somebody()`, or `somebody(viewport={...})` for what Playwright's contexts can be.
+def somebody(browser: Browser, request) -> Iterator[Somebody]:
+    """A new window: `somebody()`; `somebody(other_server)`; `somebody(viewport={...})` as Playwright's contexts are.
 
     At the end no window may have complained about a violated policy or a failed script.
     """
     complaints: list[str] = []
     contexts = []
 
-    def open_window(**options: object) -> Person:
+    def open_window(server: Server | None = None, **options: object) -> Person:
         contexts.append(browser.new_context(**{"locale": "en-GB", **options}))
-        return Person(contexts[-1], server.url, complaints)
+        return Person(contexts[-1], (server or request.getfixturevalue("server")).url, complaints)
 
     yield open_window
 

@@ -90,6 +90,14 @@ def test_a_message_is_marked_when_the_other_has_read_it(ada, grace):
     expect(ada.message("seen?").get_by_role("img", name="Read")).to_be_visible()
 
 
+def test_an_answer_is_a_sign_of_having_read(chatting):
+    ada, grace = chatting
+
+    grace.say("yes?")
+
+    expect(ada.message("hello Grace").get_by_role("img", name="Read")).to_be_visible()
+
+
 def test_one_sees_that_the_other_is_typing_until_the_message_is_there(chatting):
     ada, grace = chatting
 
@@ -172,33 +180,3 @@ def test_older_messages_come_when_one_scrolls_up(chatting, server):
 
     assert shown_at_first < 121
     grace.sees("hello Grace", *[f"number {number}" for number in range(120)])
-
-
-def test_a_session_goes_on_after_a_reload_and_ends_with_the_log_out(chatting):
-    _ada, grace = chatting
-
-    grace.page.reload()
-    grace.sees("hello Grace")
-    grace.page.get_by_role("button", name="Log out").click()
-
-    expect(grace.page.locator(".welcome")).to_be_visible()
-    assert grace.page.evaluate("localStorage.getItem('imapp.session')") is None
-
-
-def test_a_session_that_was_ended_elsewhere_leads_to_the_log_in(ada, server):
-    headers = {"Authorization": f"Bearer {ada.token()}"}
-
-    requests.post(f"{server.url}/api/auth/logout", headers=headers, timeout=10).raise_for_status()
-
-    expect(ada.page.locator(".welcome")).to_be_visible()
-
-
-def test_a_refused_log_in_says_why(somebody):
-    nobody = somebody()
-    nobody.page.goto(nobody.url)
-
-    nobody.page.get_by_label("Username").fill("nobody-of-this-name")
-    nobody.page.get_by_label("Password").fill("wrong password")
-    nobody.page.locator(".welcome .primary").click()
-
-    expect(nobody.page.get_by_role("alert")).to_have_text("The username or the password is wrong.")

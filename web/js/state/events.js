@@ -78,8 +78,7 @@ function addMessage(state, message) {
   const next = patchConversation(state, id, (known) => ({
     last_seq: Math.max(known.last_seq, message.seq),
     last_message: known.last_message && known.last_message.seq > message.seq ? known.last_message : message,
-    read_seq: message.sender_id === state.me.id ? Math.max(known.read_seq, message.seq) : known.read_seq,
-    hidden: false,
+    ...readMark(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
   }));
   return patchTimeline(setTyping(next, id, message.sender_id, false), id, (messages) => merge(messages, [message]));
 }
@@ -110,10 +109,13 @@ function hideMessages(state, { message_ids }) {
 }
 
 function readConversation(state, { conversation_id, user_id, read_seq }) {
-  const mine = user_id === state.me.id;
-  return patchConversation(state, conversation_id, (known) => (mine
-    ? { read_seq: Math.max(known.read_seq, read_seq) }
-    : { peer_read_seq: Math.max(known.peer_read_seq ?? 0, read_seq) }));
+  return patchConversation(state, conversation_id, (known) => readMark(known, user_id === state.me.id, read_seq));
+}
+
+/** Marks only move forward. In a group only one's own counts; a private conversation knows the other's, too. */
+function readMark(known, isMine, seq) {
+  if (isMine) return { read_seq: Math.max(known.read_seq, seq) };
+  return { peer_read_seq: Math.max(known.peer_read_seq ?? 0, seq) };
 }
 
 function setTyping(state, conversationId, userId, isTyping) {

@@ -1,0 +1,84 @@
+"""How long a window stays connected, and what it does when the server goes away or ends the session."""
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_session_goes_on_after_a_reload_and_ends_with_the_log_out(somebody):
+    ada = somebody().register("Ada")
+
+    ada.page.reload()
+    ada.expect_live()
+    ada.page.get_by_role("button", name="Log out").click()
+
+    expect(ada.page.locator(".welcome")).to_be_visible()
+    assert ada.page.evaluate("localStorage.getItem('imapp.session')") is None
+
+
+def test_a_session_that_was_ended_elsewhere_leads_to_the_log_in(somebody):
+    ada = somebody().register("Ada")
+    headers = {"Authorization": f"Bearer {ada.token()}"}
+
+    requests.post(f"{ada.url}/api/auth/logout", headers=headers, timeout=10).raise_for_status()
+
+    expect(ada.page.get_by_role("alert")).to_have_text("Your session has ended. Please log in again.")
+
+
+def test_a_session_that_ended_while_the_window_was_closed_leads_to_the_log_in(somebody):
+    ada = somebody().register("Ada")
+    headers = {"Authorization": f"Bearer {ada.token()}"}
+    ada.page.goto("about:blank")
+
+    requests.post(f"{ada.url}/api/auth/logout", headers=headers, timeout=10).raise_for_status()
+    ada.page.goto(ada.url)
+
+    expect(ada.page.get_by_role("button", name="Log in")).to_be_visible()
+
+
+def test_a_refused_log_in_says_why(somebody):
+    nobody = somebody()
+    nobody.page.goto(nobody.url)
+
+    nobody.page.get_by_label("Username").fill("nobody-of-this-name")
+    nobody.page.get_by_label("Password").fill("wrong password")
+    nobody.page.locator(".welcome .primary").click()
+
+    expect(nobody.page.get_by_role("alert")).to_have_text("The username or the password is wrong.")
+
+
+def test_a_token_is_renewed_before_it_ends_and_the_connection_stays(somebody, start_server):
+    server = start_server(IM_ACCESS_TOKEN_SECONDS="8", IM_TOKEN_EXPIRING_LEAD_SECONDS="5")
+    ada = somebody(server).register("Ada")
+    first = ada.token()
+    ada.page.evaluate(
+        "new MutationObserver(() => { document.body.dataset.lost = 'yes'; }).observe("
+        "document.querySelector('.link-state'), {attributes: true, characterData: true, subtree: true})"
+    )
+
+    ada.page.wait_for_timeout(12_000)  # longer than the first token lasts
+
+    ada.expect_live()
+    assert ada.page.evaluate("document.body.dataset.lost ?? 'no'") == "no"
+    assert ada.token() != first
+
+
+def test_a_server_that_was_killed_and_started_again_has_everything_once(somebody, start_server):
+    server = start_server()
+    ada, grace = somebody(server).register("Ada"), somebody(server).register("Grace")
+    ada.chat_with(grace)
+    ada.say("before")
+    grace.open("Ada")
+    grace.sees("before")
+
+    server.kill()
+    ada.expect_lost()
+    ada.say("meanwhile 1", "meanwhile 2")
+    server.start()
+    ada.expect_live()
+    grace.expect_live()
+
+    for person in (ada, grace):
+        person.sees("before", "meanwhile 1", "meanwhile 2")
