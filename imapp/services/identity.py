@@ -9,6 +9,7 @@ from imapp.cluster import limits
 from imapp.database import atomic
 from imapp.errors import (
     AccountDisabledError,
+    AppError,
     BadCredentialsError,
     InvalidUsernameError,
     SessionRevokedError,
@@ -59,7 +60,7 @@ def login(body: LoginIn, client: ClientInfo) -> TokensOut:
     if user.disabled_at is not None:
         raise AccountDisabledError
     token_id = tokens.new_token_id()
-    row, ended = atomic(_login, user.id, _new_hash(user, body.password), (token_id, body.device, client))
+    row, ended = atomic(_login, user, _new_hash(user, body.password), (token_id, body.device, client))
     sessions.close_sockets(ended)
     return _answer(user, row.id, token_id)
 
@@ -93,7 +94,7 @@ def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
         raise WrongPasswordError
     passwords.require_strong(body.new_password, user.username_key, user.nickname)
     new_hash = passwords.hash_password(body.new_password)
-    sessions.close_sockets(atomic(_change_password, actor_id, session_id, new_hash))
+    sessions.close_sockets(atomic(_change_password, user, session_id, new_hash))
     log.info("user %d changed the password", actor_id)
 
 
@@ -132,11 +133,20 @@ def _new_hash(user: User, password: str) -> str | None:
 
 
 def _login(
-    session: Session, user_id: int, new_hash: str | None, opening: tuple[str, DeviceIn, ClientInfo]
+    session: Session, verified: User, new_hash: str | None, opening: tuple[str, DeviceIn, ClientInfo]
 ) -> tuple[DeviceSession, list[int]]:
+    user = _unchanged(session, verified, BadCredentialsError)
     if new_hash is not None:
-        session.get_one(User, user_id).password_hash = new_hash
-    return sessions.open_session(session, user_id, *opening)
+        user.password_hash = new_hash
+    return sessions.open_session(session, user.id, *opening)
+
+
+def _unchanged(session: Session, verified: User, refusal: type[AppError]) -> User:
+    """Lock the account whose password was verified; refuse if it has got another one meanwhile."""
+    user = session.get_one(User, verified.id, with_for_update=True)
+    if user.password_hash != verified.password_hash:
+        raise refusal
+    return user
 
 
 def _rotate(
@@ -153,9 +163,9 @@ def _rotate(
     return user
 
 
-def _change_password(session: Session, user_id: int, session_id: int, new_hash: str) -> list[int]:
-    session.get_one(User, user_id, with_for_update=True).password_hash = new_hash
-    return sessions.revoke_all_but(session, user_id, session_id)
+def _change_password(session: Session, verified: User, session_id: int, new_hash: str) -> list[int]:
+    _unchanged(session, verified, WrongPasswordError).password_hash = new_hash
+    return sessions.revoke_all_but(session, verified.id, session_id)
 
 
 def _answer(user: User, session_id: int, token_id: str) -> TokensOut:

@@ -1,9 +1,18 @@
 """Accounts and sessions on both databases: what two of the same moment leave behind, and what search costs."""
 
+import threading
+
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import event, func, select
 
-from imapp.errors import AppError, SessionRevokedError, UsernameTakenError
+from imapp.errors import (
+    AppError,
+    BadCredentialsError,
+    SessionRevokedError,
+    UsernameTakenError,
+    WrongPasswordError,
+)
 from imapp.extensions import db
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
@@ -13,6 +22,7 @@ from imapp.services import access, fixture, identity, sessions, tokens, users
 from tests.accounts import PASSWORD
 from tests.support.people import at_once
 
+ALIVE = DeviceSession.revoked_at.is_(None)
 CLIENT = ClientInfo(ip="2001:db8::1", user_agent="tests")
 
 
@@ -130,7 +140,9 @@ def test_a_new_password_at_two_devices_at_once_leaves_one_of_them(app):
         body = PasswordIn(old_password=PASSWORD, new_password=password)
         return identity.change_password(device.user_id, device.session_id, body)
 
-    at_once(app, lambda: change(devices[0], "first new phrase"), lambda: change(devices[1], "other new phrase"))
+    outcomes = at_once(
+        app, lambda: change(devices[0], "first new phrase"), lambda: change(devices[1], "other new phrase")
+    )
 
     works = []
     for password in (PASSWORD, "first new phrase", "other new phrase"):
@@ -139,6 +151,28 @@ def test_a_new_password_at_two_devices_at_once_leaves_one_of_them(app):
         except AppError:
             continue
     assert len(works) == 1
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [WrongPasswordError]
+    left = [device for device in devices if count(DeviceSession, DeviceSession.id == device.session_id, ALIVE)]
+    assert len(left) == 1
+
+
+def test_a_log_in_that_a_new_password_overtakes_is_refused(app, monkeypatch):
+    alice = actor(register("alice"))
+    body = PasswordIn(old_password=PASSWORD, new_password="another passphrase")
+    verify = PasswordHasher.verify
+    overtaken = threading.Event()
+
+    def slow(self, stored, password):
+        result = verify(self, stored, password)
+        if not overtaken.is_set():
+            overtaken.set()
+            identity.change_password(alice.user_id, alice.session_id, body)
+        return result
+
+    monkeypatch.setattr(PasswordHasher, "verify", slow)
+
+    with pytest.raises(BadCredentialsError):
+        login("alice")
 
 
 @pytest.mark.parametrize("name", ["Ünal", "ÜNAL", "ünal", "U\u0308nal"])
