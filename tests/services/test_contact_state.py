@@ -4,7 +4,10 @@ import random
 import threading
 from contextlib import suppress
 
+from sqlalchemy import event
+
 from imapp.errors import AppError
+from imapp.extensions import db
 from imapp.schemas.contacts import ContactIn, ContactRequestIn, ContactRequestsQuery, ContactsQuery
 from imapp.services import blocks, contact_requests, contact_state, contacts
 from tests.support.people import create_users
@@ -115,6 +118,26 @@ def test_a_page_holds_the_oldest_versions_of_all_kinds(app):
         ("contact_request", dave),
         ("block", dave),
     ]
+
+
+def test_what_is_committed_between_two_statements_of_a_page_is_for_the_next(app):
+    alice, bob = create_users("alice", "bob")
+    contact_requests.send(alice, ContactRequestIn(user_id=bob))
+    contact_requests.send(bob, ContactRequestIn(user_id=alice))
+    replica = Replica(alice)
+
+    changes = iter([True])
+
+    def interfere(_connection, _cursor, statement, *_rest):
+        if "FROM contacts" in statement and next(changes, False):
+            contacts.set_remark(alice, bob, ContactIn(remark="Bobby"))
+            blocks.block(alice, bob)
+
+    event.listen(db.engine, "after_cursor_execute", interfere)
+    replica.catch_up(limit=100)
+
+    assert replica.items == fresh(alice)
+    assert replica.items["contact", bob]["remark"] == "Bobby"
 
 
 def test_who_reads_while_others_write_skips_nothing(app):
