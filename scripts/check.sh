@@ -34,7 +34,7 @@ same() {
 
 mapfile -t shell_files < <(git ls-files '*.sh' .ci/run)
 
-check "format" ruff format --check --quiet .
+check "format" ruff format --check --output-format concise .
 check "lint" ruff check --quiet .
 check "types" mypy
 check "imports" lint-imports --no-cache

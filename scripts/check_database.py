@@ -38,11 +38,7 @@ def _read(file: Path) -> list[tuple[str, str]]:
 
 def current_revision(url: str) -> str | None:
     """Ask the database for its revision; None for a database without tables. Raises DatabaseError."""
-    return (
-        _sqlite_revision(url.removeprefix("sqlite:///"))
-        if url.startswith("sqlite")
-        else _server_revision(url)
-    )
+    return _sqlite_revision(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else _server_revision(url)
 
 
 def _sqlite_revision(file: str) -> str | None:
@@ -82,9 +78,7 @@ def main() -> int:
     if current == newest:
         return UP_TO_DATE
     if current and current not in known:
-        raise DatabaseError(
-            f"The database is at revision {current}, which this version does not know: is it newer?"
-        )
+        raise DatabaseError(f"The database is at revision {current}, which this version does not know: is it newer?")
     return NEEDS_UPGRADE
 
 
