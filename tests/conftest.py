@@ -10,6 +10,14 @@ from tests.support.mariadb import MariaDb
 from tests.support.server import Server
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """What starts the server is slow: scripts/check.sh leaves it out."""
+    for item in items:
+        if not {"server", "start_server"}.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory):
     """A private MariaDB server for the whole run."""
@@ -79,20 +87,27 @@ def client(app):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def server(tmp_path_factory, sqlite_template):
     """A node on SQLite, for tests that leave it running."""
-    server = Server(tmp_path_factory.mktemp("server"))
+    folder = tmp_path_factory.mktemp("server")
+    apps.copy_of(sqlite_template, folder / "data")
+    server = Server(folder)
     yield server
     server.stop()
 
 
 @pytest.fixture
-def start_server(tmp_path):
-    """`start_server(**environ)`: a node for one test, on a database of its own."""
+def start_server(tmp_path, sqlite_template):
+    """`start_server(**environ)`: a node for one test, on a database of its own (without DATABASE_URL: SQLite)."""
     started = []
 
     def start(**environ: str) -> Server:
-        started.append(Server(tmp_path / f"node{len(started) + 1}", **environ))
+        folder = tmp_path / f"node{len(started) + 1}"
+        if "DATABASE_URL" in environ:
+            apps.migrate(environ["DATABASE_URL"], tmp_path)
+        else:
+            apps.copy_of(sqlite_template, folder / "data")
+        started.append(Server(folder, **environ))
         return started[-1]
 
     yield start
