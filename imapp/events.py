@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from imapp.schemas.base import Moment, Out
 from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
+from imapp.schemas.groups import GroupOut, JoinRequestOut, Role
 from imapp.schemas.messages import MessageOut
 
 
@@ -186,6 +187,73 @@ class UserUnblocked(Event):
 
     name = "user_unblocked"
     block: BlockOut
+
+
+class GroupCreated(ConversationEvent):
+    """A group was created; to its first members."""
+
+    name = "group_created"
+    actor_id: int
+    group: GroupOut
+
+
+class GroupUpdated(ConversationEvent):
+    """Settings of a group, or its owner, were changed; the group as it is now."""
+
+    name = "group_updated"
+    actor_id: int
+    group: GroupOut
+
+
+class GroupDissolved(ConversationEvent):
+    """A group was dissolved: its history stays, nobody writes any more."""
+
+    name = "group_dissolved"
+    actor_id: int
+    group: GroupOut
+
+
+class MembersAdded(ConversationEvent):
+    """Users have become members; to the group, the new members included."""
+
+    name = "members_added"
+    actor_id: int
+    user_ids: list[int]
+    member_count: int
+
+
+class MemberRemoved(ConversationEvent):
+    """A member left or was removed; to the group and to the one who is no longer in it."""
+
+    name = "member_removed"
+    actor_id: int
+    user_id: int
+    reason: Literal["left", "kicked"]
+    member_count: int
+
+
+class MemberUpdated(ConversationEvent):
+    """A member's role changed, or until when the member may only read."""
+
+    name = "member_updated"
+    actor_id: int
+    user_id: int
+    role: Role
+    muted_until: Moment | None
+
+
+class JoinRequestCreated(Event):
+    """Somebody asked to join a group, or was proposed; to the user, the owner and the admins."""
+
+    name = "join_request_created"
+    request: JoinRequestOut
+
+
+class JoinRequestUpdated(Event):
+    """A request to join was accepted, rejected or cancelled; to the user, the owner and the admins."""
+
+    name = "join_request_updated"
+    request: JoinRequestOut
 
 
 #: A JSON object of an event, as stored in the log of changes.

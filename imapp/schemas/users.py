@@ -28,7 +28,10 @@ Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])
 #: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
-Nickname = Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=50), AfterValidator(_one_line)]
+#: One line of text, without blanks around it.
+OneLine = Annotated[Text, BeforeValidator(_stripped), AfterValidator(_one_line)]
+
+Nickname = Annotated[OneLine, Field(min_length=1, max_length=50)]
 
 #: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
 AvatarUrl = Annotated[Text, Field(max_length=500, pattern=r"^(https?://[^\s/]|/[^\s/\\])\S*$")]

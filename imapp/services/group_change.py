@@ -1,0 +1,250 @@
+"""One change of a group: its conversation locked, everything in one transaction, the pushes after the commit.
+
+Every change takes a number and shows as a line in the timeline. Rooms follow the rows: who is removed leaves the
+room before the commit, so that nothing written later reaches him; who is added enters after it and is told then.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from imapp.cluster import bus
+from imapp.database import atomic
+from imapp.errors import GroupDissolvedError, GroupFullError, NotAMemberError, NotFoundError, RoleRequiredError
+from imapp.events import ConversationEvent, Event, MemberRemoved, MembersAdded
+from imapp.extensions import db
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.groups import Group, JoinRequest
+from imapp.schemas.base import now
+from imapp.schemas.groups import GroupOut
+from imapp.services import own_state, timeline
+from imapp.services.rights import ADMINS
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+#: Who may do something to whom: the higher to the lower.
+RANKS = {"member": 0, "admin": 1, "owner": 2}
+
+
+class GroupChange:
+    """A group whose conversation is locked, who changes it, and what is to be pushed after the commit."""
+
+    def __init__(self, session: Session, actor_id: int, conversation: Conversation, group: Group) -> None:
+        self.session = session
+        self.actor_id = actor_id
+        self.conversation = conversation
+        self.group = group
+        self.entered: list[int] = []
+        self.left: list[int] = []
+        self._pushes: list[tuple[Event, list[str]]] = []
+
+    # -- who may ------------------------------------------------------------------------------------------------
+
+    def find_member(self, user_id: int) -> ConversationMember | None:
+        """The row of a present member."""
+        member = self.session.get(ConversationMember, (self.group.id, user_id))
+        return None if member is None or member.left_at is not None else member
+
+    def require_actor(self) -> ConversationMember:
+        """The actor's row; raises NotAMemberError."""
+        actor = self.find_member(self.actor_id)
+        if actor is None:
+            raise NotAMemberError("You are not a member of this group.")
+        return actor
+
+    def require_alive(self) -> None:
+        """Raises GroupDissolvedError."""
+        if self.group.dissolved_at is not None:
+            raise GroupDissolvedError
+
+    def require_admin(self) -> ConversationMember:
+        """The actor's row, owner's or admin's, in a group that lives; raises NotAMemberError, RoleRequiredError."""
+        actor = self.require_actor()
+        if actor.role not in ADMINS:
+            raise RoleRequiredError
+        self.require_alive()
+        return actor
+
+    def require_owner(self) -> ConversationMember:
+        """The actor's row, the owner's, in a group that lives; raises NotAMemberError, RoleRequiredError."""
+        actor = self.require_actor()
+        if actor.role != "owner":
+            raise RoleRequiredError
+        self.require_alive()
+        return actor
+
+    def require_target(self, user_id: int) -> ConversationMember:
+        """Another member's row; raises NotFoundError."""
+        target = self.find_member(user_id)
+        if target is None:
+            raise NotFoundError("This user is not a member of the group.")
+        return target
+
+    def require_below(self, user_id: int) -> ConversationMember:
+        """A member whom the actor outranks; raises as `require_admin`, NotFoundError."""
+        actor, target = self.require_admin(), self.require_target(user_id)
+        if RANKS[actor.role] <= RANKS[target.role]:
+            raise RoleRequiredError
+        return target
+
+    # -- what changes -------------------------------------------------------------------------------------------
+
+    def enrol(self, user_ids: Iterable[int]) -> list[int]:
+        """Make users members, without saying so; gives those who were not yet. Raises GroupFullError.
+
+        They have read everything, the line that tells of them included.
+        """
+        known = {row.user_id: row for row in self.session.scalars(self._rows_of(user_ids))}
+        added = sorted(id_ for id_ in set(user_ids) if id_ not in known or known[id_].left_at is not None)
+        if self.group.member_count + len(added) > self.group.member_limit:
+            raise GroupFullError
+        if added:
+            self._insert(added, known)
+            self._settle_requests(added)
+            self.group.member_count += len(added)
+            self.entered += added
+        return added
+
+    def _rows_of(self, user_ids: Iterable[int]) -> Any:
+        wanted = ConversationMember.user_id.in_(user_ids)
+        return select(ConversationMember).where(ConversationMember.conversation_id == self.group.id, wanted)
+
+    def _insert(self, added: list[int], known: dict[int, ConversationMember]) -> None:
+        versions = own_state.next_versions(self.session, added)
+        values = {"role": "member", "joined_at": now(), "left_at": None, "hidden_seq": None}
+        values["read_seq"] = self.conversation.last_seq + 1
+        new = [
+            {"conversation_id": self.group.id, "user_id": id_, "version": versions[id_], **values}
+            for id_ in added
+            if id_ not in known
+        ]
+        if new:
+            self.session.execute(insert(ConversationMember), new)
+        for id_ in set(added) & set(known):
+            for name, value in {**values, "version": versions[id_]}.items():
+                setattr(known[id_], name, value)
+
+    def _settle_requests(self, added: list[int]) -> None:
+        """Who is a member asks no longer."""
+        of_them = (JoinRequest.group_id == self.group.id, JoinRequest.user_id.in_(added))
+        self.session.execute(
+            update(JoinRequest)
+            .where(*of_them, JoinRequest.status == "pending")
+            .values(status="accepted", handled_at=now(), handled_by=self.actor_id)
+        )
+
+    def add(self, user_ids: Iterable[int]) -> list[int]:
+        """Make users members and say so; gives those who were not yet. Raises GroupFullError."""
+        added = self.enrol(user_ids)
+        if added:
+            event = MembersAdded(
+                conversation_id=self.group.id,
+                actor_id=self.actor_id,
+                user_ids=added,
+                member_count=self.group.member_count,
+            )
+            self.record(event, added)
+            self.line("members_added", user_ids=added)
+        return added
+
+    def remove(self, member: ConversationMember, reason: Literal["left", "kicked"]) -> None:
+        """End a membership and say so; the room is left at once."""
+        member.left_at, member.role = now(), "member"
+        self.touch(member)
+        self.group.member_count -= 1
+        self.left.append(member.user_id)
+        bus.leave(member.user_id, bus.conversation_room(self.group.id))
+        event = MemberRemoved(
+            conversation_id=self.group.id,
+            actor_id=self.actor_id,
+            user_id=member.user_id,
+            reason=reason,
+            member_count=self.group.member_count,
+        )
+        self.record(event, [member.user_id])
+        self.line("member_removed", user_id=member.user_id, reason=reason)
+
+    def touch(self, *members: ConversationMember) -> None:
+        """Give rows new versions, so that `sync` tells their users' devices."""
+        versions = own_state.next_versions(self.session, [member.user_id for member in members])
+        for member in members:
+            member.version = versions[member.user_id]
+
+    # -- what is told -------------------------------------------------------------------------------------------
+
+    def record(self, event: ConversationEvent, user_ids: Iterable[int] = ()) -> None:
+        """Number a change; it is pushed to the group and to the devices of `user_ids`."""
+        self._push(timeline.record(self.session, self.conversation, event), user_ids)
+
+    def line(self, event: str, **facts: Any) -> None:
+        """Append a line to the timeline: {"event", "actor_id", ...facts}."""
+        content = {"event": event, "actor_id": self.actor_id, **facts}
+        self._push(timeline.system_line(self.session, self.conversation, self.actor_id, content))
+
+    def tell(self, event: Event, user_ids: Iterable[int]) -> None:
+        """Push what is no part of the conversation to the devices of `user_ids`."""
+        self._pushes.append((event, [bus.user_room(user_id) for user_id in user_ids]))
+
+    def _push(self, event: Event, user_ids: Iterable[int] = ()) -> None:
+        rooms = [bus.conversation_room(self.group.id), *map(bus.user_room, user_ids)]
+        self._pushes.append((event, rooms))
+
+    def publish(self) -> None:
+        """Push everything, in order; after the commit."""
+        room = bus.conversation_room(self.group.id)
+        for user_id in self.entered:
+            bus.enter(user_id, room)
+        for user_id in self.left:  # those too who connected while the commit was under way
+            bus.leave(user_id, room)
+        for event, rooms in self._pushes:
+            bus.publish(event, *rooms)
+
+
+def change_group(
+    fn: Callable[Concatenate[GroupChange, P], T], actor_id: int, group_id: int, *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Run `fn(change, *args)` on the locked group, commit, push. Raises NotFoundError, whatever `fn` raises."""
+    attempts: list[GroupChange] = []
+
+    def run(session: Session) -> T:
+        attempts.append(lock_group(session, actor_id, group_id))
+        return fn(attempts[-1], *args, **kwargs)
+
+    try:
+        answer = atomic(run)
+    except BaseException:
+        _restore(group_id, {user_id for attempt in attempts for user_id in attempt.left})
+        raise
+    attempts[-1].publish()
+    return answer
+
+
+def lock_group(session: Session, actor_id: int, group_id: int) -> GroupChange:
+    """Lock a group until the end of the transaction; raises NotFoundError."""
+    conversation = timeline.lock(session, group_id)
+    group = session.get(Group, group_id)
+    if group is None:
+        raise NotFoundError
+    return GroupChange(session, actor_id, conversation, group)
+
+
+def group_out(group: Group) -> GroupOut:
+    """A group as all members see it."""
+    fields = {column.name: getattr(group, column.name) for column in Group.__table__.columns}
+    return GroupOut(conversation_id=group.id, **fields)
+
+
+def _restore(group_id: int, user_ids: set[int]) -> None:
+    """Let those hear the group again whose removal was not committed."""
+    if not user_ids:
+        return
+    present = select(ConversationMember.user_id).where(
+        ConversationMember.conversation_id == group_id,
+        ConversationMember.user_id.in_(user_ids),
+        ConversationMember.left_at.is_(None),
+    )
+    for user_id in db.session.scalars(present):
+        bus.enter(user_id, bus.conversation_room(group_id))

@@ -1,0 +1,158 @@
+"""Members of a group: the list, adding, joining, leaving, removing, roles, muting."""
+
+from datetime import datetime
+
+from sqlalchemy import select
+
+from imapp.errors import (
+    ForbiddenError,
+    InvalidInputError,
+    JoinNotAllowedError,
+    NotFoundError,
+    OwnerMustTransferError,
+    RoleRequiredError,
+)
+from imapp.extensions import db
+from imapp.models.conversations import ConversationMember
+from imapp.models.groups import Group
+from imapp.models.users import User
+from imapp.schemas.base import Page, now, rfc3339
+from imapp.schemas.groups import JoinAnswer, JoinIn, MemberOut, MembersAnswer, MembersQuery, RoleIn
+from imapp.schemas.users import UserOut
+from imapp.services import join_requests
+from imapp.services.group_change import GroupChange, change_group, group_out
+from imapp.services.groups import record_member, require_addable
+from imapp.services.membership import require_membership
+from imapp.services.rights import ADMINS
+
+
+def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[MemberOut]:
+    """A page of the members, in the order of their ids; raises NotAMemberError, NotFoundError."""
+    require_membership(actor_id, group_id)
+    if db.session.get(Group, group_id) is None:
+        raise NotFoundError
+    wanted = select(ConversationMember, User).join(User, User.id == ConversationMember.user_id)
+    wanted = wanted.where(ConversationMember.conversation_id == group_id, ConversationMember.left_at.is_(None))
+    if query.role is not None:
+        wanted = wanted.where(ConversationMember.role == query.role)
+    wanted = wanted.where(ConversationMember.user_id > (query.cursor or 0)).order_by(ConversationMember.user_id)
+    fresh = {"populate_existing": True}
+    found = db.session.execute(wanted.limit(query.limit + 1), execution_options=fresh).all()
+    items = [_member_out(member, user) for member, user in found[: query.limit]]
+    return Page[MemberOut](items=items, next_cursor=str(items[-1].user_id) if len(found) > query.limit else None)
+
+
+def add(actor_id: int, group_id: int, user_ids: list[int]) -> MembersAnswer:
+    """Add users, or propose them where the actor may not add by himself.
+
+    Raises NotAMemberError, RoleRequiredError, NotFoundError for an unknown user, BlockedError when one of them
+    has blocked the actor, GroupFullError, GroupDissolvedError.
+    """
+    return change_group(_add, actor_id, group_id, set(user_ids))
+
+
+def join(actor_id: int, group_id: int, body: JoinIn) -> JoinAnswer:
+    """Become a member, or ask for it.
+
+    Raises NotFoundError, JoinNotAllowedError, GroupFullError, GroupDissolvedError.
+    """
+    return change_group(_join, actor_id, group_id, body.message)
+
+
+def leave(actor_id: int, group_id: int) -> None:
+    """Leave a group; raises NotAMemberError, and OwnerMustTransferError for the owner of a group that lives."""
+    change_group(_leave, actor_id, group_id)
+
+
+def remove(actor_id: int, group_id: int, user_id: int) -> None:
+    """Remove a member whom the actor outranks; raises RoleRequiredError, NotFoundError. Oneself: as `leave`."""
+    if user_id == actor_id:
+        leave(actor_id, group_id)
+    else:
+        change_group(_kick, actor_id, group_id, user_id)
+
+
+def set_role(actor_id: int, group_id: int, user_id: int, body: RoleIn) -> None:
+    """Make a member an admin or the reverse; raises RoleRequiredError for all but the owner, NotFoundError."""
+    change_group(_set_role, actor_id, group_id, user_id, body.role)
+
+
+def mute(actor_id: int, group_id: int, user_id: int, until: datetime) -> None:
+    """Let a member whom the actor outranks only read until a time; raises RoleRequiredError, NotFoundError."""
+    if until <= now():
+        raise InvalidInputError(fields=[{"field": "until", "message": "must be in the future"}])
+    cut = until.replace(microsecond=until.microsecond // 1000 * 1000)
+    change_group(_mute, actor_id, group_id, user_id, cut)
+
+
+def unmute(actor_id: int, group_id: int, user_id: int) -> None:
+    """Let a member write again; raises RoleRequiredError, NotFoundError."""
+    change_group(_mute, actor_id, group_id, user_id, None)
+
+
+def _member_out(member: ConversationMember, user: User) -> MemberOut:
+    return MemberOut.model_validate(
+        {
+            "user_id": member.user_id,
+            "user": UserOut.model_validate(user),
+            "role": member.role,
+            "muted_until": member.muted_until,
+            "joined_at": member.joined_at,
+        }
+    )
+
+
+def _add(change: GroupChange, user_ids: set[int]) -> MembersAnswer:
+    actor = change.require_actor()
+    change.require_alive()
+    may_add = actor.role in ADMINS or change.group.join_policy == "open"
+    if not may_add and change.group.join_policy == "invitation":
+        raise RoleRequiredError("Only owner and admins may add members to this group.")
+    require_addable(change.session, change.actor_id, user_ids)
+    added = change.add(user_ids) if may_add else []
+    requested = [] if may_add else join_requests.propose(change, user_ids)
+    return MembersAnswer(added=added, requested=requested, member_count=change.group.member_count)
+
+
+def _join(change: GroupChange, message: str) -> JoinAnswer:
+    change.require_alive()
+    is_member = change.find_member(change.actor_id) is not None
+    if not is_member and change.group.join_policy == "invitation":
+        raise JoinNotAllowedError
+    if not is_member and change.group.join_policy == "approval":
+        return JoinAnswer(status="pending", request=join_requests.ask(change, message))
+    change.add([change.actor_id])
+    return JoinAnswer(status="member", group=group_out(change.group))
+
+
+def _leave(change: GroupChange) -> None:
+    actor = change.require_actor()
+    if actor.role == "owner" and change.group.dissolved_at is None:
+        raise OwnerMustTransferError
+    change.remove(actor, "left")
+
+
+def _kick(change: GroupChange, user_id: int) -> None:
+    change.remove(change.require_below(user_id), "kicked")
+
+
+def _set_role(change: GroupChange, user_id: int, role: str) -> None:
+    owner, member = change.require_owner(), change.require_target(user_id)
+    if member is owner:
+        raise ForbiddenError("Transfer the ownership instead.")
+    if member.role != role:
+        member.role = role
+        _tell(change, member, role=role)
+
+
+def _mute(change: GroupChange, user_id: int, until: datetime | None) -> None:
+    member = change.require_below(user_id)
+    if member.muted_until != until:
+        member.muted_until = until
+        _tell(change, member, muted_until=None if until is None else rfc3339(until))
+
+
+def _tell(change: GroupChange, member: ConversationMember, **facts: str | None) -> None:
+    change.touch(member)
+    record_member(change, member)
+    change.line("member_updated", user_id=member.user_id, **facts)

@@ -1,0 +1,167 @@
+"""Groups: creating, reading, settings, transfer of ownership, dissolving."""
+
+from typing import Any
+
+from sqlalchemy import exists, select, update
+from sqlalchemy.orm import Session
+
+from imapp.database import atomic
+from imapp.errors import BlockedError, GroupFullError, InvalidInputError, NotFoundError
+from imapp.events import GroupCreated, GroupDissolved, GroupUpdated, MemberUpdated
+from imapp.extensions import db, settings
+from imapp.models.contacts import Block
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.groups import Group
+from imapp.models.users import User
+from imapp.schemas.base import now
+from imapp.schemas.groups import GroupIn, GroupOut, GroupPatch, GroupView
+from imapp.services import join_requests
+from imapp.services.group_change import GroupChange, change_group, group_out
+
+#: How many of a new group's members its first line names; the list of members has them all.
+_NAMED_MEMBERS = 20
+
+
+def create(actor_id: int, body: GroupIn) -> GroupOut:
+    """Make a group that the actor owns.
+
+    Raises NotFoundError for an unknown user, BlockedError when one of them has blocked the actor, GroupFullError,
+    InvalidInputError for a limit beyond the server's.
+    """
+    _check_limit(body.member_limit)
+    change = atomic(_create, actor_id, body)
+    change.publish()
+    return group_out(change.group)
+
+
+def get(actor_id: int, group_id: int) -> GroupView:
+    """A group; who is not a member sees its card, unless one gets in by invitation only. Raises NotFoundError."""
+    key = (group_id, actor_id)
+    group = db.session.get(Group, group_id, populate_existing=True)
+    member = db.session.get(ConversationMember, key, populate_existing=True)
+    if group is None:
+        raise NotFoundError
+    shown = group_out(group).model_dump()
+    if member is not None and member.left_at is None:
+        return GroupView(**shown, my_role=member.role, my_muted_until=member.muted_until)
+    if group.join_policy == "invitation" or group.dissolved_at is not None:
+        raise NotFoundError
+    return GroupView(**{**shown, "announcement": ""}, my_role=None, my_muted_until=None)
+
+
+def update_settings(actor_id: int, group_id: int, body: GroupPatch) -> GroupOut:
+    """Change settings; raises NotAMemberError, RoleRequiredError, GroupDissolvedError, InvalidInputError."""
+    wanted = body.model_dump(exclude_unset=True)
+    _check_limit(wanted.get("member_limit"))
+    return change_group(_update, actor_id, group_id, wanted)
+
+
+def transfer(actor_id: int, group_id: int, user_id: int) -> GroupOut:
+    """Give the group to another member; who gave it stays as an admin. Raises NotFoundError, RoleRequiredError."""
+    return change_group(_transfer, actor_id, group_id, user_id)
+
+
+def dissolve(actor_id: int, group_id: int) -> GroupOut:
+    """End a group; its members keep its history. Raises RoleRequiredError, GroupDissolvedError."""
+    return change_group(_dissolve, actor_id, group_id)
+
+
+def require_addable(session: Session, actor_id: int, user_ids: set[int]) -> None:
+    """Let pass users who exist and have not blocked the actor; raises NotFoundError, BlockedError."""
+    found = session.scalars(select(User.id).where(User.id.in_(user_ids), User.disabled_at.is_(None)))
+    if len(found.all()) < len(user_ids):
+        raise NotFoundError("There is no such user.")
+    refusing = exists().where(Block.user_id.in_(user_ids), Block.blocked_id == actor_id, Block.removed_at.is_(None))
+    if session.scalar(select(refusing)):
+        raise BlockedError
+
+
+def _check_limit(wanted: int | None) -> None:
+    if wanted is not None and wanted > settings.group_member_limit:
+        raise _limit_error(f"This server allows {settings.group_member_limit} members.")
+
+
+def _limit_error(message: str) -> InvalidInputError:
+    return InvalidInputError(fields=[{"field": "member_limit", "message": message}])
+
+
+def _create(session: Session, actor_id: int, body: GroupIn) -> GroupChange:
+    others = set(body.member_ids) - {actor_id}
+    limit = body.member_limit or settings.group_member_limit
+    if len(others) >= limit:
+        raise GroupFullError
+    require_addable(session, actor_id, others)
+    change = GroupChange(session, actor_id, *_insert(session, actor_id, body, limit))
+    members = change.enrol({actor_id, *others})
+    session.execute(
+        update(ConversationMember)
+        .where(ConversationMember.conversation_id == change.group.id, ConversationMember.user_id == actor_id)
+        .values(role="owner")
+    )
+    event = GroupCreated(conversation_id=change.group.id, actor_id=actor_id, group=group_out(change.group))
+    change.record(event, members)
+    named = [user_id for user_id in members if user_id != actor_id][:_NAMED_MEMBERS]
+    change.line("group_created", name=body.name, user_ids=named, member_count=len(members))
+    return change
+
+
+def _insert(session: Session, actor_id: int, body: GroupIn, limit: int) -> tuple[Conversation, Group]:
+    moment = now()
+    conversation = Conversation(type="group", last_seq=0, last_change=0, active_at=moment, created_at=moment)
+    session.add(conversation)
+    session.flush()
+    numbers = {"id": conversation.id, "owner_id": actor_id, "member_count": 0, "member_limit": limit}
+    chosen = body.model_dump(exclude={"member_ids", "member_limit"})
+    group = Group(**numbers, **chosen, is_muted_all=False, dissolved_at=None, created_at=moment)
+    session.add(group)
+    session.flush()
+    return conversation, group
+
+
+def _update(change: GroupChange, wanted: dict[str, Any]) -> GroupOut:
+    change.require_admin()
+    group = change.group
+    if wanted.get("member_limit", group.member_count) < group.member_count:
+        raise _limit_error(f"The group has {group.member_count} members.")
+    changed = {name: value for name, value in wanted.items() if getattr(group, name) != value}
+    for name, value in changed.items():
+        setattr(group, name, value)
+    if changed:
+        _tell_update(change, changes=changed)
+    return group_out(group)
+
+
+def _tell_update(change: GroupChange, **facts: Any) -> None:
+    shown = group_out(change.group)
+    change.record(GroupUpdated(conversation_id=shown.id, actor_id=change.actor_id, group=shown))
+    change.line("group_updated", **facts)
+
+
+def _transfer(change: GroupChange, user_id: int) -> GroupOut:
+    owner, heir = change.require_owner(), change.require_target(user_id)
+    if heir is owner:
+        return group_out(change.group)
+    owner.role, heir.role = "admin", "owner"
+    heir.muted_until = None
+    change.group.owner_id = user_id
+    change.touch(owner, heir)
+    for member in (owner, heir):
+        record_member(change, member)
+    _tell_update(change, changes={"owner_id": user_id})
+    return group_out(change.group)
+
+
+def record_member(change: GroupChange, member: ConversationMember) -> None:
+    """Number and push what a member is now. Part of a change."""
+    facts = {"user_id": member.user_id, "role": member.role, "muted_until": member.muted_until}
+    change.record(MemberUpdated(conversation_id=change.group.id, actor_id=change.actor_id, **facts))
+
+
+def _dissolve(change: GroupChange) -> GroupOut:
+    change.require_owner()
+    change.group.dissolved_at = now()
+    join_requests.cancel_all(change)
+    shown = group_out(change.group)
+    change.record(GroupDissolved(conversation_id=shown.id, actor_id=change.actor_id, group=shown))
+    change.line("group_dissolved")
+    return shown

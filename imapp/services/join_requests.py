@@ -1,0 +1,195 @@
+"""Requests to join a group by approval: ask, propose, list, accept, reject, cancel.
+
+There is one row for each user and group, used again when somebody asks again. They are no part of the
+conversation: the user, the owner and the admins are told, nobody else.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import Session
+
+from imapp.errors import NotFoundError, RequestHandledError, RoleRequiredError
+from imapp.events import JoinRequestCreated, JoinRequestUpdated
+from imapp.extensions import db
+from imapp.models.conversations import ConversationMember
+from imapp.models.groups import Group, JoinRequest
+from imapp.models.users import User
+from imapp.schemas.base import Page, now
+from imapp.schemas.groups import JoinRequestOut, JoinRequestsQuery, JoinRequestStatus
+from imapp.schemas.users import UserOut
+from imapp.services.group_change import GroupChange, change_group
+from imapp.services.membership import require_membership
+from imapp.services.rights import ADMINS
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def list_requests(actor_id: int, group_id: int, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
+    """A page of a group's requests, oldest first; raises NotAMemberError, RoleRequiredError."""
+    if require_membership(actor_id, group_id).role not in ADMINS:
+        raise RoleRequiredError
+    return _page(_requests().where(JoinRequest.group_id == group_id), JoinRequest.user_id, query)
+
+
+def list_mine(actor_id: int, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
+    """A page of the actor's own requests, oldest first."""
+    return _page(_requests().where(JoinRequest.user_id == actor_id), JoinRequest.group_id, query)
+
+
+def accept(actor_id: int, group_id: int, user_id: int) -> JoinRequestOut:
+    """Let a user in; raises NotAMemberError, RoleRequiredError, NotFoundError, RequestHandledError, GroupFullError."""
+    return change_group(_accept, actor_id, group_id, user_id)
+
+
+def reject(actor_id: int, group_id: int, user_id: int) -> JoinRequestOut:
+    """Refuse a user; raises NotAMemberError, RoleRequiredError, NotFoundError, RequestHandledError."""
+    return change_group(_reject, actor_id, group_id, user_id)
+
+
+def cancel(actor_id: int, group_id: int) -> JoinRequestOut:
+    """Take one's own request back; raises NotFoundError, RequestHandledError."""
+    return change_group(_cancel, actor_id, group_id)
+
+
+def ask(change: GroupChange, message: str) -> JoinRequestOut:
+    """Ask for the actor; a request that waits stands as it is. Part of a change."""
+    waiting = _find(change, change.actor_id)
+    if waiting is not None and waiting.status == "pending":
+        return _out(change.session, waiting, change.group)
+    return _open(change, change.actor_id, None, message)
+
+
+def propose(change: GroupChange, user_ids: set[int]) -> list[int]:
+    """Ask for users who are not members and for whom nobody asks yet; gives them. Part of a change."""
+    proposed = [user_id for user_id in sorted(user_ids) if _is_askable(change, user_id)]
+    for user_id in proposed:
+        _open(change, user_id, change.actor_id, "")
+    return proposed
+
+
+def cancel_all(change: GroupChange) -> None:
+    """Nobody waits for a group that is no more. Part of a change."""
+    waiting = select(JoinRequest).where(JoinRequest.group_id == change.group.id, JoinRequest.status == "pending")
+    for request in change.session.scalars(waiting).all():
+        _settle(change, request, "cancelled")
+
+
+def _is_askable(change: GroupChange, user_id: int) -> bool:
+    request = _find(change, user_id)
+    is_waiting = request is not None and request.status == "pending"
+    return not is_waiting and change.find_member(user_id) is None
+
+
+def _open(change: GroupChange, user_id: int, inviter_id: int | None, message: str) -> JoinRequestOut:
+    request = change.session.merge(
+        JoinRequest(
+            group_id=change.group.id,
+            user_id=user_id,
+            inviter_id=inviter_id,
+            message=message,
+            status="pending",
+            created_at=now(),
+            handled_at=None,
+            handled_by=None,
+        )
+    )
+    shown = _out(change.session, request, change.group)
+    change.tell(JoinRequestCreated(request=shown), _concerned(change, user_id))
+    return shown
+
+
+def _accept(change: GroupChange, user_id: int) -> JoinRequestOut:
+    change.require_admin()
+    request = _require_pending(change, user_id)
+    shown = _settle(change, request, "accepted")
+    change.add([user_id])
+    return shown
+
+
+def _reject(change: GroupChange, user_id: int) -> JoinRequestOut:
+    change.require_admin()
+    return _settle(change, _require_pending(change, user_id), "rejected")
+
+
+def _cancel(change: GroupChange) -> JoinRequestOut:
+    return _settle(change, _require_pending(change, change.actor_id), "cancelled")
+
+
+def _settle(change: GroupChange, request: JoinRequest, status: JoinRequestStatus) -> JoinRequestOut:
+    request.status, request.handled_at, request.handled_by = status, now(), change.actor_id
+    change.session.flush()
+    shown = _out(change.session, request, change.group)
+    change.tell(JoinRequestUpdated(request=shown), _concerned(change, request.user_id))
+    return shown
+
+
+def _require_pending(change: GroupChange, user_id: int) -> JoinRequest:
+    request = _find(change, user_id)
+    if request is None:
+        raise NotFoundError("There is no such request.")
+    if request.status != "pending":
+        raise RequestHandledError
+    return request
+
+
+def _find(change: GroupChange, user_id: int) -> JoinRequest | None:
+    return change.session.get(JoinRequest, (change.group.id, user_id))
+
+
+def _concerned(change: GroupChange, user_id: int) -> list[int]:
+    """The user, the owner and the admins."""
+    admins = select(ConversationMember.user_id).where(
+        ConversationMember.conversation_id == change.group.id,
+        ConversationMember.left_at.is_(None),
+        ConversationMember.role.in_(ADMINS),
+    )
+    return sorted({user_id, *change.session.scalars(admins)})
+
+
+def _requests() -> Select[Any]:
+    joined = select(JoinRequest, Group, User).join(Group, Group.id == JoinRequest.group_id)
+    return joined.join(User, User.id == JoinRequest.user_id).execution_options(populate_existing=True)
+
+
+def _page(wanted: Select[Any], tie: Any, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
+    """Oldest first; `tie` orders those of the same millisecond."""
+    wanted = wanted.where(JoinRequest.status == query.status)
+    if query.cursor is not None:
+        moment, last = _read_cursor(query.cursor)
+        same = and_(JoinRequest.created_at == moment, tie > last)
+        wanted = wanted.where(or_(JoinRequest.created_at > moment, same))
+    found = db.session.execute(wanted.order_by(JoinRequest.created_at, tie).limit(query.limit + 1)).all()
+    items = [_represent(*row) for row in found[: query.limit]]
+    is_last = len(found) <= query.limit
+    cursor = None if is_last else _write_cursor(found[query.limit - 1][0], tie.key)
+    return Page[JoinRequestOut](items=items, next_cursor=cursor)
+
+
+def _write_cursor(request: JoinRequest, tie: str) -> str:
+    return f"{(request.created_at - _EPOCH) // timedelta(milliseconds=1)}-{getattr(request, tie)}"
+
+
+def _read_cursor(cursor: str) -> tuple[datetime, int]:
+    milliseconds, _, tie = cursor.partition("-")
+    return _EPOCH + timedelta(milliseconds=int(milliseconds)), int(tie)
+
+
+def _out(session: Session, request: JoinRequest, group: Group) -> JoinRequestOut:
+    return _represent(request, group, session.get_one(User, request.user_id))
+
+
+def _represent(request: JoinRequest, group: Group, user: User) -> JoinRequestOut:
+    return JoinRequestOut(
+        group_id=group.id,
+        group_name=group.name,
+        user_id=user.id,
+        user=UserOut.model_validate(user),
+        inviter_id=request.inviter_id,
+        message=request.message,
+        status=cast(JoinRequestStatus, request.status),
+        created_at=request.created_at,
+        handled_at=request.handled_at,
+        handled_by=request.handled_by,
+    )
