@@ -5,6 +5,8 @@ import { explain } from './strings.js';
 
 /** Messages of one page of history. */
 const PAGE = 50;
+/** Members whose names are asked for at once. */
+const MEMBERS = 100;
 /** Milliseconds between two signs that the user is writing. */
 const TYPING_EVERY = 3_000;
 
@@ -16,7 +18,15 @@ export function createActions({ store, api, command, sync, outbox, show }) {
   async function open(id) {
     const conversation = store.state.conversations[id];
     store.dispatch({ type: 'opened', id: conversation ? id : null });
-    if (conversation && !store.state.timelines[id]) await loadHistory(id);
+    if (!conversation || store.state.timelines[id]) return;
+    await loadHistory(id);
+    if (conversation.type === 'group') await loadMembers(id);
+  }
+
+  /** The names of a group's members: all that fit on one page, the others when they say something. */
+  async function loadMembers(id) {
+    const { items } = await api.get(`/api/groups/${id}/members`, { limit: MEMBERS });
+    store.dispatch({ type: 'users_loaded', users: items.map(({ user }) => user) });
   }
 
   async function loadHistory(id) {

@@ -37,7 +37,7 @@ export function createConnection(session, on) {
     if (reason === 'io server disconnect') later(PAUSE);
   });
   socket.onAny((name, payload) => (OWN[name] ?? on.event)(name, payload));
-  addEventListener('online', () => wanted() && reconnect());
+  addEventListener('online', () => wanted() && !socket.connected && reconnect());
 
   const OWN = {
     token_expiring: () => withToken((token) => command('renew_token', { token }), session.refreshNow),

@@ -11,6 +11,7 @@ export function createPeople({ store, api, command }) {
   const asked = new Set();
   const awaited = new Set();
   const timers = new Map();
+  let queue = Promise.resolve();
 
   function forget() {
     asked.clear();
@@ -41,7 +42,7 @@ export function createPeople({ store, api, command }) {
       for (const id of named(state)) {
         if (state.users[id] || asked.has(id)) continue;
         asked.add(id);
-        fetchUser(id);
+        queue = queue.then(() => fetchUser(id)); // one at a time: a large group is not a burst of requests
       }
     },
 

@@ -48,7 +48,10 @@ const HANDLERS = {
   presence_changed: (state, { user_id, online, last_seen_at }) => ({
     ...state, presence: { ...state.presence, [user_id]: { online, last_seen_at } },
   }),
-  conversation_updated: (state, { conversation }) => putConversation(state, conversation),
+  group_updated: takeGroup,
+  group_dissolved: takeGroup,
+  members_added: takeMemberCount,
+  member_removed: removeMember,
 };
 
 export function patchConversation(state, id, patch) {
@@ -81,6 +84,28 @@ function addMessage(state, message) {
     ...readMark(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
   }));
   return patchTimeline(setTyping(next, id, message.sender_id, false), id, (messages) => merge(messages, [message]));
+}
+
+function takeGroup(state, { conversation_id, group }) {
+  const { name, avatar_url, member_count } = group;
+  return patchConversation(state, conversation_id, () => ({ name, avatar_url, member_count }));
+}
+
+function takeMemberCount(state, { conversation_id, member_count }) {
+  return patchConversation(state, conversation_id, () => ({ member_count }));
+}
+
+function removeMember(state, payload) {
+  return payload.user_id === state.me.id
+    ? dropConversation(state, payload.conversation_id)
+    : takeMemberCount(state, payload);
+}
+
+/** The user is no longer in a conversation. */
+export function dropConversation(state, id) {
+  const { [id]: _conversation, ...conversations } = state.conversations;
+  const { [id]: _timeline, ...timelines } = state.timelines;
+  return { ...state, conversations, timelines };
 }
 
 /** The server has confirmed a message of this device; `last_change` moves by the push or by sync alone. */

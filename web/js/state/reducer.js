@@ -28,12 +28,6 @@ const HANDLERS = {
   noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
   opened: (state, { id }) => (state.open === id ? state : { ...state, open: id }),
   conversations_loaded: (state, { items }) => items.reduce(putConversation, state),
-  conversation_gone: (state, { id }) => ({
-    ...state,
-    conversations: omit(state.conversations, id),
-    timelines: omit(state.timelines, id),
-    open: state.open === id ? null : state.open,
-  }),
   users_loaded: (state, { users }) => ({
     ...state, users: { ...state.users, ...Object.fromEntries(users.map((user) => [user.id, user])) },
   }),
@@ -86,9 +80,4 @@ function applyConversation(state, item) {
     read_seq: Math.max(known.read_seq, item.read_seq ?? 0),
     last_change: Math.max(known.last_change, item.next_change ?? 0),
   }));
-}
-
-function omit(object, key) {
-  const { [key]: _gone, ...rest } = object;
-  return rest;
 }

@@ -63,9 +63,21 @@ export function line(state, message) {
 
 /** What happened, told by the server as {event, ...} and put into words here. */
 export function systemLine(state, { sender_id, content }) {
-  const key = `system_${content.event}`;
-  const names = (content.user_ids ?? []).map((id) => nameOf(state, id)).join(', ');
-  return t(hasText(key) ? key : 'system_other', { ...content, actor: nameOf(state, sender_id), names });
+  const users = concerned(content);
+  const key = `system_${happened(content, users.length === 1 && users[0] === sender_id)}`;
+  const names = users.map((id) => nameOf(state, id)).join(', ');
+  return t(hasText(key) ? key : 'system_other', { actor: nameOf(state, sender_id), names, name: content.name });
+}
+
+function happened({ event, changes }, isAboutActor) {
+  if (isAboutActor && event === 'members_added') return 'member_joined';
+  if (isAboutActor && event === 'member_removed') return 'member_left';
+  return changes && 'name' in changes ? 'group_renamed' : event;
+}
+
+/** The users whom a system line is about. */
+function concerned({ user_ids, user_id }) {
+  return user_id ? [user_id] : user_ids ?? [];
 }
 
 /** Everybody whose name is on the screen; the page must know them. */
@@ -82,5 +94,5 @@ export function named(state) {
 
 function addNamed(ids, { sender_id, content, mentions }) {
   ids.add(sender_id);
-  for (const id of [...(content.user_ids ?? []), ...(mentions ?? [])]) if (id !== 'all') ids.add(id);
+  for (const id of [...concerned(content), ...(mentions ?? [])]) if (id !== 'all') ids.add(id);
 }
