@@ -1,4 +1,4 @@
-"""The product as a user starts it: migrations, then gunicorn, in a process of its own."""
+"""The product as scripts/run.sh starts it, in a process of its own; its database has its tables already."""
 
 import os
 import signal
@@ -27,7 +27,6 @@ class Server:
         }  # fmt: skip
         self.process: subprocess.Popen | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        self.flask("db", "upgrade")
         self.start()
 
     def flask(self, *arguments: str) -> str:

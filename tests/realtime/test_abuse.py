@@ -1,0 +1,195 @@
+"""What broken and hostile clients send: a clear error where the protocol has a place for one, else a closed socket."""
+
+import json
+import time
+
+import pytest
+import websocket
+
+from tests.support.server import Server
+
+
+@pytest.fixture
+def talker(server, device, raw):
+    """An authenticated socket by hand."""
+    socket = raw(server)
+    assert socket.connect({"token": device(server).tokens["access_token"]}).startswith("40")
+    return socket
+
+
+def still_works(socket) -> bool:
+    socket.send('4299["ping_server",{}]')
+    return socket.ack(99)["ok"]
+
+
+def test_an_unknown_command_is_an_error_and_the_connection_goes_on(talker):
+    talker.send('421["no_such_command",{}]')
+
+    assert talker.ack(1)["error"]["code"] == "unknown_command"
+    assert still_works(talker)
+
+
+@pytest.mark.parametrize(
+    "payload", ['"text"', "[]", "1", "{}", '{"client_id":5}', '{"client_id":"a","type":"text","content":"x"}']
+)
+def test_a_payload_that_does_not_fit_is_an_error_with_its_fields(talker, payload):
+    talker.send(f'421["send_message",{payload}]')
+
+    ack = talker.ack(1)
+
+    assert ack["ok"] is False
+    assert ack["error"]["code"] == "invalid_input"
+    assert ack["error"]["errors"]
+    assert still_works(talker)
+
+
+def test_two_arguments_are_an_error(talker):
+    talker.send('421["ping_server",{},{}]')
+
+    assert talker.ack(1)["error"]["code"] == "malformed"
+
+
+def test_binary_where_text_belongs_is_an_error_and_the_connection_goes_on(talker):
+    talker.send('451-7["send_message",{"_placeholder":true,"num":0}]')
+    talker.send_bytes(b"\x00\x01")
+
+    assert talker.ack(7)["error"]["code"] == "binary_not_allowed"
+    assert still_works(talker)
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "4zzz",
+        "42{}",
+        "42[]",
+        '42[{"a":1}]',
+        "42[1]",
+        '421["send_message",{"x":NaN}]',
+        '421["send_message",{"x":Infinity}]',
+        '421["send_message",{"x":"\\ud800"}]',
+        "421[" + "[" * 30_000,
+        '459999999999-["m",{}]',
+        '459-["m",{"_placeholder":true,"num":0}]',
+        "44{}",
+        "7",
+        "abc",
+        "",
+    ],
+    ids=lambda packet: packet[:24] or "empty",
+)
+def test_a_packet_that_breaks_the_protocol_closes_the_connection_at_once(server, talker, packet):
+    before = len(server.log)
+
+    talker.send(packet)
+
+    assert talker.is_closed()
+    assert "Traceback" not in server.log[before:]
+
+
+def test_binary_without_an_event_closes_the_connection(talker):
+    talker.send_bytes(b"\x00" * 100)
+
+    assert talker.is_closed()
+
+
+def test_text_that_is_not_utf8_closes_the_connection(talker):
+    talker.ws.send_frame(websocket.ABNF.create_frame(b"42[\xff\xfe]", websocket.ABNF.OPCODE_BINARY))
+
+    assert talker.is_closed()
+
+
+def test_an_oversize_message_closes_the_connection_without_being_buffered(server, talker):
+    def memory_kb() -> int:
+        with open(f"/proc/{server.worker}/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+    before = memory_kb()
+
+    with pytest.raises((ConnectionError, websocket.WebSocketException, TimeoutError)):
+        talker.send('42["send_message",{"x":"' + "x" * 50_000_000 + '"}]')
+        while True:
+            talker.ws.recv()
+
+    assert memory_kb() - before < 20_000
+
+
+def test_numbers_beyond_64_bits_are_an_error(talker):
+    talker.send('421["mark_read",{"conversation_id":99999999999999999999,"seq":1}]')
+
+    assert talker.ack(1)["error"]["code"] == "invalid_input"
+
+
+def test_nul_is_refused_in_text(server, device):
+    alice, bob = device(server).connect(), device(server)
+
+    for content in ({"text": "a\x00b"}, {"any": {"deep": ["a\x00b"]}}):
+        kind = "text" if "text" in content else "custom"
+        ack = alice.call("send_message", {"to_user_id": bob.id, "client_id": kind, "type": kind, "content": content})
+        assert ack["ok"] is False
+        assert ack["error"]["code"] in {"invalid_input", "malformed"}
+
+
+def test_custom_content_may_not_be_nested_without_end(server, device):
+    alice, bob = device(server).connect(), device(server)
+    content: dict = {}
+    for _ in range(60):
+        content = {"x": content}
+
+    ack = alice.call("send_message", {"to_user_id": bob.id, "client_id": "1", "type": "custom", "content": content})
+
+    assert ack["error"]["code"] == "malformed"
+
+
+def test_deflate_is_not_negotiated(server):
+    ws = websocket.WebSocket()
+    header = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
+
+    ws.connect(server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", header=header)
+
+    assert "sec-websocket-extensions" not in {name.lower() for name in ws.headers}
+    ws.close()
+
+
+def test_a_socket_that_never_says_connect_is_closed(start_server, raw):
+    node = start_server(IM_CONNECT_TIMEOUT_SECONDS="1")
+    socket = raw(node)
+    started = time.monotonic()
+
+    assert socket.is_closed()
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://sub.127.0.0.1"])
+def test_another_sites_page_gets_no_socket(server, raw, origin):
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        raw(server, origin=origin)
+
+    assert refused.value.status_code in {400, 403}
+
+
+def test_our_own_page_gets_a_socket(server, raw):
+    assert raw(server, origin=server.url).open["sid"]
+
+
+def test_a_configured_origin_gets_a_socket(start_server, raw):
+    node = start_server(IM_ALLOWED_ORIGINS="https://chat.example")
+
+    assert raw(node, origin="https://chat.example").open["sid"]
+
+
+def test_a_flood_of_one_user_is_limited_per_user_not_per_socket(start_server, device, raw):
+    node: Server = start_server(IM_RATE_LIMITS="on", IM_RATE_MESSAGES_PER_USER="20/minute")
+    alice, bob = device(node), device(node)
+    sockets = [raw(node) for _ in range(3)]
+    for socket in sockets:
+        assert socket.connect({"token": alice.tokens["access_token"]}).startswith("40")
+
+    for number in range(30):
+        body = {"to_user_id": bob.id, "client_id": f"{number}", "type": "text", "content": {"text": "x"}}
+        sockets[number % 3].send(f"42{number}" + json.dumps(["send_message", body]))
+    acks = [sockets[number % 3].ack(number) for number in range(30)]
+
+    refused = [ack["error"] for ack in acks if not ack["ok"]]
+    assert len(refused) == 10
+    assert all(error["code"] == "rate_limited" and error["retry_after"] > 0 for error in refused)

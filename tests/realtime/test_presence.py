@@ -1,0 +1,62 @@
+"""Who is online, and who is told."""
+
+
+def befriend(alice, bob) -> None:
+    request = alice.post("/api/contact-requests", {"user_id": bob.id})
+    bob.post(f"/api/contact-requests/{request['id']}/accept")
+
+
+def test_a_contact_is_told_when_a_user_comes_and_goes(server, device):
+    alice, bob = device(server, "alice"), device(server, "bob")
+    befriend(alice, bob)
+    alice.connect()
+
+    bob.connect()
+    came = alice.wait_for("presence_changed", lambda p: p["user_id"] == bob.id and p["online"])
+    bob.close()
+    went = alice.wait_for("presence_changed", lambda p: p["user_id"] == bob.id and not p["online"])
+
+    assert came["online"] is True
+    assert went["last_seen_at"].endswith("Z")
+
+
+def test_a_user_is_online_until_the_last_device_goes(server, device):
+    alice = device(server, "alice").connect()
+    bob = device(server, "bob").connect()
+    laptop = bob.other_device().connect()
+
+    bob.close()
+    online = alice.call("get_online_users", {"user_ids": [bob.id, alice.id]})["user_ids"]
+    laptop.close()
+    server_side = alice.call("get_online_users", {"user_ids": [bob.id]})
+
+    assert sorted(online) == sorted([alice.id, bob.id])
+    assert server_side["ok"]
+
+
+def test_without_ids_the_users_whom_one_watches_are_listed(server, device):
+    alice, bob, carol = (device(server, name).connect() for name in ("alice", "bob", "carol"))
+    alice.send("hi", to_user_id=bob.id)
+
+    assert alice.call("get_online_users", {})["user_ids"] == [bob.id]
+    assert carol.call("get_online_users", {})["user_ids"] == []
+
+
+def test_a_blocked_user_sees_nothing(server, device):
+    alice, bob = device(server, "alice").connect(), device(server, "bob").connect()
+    alice.send("hi", to_user_id=bob.id)
+
+    bob.rest("PUT", f"/api/blocks/{alice.id}").raise_for_status()
+
+    assert alice.call("get_online_users", {"user_ids": [bob.id]})["user_ids"] == []
+    assert alice.call("get_online_users", {})["user_ids"] == []
+
+
+def test_the_statistics_count_users_and_connections(server, device):
+    alice = device(server, "alice").connect()
+
+    stats = alice.get("/api/stats/online")
+
+    assert alice.id in stats["user_ids"] or stats["count"] > len(stats["user_ids"])
+    assert stats["node_id"] == "node-1"
+    assert stats["nodes"][0]["connections"] >= 1

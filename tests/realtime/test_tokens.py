@@ -1,0 +1,121 @@
+"""A token on a live connection: warned, renewed, or closed with a code (drills S1, S2)."""
+
+import time
+
+import pytest
+
+from tests.support.device import PASSWORD
+
+
+@pytest.fixture
+def node(start_server):
+    """A node whose tokens live five seconds and are warned of three seconds before."""
+    return start_server(IM_ACCESS_TOKEN_SECONDS="5", IM_TOKEN_EXPIRING_LEAD_SECONDS="3")
+
+
+def test_the_client_is_warned_and_then_closed_with_a_code(node, device):
+    alice = device(node).connect()
+
+    warning = alice.wait_for("token_expiring", timeout=8)
+    ended = alice.wait_for("session_ended", timeout=10)
+
+    assert warning["expires_at"].endswith("Z")
+    assert ended == {"code": "token_expired"}
+    deadline = time.monotonic() + 5
+    while alice.sio.connected and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alice.sio.connected
+
+
+def test_a_client_that_refreshes_over_the_socket_stays(node, device):
+    alice = device(node).connect()
+    alice.wait_for("token_expiring", timeout=8)
+
+    fresh = alice.post("/api/auth/refresh", {"refresh_token": alice.tokens["refresh_token"]})
+    ack = alice.call("renew_token", {"token": fresh["access_token"]})
+    time.sleep(4)
+
+    assert ack["ok"]
+    assert alice.received("session_ended") == []
+    assert alice.call("ping_server", {})["ok"]
+
+
+def test_the_token_of_another_login_does_not_renew(server, device):
+    alice, mallory = device(server).connect(), device(server)
+
+    ack = alice.call("renew_token", {"token": mallory.tokens["access_token"]})
+
+    assert ack["error"]["code"] == "invalid_token"
+
+
+@pytest.mark.parametrize("auth", [None, {}, {"token": None}, {"token": "x"}, {"token": {"a": 1}}, {"token": ""}])
+def test_without_a_good_token_the_connect_is_refused_with_a_code(server, raw, auth):
+    answer = raw(server).connect(auth)
+
+    assert answer.startswith("44")
+    assert '"message"' in answer
+    assert '"code":"invalid_token"' in answer.replace(" ", "")
+
+
+def test_a_token_in_the_query_is_not_looked_at(server, device, raw):
+    alice = device(server)
+    socket = raw(server)
+
+    socket.send("40/?token=" + alice.tokens["access_token"] + ",")
+
+    assert socket.receive().startswith("44")
+
+
+def closes(one) -> bool:
+    deadline = time.monotonic() + 5
+    while one.sio.connected and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not one.sio.connected
+
+
+def test_logging_out_closes_the_sockets_of_this_login_only(server, device):
+    phone = device(server).connect()
+    laptop = phone.other_device().connect()
+
+    phone.post("/api/auth/logout")
+
+    assert phone.wait_for("session_ended") == {"code": "session_revoked"}
+    assert closes(phone)
+    assert laptop.call("ping_server", {})["ok"]
+    laptop.close()
+
+
+def test_revoking_another_login_closes_its_sockets(server, device):
+    phone = device(server).connect()
+    laptop = phone.other_device().connect()
+    sessions = phone.get("/api/sessions")["items"]
+    [other] = [session for session in sessions if not session["current"]]
+
+    answer = phone.rest("DELETE", f"/api/sessions/{other['id']}")
+
+    assert answer.status_code == 204
+    assert closes(laptop)
+    assert phone.call("ping_server", {})["ok"]
+
+
+def test_a_new_password_closes_the_other_logins(server, device):
+    phone = device(server).connect()
+    laptop = phone.other_device().connect()
+
+    phone.rest(
+        "POST", "/api/auth/password", {"old_password": PASSWORD, "new_password": "another fine password"}
+    ).raise_for_status()
+
+    assert closes(laptop)
+    assert phone.call("ping_server", {})["ok"]
+
+
+def test_a_spent_refresh_token_ends_the_session_and_its_sockets(server, device):
+    phone = device(server).connect()
+    spent = phone.tokens["refresh_token"]
+    phone.post("/api/auth/refresh", {"refresh_token": spent})
+
+    answer = phone.rest("POST", "/api/auth/refresh", {"refresh_token": spent})
+
+    assert answer.status_code == 401
+    assert closes(phone)

@@ -1,0 +1,57 @@
+"""A WebSocket that says exactly what a test tells it to: for what official clients never send."""
+
+import json
+
+import websocket
+
+
+class RawSocket:
+    """Engine.IO over one WebSocket, by hand; answers pings."""
+
+    def __init__(self, server, *, origin: str | None = None, timeout: float = 10) -> None:
+        url = server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
+        options = {"origin": origin} if origin else {"suppress_origin": True}
+        self.ws = websocket.create_connection(url, timeout=timeout, **options)
+        self.open = json.loads(self.ws.recv()[1:])
+
+    def connect(self, auth: dict | None) -> str:
+        """Send CONNECT; gives the answer as it came ("40{...}" or "44{...}")."""
+        self.send("40" + (json.dumps(auth) if auth is not None else ""))
+        return self.receive()
+
+    def send(self, text: str) -> None:
+        """Send one packet."""
+        self.ws.send(text)
+
+    def send_bytes(self, data: bytes) -> None:
+        """Send one binary message."""
+        self.ws.send_binary(data)
+
+    def receive(self) -> str:
+        """The next packet that is no ping; "" when the connection is closed."""
+        while True:
+            try:
+                packet = self.ws.recv()
+            except (websocket.WebSocketConnectionClosedException, ConnectionError):
+                return ""
+            if packet != "2":
+                return packet
+            self.ws.send("3")
+
+    def ack(self, packet_id: int) -> dict:
+        """Skip to the ack with this id."""
+        while packet := self.receive():
+            if packet.startswith(f"43{packet_id}["):
+                return json.loads(packet[len(f"43{packet_id}") :])[0]
+        raise AssertionError("closed before the ack came")
+
+    def is_closed(self) -> bool:
+        """Wait for the end; false when something else than events comes or nothing comes in time."""
+        while packet := self.receive():
+            if packet == "1" or packet == "41":
+                continue
+        return True
+
+    def close(self) -> None:
+        """Leave."""
+        self.ws.close()
