@@ -43,8 +43,8 @@ install_npm_packages() {
     fi
 }
 
-scripts/setup.sh --dev
 install_system_packages
+scripts/setup.sh --dev
 install_npm_packages
 
 if (($#)); then

@@ -249,7 +249,7 @@ def nobody() -> tuple[str, ...]:
     """Run as a user who owns nothing: root may write everywhere."""
     if os.geteuid() != 0:
         return ()
-    return ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
+    return (shutil.which("setpriv") or "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
 
 
 @pytest.fixture
@@ -284,3 +284,23 @@ def test_a_missing_system_package_is_named_to_who_cannot_install_it(
 
     assert code == 5
     assert err == "The package python3.11-venv is missing. Install it: sudo apt-get install python3.11-venv\n"
+
+
+def test_the_tests_name_the_programs_that_are_missing(nobody: tuple[str, ...], public_folder: Path) -> None:
+    programs = public_folder / "few-programs"
+    programs.mkdir()
+    for name in ("bash", "dirname", "env", "apt-get"):
+        (programs / name).symlink_to(shutil.which(name) or "/nowhere")
+
+    answer = subprocess.run(
+        [*nobody, "./scripts/test.sh"],
+        check=False,
+        cwd=public_folder,
+        env={"PATH": str(programs)},
+        capture_output=True,
+        text=True,
+    )
+
+    assert answer.returncode == 1
+    assert re.fullmatch(r"The tests need what is not installed: sudo apt-get install [a-z -]*\n", answer.stderr)
+    assert {"chromium", "nodejs", "npm"} <= set(answer.stderr.split())
