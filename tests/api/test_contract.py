@@ -1,8 +1,10 @@
 """What holds for every REST address: strict input, one shape of refusals, headers, nobody in without a token."""
 
 import logging
+import socket
 
 import pytest
+from flask import url_for
 
 from imapp.api.contract import Endpoint, endpoint
 from imapp.schemas.base import Out
@@ -211,6 +213,31 @@ def test_a_bug_is_logged_with_its_traceback_and_answered_without(app, client, ca
     assert "secret" not in answer.text
     assert "RuntimeError: secret detail" in caplog.text
     assert "forged" not in caplog.text
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_word_and_as_one_line(make_app, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    client = make_app(database_url=f"mysql://im:im@127.0.0.1:{port}/im").test_client()
+
+    answer = client.post("/api/auth/login", json={"account": "alice", "password": "x"})
+
+    assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
+    assert answer.headers["Retry-After"] == "2"
+    assert "Traceback" not in caplog.text
+    assert str(port) not in answer.text
+
+
+@pytest.mark.parametrize("path", ["/api/messages/1", "/api/messages/x-1", f"/api/messages/1-{2**63}"])
+def test_what_is_no_message_id_is_no_address(client, path):
+    alice = register(client, "alice")
+
+    assert client.get(path, headers=bearer(alice)).status_code == 404
+
+
+def test_addresses_can_be_built_from_ids(app):
+    with app.test_request_context():
+        assert url_for("users.get_user", user_id=7) == "/api/users/7"
 
 
 def test_the_token_may_not_come_in_the_address(client):
