@@ -104,6 +104,9 @@ class Person:
         """The access token that the page uses now."""
         return self.page.evaluate("JSON.parse(localStorage.getItem('imapp.session')).access_token")
 
+    def user_id(self) -> int:
+        return self.page.evaluate("JSON.parse(localStorage.getItem('imapp.session')).user.id")
+
     def conversation_id(self) -> int:
         """The open conversation, as the address names it."""
         return int(self.page.evaluate("location.hash.slice(2)"))

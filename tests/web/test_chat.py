@@ -163,6 +163,23 @@ def test_a_group_appears_at_its_members(ada, grace, somebody):
     expect(grace.page.locator(".system")).to_contain_text(["Ada"])
 
 
+def test_who_is_added_to_a_group_sees_it_and_who_is_removed_no_longer(ada, grace, somebody):
+    linus = somebody().register("Linus")
+    ada.create_group("Crew", grace)
+    members = f"{ada.url}/api/groups/{ada.conversation_id()}/members"
+    headers = {"Authorization": f"Bearer {ada.token()}"}
+
+    body = {"user_ids": [linus.user_id()]}
+    requests.post(members, json=body, headers=headers, timeout=10).raise_for_status()
+    linus.open("Crew")
+    expect(grace.entry("Crew")).to_contain_text("Ada added Linus")
+    requests.delete(f"{members}/{linus.user_id()}", headers=headers, timeout=10).raise_for_status()
+
+    expect(linus.entry("Crew")).to_have_count(0)
+    expect(linus.page.locator(".chat h2")).to_have_count(0)
+    expect(grace.entry("Crew")).to_contain_text("Ada removed Linus")
+
+
 def test_older_messages_come_when_one_scrolls_up(chatting, server):
     ada, grace = chatting
     url = f"{server.url}/api/conversations/{grace.conversation_id()}/messages"
