@@ -1,7 +1,7 @@
 // The timeline of a conversation. Scrolling up loads what is older; the end stays in sight while one is there.
 
 import { Component, createRef, html } from '../dom.js';
-import { unread } from '../state/selectors.js';
+import { title, unread } from '../state/selectors.js';
 import { t } from '../strings.js';
 import { day, sameDay } from '../time.js';
 import { Message, SystemLine } from './message.js';
@@ -54,7 +54,7 @@ export class MessageList extends Component {
     const isEmpty = timeline && !timeline.has_more && !messages.length;
     return html`
       <div class="timeline" ref=${this.scroller} onScroll=${this.scrolled} tabindex="0" role="log"
-        aria-label=${t('conversations')}>
+        aria-label=${title(state, conversation)}>
         <ol>
           ${isEmpty && html`<li class="muted empty">${t('nothing_said')}</li>`}
           ${messages.map((message, index) => this.row(message, messages[index - 1], messages[index + 1]))}
