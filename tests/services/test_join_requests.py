@@ -1,0 +1,216 @@
+"""Requests to join a group by approval: asking, proposing, answering, taking back."""
+
+from functools import partial
+
+import pytest
+
+from imapp.errors import (
+    GroupDissolvedError,
+    GroupFullError,
+    NotAMemberError,
+    NotFoundError,
+    RequestHandledError,
+    RoleRequiredError,
+)
+from imapp.schemas.groups import GroupPatch, JoinIn, JoinRequestsQuery, RoleIn
+from imapp.services import group_members, groups, join_requests
+from tests.services.groups import changes, group_row, make_group, present, row_of
+from tests.support.people import at_once, create_users
+
+
+@pytest.fixture
+def people(app):
+    return create_users("alice", "bob", "carol", "dave", "erin")
+
+
+@pytest.fixture
+def group_id(people):
+    """Alice owns it, bob is an admin, carol a member; dave and erin are outside."""
+    alice, bob, carol, _, _ = people
+    made = make_group(alice, bob, carol)
+    group_members.set_role(alice, made, bob, RoleIn(role="admin"))
+    return made
+
+
+def waiting(reader, group_id, **query):
+    return join_requests.list_requests(reader, group_id, JoinRequestsQuery(**query)).items
+
+
+def test_who_asks_waits_and_changes_nothing_in_the_group(people, group_id):
+    _, bob, _, dave, _ = people
+    before = changes(group_id)
+
+    answer = group_members.join(dave, group_id, JoinIn(message="Let me in"))
+
+    assert (answer.status, answer.request.status, answer.group) == ("pending", "pending", None)
+    [request] = waiting(bob, group_id)
+    assert (request.user.id, request.message, request.inviter_id, request.group_name) == (
+        dave, "Let me in", None, "Hikers",
+    )  # fmt: skip
+    assert changes(group_id) == before
+    assert row_of(group_id, dave) is None
+
+
+def test_asking_twice_is_asking_once(people, group_id):
+    _, bob, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn(message="first"))
+
+    again = group_members.join(dave, group_id, JoinIn(message="second"))
+
+    assert again.request.message == "first"
+    assert len(waiting(bob, group_id)) == 1
+
+
+def test_who_is_accepted_is_a_member(people, group_id):
+    _, bob, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+
+    accepted = join_requests.accept(bob, group_id, dave)
+
+    assert (accepted.status, accepted.handled_by) == ("accepted", bob)
+    assert row_of(group_id, dave).left_at is None
+    assert group_row(group_id).member_count == present(group_id) == 4
+    assert waiting(bob, group_id) == []
+
+
+def test_who_was_refused_may_ask_again_in_the_same_row(people, group_id):
+    _, bob, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn(message="first"))
+    assert join_requests.reject(bob, group_id, dave).status == "rejected"
+
+    again = group_members.join(dave, group_id, JoinIn(message="second"))
+
+    assert (again.request.status, again.request.handled_at, again.request.handled_by) == ("pending", None, None)
+    [request] = waiting(bob, group_id)
+    assert request.message == "second"
+
+
+def test_who_was_removed_asks_again(people, group_id):
+    alice, bob, carol, _, _ = people
+    group_members.remove(bob, group_id, carol)
+
+    group_members.join(carol, group_id, JoinIn())
+    join_requests.accept(alice, group_id, carol)
+
+    assert row_of(group_id, carol).left_at is None
+
+
+def test_a_request_is_taken_back_by_who_asked(people, group_id):
+    _, bob, _, dave, erin = people
+    group_members.join(dave, group_id, JoinIn())
+
+    with pytest.raises(NotFoundError):
+        join_requests.cancel(erin, group_id)
+    assert join_requests.cancel(dave, group_id).status == "cancelled"
+    with pytest.raises(RequestHandledError):
+        join_requests.accept(bob, group_id, dave)
+
+
+@pytest.mark.parametrize("answer", ["accept", "reject"])
+def test_requests_are_answered_by_owner_and_admins_only(people, group_id, answer):
+    _, _, carol, dave, erin = people
+    group_members.join(dave, group_id, JoinIn())
+
+    for actor, error in ((carol, RoleRequiredError), (dave, NotAMemberError), (erin, NotAMemberError)):
+        with pytest.raises(error):
+            getattr(join_requests, answer)(actor, group_id, dave)
+
+
+def test_requests_are_listed_for_owner_and_admins_only(people, group_id):
+    _, _, carol, dave, _ = people
+
+    with pytest.raises(RoleRequiredError):
+        waiting(carol, group_id)
+    with pytest.raises(NotAMemberError):
+        waiting(dave, group_id)
+
+
+def test_a_request_that_was_never_made_is_not_answered(people, group_id):
+    with pytest.raises(NotFoundError):
+        join_requests.accept(people[0], group_id, people[3])
+
+
+def test_a_full_group_leaves_the_request_waiting(people, group_id):
+    alice, _, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+    groups.update_settings(alice, group_id, GroupPatch(member_limit=3))
+
+    with pytest.raises(GroupFullError):
+        join_requests.accept(alice, group_id, dave)
+
+    assert [request.user_id for request in waiting(alice, group_id)] == [dave]
+
+
+def test_a_dissolved_group_answers_no_request(people, group_id):
+    alice, _, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+    groups.dissolve(alice, group_id)
+
+    with pytest.raises(GroupDissolvedError):
+        join_requests.accept(alice, group_id, dave)
+    with pytest.raises(RequestHandledError):
+        join_requests.cancel(dave, group_id)
+
+
+def test_a_member_proposes_users_once_and_members_not_at_all(people, group_id):
+    _, bob, carol, dave, erin = people
+    group_members.join(dave, group_id, JoinIn(message="me"))
+
+    answer = group_members.add(carol, group_id, [bob, dave, erin])
+
+    assert (answer.added, answer.requested) == ([], [erin])
+    assert {request.user_id: request.inviter_id for request in waiting(bob, group_id)} == {dave: None, erin: carol}
+
+
+def test_who_is_added_by_an_admin_waits_no_longer(people, group_id):
+    _, bob, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+
+    group_members.add(bob, group_id, [dave])
+
+    assert waiting(bob, group_id) == []
+    with pytest.raises(RequestHandledError):
+        join_requests.accept(bob, group_id, dave)
+
+
+def test_requests_are_listed_oldest_first_in_pages(people, group_id):
+    alice, _, _, dave, erin = people
+    more = create_users("frank", "grace")
+    for user_id in (erin, *more, dave):
+        group_members.join(user_id, group_id, JoinIn())
+
+    first = join_requests.list_requests(alice, group_id, JoinRequestsQuery(limit=3))
+    rest = join_requests.list_requests(alice, group_id, JoinRequestsQuery(limit=3, cursor=first.next_cursor))
+
+    found = first.items + rest.items
+    assert sorted(request.user_id for request in found) == sorted([dave, erin, *more])
+    assert found == sorted(found, key=lambda request: (request.created_at, request.user_id))
+    assert rest.next_cursor is None
+
+
+def test_everybody_sees_the_own_requests_only(people, group_id):
+    alice, _, _, dave, erin = people
+    other = make_group(alice)
+    for target in (group_id, other):
+        group_members.join(dave, target, JoinIn())
+
+    mine = join_requests.list_mine(dave, JoinRequestsQuery(limit=1))
+    rest = join_requests.list_mine(dave, JoinRequestsQuery(limit=1, cursor=mine.next_cursor))
+
+    assert {request.group_id for request in mine.items + rest.items} == {group_id, other}
+    assert join_requests.list_mine(erin, JoinRequestsQuery()).items == []
+
+
+def test_a_request_answered_twice_at_once_is_answered_once(app, people, group_id):
+    alice, bob, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+
+    outcomes = at_once(
+        app,
+        partial(join_requests.accept, alice, group_id, dave),
+        partial(join_requests.reject, bob, group_id, dave),
+        partial(join_requests.cancel, dave, group_id),
+    )
+
+    assert sum(isinstance(outcome, RequestHandledError) for outcome in outcomes) == 2
+    assert group_row(group_id).member_count == present(group_id)
