@@ -52,7 +52,8 @@ ensure_venv_module() {
 }
 
 make_venv() {
-    if [[ -x .venv/bin/python ]] && new_enough .venv/bin/python; then
+    # pip comes last: without it the making was interrupted.
+    if [[ -x .venv/bin/pip ]] && new_enough .venv/bin/python; then
         return
     fi
     local python

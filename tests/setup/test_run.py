@@ -170,6 +170,17 @@ def test_a_changed_requirement_is_installed_at_the_next_start(clone: Path) -> No
     assert stamp.read_text() != "of an older version"
 
 
+def test_an_interrupted_installation_is_begun_again(clone: Path) -> None:
+    (clone / ".venv/bin/pip").unlink()
+    (clone / ".venv/requirements.txt.stamp").unlink()
+    run = Run(clone)
+
+    run.wait_until_it_serves(FIRST_START)
+    _, out, _ = run.end(signal.SIGINT)
+
+    assert out.startswith("Making .venv with Python 3.")
+
+
 # -- what goes wrong is one line and an exit code of its own ---------------------------------------------------
 
 
