@@ -65,7 +65,8 @@ function createServer(limit) {
     }));
     const next = known + changes.length;
     return {
-      id, last_seq: latest(id).length, last_change: logs[id].length, read_seq: 0, changes,
+      id, last_seq: latest(id).length, last_change: logs[id].length, read_seq: 0, peer_read_seq: null, changes,
+      removed: false, reset: false,
       limited: next < logs[id].length, next_change: next,
     };
   }
@@ -75,6 +76,8 @@ function createServer(limit) {
     conversations: () => Object.keys(logs).map((id) => conversation(Number(id))),
     sync: (known) => ({
       conversations: Object.keys(logs).map((id) => page(Number(id), known[id] ?? Math.max(0, logs[id].length - limit))),
+      more: Object.entries(logs).some(([id, log]) => (known[id] ?? log.length) + limit < log.length),
+      state: [],
       cursor: '1',
       epoch: 'one',
     }),
@@ -86,18 +89,20 @@ function createServer(limit) {
 /** A device that has all conversations open, so that every message is in its state. */
 function createDevice(server) {
   const store = createStore(reduce, { ...EMPTY, me: { id: 1 } });
+
+  function load(conversation) {
+    const { id } = conversation;
+    store.dispatch({ type: 'conversations_loaded', items: [conversation] });
+    if (store.state.timelines[id]) return;
+    store.dispatch({ type: 'history_started', id });
+    store.dispatch({ type: 'history_loaded', id, items: server.history(id), has_more: false });
+  }
+
   const sync = createSync({
     store,
     ask: async (_name, { conversations }) => server.sync(conversations),
-    async loadConversations() {
-      const items = server.conversations();
-      for (const { id } of items) {
-        if (store.state.timelines[id]) continue;
-        store.dispatch({ type: 'history_started', id });
-        store.dispatch({ type: 'history_loaded', id, items: server.history(id), has_more: false });
-      }
-      store.dispatch({ type: 'conversations_loaded', items });
-    },
+    loadConversations: async () => server.conversations().forEach(load),
+    loadConversation: async (wanted) => server.conversations().filter(({ id }) => id === wanted).forEach(load),
   });
   return {
     sync,

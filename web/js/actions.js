@@ -36,8 +36,7 @@ export function createActions({ store, api, command, sync, outbox, show }) {
 
   async function loadOlder(id) {
     const timeline = store.state.timelines[id];
-    if (!timeline?.has_more || !timeline.messages.length) return;
-    await loadPage(id, { before: timeline.messages[0].seq, limit: PAGE });
+    if (timeline?.has_more) await loadPage(id, { before: timeline.messages[0]?.seq, limit: PAGE });
   }
 
   async function loadPage(id, query) {

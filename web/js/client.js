@@ -24,7 +24,7 @@ export function createClient({ show }) {
   const { command } = connection;
   const people = createPeople({ store, api, command });
   const readMarks = createReadMarks({ store, command });
-  const sync = createSync({ store, ask: command, loadConversations });
+  const sync = createSync({ store, ask: command, loadConversations, loadConversation });
   const outbox = createOutbox({ store, send, stored });
   const actions = createActions({ store, api, command, sync, outbox, show });
   let forgetOutbox = () => {};
@@ -37,6 +37,10 @@ export function createClient({ show }) {
   async function loadConversations() {
     const items = await api.all('/api/conversations', { limit: 100 });
     store.dispatch({ type: 'conversations_loaded', items });
+  }
+
+  async function loadConversation(id) {
+    store.dispatch({ type: 'conversations_loaded', items: [await api.get(`/api/conversations/${id}`)] });
   }
 
   async function catchUp() {

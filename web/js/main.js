@@ -21,7 +21,8 @@ function show(id) {
 
 function follow() {
   const id = Number(location.hash.slice(2)) || null;
-  if (store.state.open !== id) actions.open(id).catch(() => {});
+  const { open, conversations, timelines } = store.state;
+  if (open !== id || (id in conversations && !(id in timelines))) actions.open(id).catch(() => {});
 }
 
 function draw() {

@@ -9,9 +9,10 @@ import { judge } from './state/events.js';
 const LIMIT = 200;
 
 /**
- * `ask(name, payload)` sends a command and gives its answer; `loadConversations()` fetches the list over REST.
+ * `ask(name, payload)` sends a command and gives its answer; `loadConversations()` and `loadConversation(id)` fetch
+ * the list and one that is not in it over REST.
  */
-export function createSync({ store, ask, loadConversations }) {
+export function createSync({ store, ask, loadConversations, loadConversation }) {
   let buffer = [];
   let running = false;
   let again = false;
@@ -53,9 +54,17 @@ export function createSync({ store, ask, loadConversations }) {
     const known = Object.fromEntries(Object.values(conversations).map(({ id, last_change }) => [id, last_change]));
     const answer = await ask('sync', { conversations: known, limit: LIMIT, ...(cursor === null ? {} : { cursor }) });
     if (epoch !== null && answer.epoch !== epoch) return startAfresh(answer.epoch);
-    if (answer.conversations.some(({ id }) => !(id in conversations))) await list();
+    await meet(answer.conversations);
     store.dispatch({ type: 'synced', page: answer });
-    return answer.conversations.some(({ limited }) => limited);
+    return answer.more;
+  }
+
+  /** Fetch the conversations that this device does not know, or whose history is another one now. */
+  async function meet(items) {
+    for (const { id, reset, removed } of items) {
+      if (reset) store.dispatch({ type: 'conversation_gone', id });
+      if (!removed && !store.state.conversations[id]) await loadConversation(id);
+    }
   }
 
   /** The database was restored from a backup: the numbers that this device has mean nothing any more. */
@@ -72,7 +81,7 @@ export function createSync({ store, ask, loadConversations }) {
   }
 
   function apply(event, payload) {
-    const verdict = judge(store.state, payload);
+    const verdict = judge(store.state, event, payload);
     if (verdict === 'apply') store.dispatch({ type: 'pushed', event, payload });
     if (verdict === 'gap' || verdict === 'new') again = true;
     return !again;

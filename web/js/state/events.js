@@ -14,7 +14,7 @@ export function applyEvent(state, name, payload) {
 
 /** The conversation that an event alters, or undefined. */
 export function conversationIdOf(payload) {
-  return payload.message ? payload.message.conversation_id : payload.conversation_id;
+  return (payload.message ?? payload.conversation ?? payload).conversation_id;
 }
 
 /** The event's number in its conversation's count of changes; undefined for events that take none. */
@@ -26,11 +26,13 @@ export function changeOf(payload) {
  * What to do with a pushed event: 'apply' it, it is 'known' already, something before it is missing ('gap'),
  * or its conversation is 'new' to this device.
  */
-export function judge(state, payload) {
+export function judge(state, event, payload) {
   const change = changeOf(payload);
-  if (!change) return 'apply';
+  const isOwn = event === 'conversation_updated' && !payload.conversation.removed;
+  if (!change && !isOwn) return 'apply';
   const conversation = state.conversations[conversationIdOf(payload)];
   if (!conversation) return 'new';
+  if (isOwn) return 'apply';
   if (change <= conversation.last_change) return 'known';
   return change === conversation.last_change + 1 ? 'apply' : 'gap';
 }
@@ -48,6 +50,7 @@ const HANDLERS = {
   presence_changed: (state, { user_id, online, last_seen_at }) => ({
     ...state, presence: { ...state.presence, [user_id]: { online, last_seen_at } },
   }),
+  conversation_updated: takeOwnSettings,
   group_updated: takeGroup,
   group_dissolved: takeGroup,
   members_added: takeMemberCount,
@@ -81,9 +84,21 @@ function addMessage(state, message) {
   const next = patchConversation(state, id, (known) => ({
     last_seq: Math.max(known.last_seq, message.seq),
     last_message: known.last_message && known.last_message.seq > message.seq ? known.last_message : message,
+    is_hidden: false,
     ...readMark(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
   }));
   return patchTimeline(setTyping(next, id, message.sender_id, false), id, (messages) => merge(messages, [message]));
+}
+
+/** What is the user's own about a conversation, changed on another device. */
+function takeOwnSettings(state, { conversation }) {
+  const { conversation_id: id, removed, pinned_at, is_muted, is_marked_unread, read_seq, hidden_seq } = conversation;
+  if (removed) return dropConversation(state, id);
+  return patchConversation(state, id, (known) => ({
+    pinned_at, is_muted, is_marked_unread,
+    read_seq: Math.max(known.read_seq, read_seq),
+    is_hidden: hidden_seq !== null && known.last_seq <= hidden_seq,
+  }));
 }
 
 function takeGroup(state, { conversation_id, group }) {

@@ -1,6 +1,6 @@
 // Every alteration of the page's state, by name. Pure: the same state and action give the same result.
 
-import { addOwnMessage, applyEvent, judge, patchConversation, putConversation } from './events.js';
+import { addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversation } from './events.js';
 import { merge } from './messages.js';
 
 export const EMPTY = Object.freeze({
@@ -28,6 +28,7 @@ const HANDLERS = {
   noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
   opened: (state, { id }) => (state.open === id ? state : { ...state, open: id }),
   conversations_loaded: (state, { items }) => items.reduce(putConversation, state),
+  conversation_gone: (state, { id }) => dropConversation(state, id),
   users_loaded: (state, { users }) => ({
     ...state, users: { ...state.users, ...Object.fromEntries(users.map((user) => [user.id, user])) },
   }),
@@ -65,19 +66,28 @@ export function reduce(state, action) {
   return handle(state, action);
 }
 
-/** One page of `sync`: conversations with the changes that this device missed, in order. */
+/** One page of `sync`: conversations with the changes that this device missed, in order, and the user's own state. */
 function applySync(state, { page }) {
-  const next = page.conversations.reduce(applyConversation, state);
-  return { ...next, cursor: page.cursor, epoch: page.epoch };
+  const level = page.conversations.reduce(applyConversation, state);
+  const own = page.state.reduce(applyOwnState, level);
+  return { ...own, cursor: page.cursor, epoch: page.epoch };
 }
 
 function applyConversation(state, item) {
+  if (item.removed) return dropConversation(state, item.id);
   const caughtUp = item.changes.reduce((next, { event, ...payload }) => {
-    const known = judge(next, payload) === 'known';
+    const known = judge(next, event, payload) === 'known';
     return known ? next : applyEvent(next, event, payload);
   }, state);
   return patchConversation(caughtUp, item.id, (known) => ({
-    read_seq: Math.max(known.read_seq, item.read_seq ?? 0),
-    last_change: Math.max(known.last_change, item.next_change ?? 0),
+    read_seq: Math.max(known.read_seq, item.read_seq),
+    peer_read_seq: Math.max(known.peer_read_seq ?? 0, item.peer_read_seq ?? 0),
+    last_change: Math.max(known.last_change, item.next_change),
   }));
+}
+
+/** Contacts and blocks are not shown on this page. */
+function applyOwnState(state, { kind, item }) {
+  if (kind === 'conversation') return applyEvent(state, 'conversation_updated', { conversation: item });
+  return kind === 'messages_hidden' ? applyEvent(state, kind, item) : state;
 }
