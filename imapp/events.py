@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from imapp.schemas.base import Moment, Out
 from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
+from imapp.schemas.conversations import ConversationState
 from imapp.schemas.groups import GroupOut, JoinRequestOut, Role
 from imapp.schemas.messages import MessageOut
 
@@ -85,6 +86,12 @@ class ConversationRead(Event):
     conversation_id: int
     user_id: int
     read_seq: int
+
+
+class ConversationUpdated(ConversationState, Event):
+    """The user changed own settings of a conversation (or the draft), on another device."""
+
+    name = "conversation_updated"
 
 
 class UserTyping(Event):

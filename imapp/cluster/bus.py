@@ -52,6 +52,16 @@ def leave(user_id: int, room: str) -> None:
         socketio.server.leave_room(sid, room, namespace=NAMESPACE)
 
 
+def enter_connection(sid: str, room: str) -> None:
+    """Put one connection into a room."""
+    socketio.server.enter_room(sid, room, namespace=NAMESPACE)
+
+
+def leave_connection(sid: str, room: str) -> None:
+    """Take one connection out of a room."""
+    socketio.server.leave_room(sid, room, namespace=NAMESPACE)
+
+
 def disconnect_session(session_id: int, code: Literal["session_revoked", "token_expired"]) -> None:
     """Tell the connections of a login why, and close them."""
     room = session_room(session_id)

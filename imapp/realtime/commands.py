@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-MODULES = ("messages", "conversations", "presence", "session")
+MODULES = ("messages", "conversations", "sync", "presence", "session")
 
 
 def register_commands() -> None:

@@ -67,7 +67,7 @@ class Statements:
 
 #: Times come out of a textual statement as the driver gives them, unless told.
 _RIGHTS_TIMES = {"left_at": UtcDateTime(), "muted_until": UtcDateTime(), "dissolved_at": UtcDateTime()}
-_MESSAGE_TIMES = {name: UtcDateTime() for name in ("created_at", "edited_at", "recalled_at", "pinned_at")}
+MESSAGE_TIMES = {name: UtcDateTime() for name in ("created_at", "edited_at", "recalled_at", "pinned_at")}
 
 
 def _mysql(sql: str, pairs: str = _MYSQL_PAIRS) -> Any:
@@ -80,8 +80,8 @@ def _lite(sql: str, pairs: str = _LITE_PAIRS) -> Any:
 
 MYSQL = Statements(
     rights=_mysql(_RIGHTS).columns(**_RIGHTS_TIMES),
-    sent=_mysql(_SENT, _MYSQL_IDS).columns(**_MESSAGE_TIMES),
-    targets=_mysql(_TARGETS).columns(**_MESSAGE_TIMES),
+    sent=_mysql(_SENT, _MYSQL_IDS).columns(**MESSAGE_TIMES),
+    targets=_mysql(_TARGETS).columns(**MESSAGE_TIMES),
     reactions=_mysql(_REACTIONS),
     heads=text(
         "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"  # noqa: S608 - only literals of this file
@@ -97,8 +97,8 @@ MYSQL = Statements(
 
 SQLITE = Statements(
     rights=_lite(_RIGHTS).columns(**_RIGHTS_TIMES),
-    sent=_lite(_SENT, _LITE_IDS).columns(**_MESSAGE_TIMES),
-    targets=_lite(_TARGETS).columns(**_MESSAGE_TIMES),
+    sent=_lite(_SENT, _LITE_IDS).columns(**MESSAGE_TIMES),
+    targets=_lite(_TARGETS).columns(**MESSAGE_TIMES),
     reactions=_lite(_REACTIONS),
     heads=text(  # every part is a literal of this file
         "UPDATE conversations SET last_seq = k.s, last_change = k.n, active_at = k.a"
@@ -115,6 +115,11 @@ SQLITE = Statements(
         " WHERE conversation_members.conversation_id = k.c AND conversation_members.user_id = k.u"
     ),
 )
+
+
+def over_pairs(sql: str, dialect: str, **types: Any) -> Any:
+    """A statement over `{pairs} {join} ...`, a table k (c, u) made of the parameter `keys`, as above."""
+    return (_lite(sql) if dialect == "sqlite" else _mysql(sql)).columns(**types)
 
 
 def statements(dialect: str) -> Statements:

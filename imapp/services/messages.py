@@ -6,13 +6,13 @@ Everything that writes goes through the committer; what is checked here needs no
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, and_, exists, select
+from sqlalchemy import and_, select
 
 from imapp.cluster import limits
-from imapp.errors import MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
+from imapp.errors import ForbiddenError, MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
 from imapp.extensions import db, settings
-from imapp.models.messages import HiddenMessage, Message, MessageEdit, Pin
-from imapp.schemas.contents import CONTENTS
+from imapp.models.messages import Message, MessageEdit, Pin
+from imapp.schemas.contents import CONTENTS, SYSTEM
 from imapp.schemas.messages import (
     EditMessage,
     EditOut,
@@ -27,6 +27,7 @@ from imapp.schemas.messages import (
 from imapp.schemas.validation import parse
 from imapp.services import committer, message_ops
 from imapp.services.committer import Done
+from imapp.services.hidden_messages import visible_to
 from imapp.services.membership import require_membership
 from imapp.services.private_conversations import known_private
 
@@ -85,6 +86,8 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
     """Send what another message says to a conversation; raises as `send`, NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
     row = _readable(actor_id, order.message_id)
+    if row["type"] == SYSTEM:
+        raise ForbiddenError
     body = message_ops.Body(
         client_id=order.client_id,
         kind=row["type"],
@@ -126,7 +129,7 @@ def get(actor_id: int, message_id: str) -> dict[str, Any]:
 def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> HistoryPage:
     """Read a page of a conversation; raises NotAMemberError."""
     require_membership(actor_id, conversation_id)
-    statement = select(*_COLUMNS).where(Message.conversation_id == conversation_id, _visible_to(actor_id))
+    statement = select(*_COLUMNS).where(Message.conversation_id == conversation_id, visible_to(actor_id))
     if query.after is not None:
         statement = statement.where(Message.seq > query.after).order_by(Message.seq)
     else:
@@ -146,7 +149,7 @@ def pins(actor_id: int, conversation_id: int) -> list[dict[str, Any]]:
     statement = (
         select(*_COLUMNS)
         .join(Pin, pinned)
-        .where(Pin.conversation_id == conversation_id, _visible_to(actor_id))
+        .where(Pin.conversation_id == conversation_id, visible_to(actor_id))
         .order_by(Pin.seq.desc())
         .limit(200)
     )
@@ -166,20 +169,11 @@ def edits(actor_id: int, message_id: str) -> list[EditOut]:
     return [EditOut(change=r.change, content=orjson.loads(r.content), edited_at=r.edited_at) for r in rows]
 
 
-def _visible_to(user_id: int) -> ColumnElement[bool]:
-    """Leave out what the user deleted for himself."""
-    return ~exists().where(
-        HiddenMessage.user_id == user_id,
-        HiddenMessage.conversation_id == Message.conversation_id,
-        HiddenMessage.seq == Message.seq,
-    )
-
-
 def _row(actor_id: int, message_id: str) -> Any:
     conversation_id, seq = split_message_id(message_id)
     require_membership(actor_id, conversation_id)
     key = and_(Message.conversation_id == conversation_id, Message.seq == seq)
-    row = db.session.execute(select(*_COLUMNS).where(key, _visible_to(actor_id))).mappings().first()
+    row = db.session.execute(select(*_COLUMNS).where(key, visible_to(actor_id))).mappings().first()
     if row is None:
         raise NotFoundError
     return row

@@ -1,5 +1,7 @@
 """Who may do what to a conversation, decided inside a batch on rows read under the conversation's lock."""
 
+from datetime import datetime
+
 from sqlalchemy.engine import RowMapping
 
 from imapp.errors import (
@@ -29,11 +31,16 @@ def require_member(batch: Batch, op: Op) -> tuple[Head, RowMapping]:
 def require_voice(batch: Batch, op: Op) -> tuple[Head, RowMapping]:
     """As `require_member`, for those who may also speak: not blocked, not muted, the group not dissolved."""
     head, rights = require_member(batch, op)
-    if head.type == "private":
+    check_voice(head.type, rights, batch.moment)
+    return head, rights
+
+
+def check_voice(kind: str, rights: RowMapping, moment: datetime) -> None:
+    """Let pass a member who may speak in a conversation of this kind now; raises what tells why not."""
+    if kind == "private":
         _require_open_private(rights)
     else:
-        _require_unmuted(batch, rights)
-    return head, rights
+        _require_unmuted(rights, moment)
 
 
 def _require_open_private(rights: RowMapping) -> None:
@@ -43,12 +50,12 @@ def _require_open_private(rights: RowMapping) -> None:
         raise NotAContactError
 
 
-def _require_unmuted(batch: Batch, rights: RowMapping) -> None:
+def _require_unmuted(rights: RowMapping, moment: datetime) -> None:
     if rights["dissolved_at"] is not None:
         raise GroupDissolvedError
     until = rights["muted_until"]
-    if until is not None and until > batch.moment:
-        raise MutedError(retry_after=(until - batch.moment).total_seconds())
+    if until is not None and until > moment:
+        raise MutedError(retry_after=(until - moment).total_seconds())
     if rights["is_muted_all"] and rights["role"] not in ADMINS:
         raise MutedError
 

@@ -1,0 +1,19 @@
+"""`sync` over REST."""
+
+from typing import Any
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.schemas.sync import SyncIn, SyncOut
+from imapp.services import sync as service
+from imapp.services.access import Actor
+
+bp = Blueprint("sync", __name__, url_prefix="/api/sync")
+
+
+@bp.post("")
+@endpoint(returns=SyncOut)
+def sync(actor: Actor, body: SyncIn) -> dict[str, Any]:
+    """Catch up: everything that a device missed, a bounded answer at a time."""
+    return service.sync(actor.user_id, body)

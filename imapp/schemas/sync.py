@@ -1,0 +1,77 @@
+"""`sync`: what a device has, and what it missed."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from imapp.schemas.base import Id, In, Moment, Out, Position
+from imapp.schemas.conversations import ConversationType
+
+#: Conversations that one request may name. (A packet on the socket holds about 4,000, a REST body all of them.)
+MAX_NAMED = 10_000
+
+
+class SyncIn(In):
+    """What the device has: the last change of each conversation, and the cursor of the user's own state."""
+
+    conversations: Annotated[dict[Id, Position], Field(max_length=MAX_NAMED)] = {}
+    #: Changes of each conversation; the server may give less.
+    limit: Annotated[int, Field(ge=1)] | None = None
+    #: As the last answer gave it; left out by a device that has nothing yet.
+    cursor: Annotated[str, Field(max_length=100)] | None = None
+
+
+class ChangeOut(Out):
+    """One change of a conversation: its number, the event's name, and the fields of that event beside them."""
+
+    model_config = ConfigDict(extra="allow")
+
+    change: int
+    event: str
+
+
+class SyncConversation(Out):
+    """What a device missed of one conversation.
+
+    `changes` follow, in order, what the device named; go on with `next_change` while it is below `last_change`.
+    A conversation that was not named comes with its latest page. `limited`: something is missing here, later
+    changes (next_change < last_change) or, where the page is the latest one, older ones, which are in the history.
+    """
+
+    id: int
+    type: ConversationType | None
+    last_seq: int
+    last_change: int
+    read_seq: int
+    #: How far the other has read; null in groups.
+    peer_read_seq: int | None
+    changes: list[ChangeOut]
+    limited: bool
+    next_change: int
+    #: The user is not in it (any more): forget it.
+    removed: bool
+    #: What the device named is not of this history: forget it and start with this page.
+    reset: bool
+
+
+class StateRow(Out):
+    """One piece of the user's own state as it is now; the greater version of two is the newer one."""
+
+    version: int
+    kind: Literal["conversation", "messages_hidden", "contact", "contact_request", "block"]
+    item: dict[str, JsonValue]
+
+
+class SyncOut(Out):
+    """What the device missed; ask again, naming all that it has now, while `more` is true."""
+
+    conversations: list[SyncConversation]
+    #: The user's own state that changed after the cursor, in order.
+    state: list[StateRow]
+    #: There is more state after `cursor`.
+    state_limited: bool
+    more: bool
+    cursor: str
+    #: Another epoch than before: the database was restored, forget everything and apply this.
+    epoch: str
+    server_time: Moment

@@ -1,0 +1,173 @@
+"""`sync`: one way to catch up, the same on both doors.
+
+The answer holds what the device missed of each conversation and of the user's own state, within bounds, and says
+honestly where it stopped. Heads are read before changes and a head is committed with its changes, so a change that
+is committed late is never skipped: it is above the head that the device was told.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import case, select
+
+from imapp.errors import UnavailableError
+from imapp.extensions import db, settings
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.own_state import ServerState
+from imapp.schemas.base import now, rfc3339
+from imapp.schemas.sync import SyncIn
+from imapp.services import sync_changes, sync_state
+from imapp.services.sync_changes import Feed
+
+#: Bytes of JSON in one answer, about.
+ANSWER_BYTES = 1_000_000
+
+#: Bytes of a conversation without its changes, and what remains for changes at any rate.
+_FEED_BYTES = 250
+_LEAST_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the device has."""
+
+    conversations: dict[int, int]
+    version: int
+    #: What it has is of another history of the database.
+    is_foreign: bool
+    #: Changes of one conversation that it takes at once.
+    limit: int
+
+
+def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
+    """Give what a device missed (shape: SyncOut)."""
+    epoch = _epoch()
+    known = _known(epoch, request)
+    rows, until, state_limited = sync_state.page(actor_id, known.version)
+    touched = {item["conversation_id"] for _, kind, item in rows if kind == "conversation"}
+    feeds, removed = _feeds(actor_id, known, touched)
+    given = feeds[: settings.sync_total_max + len(known.conversations)]
+    size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
+    sync_changes.fill(actor_id, given, settings.sync_total_max, max(size, _LEAST_BYTES))
+    given = [feed for feed in given if feed.is_given]
+    return {
+        "conversations": [*_represent(actor_id, given), *(_removed(id_) for id_ in removed)],
+        "state": [sync_state.wire(row) for row in rows],
+        "state_limited": state_limited,
+        "more": state_limited or len(given) < len(feeds) or any(feed.is_behind for feed in given),
+        "cursor": f"{epoch}.{until}",
+        "epoch": epoch,
+        "server_time": rfc3339(now()),
+    }
+
+
+def _epoch() -> str:
+    epoch = db.session.scalar(select(ServerState.epoch))
+    if epoch is None:
+        raise UnavailableError("The database has not been set up.")
+    return epoch
+
+
+def _known(epoch: str, request: SyncIn) -> Known:
+    """Read the cursor; one that this server cannot have given to this database is as good as none."""
+    limit = min(request.limit or settings.sync_changes_default, settings.sync_changes_max)
+    if request.cursor is None:
+        return Known(request.conversations, 0, False, limit)
+    theirs, _, version = request.cursor.rpartition(".")
+    is_foreign = theirs != epoch or not (version.isascii() and version.isdigit())
+    return Known(request.conversations, 0 if is_foreign else int(version), is_foreign, limit)
+
+
+# -- which conversations -------------------------------------------------------------------------------------------
+
+
+def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], list[int]]:
+    """Those with news, the most lively first, and the ids of those named that the user is not in."""
+    unseen = dict(known.conversations)
+    feeds = []
+    for head in db.session.execute(_heads_of(user_id)):
+        feed = _feed(head, unseen.pop(head.id, None), known)
+        if not feed.is_named or feed.is_behind or feed.id in touched:
+            feeds.append(feed)
+    return feeds, sorted(unseen)
+
+
+def _heads_of(user_id: int) -> Any:
+    return (
+        select(
+            Conversation.id,
+            Conversation.type,
+            Conversation.last_seq,
+            Conversation.last_change,
+            ConversationMember.read_seq,
+        )
+        .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
+        .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
+        .order_by(Conversation.active_at.desc(), Conversation.id.desc())
+    )
+
+
+def _feed(head: Any, named: int | None, known: Known) -> Feed:
+    is_named = named is not None and named <= head.last_change and not known.is_foreign
+    start = named if is_named and named is not None else max(0, head.last_change - known.limit)
+    return Feed(
+        **head._mapping,
+        start=start,
+        next_change=start,
+        until=min(head.last_change, start + known.limit),
+        is_named=is_named,
+        is_reset=named is not None and not is_named,
+    )
+
+
+# -- the answer ----------------------------------------------------------------------------------------------------
+
+
+def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
+    peers = _peer_marks(user_id, [feed.id for feed in feeds if feed.type == "private"])
+    for feed in feeds:
+        yield {
+            "id": feed.id,
+            "type": feed.type,
+            "last_seq": feed.last_seq,
+            "last_change": feed.last_change,
+            "read_seq": feed.read_seq,
+            "peer_read_seq": peers.get(feed.id),
+            "changes": feed.changes,
+            "limited": feed.is_limited,
+            "next_change": feed.next_change,
+            "removed": False,
+            "reset": feed.is_reset,
+        }
+
+
+def _peer_marks(user_id: int, ids: list[int]) -> dict[int, int]:
+    """How far the others of private conversations have read."""
+    if not ids:
+        return {}
+    peer_id = case((Conversation.user_low_id == user_id, Conversation.user_high_id), else_=Conversation.user_low_id)
+    statement = (
+        select(Conversation.id, ConversationMember.read_seq)
+        .join(
+            ConversationMember,
+            (ConversationMember.conversation_id == Conversation.id) & (ConversationMember.user_id == peer_id),
+        )
+        .where(Conversation.id.in_(ids))
+    )
+    return dict(db.session.execute(statement).tuples().all())
+
+
+def _removed(conversation_id: int) -> dict[str, Any]:
+    """Nothing is told about a conversation in which the user is not."""
+    numbers = dict.fromkeys(("last_seq", "last_change", "read_seq", "next_change"), 0)
+    return {
+        "id": conversation_id,
+        "type": None,
+        **numbers,
+        "peer_read_seq": None,
+        "changes": [],
+        "limited": False,
+        "removed": True,
+        "reset": False,
+    }

@@ -1,0 +1,29 @@
+"""Who is writing: pushed to the others, stored nowhere."""
+
+import orjson
+
+from imapp.cluster import bus
+from imapp.errors import NotAMemberError
+from imapp.events import UserStopTyping, UserTyping
+from imapp.extensions import db, settings
+from imapp.schemas.base import now
+from imapp.services.batch_sql import statements
+from imapp.services.rights import check_voice
+
+
+def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> None:
+    """Tell the others; in groups beyond group_receipts_max_members nobody is told, or everybody's phone would wake.
+
+    Raises NotAMemberError, and what a message would be refused with: BlockedError, NotAContactError, MutedError,
+    GroupDissolvedError.
+    """
+    keys = orjson.dumps([[conversation_id, actor_id]]).decode()
+    row = db.session.execute(statements(db.engine.dialect.name).rights, {"keys": keys}).mappings().first()
+    if row is None or row["left_at"] is not None:
+        raise NotAMemberError
+    is_group = row["member_count"] is not None
+    check_voice("group" if is_group else "private", row, now())
+    if not is_group or row["member_count"] <= settings.group_receipts_max_members:
+        event = UserTyping if is_typing else UserStopTyping
+        pushed = event(conversation_id=conversation_id, user_id=actor_id)
+        bus.publish(pushed, bus.conversation_room(conversation_id), skip_sid=sid)
