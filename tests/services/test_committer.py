@@ -1,0 +1,171 @@
+"""Group commit: many at once, a bad one alone, bounded, in order."""
+
+import threading
+
+import pytest
+from sqlalchemy import event, select
+
+from imapp.errors import BusyError, NotAMemberError
+from imapp.extensions import db
+from imapp.models.messages import Message
+from imapp.services import committer
+from imapp.services.batch import Op
+from imapp.services.committer import Committer
+from imapp.services.message_ops import Body, Edit, React, Recall, Send
+from imapp.services.private_conversations import open_private
+from imapp.services.read_marks import MarkRead
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def ada_and_bob(app):
+    """Two users and their conversation."""
+    ada, bob = create_users("ada", "bob")
+    return ada, bob, open_private(ada, bob)[0]
+
+
+def send_op(user_id, conversation_id, number):
+    return Send(user_id, conversation_id, Body(f"c{number}", "text", b'{"text":"%d"}' % number))
+
+
+def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
+    ada, _, conversation = ada_and_bob
+    statements = []
+    engine = app.extensions["committer_engine"]
+    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+
+    outcomes, publications = committer.commit([send_op(ada, conversation, number) for number in range(100)])
+
+    assert [outcome["message"]["seq"] for outcome in outcomes] == list(range(1, 101))
+    assert len(publications) == 100
+    assert len(statements) <= 8
+
+
+def test_a_bad_one_fails_alone(ada_and_bob):
+    ada, bob, conversation = ada_and_bob
+    ops = [send_op(ada, conversation, 1), send_op(ada, 10**9, 2), send_op(bob, conversation, 3)]
+
+    outcomes, _ = committer.commit(ops)
+
+    assert isinstance(outcomes[1], NotAMemberError)
+    assert [outcomes[0]["message"]["seq"], outcomes[2]["message"]["seq"]] == [1, 2]
+
+
+class Broken(Op):
+    """A bug in one op."""
+
+    def apply(self, batch):
+        """Fail in the middle."""
+        batch.mark_read(self.conversation_id, self.actor_id, 1)
+        raise ZeroDivisionError
+
+
+class Unstorable(Send):
+    """An op whose row the database refuses."""
+
+    def apply(self, batch):
+        """Store a message without a type."""
+        result = super().apply(batch)
+        batch.messages[self.conversation_id, result["message"]["seq"]]["type"] = None
+        return result
+
+
+@pytest.mark.parametrize("broken", [Broken, Unstorable])
+def test_a_bug_in_one_op_costs_only_that_op(ada_and_bob, broken):
+    ada, bob, conversation = ada_and_bob
+    bad = broken(ada, conversation) if broken is Broken else broken(ada, conversation, Body("x", "text", b"{}"))
+
+    outcomes, publications = committer.commit([send_op(ada, conversation, 1), bad, send_op(bob, conversation, 2)])
+
+    assert outcomes[0]["message"]["seq"] == 1
+    assert outcomes[1].code == "internal_error"
+    assert outcomes[2]["message"]["seq"] == 2
+    assert len(publications) == 2
+
+
+def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
+    ada, _, conversation = ada_and_bob
+
+    outcomes, publications = committer.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
+
+    assert outcomes[1] == {"message": outcomes[0]["message"], "duplicate": True}
+    assert len(publications) == 1
+
+
+def test_what_happens_to_a_message_within_one_batch_adds_up(ada_and_bob):
+    ada, bob, conversation = ada_and_bob
+    committer.commit([send_op(ada, conversation, 1)])
+    key = (conversation, 1)
+
+    outcomes, _ = committer.commit(
+        [
+            Edit(ada, key, "text", b'{"text":"new"}'),
+            React(bob, key, "a", remove=False),
+            React(ada, key, "b", remove=False),
+            React(bob, key, "a", remove=True),
+            React(bob, key, "a", remove=False),
+            MarkRead(bob, conversation, 1),
+            Recall(ada, *key),
+        ]
+    )
+
+    assert [outcome["message"]["change"] for outcome in outcomes if "message" in outcome] == [2, 3, 4, 5, 6, 7]
+    row = db.session.execute(select(Message).where(Message.seq == 1)).scalar_one()
+    assert (row.content, row.reactions, row.change) == ("{}", None, 7)
+
+
+def test_past_the_limit_the_sender_is_told_to_come_back(app, ada_and_bob):
+    ada, _, conversation = ada_and_bob
+    small = Committer(app, batch_max=10, queue_max=2)
+    small._thread = threading.current_thread()  # never started: nothing leaves the queue
+    for number in range(2):
+        small.submit(send_op(ada, conversation, number), lambda _outcome: None)
+
+    with pytest.raises(BusyError) as refused:
+        small.submit(send_op(ada, conversation, 3), lambda _outcome: None)
+
+    assert refused.value.retry_after == 1
+
+
+def test_closing_commits_what_was_accepted_and_takes_nothing_more(app, ada_and_bob):
+    ada, _, conversation = ada_and_bob
+    closing = Committer(app, batch_max=7, queue_max=1000)
+    outcomes = []
+    for number in range(50):
+        closing.submit(send_op(ada, conversation, number), outcomes.append)
+
+    closing.close()
+
+    assert [outcome["message"]["seq"] for outcome in outcomes] == list(range(1, 51))
+    with pytest.raises(BusyError):
+        closing.submit(send_op(ada, conversation, 99), outcomes.append)
+
+
+def test_an_acknowledgement_that_fails_does_not_stop_the_others(app, ada_and_bob, caplog):
+    ada, _, conversation = ada_and_bob
+    outcomes = []
+
+    committer.submit(send_op(ada, conversation, 1), lambda _outcome: 1 / 0)
+    committer.submit(send_op(ada, conversation, 2), outcomes.append)
+    committer.run(send_op(ada, conversation, 3))
+
+    assert outcomes[0]["message"]["seq"] == 2
+    assert "acknowledgement failed" in caplog.text
+
+
+def test_many_writers_of_one_conversation_leave_no_hole(app, ada_and_bob):
+    ada, bob, conversation = ada_and_bob
+
+    def write(first):
+        with app.app_context():
+            for number in range(first, first + 10):
+                committer.run(send_op(ada if number % 2 else bob, conversation, number))
+
+    threads = [threading.Thread(target=write, args=(first * 10,)) for first in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    seqs = db.session.scalars(select(Message.seq).order_by(Message.seq)).all()
+    assert seqs == list(range(1, 81))

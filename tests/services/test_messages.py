@@ -1,0 +1,432 @@
+"""The rules of messages, on both databases."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import select, update
+
+from imapp.database import atomic
+from imapp.errors import (
+    AppError,
+    BlockedError,
+    ClientIdConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    MessageRecalledError,
+    NotAContactError,
+    NotAMemberError,
+    NotFoundError,
+    RoleRequiredError,
+    TextTooLongError,
+    TooLargeError,
+    WindowClosedError,
+)
+from imapp.extensions import db
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
+from imapp.schemas.base import now
+from imapp.schemas.groups import GroupIn
+from imapp.schemas.messages import EditMessage, ForwardMessage, HistoryQuery, MessageDraft, message_id
+from imapp.services import blocks, groups, messages, read_marks
+from imapp.services.private_conversations import known_private, open_private
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def people(app):
+    """Ada, Bob and Eve; ids."""
+    return create_users("ada", "bob", "eve")
+
+
+@pytest.fixture
+def private(people):
+    """The conversation of Ada and Bob."""
+    ada, bob, _ = people
+    return open_private(ada, bob)[0]
+
+
+def draft(text="hello", client_id="c1", **fields):
+    return MessageDraft.model_validate({"client_id": client_id, "type": "text", "content": {"text": text}, **fields})
+
+
+def say(user_id, conversation_id, text="hello", client_id=None, **fields):
+    return messages.send(user_id, conversation_id, draft(text, client_id or uuid4().hex, **fields))["message"]
+
+
+def edit_of(message, text="better"):
+    return EditMessage(message_id=message["id"], content={"text": text})
+
+
+def age(message, seconds):
+    """Let a message have been sent some time ago."""
+    key = (message["conversation_id"], message["seq"])
+
+    def change(session):
+        session.execute(
+            update(Message)
+            .where(Message.conversation_id == key[0], Message.seq == key[1])
+            .values(created_at=now() - timedelta(seconds=seconds))
+        )
+
+    atomic(change)
+
+
+# -- sending ---------------------------------------------------------------------------------------------------
+
+
+def test_messages_are_numbered_without_a_hole_and_move_the_authors_read_mark(people, private):
+    ada, bob, _ = people
+
+    sent = [say(ada, private, "1"), say(bob, private, "2"), say(ada, private, "3")]
+
+    assert [(message["seq"], message["change"]) for message in sent] == [(1, 1), (2, 2), (3, 3)]
+    marks = dict(db.session.execute(select(ConversationMember.user_id, ConversationMember.read_seq)).all())
+    assert marks[ada] == 3
+    assert marks[bob] == 2
+
+
+def test_a_retry_returns_the_first_result(people, private):
+    ada, _, _ = people
+    first = messages.send(ada, private, draft())
+
+    again = messages.send(ada, private, draft())
+
+    assert first["duplicate"] is False
+    assert again == {"message": first["message"], "duplicate": True}
+    assert db.session.get(Conversation, private).last_seq == 1
+
+
+@pytest.mark.parametrize("other", [{"text": "other"}, {"mentions": [1]}])
+def test_another_message_under_the_same_client_id_is_refused(people, private, other):
+    ada, _, _ = people
+    messages.send(ada, private, draft())
+
+    with pytest.raises(ClientIdConflictError):
+        messages.send(ada, private, draft(**other))
+
+
+def test_a_client_id_belongs_to_its_sender(people, private):
+    ada, bob, _ = people
+    messages.send(ada, private, draft("from ada"))
+
+    assert messages.send(bob, private, draft("from bob"))["duplicate"] is False
+
+
+def test_a_retry_after_an_edit_still_finds_the_message(people, private):
+    ada, _, _ = people
+    sent = messages.send(ada, private, draft())["message"]
+    messages.edit(ada, edit_of(sent))
+
+    again = messages.send(ada, private, draft())
+
+    assert again["duplicate"] is True
+    assert again["message"]["content"] == {"text": "better"}
+
+
+def test_outsiders_neither_write_nor_read(people, private):
+    _, _, eve = people
+    sent = say(people[0], private)
+
+    for attempt in (
+        lambda: messages.send(eve, private, draft()),
+        lambda: messages.history(eve, private, HistoryQuery()),
+        lambda: messages.get(eve, sent["id"]),
+        lambda: messages.edits(eve, sent["id"]),
+        lambda: messages.pins(eve, private),
+        lambda: messages.edit(eve, edit_of(sent)),
+        lambda: messages.recall(eve, sent["id"]),
+        lambda: messages.react(eve, sent["id"], "👍", remove=False),
+        lambda: messages.set_pin(eve, sent["id"], pin=True),
+        lambda: read_marks.mark_read(eve, private, 1),
+        lambda: messages.forward(eve, ForwardMessage(client_id="f", message_id=sent["id"], conversation_id=private)),
+    ):
+        with pytest.raises(NotAMemberError):
+            attempt()
+
+
+def test_a_conversation_that_does_not_exist_looks_like_one_of_others(people):
+    with pytest.raises(NotAMemberError):
+        messages.send(people[0], 10**12, draft())
+
+
+def test_a_block_stops_private_messages_both_ways_until_it_ends(people, private):
+    ada, bob, _ = people
+    blocks.block(bob, ada)
+
+    with pytest.raises(BlockedError):
+        say(ada, private)
+    with pytest.raises(BlockedError):
+        say(bob, private)
+
+    blocks.unblock(bob, ada)
+    assert say(ada, private)["seq"] == 1
+
+
+def test_a_setting_limits_private_messages_to_contacts(make_app):
+    app = make_app(private_messages="contacts")
+    with app.app_context():
+        ada, bob = create_users("ada", "bob")
+
+        with pytest.raises(NotAContactError):
+            open_private(ada, bob)
+
+
+def test_text_has_a_greatest_length_and_other_content_a_greatest_size(people, private):
+    ada, _, _ = people
+
+    assert say(ada, private, "x" * 8000)["seq"] == 1
+    with pytest.raises(TextTooLongError):
+        say(ada, private, "x" * 8001)
+    with pytest.raises(TooLargeError):
+        custom = {"client_id": "big", "type": "custom", "content": {"x": "y" * 20_000}}
+        messages.send(ada, private, MessageDraft.model_validate(custom))
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("image", {"url": "https://x.example/a.png", "width": 10, "height": 10}),
+        ("file", {"url": "/files/1", "name": "a.pdf", "size": 1}),
+        ("voice", {"url": "/files/2", "duration_ms": 1500}),
+        ("video", {"url": "/files/3", "duration_ms": 1500}),
+        ("location", {"latitude": 52, "longitude": 13.4, "name": "Berlin"}),
+        ("custom", {"anything": [1, None, {"a": "b"}]}),
+    ],
+)
+def test_each_type_keeps_its_content(people, private, kind, content):
+    ada, bob, _ = people
+    body = MessageDraft.model_validate({"client_id": "c", "type": kind, "content": content})
+
+    sent = messages.send(ada, private, body)["message"]
+
+    assert sent["content"] == content
+    assert messages.get(bob, sent["id"]) == sent
+
+
+def test_a_reply_names_a_message_of_the_same_conversation(people, private):
+    ada, bob, eve = people
+    first = say(ada, private)
+    elsewhere = say(ada, open_private(ada, eve)[0], "there")
+
+    assert say(bob, private, "re", reply_to=first["id"])["reply_to"] == first["id"]
+    for wrong in (elsewhere["id"], message_id(private, 99)):
+        with pytest.raises(NotFoundError):
+            say(bob, private, f"re {wrong}", reply_to=wrong)
+
+
+def test_only_admins_of_groups_mention_everybody(people, private):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+
+    assert say(ada, group.id, "all", mentions=["all"])["mentions"] == ["all"]
+    with pytest.raises(RoleRequiredError):
+        say(bob, group.id, "all too", mentions=["all"])
+    with pytest.raises(RoleRequiredError):
+        say(ada, private, "all there", mentions=["all"])
+    assert db.session.scalars(select(Mention.user_id)).all() == [0]
+
+
+def test_the_conversation_of_a_pair_is_remembered(people):
+    ada, bob, _ = people
+
+    assert known_private(ada, bob) == known_private(bob, ada) == open_private(ada, bob)[0]
+
+
+def test_a_private_conversation_needs_another_existing_user(people):
+    ada, _, _ = people
+
+    with pytest.raises(ForbiddenError):
+        open_private(ada, ada)
+    with pytest.raises(NotFoundError):
+        open_private(ada, 10**9)
+
+
+# -- altering --------------------------------------------------------------------------------------------------
+
+
+def test_an_edit_keeps_what_was_said_before(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private, "good")
+
+    edited = messages.edit(ada, edit_of(sent))["message"]
+
+    assert (edited["content"], edited["seq"], edited["change"]) == ({"text": "better"}, 1, 2)
+    assert edited["edited_at"] is not None
+    assert [edit.content for edit in messages.edits(bob, sent["id"])] == [{"text": "good"}]
+
+
+def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private)
+
+    with pytest.raises(ForbiddenError):
+        messages.edit(bob, edit_of(sent))
+    with pytest.raises(InvalidInputError):
+        messages.edit(ada, EditMessage(message_id=sent["id"], content={"url": "/x", "name": "x"}))
+    age(sent, 25 * 3600)
+    with pytest.raises(WindowClosedError):
+        messages.edit(ada, edit_of(sent))
+
+
+def test_a_recall_leaves_nothing_of_what_was_said(people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    sent = say(bob, group.id, "secret", mentions=[ada])
+    messages.edit(bob, edit_of(sent))
+    messages.react(ada, sent["id"], "👍", remove=False)
+    messages.set_pin(ada, sent["id"], pin=True)
+
+    recalled = messages.recall(bob, sent["id"])["message"]
+
+    assert recalled["content"] == {}
+    assert (recalled["mentions"], recalled["reactions"], recalled["pinned_at"]) == ([], [], None)
+    assert recalled["recalled_at"] is not None
+    for table in (MessageEdit, Mention, Reaction, Pin):
+        assert db.session.scalars(select(table)).all() == []
+
+
+def test_the_author_recalls_within_the_window_admins_of_groups_at_any_time(people, private):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    in_private, in_group = say(ada, private), say(bob, group.id, "g")
+
+    with pytest.raises(ForbiddenError):
+        messages.recall(bob, in_private["id"])
+    for message in (in_private, in_group):
+        age(message, 121)
+    with pytest.raises(WindowClosedError):
+        messages.recall(ada, in_private["id"])
+    with pytest.raises(WindowClosedError):
+        messages.recall(bob, in_group["id"])
+    assert messages.recall(ada, in_group["id"])["message"]["content"] == {}
+
+
+def test_a_recalled_message_is_not_altered_again(people, private):
+    ada, _, _ = people
+    sent = say(ada, private)
+    messages.recall(ada, sent["id"])
+
+    for attempt in (
+        lambda: messages.edit(ada, edit_of(sent)),
+        lambda: messages.recall(ada, sent["id"]),
+        lambda: messages.react(ada, sent["id"], "👍", remove=False),
+        lambda: messages.set_pin(ada, sent["id"], pin=True),
+        lambda: messages.forward(ada, ForwardMessage(client_id="f", message_id=sent["id"], conversation_id=private)),
+    ):
+        with pytest.raises(MessageRecalledError):
+            attempt()
+
+
+def test_lines_of_the_server_are_not_altered(people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    [line] = [m for m in messages.history(ada, group.id, HistoryQuery()).items if m.type == "system"][:1]
+
+    for attempt in (
+        lambda: messages.recall(ada, line.id),
+        lambda: messages.edit(ada, EditMessage(message_id=line.id, content={"text": "x"})),
+        lambda: messages.react(ada, line.id, "👍", remove=False),
+        lambda: messages.forward(ada, ForwardMessage(client_id="f", message_id=line.id, conversation_id=group.id)),
+    ):
+        with pytest.raises(AppError) as refused:
+            attempt()
+        assert refused.value.status in {403, 422}
+
+
+def test_reactions_are_counted_and_said_twice_change_nothing(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private)
+
+    messages.react(ada, sent["id"], "👍", remove=False)
+    twice = messages.react(bob, sent["id"], "👍", remove=False)["message"]
+    again = messages.react(bob, sent["id"], "👍", remove=False)["message"]
+    once = messages.react(ada, sent["id"], "👍", remove=True)["message"]
+    none = messages.react(bob, sent["id"], "👍", remove=True)["message"]
+
+    assert twice["reactions"] == [{"emoji": "👍", "count": 2, "user_ids": [ada, bob]}]
+    assert again == twice
+    assert once["reactions"] == [{"emoji": "👍", "count": 1, "user_ids": [bob]}]
+    assert none["reactions"] == []
+    assert none["change"] == 5
+
+
+def test_a_message_takes_twenty_different_emoji(people, private):
+    ada, _, _ = people
+    sent = say(ada, private)
+    for number in range(20):
+        messages.react(ada, sent["id"], chr(0x1F600 + number), remove=False)
+
+    with pytest.raises(ForbiddenError):
+        messages.react(ada, sent["id"], "👍", remove=False)
+
+
+def test_both_sides_pin_in_private_and_admins_in_groups(people, private):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    in_private, in_group = say(ada, private), say(bob, group.id, "g")
+
+    pinned = messages.set_pin(bob, in_private["id"], pin=True)["message"]
+
+    assert pinned["pinned_by"] == bob
+    assert messages.set_pin(ada, in_private["id"], pin=True)["message"] == pinned
+    assert [message["id"] for message in messages.pins(ada, private)] == [in_private["id"]]
+    with pytest.raises(RoleRequiredError):
+        messages.set_pin(bob, in_group["id"], pin=True)
+    assert messages.set_pin(ada, in_private["id"], pin=False)["message"]["pinned_at"] is None
+    assert messages.pins(ada, private) == []
+
+
+def test_a_forward_says_the_same_and_names_the_origin(people, private):
+    ada, bob, eve = people
+    there, further = open_private(bob, eve)[0], open_private(eve, ada)[0]
+    sent = say(ada, private, "pass it on")
+
+    first = messages.forward(bob, ForwardMessage(client_id="f", message_id=sent["id"], conversation_id=there))
+    second = messages.forward(
+        eve, ForwardMessage(client_id="f", message_id=first["message"]["id"], conversation_id=further)
+    )
+
+    assert first["message"]["content"] == {"text": "pass it on"}
+    assert first["message"]["forwarded_from"] == second["message"]["forwarded_from"] == sent["id"]
+
+
+# -- reading ---------------------------------------------------------------------------------------------------
+
+
+def test_history_pages_both_ways(people, private):
+    ada, bob, _ = people
+    for number in range(1, 8):
+        say(ada, private, str(number))
+
+    def texts(**query):
+        page = messages.history(bob, private, HistoryQuery(**query))
+        return [message.content["text"] for message in page.items], page.has_more
+
+    assert texts(limit=3) == (["7", "6", "5"], True)
+    assert texts(before=5, limit=3) == (["4", "3", "2"], True)
+    assert texts(before=2, limit=3) == (["1"], False)
+    assert texts(after=0, limit=3) == (["1", "2", "3"], True)
+    assert texts(after=5, limit=3) == (["6", "7"], False)
+
+
+def test_read_marks_move_forward_only_and_stop_at_the_last_message(people, private):
+    ada, bob, _ = people
+    for number in range(3):
+        say(ada, private, str(number))
+
+    assert read_marks.mark_read(bob, private, 2) == {"read_seq": 2}
+    assert read_marks.mark_read(bob, private, 1) == {"read_seq": 2}
+    assert read_marks.mark_read(bob, private, 99) == {"read_seq": 3}
+
+
+def test_a_message_that_does_not_exist_is_not_found(people, private):
+    ada, _, _ = people
+
+    for attempt in (
+        lambda: messages.get(ada, message_id(private, 9)),
+        lambda: messages.recall(ada, message_id(private, 9)),
+        lambda: messages.edit(ada, EditMessage(message_id=message_id(private, 9), content={"text": "x"})),
+    ):
+        with pytest.raises(NotFoundError):
+            attempt()
