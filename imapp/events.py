@@ -88,10 +88,11 @@ class ConversationRead(Event):
     read_seq: int
 
 
-class ConversationUpdated(ConversationState, Event):
+class ConversationUpdated(Event):
     """The user changed own settings of a conversation (or the draft), on another device."""
 
     name = "conversation_updated"
+    conversation: ConversationState
 
 
 class UserTyping(Event):

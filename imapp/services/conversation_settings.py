@@ -20,7 +20,7 @@ def change(actor_id: int, conversation_id: int, patch: ConversationPatch) -> Con
     """Change what the patch names and tell the actor's devices; raises NotAMemberError."""
     wanted = patch.model_dump(exclude_unset=True, exclude={"conversation_id"})
     state = atomic(_change, actor_id, conversation_id, wanted)
-    bus.publish(ConversationUpdated(**state.model_dump()), bus.user_room(actor_id))
+    bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
     return state
 
 

@@ -17,9 +17,12 @@ export function conversationIdOf(payload) {
   return (payload.message ?? payload.conversation ?? payload).conversation_id;
 }
 
-/** The event's number in its conversation's count of changes; undefined for events that take none. */
+/**
+ * The event's number in its conversation's count of changes; undefined for events that take none. What `sync` brings
+ * says it beside the message, which is as it is now and may carry the number of a later change.
+ */
 export function changeOf(payload) {
-  return payload.message ? payload.message.change : payload.change;
+  return payload.change ?? payload.message?.change;
 }
 
 /**
