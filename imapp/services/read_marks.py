@@ -2,25 +2,30 @@
 
 from typing import Any
 
-from imapp.cluster.bus import conversation_room, user_room
+from imapp.cluster.bus import user_room
+from imapp.errors import AppError
 from imapp.events import ConversationRead
 from imapp.extensions import settings
-from imapp.services import committer
+from imapp.services import committer, receipts
 from imapp.services.batch import Batch, Head, Op
+from imapp.services.committer import Done, Outcome
 from imapp.services.rights import require_member
 
 
 class MarkRead(Op):
     """Move the actor's read mark forward; never back."""
 
-    __slots__ = ("seq",)
+    __slots__ = ("receipt", "seq")
 
     def __init__(self, actor_id: int, conversation_id: int, seq: int) -> None:
         super().__init__(actor_id, conversation_id)
         self.seq = seq
+        #: What the members of a group are to be told after the commit.
+        self.receipt: dict[str, Any] | None = None
 
     def apply(self, batch: Batch) -> dict[str, Any]:
         """Move the mark; the answer tells where it stands."""
+        self.receipt = None
         head, rights = require_member(batch, self)
         known = batch.read_seq(head.id, self.actor_id)
         seq = max(known, min(self.seq, head.last_seq))
@@ -28,28 +33,42 @@ class MarkRead(Op):
             return {"read_seq": known}
         batch.mark_read(head.id, self.actor_id, seq)
         batch.touch(head.id, self.actor_id)
-        rooms = self._rooms(batch, head, rights["member_count"])
         payload = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
-        batch.publications.append((ConversationRead.name, payload, rooms, None))
+        batch.publications.append((ConversationRead.name, payload, self._rooms(batch, head), None))
+        if head.type == "group" and rights["member_count"] <= settings.group_receipts_max_members:
+            self.receipt = payload
         return {"read_seq": seq}
 
-    def _rooms(self, batch: Batch, head: Head, member_count: int | None) -> tuple[str, ...]:
-        """Own devices always; the other side of a private conversation; the members of a small group."""
+    def _rooms(self, batch: Batch, head: Head) -> tuple[str, ...]:
+        """Own devices, and the other side of a private conversation; the members of a group are told less often."""
         own = user_room(self.actor_id)
-        if head.type == "private":
-            peer = head.peer_of(self.actor_id) or self.actor_id
-            batch.touch(head.id, peer)
-            return (own, user_room(peer))
-        if (member_count or 0) <= settings.group_receipts_max_members:
-            return (own, conversation_room(head.id))
-        return (own,)
+        if head.type == "group":
+            return (own,)
+        peer = head.peer_of(self.actor_id) or self.actor_id
+        batch.touch(head.id, peer)
+        return (own, user_room(peer))
+
+    def spread_receipt(self) -> None:
+        """Tell the members of a group; after the commit."""
+        if self.receipt is not None:
+            receipts.spread(self.receipt)
 
 
 def mark_read(actor_id: int, conversation_id: int, seq: int) -> dict[str, Any]:
     """Move the mark and wait for the commit; gives {"read_seq"}. Raises NotAMemberError."""
-    return committer.run(MarkRead(actor_id, conversation_id, seq))
+    op = MarkRead(actor_id, conversation_id, seq)
+    answer = committer.run(op)
+    op.spread_receipt()
+    return answer
 
 
-def submit_mark_read(actor_id: int, conversation_id: int, seq: int, done: Any) -> None:
+def submit_mark_read(actor_id: int, conversation_id: int, seq: int, done: Done) -> None:
     """As `mark_read` without waiting: `done` gets the outcome."""
-    committer.submit(MarkRead(actor_id, conversation_id, seq), done)
+    op = MarkRead(actor_id, conversation_id, seq)
+
+    def answer(outcome: Outcome) -> None:
+        done(outcome)
+        if not isinstance(outcome, AppError):
+            op.spread_receipt()
+
+    committer.submit(op, answer)
