@@ -1,0 +1,11 @@
+"""An empty database, without tables, on both systems."""
+
+import pytest
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def bare_url(request, tmp_path):
+    """Its URL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/bare.db"
+    return request.getfixturevalue("mariadb").create_database()
