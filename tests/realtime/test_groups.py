@@ -1,0 +1,149 @@
+"""Every change of a group reaches the devices of those concerned, in order; nothing reaches who was removed."""
+
+import threading
+
+import pytest
+
+
+@pytest.fixture
+def people(server, device):
+    """Alice, bob, carol: one device each, connected."""
+    return [device(server, name).connect() for name in ("alice", "bob", "carol")]
+
+
+def settle(*devices):
+    """Wait until what was pushed to the devices has arrived: the answer to a command comes after it."""
+    for one in devices:
+        assert one.call("ping_server", {})["ok"]
+
+
+def make_group(owner, *members, **options):
+    body = {"name": "Hikers", "member_ids": [member.id for member in members], **options}
+    return owner.post("/api/groups", body)["id"]
+
+
+def numbered(device, group_id):
+    """(change, event) of everything pushed about a group."""
+    found = []
+    for name, payload in list(device.events):
+        body = payload.get("message", payload)
+        if body.get("conversation_id") == group_id and "change" in body:
+            found.append((body["change"], name))
+    return found
+
+
+def test_a_new_group_appears_at_all_its_members(people):
+    alice, bob, carol = people
+
+    group_id = make_group(alice, bob)
+    settle(*people)
+
+    for one in (alice, bob):
+        assert numbered(one, group_id) == [(1, "group_created"), (2, "message_created")]
+        assert one.received("group_created")[0]["group"]["id"] == group_id
+    assert numbered(carol, group_id) == []
+
+
+def test_changes_are_pushed_in_order_to_everybody(people):
+    alice, bob, carol = people
+    group_id = make_group(alice, bob)
+    path = f"/api/groups/{group_id}"
+
+    alice.rest("PATCH", path, {"name": "Walkers"})
+    alice.rest("PUT", f"{path}/members/{bob.id}/role", {"role": "admin"})
+    alice.post(f"{path}/members", {"user_ids": [carol.id]})
+    bob.rest("DELETE", f"{path}/members/{carol.id}")
+    alice.rest("DELETE", path)
+    settle(*people)
+
+    assert [change for change, _ in numbered(bob, group_id)] == list(range(1, 13))
+    assert [name for _, name in numbered(bob, group_id)][::2] == [
+        "group_created", "group_updated", "member_updated", "members_added", "member_removed", "group_dissolved",
+    ]  # fmt: skip
+    assert numbered(carol, group_id) == [(7, "members_added"), (8, "message_created"), (9, "member_removed")]
+
+
+def test_who_is_added_hears_the_group_on_all_devices(people):
+    alice, bob, _ = people
+    laptop = bob.other_device().connect()
+    group_id = make_group(alice, join_policy="open")
+
+    bob.post(f"/api/groups/{group_id}/join", {})
+    sent = alice.send("hello", group_id=group_id)["message"]
+
+    for one in (bob, laptop):
+        assert one.wait_for("message_created", lambda payload: payload["message"]["id"] == sent["id"])
+    laptop.close()
+
+
+def test_requests_to_join_are_told_to_those_who_answer_them_and_to_who_asks(people):
+    alice, bob, carol = people
+    group_id = make_group(alice, bob)
+
+    carol.post(f"/api/groups/{group_id}/join", {"message": "hello"})
+    alice.post(f"/api/groups/{group_id}/join-requests/{carol.id}/reject")
+    settle(*people)
+
+    for one in (alice, carol):
+        assert [event["request"]["status"] for event in one.received("join_request_created")] == ["pending"]
+        assert [event["request"]["status"] for event in one.received("join_request_updated")] == ["rejected"]
+    assert bob.received("join_request_created") == bob.received("join_request_updated") == []
+
+
+def test_nothing_that_was_said_after_a_removal_reaches_the_removed(people):
+    alice, bob, carol = people
+    group_id = make_group(alice, bob, carol)
+    path = f"/api/groups/{group_id}/members"
+    stop = threading.Event()
+
+    def chatter():
+        while not stop.is_set():
+            bob.send("chatter", group_id=group_id)
+
+    talking = threading.Thread(target=chatter)
+    talking.start()
+    for _ in range(5):
+        assert alice.rest("DELETE", f"{path}/{carol.id}").status_code == 204
+        alice.post(path, {"user_ids": [carol.id]})
+    assert alice.rest("DELETE", f"{path}/{carol.id}").status_code == 204
+    bob.send("she is gone", group_id=group_id)
+    stop.set()
+    talking.join()
+    settle(*people)
+
+    inside = spans(alice.history(group_id), carol.id)
+    heard = [event["message"]["seq"] for event in carol.received("message_created")]
+    assert heard == sorted(set(heard))
+    assert [seq for seq in heard if not any(first <= seq < end for first, end in inside)] == []
+
+
+def spans(history, user_id):
+    """From which line to which the user was a member; her own removal's line is not hers."""
+    found = []
+    for message in history:
+        content = message["content"]
+        if content.get("event") in {"group_created", "members_added"} and user_id in content["user_ids"]:
+            found.append([message["seq"], None])
+        if content.get("event") == "member_removed":
+            found[-1][1] = message["seq"]
+    return found
+
+
+def test_who_was_removed_is_out_on_every_command(people):
+    alice, bob, _ = people
+    group_id = make_group(alice, bob)
+    sent = alice.send("hello", group_id=group_id)["message"]
+    alice.rest("DELETE", f"/api/groups/{group_id}/members/{bob.id}")
+
+    text = {"client_id": "c1", "type": "text", "content": {"text": "x"}}
+    for command, payload in (
+        ("send_message", {**text, "group_id": group_id}),
+        ("send_message", {**text, "conversation_id": group_id}),
+        ("edit_message", {"message_id": sent["id"], "content": {"text": "x"}}),
+        ("recall_message", {"message_id": sent["id"]}),
+        ("react", {"message_id": sent["id"], "emoji": "👍"}),
+        ("pin_message", {"message_id": sent["id"]}),
+        ("mark_read", {"conversation_id": group_id, "seq": 1}),
+    ):
+        ack = bob.call(command, payload)
+        assert (ack["ok"], ack["error"]["code"]) == (False, "not_a_member"), command
