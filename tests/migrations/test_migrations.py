@@ -64,7 +64,7 @@ def test_text_of_all_scripts_is_stored_and_names_differ_byte_by_byte(app, bare_u
     with db.engine.connect() as connection:
         if bare_url.startswith("mysql"):
             rows = connection.execute(
-                text("SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = DATABASE()")
+                text("SELECT table_name, table_collation FROM information_schema.tables WHERE table_schema = SCHEMA()")
             )
             collations = {name: collation for name, collation in rows if name != "alembic_version"}
             assert set(collations.values()) == {"utf8mb4_bin"}

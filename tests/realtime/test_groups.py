@@ -147,3 +147,25 @@ def test_who_was_removed_is_out_on_every_command(people):
     ):
         ack = bob.call(command, payload)
         assert (ack["ok"], ack["error"]["code"]) == (False, "not_a_member"), command
+
+
+def test_a_device_that_connects_during_a_removal_hears_nothing_that_follows(people):
+    alice, bob, carol = people
+    group_id = make_group(alice, bob, carol)
+    laptops = [carol.other_device() for _ in range(4)]
+    threads = [threading.Thread(target=laptop.connect) for laptop in laptops]
+
+    for thread in threads[:2]:
+        thread.start()
+    alice.rest("DELETE", f"/api/groups/{group_id}/members/{carol.id}")
+    for thread in threads[2:]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    bob.send("she is gone", group_id=group_id)
+    settle(*people, *laptops)
+
+    for one in (carol, *laptops):
+        texts = [event["message"]["content"] for event in one.received("message_created")]
+        assert {"text": "she is gone"} not in texts
+        one.close()

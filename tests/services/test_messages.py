@@ -178,8 +178,8 @@ def test_text_has_a_greatest_length_and_other_content_a_greatest_size(people, pr
     assert say(ada, private, "x" * 8000)["seq"] == 1
     with pytest.raises(TextTooLongError):
         say(ada, private, "x" * 8001)
+    custom = {"client_id": "big", "type": "custom", "content": {"x": "y" * 20_000}}
     with pytest.raises(TooLargeError):
-        custom = {"client_id": "big", "type": "custom", "content": {"x": "y" * 20_000}}
         messages.send(ada, private, MessageDraft.model_validate(custom))
 
 

@@ -32,7 +32,7 @@ class RawSocket:
         while True:
             try:
                 packet = self.ws.recv()
-            except (websocket.WebSocketConnectionClosedException, ConnectionError):
+            except (websocket.WebSocketException, ConnectionError):
                 return ""
             if packet != "2":
                 return packet
@@ -48,7 +48,7 @@ class RawSocket:
     def is_closed(self) -> bool:
         """Wait for the end; false when something else than events comes or nothing comes in time."""
         while packet := self.receive():
-            if packet == "1" or packet == "41":
+            if packet in {"1", "41"}:
                 continue
         return True
 

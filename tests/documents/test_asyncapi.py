@@ -1,0 +1,128 @@
+"""The AsyncAPI document: sound, complete, and what the server really sends fits it."""
+
+import time
+
+import pytest
+import requests
+from jsonschema import Draft202012Validator
+
+from imapp.errors import AppError
+from imapp.realtime.asyncapi import document, error_codes, events
+from imapp.realtime.commands import register_commands
+from imapp.realtime.dispatch import COMMANDS
+
+
+@pytest.fixture(scope="module")
+def described(server) -> dict:
+    """The document as the server serves it."""
+    return requests.get(server.url + "/api/asyncapi.json", timeout=10).json()
+
+
+def check(described: dict, message: str, payload: object) -> None:
+    """The payload fits the message's schema."""
+    schema = {**described["components"]["messages"][message]["payload"], "components": described["components"]}
+    Draft202012Validator(schema).validate(payload)
+
+
+def test_every_command_and_every_event_is_an_operation(described):
+    register_commands()
+
+    receives = {name for name, operation in described["operations"].items() if operation["action"] == "receive"}
+    sends = {name for name, operation in described["operations"].items() if operation["action"] == "send"}
+
+    assert described["asyncapi"] == "3.0.0"
+    assert receives == set(COMMANDS)
+    assert sends == {event.name for event in events()}
+    assert {"message_created", "sync_required", "server_draining", "presence_changed"} <= sends
+
+
+def test_every_operation_says_what_it_does(described):
+    for message in described["components"]["messages"].values():
+        assert message["summary"][0].isupper()
+
+
+def test_every_schema_is_sound_and_every_reference_leads_somewhere(described):
+    for schema in described["components"]["schemas"].values():
+        Draft202012Validator.check_schema(schema)
+    for operation in described["operations"].values():
+        for reference in [*operation["messages"], *operation.get("reply", {}).get("messages", [])]:
+            name = reference["$ref"].rsplit("/", 1)[1]
+            assert name in described["channels"]["main"]["messages"]
+            assert name in described["components"]["messages"]
+
+
+def test_the_served_document_is_the_one_that_the_code_writes(described):
+    register_commands()
+
+    assert document() == described
+
+
+def test_every_error_code_is_listed_once():
+    codes = error_codes()
+
+    assert codes["not_a_member"]
+    assert AppError.code in codes
+
+
+def test_what_the_server_sends_fits_the_document(server, described, device):
+    ada, bob = device(server, "ada").connect(), device(server, "bob").connect()
+    laptop = ada.other_device().connect()
+    acks: list[tuple[str, dict]] = []
+
+    def call(who, command: str, payload: dict) -> dict:
+        ack = who.call(command, payload)
+        acks.append((command, ack))
+        return ack
+
+    def text(client_id: str, **target) -> dict:
+        return {"client_id": client_id, "type": "text", "content": {"text": "hi"}, **target}
+
+    request = ada.post("/api/contact-requests", {"user_id": bob.id, "message": "hello"})
+    bob.post(f"/api/contact-requests/{request['id']}/accept")
+    group = ada.post("/api/groups", {"name": "g", "member_ids": [bob.id]})
+    sent = call(ada, "send_message", text("1", to_user_id=bob.id))["message"]
+    conversation, key = {"conversation_id": sent["conversation_id"]}, {"message_id": sent["id"]}
+    call(ada, "send_message", text("1", to_user_id=bob.id))
+    call(ada, "send_message", {"nonsense": True})
+    call(bob, "send_message", text("2", group_id=group["id"], mentions=[ada.id]))
+    call(bob, "mark_read", {**conversation, "seq": 1})
+    call(bob, "typing", conversation)
+    call(bob, "stop_typing", conversation)
+    call(bob, "join_room", conversation)
+    call(ada, "edit_message", {**key, "content": {"text": "edited"}})
+    call(bob, "react", {**key, "emoji": "👍"})
+    call(ada, "pin_message", key)
+    call(ada, "unpin_message", key)
+    call(ada, "forward_message", {**key, "client_id": "f", "conversation_id": group["id"]})
+    call(ada, "mark_unread", conversation)
+    call(ada, "update_conversation", {**conversation, "is_pinned": True, "draft": "later"})
+    call(ada, "hide_messages", {"message_ids": [sent["id"]]})
+    call(ada, "recall_message", key)
+    call(ada, "get_online_users", {})
+    call(ada, "ping_server", {})
+    call(ada, "renew_token", {"token": ada.tokens["access_token"]})
+    call(ada, "sync", {"conversations": {}})
+    call(bob, "leave_room", conversation)
+    ada.rest("PATCH", f"/api/groups/{group['id']}", {"name": "new name"}).raise_for_status()
+    ada.rest("PUT", f"/api/groups/{group['id']}/members/{bob.id}/role", {"role": "admin"}).raise_for_status()
+    bob.post(f"/api/groups/{group['id']}/leave")
+    bob.rest("PUT", f"/api/blocks/{ada.id}").raise_for_status()
+    bob.rest("DELETE", f"/api/blocks/{ada.id}").raise_for_status()
+    ada.rest("DELETE", f"/api/contacts/{bob.id}").raise_for_status()
+    ada.rest("DELETE", f"/api/groups/{group['id']}").raise_for_status()
+    laptop.close()
+    time.sleep(1)
+
+    for command, ack in acks:
+        check(described, f"{command}_ack", ack)
+    pushed = [*ada.events, *bob.events, *laptop.events]
+    for event, payload in pushed:
+        check(described, event, payload)
+    assert {command for command, _ in acks} == set(COMMANDS)
+    assert all(ack["ok"] for command, ack in acks if ack != acks[2][1])
+    assert {event for event, _ in pushed} >= {
+        "message_created", "message_edited", "message_recalled", "message_reacted", "message_pinned",
+        "messages_hidden", "conversation_read", "user_typing", "user_stop_typing", "conversation_updated",
+        "contact_request_created", "contact_added", "contact_removed", "user_blocked", "user_unblocked",
+        "group_updated", "member_updated", "member_removed", "presence_changed",
+    }  # fmt: skip
