@@ -4,8 +4,6 @@ import sys
 
 import click
 from flask.cli import with_appcontext
-from rich.console import Console
-from rich.table import Table
 
 from imapp.extensions import settings
 
@@ -14,6 +12,10 @@ from imapp.extensions import settings
 @with_appcontext
 def show_settings() -> None:
     """Print the settings in force; secrets are masked."""
+    # Not at import: the server loads this module too, and starts the faster without.
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("variable", "value", box=None, pad_edge=False)
     for name, value in settings.masked().items():
         table.add_row(name, str(value))
