@@ -4,6 +4,7 @@ Rooms: `user:{id}` (all devices of a user), `conv:{id}` (all members' devices), 
 Delivery is at most once; clients close gaps by `sync`. This one is in-process: single node only.
 """
 
+from itertools import count
 from typing import Any, Literal
 
 from imapp.events import Event, SessionEnded
@@ -11,6 +12,9 @@ from imapp.extensions import socketio
 
 #: The only Socket.IO namespace.
 NAMESPACE = "/"
+
+_moves = count(1)
+_last_move = 0
 
 
 def user_room(user_id: int) -> str:
@@ -42,12 +46,14 @@ def send(name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None =
 
 def enter(user_id: int, room: str) -> None:
     """Put all live connections of a user into a room."""
+    _note_move()
     for sid in _sids(user_room(user_id)):
         socketio.server.enter_room(sid, room, namespace=NAMESPACE)
 
 
 def leave(user_id: int, room: str) -> None:
     """Take all live connections of a user out of a room."""
+    _note_move()
     for sid in _sids(user_room(user_id)):
         socketio.server.leave_room(sid, room, namespace=NAMESPACE)
 
@@ -60,6 +66,16 @@ def enter_connection(sid: str, room: str) -> None:
 def leave_connection(sid: str, room: str) -> None:
     """Take one connection out of a room."""
     socketio.server.leave_room(sid, room, namespace=NAMESPACE)
+
+
+def last_move() -> int:
+    """Changes when anybody enters or leaves a room: what was read about memberships before may be out of date."""
+    return _last_move
+
+
+def _note_move() -> None:
+    global _last_move  # noqa: PLW0603 - one bus for the process
+    _last_move = next(_moves)
 
 
 def disconnect_session(session_id: int, code: Literal["session_revoked", "token_expired"]) -> None:

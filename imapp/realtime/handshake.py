@@ -14,6 +14,9 @@ from imapp.services import presence as presence_service
 
 log = logging.getLogger(__name__)
 
+#: How often a new connection looks for its rooms at most, when memberships, anybody's, keep changing meanwhile.
+_LOOKS = 5
+
 
 def on_connect(server: Any, sid: str, auth: Any) -> None:
     """Identify the user by the token in the Socket.IO auth payload and enter the user's rooms.
@@ -23,12 +26,11 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     with server.app.app_context():
         try:
             actor = access.authenticate(_token(auth))
-            rooms = membership.conversation_ids(actor.user_id)
+            connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
+            _enter_rooms(server, connection)
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
-    connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
     server.connections.add(connection)
-    _enter_rooms(server, connection, rooms)
     if presence.connect(actor.user_id, sid):
         server.start_background_task(_announce, server, presence_service.came_online, actor.user_id)
     node_id = server.app.config["IMAPP"].node_id
@@ -66,11 +68,24 @@ def _refusal(exc: Exception) -> Refused:
     return Refused(error.message, {"code": error.code})
 
 
-def _enter_rooms(server: Any, connection: Connection, conversation_ids: list[int]) -> None:
-    rooms = [bus.user_room(connection.user_id), bus.session_room(connection.session_id)]
-    rooms += [bus.conversation_room(conversation_id) for conversation_id in conversation_ids]
-    for room in rooms:
-        server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
+def _enter_rooms(server: Any, connection: Connection) -> None:
+    """Enter the user's rooms; who was added to or removed from a group meanwhile is in the right ones at the end."""
+    entered: set[str] = set()
+    for _ in range(_LOOKS):
+        move = bus.last_move()
+        rooms = _rooms_of(connection)
+        for room in rooms - entered:
+            server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
+        for room in entered - rooms:
+            server.leave_room(connection.sid, room, namespace=bus.NAMESPACE)
+        entered = rooms
+        if bus.last_move() == move:
+            return
+
+
+def _rooms_of(connection: Connection) -> set[str]:
+    conversations = map(bus.conversation_room, membership.conversation_ids(connection.user_id))
+    return {bus.user_room(connection.user_id), bus.session_room(connection.session_id), *conversations}
 
 
 def _announce(server: Any, tell: Any, user_id: int) -> None:
