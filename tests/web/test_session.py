@@ -49,19 +49,24 @@ def test_a_refused_log_in_says_why(somebody):
     expect(nobody.page.get_by_role("alert")).to_have_text("The username or the password is wrong.")
 
 
-def test_a_token_is_renewed_before_it_ends_and_the_connection_stays(somebody, start_server):
+def test_a_token_is_renewed_before_it_ends_and_the_connections_of_both_tabs_stay(somebody, start_server):
     server = start_server(IM_ACCESS_TOKEN_SECONDS="8", IM_TOKEN_EXPIRING_LEAD_SECONDS="5")
     ada = somebody(server).register("Ada")
     first = ada.token()
-    ada.page.evaluate(
-        "new MutationObserver(() => { document.body.dataset.lost = 'yes'; }).observe("
-        "document.querySelector('.link-state'), {attributes: true, characterData: true, subtree: true})"
-    )
+    tabs = [ada.page, ada.context.new_page()]
+    tabs[1].goto(server.url)
+    for tab in tabs:
+        expect(tab.locator(".link-state")).to_have_text("Connected")
+        tab.evaluate(
+            "new MutationObserver(() => { document.body.dataset.lost = 'yes'; }).observe("
+            "document.querySelector('.link-state'), {attributes: true, characterData: true, subtree: true})"
+        )
 
     ada.page.wait_for_timeout(12_000)  # longer than the first token lasts
 
-    ada.expect_live()
-    assert ada.page.evaluate("document.body.dataset.lost ?? 'no'") == "no"
+    for tab in tabs:
+        expect(tab.locator(".link-state")).to_have_text("Connected")
+        assert tab.evaluate("document.body.dataset.lost ?? 'no'") == "no"
     assert ada.token() != first
 
 
@@ -82,3 +87,12 @@ def test_a_server_that_was_killed_and_started_again_has_everything_once(somebody
 
     for person in (ada, grace):
         person.sees("before", "meanwhile 1", "meanwhile 2")
+
+
+def test_the_page_speaks_the_language_of_the_browser(somebody):
+    window = somebody(locale="zh-CN")
+
+    window.page.goto(window.url)
+
+    expect(window.page.locator(".welcome .primary")).to_have_text("登录")
+    expect(window.page.locator("html")).to_have_attribute("lang", "zh-CN")
