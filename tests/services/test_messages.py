@@ -28,7 +28,7 @@ from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import EditMessage, ForwardMessage, HistoryQuery, MessageDraft, message_id
-from imapp.services import blocks, groups, messages, read_marks
+from imapp.services import blocks, group_members, groups, messages, read_marks
 from imapp.services.private_conversations import known_private, open_private
 from tests.support.people import create_users
 
@@ -140,6 +140,24 @@ def test_outsiders_neither_write_nor_read(people, private):
         lambda: messages.set_pin(eve, sent["id"], pin=True),
         lambda: read_marks.mark_read(eve, private, 1),
         lambda: messages.forward(eve, ForwardMessage(client_id="f", message_id=sent["id"], conversation_id=private)),
+    ):
+        with pytest.raises(NotAMemberError):
+            attempt()
+
+
+def test_who_was_removed_neither_writes_nor_reads(people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    sent = say(bob, group.id)
+    group_members.remove(ada, group.id, bob)
+
+    for attempt in (
+        lambda: say(bob, group.id, "again"),
+        lambda: messages.edit(bob, edit_of(sent)),
+        lambda: messages.recall(bob, sent["id"]),
+        lambda: messages.react(bob, sent["id"], "👍", remove=False),
+        lambda: read_marks.mark_read(bob, group.id, 1),
+        lambda: messages.history(bob, group.id, HistoryQuery()),
     ):
         with pytest.raises(NotAMemberError):
             attempt()

@@ -32,6 +32,8 @@ class RawSocket:
         while True:
             try:
                 packet = self.ws.recv()
+            except websocket.WebSocketTimeoutException:
+                raise AssertionError("nothing came in time") from None
             except (websocket.WebSocketException, ConnectionError):
                 return ""
             if packet != "2":
