@@ -41,5 +41,4 @@ def create_app(settings: Settings) -> Flask:
 def shutdown(app: Flask) -> None:
     """Finish what was accepted, then close the sockets; their clients reconnect and sync."""
     app.extensions["committer"].close()
-    for connection in socketio.server.connections.all():
-        socketio.server.disconnect(connection.sid)
+    socketio.server.close_all()

@@ -6,6 +6,7 @@ connection with one line in the log, and a socket that never says CONNECT is clo
 """
 
 import logging
+import random
 import time
 from typing import Any
 
@@ -14,9 +15,10 @@ from engineio.payload import Payload
 from flask import Flask
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
-from imapp.cluster import presence
+from imapp.cluster import bus, presence
 from imapp.cluster.bus import NAMESPACE
 from imapp.errors import BinaryNotAllowedError
+from imapp.events import ServerDraining
 from imapp.extensions import socketio
 from imapp.realtime import handshake, housekeeping, json
 from imapp.realtime.connections import Connections
@@ -31,6 +33,9 @@ Payload.max_decode_packets = 1000
 
 #: Binary attachments that are taken in, to be refused with an error; more close the connection.
 _MAX_ATTACHMENTS = 8
+
+#: Milliseconds over which clients are asked to spread their return when the node stops.
+_RECONNECT_MS = (500, 5000)
 
 
 class StrictPacket(Packet):  # type: ignore[misc]  # the library has no types
@@ -63,6 +68,17 @@ class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no ty
         self.connections = Connections()
         self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
         self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
+
+    def close_all(self) -> None:
+        """Tell every client when to come back, spread over some seconds, and close its transport.
+
+        No Socket.IO DISCONNECT: clients take that as "stay away", and a closed transport as "reconnect".
+        """
+        for connection in self.connections.all():
+            delay = random.randint(*_RECONNECT_MS)  # noqa: S311 - a spread, not a secret
+            bus.publish(ServerDraining(reconnect_after_ms=delay), connection.sid)
+        for socket in list(self.eio.sockets.values()):
+            socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         if not self.manager_initialized:

@@ -1,0 +1,17 @@
+"""The node stops: clients are told when to come back, and come back by themselves."""
+
+from tests.support.ports import wait_for
+
+
+def test_clients_are_told_when_to_return_and_return(start_server, device):
+    node = start_server()
+    alice = device(node).connect(reconnection=True)
+    bob = device(node)
+
+    node.stop()
+    told = alice.wait_for("server_draining")
+    node.start()
+    wait_for(lambda: alice.sio.connected and alice.sio.get_sid(), 30, "the return")
+
+    assert 500 <= told["reconnect_after_ms"] <= 5000
+    assert alice.send("back again", to_user_id=bob.id)["message"]["seq"] == 1
