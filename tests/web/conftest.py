@@ -3,12 +3,15 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.server import Server
 from tests.web.people import Person
 
 Somebody = Callable[..., Person]
+
+#: Milliseconds that something may take to appear: browsers and servers of other tests want the same processors.
+expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")

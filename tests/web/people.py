@@ -41,10 +41,10 @@ class Person:
         return self
 
     def expect_live(self) -> None:
-        expect(self.page.locator(".link-state")).to_have_text("Connected", timeout=15_000)
+        expect(self.page.locator(".link-state")).to_have_text("Connected")
 
     def expect_lost(self) -> None:
-        expect(self.page.locator(".link-state")).to_have_text("Connecting…", timeout=15_000)
+        expect(self.page.locator(".link-state")).to_have_text("Connecting…")
 
     def find(self, query: str) -> None:
         """Open the dialog and search."""
@@ -90,7 +90,7 @@ class Person:
 
     def sees(self, *texts: str) -> None:
         """Exactly these messages are on the screen, in this order."""
-        expect(self.page.locator(".message .text")).to_have_text(list(texts), timeout=15_000)
+        expect(self.page.locator(".message .text")).to_have_text(list(texts))
 
     def go_offline(self) -> None:
         self.context.set_offline(True)
@@ -102,10 +102,14 @@ class Person:
 
     def token(self) -> str:
         """The access token that the page uses now."""
-        return self.page.evaluate("JSON.parse(localStorage.getItem('imapp.session')).access_token")
+        return self.session()["access_token"]
 
     def user_id(self) -> int:
-        return self.page.evaluate("JSON.parse(localStorage.getItem('imapp.session')).user.id")
+        return self.session()["user"]["id"]
+
+    def session(self) -> dict | None:
+        """What the page keeps of its session."""
+        return self.page.evaluate("async () => (await import('/web/js/vault.js')).vault.get('tokens')")
 
     def conversation_id(self) -> int:
         """The open conversation, as the address names it."""

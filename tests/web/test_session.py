@@ -15,7 +15,7 @@ def test_a_session_goes_on_after_a_reload_and_ends_with_the_log_out(somebody):
     ada.page.get_by_role("button", name="Log out").click()
 
     expect(ada.page.locator(".welcome")).to_be_visible()
-    assert ada.page.evaluate("localStorage.getItem('imapp.session')") is None
+    assert ada.session() is None
 
 
 def test_a_session_that_was_ended_elsewhere_leads_to_the_log_in(somebody):
@@ -68,6 +68,35 @@ def test_a_token_is_renewed_before_it_ends_and_the_connections_of_both_tabs_stay
         expect(tab.locator(".link-state")).to_have_text("Connected")
         assert tab.evaluate("document.body.dataset.lost ?? 'no'") == "no"
     assert ada.token() != first
+
+
+def test_tabs_that_refresh_at_the_same_time_do_not_spend_a_token_twice(somebody):
+    ada = somebody().register("Ada")
+    tabs = [ada.page, ada.context.new_page()]
+    tabs[1].goto(ada.url)
+    expect(tabs[1].locator(".link-state")).to_have_text("Connected")
+
+    for tab in tabs:
+        tab.evaluate("""() => {
+            const often = async ({ session }) => { for (let n = 0; n < 25; n += 1) await session.refreshNow(); };
+            import('/web/js/session.js').then(often).then(
+                () => { document.title = 'refreshed'; }, (error) => { document.title = error.message; });
+        }""")
+
+    for tab in tabs:
+        expect(tab).to_have_title("refreshed", timeout=20_000)
+        expect(tab.locator(".link-state")).to_have_text("Connected")
+
+
+def test_logging_out_in_one_tab_ends_the_other(somebody):
+    ada = somebody().register("Ada")
+    other = ada.context.new_page()
+    other.goto(ada.url)
+    expect(other.locator(".link-state")).to_have_text("Connected")
+
+    ada.page.get_by_role("button", name="Log out").click()
+
+    expect(other.get_by_role("alert")).to_have_text("Your session has ended. Please log in again.")
 
 
 def test_a_server_that_was_killed_and_started_again_has_everything_once(somebody, start_server):

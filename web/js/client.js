@@ -32,7 +32,7 @@ export function createClient({ show }) {
   store.subscribe(people.fetchNamed);
   store.subscribe(people.fetchNewPresence);
   store.subscribe(readMarks.check);
-  session.onEnded(ended);
+  session.onEnded(() => leave(t('session_ended')));
 
   async function loadConversations() {
     const items = await api.all('/api/conversations', { limit: 100 });
@@ -79,21 +79,21 @@ export function createClient({ show }) {
     connection.open();
   }
 
-  /** The session is over, by this tab or another or by the server. */
+  /** The server has ended the session. */
   function ended() {
+    session.end();
     leave(t('session_ended'));
   }
 
   function leave(notice) {
     if (!store.state.me) return;
-    session.end();
     forgetOutbox();
     connection.close();
     store.dispatch({ type: 'signed_out', notice });
   }
 
   async function signIn(path, fields) {
-    const { user } = session.start(await request('POST', path, { ...fields, device: DEVICE }));
+    const { user } = await session.start(await request('POST', path, { ...fields, device: DEVICE }));
     begin(user);
   }
 
@@ -107,11 +107,12 @@ export function createClient({ show }) {
       async logOut() {
         await api.post('/api/auth/logout').catch(() => {}); // the tokens are forgotten here in any case
         leave(null);
+        await session.end();
       },
     },
     /** Go on with the session of the last visit, if there is one. */
-    resume() {
-      const kept = session.read();
+    async resume() {
+      const kept = await session.load();
       if (kept) begin(kept.user);
     },
   };

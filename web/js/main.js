@@ -41,9 +41,9 @@ function changed(state) {
 
 let noticed = null;
 
-/** A notice stays for a while. */
-function fadeNotice({ notice }) {
-  if (notice === noticed) return;
+/** A notice stays for a while; that the session has ended stays until somebody logs in. */
+function fadeNotice({ notice, me }) {
+  if (notice === noticed || !me) return;
   noticed = notice;
   if (notice) setTimeout(() => notice === noticed && store.dispatch({ type: 'noticed', text: null }), NOTICE);
 }
@@ -52,5 +52,4 @@ document.documentElement.lang = language;
 store.subscribe(changed);
 store.subscribe(fadeNotice);
 addEventListener('hashchange', follow);
-client.resume();
-draw();
+client.resume().finally(draw);

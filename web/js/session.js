@@ -1,74 +1,74 @@
-// The logged-in session of this browser: its tokens, kept in localStorage and shared by its tabs.
+// The logged-in session of this browser: its tokens, shared by its tabs.
 
 import { request } from './api.js';
+import { exclusively, vault } from './vault.js';
 
-const KEY = 'imapp.session';
+const KEY = 'tokens';
 /** Seconds before its end at which a token is no longer used. */
 const MARGIN = 20;
 
-export const session = { read, start, end, accessToken, refresh, refreshNow, onEnded };
+const channel = new BroadcastChannel('imapp.session');
+/** What this tab knows; another tab may have refreshed since. */
+let kept = null;
 
-function read() {
-  try {
-    return JSON.parse(localStorage.getItem(KEY));
-  } catch {
-    return null;
-  }
-}
+export const session = { load, read, start, end, accessToken, refresh, refreshNow, onEnded };
 
-/** Keep what the server answered to a login, a registration or a refresh. */
-function start({ user, access_token, refresh_token, expires_in }) {
-  const kept = { user, access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
-  localStorage.setItem(KEY, JSON.stringify(kept));
+/** Take up what the last visit left; gives it, or null. */
+async function load() {
+  kept = await vault.get(KEY);
   return kept;
 }
 
-function end() {
-  localStorage.removeItem(KEY);
+function read() {
+  return kept;
+}
+
+/** Keep what the server answered to a login, a registration or a refresh. */
+async function start({ user, access_token, refresh_token, expires_in }) {
+  kept = { user, access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
+  await vault.put(KEY, kept);
+  return kept;
+}
+
+/** Forget the session, in all tabs. */
+async function end() {
+  kept = null;
+  await vault.remove(KEY);
+  channel.postMessage('ended');
 }
 
 /** An access token that is still good for a while; throws when the session has ended. */
 async function accessToken() {
-  const kept = read();
   if (!kept) throw sessionEnded();
   return kept.expires_at - MARGIN * 1000 > Date.now() ? kept.access_token : refresh(kept.access_token);
 }
 
+/** A new token, whatever the old one is still good for. */
+async function refreshNow() {
+  return refresh(kept?.access_token);
+}
+
 /**
  * Replace the token `stale` and give the new one. A refresh token can be used once, so only one tab may use it:
- * whoever comes second finds the new tokens in the storage.
+ * whoever comes second takes the new tokens from the vault.
  */
-async function refresh(stale) {
+function refresh(stale) {
   return exclusively(async () => {
-    const kept = read();
-    if (!kept) throw sessionEnded();
+    if (!await load()) throw sessionEnded();
     if (kept.access_token !== stale) return kept.access_token;
     const answer = await request('POST', '/api/auth/refresh', { refresh_token: kept.refresh_token });
-    return start(answer).access_token;
+    return (await start(answer)).access_token;
   });
-}
-
-/** A new token, whatever the old one is still good for. */
-function refreshNow() {
-  return refresh(read()?.access_token);
-}
-
-let queue = Promise.resolve();
-
-function exclusively(task) {
-  // Web Locks span tabs but exist on https and localhost only; elsewhere this tab's calls wait for each other.
-  if (navigator.locks) return navigator.locks.request(KEY, task);
-  queue = queue.then(task, task);
-  return queue;
 }
 
 function sessionEnded() {
   return Object.assign(new Error('The session has ended.'), { status: 401, code: 'session_revoked' });
 }
 
-/** Call `listener` when another tab logs out. */
+/** Call `listener` when another tab has ended the session. */
 function onEnded(listener) {
-  addEventListener('storage', (event) => {
-    if (event.key === KEY && event.newValue === null) listener();
-  });
+  channel.onmessage = () => {
+    kept = null;
+    listener();
+  };
 }
