@@ -79,13 +79,14 @@ class ConversationRead(Event):
     """A user has read up to `read_seq`.
 
     To the user's own devices; in a private conversation also to the other; in groups up to a configurable size to
-    the members, throttled.
+    the members, throttled. `version` is of the reader's own counter, for the reader's own devices.
     """
 
     name = "conversation_read"
     conversation_id: int
     user_id: int
     read_seq: int
+    version: int
 
 
 class ConversationUpdated(Event):

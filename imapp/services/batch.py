@@ -7,7 +7,7 @@ each table. An `apply` that raises must not have changed anything before.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -85,6 +85,8 @@ class Mark:
     seq: int = 0
     takes_version: bool = False
     clears_unread: bool = False
+    #: Payloads that tell the user's devices of it; they get the `version`.
+    told: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Batch:
@@ -128,6 +130,8 @@ class Batch:
         self._created.append(row)
         self.messages[head.id, head.last_seq] = row
         self.mark_read(head.id, row["sender_id"], head.last_seq)
+        if self.rights[head.id, row["sender_id"]]["is_marked_unread"]:
+            self.touch(head.id, row["sender_id"])
 
     def alter(self, head: Head, event: str, row: MessageRow) -> None:
         """Note that a loaded message was changed."""
@@ -151,9 +155,11 @@ class Batch:
         mark.seq = max(mark.seq, seq)
         mark.clears_unread = True
 
-    def touch(self, conversation_id: int, user_id: int) -> None:
-        """Give the user's row a new version, so that `sync` tells the user's devices about it."""
-        self._mark(conversation_id, user_id).takes_version = True
+    def touch(self, conversation_id: int, user_id: int, *told: dict[str, Any]) -> None:
+        """Give the user's row a new version, so that `sync` tells the user's devices about it, and `told` too."""
+        mark = self._mark(conversation_id, user_id)
+        mark.takes_version = True
+        mark.told += told
 
     def _mark(self, conversation_id: int, user_id: int) -> "Mark":
         return self._marks.setdefault((conversation_id, user_id), Mark())
@@ -225,6 +231,9 @@ class Batch:
         versions = own_state.next_versions(
             connection, [user_id for (_, user_id), mark in self._marks.items() if mark.takes_version]
         )
+        for (_, user_id), mark in self._marks.items():
+            for payload in mark.told:
+                payload["version"] = versions[user_id]
         rows = [
             [
                 conversation_id,

@@ -32,8 +32,8 @@ class MarkRead(Op):
         if seq == known and not rights["is_marked_unread"]:
             return {"read_seq": known}
         batch.mark_read(head.id, self.actor_id, seq)
-        batch.touch(head.id, self.actor_id)
         payload = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
+        batch.touch(head.id, self.actor_id, payload)
         batch.publications.append((ConversationRead.name, payload, self._rooms(batch, head), None))
         if head.type == "group" and rights["member_count"] <= settings.group_receipts_max_members:
             self.receipt = payload
