@@ -1,0 +1,1 @@
+"""Both official clients against a real server."""

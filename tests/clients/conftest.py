@@ -1,0 +1,89 @@
+"""One face for both official clients, so that a test reads the same for each."""
+
+import pytest
+
+from tests.support.device import Device
+from tests.support.npm import NpmClient
+from tests.support.ports import wait_for
+
+
+class PythonSide:
+    """python-socketio's Client behind the few calls that the tests make."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.call, self.wait_for, self.received = device.call, device.wait_for, device.received
+
+    def connect(self, **options) -> None:
+        """Connect; it reconnects by itself as applications have it."""
+        self.device.connect(reconnection=True, wait_timeout=30, **options)
+
+    def wait_connected(self, *, to: str | None = None) -> None:
+        """Wait until it can send, and by the transport asked for."""
+        wait_for(lambda: self.device.sio.connected and to in {None, self.device.sio.transport()}, 40, "the connection")
+
+    def wait_disconnected(self) -> None:
+        """Wait until it has noticed that the server is gone."""
+        wait_for(lambda: not self.device.sio.connected, 40, "the disconnection")
+
+    def close(self) -> None:
+        """Leave."""
+        self.device.sio.shutdown()
+
+
+class NpmSide:
+    """socket.io-client behind the same calls."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.npm = NpmClient()
+        self.call, self.wait_for, self.received = self.npm.call, self.npm.wait_for, self.npm.received
+
+    def connect(self, **options) -> None:
+        """Connect; it reconnects by itself as applications have it."""
+        self.npm.connect(self.device.server.url, self.device.tokens["access_token"], **options)
+        self.npm.wait_for("connect")
+
+    def wait_connected(self, *, to: str | None = None) -> None:
+        """Wait until it can send, and by the transport asked for."""
+        wait_for(lambda: self._is_connected(to), 40, "the connection")
+
+    def _is_connected(self, to: str | None) -> bool:
+        state = self.npm.state()
+        return state["connected"] and to in {None, state["transport"]}
+
+    def wait_disconnected(self) -> None:
+        """Wait until it has noticed that the server is gone."""
+        wait_for(lambda: not self.npm.state()["connected"], 40, "the disconnection")
+
+    def close(self) -> None:
+        """Leave."""
+        self.npm.close()
+
+
+@pytest.fixture(params=[PythonSide, NpmSide], ids=["python", "npm"])
+def client_of(request):
+    """`client_of(device)`: that user's official client, not connected yet."""
+    made = []
+
+    def make(device: Device) -> PythonSide | NpmSide:
+        made.append(request.param(device))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def npm():
+    """`npm()`: an npm client that no order was given yet."""
+    made = []
+
+    def make() -> NpmClient:
+        made.append(NpmClient())
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

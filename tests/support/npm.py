@@ -1,0 +1,107 @@
+"""The official JavaScript client in a Node process of its own (tests/npm/client.mjs), driven from Python."""
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "npm"
+
+_NO_NODE = "node is missing: apt-get install nodejs npm (scripts/test.sh does it)"
+_NO_PACKAGES = "the npm packages are missing: cd tests/npm && npm ci (scripts/test.sh does it)"
+
+
+class NpmClient:
+    """One socket.io-client; what is pushed gathers in `events` as (event, payload)."""
+
+    def __init__(self) -> None:
+        node = shutil.which("node")
+        assert node, _NO_NODE
+        assert (FOLDER / "node_modules/socket.io-client").is_dir(), _NO_PACKAGES
+        self.events: list[tuple[str, dict]] = []
+        self._answers: dict[int, dict] = {}
+        self._orders = 0
+        self._ended = False
+        self._heard = threading.Condition()
+        self._process = subprocess.Popen(
+            [node, "client.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self._reader = threading.Thread(target=self._listen, daemon=True)
+        self._reader.start()
+
+    def _listen(self) -> None:
+        for line in self._process.stdout:
+            said = json.loads(line)
+            with self._heard:
+                if "event" in said:
+                    self.events.append((said["event"], said.get("payload") or {}))
+                else:
+                    self._answers[said["order"]] = said
+                self._heard.notify_all()
+        with self._heard:
+            self._ended = True
+            self._heard.notify_all()
+
+    def begin(self, name: str, **options: object) -> int:
+        """Give an order without waiting; `finish` takes its number."""
+        self._orders += 1
+        self._process.stdin.write(json.dumps({"order": self._orders, "name": name, **options}) + "\n")
+        self._process.stdin.flush()
+        return self._orders
+
+    def finish(self, order: int, timeout: float = 30) -> dict:
+        """Wait until an order is done; gives its answer."""
+        with self._heard:
+            self._heard.wait_for(lambda: order in self._answers or self._ended, timeout)
+            assert order in self._answers, f"order {order} was not done within {timeout} s"
+        answer = self._answers.pop(order)
+        assert "error" not in answer, answer
+        return answer
+
+    def connect(self, url: str, token: str, **options: object) -> "NpmClient":
+        """Begin to connect; `wait_for("connect")` or `wait_for("connect_error")` tells how it went."""
+        self.finish(self.begin("connect", url=url, auth={"token": token}, **options))
+        return self
+
+    def call(self, command: str, payload: object = None, timeout: float = 20) -> dict:
+        """Send a command and give its ack."""
+        order = self.begin("emit", command=command, payload=payload or {}, timeout=int(timeout * 1000))
+        return self.finish(order, timeout + 5)["ack"]
+
+    def state(self) -> dict:
+        """Whether it is connected, and by which transport."""
+        return self.finish(self.begin("state"))
+
+    def received(self, event: str) -> list[dict]:
+        """The payloads of an event so far."""
+        return [payload for name, payload in list(self.events) if name == event]
+
+    def wait_for(self, event: str, matches=lambda _payload: True, timeout: float = 30) -> dict:
+        """Wait until such an event has come; gives its payload."""
+        deadline = time.monotonic() + timeout
+        with self._heard:
+            while True:
+                for payload in self.received(event):
+                    if matches(payload):
+                        return payload
+                left = deadline - time.monotonic()
+                assert left > 0, f"no such {event} within {timeout} s; came: {[name for name, _ in self.events]}"
+                self._heard.wait(left)
+
+    def forget(self) -> None:
+        """Empty `events`."""
+        with self._heard:
+            self.events.clear()
+
+    def close(self) -> None:
+        """Leave."""
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(10)
+        self._process.stdout.close()
