@@ -1,0 +1,286 @@
+"""The list of conversations and a user's own settings, on both databases."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import event
+
+from imapp.errors import BlockedError, ForbiddenError, NotAMemberError, NotFoundError
+from imapp.extensions import db
+from imapp.schemas.conversations import ConversationPatch, ConversationsQuery
+from imapp.schemas.groups import GroupIn
+from imapp.schemas.messages import HideMessages, HistoryQuery, MessageDraft
+from imapp.services import (
+    blocks,
+    conversation_settings,
+    conversations,
+    group_members,
+    groups,
+    hidden_messages,
+    messages,
+    read_marks,
+)
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def people(app):
+    """Ada, Bob and Eve; ids."""
+    return create_users("ada", "bob", "eve")
+
+
+@pytest.fixture
+def private(people):
+    """The conversation of Ada and Bob."""
+    return conversations.open_with(people[0], people[1])[0].id
+
+
+def say(user_id, conversation_id, text="hello", **fields):
+    draft = {"client_id": uuid4().hex, "type": "text", "content": {"text": text}, **fields}
+    return messages.send(user_id, conversation_id, MessageDraft.model_validate(draft))["message"]
+
+
+def ids(user_id, **query):
+    page = conversations.list_conversations(user_id, ConversationsQuery(**query))
+    return [item.id for item in page.items]
+
+
+def change(user_id, conversation_id, **patch):
+    return conversation_settings.change(user_id, conversation_id, ConversationPatch(**patch))
+
+
+def make_groups(owner, count, *members):
+    return [groups.create(owner, GroupIn(name=f"g{n}", member_ids=list(members))).id for n in range(count)]
+
+
+# -- opening ---------------------------------------------------------------------------------------------------
+
+
+def test_two_users_have_one_private_conversation(people):
+    ada, bob, _ = people
+
+    first, is_new = conversations.open_with(ada, bob)
+    again, is_new_again = conversations.open_with(bob, ada)
+
+    assert (is_new, is_new_again) == (True, False)
+    assert first.id == again.id
+    assert (first.peer_id, again.peer_id) == (bob, ada)
+    assert first.peer.username == "bob"
+
+
+@pytest.mark.parametrize(("other", "error"), [("self", ForbiddenError), ("nobody", NotFoundError)])
+def test_a_private_conversation_needs_another_user(people, other, error):
+    with pytest.raises(error):
+        conversations.open_with(people[0], people[0] if other == "self" else 999_999)
+
+
+def test_who_is_blocked_opens_no_conversation(people):
+    ada, bob, _ = people
+    blocks.block(bob, ada)
+
+    with pytest.raises(BlockedError):
+        conversations.open_with(ada, bob)
+
+
+# -- the list --------------------------------------------------------------------------------------------------
+
+
+def test_pinned_ones_come_first_then_the_last_activity(people):
+    ada, *_ = people
+    first, second, third, fourth = make_groups(ada, 4)
+    change(ada, second, is_pinned=True)
+    change(ada, fourth, is_pinned=True)
+    say(ada, first)
+    say(ada, second)
+
+    assert ids(ada) == [second, fourth, first, third]
+
+
+def test_pages_follow_each_other_whatever_moves_meanwhile(people):
+    ada, *_ = people
+    made = make_groups(ada, 7)
+    change(ada, made[2], is_pinned=True)
+    expected = [made[2], *reversed(made[:2] + made[3:])]
+
+    page = conversations.list_conversations(ada, ConversationsQuery(limit=3))
+    say(ada, made[0])
+    found, cursors = [item.id for item in page.items], [page.next_cursor]
+    while cursors[-1]:
+        page = conversations.list_conversations(ada, ConversationsQuery(limit=2, cursor=cursors[-1]))
+        found += [item.id for item in page.items]
+        cursors.append(page.next_cursor)
+
+    assert found == [one for one in expected if one != made[0]]  # what moved to the top is there on the next load
+
+
+def test_an_entry_tells_what_a_list_shows(people, private):
+    ada, bob, _ = people
+    say(ada, private, "one")
+    sent = say(ada, private, "two")
+    read_marks.mark_read(bob, private, 1)
+
+    mine, theirs = conversations.get(bob, private), conversations.get(ada, private)
+
+    assert (mine.last_seq, mine.last_change, mine.read_seq, mine.unread) == (2, 2, 1, 1)
+    assert mine.last_message.id == sent["id"]
+    assert (mine.peer_read_seq, theirs.peer_read_seq) == (2, 1)
+    assert (mine.type, mine.name, mine.role) == ("private", None, None)
+    assert theirs.unread == 0
+
+
+def test_an_entry_of_a_group_tells_its_card_and_ones_role(people):
+    ada, bob, _ = people
+    (group_id,) = make_groups(ada, 1, bob)
+
+    entry = conversations.get(bob, group_id)
+
+    assert (entry.type, entry.name, entry.member_count, entry.role) == ("group", "g0", 2, "member")
+    assert (entry.peer, entry.peer_id, entry.peer_read_seq) == (None, None, None)
+
+
+def test_unread_mentions_of_others_are_counted(people):
+    ada, bob, eve = people
+    (group_id,) = make_groups(ada, 1, bob, eve)
+    say(ada, group_id, mentions=[bob])
+    read_marks.mark_read(bob, group_id, 99)
+    read_marks.mark_read(eve, group_id, 99)
+    say(ada, group_id, mentions=[bob, "all"])
+    say(ada, group_id, mentions=["all"])
+    say(eve, group_id, mentions=[ada])
+
+    counts = {user: conversations.get(user, group_id).mention_count for user in people}
+
+    assert counts == {ada: 1, bob: 2, eve: 0}
+
+
+def test_a_page_costs_the_same_number_of_queries_whatever_its_length(app, people):
+    ada, bob, eve = people
+    for group_id in make_groups(ada, 12, bob):
+        say(bob, group_id, mentions=[ada])
+    conversations.open_with(ada, bob)
+    conversations.open_with(ada, eve)
+    statements = []
+
+    @event.listens_for(db.engine, "before_cursor_execute")
+    def count(*args):
+        statements.append(args[2])
+
+    costs = []
+    for limit in (4, 14):
+        statements.clear()
+        assert len(ids(ada, limit=limit)) == limit
+        costs.append(len(statements))
+    event.remove(db.engine, "before_cursor_execute", count)
+
+    assert costs[0] == costs[1] <= 5
+
+
+def test_a_conversation_that_one_has_left_is_not_listed(people):
+    ada, bob, _ = people
+    (group_id,) = make_groups(ada, 1, bob)
+    group_members.leave(bob, group_id)
+
+    assert ids(bob) == []
+    with pytest.raises(NotAMemberError):
+        conversations.get(bob, group_id)
+
+
+# -- own settings ----------------------------------------------------------------------------------------------
+
+
+def test_settings_are_the_users_own_and_take_versions(people, private):
+    ada, bob, _ = people
+
+    first = change(bob, private, is_pinned=True, is_muted=True, draft="soon")
+    second = change(bob, private, is_muted=False)
+
+    assert second.version > first.version
+    assert second.pinned_at == first.pinned_at is not None
+    assert (second.is_muted, second.draft) == (False, "soon")
+    assert change(bob, private, draft="").draft is None
+    assert conversations.get(ada, private).pinned_at is None
+
+
+def test_a_hidden_conversation_returns_with_the_next_message(people, private):
+    ada, bob, _ = people
+    say(ada, private)
+    change(bob, private, is_hidden=True)
+
+    hidden, there = ids(bob), conversations.get(bob, private).is_hidden
+    say(ada, private)
+
+    assert (hidden, there) == ([], True)
+    assert ids(bob) == [private]
+    assert conversations.get(bob, private).is_hidden is False
+
+
+def test_a_hidden_conversation_can_be_shown_again(people, private):
+    bob = people[1]
+    change(bob, private, is_hidden=True)
+    change(bob, private, is_hidden=False)
+
+    assert ids(bob) == [private]
+
+
+@pytest.mark.parametrize("act", ["read", "send"])
+def test_marked_unread_ends_when_the_user_reads_or_writes(people, private, act):
+    ada, bob, _ = people
+    say(ada, private)
+    read_marks.mark_read(bob, private, 1)
+    marked = change(bob, private, is_marked_unread=True)
+
+    if act == "read":
+        read_marks.mark_read(bob, private, 1)
+    else:
+        say(bob, private)
+
+    assert marked.is_marked_unread is True
+    assert conversations.get(bob, private).is_marked_unread is False
+
+
+def test_who_is_no_member_has_no_settings(people, private):
+    eve = people[2]
+
+    with pytest.raises(NotAMemberError):
+        change(eve, private, is_pinned=True)
+    with pytest.raises(NotAMemberError):
+        conversations.get(eve, private)
+
+
+# -- deleting for oneself --------------------------------------------------------------------------------------
+
+
+def test_a_message_deleted_for_oneself_is_gone_for_this_user_only(people, private):
+    ada, bob, _ = people
+    kept, gone = say(ada, private), say(ada, private)
+
+    first = hidden_messages.hide(bob, HideMessages(message_ids=[gone["id"], gone["id"]]))
+    again = hidden_messages.hide(bob, HideMessages(message_ids=[gone["id"]]))
+
+    assert first.message_ids == again.message_ids == [gone["id"]]
+    assert conversations.get(bob, private).last_message.id == kept["id"]
+    assert conversations.get(ada, private).last_message.id == gone["id"]
+    history = messages.history(bob, private, HistoryQuery()).items
+    assert [message.id for message in history] == [kept["id"]]
+    with pytest.raises(NotFoundError):
+        messages.get(bob, gone["id"])
+
+
+def test_a_conversation_whose_messages_are_all_deleted_has_no_last_message(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private)
+    hidden_messages.hide(bob, HideMessages(message_ids=[sent["id"]]))
+
+    assert conversations.get(bob, private).last_message is None
+
+
+def test_deleting_what_one_may_not_see_or_what_is_not_there_is_refused_as_a_whole(people, private):
+    ada, bob, eve = people
+    sent = say(ada, private)
+
+    with pytest.raises(NotAMemberError):
+        hidden_messages.hide(eve, HideMessages(message_ids=[sent["id"]]))
+    with pytest.raises(NotFoundError):
+        hidden_messages.hide(bob, HideMessages(message_ids=[sent["id"], f"{private}-9"]))
+
+    assert conversations.get(bob, private).last_message.id == sent["id"]

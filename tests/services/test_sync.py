@@ -1,0 +1,370 @@
+"""`sync`: everything that was missed, in order, within bounds, and never a silent partial."""
+
+import threading
+from uuid import uuid4
+
+import pytest
+
+from imapp.database import atomic
+from imapp.events import GroupUpdated
+from imapp.extensions import db
+from imapp.models.conversations import ConversationMember
+from imapp.schemas.conversations import ConversationPatch
+from imapp.schemas.groups import GroupIn
+from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft
+from imapp.schemas.sync import SyncIn, SyncOut
+from imapp.services import (
+    blocks,
+    conversation_settings,
+    group_members,
+    groups,
+    hidden_messages,
+    messages,
+    own_state,
+    read_marks,
+    sync_state,
+    timeline,
+)
+from imapp.services import sync as service
+from imapp.services.private_conversations import open_private
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def people(app):
+    """Ada, Bob and Eve; ids."""
+    return create_users("ada", "bob", "eve")
+
+
+@pytest.fixture
+def private(people):
+    """The conversation of Ada and Bob."""
+    return open_private(people[0], people[1])[0]
+
+
+def say(user_id, conversation_id, text="hello"):
+    draft = MessageDraft(client_id=uuid4().hex, type="text", content={"text": text})
+    return messages.send(user_id, conversation_id, draft)["message"]
+
+
+def ask(user_id, known=None, **fields):
+    """Ask and check the answer's shape; gives it with the conversations by id."""
+    answer = service.sync(user_id, SyncIn(conversations=known or {}, **fields))
+    SyncOut.model_validate(answer)
+    answer["by_id"] = {item["id"]: item for item in answer["conversations"]}
+    return answer
+
+
+def numbers(item):
+    return [change["change"] for change in item["changes"]]
+
+
+def loop(user_id, known, **fields):
+    """Ask until there is no more; gives all entries by conversation, and the answers."""
+    known, entries, answers = dict(known), {}, []
+    while not answers or answers[-1]["more"]:
+        cursor = {"cursor": answers[-1]["cursor"]} if answers else {}
+        answers.append(ask(user_id, known, **{**fields, **cursor}))
+        for item in answers[-1]["conversations"]:
+            entries.setdefault(item["id"], []).extend(item["changes"])
+            known[item["id"]] = item["next_change"]
+        assert len(answers) < 500
+    return entries, answers
+
+
+# -- conversations ---------------------------------------------------------------------------------------------
+
+
+def test_a_named_conversation_comes_with_what_follows_page_by_page(people, private):
+    ada, bob, _ = people
+    for number in range(7):
+        say(ada, private, str(number))
+
+    first = ask(bob, {private: 1}, limit=3)["by_id"][private]
+    entries, answers = loop(bob, {private: 1}, limit=3)
+
+    assert (numbers(first), first["limited"], first["next_change"]) == ([2, 3, 4], True, 4)
+    assert (first["last_seq"], first["last_change"]) == (7, 7)
+    assert [entry["change"] for entry in entries[private]] == [2, 3, 4, 5, 6, 7]
+    assert answers[-1]["by_id"][private]["limited"] is False
+
+
+def test_an_unnamed_conversation_comes_with_its_latest_page_and_says_that_older_is_missing(people, private):
+    ada, bob, _ = people
+    for number in range(5):
+        say(ada, private, str(number))
+
+    answer = ask(bob, limit=2)
+
+    item = answer["by_id"][private]
+    assert (numbers(item), item["limited"], item["next_change"]) == ([4, 5], True, 5)
+    assert answer["more"] is False
+    assert ask(bob, limit=5)["by_id"][private]["limited"] is False
+
+
+def test_a_conversation_without_news_is_left_out(people, private):
+    ada, bob, _ = people
+    say(ada, private)
+    known = ask(bob)
+
+    answer = ask(bob, {private: 1}, cursor=known["cursor"])
+
+    assert answer["conversations"] == answer["state"] == []
+    assert (answer["more"], answer["cursor"]) == (False, known["cursor"])
+
+
+def test_own_state_alone_brings_the_conversation_with_its_read_marks(people, private):
+    ada, bob, _ = people
+    say(ada, private)
+    cursor = ask(bob)["cursor"]
+    read_marks.mark_read(bob, private, 1)
+
+    mine = ask(bob, {private: 1}, cursor=cursor)
+    theirs = ask(ada, {private: 1}, cursor=cursor)
+
+    assert mine["by_id"][private]["read_seq"] == 1
+    assert mine["by_id"][private]["changes"] == []
+    assert theirs["by_id"][private]["peer_read_seq"] == 1
+
+
+def test_a_message_comes_as_it_is_now_at_each_of_its_changes(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private, "first")
+    say(ada, private, "other")
+    messages.edit(ada, EditMessage(message_id=sent["id"], content={"text": "second"}))
+
+    changes = ask(bob, {private: 0})["by_id"][private]["changes"]
+
+    assert [change["event"] for change in changes] == ["message_created", "message_created", "message_edited"]
+    assert [change["message"]["content"]["text"] for change in changes] == ["second", "other", "second"]
+    assert [change["message"]["change"] for change in changes] == [3, 2, 3]
+
+
+def test_what_the_user_deleted_for_himself_is_left_out_and_the_number_goes_on(people, private):
+    ada, bob, _ = people
+    say(ada, private)
+    hidden = say(ada, private, "gone")
+    hidden_messages.hide(bob, HideMessages(message_ids=[hidden["id"]]))
+
+    mine = ask(bob, {private: 0})
+
+    assert numbers(mine["by_id"][private]) == [1]
+    assert mine["by_id"][private]["next_change"] == 2
+    assert mine["by_id"][private]["limited"] is False
+    assert numbers(ask(ada, {private: 0})["by_id"][private]) == [1, 2]
+    assert [row["item"]["message_ids"] for row in mine["state"] if row["kind"] == "messages_hidden"] == [[hidden["id"]]]
+
+
+def test_group_events_come_with_their_payload(people):
+    ada, bob, eve = people
+    group_id = groups.create(ada, GroupIn(name="g", member_ids=[bob])).id
+    group_members.add(ada, group_id, [eve])
+
+    changes = ask(eve)["by_id"][group_id]["changes"]
+
+    assert [change["event"] for change in changes][::2] == ["group_created", "members_added"]
+    assert changes[2]["user_ids"] == [eve]
+    assert changes[2]["conversation_id"] == group_id
+
+
+def test_nothing_is_told_of_a_conversation_that_the_user_is_not_in(people, private):
+    ada, bob, eve = people
+    say(ada, private)
+    group_id = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve])).id
+    group_members.remove(ada, group_id, eve)
+    say(ada, group_id)
+
+    answer = ask(eve, {private: 0, group_id: 1, 999_999: 7})
+
+    assert set(answer["by_id"]) == {private, group_id, 999_999}
+    for item in answer["conversations"]:
+        assert (item["removed"], item["changes"], item["last_seq"], item["type"]) == (True, [], 0, None)
+
+
+def test_a_device_ahead_of_the_server_starts_that_conversation_anew(people, private):
+    ada, bob, _ = people
+    say(ada, private)
+
+    item = ask(bob, {private: 99})["by_id"][private]
+
+    assert item["reset"] is True
+    assert (numbers(item), item["next_change"]) == ([1], 1)
+
+
+# -- own state -------------------------------------------------------------------------------------------------
+
+
+def test_own_state_comes_once_and_only_what_is_new(people, private):
+    _, bob, eve = people
+    cursor = ask(bob)["cursor"]
+    conversation_settings.change(bob, private, ConversationPatch(draft="soon"))
+    blocks.block(bob, eve)
+
+    answer = ask(bob, {private: 0}, cursor=cursor)
+
+    assert [row["kind"] for row in answer["state"]] == ["conversation", "block"]
+    assert answer["state"][0]["item"]["draft"] == "soon"
+    assert ask(bob, {private: 0}, cursor=answer["cursor"])["state"] == []
+
+
+def test_rows_of_one_version_are_never_split(people, private, monkeypatch):
+    ada, bob, eve = people
+    ids = [say(ada, private)["id"] for _ in range(6)]
+    conversation_settings.change(bob, private, ConversationPatch(is_muted=True))
+    hidden_messages.hide(bob, HideMessages(message_ids=ids))
+    blocks.block(bob, eve)
+    monkeypatch.setattr(sync_state, "PAGE_ROWS", 2)
+
+    _, answers = loop(bob, {private: 6})
+
+    assert [answer["state_limited"] for answer in answers][-1] is False
+    found = [(row["kind"], row["version"]) for answer in answers for row in answer["state"]]
+    assert [kind for kind, _ in found] == ["conversation", "messages_hidden", "block"]
+    assert found == sorted(found, key=lambda row: row[1])
+    (hidden,) = [row for answer in answers for row in answer["state"] if row["kind"] == "messages_hidden"]
+    assert sorted(hidden["item"]["message_ids"]) == sorted(ids)
+    assert len(answers) == 3
+
+
+def test_own_state_is_bounded_in_bytes(people, monkeypatch):
+    ada, *others = people
+    for other in others:
+        conversation_id = open_private(ada, other)[0]
+        conversation_settings.change(ada, conversation_id, ConversationPatch(draft="x" * 8000))
+    monkeypatch.setattr(sync_state, "PAGE_BYTES", 9000)
+
+    _, answers = loop(ada, {})
+
+    assert [len(answer["state"]) for answer in answers] == [1, 1]
+    assert [answer["state_limited"] for answer in answers] == [True, False]
+
+
+@pytest.mark.parametrize("cursor", ["0123456789abcdef.3", "nonsense", ".5", "", "x.-1"])
+def test_a_cursor_of_another_epoch_starts_everything_anew(people, private, cursor):
+    ada, bob, _ = people
+    say(ada, private)
+    conversation_settings.change(bob, private, ConversationPatch(is_muted=True))
+
+    answer = ask(bob, {private: 1}, cursor=cursor)
+
+    item = answer["by_id"][private]
+    assert (item["reset"], numbers(item)) == (True, [1])
+    assert [row["kind"] for row in answer["state"]] == ["conversation"]
+    assert answer["cursor"].startswith(answer["epoch"] + ".")
+
+
+# -- bounds ----------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_holds_so_many_changes_and_the_rest_follows(make_app):
+    with make_app(sync_total_max=4, sync_changes_max=3).app_context():
+        ada, *others = create_users("ada", "bob", "eve", "joe")
+        ids = [open_private(ada, other)[0] for other in others]
+        for conversation_id in ids:
+            for _ in range(5):
+                say(ada, conversation_id)
+
+        first = ask(ada, {ids[0]: 0}, limit=1000)
+        entries, answers = loop(ada, {ids[0]: 0}, limit=1000)
+
+    assert sum(len(item["changes"]) for item in first["conversations"]) == 4
+    assert first["more"] is True
+    assert first["by_id"][ids[0]] == {**first["by_id"][ids[0]], "changes": [], "limited": True, "next_change": 0}
+    assert [entry["change"] for entry in entries[ids[0]]] == [1, 2, 3, 4, 5]
+    for conversation_id in ids[1:]:
+        assert [entry["change"] for entry in entries[conversation_id]] == [3, 4, 5]
+    assert all(sum(len(item["changes"]) for item in answer["conversations"]) <= 4 for answer in answers)
+
+
+# -- commits that come late (drill R12) ------------------------------------------------------------------------
+
+
+class Held:
+    """A transaction in a thread of its own that has written and waits before it commits."""
+
+    def __init__(self, app, write):
+        self._wrote, self._go = threading.Event(), threading.Event()
+
+        def run():
+            with app.app_context():
+                atomic(self._hold, write)
+
+        self._thread = threading.Thread(target=run)
+        self._thread.start()
+        assert self._wrote.wait(10)
+
+    def _hold(self, session, write):
+        write(session)
+        session.flush()
+        self._wrote.set()
+        assert self._go.wait(10)
+
+    def commit(self):
+        self._go.set()
+        self._thread.join(10)
+
+
+def later(app, action):
+    """Start something in a thread; it may have to wait."""
+
+    def run():
+        with app.app_context():
+            action()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+def test_a_change_that_commits_late_is_not_skipped(app, people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    first = ask(bob)
+    known = first["by_id"][group.id]["next_change"]
+
+    def write(session):
+        conversation = timeline.lock(session, group.id)
+        event = GroupUpdated(conversation_id=group.id, actor_id=ada, group=group)
+        timeline.record(session, conversation, event)
+
+    held = Held(app, write)
+    second = later(app, lambda: say(ada, group.id))
+    before = ask(bob, {group.id: known}, cursor=first["cursor"])
+    held.commit()
+    second.join(10)
+
+    assert before["conversations"] == []
+    after = ask(bob, {group.id: known})["by_id"][group.id]
+    assert [(c["change"] - known, c["event"]) for c in after["changes"]] == [
+        (1, "group_updated"),
+        (2, "message_created"),
+    ]
+
+
+def test_own_state_that_commits_late_is_not_skipped(app, people, private):
+    _, bob, eve = people
+    cursor = ask(bob, {private: 0})["cursor"]
+
+    def write(session):
+        version = own_state.next_version(session, bob)
+        member = session.get(ConversationMember, (private, bob))
+        member.draft, member.version = "late", version
+
+    held = Held(app, write)
+    second = later(app, lambda: blocks.block(bob, eve))
+    before = ask(bob, {private: 0}, cursor=cursor)
+    held.commit()
+    second.join(10)
+
+    assert (before["state"], before["cursor"]) == ([], cursor)
+    assert [row["kind"] for row in ask(bob, {private: 0}, cursor=cursor)["state"]] == ["conversation", "block"]
+
+
+def test_a_group_as_stored_is_a_group_as_shown(people):
+    ada, bob, _ = people
+    created = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    db.session.close()
+
+    (change, *_) = ask(bob)["by_id"][created.id]["changes"]
+
+    assert change["group"] == created.wire()

@@ -1,0 +1,19 @@
+"""What the tests of `sync` share; they run on both databases."""
+
+import pytest
+
+from tests.sync.world import World
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request):
+    """Both."""
+    return request.param
+
+
+@pytest.fixture
+def world(app):
+    """Users with devices, on the app at hand."""
+    made = World(app)
+    yield made
+    made.close()

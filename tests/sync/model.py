@@ -1,0 +1,259 @@
+"""A device that follows the documented protocol to the letter, as a model of every client.
+
+Connect; let pushes wait; ask `sync` until there is no more; then take the pushes. A push whose number leaves a gap,
+or of a conversation that the device does not know, starts the same again. Own state is kept by its version.
+"""
+
+from typing import Any
+
+from tests.support.wire import Wire
+
+MESSAGE_EVENTS = {"message_created", "message_edited", "message_recalled", "message_reacted", "message_pinned"}
+
+#: What a pushed event of own state carries, and the kind of it in `sync`.
+OWN_EVENTS = {
+    "conversation_updated": ("conversation", "conversation"),
+    "contact_added": ("contact", "contact"),
+    "contact_updated": ("contact", "contact"),
+    "contact_removed": ("contact", "contact"),
+    "contact_request_created": ("request", "contact_request"),
+    "contact_request_updated": ("request", "contact_request"),
+    "user_blocked": ("block", "block"),
+    "user_unblocked": ("block", "block"),
+}
+
+
+def key_of(kind: str, item: dict[str, Any]) -> tuple[str, int]:
+    """What a piece of own state is known by."""
+    field = {"contact_request": "id", "conversation": "conversation_id"}.get(kind, "user_id")
+    return kind, item[field]
+
+
+class ModelDevice:
+    """One device of one user. `rest(path)` reads over REST as this user and gives the JSON."""
+
+    def __init__(self, user_id: int, token: str, rest: Any) -> None:
+        self.user_id = user_id
+        self.token = token
+        self.rest = rest
+        self.wire: Wire | None = None
+        #: Nothing was lost since the last sync: pushes alone keep the device level.
+        self.is_level = False
+        self.epoch: str | None = None
+        self.cursor: str | None = None
+        self.conversations: dict[int, dict[str, Any]] = {}
+        self.own: dict[tuple[str, int], dict[str, Any]] = {}
+        self.hidden: set[str] = set()
+
+    # -- the connection ----------------------------------------------------------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        return self.wire is not None
+
+    def connect(self) -> None:
+        self.wire = Wire(self.token)
+        self.is_level = False
+
+    def disconnect(self) -> None:
+        if self.wire is not None:
+            self.wire.close()
+        self.wire = None
+        self.is_level = False
+
+    def lose(self, index: int) -> None:
+        """One of the pushes that wait is never delivered."""
+        if self.wire is not None and index < len(self.wire.inbox):
+            del self.wire.inbox[index]
+
+    def deliver(self, count: int) -> None:
+        """Take the next pushes; a gap stops it until the next sync."""
+        while self.is_level and self.wire.inbox and count:
+            count -= 1
+            event, payload = self.wire.inbox.popleft()
+            if not self._take_push(event, payload):
+                self.is_level = False
+
+    def catch_up(self, limit: int, *, pages: int = 10_000, over_rest: bool = False) -> None:
+        """Ask `sync` until there is no more, then take what was pushed meanwhile."""
+        while not self.is_level and pages:
+            pages -= 1
+            known = {str(id_): copy["last_change"] for id_, copy in self.conversations.items()}
+            request = {"conversations": known, "limit": limit}
+            if self.cursor is not None:
+                request["cursor"] = self.cursor
+            self.is_level = not self._take_answer(self._ask(request, over_rest))
+            self.deliver(10_000)
+
+    def _ask(self, request: dict[str, Any], over_rest: bool) -> dict[str, Any]:
+        if over_rest:
+            return self.rest("/api/sync", request)
+        answer = self.wire.call("sync", request)
+        assert answer.pop("ok"), answer
+        return answer
+
+    # -- what sync brings --------------------------------------------------------------------------------------
+
+    def _take_answer(self, answer: dict[str, Any]) -> bool:
+        if self.epoch not in {None, answer["epoch"]}:
+            self.conversations, self.own, self.hidden = {}, {}, set()
+        self.epoch, self.cursor = answer["epoch"], answer["cursor"]
+        for row in answer["state"]:
+            self._take_own(row["kind"], row["item"], is_now=True)
+        for item in answer["conversations"]:
+            self._take_conversation(item)
+        return answer["more"]
+
+    def _take_conversation(self, item: dict[str, Any]) -> None:
+        if item["removed"] or item["reset"]:
+            self.conversations.pop(item["id"], None)
+        if item["removed"]:
+            return
+        if item["id"] not in self.conversations:
+            self._meet(item)
+        copy = self.conversations[item["id"]]
+        for entry in item["changes"]:
+            assert entry["change"] > copy["last_change"], "a change came twice"
+            self._take_change(copy, entry["event"], entry, is_push=False)
+            copy["last_change"] = entry["change"]
+        copy["last_change"] = item["next_change"]
+        copy["last_seq"] = max(copy["last_seq"], item["last_seq"])
+        self._read(copy, item["read_seq"])
+        copy["peer_read_seq"] = max(copy["peer_read_seq"] or 0, item["peer_read_seq"] or 0)
+
+    def _meet(self, item: dict[str, Any]) -> None:
+        """A conversation that the device has not known: its card, and its history where the page leaves some out."""
+        card = self.rest(f"/api/conversations/{item['id']}")
+        numbers = {"last_change": 0, "last_seq": 0, "read_seq": 0, "peer_read_seq": 0}
+        shown = {name: card[name] for name in ("id", "type", "name", "member_count", "role")}
+        self.conversations[item["id"]] = copy = {**shown, **numbers, "messages": {}}
+        if item["limited"]:
+            for message in self.rest.history(item["id"]):
+                self._keep(copy, message)
+
+    # -- what is pushed ----------------------------------------------------------------------------------------
+
+    def _take_push(self, event: str, payload: dict[str, Any]) -> bool:
+        """Apply a push; False: something before it is missing."""
+        if event in OWN_EVENTS:
+            name, kind = OWN_EVENTS[event]
+            self._take_own(kind, payload[name], is_now=False)
+        elif event == "messages_hidden":
+            self.hidden.update(payload["message_ids"])
+        elif event == "conversation_read":
+            self._take_read(payload)
+        elif event in MESSAGE_EVENTS or "change" in payload:
+            return self._take_numbered(event, payload)
+        return True
+
+    def _take_numbered(self, event: str, payload: dict[str, Any]) -> bool:
+        body = payload.get("message", payload)
+        copy = self.conversations.get(body["conversation_id"])
+        if copy is None:
+            # Nothing to catch up on where the user is told that it is over.
+            return event == "member_removed" and payload["user_id"] == self.user_id
+        if body["change"] <= copy["last_change"]:
+            return True
+        if body["change"] > copy["last_change"] + 1:
+            return False
+        self._take_change(copy, event, payload, is_push=True)
+        copy["last_change"] = body["change"]
+        if event == "member_removed" and payload["user_id"] == self.user_id:
+            del self.conversations[copy["id"]]
+        return True
+
+    def take_ack(self, message: dict[str, Any]) -> None:
+        """The connection that sent a message has it in the ack and is not pushed to."""
+        if self.is_level and not self._take_numbered("message_created", {"message": message}):
+            self.is_level = False
+
+    def _take_read(self, payload: dict[str, Any]) -> None:
+        copy = self.conversations.get(payload["conversation_id"])
+        if copy is None:
+            return
+        if payload["user_id"] != self.user_id:
+            copy["peer_read_seq"] = max(copy["peer_read_seq"], payload["read_seq"])
+            return
+        own = self.own.get(("conversation", copy["id"]))
+        if own is None or payload["version"] > own["version"]:
+            self._read(copy, payload["read_seq"], clears=True)
+            if own is not None:
+                own["version"] = payload["version"]
+
+    # -- what a change does ------------------------------------------------------------------------------------
+
+    def _take_change(self, copy: dict[str, Any], event: str, payload: dict[str, Any], *, is_push: bool) -> None:
+        if event in MESSAGE_EVENTS:
+            self._take_message(copy, event, payload["message"], is_push=is_push)
+        elif "member_count" in payload:
+            copy["member_count"] = payload["member_count"]
+        elif "group" in payload:
+            copy["name"], copy["member_count"] = payload["group"]["name"], payload["group"]["member_count"]
+        elif event == "member_updated" and payload["user_id"] == self.user_id:
+            copy["role"] = payload["role"]
+
+    def _take_message(self, copy: dict[str, Any], event: str, message: dict[str, Any], *, is_push: bool) -> None:
+        """Who writes has read; what is marked unread by hand is so no more, which `sync` tells as state."""
+        self._keep(copy, message)
+        if event != "message_created":
+            return
+        copy["last_seq"] = max(copy["last_seq"], message["seq"])
+        if message["sender_id"] == self.user_id:
+            self._read(copy, message["seq"], clears=is_push and message["type"] != "system")
+        else:
+            copy["peer_read_seq"] = max(copy["peer_read_seq"], message["seq"])
+
+    def _keep(self, copy: dict[str, Any], message: dict[str, Any]) -> None:
+        known = copy["messages"].get(message["seq"])
+        if known is None or known["change"] < message["change"]:
+            copy["messages"][message["seq"]] = message
+
+    def _read(self, copy: dict[str, Any], seq: int, *, clears: bool = False) -> None:
+        copy["read_seq"] = max(copy["read_seq"], seq)
+        own = self.own.get(("conversation", copy["id"]))
+        if own is not None and clears:
+            own["is_marked_unread"] = False
+
+    def _take_own(self, kind: str, item: dict[str, Any], *, is_now: bool) -> None:
+        """A row from `sync` is as it is now; a push is as it was at its version."""
+        if kind == "messages_hidden":
+            self.hidden.update(item["message_ids"])
+            return
+        known = self.own.get(key_of(kind, item))
+        if known is None or item["version"] > known["version"] or (is_now and item["version"] == known["version"]):
+            self.own[key_of(kind, item)] = dict(item)
+            if kind == "conversation" and item["conversation_id"] in self.conversations:
+                self._read(self.conversations[item["conversation_id"]], item["read_seq"])
+
+    # -- what the user sees ------------------------------------------------------------------------------------
+
+    def view(self) -> dict[str, Any]:
+        """The same that `fresh.view` reads from the server."""
+        return {
+            "conversations": {id_: self._shown(copy) for id_, copy in self.conversations.items()},
+            "own": {
+                key: item for key, item in self.own.items() if key[0] != "conversation" and not item.get("removed")
+            },
+        }
+
+    def _shown(self, copy: dict[str, Any]) -> dict[str, Any]:
+        own = self.own.get(("conversation", copy["id"]), {})
+        hidden_seq = own.get("hidden_seq")
+        messages = [message for _, message in sorted(copy["messages"].items()) if message["id"] not in self.hidden]
+        return {
+            "last_seq": copy["last_seq"],
+            "last_change": copy["last_change"],
+            "read_seq": copy["read_seq"],
+            "unread": copy["last_seq"] - copy["read_seq"],
+            "peer_read_seq": copy["peer_read_seq"] if copy["type"] == "private" else None,
+            "last_message": messages[-1] if messages else None,
+            "pinned_at": own.get("pinned_at"),
+            "is_muted": own.get("is_muted"),
+            "is_hidden": hidden_seq is not None and copy["last_seq"] <= hidden_seq,
+            "is_marked_unread": own.get("is_marked_unread"),
+            "draft": own.get("draft"),
+            "name": copy["name"],
+            "member_count": copy["member_count"],
+            "role": copy["role"],
+            "messages": messages,
+        }

@@ -1,0 +1,259 @@
+"""Pushes and `sync` together are a fresh load, whatever is lost, repeated or late in between.
+
+Hypothesis plays several people with several devices against the server in this process; the devices follow the
+documented protocol (model.py). At the end every device shows what a fresh load shows; devices that lost nothing
+show it by pushes alone.
+"""
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from tests.sync.world import World
+
+PEOPLE = 3
+DEVICES = 2
+
+person_numbers = st.integers(0, PEOPLE - 1)
+device_numbers = st.integers(0, PEOPLE * DEVICES - 1)
+picks = st.integers(0, 30)
+limits = st.sampled_from([1, 2, 3, 50])
+
+
+class Chat(RuleBasedStateMachine):
+    """See the module. `app` is set by the test."""
+
+    app = None
+
+    def __init__(self):
+        super().__init__()
+        self.world = World(self.app, PEOPLE, DEVICES)
+        self.people = self.world.people
+        self.devices = self.world.devices
+        self.conversations = []
+        self.sent = {}
+        #: Devices that lost a push at some time.
+        self.lossy = set()
+        self.calls = 0
+        first, second, third = self.people
+        self.conversations.append(first.rest("/api/conversations", {"user_id": second.id})["id"])
+        self.conversations.append(first.rest("/api/groups", {"name": "g", "member_ids": [second.id, third.id]})["id"])
+
+    def _conversation(self, pick):
+        return self.conversations[pick % len(self.conversations)]
+
+    def _message(self, pick):
+        ids = [message["id"] for message in self.sent.values()]
+        return ids[-1 - pick % len(ids)]
+
+    def _try(self, who, method, path, body=None):
+        """Do what may be refused: a refusal changes nothing."""
+        return self.people[who].rest.try_(method, path, body)
+
+    # -- the network -------------------------------------------------------------------------------------------
+
+    @rule(number=device_numbers)
+    def connect(self, number):
+        if not self.devices[number].is_connected:
+            self.devices[number].connect()
+
+    @rule(number=device_numbers)
+    def disconnect(self, number):
+        self.devices[number].disconnect()
+
+    @rule(number=device_numbers, limit=limits, pages=st.sampled_from([1, 2, 100]), over_rest=st.booleans())
+    def catch_up(self, number, limit, pages, over_rest):
+        if self.devices[number].is_connected:
+            self.devices[number].catch_up(limit, pages=pages, over_rest=over_rest)
+
+    @rule(number=device_numbers, count=st.sampled_from([1, 2, 1000]))
+    def deliver(self, number, count):
+        if self.devices[number].is_connected:
+            self.world.settle()
+            self.devices[number].deliver(count)
+
+    @rule(number=device_numbers, index=st.integers(0, 3))
+    def lose_a_push(self, number, index):
+        self.devices[number].lose(index)
+        self.lossy.add(number)
+
+    # -- messages ----------------------------------------------------------------------------------------------
+
+    @rule(number=device_numbers, pick=picks)
+    def send_by_socket(self, number, pick):
+        device = self.devices[number]
+        if not device.is_connected:
+            return
+        ack = device.wire.call("send_message", self._draft(pick))
+        if ack["ok"]:
+            self.sent[ack["message"]["client_id"]] = ack["message"]
+            device.take_ack(ack["message"])
+
+    @rule(who=person_numbers, pick=picks)
+    def send_by_rest(self, who, pick):
+        draft = self._draft(pick)
+        answer = self._try(who, "POST", f"/api/conversations/{draft.pop('conversation_id')}/messages", draft)
+        if answer.status_code == 201:
+            self.sent[draft["client_id"]] = answer.json["message"]
+
+    def _draft(self, pick):
+        self.calls += 1
+        return {
+            "conversation_id": self._conversation(pick),
+            "client_id": f"c{self.calls}",
+            "type": "text",
+            "content": {"text": str(pick)},
+        }
+
+    @precondition(lambda self: self.sent)
+    @rule(pick=picks)
+    def retry(self, pick):
+        """The ack was lost: the same again, at the other door."""
+        first = self.sent[list(self.sent)[-1 - pick % len(self.sent)]]
+        who = next(n for n, person in enumerate(self.people) if person.id == first["sender_id"])
+        draft = {name: first[name] for name in ("client_id", "type", "content")}
+        answer = self._try(who, "POST", f"/api/conversations/{first['conversation_id']}/messages", draft)
+        if answer.status_code == 200:
+            assert answer.json["duplicate"]
+            assert answer.json["message"]["id"] == first["id"]
+        assert answer.status_code != 201
+
+    @precondition(lambda self: self.sent)
+    @rule(who=person_numbers, pick=picks)
+    def edit(self, who, pick):
+        self._try(who, "PATCH", f"/api/messages/{self._message(pick)}", {"content": {"text": "edited"}})
+
+    @precondition(lambda self: self.sent)
+    @rule(who=person_numbers, pick=picks)
+    def recall(self, who, pick):
+        self._try(who, "POST", f"/api/messages/{self._message(pick)}/recall")
+
+    @precondition(lambda self: self.sent)
+    @rule(who=person_numbers, pick=picks, remove=st.booleans())
+    def react(self, who, pick, remove):
+        path = f"/api/messages/{self._message(pick)}/reactions"
+        self._try(who, "POST" if remove else "PUT", path + "/remove" * remove, {"emoji": "+1"})
+
+    @precondition(lambda self: self.sent)
+    @rule(who=person_numbers, pick=picks, method=st.sampled_from(["PUT", "DELETE"]))
+    def pin(self, who, pick, method):
+        self._try(who, method, f"/api/messages/{self._message(pick)}/pin")
+
+    @precondition(lambda self: self.sent)
+    @rule(who=person_numbers, pick=picks)
+    def hide_message(self, who, pick):
+        self._try(who, "POST", "/api/messages/hide", {"message_ids": [self._message(pick)]})
+
+    # -- own state ---------------------------------------------------------------------------------------------
+
+    @rule(who=person_numbers, pick=picks, seq=st.integers(0, 10))
+    def read(self, who, pick, seq):
+        self._try(who, "POST", f"/api/conversations/{self._conversation(pick)}/read", {"seq": seq})
+
+    @rule(
+        who=person_numbers,
+        pick=picks,
+        patch=st.fixed_dictionaries(
+            {},
+            optional={
+                "is_pinned": st.booleans(),
+                "is_muted": st.booleans(),
+                "is_hidden": st.booleans(),
+                "is_marked_unread": st.booleans(),
+                "draft": st.sampled_from([None, "", "soon"]),
+            },
+        ),
+    )
+    def change_settings(self, who, pick, patch):
+        self._try(who, "PATCH", f"/api/conversations/{self._conversation(pick)}", patch)
+
+    @rule(who=person_numbers, other=person_numbers, action=st.sampled_from(["ask", "remove", "block", "unblock"]))
+    def meet(self, who, other, action):
+        id_ = self.people[other].id
+        call = {
+            "ask": ("POST", "/api/contact-requests", {"user_id": id_, "message": "hi"}),
+            "remove": ("DELETE", f"/api/contacts/{id_}", None),
+            "block": ("PUT", f"/api/blocks/{id_}", None),
+            "unblock": ("DELETE", f"/api/blocks/{id_}", None),
+        }[action]
+        self._try(who, *call)
+
+    @rule(who=person_numbers, pick=picks, answer=st.sampled_from(["accept", "reject", "cancel"]))
+    def answer_request(self, who, pick, answer):
+        requests = self.people[who].rest("/api/contact-requests?direction=incoming")["items"]
+        requests += self.people[who].rest("/api/contact-requests?direction=outgoing")["items"]
+        if requests:
+            self._try(who, "POST", f"/api/contact-requests/{requests[pick % len(requests)]['id']}/{answer}")
+
+    # -- groups ------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.conversations) < 4)
+    @rule(who=person_numbers, other=person_numbers)
+    def create_group(self, who, other):
+        answer = self._try(who, "POST", "/api/groups", {"name": "new", "member_ids": [self.people[other].id]})
+        if answer.status_code == 201:
+            self.conversations.append(answer.json["id"])
+
+    @precondition(lambda self: len(self.conversations) < 4)
+    @rule(who=person_numbers, other=person_numbers)
+    def open_private(self, who, other):
+        answer = self._try(who, "POST", "/api/conversations", {"user_id": self.people[other].id})
+        if answer.status_code == 201:
+            self.conversations.append(answer.json["id"])
+
+    @rule(who=person_numbers, other=person_numbers, pick=picks, action=st.sampled_from(["add", "remove", "admin"]))
+    def change_members(self, who, other, pick, action):
+        path = f"/api/groups/{self._conversation(pick)}/members"
+        id_ = self.people[other].id
+        call = {
+            "add": ("POST", path, {"user_ids": [id_]}),
+            "remove": ("DELETE", f"{path}/{id_}", None),
+            "admin": ("PUT", f"{path}/{id_}/role", {"role": "admin"}),
+        }[action]
+        self._try(who, *call)
+
+    @rule(who=person_numbers, pick=picks, name=st.sampled_from(["one", "two"]))
+    def rename_group(self, who, pick, name):
+        self._try(who, "PATCH", f"/api/groups/{self._conversation(pick)}", {"name": name})
+
+    # -- what must hold ----------------------------------------------------------------------------------------
+
+    def teardown(self):
+        try:
+            self.world.settle()
+            fresh = {person.id: person.fresh() for person in self.people}
+            self._check_numbers(fresh)
+            for number, device in enumerate(self.devices):
+                if device.is_level and number not in self.lossy:
+                    device.deliver(10_000)
+                    assert not device.is_level or device.view() == fresh[device.user_id], "pushes alone"
+                if not device.is_connected:
+                    device.connect()
+                device.is_level = False
+                device.catch_up(2)
+                assert device.view() == fresh[device.user_id]
+        finally:
+            self.world.close()
+
+    def _check_numbers(self, fresh):
+        """No hole, nothing twice, nothing acknowledged missing."""
+        for person in self.people:
+            for id_, shown in fresh[person.id]["conversations"].items():
+                seqs = [message["seq"] for message in shown["messages"]]
+                assert seqs == sorted(set(seqs))
+                hidden = {message["id"] for message in self.sent.values()} - {m["id"] for m in shown["messages"]}
+                assert len(seqs) + len([one for one in hidden if one.startswith(f"{id_}-")]) >= shown["last_seq"]
+
+
+def play(app, examples, steps):
+    machine = type("Play", (Chat,), {"app": app})
+    # No shrinking: it takes minutes; the failing steps are printed as they are.
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    options = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": phases}
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps, **options))
+
+
+@pytest.mark.timeout(300)
+def test_every_device_shows_what_a_fresh_load_shows(app, database):
+    play(app, examples=40 if database == "sqlite" else 8, steps=50)

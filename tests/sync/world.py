@@ -1,0 +1,119 @@
+"""Users, their devices, and the truth: what a fresh load over REST shows."""
+
+from typing import Any
+from uuid import uuid4
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+from imapp.services import committer, membership
+from tests.accounts import bearer, register
+from tests.sync.model import ModelDevice, key_of
+
+
+class Rest:
+    """The REST door as one user."""
+
+    def __init__(self, client: FlaskClient, tokens: dict[str, Any]) -> None:
+        self._client = client
+        self._headers = bearer(tokens)
+
+    def try_(self, method: str, path: str, body: Any = None) -> Any:
+        """A call that may be refused; gives the answer."""
+        answer = self._client.open(path, method=method, json=body, headers=self._headers)
+        assert answer.status_code < 500, answer.text
+        return answer
+
+    def __call__(self, path: str, body: Any = None) -> Any:
+        """A read, or with a body a POST, that must succeed; gives the JSON."""
+        answer = self.try_("GET" if body is None else "POST", path, body)
+        assert answer.status_code < 400, answer.text
+        return answer.json
+
+    def pages(self, path: str) -> list[dict[str, Any]]:
+        """All items of a list."""
+        items: list[dict[str, Any]] = []
+        cursor = ""
+        while True:
+            page = self(f"{path}{'&' if '?' in path else '?'}limit=2{cursor}")
+            items += page["items"]
+            if page["next_cursor"] is None:
+                return items
+            cursor = f"&cursor={page['next_cursor']}"
+
+    def history(self, conversation_id: int) -> list[dict[str, Any]]:
+        """All messages, oldest first."""
+        items: list[dict[str, Any]] = []
+        while True:
+            after = items[-1]["seq"] if items else 0
+            page = self(f"/api/conversations/{conversation_id}/messages?after={after}&limit=200")
+            items += page["items"]
+            if not page["has_more"]:
+                return items
+
+
+class Person:
+    """A user with devices."""
+
+    def __init__(self, client: FlaskClient, name: str, devices: int) -> None:
+        tokens = register(client, f"{name}-{uuid4().hex[:8]}")
+        self.id: int = tokens["user"]["id"]
+        self.rest = Rest(client, tokens)
+        self.devices = [ModelDevice(self.id, tokens["access_token"], self.rest) for _ in range(devices)]
+
+    def fresh(self) -> dict[str, Any]:
+        """What a device that starts from nothing is shown, as `ModelDevice.view`."""
+        own = {
+            key_of(kind, item): item
+            for kind, path in (
+                ("contact", "/api/contacts"),
+                ("block", "/api/blocks"),
+                ("contact_request", "/api/contact-requests?direction=incoming"),
+                ("contact_request", "/api/contact-requests?direction=outgoing"),
+            )
+            for item in self.rest.pages(path)
+        }
+        return {"conversations": self._conversations(), "own": own}
+
+    def _conversations(self) -> dict[int, dict[str, Any]]:
+        listed = {card["id"]: card for card in self.rest.pages("/api/conversations")}
+        found = {}
+        for id_ in membership.conversation_ids(self.id):
+            card = self.rest(f"/api/conversations/{id_}")
+            assert (id_ in listed) != card["is_hidden"]
+            assert listed.get(id_, card) == card
+            found[id_] = self._shown(card)
+        assert listed.keys() <= found.keys()
+        return found
+
+    def _shown(self, card: dict[str, Any]) -> dict[str, Any]:
+        fields = (
+            "last_seq", "last_change", "read_seq", "unread", "peer_read_seq", "last_message", "pinned_at", "is_muted",
+            "is_hidden", "is_marked_unread", "draft", "name", "member_count", "role",
+        )  # fmt: skip
+        return {**{name: card[name] for name in fields}, "messages": self.rest.history(card["id"])}
+
+
+class World:
+    """Everybody."""
+
+    def __init__(self, app: Flask, people: int = 3, devices: int = 2) -> None:
+        client = app.test_client()
+        names = ("ann", "bob", "cyd", "dan")[:people]
+        self.people = [Person(client, name, devices) for name in names]
+        self.devices = [device for person in self.people for device in person.devices]
+
+    def settle(self) -> None:
+        """Wait until everything that was committed has been pushed: the committer pushes before it takes more."""
+        committer.run(Nothing(0, 0))
+
+    def close(self) -> None:
+        for device in self.devices:
+            device.disconnect()
+
+
+class Nothing(committer.Op):
+    """An op that changes nothing."""
+
+    def apply(self, batch: Any) -> dict[str, Any]:
+        return {}
