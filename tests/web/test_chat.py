@@ -80,6 +80,21 @@ def test_unread_messages_are_counted_until_they_are_seen(ada, grace, somebody):
     expect(phone.entry("Ada").locator(".badge")).to_have_count(0)
 
 
+def test_what_was_marked_unread_elsewhere_looks_unread_until_it_is_opened(chatting):
+    ada, grace = chatting
+    expect(ada.message("hello Grace").get_by_role("img", name="Read")).to_be_visible()
+    grace.page.goto(f"{grace.url}/#/")
+    expect(grace.page.locator(".composer")).to_have_count(0)
+
+    url = f"{ada.url}/api/conversations/{ada.conversation_id()}"
+    headers = {"Authorization": f"Bearer {grace.token()}"}
+    requests.patch(url, json={"is_marked_unread": True}, headers=headers, timeout=10).raise_for_status()
+    expect(grace.entry("Ada").locator(".badge")).to_have_text("•")
+    grace.open("Ada")
+
+    expect(grace.entry("Ada").locator(".badge")).to_have_count(0)
+
+
 def test_a_message_is_marked_when_the_other_has_read_it(ada, grace):
     ada.chat_with(grace)
     ada.say("seen?")

@@ -157,7 +157,7 @@ function readConversation(state, { conversation_id, user_id, read_seq }) {
 
 /** Marks only move forward. In a group only one's own counts; a private conversation knows the other's, too. */
 function readMark(known, isMine, seq) {
-  if (isMine) return { read_seq: Math.max(known.read_seq, seq) };
+  if (isMine) return { read_seq: Math.max(known.read_seq, seq), is_marked_unread: false };
   return { peer_read_seq: Math.max(known.peer_read_seq ?? 0, seq) };
 }
 
