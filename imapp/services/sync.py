@@ -87,9 +87,9 @@ def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], l
     unseen = dict(known.conversations)
     feeds = []
     for head in db.session.execute(_heads_of(user_id)):
-        feed = _feed(head, unseen.pop(head.id, None), known)
-        if not feed.is_named or feed.is_behind or feed.id in touched:
-            feeds.append(feed)
+        named = unseen.pop(head.id, None)
+        if named != head.last_change or head.id in touched or known.is_foreign:
+            feeds.append(_feed(head, named, known))
     return feeds, sorted(unseen)
 
 
