@@ -86,7 +86,8 @@ def _for_sqlite(insert: str) -> str:
 
 def _user(number: int):
     return text(
-        "INSERT INTO users (id, username, username_key, nickname, nickname_key, bio, password_hash, is_operator, created_at) "
+        "INSERT INTO users "
+        "(id, username, username_key, nickname, nickname_key, bio, password_hash, is_operator, created_at) "
         f"VALUES ({number}, 'u{number}', 'u{number}', 'u{number}', 'u{number}', '', '-', 0, '{NOW}')"
     )
 
@@ -94,10 +95,10 @@ def _user(number: int):
 def _conversation(number: int, count: int) -> list[str]:
     made = f"({number}, 'group', {count}, {count}, '{NOW}', '{NOW}')"
     members = ", ".join(f"({number}, {user}, 'member', '{NOW}', 0, 0, 0, 0)" for user in (1, 2))
+    columns = "conversation_id, user_id, role, joined_at, read_seq, is_muted, is_marked_unread, version"
     return [
         f"INSERT INTO conversations (id, type, last_seq, last_change, active_at, created_at) VALUES {made}",
-        "INSERT INTO conversation_members (conversation_id, user_id, role, joined_at, read_seq, is_muted, "
-        f"is_marked_unread, version) VALUES {members}",
+        f"INSERT INTO conversation_members ({columns}) VALUES {members}",
     ]
 
 
