@@ -42,8 +42,8 @@ _MYSQL_NUMBERS = "(SELECT seq AS s FROM seq_1_to_{count})"
 
 REPORT = """# History, {day}
 
-Command: `.venv/bin/python -m bench.history --rows {large}`. {conversations} conversations; pages of {page}; {calls} calls
-each of `services.messages.history` (membership check and page), after a warm-up.
+Command: `.venv/bin/python -m bench.history --rows {large}`. {conversations} conversations; pages of {page};
+{calls} calls each of `services.messages.history` (membership check and page), after a warm-up.
 
 Machine: {machine}.
 
