@@ -35,8 +35,8 @@ Command: `.venv/bin/python -m bench.durable_sends`. {users} connected users in p
 {seconds} s each, servers taking turns, errors in all runs: {errors}.
 
 Machine: {machine}.
-Servers on core 0, the load client on core 1, MariaDB on both. Figures are medians (all rounds); latencies of acks in milliseconds; "in
-flight" is per client.
+Servers on core 0, the load client on core 1, MariaDB on both. Figures are medians (all
+rounds); latencies of acks in milliseconds; "in flight" is per client.
 
 Both acknowledge after the commit and deliver to the receiver. Stock commits each message; ours checks rights and
 duplicates, numbers messages, keeps the log of changes and moves the sender's read mark besides.
@@ -116,7 +116,7 @@ def rows(folder: Path, database: str, database_url: str):
 def table(measured: list[tuple]) -> str:
     """Medians and ratios."""
     lines = [
-        "| database | in flight | ours acks/s | stock acks/s | ratio | deliveries/s | ours p50 / p99 | stock p50 / p99 |",
+        "| | in flight | ours acks/s | stock acks/s | ratio | deliveries/s | ours p50 / p99 | stock p50 / p99 |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for database in ("mariadb", "sqlite"):
