@@ -90,7 +90,7 @@ class ConversationRead(Event):
 
 
 class ConversationUpdated(Event):
-    """The user changed own settings of a conversation (or the draft), on another device."""
+    """The user changed own settings of a conversation (or the draft), or a private conversation was opened."""
 
     name = "conversation_updated"
     conversation: ConversationState

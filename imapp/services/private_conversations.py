@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 from imapp.cluster import bus
 from imapp.database import atomic
 from imapp.errors import ForbiddenError, NotFoundError
+from imapp.events import ConversationUpdated
 from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.services import own_state
+from imapp.services.conversation_settings import state_of
 from imapp.services.reach import require_reach
 
 #: Pairs that were looked up, newest last: sending to a user then needs no query for the conversation's id.
@@ -39,12 +41,13 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
     if found is not None:
         return found, False
     try:
-        made = atomic(_create, actor_id, other_id)
+        members = atomic(_create, actor_id, other_id)
     except IntegrityError:  # the other side was faster
         return open_private(actor_id, other_id)
-    for user_id in (actor_id, other_id):
-        bus.enter(user_id, bus.conversation_room(made))
-    return made, True
+    for member in members:
+        bus.enter(member.user_id, bus.conversation_room(member.conversation_id))
+        bus.publish(ConversationUpdated(conversation=state_of(member)), bus.user_room(member.user_id))
+    return members[0].conversation_id, True
 
 
 def known_private(actor_id: int, other_id: int) -> int:
@@ -59,7 +62,7 @@ def known_private(actor_id: int, other_id: int) -> int:
     return found
 
 
-def _create(session: Session, actor_id: int, other_id: int) -> int:
+def _create(session: Session, actor_id: int, other_id: int) -> list[ConversationMember]:
     low, high = sorted((actor_id, other_id))
     if session.get(User, other_id) is None:
         raise NotFoundError("There is no such user.")
@@ -77,10 +80,10 @@ def _create(session: Session, actor_id: int, other_id: int) -> int:
     session.add(conversation)
     session.flush()
     versions = own_state.next_versions(session, (low, high))
-    for user_id in (low, high):
-        session.add(
-            ConversationMember(
-                conversation_id=conversation.id, user_id=user_id, joined_at=moment, version=versions[user_id]
-            )
-        )
-    return conversation.id
+    members = [
+        ConversationMember(conversation_id=conversation.id, user_id=user_id, joined_at=moment, version=version)
+        for user_id, version in versions.items()
+    ]
+    session.add_all(members)
+    session.flush()
+    return members

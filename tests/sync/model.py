@@ -52,6 +52,7 @@ class ModelDevice:
         return self.wire is not None
 
     def connect(self) -> None:
+        """Open a connection; pushes wait until `catch_up` is through."""
         self.wire = Wire(self.token)
         self.is_level = False
 
@@ -61,10 +62,12 @@ class ModelDevice:
         self.wire = None
         self.is_level = False
 
-    def lose(self, index: int) -> None:
-        """One of the pushes that wait is never delivered."""
-        if self.wire is not None and index < len(self.wire.inbox):
-            del self.wire.inbox[index]
+    def lose(self, index: int) -> bool:
+        """One of the pushes that wait is never delivered; tells whether there was one."""
+        if self.wire is None or index >= len(self.wire.inbox):
+            return False
+        del self.wire.inbox[index]
+        return True
 
     def deliver(self, count: int) -> None:
         """Take the next pushes; a gap stops it until the next sync."""
@@ -138,7 +141,8 @@ class ModelDevice:
         if event in OWN_EVENTS:
             name, kind = OWN_EVENTS[event]
             self._take_own(kind, payload[name], is_now=False)
-        elif event == "messages_hidden":
+            return kind != "conversation" or payload[name]["conversation_id"] in self.conversations
+        if event == "messages_hidden":
             self.hidden.update(payload["message_ids"])
         elif event == "conversation_read":
             self._take_read(payload)

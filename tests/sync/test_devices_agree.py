@@ -39,6 +39,9 @@ class Chat(RuleBasedStateMachine):
         first, second, third = self.people
         self.conversations.append(first.rest("/api/conversations", {"user_id": second.id})["id"])
         self.conversations.append(first.rest("/api/groups", {"name": "g", "member_ids": [second.id, third.id]})["id"])
+        for device in self.devices:
+            device.connect()
+            device.catch_up(50)
 
     def _conversation(self, pick):
         return self.conversations[pick % len(self.conversations)]
@@ -54,18 +57,16 @@ class Chat(RuleBasedStateMachine):
     # -- the network -------------------------------------------------------------------------------------------
 
     @rule(number=device_numbers)
-    def connect(self, number):
-        if not self.devices[number].is_connected:
-            self.devices[number].connect()
-
-    @rule(number=device_numbers)
-    def disconnect(self, number):
+    def break_off(self, number):
         self.devices[number].disconnect()
 
     @rule(number=device_numbers, limit=limits, pages=st.sampled_from([1, 2, 100]), over_rest=st.booleans())
-    def catch_up(self, number, limit, pages, over_rest):
-        if self.devices[number].is_connected:
-            self.devices[number].catch_up(limit, pages=pages, over_rest=over_rest)
+    def come_back(self, number, limit, pages, over_rest):
+        """Connect, and perhaps not get through with `sync` before something else happens."""
+        device = self.devices[number]
+        if not device.is_connected:
+            device.connect()
+        device.catch_up(limit, pages=pages, over_rest=over_rest)
 
     @rule(number=device_numbers, count=st.sampled_from([1, 2, 1000]))
     def deliver(self, number, count):
@@ -75,24 +76,29 @@ class Chat(RuleBasedStateMachine):
 
     @rule(number=device_numbers, index=st.integers(0, 3))
     def lose_a_push(self, number, index):
-        self.devices[number].lose(index)
-        self.lossy.add(number)
+        self.world.settle()
+        if self.devices[number].lose(index):
+            self.lossy.add(number)
 
     # -- messages ----------------------------------------------------------------------------------------------
 
     @rule(number=device_numbers, pick=picks)
-    def send_by_socket(self, number, pick):
+    def send(self, number, pick):
         device = self.devices[number]
         if not device.is_connected:
+            self._send_by_rest(number // DEVICES, self._draft(pick))
             return
         ack = device.wire.call("send_message", self._draft(pick))
         if ack["ok"]:
             self.sent[ack["message"]["client_id"]] = ack["message"]
             device.take_ack(ack["message"])
 
-    @rule(who=person_numbers, pick=picks)
-    def send_by_rest(self, who, pick):
-        draft = self._draft(pick)
+    @rule(who=person_numbers, picks=st.lists(picks, min_size=2, max_size=5))
+    def send_several(self, who, picks):
+        for pick in picks:
+            self._send_by_rest(who, self._draft(pick))
+
+    def _send_by_rest(self, who, draft):
         answer = self._try(who, "POST", f"/api/conversations/{draft.pop('conversation_id')}/messages", draft)
         if answer.status_code == 201:
             self.sent[draft["client_id"]] = answer.json["message"]
@@ -256,4 +262,4 @@ def play(app, examples, steps):
 
 @pytest.mark.timeout(300)
 def test_every_device_shows_what_a_fresh_load_shows(app, database):
-    play(app, examples=40 if database == "sqlite" else 8, steps=50)
+    play(app, examples=60 if database == "sqlite" else 10, steps=50)
