@@ -6,6 +6,8 @@ A busy group would drown otherwise: every message makes every reader say "read" 
 import threading
 from typing import Any
 
+from flask import current_app
+
 from imapp.cluster import bus
 from imapp.events import ConversationRead
 
@@ -13,34 +15,36 @@ from imapp.events import ConversationRead
 INTERVAL_SECONDS = 1.0
 
 #: (conversation, user) of which a receipt was pushed less than an interval ago -> the newest one since, if any.
-_recent: dict[tuple[int, int], dict[str, Any] | None] = {}
+Recent = dict[tuple[int, int], dict[str, Any] | None]
+
 _lock = threading.Lock()
 
 
 def spread(payload: dict[str, Any]) -> None:
     """Push a `conversation_read` to the members, now or when its turn has come; a newer one takes its place."""
+    recent: Recent = current_app.extensions.setdefault("receipts", {})
     key = payload["conversation_id"], payload["user_id"]
     with _lock:
-        if key in _recent:
-            _recent[key] = payload
+        if key in recent:
+            recent[key] = payload
             return
-        _recent[key] = None
-    _push(key, payload)
+        recent[key] = None
+    _push(recent, payload)
 
 
-def _push(key: tuple[int, int], payload: dict[str, Any]) -> None:
-    bus.send(ConversationRead.name, payload, bus.conversation_room(key[0]))
-    timer = threading.Timer(INTERVAL_SECONDS, _next, (key,))
+def _push(recent: Recent, payload: dict[str, Any]) -> None:
+    bus.send(ConversationRead.name, payload, bus.conversation_room(payload["conversation_id"]))
+    timer = threading.Timer(INTERVAL_SECONDS, _next, (recent, (payload["conversation_id"], payload["user_id"])))
     timer.daemon = True
     timer.start()
 
 
-def _next(key: tuple[int, int]) -> None:
+def _next(recent: Recent, key: tuple[int, int]) -> None:
     """An interval is over: push what has come meanwhile, or forget the reader."""
     with _lock:
-        waiting = _recent[key]
+        waiting = recent[key]
         if waiting is None:
-            del _recent[key]
+            del recent[key]
             return
-        _recent[key] = None
-    _push(key, waiting)
+        recent[key] = None
+    _push(recent, waiting)
