@@ -92,6 +92,10 @@ class Person:
         """Exactly these messages are on the screen, in this order."""
         expect(self.page.locator(".message .text")).to_have_text(list(texts))
 
+    def all_sent(self) -> None:
+        """Nothing of one's own is on its way any more."""
+        expect(self.page.locator(".tick.sending")).to_have_count(0)
+
     def go_offline(self) -> None:
         self.context.set_offline(True)
         self.expect_lost()

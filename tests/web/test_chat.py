@@ -45,6 +45,7 @@ def test_who_was_offline_gets_everything_once_and_in_order(chatting):
     grace.say("written offline 1", "written offline 2")
     ada.say(*[f"meanwhile {number}" for number in range(1, 6)])
     ada.sees("hello Grace", *[f"meanwhile {number}" for number in range(1, 6)])
+    ada.all_sent()
     grace.go_online()
 
     everything = ["hello Grace", *[f"meanwhile {number}" for number in range(1, 6)]]
