@@ -76,8 +76,9 @@ function applySync(state, { page }) {
 function applyConversation(state, item) {
   if (item.removed) return dropConversation(state, item.id);
   const caughtUp = item.changes.reduce((next, { event, ...payload }) => {
-    const known = judge(next, event, payload) === 'known';
-    return known ? next : applyEvent(next, event, payload);
+    if (judge(next, event, payload) === 'known') return next;
+    const hadLeft = event === 'member_removed' && payload.user_id === state.me.id; // and is back, or it would be `removed`
+    return hadLeft ? next : applyEvent(next, event, payload);
   }, state);
   return patchConversation(caughtUp, item.id, (known) => ({
     read_seq: Math.max(known.read_seq, item.read_seq),
