@@ -1,0 +1,77 @@
+"""Nodes on databases that a drill may harm, and clients that insist."""
+
+import pytest
+
+from tests.durability.oracle import Writer
+from tests.support.mariadb import MariaDb
+from tests.support.npm import NpmClient
+from tests.support.proxy import Proxy
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request) -> str:
+    """The drills of the server and of the network run on both databases."""
+    return request.param
+
+
+@pytest.fixture
+def start_node(request, database, start_server):
+    """`start_node(**environ)`: a node on each database; nothing of the database itself is harmed."""
+
+    def start(**environ: str):
+        if database == "mariadb":
+            environ["DATABASE_URL"] = request.getfixturevalue("mariadb").create_database()
+        return start_server(**environ)
+
+    return start
+
+
+@pytest.fixture
+def own_mariadb(tmp_path):
+    """A MariaDB server of this test alone, to be killed and frozen."""
+    server = MariaDb(tmp_path / "mariadb")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def npm():
+    """`npm(server, device)`: that user's npm client, connected."""
+    made = []
+
+    def connect(url: str, device, **options) -> NpmClient:
+        made.append(NpmClient())
+        made[-1].connect(url, device.tokens["access_token"], **options).wait_for("connect", timeout=60)
+        return made[-1]
+
+    yield connect
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def proxy():
+    """`proxy(server)`: a bad network before it."""
+    made = []
+
+    def before(server) -> Proxy:
+        made.append(Proxy(server.port))
+        return made[-1]
+
+    yield before
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def write():
+    """`write(device, conversation_id)`: a writer at work until `.stop()`."""
+    writers = []
+
+    def start(device, conversation_id: int) -> Writer:
+        writers.append(Writer(device, conversation_id).start())
+        return writers[-1]
+
+    yield start
+    for one in writers:
+        one._ending.set()

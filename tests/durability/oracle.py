@@ -1,0 +1,93 @@
+"""What must hold after every fault, whatever it was."""
+
+import threading
+import time
+from uuid import uuid4
+
+import requests
+
+from tests.support.device import Device
+
+
+class Writer:
+    """Sends one message after the other over REST, each with one client_id until it is acknowledged."""
+
+    def __init__(self, device: Device, conversation_id: int) -> None:
+        self.device = device
+        self.conversation_id = conversation_id
+        #: client_id -> seq as acknowledged, in the order of sending.
+        self.acked: dict[str, int] = {}
+        #: Codes of the problems that were answered; None for a connection that broke.
+        self.problems: list[str | None] = []
+        #: Seconds that the slowest attempt took.
+        self.slowest = 0.0
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> "Writer":
+        """Begin to send."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Send no new message; the one under way is retried until it is acknowledged."""
+        self._ending.set()
+        self._thread.join(90)
+        assert not self._thread.is_alive(), f"the last message was never acknowledged: {self.problems[-5:]}"
+
+    def _run(self) -> None:
+        while not self._ending.is_set():
+            client_id = uuid4().hex
+            while client_id not in self.acked:
+                self._attempt(client_id)
+
+    def _attempt(self, client_id: str) -> None:
+        began = time.monotonic()
+        try:
+            answer = send(self.device, self.conversation_id, client_id)
+        except requests.RequestException:
+            self._note(None)
+        else:
+            self.slowest = max(self.slowest, time.monotonic() - began)
+            if answer.ok:
+                self.acked[client_id] = answer.json()["message"]["seq"]
+            else:
+                self._note(answer.json()["code"])
+
+    def _note(self, problem: str | None) -> None:
+        self.problems.append(problem)
+        time.sleep(0.1)
+
+
+def body(client_id: str, **fields: object) -> dict:
+    """A message whose text is its client_id."""
+    return {"client_id": client_id, "type": "text", "content": {"text": client_id}, **fields}
+
+
+def send(device: Device, conversation_id: int, client_id: str) -> requests.Response:
+    """Send such a message by REST."""
+    return device.rest("POST", f"/api/conversations/{conversation_id}/messages", body(client_id))
+
+
+def private_conversation(one: Device, other: Device) -> int:
+    """The conversation of the two."""
+    return one.post("/api/conversations", {"user_id": other.id})["id"]
+
+
+def hold(conversation_id: int, readers: list[Device], acked: dict[str, int]) -> list[dict]:
+    """Every acknowledged message is there once, at its acknowledged seq; no hole; the same for all."""
+    histories = [reader.history(conversation_id) for reader in readers]
+    history = histories[0]
+    assert all(other == history for other in histories[1:]), "readers see different histories"
+    assert [message["seq"] for message in history] == list(range(1, len(history) + 1))
+    stored = [message["client_id"] for message in history if message["type"] != "system"]
+    assert len(stored) == len(set(stored)), "a message is there twice"
+    seqs = {message["client_id"]: message["seq"] for message in history}
+    assert {client_id: seqs.get(client_id) for client_id in acked} == acked, "acknowledged, but not stored so"
+    return history
+
+
+def hold_in_order(history: list[dict], sender: Device, sent: list[str]) -> None:
+    """One sender's messages stand in the order in which they were sent, one after the other."""
+    stored = [message["client_id"] for message in history if message["sender_id"] == sender.id]
+    assert stored == sent

@@ -1,0 +1,66 @@
+"""A bad network: a TCP proxy that can swallow, delay and cut what goes through it."""
+
+import socket
+import threading
+import time
+from contextlib import suppress
+
+
+class Proxy:
+    """Stands before `port` of this machine; what it does to the bytes is changed while it runs."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        #: The server's bytes are read and thrown away.
+        self.swallows = False
+        #: Seconds that each piece waits, in both directions.
+        self.delay = 0.0
+        #: How many bytes of the server were thrown away: 0 means that the fault did not happen.
+        self.swallowed = 0
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self._target))
+            self._open += [client, server]
+            for source, sink, is_answer in ((client, server, False), (server, client, True)):
+                thread = threading.Thread(target=self._carry, args=(source, sink, is_answer), daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65_536):
+                time.sleep(self.delay)
+                if is_answer and self.swallows:
+                    self.swallowed += len(piece)
+                else:
+                    sink.sendall(piece)
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        """Break every open connection."""
+        while self._open:
+            one = self._open.pop()
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+    def close(self) -> None:
+        """End it."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(10)
