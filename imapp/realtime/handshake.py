@@ -25,9 +25,12 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     """
     with server.app.app_context():
         try:
-            actor = access.authenticate(_token(auth))
+            token = _token(auth)
+            actor = access.authenticate(token)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             _enter_rooms(server, connection)
+            # A session that ended since the first look found no socket to close.
+            access.authenticate(token)
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)
