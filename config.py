@@ -31,6 +31,8 @@ _NO_SECRET = "0" * 32
 _PARTS = {
     "env": "The node",
     "database_url": "Database",
+    "redis_url": "The cluster",
+    "db_pool_size": "Database connections",
     "secret_key": "Secrets and tokens",
     "password_min_length": "Passwords",
     "private_messages": "Messages and groups",
@@ -182,7 +184,7 @@ def _default(name: str, info: FieldInfo) -> str:
     value = plain.get(name, info.default)
     if value is None or value == ():
         return ""
-    return f"`{'on' if value is True else value}`"
+    return f"`{('off', 'on')[value] if isinstance(value, bool) else value}`"
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ the environment. The variable of `data_dir` is IM_DATA_DIR; the names that other
 
 import re
 from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,12 +17,22 @@ from pydantic.fields import FieldInfo
 PROJECT = Path(__file__).resolve().parent
 
 #: Variables whose names are a convention beyond this project.
-_UNPREFIXED = {"database_url", "redis_url", "node_id", "secret_key", "secret_key_previous", "host", "port"}
+_UNPREFIXED = {
+    "database_url", "redis_url", "node_id", "secret_key", "secret_key_previous", "host", "port", "socketio_port"
+}  # fmt: skip
 
 
 # Checked by pattern rather than by SQLAlchemy and limits: gunicorn's master reads the settings, and what it
 # imports is imported before gevent has patched it in the worker.
 _DATABASE_URL = re.compile(r"sqlite:///(?!:memory:).+|(mysql|mariadb)(\+pymysql)?://[^/\s]+/\w[^\s]*")
+_REDIS_WORDS = (
+    "redis://[USER:PASSWORD@]HOST[:PORT][/DB], unix:///SOCKET, redis+sentinel://HOST:PORT,HOST:PORT/MASTER[/DB] or "
+    "redis+cluster://HOST:PORT,HOST:PORT; with rediss for TLS"
+)
+_REDIS_URL = re.compile(
+    r"rediss?://[^/\s,]+(/\d+)?(\?\S*)?|unix://(\S*@)?/\S+"
+    r"|rediss?\+sentinel://[^/\s]+/[\w.-]+(/\d+)?|rediss?\+cluster://[^/\s]+/?"
+)
 _RATE = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
 _RATES = rf"^{_RATE}(;{_RATE})*$"
 
@@ -39,8 +50,10 @@ def _database_url(value: str) -> str:
     return re.sub(r"^(mysql|mariadb)://", r"\1+pymysql://", value)
 
 
-def _no_cluster_yet(_value: str) -> str:
-    raise ValueError("this version runs as a single node: unset it")
+def _redis_url(value: str) -> str:
+    if not _REDIS_URL.fullmatch(value):
+        raise ValueError("it must be " + _REDIS_WORDS)
+    return value
 
 
 def _secret(value: str) -> str:
@@ -67,10 +80,11 @@ DatabaseUrl = Annotated[
     AfterValidator(_database_url),
     Allowed("sqlite:///FILE, mysql://USER:PASSWORD@HOST/NAME or the same with mariadb"),
 ]
-ClusterUrl = Annotated[str, AfterValidator(_no_cluster_yet)]
+RedisUrl = Annotated[str, AfterValidator(_redis_url), Allowed(_REDIS_WORDS)]
 Secret = Annotated[str, AfterValidator(_secret), Allowed("32 bytes or longer")]
 Rate = Annotated[str, Field(pattern=_RATES), Allowed("like 10/minute or 30/second;600/hour")]
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,]+)$")]
+Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value)))]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
@@ -87,6 +101,9 @@ class Settings(BaseModel):
     node_id: Name = Field("node-1", description="This node's name; every node of a cluster has its own.")
     host: Host = Field("127.0.0.1", description="The address to listen on. 0.0.0.0 is every IPv4 address.")
     port: int = Field(8080, ge=1, le=65_535, description="The port to listen on.")
+    socketio_port: int | None = Field(
+        None, ge=1, le=65_535, description="A second port to listen on, for a proxy that keeps sockets apart."
+    )
     data_dir: Folder = Field(PROJECT / "instance", description="The embedded database's and the secrets' folder.")
     log_level: Level = Field("INFO", description="The least severe kind of line that is logged.")
     shutdown_timeout_seconds: int = Field(10, ge=1, le=300, description="How long a stopping node may finish its work.")
@@ -100,8 +117,24 @@ class Settings(BaseModel):
         repr=False,
         description="Where the data is. Unset: SQLite in IM_DATA_DIR.",
     )
-    redis_url: Annotated[ClusterUrl | None, Allowed("unset, in this version")] = Field(
-        None, repr=False, description="What connects the nodes of a cluster. Not in this version yet."
+    redis_url: Annotated[RedisUrl | None, Allowed(_REDIS_WORDS)] = Field(
+        None, repr=False, description="What connects the nodes of a cluster. Unset: this node is alone."
+    )
+    cluster_name: Name = Field("imapp", description="Begins every Redis key and channel of this cluster.")
+    redis_at_start: Literal["wait", "refuse"] = Field(
+        "wait", description="Redis is away when a node starts: start unready and wait for it, or refuse to start."
+    )
+    ready_without_redis: bool = Field(
+        False, description="Whether a node that is cut off from Redis still counts as ready."
+    )
+    node_lease_seconds: int = Field(
+        8, ge=3, le=60, description="A node that is silent for so long is dead and its users are offline."
+    )
+    bus_queue_max_bytes: int = Field(
+        16_777_216,
+        ge=65_536,
+        le=1_073_741_824,
+        description="Pushes to other nodes that may wait for Redis; past it: sync.",
     )
     db_pool_size: int = Field(10, ge=1, le=200, description="Connections kept open to MySQL or MariaDB.")
     db_pool_overflow: int = Field(10, ge=0, le=200, description="Further connections that a peak may open.")
@@ -161,6 +194,14 @@ class Settings(BaseModel):
         BeforeValidator(_origins),
         Allowed("origins like https://chat.example.org, separated by commas, or *"),
     ] = Field((), description="Web pages of other origins that may connect. Unset: only this server's own.")
+    trusted_proxies: Annotated[
+        tuple[Network, ...],
+        BeforeValidator(_origins),
+        Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
+    ] = Field((), description="Proxies whose X-Forwarded-For and X-Forwarded-Proto count. Unset: nobody's do.")
+    reconnects_per_second: int = Field(
+        200, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
+    )
     max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
     ping_timeout_seconds: int = Field(20, ge=1, le=300, description="How long the answer to a probe may take.")
@@ -196,8 +237,8 @@ class Settings(BaseModel):
 
     def _shown(self, name: str, info: FieldInfo) -> str:
         value = getattr(self, name)
-        if name == "database_url":
-            return re.sub(r"//([^:@/]*):.*@", r"//\1:***@", value)
+        if name in {"database_url", "redis_url"} and value:
+            return re.sub(r"//([^:@/]*):.*@", r"//\1:***@", str(value))
         if not info.repr:
             return "****" if value else ""
         if isinstance(value, bool):

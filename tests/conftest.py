@@ -7,6 +7,7 @@ import pytest
 from tests.support import apps
 from tests.support.device import Device
 from tests.support.mariadb import MariaDb
+from tests.support.redis import RedisServer
 from tests.support.server import Server
 
 
@@ -27,6 +28,14 @@ def pytest_collection_modifyitems(items):
 def mariadb(tmp_path_factory):
     """A private MariaDB server for the whole run."""
     server = MariaDb(tmp_path_factory.mktemp("mariadb"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory):
+    """A private Redis for tests that leave it running; its keys are the test's own to name."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
 

@@ -144,7 +144,7 @@ def test_a_value_that_cannot_be_used_is_one_line_that_names_the_variable(
         ("DATABASE_URL", "mysql://u:hunter2@h"),
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("DATABASE_URL", "sqlite://"),
-        ("REDIS_URL", "redis://:hunter2@h"),
+        ("REDIS_URL", "redis://:hunter2@h,i"),
         ("SECRET_KEY", "hunter2"),
         ("SECRET_KEY_PREVIOUS", "hunter2"),
     ],
@@ -156,10 +156,35 @@ def test_a_secret_that_cannot_be_used_is_not_shown(tmp_path: Path, variable: str
     assert "hunter2" not in text
 
 
-def test_a_cluster_is_refused_by_name_in_this_version(tmp_path: Path) -> None:
-    text = problem(tmp_path, REDIS_URL="redis://localhost")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://localhost",
+        "redis://:hunter2@h:6379/2",
+        "rediss://u:p@h:1",
+        "unix:///run/redis/s",
+        "redis+sentinel://a:1,b:2/mymaster/0",
+        "redis+cluster://:p@a:1,b:2",
+    ],
+)
+def test_every_kind_of_redis_is_named_by_one_address(tmp_path: Path, url: str) -> None:
+    settings = load(tmp_path, REDIS_URL=url)
 
-    assert "single node" in text
+    assert settings.redis_url == url
+
+
+@pytest.mark.parametrize("url", ["http://h", "redis://", "redis+sentinel://a:1", "redis://a b", "localhost:6379"])
+def test_what_is_no_redis_is_refused(tmp_path: Path, url: str) -> None:
+    text = problem(tmp_path, REDIS_URL=url)
+
+    assert text.startswith("REDIS_URL=**** cannot be used: it must be redis://")
+
+
+def test_proxies_are_networks(tmp_path: Path) -> None:
+    settings = load(tmp_path, IM_TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8")
+
+    assert settings.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8")
+    assert "IM_TRUSTED_PROXIES" in problem(tmp_path, IM_TRUSTED_PROXIES="nowhere")
 
 
 def test_an_unknown_variable_is_refused_with_the_likely_one(tmp_path: Path) -> None:

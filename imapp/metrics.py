@@ -1,0 +1,41 @@
+"""What is counted, for Prometheus: every metric of this node, declared once.
+
+Names follow Prometheus' practice: unit last, `_total` for counters. No label takes a value that a client chooses.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+registry = CollectorRegistry()
+
+# -- the bus -------------------------------------------------------------------------------------------------------
+
+BUS_PUBLISHED = Counter("imapp_bus_published", "Messages given to Redis for other nodes.", registry=registry)
+BUS_HEARD = Counter("imapp_bus_heard", "Messages of other nodes that this node heard.", registry=registry)
+BUS_REFUSED = Counter(
+    "imapp_bus_refused", "Messages on the bus that no node of this cluster signed.", registry=registry
+)
+BUS_DROPPED = Counter(
+    "imapp_bus_dropped",
+    "Messages for other nodes that were dropped: their readers were told to sync.",
+    registry=registry,
+)
+BUS_GAPS = Counter(
+    "imapp_bus_gaps", "Times that this node's bus was deaf, by what was noticed.", ["reason"], registry=registry
+)
+BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis.", registry=registry)
+BUS_QUEUE_BYTES = Gauge("imapp_bus_queue_bytes", "Bytes that wait for Redis.", registry=registry)
+BUS_CHANNELS = Gauge("imapp_bus_channels", "Channels that this node is subscribed to.", registry=registry)
+
+# -- presence ------------------------------------------------------------------------------------------------------
+
+CONNECTIONS = Gauge("imapp_connections", "Authenticated sockets of this node.", registry=registry)
+ONLINE_USERS = Gauge("imapp_online_users", "Users with a connection on this node.", registry=registry)
+PRESENCE_DRIFT = Gauge(
+    "imapp_presence_drift", "Connections of this node that Redis does not know, or knows wrongly.", registry=registry
+)
+NODES_REAPED = Counter("imapp_nodes_reaped", "Dead nodes whose users this node declared offline.", registry=registry)
+
+
+def exposition() -> bytes:
+    """All metrics in Prometheus' text format."""
+    return generate_latest(registry)

@@ -1,0 +1,177 @@
+"""Private Redis servers: alone, watched by Sentinels, or as a Redis Cluster; own folders, own ports."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import redis
+
+from tests.support.ports import free_port, wait_for
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/usr/local/sbin")
+    assert found, f"{name} is missing: apt-get install redis-server (scripts/test.sh does it)"
+    return found
+
+
+class RedisServer:
+    """One redis-server. Nothing is kept on disk unless `options` say so; options are redis.conf words."""
+
+    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = port or free_port()
+        self.process: subprocess.Popen | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """What REDIS_URL names."""
+        return f"redis://127.0.0.1:{self.port}"
+
+    def client(self) -> redis.Redis:
+        """A connection of the test's own."""
+        return redis.Redis(port=self.port, decode_responses=True, socket_timeout=5)
+
+    def _command(self) -> list[str]:
+        return [
+            _program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir",
+            str(self.folder), *self.options,
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        """Start (again) and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(self._command(), stdout=log, stderr=log)
+        wait_for(self._answers, 20, "the start of Redis")
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        try:
+            with self.client() as client:
+                return bool(client.ping())
+        except redis.RedisError:
+            return False
+
+    def signal(self, number: int) -> None:
+        """Send a signal to this server and no other."""
+        assert self.process is not None
+        assert self.process.poll() is None, "Redis is not running"
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """As if the power went."""
+        self.signal(signal.SIGKILL)
+        assert self.process is not None
+        self.process.wait()
+
+    def freeze(self) -> None:
+        """Stop answering without closing anything."""
+        self.signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Go on."""
+        self.signal(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """End it."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+
+
+class _Sentinel(RedisServer):
+    """One Sentinel; it rewrites its own configuration file."""
+
+    def _command(self) -> list[str]:
+        config = self.folder / "sentinel.conf"
+        if not config.exists():
+            lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *self.options]
+            config.write_text("\n".join(lines) + "\n")
+        return [_program("redis-server"), str(config), "--sentinel"]
+
+
+class RedisSentinel:
+    """A master, a replica and three Sentinels that fail over after a second."""
+
+    name = "mymaster"
+
+    def __init__(self, folder: Path) -> None:
+        self.master = RedisServer(folder / "master")
+        self.replica = RedisServer(folder / "replica", "--replicaof", "127.0.0.1", str(self.master.port))
+        wait_for(lambda: self.replica.client().info("replication")["master_link_status"] == "up", 20, "replication")
+        watch = (
+            f"sentinel monitor {self.name} 127.0.0.1 {self.master.port} 2",
+            f"sentinel down-after-milliseconds {self.name} 1000",
+            f"sentinel failover-timeout {self.name} 5000",
+        )
+        self.sentinels = [_Sentinel(folder / f"sentinel{n}", *watch) for n in range(3)]
+        wait_for(self._is_settled, 20, "the Sentinels to know each other")
+
+    def _is_settled(self) -> bool:
+        states = [one.client().sentinel_master(self.name) for one in self.sentinels]
+        return all(state["num-other-sentinels"] == 2 and state["num-slaves"] == 1 for state in states)
+
+    @property
+    def url(self) -> str:
+        """What REDIS_URL names."""
+        hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
+        return f"redis+sentinel://{hosts}/{self.name}/0"
+
+    def current(self) -> RedisServer:
+        """The server that the Sentinels call master now."""
+        _host, port = self.sentinels[0].client().sentinel_get_master_addr_by_name(self.name)
+        return next(server for server in (self.master, self.replica) if server.port == int(port))
+
+    def stop(self) -> None:
+        """End all of it."""
+        for server in (*self.sentinels, self.replica, self.master):
+            server.stop()
+
+
+class RedisCluster:
+    """Three masters and, for each, a replica when `replicas`; a dead master is replaced after two seconds."""
+
+    def __init__(self, folder: Path, *, replicas: bool = False) -> None:
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--appendonly", "no")
+        count = 6 if replicas else 3
+        self.servers = [RedisServer(folder / f"r{n}", *options, port=_cluster_port()) for n in range(count)]
+        addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
+        create = [_program("redis-cli"), "--cluster", "create", *addresses, "--cluster-yes"]
+        subprocess.run(
+            [*create, "--cluster-replicas", str(int(replicas))], check=True, stdout=subprocess.DEVNULL, timeout=60
+        )
+        wait_for(lambda: all(map(self._is_ok, self.servers)), 30, "the Redis Cluster")
+
+    @staticmethod
+    def _is_ok(server: RedisServer) -> bool:
+        return server.client().execute_command("CLUSTER INFO")["cluster_state"] == "ok"
+
+    @property
+    def url(self) -> str:
+        """What REDIS_URL names."""
+        return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+
+    def move_slot(self, slot: int, source: RedisServer, target: RedisServer) -> None:
+        """Give one (empty) slot to another master, as resharding does at its end."""
+        target_id = target.client().execute_command("CLUSTER MYID")
+        for server in (target, source, *self.servers):
+            server.client().execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
+
+    def stop(self) -> None:
+        """End all of it."""
+        for server in self.servers:
+            server.stop()
+
+
+def _cluster_port() -> int:
+    """A free port whose companion for the cluster's own talk (10,000 above) exists too."""
+    while (port := free_port()) > 55_000:
+        pass
+    return port
