@@ -66,5 +66,5 @@ fi
 scripts/check.sh --static
 keep_in_memory
 # The browser's driver runs an event loop of its own in the main thread: the other tests are not to share it.
-.venv/bin/python -m pytest --cov --cov-report= --ignore=tests/web
+.venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 --ignore=tests/web
 exec .venv/bin/python -m pytest --cov --cov-append --cov-report=term tests/web
