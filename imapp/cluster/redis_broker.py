@@ -1,0 +1,183 @@
+"""The carrier over Redis: one server, or the master that Sentinels name."""
+
+import logging
+import threading
+import time
+
+from imapp import metrics
+from imapp.cluster.address import Address
+from imapp.cluster.broker import Listener
+from imapp.cluster.link import MISSED_MAX, Link
+from imapp.cluster.resp import Connection, ask_once
+from imapp.cluster.seal import ForgedError, Seal
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two questions to the Sentinels, whether the master is still the one.
+_SENTINEL_SECONDS = 1.0
+
+
+class RedisBroker:
+    """See broker.Broker. `name` is the cluster's, `node` this node's."""
+
+    is_alone = False
+
+    def __init__(self, address: Address, seal: Seal, *, name: str, node: str, queue_max: int) -> None:
+        self._address = address
+        self._seal = seal
+        self._node = node
+        self._queue_max = queue_max
+        self._listener: Listener | None = None
+        self._has_been_up = False
+        self._canary = f"{name}:canary:{node}".encode()
+        self._links = self._make_links()
+
+    def _make_links(self) -> list[Link]:
+        return [Link(self, self._connect, self._canary, queue_max=self._queue_max)]
+
+    def _connect(self) -> Connection:
+        host, port = self._address.hosts[0] if self._address.hosts else ("", 0)
+        return Connection(self._address, host, port, name=f"imapp-{self._node}")
+
+    def _link_for(self, channel: bytes) -> Link:
+        return self._links[0]
+
+    # -- for the node ----------------------------------------------------------------------------------------------
+
+    @property
+    def is_up(self) -> bool:
+        """Whether this node hears itself, over every link."""
+        return bool(self._links) and all(link.is_up for link in self._links)
+
+    def start(self, listener: Listener) -> None:
+        """Begin to connect."""
+        self._listener = listener
+        metrics.BUS_CHANNELS.set_function(lambda: sum(len(link.channels) for link in self._links))
+        metrics.BUS_QUEUE_BYTES.set_function(lambda: sum(link.waiting_bytes for link in self._links))
+        metrics.BUS_UP.set_function(lambda: self.is_up)
+        for link in self._links:
+            link.start()
+
+    def publish(self, channel: str, body: bytes) -> None:
+        """Queue for all other nodes that are subscribed."""
+        name = channel.encode()
+        self._link_for(name).publish(name, self._seal.close(name, body))
+
+    def subscribe(self, channel: str) -> None:
+        """Hear a channel, from the moment that `settle` waits for."""
+        name = channel.encode()
+        self._link_for(name).subscribe(name)
+
+    def unsubscribe(self, channel: str) -> None:
+        """Hear it no longer."""
+        name = channel.encode()
+        self._link_for(name).unsubscribe(name)
+
+    def settle(self, seconds: float) -> bool:
+        """Wait until the subscriptions made so far are in force; tells whether they are. At once when down."""
+        deadline = time.monotonic() + seconds
+        return all(link.settle(max(0.0, deadline - time.monotonic())) for link in self._links)
+
+    def close(self) -> None:
+        """Send what waits and end."""
+        for link in self._links:
+            link.close()
+
+    # -- for the links ---------------------------------------------------------------------------------------------
+
+    def hear(self, channel: bytes, frame: bytes) -> None:
+        """Check a frame and pass it on."""
+        try:
+            body = self._seal.open(channel, frame)
+        except ForgedError:
+            metrics.BUS_REFUSED.inc()
+            log.warning("bus_forged channel=%s", channel.decode(errors="replace"))
+            return
+        if body is not None and self._listener is not None:
+            metrics.BUS_HEARD.inc()
+            self._listener.heard(channel.decode(), body)
+
+    def link_up(self, link: Link) -> None:
+        """Tell the node: ready, or that it was deaf; and the readers of what could not be sent."""
+        if not self.is_up or self._listener is None:
+            return
+        log.info("bus_up redis=%s", self._address)
+        if self._has_been_up:
+            self._listener.gap("bus_restored")
+        else:
+            self._has_been_up = True
+            self._listener.ready()
+        self.catch_up(link)
+
+    def catch_up(self, link: Link) -> None:
+        """Tell the node which channels lost messages."""
+        missed, link.missed = link.missed, set()
+        if missed and self._listener is not None:
+            named = {channel.decode() for channel in missed} if len(missed) <= MISSED_MAX else None
+            self._listener.missed(named)
+
+    def link_down(self, link: Link, reason: str) -> None:
+        """Count it; the link goes on trying."""
+        metrics.BUS_GAPS.labels(reason=reason).inc()
+        log.warning(
+            "bus_down reason=%s redis=%s pushes to other nodes are dropped until it is back 广播集群消息失败",
+            reason,
+            self._address,
+        )
+
+    def moved(self, link: Link) -> None:
+        """Only a Redis Cluster moves channels."""
+
+
+class SentinelBroker(RedisBroker):
+    """The master's address is asked for at each connect, and watched: a deposed master may live on."""
+
+    def __init__(self, address: Address, seal: Seal, *, name: str, node: str, queue_max: int) -> None:
+        super().__init__(address, seal, name=name, node=node, queue_max=queue_max)
+        self._master: tuple[str, int] | None = None
+        self._closing = threading.Event()
+
+    def start(self, listener: Listener) -> None:
+        """Begin to connect."""
+        super().start(listener)
+        threading.Thread(target=self._watch_for_ever, name="bus-sentinel", daemon=True).start()
+
+    def close(self) -> None:
+        """Send what waits and end."""
+        self._closing.set()
+        super().close()
+
+    def _connect(self) -> Connection:
+        host, port = self._master = self._find_master()
+        connection = Connection(self._address, host, port, name=f"imapp-{self._node}")
+        if connection.ask("ROLE")[0] != b"master":
+            connection.close()
+            raise ConnectionRefusedError("not the master yet")
+        return connection
+
+    def _find_master(self) -> tuple[str, int]:
+        """Ask the Sentinels in turn; raises OSError when none knows."""
+        for host, port in self._address.hosts:
+            try:
+                found = self._ask(host, port)
+            except OSError:
+                continue
+            if found:
+                return found[0].decode(), int(found[1])
+        raise ConnectionRefusedError("no Sentinel knows the master")
+
+    def _ask(self, host: str, port: int) -> list[bytes] | None:
+        words = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._address.master)
+        answer: list[bytes] | None = ask_once(self._address, host, port, *words, is_sentinel=True)
+        return answer
+
+    def _watch_for_ever(self) -> None:
+        while not self._closing.wait(_SENTINEL_SECONDS):
+            began = time.monotonic()
+            try:
+                master = self._find_master()
+            except OSError:
+                continue
+            if self.is_up and self._master not in {None, master}:
+                log.warning("bus_failover master=%s:%s after_ms=%d", *master, (time.monotonic() - began) * 1000)
+                self._links[0].reset("failover")

@@ -1,0 +1,115 @@
+"""The one suite for all carriers between nodes."""
+
+import pytest
+
+from tests.support.ports import wait_for
+
+pytestmark = pytest.mark.slow
+
+
+def subscribed(broker, *channels):
+    for channel in channels:
+        broker.subscribe(channel)
+    assert broker.settle(5)
+
+
+def test_a_subscriber_on_another_node_hears_what_is_published(carrier, join):
+    (one, _), (two, ear) = join(carrier), join(carrier)
+    subscribed(two, "a")
+
+    one.publish("a", b"hello")
+
+    ear.wait_for(b"hello")
+    assert ear.heard_all == [("a", b"hello")]
+
+
+def test_a_node_does_not_hear_itself(carrier, join):
+    (one, own), (two, ear) = join(carrier), join(carrier)
+    subscribed(one, "a")
+    subscribed(two, "a")
+
+    one.publish("a", b"hello")
+
+    ear.wait_for(b"hello")
+    assert own.heard_all == []
+
+
+def test_only_subscribers_hear(carrier, join):
+    (one, _), (two, ear), (three, other) = join(carrier), join(carrier), join(carrier)
+    subscribed(two, "a")
+    subscribed(three, "b")
+
+    one.publish("a", b"for a")
+    one.publish("b", b"for b")
+
+    ear.wait_for(b"for a")
+    other.wait_for(b"for b")
+
+
+def test_who_has_left_a_channel_hears_it_no_longer(carrier, join):
+    (one, _), (two, ear) = join(carrier), join(carrier)
+    subscribed(two, "a", "b")
+    two.unsubscribe("a")
+    assert two.settle(5)
+
+    one.publish("a", b"too late")
+    one.publish("b", b"in time")
+
+    ear.wait_for(b"in time")
+
+
+def test_a_channel_can_be_left_and_entered_again(carrier, join):
+    (one, _), (two, ear) = join(carrier), join(carrier)
+    for _ in range(20):
+        two.subscribe("a")
+        two.unsubscribe("a")
+    subscribed(two, "a")
+
+    one.publish("a", b"hello")
+
+    ear.wait_for(b"hello")
+
+
+def test_messages_of_one_node_to_one_channel_keep_their_order(carrier, join):
+    (one, _), (two, ear) = join(carrier), join(carrier)
+    subscribed(two, "a")
+    bodies = [b"%d" % number for number in range(2000)]
+
+    for body in bodies:
+        one.publish("a", body)
+
+    ear.wait_for(*bodies)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x00\xff\r\n$5\r\n", bytes(range(256)) * 4096, "群聊".encode()],
+    ids=["empty", "bytes", "1 MiB", "text"],
+)
+def test_any_bytes_arrive_as_they_were(carrier, join, body):
+    (one, _), (two, ear) = join(carrier), join(carrier)
+    subscribed(two, "a")
+
+    one.publish("a", body)
+
+    ear.wait_for(body)
+
+
+def test_thousands_of_channels_are_heard(carrier, join):
+    (one, _), (two, ear) = join(carrier), join(carrier)
+    channels = [f"room:{number}" for number in range(3000)]
+    subscribed(two, *channels)
+
+    for channel in channels[::500]:
+        one.publish(channel, channel.encode())
+
+    # Channels of different shards have no common order.
+    expected = sorted(channel.encode() for channel in channels[::500])
+    wait_for(lambda: sorted(body for _, body in ear.heard_all) == expected, 5, "hearing all rooms")
+
+
+def test_a_new_node_is_ready_and_has_missed_nothing(carrier, join):
+    broker, ear = join(carrier)
+
+    assert broker.is_up
+    assert ear.gaps == ear.missed_channels == []
