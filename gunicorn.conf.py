@@ -4,6 +4,7 @@ Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port cannot be had,
 """
 
 import logging
+import os
 import resource
 import signal
 import socket
@@ -107,15 +108,19 @@ def post_worker_init(worker) -> None:
     """Every way to stop is the clean one: Ctrl-C reaches the worker and, through the master, once more."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: _stop(worker))
+    from imapp.app import start  # after the patches
+
     worker.stopping = threading.Lock()
     worker.stopped = False
+    # An order to this node to go is obeyed as if an operator had ended it.
+    worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
+    start(worker.wsgi)
     _log.info("node %s serves http://%s", settings.node_id, bind)
 
 
 def _stop(worker) -> None:
     import gevent  # in the worker, where it has patched
 
-    worker.alive = False
     gevent.spawn(_finish, worker)
 
 
@@ -127,6 +132,7 @@ def _finish(worker) -> None:
         if not worker.stopped:
             worker.stopped = True
             shutdown(worker.wsgi)
+    worker.alive = False  # until now it went on listening: to say that it is not ready, and for polling clients
 
 
 def worker_exit(server, worker) -> None:

@@ -11,6 +11,7 @@ from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate, socketio
 from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
+from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
 
@@ -38,7 +39,19 @@ def create_app(settings: Settings) -> Flask:
     return app
 
 
+def start(app: Flask) -> None:
+    """Join the cluster; in the process that serves, once."""
+    socketio.server.start()
+
+
 def shutdown(app: Flask) -> None:
-    """Finish what was accepted, then close the sockets; their clients reconnect and sync."""
+    """Let the clients go, finish what was accepted, leave the cluster."""
+    settings = app.config["IMAPP"]
+    drain(
+        socketio.server,
+        other_nodes=0 if socketio.server.manager.broker.is_alone else 1,
+        seconds=settings.shutdown_timeout_seconds,
+        per_second=settings.reconnects_per_second,
+    )
     app.extensions["committer"].close()
-    socketio.server.close_all()
+    socketio.server.manager.broker.close()

@@ -1,7 +1,8 @@
 """The bus: events to rooms, and the rooms of connections.
 
-Rooms: `user:{id}` (all devices of a user), `conv:{id}` (all members' devices), `session:{id}` (one login).
-Delivery is at most once; clients close gaps by `sync`. This one is in-process: single node only.
+Rooms: `user:{id}` (all devices of a user), `conv:{id}` (all members' devices), `session:{id}` (one login). They reach
+over all nodes: python-socketio's client manager behind this (realtime/cluster_rooms.py) carries them. Delivery is at
+most once; clients close gaps by `sync`.
 """
 
 from itertools import count
@@ -12,6 +13,9 @@ from imapp.extensions import socketio
 
 #: The only Socket.IO namespace.
 NAMESPACE = "/"
+
+#: Seconds that a connecting client waits for its subscriptions at most.
+SETTLE_SECONDS = 1.0
 
 _moves = count(1)
 _last_move = 0
@@ -46,16 +50,12 @@ def send(name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None =
 
 def enter(user_id: int, room: str) -> None:
     """Put all live connections of a user into a room."""
-    _note_move()
-    for sid in _sids(user_room(user_id)):
-        socketio.server.enter_room(sid, room, namespace=NAMESPACE)
+    _act("enter", user_room(user_id), room)
 
 
 def leave(user_id: int, room: str) -> None:
     """Take all live connections of a user out of a room."""
-    _note_move()
-    for sid in _sids(user_room(user_id)):
-        socketio.server.leave_room(sid, room, namespace=NAMESPACE)
+    _act("leave", user_room(user_id), room)
 
 
 def enter_connection(sid: str, room: str) -> None:
@@ -68,12 +68,22 @@ def leave_connection(sid: str, room: str) -> None:
     socketio.server.leave_room(sid, room, namespace=NAMESPACE)
 
 
+def settle() -> bool:
+    """Wait until this node hears all the rooms that were entered so far; tells whether it does.
+
+    Waits SETTLE_SECONDS at most, and not at all while the nodes are cut off from each other.
+    """
+    is_settled: bool = socketio.server.manager.broker.settle(SETTLE_SECONDS)
+    return is_settled
+
+
 def last_move() -> int:
     """Changes when anybody enters or leaves a room: what was read about memberships before may be out of date."""
     return _last_move
 
 
-def _note_move() -> None:
+def note_move() -> None:
+    """Somebody enters or leaves a room, on this node's or another's word."""
     global _last_move  # noqa: PLW0603 - one bus for the process
     _last_move = next(_moves)
 
@@ -82,11 +92,9 @@ def disconnect_session(session_id: int, code: Literal["session_revoked", "token_
     """Tell the connections of a login why, and close them."""
     room = session_room(session_id)
     publish(SessionEnded(code=code), room)
-    for sid in _sids(room):
-        socketio.server.disconnect(sid, namespace=NAMESPACE)
+    _act("disconnect", room)
 
 
-def _sids(room: str) -> list[str]:
-    if socketio.server is None:
-        return []
-    return [sid for sid, _ in socketio.server.manager.get_participants(NAMESPACE, room)]
+def _act(action: str, room: str, argument: str | None = None) -> None:
+    if socketio.server is not None:
+        socketio.server.manager.act(action, room, argument)

@@ -44,10 +44,10 @@ class Connection:
             if not self._queued:
                 self._idle.notify_all()
 
-    def wait_for_queued(self) -> None:
+    def wait_for_queued(self, seconds: float = _ORDER_SECONDS) -> None:
         """Wait until nothing is queued."""
         with self._idle:
-            self._idle.wait_for(lambda: not self._queued, _ORDER_SECONDS)
+            self._idle.wait_for(lambda: not self._queued, seconds)
 
 
 class Connections:

@@ -72,23 +72,30 @@ def _refusal(exc: Exception) -> Refused:
 
 
 def _enter_rooms(server: Any, connection: Connection) -> None:
-    """Enter the user's rooms; who was added to or removed from a group meanwhile is in the right ones at the end."""
-    entered: set[str] = set()
+    """Enter the user's rooms; who was added to or removed from a group meanwhile is in the right ones at the end.
+
+    First the user's own room: whatever changes after the memberships were read is heard there.
+    """
+    for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
+        server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
+    bus.settle()
     for _ in range(_LOOKS):
         move = bus.last_move()
-        rooms = _rooms_of(connection)
-        for room in rooms - entered:
-            server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
-        for room in entered - rooms:
-            server.leave_room(connection.sid, room, namespace=bus.NAMESPACE)
-        entered = rooms
+        correct_rooms(server, connection, set(membership.conversation_ids(connection.user_id)))
+        bus.settle()
         if bus.last_move() == move:
             return
 
 
-def _rooms_of(connection: Connection) -> set[str]:
-    conversations = map(bus.conversation_room, membership.conversation_ids(connection.user_id))
-    return {bus.user_room(connection.user_id), bus.session_room(connection.session_id), *conversations}
+def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int]) -> None:
+    """Be in the rooms of these conversations and of no others."""
+    prefix = bus.conversation_room(0)[:-1]
+    wanted = set(map(bus.conversation_room, conversation_ids))
+    present = {room for room in server.rooms(connection.sid) if room.startswith(prefix)}
+    for room in wanted - present:
+        server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
+    for room in present - wanted:
+        server.leave_room(connection.sid, room, namespace=bus.NAMESPACE)
 
 
 def _announce(server: Any, tell: Any, user_id: int) -> None:

@@ -26,7 +26,10 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
             return
         if sid not in self._rooms_of:
             return  # it has gone meanwhile
-        rooms.setdefault(room, {})[sid] = eio_sid or rooms[None][sid]
+        if room not in rooms:
+            rooms[room] = {}
+            self.room_opened(room)
+        rooms[room][sid] = eio_sid or rooms[None][sid]
         self._rooms_of[sid].add(room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
@@ -35,9 +38,17 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
         members = rooms.get(room)
         if members is None or members.pop(sid, None) is None:
             return
+        self._rooms_of.get(sid, set()).discard(room or "")
         if not members:
             del rooms[room]
-        self._rooms_of.get(sid, set()).discard(room or "")
+            if room is not None:
+                self.room_emptied(room)
+
+    def room_opened(self, room: str) -> None:
+        """A room gets its first member."""
+
+    def room_emptied(self, room: str) -> None:
+        """A room has lost its last member."""
 
     def basic_disconnect(self, sid: str, namespace: str, **_options: Any) -> None:
         """Forget a connection and its rooms."""

@@ -6,7 +6,6 @@ connection with one line in the log, and a socket that never says CONNECT is clo
 """
 
 import logging
-import random
 import time
 from typing import Any
 
@@ -15,15 +14,15 @@ from engineio.payload import Payload
 from flask import Flask
 from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
-from imapp.cluster import bus, presence
+from imapp.cluster import presence
+from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
 from imapp.errors import BinaryNotAllowedError
-from imapp.events import ServerDraining
 from imapp.extensions import socketio
-from imapp.realtime import handshake, housekeeping, json
+from imapp.realtime import catching_up, handshake, housekeeping, json
+from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import dispatch, failure
-from imapp.realtime.rooms import RoomManager
 from imapp.realtime.websocket import guarded
 
 log = logging.getLogger(__name__)
@@ -33,9 +32,6 @@ Payload.max_decode_packets = 1000
 
 #: Binary attachments that are taken in, to be refused with an error; more close the connection.
 _MAX_ATTACHMENTS = 8
-
-#: Milliseconds over which clients are asked to spread their return when the node stops.
-_RECONNECT_MS = (500, 5000)
 
 
 class StrictPacket(Packet):  # type: ignore[misc]  # the library has no types
@@ -66,19 +62,31 @@ class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no ty
         super().__init__(**options)
         self.app = app
         self.connections = Connections()
+        #: Whether the node goes away: no new sockets.
+        self.is_draining = False
         self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
         self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
 
-    def close_all(self) -> None:
-        """Tell every client when to come back, spread over some seconds, and close its transport.
+    def start(self) -> None:
+        """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
+        self.manager.start()
 
-        No Socket.IO DISCONNECT: clients take that as "stay away", and a closed transport as "reconnect".
-        """
-        for connection in self.connections.all():
-            delay = random.randint(*_RECONNECT_MS)  # noqa: S311 - a spread, not a secret
-            bus.publish(ServerDraining(reconnect_after_ms=delay), connection.sid)
-        for socket in list(self.eio.sockets.values()):
-            socket.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+    def catch_up(self, sids: list[str], reason: str) -> None:
+        """These connections may have missed something: look after them, in the background."""
+        if sids:
+            self.start_background_task(catching_up.run, self, sids, reason)
+
+    def take_order(self, action: str) -> None:
+        """Do what another node or the operator says to this node."""
+        if action == "drain":
+            self.app.extensions["imapp.stop"]()
+
+    def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Serve a request of Engine.IO; a node that goes away takes no new connection (a proxy asks the next node)."""
+        if self.is_draining and "sid=" not in environ.get("QUERY_STRING", ""):
+            start_response("503 Service Unavailable", [("Retry-After", "1"), ("Content-Length", "0")])
+            return [b""]
+        return super().handle_request(environ, start_response)
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         if not self.manager_initialized:
@@ -128,10 +136,11 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     """Bind Flask-SocketIO to the app with this server in place of the stock one."""
     plain = app.wsgi_app
     settings = app.config["IMAPP"]
+    manager = ClusterManager(make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id)
     options = {
         "async_mode": async_mode,
         "async_handlers": False,
-        "client_manager": RoomManager(),
+        "client_manager": manager,
         "cors_allowed_origins": settings.allowed_origins or None,
         "json": json,
         "max_http_buffer_size": settings.max_payload_bytes,

@@ -1,5 +1,6 @@
 """Who is calling: the one check of a token that both doors use."""
 
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,6 +35,21 @@ def authenticate(token: str) -> Actor:
     if row is None or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
     return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator)
+
+
+def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
+    """Those of the sessions that count no longer, with one query."""
+    alive = (
+        select(DeviceSession.id)
+        .join(User, User.id == DeviceSession.user_id)
+        .where(
+            DeviceSession.id.in_(session_ids),
+            DeviceSession.revoked_at.is_(None),
+            DeviceSession.expires_at > now(),
+            User.disabled_at.is_(None),
+        )
+    )
+    return set(session_ids) - set(db.session.scalars(alive))
 
 
 def _session_and_user(claims: tokens.Claims) -> Any:

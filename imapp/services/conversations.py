@@ -61,6 +61,7 @@ def join_room(actor_id: int, conversation_id: int, sid: str) -> None:
     require_membership(actor_id, conversation_id)
     room = bus.conversation_room(conversation_id)
     bus.enter_connection(sid, room)
+    bus.settle()
     try:
         require_membership(actor_id, conversation_id)
     except NotAMemberError:  # removed meanwhile: who removes takes out those who are in the room by then

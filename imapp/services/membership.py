@@ -1,5 +1,8 @@
 """Who is in a conversation: the check before every read."""
 
+from collections import defaultdict
+from collections.abc import Set as AbstractSet
+
 from sqlalchemy import select
 
 from imapp.errors import NotAMemberError
@@ -21,3 +24,14 @@ def conversation_ids(user_id: int) -> list[int]:
         ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None)
     )
     return list(db.session.scalars(statement))
+
+
+def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:
+    """The same of several users, with one query."""
+    statement = select(ConversationMember.user_id, ConversationMember.conversation_id).where(
+        ConversationMember.user_id.in_(user_ids), ConversationMember.left_at.is_(None)
+    )
+    found: dict[int, set[int]] = defaultdict(set)
+    for user_id, conversation_id in db.session.execute(statement):
+        found[user_id].add(conversation_id)
+    return found

@@ -1,0 +1,103 @@
+"""What the nodes say to each other in a broker's message.
+
+Two kinds. An emit carries the encoded Socket.IO packet, which the hearing node passes on without decoding it; an
+order is JSON. Both begin with a head of JSON in a known length:
+
+    kind (1 byte: E or O), length of the head (4 bytes, big-endian), head, packet and attachments
+
+Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+_EMIT, _ORDER = b"E", b"O"
+_HEAD = 5
+
+#: Stands between a node's name and the rest in every Engine.IO and Socket.IO session id; no name contains it.
+SID_MARK = "~"
+
+
+@dataclass(frozen=True)
+class Emit:
+    """A packet for the connections in `rooms` (empty: in the channel's room; None: everybody), without `skip`.
+
+    `number` tells copies apart: a message to several rooms comes over several channels and is delivered once.
+    `ack` is (node, id): the client's answer is wanted there.
+    """
+
+    packet: list[str | bytes]
+    rooms: list[str] | None = field(default_factory=list)
+    skip: list[str] = field(default_factory=list)
+    namespace: str = "/"
+    number: str | None = None
+    ack: tuple[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """Something to do with the connections in `room` (None: everybody); see cluster_rooms.ClusterManager."""
+
+    action: str
+    room: str | None
+    argument: Any = None
+    namespace: str = "/"
+
+
+class Channels:
+    """The names of one cluster's channels."""
+
+    def __init__(self, cluster: str) -> None:
+        self._room = f"{cluster}:room:"
+        self._node = f"{cluster}:node:"
+        self.everybody = f"{cluster}:all"
+
+    def node(self, node_id: str) -> str:
+        """Where one node hears what is for it alone."""
+        return self._node + node_id
+
+    def room(self, room: str | None) -> str:
+        """Where the members of a room are reached; a session id is a room on its own node."""
+        if room is None:
+            return self.everybody
+        node, mark, _ = room.partition(SID_MARK)
+        return self._node + node if mark else self._room + room
+
+    def room_of(self, channel: str) -> str | None:
+        """The room of a room's channel; None for the other channels."""
+        return channel.removeprefix(self._room) if channel.startswith(self._room) else None
+
+
+def encode(message: Emit | Order) -> bytes:
+    """As bytes for a broker."""
+    if isinstance(message, Order):
+        head = orjson.dumps([message.action, message.room, message.argument, message.namespace])
+        return _ORDER + len(head).to_bytes(4, "big") + head
+    packet = [part if isinstance(part, bytes) else part.encode() for part in message.packet]
+    head = orjson.dumps(
+        [message.rooms, message.skip, message.namespace, message.number, message.ack, [len(part) for part in packet]]
+    )
+    return b"".join([_EMIT, len(head).to_bytes(4, "big"), head, *packet])
+
+
+def decode(body: bytes) -> Emit | Order:
+    """The reverse; raises ValueError for what `encode` did not make."""
+    end = _HEAD + int.from_bytes(body[1:_HEAD], "big")
+    head = orjson.loads(body[_HEAD:end])
+    if body[:1] == _ORDER:
+        return Order(*head)
+    rooms, skip, namespace, number, ack, lengths = head
+    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack))
+
+
+def _parts(data: bytes, lengths: list[int]) -> list[str | bytes]:
+    """The packet is text, its attachments are bytes."""
+    parts: list[str | bytes] = []
+    start = 0
+    for length in lengths:
+        part = data[start : start + length]
+        parts.append(part if parts else part.decode())
+        start += length
+    return parts

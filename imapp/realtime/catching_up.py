@@ -1,0 +1,68 @@
+"""After a gap on the bus: orders of other nodes may have been lost, and pushes.
+
+Every connection concerned is looked at again: one whose session has ended is closed, one that is in rooms of
+conversations that the user has left is taken out of them. Then it is told to sync. In slices, so that thousands
+neither burden the database at one moment nor sync at one moment.
+"""
+
+import logging
+from typing import Any
+
+from imapp import database
+from imapp.cluster import bus
+from imapp.events import SessionEnded, SyncRequired
+from imapp.realtime.connections import Connection
+from imapp.realtime.handshake import correct_rooms
+from imapp.services import access, membership
+
+log = logging.getLogger(__name__)
+
+#: Connections that are looked after at one time, and the pause in seconds until the next: 5,000 take two seconds.
+_SLICE = 250
+_PAUSE = 0.1
+
+
+def run(server: Any, sids: list[str], reason: str) -> None:
+    """Bring these connections up to date and tell them to sync; never raises."""
+    log.info("catching_up connections=%s reason=%s", len(sids), reason)
+    for start in range(0, len(sids), _SLICE):
+        if start:
+            server.sleep(_PAUSE)
+        with server.app.app_context():
+            _look_after(
+                server, [c for sid in sids[start : start + _SLICE] if (c := server.connections.get(sid))], reason
+            )
+
+
+def _look_after(server: Any, connections: list[Connection], reason: str) -> None:
+    try:
+        connections = _close_ended(server, connections)
+        _correct(server, connections)
+    except Exception as exc:  # whatever failed, they must sync
+        log.warning("catching_up_unchecked error=%s", type(exc).__name__, exc_info=database.as_app_error(exc) is None)
+    event = SyncRequired(reason=reason)
+    for connection in connections:
+        server.emit(event.name, event.wire(), to=connection.sid, namespace=bus.NAMESPACE, ignore_queue=True)
+
+
+def _close_ended(server: Any, connections: list[Connection]) -> list[Connection]:
+    """Close those whose session has ended; give the others."""
+    ended = access.ended_sessions({connection.session_id for connection in connections})
+    event = SessionEnded(code="session_revoked")
+    for connection in connections:
+        if connection.session_id in ended:
+            server.emit(event.name, event.wire(), to=connection.sid, namespace=bus.NAMESPACE, ignore_queue=True)
+            server.disconnect(connection.sid, namespace=bus.NAMESPACE)
+    return [connection for connection in connections if connection.session_id not in ended]
+
+
+def _correct(server: Any, connections: list[Connection]) -> None:
+    """As in the handshake: again when anybody moved meanwhile, since what was read may be out of date."""
+    move = None
+    while move != bus.last_move():
+        move = bus.last_move()
+        memberships = membership.conversation_ids_of({connection.user_id for connection in connections})
+        for connection in connections:
+            if server.connections.get(connection.sid) is connection:
+                correct_rooms(server, connection, memberships[connection.user_id])
+        bus.settle()

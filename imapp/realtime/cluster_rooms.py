@@ -1,0 +1,295 @@
+"""Rooms across nodes: python-socketio's client manager over a broker.
+
+A room is a channel: a node is subscribed while it has a member. An emit is delivered to this node's members at once
+and published to the room's channel once; nodes without a member hear nothing of it. What is to be done with the
+connections of a room (enter or leave another, disconnect) travels as an order over the same channel, so it acts on
+every node. Session ids name their node (`node-1~...`): what concerns one connection goes to that node only.
+
+Nothing here waits for the network.
+"""
+
+import itertools
+import logging
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from engineio.packet import MESSAGE
+from engineio.packet import Packet as EioPacket
+from socketio.packet import EVENT
+
+from imapp.cluster import bus, wire
+from imapp.cluster.broker import Broker
+from imapp.cluster.wire import Emit, Order
+from imapp.realtime.answers import Awaited, with_ack_id
+from imapp.realtime.rooms import RoomManager
+
+log = logging.getLogger(__name__)
+
+#: Rooms of this prefix have no connection in common (each connection has one user).
+_DISJOINT = "user:"
+
+#: Copies of a message to several rooms come within milliseconds of each other; so many are remembered.
+_RECENT = 4096
+
+#: Seconds that a subscription may take before the connections in the room are told to sync all the same.
+_SETTLE_SECONDS = 2.0
+
+
+class ClusterManager(RoomManager):
+    """See the module.
+
+    The server that it works for takes orders to the node itself (`take_order`), and looks after the connections that
+    may have missed something (`catch_up`).
+    """
+
+    def __init__(self, broker: Broker, *, cluster: str, node_id: str) -> None:
+        super().__init__()
+        self.broker = broker
+        self._channels = wire.Channels(cluster)
+        self._node_id = node_id
+        self._numbers = itertools.count(1)
+        self._recent: set[str] = set()
+        self._recent_order: deque[str] = deque()
+        self._awaited = Awaited()
+
+    def start(self) -> None:
+        """Begin to hear the other nodes."""
+        self.broker.subscribe(self._channels.everybody)
+        self.broker.subscribe(self._channels.node(self._node_id))
+        self.broker.start(self)
+
+    # -- emit --------------------------------------------------------------------------------------------------------
+
+    def emit(  # noqa: PLR0913, PLR0917 - python-socketio's interface
+        self,
+        event: str,
+        data: Any,
+        namespace: str,
+        room: Any = None,
+        skip_sid: Any = None,
+        callback: Any = None,
+        to: Any = None,
+        **options: Any,
+    ) -> None:
+        """Push to one room, the union of several, or everybody, on all nodes; never waits.
+
+        With `callback` the first client's answer is passed to it, whichever node the client is on.
+        """
+        rooms = _as_list(to or room)
+        message = Emit(
+            packet=self._encode(event, data, namespace),
+            rooms=rooms,
+            skip=[sid for sid in (skip_sid if isinstance(skip_sid, list) else [skip_sid]) if sid],
+            namespace=namespace,
+            ack=None if callback is None else (self._node_id, self._awaited.add(callback)),
+        )
+        self._deliver(message, rooms)
+        if not (options.get("ignore_queue") or self.broker.is_alone):
+            self._relay(message)
+
+    def _encode(self, event: str, data: Any, namespace: str) -> list[str | bytes]:
+        """Encode once for all receivers; a payload with bytes in it becomes a binary event."""
+        arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
+        try:
+            packet = self.server.packet_class(EVENT, [event, *arguments], namespace).encode()
+        except TypeError:
+            packet = self.server.packet_class(EVENT, [event, *arguments], namespace, binary=True).encode()
+        return packet if isinstance(packet, list) else [packet]
+
+    def _relay(self, message: Emit) -> None:
+        rooms = message.rooms
+        if rooms is None or len(rooms) == 1:
+            self._publish(self._channels.room(rooms[0] if rooms else None), message, rooms)
+        elif all(room.startswith(_DISJOINT) for room in rooms):
+            for room in rooms:
+                self._publish(self._channels.room(room), message, [room])
+        else:
+            number = f"{self._node_id}{wire.SID_MARK}{next(self._numbers)}"
+            copy = Emit(message.packet, rooms, message.skip, message.namespace, number, message.ack)
+            for channel in dict.fromkeys(map(self._channels.room, rooms)):
+                self.broker.publish(channel, wire.encode(copy))
+
+    def _publish(self, channel: str, message: Emit, rooms: list[str] | None) -> None:
+        if channel == self._channels.node(self._node_id):
+            return  # a connection of this node
+        named = [] if self._channels.room_of(channel) is not None else rooms
+        copy = Emit(message.packet, named, message.skip, message.namespace, None, message.ack)
+        self.broker.publish(channel, wire.encode(copy))
+
+    def _deliver(self, message: Emit, rooms: list[str] | None) -> None:
+        """Give the packet to this node's members of the rooms."""
+        packets = [EioPacket(MESSAGE, part) for part in message.packet]
+        for sid, eio_sid in self.get_participants(message.namespace, rooms):
+            if sid in message.skip:
+                continue
+            if message.ack is not None:
+                ack_id = self._generate_ack_id(sid, partial(self._answered, *message.ack))
+                packets[0] = EioPacket(MESSAGE, with_ack_id(str(message.packet[0]), message.namespace, ack_id))
+            for packet in packets:
+                self.server._send_eio_packet(eio_sid, packet)
+
+    def _answered(self, node: str, number: int, *arguments: Any) -> None:
+        """A client of this node has answered: tell the node that asked."""
+        if node == self._node_id:
+            self._awaited.answer(number, list(arguments))
+        else:
+            order = Order("answer", None, [node, number, *arguments])
+            self.broker.publish(self._channels.node(node), wire.encode(order))
+
+    # -- orders ------------------------------------------------------------------------------------------------------
+
+    def act(self, action: str, room: str | None, argument: Any = None, namespace: str = "/") -> None:
+        """Do something with all connections in `room`, on all nodes: see `_ACTIONS`."""
+        order = Order(action, room, argument, namespace)
+        self._obey(order)
+        channel = self._channels.room(room)
+        if not self.broker.is_alone and channel != self._channels.node(self._node_id):
+            self.broker.publish(channel, wire.encode(order))
+
+    def command_node(self, node_id: str, action: str) -> None:
+        """Give an order to a node as such."""
+        self.broker.publish(self._channels.node(node_id), wire.encode(Order(action, None)))
+
+    def _obey(self, order: Order) -> None:
+        if order.action in {"enter", "leave"}:
+            bus.note_move()
+        sids = [sid for sid, _ in self.get_participants(order.namespace, order.room)]
+        _ACTIONS[order.action](self, sids, order)
+
+    def _do_enter(self, sids: list[str], order: Order) -> None:
+        is_new = order.argument not in self.rooms.get(order.namespace, {})
+        entered = [sid for sid in sids if order.argument not in self._rooms_of.get(sid, ())]
+        for sid in entered:
+            self.basic_enter_room(sid, order.namespace, order.argument)
+        if entered and is_new and not self.broker.is_alone:
+            # What was pushed between the change and this node's subscription did not come here.
+            self.server.start_background_task(self._sync_when_settled, entered)
+
+    def _do_leave(self, sids: list[str], order: Order) -> None:
+        for sid in sids:
+            self.basic_leave_room(sid, order.namespace, order.argument)
+
+    def _do_disconnect(self, sids: list[str], order: Order) -> None:
+        for sid in sids:
+            self.server.disconnect(sid, namespace=order.namespace, ignore_queue=True)
+
+    def _do_close(self, sids: list[str], order: Order) -> None:
+        for sid in sids:
+            self.basic_leave_room(sid, order.namespace, order.room)
+
+    def _do_sync(self, sids: list[str], order: Order) -> None:
+        self.server.catch_up(sids, order.argument)
+
+    # -- python-socketio's interface for single connections ------------------------------------------------------------
+
+    def enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+        """Put a connection, wherever it is, into a room."""
+        if self._is_here(sid, namespace):
+            self.basic_enter_room(sid, namespace, room, eio_sid)
+        else:
+            self.act("enter", sid, room, namespace)
+
+    def leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+        """Take a connection, wherever it is, out of a room."""
+        if self._is_here(sid, namespace):
+            self.basic_leave_room(sid, namespace, room)
+        else:
+            self.act("leave", sid, room, namespace)
+
+    def close_room(self, room: str, namespace: str) -> None:
+        """Take everybody out of a room, on all nodes."""
+        self.act("close", room, None, namespace)
+
+    def can_disconnect(self, sid: str, namespace: str) -> bool:
+        """Whether the connection is this node's to end; another node's is told to end it."""
+        if self._is_here(sid, namespace):
+            return bool(self.is_connected(sid, namespace))
+        if not self.broker.is_alone:
+            self.act("disconnect", sid, None, namespace)
+        return False
+
+    def _is_here(self, sid: str, namespace: str) -> bool:
+        return sid in self.rooms.get(namespace, {}).get(None, {})
+
+    # -- subscriptions -----------------------------------------------------------------------------------------------
+
+    def room_opened(self, room: str) -> None:
+        """The node subscribes to it; a session id is no channel of its own."""
+        if wire.SID_MARK not in room:
+            self.broker.subscribe(self._channels.room(room))
+
+    def room_emptied(self, room: str) -> None:
+        """The node hears it no longer."""
+        if wire.SID_MARK not in room:
+            self.broker.unsubscribe(self._channels.room(room))
+
+    # -- the broker's listener -----------------------------------------------------------------------------------------
+
+    def heard(self, channel: str, body: bytes) -> None:
+        """Another node said something."""
+        try:
+            message = wire.decode(body)
+            if isinstance(message, Order):
+                self._take_order(message)
+            elif message.number is None or self._is_first(message.number):
+                room = self._channels.room_of(channel)
+                self._deliver(message, [room] if room is not None and not message.rooms else message.rooms)
+        except Exception:  # one message must not end the listening
+            log.exception("bus_message_failed channel=%s", channel)
+
+    def _take_order(self, order: Order) -> None:
+        if order.action == "answer":
+            self._answered(*order.argument)
+        elif order.action in _ACTIONS:
+            self._obey(order)
+        else:
+            self.server.take_order(order.action)
+
+    def _is_first(self, number: str) -> bool:
+        if number in self._recent:
+            return False
+        self._recent.add(number)
+        self._recent_order.append(number)
+        if len(self._recent_order) > _RECENT:
+            self._recent.discard(self._recent_order.popleft())
+        return True
+
+    def ready(self) -> None:
+        """The node can be heard, and hears."""
+        log.info("cluster_router_ready node=%s 集群消息路由器初始化完成", self._node_id)
+        self._tell_all("bus_ready")
+
+    def gap(self, reason: str) -> None:
+        """The node was deaf: all its clients may have missed something."""
+        self._tell_all(reason)
+
+    def missed(self, channels: set[str] | None) -> None:
+        """Pushes to these rooms were lost on the way to the other nodes: their members there are told to sync."""
+        rooms = [None] if channels is None else [self._channels.room_of(channel) for channel in channels]
+        for room in dict.fromkeys(rooms):
+            # What was for one connection, or an order to a node, is not known any more: everybody there.
+            self.broker.publish(self._channels.room(room), wire.encode(Order("sync", room, "pushes_lost")))
+
+    def _tell_all(self, reason: str) -> None:
+        self.server.catch_up([sid for sid, _ in self.get_participants(bus.NAMESPACE, None)], reason)
+
+    def _sync_when_settled(self, sids: list[str]) -> None:
+        self.broker.settle(_SETTLE_SECONDS)
+        self.server.catch_up(sids, "joined")
+
+
+_ACTIONS: dict[str, Callable[[ClusterManager, list[str], Order], None]] = {
+    "enter": ClusterManager._do_enter,
+    "leave": ClusterManager._do_leave,
+    "disconnect": ClusterManager._do_disconnect,
+    "close": ClusterManager._do_close,
+    "sync": ClusterManager._do_sync,
+}
+
+
+def _as_list(room: Any) -> list[str] | None:
+    if room is None:
+        return None
+    return list(room) if isinstance(room, list | tuple | set) else [room]
