@@ -47,6 +47,7 @@ def start(app: Flask) -> None:
 def shutdown(app: Flask) -> None:
     """Let the clients go, finish what was accepted, leave the cluster."""
     settings = app.config["IMAPP"]
+    app.extensions["imapp.draining"] = True
     drain(
         socketio.server,
         other_nodes=0 if socketio.server.manager.broker.is_alone else 1,

@@ -19,7 +19,7 @@ def pytest_collection_modifyitems(items):
     the report counts as a rerun. What fails twice is a failure; tests within the process get no second attempt.
     """
     for item in items:
-        if not {"server", "start_server"}.isdisjoint(item.fixturenames):
+        if not {"server", "start_server", "nodes", "start_nodes"}.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
             item.add_marker(pytest.mark.flaky(reruns=1))
 
@@ -127,6 +127,51 @@ def start_server(tmp_path, sqlite_template):
     yield start
     for server in started:
         server.stop()
+
+
+CLUSTER_SECRET = "cluster-secret-of-the-tests-" + "s" * 16
+
+
+def _cluster_environ(number: int, redis_url: str, database_url: str, **environ: str) -> dict[str, str]:
+    """What makes servers nodes of one cluster; each Redis may serve several clusters of the tests."""
+    name = database_url.rsplit("/", 1)[-1]
+    return {
+        "NODE_ID": f"node-{number}", "REDIS_URL": redis_url, "DATABASE_URL": database_url, "IM_CLUSTER_NAME": name,
+        "SECRET_KEY": CLUSTER_SECRET, **environ,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory, mariadb, redis_server):
+    """Three nodes of one cluster, for tests that leave them running."""
+    folder = tmp_path_factory.mktemp("nodes")
+    url = mariadb.create_database()
+    apps.migrate(url, folder)
+    started = [
+        Server(folder / f"node{number}", **_cluster_environ(number, redis_server.url, url)) for number in (1, 2, 3)
+    ]
+    for node in started:
+        node.wait_until_ready()
+    yield started
+    for node in started:
+        node.stop()
+
+
+@pytest.fixture
+def start_nodes(tmp_path, mariadb, redis_server, start_server):
+    """`start_nodes(count, redis_url=..., database_url=..., **environ)`: nodes of a cluster of this test alone."""
+
+    def start(count: int, *, redis_url: str | None = None, database_url: str | None = None, **environ: str):
+        database_url = database_url or mariadb.create_database()
+        started = [
+            start_server(**_cluster_environ(number, redis_url or redis_server.url, database_url, **environ))
+            for number in range(1, count + 1)
+        ]
+        for node in started:
+            node.wait_until_ready()
+        return started
+
+    return start
 
 
 @pytest.fixture

@@ -77,6 +77,11 @@ def settle() -> bool:
     return is_settled
 
 
+def is_up() -> bool:
+    """Whether this node hears itself, and so the others."""
+    return bool(socketio.server.manager.broker.is_up)
+
+
 def last_move() -> int:
     """Changes when anybody enters or leaves a room: what was read about memberships before may be out of date."""
     return _last_move

@@ -10,6 +10,7 @@ from flask import current_app
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from imapp.cluster import bus
 from imapp.extensions import db, settings
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
 
@@ -24,12 +25,12 @@ MIN_FREE_BYTES = 50 * 1024 * 1024
 
 def check() -> HealthOut:
     """Look at everything that the node needs."""
-    return _health({"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database()})
+    return _health({"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database(), "bus": _bus()})
 
 
 def check_readiness() -> HealthOut:
     """Look at what decides whether requests should come to this node."""
-    return _health({"diskSpace": _disk(), "db": _database()})
+    return _health({"diskSpace": _disk(), "db": _database(), "bus": _bus(), "drain": _drain()})
 
 
 def _health(components: dict[str, ComponentHealth]) -> HealthOut:
@@ -52,6 +53,19 @@ def _database() -> ComponentHealth:
     probe: _Probe = current_app.extensions.setdefault("imapp.database_probe", _Probe())
     status: Status = "UP" if probe.answers(db.engine) else "DOWN"
     return ComponentHealth(status=status, details={"database": db.engine.dialect.name})
+
+
+def _bus() -> ComponentHealth:
+    """Whether this node hears the others."""
+    is_up = bus.is_up()
+    status: Status = "UP" if is_up or settings.ready_without_redis else "DOWN"
+    return ComponentHealth(status=status, details={"hears_itself": is_up})
+
+
+def _drain() -> ComponentHealth:
+    """A node that goes away is to get nothing new."""
+    is_draining = bool(current_app.extensions.get("imapp.draining"))
+    return ComponentHealth(status="DOWN" if is_draining else "UP", details={"draining": is_draining})
 
 
 class _Probe:

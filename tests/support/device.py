@@ -37,6 +37,10 @@ class Device:
         assert answer.status_code == 200, answer.text
         return Device(self.server, answer.json())
 
+    def at(self, server) -> "Device":
+        """The same login, at another node."""
+        return Device(server, self.tokens)
+
     # -- REST --------------------------------------------------------------------------------------------------
 
     def rest(self, method: str, path: str, body: dict | None = None) -> requests.Response:

@@ -50,6 +50,15 @@ class Server:
         return requests.get(self.url + "/actuator/health/liveness", timeout=5).ok
 
     @property
+    def is_ready(self) -> bool:
+        """Whether requests should come to this node."""
+        return requests.get(self.url + "/actuator/health/readiness", timeout=10).ok
+
+    def wait_until_ready(self, seconds: float = 20) -> None:
+        """Until it is connected to all that it needs."""
+        wait_for(lambda: self.is_ready, seconds, f"readiness of {self.environ.get('NODE_ID', 'the node')}")
+
+    @property
     def log(self) -> str:
         """All that it logged."""
         return (self.folder / "log").read_text()

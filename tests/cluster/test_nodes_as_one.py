@@ -1,0 +1,163 @@
+"""Three nodes are one server: whatever is done on one is seen on all at once."""
+
+import pytest
+
+from tests.support.ports import wait_for
+
+
+@pytest.fixture
+def pair(nodes, device):
+    """Alice on the first node, Bob on the second, both connected."""
+    return device(nodes[0], "alice").connect(), device(nodes[1], "bob").connect()
+
+
+def group_of(owner, *members):
+    body = {"name": "crew", "member_ids": [member.id for member in members]}
+    return owner.post("/api/groups", body)["conversation_id"]
+
+
+def texts(device, conversation_id):
+    return [
+        one["message"]["content"]["text"]
+        for one in device.received("message_created")
+        if one["message"]["conversation_id"] == conversation_id and one["message"]["type"] == "text"
+    ]
+
+
+def test_a_private_message_reaches_the_other_node(pair):
+    alice, bob = pair
+
+    sent = alice.send("hello", to_user_id=bob.id)["message"]
+
+    conversation = sent["conversation_id"]
+    answer = alice.send("again", conversation_id=conversation)["message"]
+    assert bob.wait_for("message_created", lambda one: one["message"]["id"] == answer["id"])["message"] == answer
+
+
+def test_all_devices_of_a_user_hear_it_on_whatever_node_they_are(pair, nodes, device):
+    alice, bob = pair
+    tablet, desktop = bob.at(nodes[2]).connect(), alice.at(nodes[2]).connect()
+    conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
+
+    sent = alice.send("second", conversation_id=conversation)["message"]
+
+    for one in (bob, tablet, desktop):
+        one.wait_for("message_created", lambda event: event["message"]["id"] == sent["id"])
+
+
+def test_a_message_comes_once_also_to_who_is_in_several_of_its_rooms(pair, nodes):
+    alice, bob = pair
+    conversation = group_of(alice, bob)
+    bob.wait_for("conversation_updated", lambda one: one["conversation"]["conversation_id"] == conversation)
+
+    alice.rest("PATCH", f"/api/groups/{conversation}", {"name": "renamed"})
+    marker = alice.send("marker", conversation_id=conversation)["message"]
+
+    bob.wait_for("message_created", lambda one: one["message"]["id"] == marker["id"])
+    changes = [one["change"] for _, one in bob.events if one.get("conversation_id") == conversation and "change" in one]
+    assert len(changes) == len(set(changes))
+
+
+def test_who_is_removed_hears_nothing_more_on_any_node(pair, nodes, device):
+    alice, bob = pair
+    carol = device(nodes[2], "carol").connect()
+    conversation = group_of(alice, bob, carol)
+    alice.send("before", conversation_id=conversation)
+    wait_for(lambda: "before" in texts(bob, conversation), 10, "the message before")
+
+    answer = alice.rest("DELETE", f"/api/groups/{conversation}/members/{bob.id}")
+    alice.send("after", conversation_id=conversation)
+
+    wait_for(lambda: "after" in texts(carol, conversation), 10, "the message after")
+    assert answer.status_code == 204
+    assert "after" not in texts(bob, conversation)
+    assert bob.call("send_message", {
+        "conversation_id": conversation, "client_id": "x1", "type": "text", "content": {"text": "no"},
+    })["error"]["code"] == "not_a_member"  # fmt: skip
+
+
+def test_a_session_that_is_ended_on_one_node_is_closed_on_another(nodes, device):
+    here = device(nodes[0], "alice").connect()
+    there = here.other_device().at(nodes[1]).connect()
+    bystander = here.at(nodes[2]).connect()
+
+    here.rest("DELETE", "/api/sessions")
+
+    assert there.wait_for("session_ended")["code"] == "session_revoked"
+    wait_for(lambda: not there.sio.connected, 5, "the end of the socket")
+    assert here.sio.connected
+    assert bystander.sio.connected
+
+
+def test_a_block_acts_on_the_other_node_at_once(pair):
+    alice, bob = pair
+    conversation = alice.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
+
+    bob.post("/api/blocks", {"user_id": alice.id})
+    answer = alice.call("send_message", {
+        "conversation_id": conversation, "client_id": "after-the-block", "type": "text", "content": {"text": "no"},
+    })  # fmt: skip
+
+    assert answer["ok"] is False
+
+
+def test_a_mute_acts_on_the_other_node_at_once(pair):
+    alice, bob = pair
+    conversation = group_of(alice, bob)
+
+    muted = alice.rest("PATCH", f"/api/groups/{conversation}", {"is_muted_all": True})
+    answer = bob.call("send_message", {
+        "conversation_id": conversation, "client_id": "muted", "type": "text", "content": {"text": "no"},
+    })  # fmt: skip
+
+    assert muted.ok, muted.text
+    assert answer["error"]["code"] == "muted"
+
+
+def test_a_retry_on_another_node_is_the_same_message(pair, nodes):
+    alice, bob = pair
+    elsewhere = alice.at(nodes[2]).connect()
+    first = alice.send("once", client_id="the-same", to_user_id=bob.id)
+
+    again = elsewhere.send("once", client_id="the-same", to_user_id=bob.id)
+
+    assert again["duplicate"] is True
+    assert again["message"] == first["message"]
+
+
+def test_typing_reaches_the_other_node(pair):
+    alice, bob = pair
+    conversation = alice.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
+    bob.wait_for("conversation_updated", lambda one: one["conversation"]["conversation_id"] == conversation)
+    alice.send("again", conversation_id=conversation)
+    wait_for(lambda: "again" in texts(bob, conversation), 10, "the rooms to be entered")
+
+    alice.call("typing", {"conversation_id": conversation})
+
+    assert bob.wait_for("user_typing")["user_id"] == alice.id
+
+
+def test_who_was_just_added_to_a_group_misses_nothing(pair, nodes):
+    """The other node subscribes to the group's channel only then: it tells the newcomer's devices to sync."""
+    alice, bob = pair
+
+    conversation = group_of(alice, bob)
+    alice.send("at once", conversation_id=conversation)
+
+    def knows() -> bool:
+        answer = bob.call("sync", {"conversations": {str(conversation): 0}})
+        found = [one for one in answer["conversations"] if one["id"] == conversation]
+        return bool(found) and found[0]["last_seq"] >= 1
+
+    assert knows()
+    wait_for(lambda: "at once" in texts(bob, conversation) or bob.received("sync_required"), 5, "a hint")
+
+
+def test_the_log_says_that_the_router_is_ready_and_who_is_connected(pair, nodes):
+    _, bob = pair
+
+    log = nodes[1].log
+
+    assert "集群消息路由器初始化完成" in log
+    assert "SocketIO服务器启动成功" in log
+    assert f"用户 [{bob.id}] 已连接到节点 node-2" in log
