@@ -139,7 +139,7 @@ class RedisCluster:
     """Three masters and, for each, a replica when `replicas`; a dead master is replaced after two seconds."""
 
     def __init__(self, folder: Path, *, replicas: bool = False) -> None:
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--appendonly", "no")
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
         count = 6 if replicas else 3
         self.servers = [RedisServer(folder / f"r{n}", *options, port=_cluster_port()) for n in range(count)]
         addresses = [f"127.0.0.1:{server.port}" for server in self.servers]
@@ -151,7 +151,11 @@ class RedisCluster:
 
     @staticmethod
     def _is_ok(server: RedisServer) -> bool:
-        return server.client().execute_command("CLUSTER INFO")["cluster_state"] == "ok"
+        """Whether it knows all slots and, if it is a replica, could replace its master."""
+        client = server.client()
+        replication = client.info("replication")
+        is_synced = replication["role"] == "master" or replication["master_link_status"] == "up"
+        return is_synced and client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
 
     @property
     def url(self) -> str:
@@ -161,7 +165,7 @@ class RedisCluster:
     def move_slot(self, slot: int, source: RedisServer, target: RedisServer) -> None:
         """Give one (empty) slot to another master, as resharding does at its end."""
         target_id = target.client().execute_command("CLUSTER MYID")
-        for server in (target, source, *self.servers):
+        for server in (target, source, *self.servers[:3]):
             server.client().execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
 
     def stop(self) -> None:

@@ -1,0 +1,273 @@
+"""What happens to the carrier, the node notices and mends by itself within five seconds; nobody must tell it."""
+
+import time
+
+import pytest
+
+from imapp.cluster import link
+from tests.support.ports import wait_for
+from tests.support.proxy import Proxy
+
+pytestmark = pytest.mark.slow
+
+#: Seconds from the moment that Redis is well again (reliability drills R1 to R6).
+HEALS = 5
+
+
+def subscribed(broker, *channels):
+    for channel in channels:
+        broker.subscribe(channel)
+    assert broker.settle(5)
+
+
+def hears_again(speaker, ear, seconds=HEALS):
+    """Whether what is said now arrives, within the time that healing may take."""
+    before = len(ear.heard_all)
+
+    def arrives() -> bool:
+        speaker.publish("a", b"are you there?")
+        time.sleep(0.05)
+        return len(ear.heard_all) > before
+
+    wait_for(arrives, seconds, "hearing again")
+
+
+def test_a_killed_redis_that_comes_back(own_redis, join):
+    (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
+    subscribed(two, "a")
+
+    own_redis.kill()
+    wait_for(lambda: not two.is_up, 5, "noticing")
+    one.publish("a", b"lost")
+    own_redis.start()
+
+    hears_again(one, ear)
+    assert ear.gaps == ["bus_restored"]
+    assert (b"lost") not in [body for _, body in ear.heard_all]
+
+
+def test_what_could_not_be_sent_is_named_when_redis_is_back(own_redis, join):
+    one, ear = join(own_redis.url)
+    own_redis.kill()
+    wait_for(lambda: not one.is_up, 5, "noticing")
+
+    one.publish("room:1", b"lost")
+    one.publish("room:2", b"lost too")
+    own_redis.start()
+
+    wait_for(lambda: ear.missed_channels, HEALS, "the hint")
+    assert ear.missed_channels == [{"room:1", "room:2"}]
+
+
+def test_too_many_lost_channels_are_not_named(own_redis, join):
+    one, ear = join(own_redis.url)
+    own_redis.kill()
+    wait_for(lambda: not one.is_up, 5, "noticing")
+
+    for number in range(link.MISSED_MAX + 5):
+        one.publish(f"room:{number}", b"lost")
+    own_redis.start()
+
+    wait_for(lambda: ear.missed_channels, HEALS, "the hint")
+    assert ear.missed_channels == [None]
+
+
+def test_a_frozen_redis_is_noticed_and_left_for_a_fresh_connection(own_redis, join):
+    (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
+    subscribed(two, "a")
+
+    own_redis.freeze()
+    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "noticing")
+    own_redis.thaw()
+
+    hears_again(one, ear)
+    assert ear.gaps == ["bus_restored"]
+
+
+def test_publishing_to_a_frozen_redis_never_waits(own_redis, join):
+    one, _ = join(own_redis.url)
+    own_redis.freeze()
+
+    began = time.monotonic()
+    for _ in range(20_000):
+        one.publish("a", b"x" * 1000)
+    took = time.monotonic() - began
+    own_redis.thaw()
+
+    # Sealing and queueing 20 MB takes a fraction of it; one wait for Redis would take all of it.
+    assert took < link.DEAF_SECONDS
+
+
+def test_a_short_pause_is_no_gap(own_redis, join):
+    (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
+    subscribed(two, "a")
+
+    own_redis.freeze()
+    time.sleep(1)
+    one.publish("a", b"late")
+    own_redis.thaw()
+
+    ear.wait_for(b"late")
+    assert ear.gaps == []
+
+
+def test_a_half_open_connection_is_noticed_though_tcp_says_nothing(own_redis, join):
+    proxy = Proxy(own_redis.port)
+    (one, _), (two, ear) = join(own_redis.url), join(f"redis://127.0.0.1:{proxy.port}")
+    subscribed(two, "a")
+
+    proxy.swallows = True
+    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "noticing")
+    proxy.swallows = False
+
+    hears_again(one, ear)
+    assert proxy.swallowed
+    assert ear.gaps == ["bus_restored"]
+    proxy.close()
+
+
+def test_subscriptions_that_redis_cuts_are_made_again(own_redis, join):
+    (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
+    subscribed(two, "a")
+
+    own_redis.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+
+    wait_for(lambda: ear.gaps, HEALS, "noticing")
+    hears_again(one, ear)
+
+
+def test_a_reader_too_slow_for_redis_is_kicked_out_and_told(own_redis, join):
+    (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
+    subscribed(two, "a")
+    own_redis.client().config_set("client-output-buffer-limit", "pubsub 65536 0 0")
+
+    for _ in range(50):
+        one.publish("a", b"x" * 1_000_000)
+
+    wait_for(lambda: ear.gaps, 10, "being told")
+    hears_again(one, ear)
+
+
+def test_redis_that_was_emptied_and_refuses_writes_still_carries(own_redis, join):
+    (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
+    subscribed(two, "a")
+
+    own_redis.client().flushall()
+    own_redis.client().config_set("maxmemory", "1mb")
+    one.publish("a", b"hello")
+
+    ear.wait_for(b"hello")
+
+
+def test_more_than_the_queue_takes_is_dropped_and_named(own_redis, join):
+    (one, first), (two, ear) = join(own_redis.url, bus_queue_max_bytes=65_536), join(own_redis.url)
+    subscribed(two, "a")
+
+    own_redis.freeze()
+    for _ in range(2000):
+        one.publish("a", b"x" * 10_000)
+    own_redis.thaw()
+
+    wait_for(lambda: first.missed_channels, 10, "the hint")
+    assert first.missed_channels[0] == {"a"}
+    hears_again(one, ear, 10)
+
+
+def test_a_node_that_starts_before_redis_is_ready_when_redis_is(own_redis, join):
+    own_redis.kill()
+    broker, ear = join(own_redis.url, wait=False)
+    broker.subscribe("a")
+    is_up_without = broker.is_up
+
+    own_redis.start()
+
+    assert not is_up_without
+    assert ear.is_ready.wait(HEALS)
+    other, _ = join(own_redis.url)
+    hears_again(other, ear)
+
+
+def test_a_failover_by_the_sentinels(own_sentinel, join):
+    (one, _), (two, ear) = join(own_sentinel.url), join(own_sentinel.url)
+    subscribed(two, "a")
+
+    own_sentinel.master.kill()
+    wait_for(lambda: own_sentinel.current() is own_sentinel.replica, 20, "the failover")
+
+    hears_again(one, ear)
+    assert ear.gaps
+
+
+def test_a_deposed_master_that_lives_on_is_left(own_sentinel, join):
+    (one, _), (two, ear) = join(own_sentinel.url), join(own_sentinel.url)
+    subscribed(two, "a")
+
+    own_sentinel.master.freeze()
+    wait_for(lambda: own_sentinel.current() is own_sentinel.replica, 20, "the failover")
+    own_sentinel.master.thaw()
+
+    hears_again(one, ear, HEALS + link.DEAF_SECONDS)
+    wait_for(lambda: {"imapp-n1", "imapp-n2"} <= _clients_of(own_sentinel.replica), HEALS, "the move to the new master")
+
+
+def _clients_of(server):
+    return {client["name"] for client in server.client().client_list()}
+
+
+def test_a_dead_node_of_a_redis_cluster(own_redis_cluster, join):
+    (one, _), (two, ear) = join(own_redis_cluster.url), join(own_redis_cluster.url)
+    channels = [f"room:{number}" for number in range(60)]
+    subscribed(two, *channels)
+
+    own_redis_cluster.servers[0].kill()
+    wait_for(lambda: not (one.is_up and two.is_up), 10, "noticing")
+    wait_for(lambda: one.is_up and two.is_up, 20, "the replica's promotion")
+    for channel in channels:
+        one.publish(channel, channel.encode())
+
+    wait_for(lambda: {body for _, body in ear.heard_all} >= {c.encode() for c in channels}, HEALS, "all channels")
+    assert ear.gaps
+
+
+def test_a_slot_that_moves_takes_its_channels_along(own_redis_cluster, join):
+    (one, _), (two, ear) = join(own_redis_cluster.url), join(own_redis_cluster.url)
+    subscribed(two, "a")
+    masters = own_redis_cluster.servers[:3]
+    slot = masters[0].client().execute_command("CLUSTER", "KEYSLOT", "a")
+    source = next(server for server in masters if _owns(server, slot))
+    target = next(server for server in masters if server is not source)
+
+    own_redis_cluster.move_slot(slot, source, target)
+
+    hears_again(one, ear)
+    wait_for(lambda: ear.gaps, HEALS, "the hint")
+
+
+def _owns(server, slot):
+    ranges = server.client().execute_command("CLUSTER", "SLOTS")
+    return any(first <= slot <= last and master[1] == server.port for first, last, master, *_ in ranges)
+
+
+def test_a_forged_frame_is_counted_and_not_passed_on(own_redis, join):
+    broker, ear = join(own_redis.url)
+    subscribed(broker, "a")
+
+    own_redis.client().publish("a", "x" * 64)
+    stranger, _ = join(own_redis.url, secret_key="another secret key of thirty-two bytes")
+    stranger.publish("a", b"let me in")
+    friend, _ = join(own_redis.url)
+    friend.publish("a", b"hello")
+
+    ear.wait_for(b"hello")
+
+
+def test_a_key_rotation_cuts_nobody_off(own_redis, join):
+    old, old_ear = join(own_redis.url)
+    new, new_ear = join(own_redis.url, secret_key="n" * 32, secret_key_previous="k" * 32)
+    subscribed(old, "a")
+    subscribed(new, "a")
+
+    old.publish("a", b"from the old")
+
+    new_ear.wait_for(b"from the old")
+    assert old_ear.heard_all == []
