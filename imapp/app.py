@@ -1,5 +1,9 @@
 """Assembles everything: the one place that knows all the others."""
 
+import logging
+import sys
+import time
+
 from flask import Flask
 from gevent import monkey
 
@@ -7,6 +11,9 @@ from config import Settings
 from imapp import models  # noqa: F401 - registers the tables
 from imapp.api import init_api
 from imapp.cli import im
+from imapp.cluster import presence, redis
+from imapp.cluster.address import parse
+from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate, socketio
 from imapp.realtime import asyncapi
@@ -14,6 +21,14 @@ from imapp.realtime.commands import register_commands
 from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
+
+log = logging.getLogger(__name__)
+
+#: Exit code of a node that may not start; gunicorn takes it for "do not try again".
+REFUSED = 3
+
+#: Seconds that a starting node gives Redis to answer.
+REDIS_SECONDS = 3.0
 
 
 def create_app(settings: Settings) -> Flask:
@@ -40,19 +55,50 @@ def create_app(settings: Settings) -> Flask:
 
 
 def start(app: Flask) -> None:
-    """Join the cluster; in the process that serves, once."""
+    """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
     socketio.server.start()
+    settings = app.config["IMAPP"]
+    register = presence.register_of(app)
+    if register is None:
+        return
+    _check_redis(settings)
+    heart = app.extensions["imapp.heart"] = Heart(app, register, on_taken=app.extensions["imapp.stop"])
+    try:
+        heart.start()
+    except NodeTakenError:
+        log.error("node_taken node=%s is running already; give this one another NODE_ID", settings.node_id)
+        sys.exit(REFUSED)
+
+
+def _check_redis(settings: Settings) -> None:
+    """Wait for Redis a moment; refuse to start, or say that it is waited for."""
+    broker = socketio.server.manager.broker
+    deadline = time.monotonic() + REDIS_SECONDS
+    while not broker.is_up and time.monotonic() < deadline:
+        time.sleep(0.05)
+    if broker.is_up:
+        return
+    where = parse(str(settings.redis_url))
+    if settings.redis_at_start == "refuse":
+        log.error("redis_absent Redis does not answer at %s: not started (IM_REDIS_AT_START=refuse)", where)
+        sys.exit(REFUSED)
+    log.warning("redis_absent Redis does not answer at %s: waiting for it, not ready until then", where)
 
 
 def shutdown(app: Flask) -> None:
     """Let the clients go, finish what was accepted, leave the cluster."""
     settings = app.config["IMAPP"]
     app.extensions["imapp.draining"] = True
+    with app.app_context():
+        others = sum(report["id"] != settings.node_id for report in presence.reports())
     drain(
         socketio.server,
-        other_nodes=0 if socketio.server.manager.broker.is_alone else 1,
+        other_nodes=others,
         seconds=settings.shutdown_timeout_seconds,
         per_second=settings.reconnects_per_second,
     )
     app.extensions["committer"].close()
+    if "imapp.heart" in app.extensions:
+        app.extensions["imapp.heart"].stop()
     socketio.server.manager.broker.close()
+    redis.close(app)

@@ -24,6 +24,7 @@ BLUEPRINTS = (
     "sync",
     "stats",
     "health",
+    "metrics",
     "docs",
     "web",
 )

@@ -1,55 +1,147 @@
-"""Who is online. In-process: single node only.
+"""Who is online: on this node, and in the whole cluster.
 
-A user is online while at least one connection is open.
+A user is online while at least one connection is open on any node. This node's connections are kept here, whatever
+happens to Redis. In a cluster a heartbeat (heart.py) carries them to Redis (register.py), in the order in which they
+came and went, and tells who came online or went offline in the cluster; questions about others are put to Redis, and
+answered from this node alone while Redis is away.
 """
 
 import bisect
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection
+from typing import Any
 
-#: user_id -> sids of the open connections.
-_open: dict[int, set[str]] = {}
+from flask import Flask, current_app
+
+from imapp import metrics
+from imapp.cluster import redis
+from imapp.cluster.register import Presence, Register
+
+#: Seconds for which the list of all users online may be reused.
+_LIST_SECONDS = 1.0
+
+_EXTENSION = "imapp.presence"
+
+#: Told that a user came online (True) or went offline, in the cluster; must not block.
+OnChange = Callable[[int, bool], None]
 
 
-def connect(user_id: int, sid: str) -> bool:
-    """Note a connection; tells whether the user came online with it."""
-    sids = _open.setdefault(user_id, set())
-    sids.add(sid)
-    return len(sids) == 1
+class LocalPresence:
+    """The connections of this node."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Presence] = {}
+        self._sids: dict[int, set[str]] = {}
+        #: What Redis is to be told, in order; None while there is no Redis to tell.
+        self.journal: deque[tuple[bool, Presence]] | None = None
+        #: Set when there is something to tell.
+        self.wake = threading.Event()
+        self.on_change: OnChange = lambda _user_id, _is_online: None
+        self._listed: tuple[float, list[int]] = (0.0, [])
+
+    def connect(self, presence: Presence) -> None:
+        """Note a connection."""
+        self.open[presence.sid] = presence
+        sids = self._sids.setdefault(presence.user_id, set())
+        sids.add(presence.sid)
+        self._changed(presence, True, len(sids) == 1)
+
+    def disconnect(self, sid: str) -> None:
+        """Forget a connection."""
+        presence = self.open.pop(sid, None)
+        if presence is None:
+            return
+        sids = self._sids[presence.user_id]
+        sids.discard(sid)
+        if not sids:
+            del self._sids[presence.user_id]
+        self._changed(presence, False, not sids)
+
+    def _changed(self, presence: Presence, is_open: bool, is_change: bool) -> None:
+        metrics.CONNECTIONS.set(len(self.open))
+        metrics.ONLINE_USERS.set(len(self._sids))
+        if self.journal is not None:
+            self.journal.append((is_open, presence))
+            self.wake.set()
+        elif is_change:
+            self.on_change(presence.user_id, is_open)
+
+    def users(self) -> Collection[int]:
+        """Those with a connection here."""
+        return self._sids.keys()
+
+    def platforms(self) -> dict[str, int]:
+        """How many connections of each kind of device."""
+        return dict(Counter(one.platform for one in self.open.values()))
+
+    def listed(self, register: Register | None) -> list[int]:
+        """All users online in the cluster, in order; up to a second old."""
+        moment, ids = self._listed
+        if register is None:
+            return sorted(self._sids)
+        if time.monotonic() - moment > _LIST_SECONDS:
+            try:
+                ids = sorted(register.all_users())
+            except redis.RedisError:
+                return sorted(self._sids)
+            self._listed = (time.monotonic(), ids)
+        return ids
 
 
-def disconnect(user_id: int, sid: str) -> bool:
-    """Forget a connection; tells whether the user went offline with it."""
-    sids = _open.get(user_id)
-    if sids is None or sid not in sids:
-        return False
-    sids.discard(sid)
-    if sids:
-        return False
-    del _open[user_id]
-    return True
+def local() -> LocalPresence:
+    """The connections of the app at hand on this node."""
+    return local_of(current_app)
+
+
+def local_of(app: Flask) -> LocalPresence:
+    """The connections of an app on this node."""
+    found: LocalPresence = app.extensions.setdefault(_EXTENSION, LocalPresence())
+    return found
+
+
+def register_of(app: Flask) -> Register | None:
+    """What the cluster knows, through Redis; None for a node that is alone."""
+    client = redis.client_of(app)
+    settings = app.config["IMAPP"]
+    return None if client is None else Register(client, settings.cluster_name, settings.node_id)
 
 
 def is_online(user_id: int) -> bool:
-    """Tell whether the user has a connection."""
-    return user_id in _open
+    """Tell whether the user has a connection anywhere."""
+    return user_id in online_among([user_id])
+
+
+def online_among(user_ids: list[int]) -> set[int]:
+    """Those of the users who are online; one question to Redis at most."""
+    here = {user_id for user_id in user_ids if user_id in local().users()}
+    others = [user_id for user_id in user_ids if user_id not in here]
+    register = register_of(current_app) if others else None
+    if register is None:
+        return here
+    try:
+        return here | register.online_among(others)
+    except redis.RedisError:
+        return here
 
 
 def count() -> int:
     """How many users are online."""
-    return len(_open)
-
-
-def connections() -> int:
-    """How many connections are open."""
-    return sum(map(len, _open.values()))
+    return len(local().listed(register_of(current_app)))
 
 
 def user_ids(after: int = 0, limit: int = 100) -> list[int]:
     """A page of the ids of those online, in order, greater than `after`."""
-    ordered = sorted(_open)
+    ordered = local().listed(register_of(current_app))
     start = bisect.bisect_right(ordered, after)
     return ordered[start : start + limit]
 
 
-def forget_all() -> None:
-    """The node starts: nobody is connected."""
-    _open.clear()
+def reports() -> list[dict[str, Any]]:
+    """The latest reports of the living nodes (heart.Heart.report); none for a node that is alone or without Redis."""
+    register = register_of(current_app)
+    try:
+        return [] if register is None else register.reports()
+    except redis.RedisError:
+        return []

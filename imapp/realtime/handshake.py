@@ -1,12 +1,14 @@
 """Connecting and disconnecting: who is this, and which rooms hear for him."""
 
 import logging
+import time
 from typing import Any
 
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from imapp import database
 from imapp.cluster import bus, presence
+from imapp.cluster.register import Presence
 from imapp.errors import AppError, InvalidTokenError
 from imapp.realtime.connections import Connection
 from imapp.services import access, membership
@@ -34,8 +36,9 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)
-    if presence.connect(actor.user_id, sid):
-        server.start_background_task(_announce, server, presence_service.came_online, actor.user_id)
+    presence.local_of(server.app).connect(
+        Presence(sid, actor.user_id, actor.session_id, actor.platform, actor.device, time.time())
+    )
     node_id = server.app.config["IMAPP"].node_id
     log.info(
         "user_connected user=%s node=%s 用户 [%s] 已连接到节点 %s",
@@ -52,8 +55,7 @@ def on_disconnect(server: Any, sid: str, reason: str) -> None:
     if connection is None:
         return
     log.info("user_disconnected user=%s reason=%s", connection.user_id, reason)
-    if presence.disconnect(connection.user_id, sid):
-        server.start_background_task(_announce, server, presence_service.went_offline, connection.user_id)
+    presence.local_of(server.app).disconnect(sid)
 
 
 def _token(auth: Any) -> str:
@@ -96,6 +98,12 @@ def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
     for room in present - wanted:
         server.leave_room(connection.sid, room, namespace=bus.NAMESPACE)
+
+
+def announce(server: Any, user_id: int, is_online: bool) -> None:
+    """Tell those who watch, in the background."""
+    tell = presence_service.came_online if is_online else presence_service.went_offline
+    server.start_background_task(_announce, server, tell, user_id)
 
 
 def _announce(server: Any, tell: Any, user_id: int) -> None:

@@ -156,6 +156,6 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     }
     socketio.server = server
     app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
-    presence.forget_all()
+    presence.local_of(app).on_change = lambda user_id, is_online: handshake.announce(server, user_id, is_online)
     log.info("socketio_server_started node=%s SocketIO服务器启动成功", settings.node_id)
     return server

@@ -10,6 +10,7 @@ class NodeOut(Out):
     id: str
     connections: int
     users: int
+    platforms: dict[str, int]
 
 
 class OnlineOut(Out):
@@ -20,6 +21,8 @@ class OnlineOut(Out):
     next_cursor: str | None
     node_id: str
     nodes: list[NodeOut]
+    #: Connections by kind of device, as the clients name it.
+    platforms: dict[str, int]
 
 
 class OnlineQuery(In):

@@ -23,6 +23,8 @@ class Actor:
     session_id: int
     expires_at: datetime
     is_operator: bool = False
+    device: str = ""
+    platform: str = ""
 
 
 def authenticate(token: str) -> Actor:
@@ -34,7 +36,7 @@ def authenticate(token: str) -> Actor:
     row = _session_and_user(claims)
     if row is None or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
-    return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator)
+    return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator, row.device_name, row.platform)
 
 
 def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
@@ -54,7 +56,14 @@ def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
 
 def _session_and_user(claims: tokens.Claims) -> Any:
     query = (
-        select(DeviceSession.revoked_at, DeviceSession.expires_at, User.disabled_at, User.is_operator)
+        select(
+            DeviceSession.revoked_at,
+            DeviceSession.expires_at,
+            DeviceSession.device_name,
+            DeviceSession.platform,
+            User.disabled_at,
+            User.is_operator,
+        )
         .join(User, User.id == DeviceSession.user_id)
         .where(DeviceSession.id == claims.session_id, DeviceSession.user_id == claims.user_id)
     )

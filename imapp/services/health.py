@@ -25,7 +25,15 @@ MIN_FREE_BYTES = 50 * 1024 * 1024
 
 def check() -> HealthOut:
     """Look at everything that the node needs."""
-    return _health({"diskSpace": _disk(), "ping": ComponentHealth(status="UP"), "redis": _redis(), "db": _database(), "bus": _bus()})
+    return _health(
+        {
+            "diskSpace": _disk(),
+            "ping": ComponentHealth(status="UP"),
+            "redis": _redis(),
+            "db": _database(),
+            "bus": _bus(),
+        }
+    )
 
 
 def check_readiness() -> HealthOut:

@@ -33,7 +33,8 @@ def went_offline(user_id: int) -> None:
 def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
     """Those of `user_ids` (without: of the users whom the actor watches) who are online and not blocked."""
     asked = user_ids if user_ids is not None else watched(actor_id)
-    online = [user_id for user_id in asked if presence.is_online(user_id)]
+    found = presence.online_among(asked)
+    online = [user_id for user_id in asked if user_id in found]
     hidden = _blocked_with(actor_id) if online else set()
     return [user_id for user_id in online if user_id not in hidden]
 

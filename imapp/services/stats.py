@@ -1,5 +1,7 @@
 """Who is online, for operators' eyes or everybody's, as the settings say."""
 
+from collections import Counter
+
 from imapp.cluster import presence
 from imapp.errors import ForbiddenError, InvalidInputError
 from imapp.extensions import settings
@@ -13,14 +15,26 @@ def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
         raise ForbiddenError
     after = _after(query.cursor)
     ids = presence.user_ids(after, query.limit + 1)
-    count = presence.count()
+    found = nodes()
     return OnlineOut(
-        count=count,
+        count=presence.count(),
         user_ids=ids[: query.limit],
         next_cursor=str(ids[query.limit - 1]) if len(ids) > query.limit else None,
         node_id=settings.node_id,
-        nodes=[NodeOut(id=settings.node_id, connections=presence.connections(), users=count)],
+        nodes=found,
+        platforms=dict(sum((Counter(node.platforms) for node in found), Counter())),
     )
+
+
+def nodes() -> list[NodeOut]:
+    """Every living node's share; only this node's own while Redis is away."""
+    local = presence.local()
+    own = NodeOut(
+        id=settings.node_id, connections=len(local.open), users=len(local.users()), platforms=local.platforms()
+    )
+    others = [report for report in presence.reports() if report["id"] != settings.node_id]
+    shares = [own, *(NodeOut(**{name: report[name] for name in NodeOut.model_fields}) for report in others)]
+    return sorted(shares, key=lambda node: node.id)
 
 
 def _after(cursor: str | None) -> int:

@@ -48,7 +48,7 @@ def test_all_devices_of_a_user_hear_it_on_whatever_node_they_are(pair, nodes, de
 def test_a_message_comes_once_also_to_who_is_in_several_of_its_rooms(pair, nodes):
     alice, bob = pair
     conversation = group_of(alice, bob)
-    bob.wait_for("conversation_updated", lambda one: one["conversation"]["conversation_id"] == conversation)
+    bob.wait_for("sync_required")
 
     alice.rest("PATCH", f"/api/groups/{conversation}", {"name": "renamed"})
     marker = alice.send("marker", conversation_id=conversation)["message"]
@@ -93,7 +93,7 @@ def test_a_block_acts_on_the_other_node_at_once(pair):
     alice, bob = pair
     conversation = alice.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
 
-    bob.post("/api/blocks", {"user_id": alice.id})
+    bob.rest("PUT", f"/api/blocks/{alice.id}")
     answer = alice.call("send_message", {
         "conversation_id": conversation, "client_id": "after-the-block", "type": "text", "content": {"text": "no"},
     })  # fmt: skip

@@ -1,0 +1,210 @@
+"""A node's heartbeat: it holds the node's lease, carries its connections to Redis, and buries the dead.
+
+A node that is silent for a lease is dead: one of the others removes it, and its users who are nowhere else are
+offline. Only a node whose own lease never lapsed during the last lease may do that: after a pause of Redis everybody
+looks dead for a moment. A node that finds its lease gone (it was frozen, cut off, or Redis came back empty) takes
+it anew and writes all its connections again.
+"""
+
+import logging
+import os
+import resource
+import secrets
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from flask import Flask
+
+from imapp import metrics
+from imapp.cluster import presence, redis
+from imapp.cluster.register import Register
+
+log = logging.getLogger(__name__)
+
+#: Heartbeats in one lease: three may be lost.
+_BEATS = 4
+
+#: Seconds between two looks for dead nodes.
+_TICK_SECONDS = 0.5
+
+#: Beats between two comparisons of every connection with what Redis knows.
+_COMPARE_BEATS = 5
+
+
+class NodeTakenError(Exception):
+    """Another process is this node, and alive."""
+
+
+class Heart:
+    """See the module. `on_taken` is called when another process has become this node meanwhile."""
+
+    def __init__(self, app: Flask, register: Register, on_taken: Callable[[], None]) -> None:
+        self._app = app
+        self._register = register
+        self._on_taken = on_taken
+        self._presence = presence.local_of(app)
+        self._settings = app.config["IMAPP"]
+        self._instance = secrets.token_hex(8)
+        self._started_at = time.time()
+        self._lease = float(self._settings.node_lease_seconds)
+        #: Since when the lease has been held without a gap (monotonic); None while it is not held.
+        self._held_since: float | None = None
+        self._renewed_at = self._reaped_at = 0.0
+        self._beats = 0
+        self._is_stale = True
+        self._is_away = False
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
+
+    # -- for the app -------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Become this node and begin to beat; raises NodeTakenError when another process is, and stays so.
+
+        A predecessor that died without a word is waited for: its lease ends by itself. Without Redis the lease is
+        taken when Redis comes.
+        """
+        self._presence.journal = deque()
+        deadline = time.monotonic() + self._lease + 2
+        while not self._try_renew():
+            if time.monotonic() > deadline:
+                raise NodeTakenError
+            log.info("node_name_in_use node=%s waiting for its lease to end", self._settings.node_id)
+            time.sleep(1)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Carry the last changes to Redis and leave the cluster."""
+        self._ending.set()
+        self._presence.wake.set()
+        self._thread.join(3)
+        try:
+            self._carry()
+            self._register.release(self._instance)
+        except redis.RedisError:
+            log.info("node_not_released node=%s its lease ends by itself", self._settings.node_id)
+
+    # -- the beat ----------------------------------------------------------------------------------------------------
+
+    def _beat_for_ever(self) -> None:
+        while not self._ending.is_set():
+            self._presence.wake.wait(_TICK_SECONDS)
+            self._presence.wake.clear()
+            try:
+                self._tick()
+            except redis.RedisError as exc:
+                self._away(exc)
+            except Exception:  # the next beat must come
+                log.exception("heartbeat failed")
+
+    def _tick(self) -> None:
+        if time.monotonic() - self._renewed_at >= self._lease / _BEATS and not self._try_renew():
+            self._held_since = None
+            self._on_taken()
+            return
+        if self._held_since is None:
+            return
+        if self._is_stale:
+            self._rewrite()
+        self._carry()
+        now = time.monotonic()
+        if now - self._held_since > self._lease and now - self._reaped_at >= _TICK_SECONDS:
+            self._reaped_at = now
+            self._reap()
+
+    def _try_renew(self) -> bool:
+        """Renew the lease; False when another process has it. What is not known counts as held by nobody else."""
+        try:
+            state = self._register.renew(self._instance, round(self._lease * 1000), self.report())
+        except redis.RedisError as exc:
+            self._away(exc)
+            return True
+        if state == 0:
+            return False
+        now = time.monotonic()
+        if state == 2 or self._held_since is None:
+            self._held_since = now
+            self._is_stale = True
+        if self._is_away:
+            self._is_away = False
+            log.info("register_back node=%s", self._settings.node_id)
+        self._renewed_at = now
+        self._beats += 1
+        self._compare()
+        return True
+
+    def _away(self, exc: Exception) -> None:
+        self._held_since = None
+        if not self._is_away:
+            self._is_away = True
+            log.warning("register_away error=%s presence is this node's own until Redis is back", type(exc).__name__)
+
+    # -- connections -------------------------------------------------------------------------------------------------
+
+    def _carry(self) -> None:
+        """Tell Redis who came and went; what fails is made good by a rewrite."""
+        journal = self._presence.journal
+        while journal:
+            is_open, one = journal.popleft()
+            try:
+                has_changed = self._register.open(one) if is_open else self._register.close(one)
+            except redis.RedisError:
+                self._is_stale = True
+                raise
+            if has_changed:
+                self._presence.on_change(one.user_id, is_open)
+
+    def _rewrite(self) -> None:
+        journal = self._presence.journal
+        if journal is not None:
+            journal.clear()  # what is open now is all that counts
+        gone, come = self._register.rewrite(list(self._presence.open.values()))
+        self._is_stale = False
+        metrics.PRESENCE_DRIFT.set(0)
+        for user_id in gone:
+            self._presence.on_change(user_id, False)
+        for user_id in come:
+            self._presence.on_change(user_id, True)
+
+    def _compare(self) -> None:
+        """Find connections that Redis does not know, or that are no more."""
+        if self._beats % _COMPARE_BEATS or self._presence.journal or self._is_stale:
+            return
+        drift = len(self._register.sids() ^ self._presence.open.keys())
+        if self._presence.journal:
+            return  # somebody came or went meanwhile: not a drift
+        metrics.PRESENCE_DRIFT.set(drift)
+        if drift:
+            log.warning("presence_drift node=%s connections=%s", self._settings.node_id, drift)
+            self._is_stale = True
+
+    # -- others ------------------------------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        found = self._register.reap()
+        if found is None:
+            return
+        name, user_ids = found
+        metrics.NODES_REAPED.inc()
+        log.warning("node_dead node=%s users_offline=%s", name, len(user_ids))
+        for user_id in user_ids:
+            self._presence.on_change(user_id, False)
+
+    def report(self) -> dict[str, object]:
+        """What the others are told of this node."""
+        return {
+            "id": self._settings.node_id,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "port": self._settings.port,
+            "socketio_port": self._settings.socketio_port,
+            "state": "draining" if self._app.extensions.get("imapp.draining") else "up",
+            "started_at": self._started_at,
+            "connections": len(self._presence.open),
+            "users": len(self._presence.users()),
+            "platforms": self._presence.platforms(),
+            "max_rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        }

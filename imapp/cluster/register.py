@@ -1,0 +1,225 @@
+"""What the cluster knows of its nodes and their connections, in Redis.
+
+Keys, all in one hash slot by the tag `{cluster}`, so that one script sees them together on a Redis Cluster too:
+
+    {cluster}:nodes           zset  node id -> end of its lease, in ms of Redis' clock
+    {cluster}:lease:NODE      str   the process that is this node; expires with the lease
+    {cluster}:node:NODE       str   the node's latest report (JSON); expires after ten leases
+    {cluster}:conns:NODE      hash  sid -> "user session platform since"; expires after ten leases
+    {cluster}:users:NODE      hash  user id -> number of connections; expires after ten leases
+
+A node renews all of it with each heartbeat. What a dead node leaves is removed by one of the others (`reap`).
+Scripts take Redis' own time: the nodes' clocks do not matter.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+_NOW = "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000) "
+
+# ARGV: prefix, ... ; online(user, but): has a connection on a living node other than `but`.
+_ONLINE = (
+    _NOW
+    + """
+local live=redis.call('ZRANGEBYSCORE',KEYS[1],'('..now,'+inf')
+local function online(user,but)
+  for _,node in ipairs(live) do
+    if node~=but and redis.call('HEXISTS',ARGV[1]..':users:'..node,user)==1 then return true end
+  end
+  return false
+end
+"""
+)
+
+# ARGV: prefix, node, sid, user, text. Gives 1 when the user came online with it.
+_OPEN = (
+    _ONLINE
+    + """
+local users=ARGV[1]..':users:'..ARGV[2]
+local was=redis.call('HEXISTS',users,ARGV[4])==1 or online(ARGV[4],ARGV[2])
+if redis.call('HSET',ARGV[1]..':conns:'..ARGV[2],ARGV[3],ARGV[5])==1 then redis.call('HINCRBY',users,ARGV[4],1) end
+return was and 0 or 1
+"""
+)
+
+# ARGV: prefix, node, sid, user. Gives 1 when the user went offline with it.
+_CLOSE = (
+    _ONLINE
+    + """
+local users=ARGV[1]..':users:'..ARGV[2]
+if redis.call('HDEL',ARGV[1]..':conns:'..ARGV[2],ARGV[3])==0 then return 0 end
+if redis.call('HINCRBY',users,ARGV[4],-1)>0 then return 0 end
+redis.call('HDEL',users,ARGV[4])
+return online(ARGV[4],ARGV[2]) and 0 or 1
+"""
+)
+
+# ARGV: prefix, node, instance, lease in ms, report. Gives 0: another process is this node, 1: renewed, 2: new.
+_RENEW = (
+    _NOW
+    + """
+local lease=ARGV[1]..':lease:'..ARGV[2]
+local holder=redis.call('GET',lease)
+if holder and holder~=ARGV[3] then return 0 end
+local ms=tonumber(ARGV[4])
+redis.call('SET',lease,ARGV[3],'PX',ms)
+local known=redis.call('ZSCORE',KEYS[1],ARGV[2])
+redis.call('ZADD',KEYS[1],now+ms,ARGV[2])
+redis.call('SET',ARGV[1]..':node:'..ARGV[2],ARGV[5],'PX',ms*10)
+redis.call('PEXPIRE',ARGV[1]..':conns:'..ARGV[2],ms*10)
+redis.call('PEXPIRE',ARGV[1]..':users:'..ARGV[2],ms*10)
+return (holder and known) and 1 or 2
+"""
+)
+
+# ARGV: prefix, node, then sid, user, text of each open connection. Replaces what is known of the node's connections.
+# Gives the users who went offline with it and those who came online.
+_REWRITE = (
+    _ONLINE
+    + """
+local conns,users=ARGV[1]..':conns:'..ARGV[2],ARGV[1]..':users:'..ARGV[2]
+local old={}
+for _,user in ipairs(redis.call('HKEYS',users)) do old[user]=true end
+redis.call('DEL',conns,users)
+local gone,come={},{}
+for i=3,#ARGV,3 do
+  redis.call('HSET',conns,ARGV[i],ARGV[i+2])
+  if redis.call('HINCRBY',users,ARGV[i+1],1)==1 and not old[ARGV[i+1]] and not online(ARGV[i+1],ARGV[2]) then
+    come[#come+1]=ARGV[i+1]
+  end
+end
+for user in pairs(old) do
+  if redis.call('HEXISTS',users,user)==0 and not online(user,ARGV[2]) then gone[#gone+1]=user end
+end
+return {gone,come}
+"""
+)
+
+# ARGV: prefix. Removes one node whose lease has ended; gives its name and the users who are offline by that.
+_REAP = (
+    _ONLINE
+    + """
+local dead=redis.call('ZRANGEBYSCORE',KEYS[1],'-inf',now,'LIMIT',0,1)[1]
+if not dead then return {} end
+redis.call('ZREM',KEYS[1],dead)
+local gone={}
+for _,user in ipairs(redis.call('HKEYS',ARGV[1]..':users:'..dead)) do
+  if not online(user,dead) then gone[#gone+1]=user end
+end
+redis.call('DEL',ARGV[1]..':users:'..dead,ARGV[1]..':conns:'..dead,ARGV[1]..':node:'..dead)
+return {dead,gone}
+"""
+)
+
+# ARGV: prefix, node, instance. The node leaves.
+_RELEASE = """
+if redis.call('GET',ARGV[1]..':lease:'..ARGV[2])~=ARGV[3] then return 0 end
+redis.call('ZREM',KEYS[1],ARGV[2])
+for _,kind in ipairs({'lease','node','conns','users'}) do redis.call('DEL',ARGV[1]..':'..kind..':'..ARGV[2]) end
+return 1
+"""
+
+# ARGV: prefix, users. Gives those who are online.
+_AMONG = (
+    _ONLINE
+    + """
+local found={}
+for i=2,#ARGV do if online(ARGV[i],nil) then found[#found+1]=ARGV[i] end end
+return found
+"""
+)
+
+# ARGV: prefix. Gives the reports of the living nodes.
+_REPORTS = (
+    _ONLINE
+    + """
+local found={}
+for _,node in ipairs(live) do found[#found+1]=redis.call('GET',ARGV[1]..':node:'..node) or '' end
+return found
+"""
+)
+
+# ARGV: prefix. Gives the users of each living node.
+_USERS = (
+    _ONLINE
+    + """
+local found={}
+for _,node in ipairs(live) do found[#found+1]=redis.call('HKEYS',ARGV[1]..':users:'..node) end
+return found
+"""
+)
+
+
+@dataclass(frozen=True)
+class Presence:
+    """One open connection and the device behind it; `since` is Unix time in seconds."""
+
+    sid: str
+    user_id: int
+    session_id: int = 0
+    platform: str = ""
+    device: str = ""
+    since: float = 0.0
+
+
+class Register:
+    """The cluster's knowledge as one node sees and changes it. Every method raises redis.RedisError."""
+
+    def __init__(self, client: Any, cluster: str, node_id: str) -> None:
+        self._client = client
+        self._prefix = f"{{{cluster}}}"
+        self._node = node_id
+
+    def _run(self, script: str, *arguments: object) -> Any:
+        return self._client.register_script(script)([f"{self._prefix}:nodes"], [self._prefix, *arguments])
+
+    def open(self, one: Presence) -> bool:
+        """Note a connection of this node; tells whether the user came online in the cluster."""
+        return bool(self._run(_OPEN, self._node, one.sid, one.user_id, _text(one)))
+
+    def close(self, one: Presence) -> bool:
+        """Forget a connection of this node; tells whether the user went offline in the cluster."""
+        return bool(self._run(_CLOSE, self._node, one.sid, one.user_id))
+
+    def renew(self, instance: str, lease_ms: int, report: dict[str, Any]) -> int:
+        """Be this node for another lease: 0 another process is, 1 renewed, 2 taken anew."""
+        return int(self._run(_RENEW, self._node, instance, lease_ms, orjson.dumps(report)))
+
+    def rewrite(self, connections: Iterable[Presence]) -> tuple[list[int], list[int]]:
+        """Replace what is known of this node's connections; gives who went offline and who came online by that."""
+        flat = [word for one in connections for word in (one.sid, one.user_id, _text(one))]
+        gone, come = self._run(_REWRITE, self._node, *flat)
+        return list(map(int, gone)), list(map(int, come))
+
+    def reap(self) -> tuple[str, list[int]] | None:
+        """Remove one dead node; gives its name and who is offline by that. None when all live."""
+        found = self._run(_REAP)
+        return (found[0], list(map(int, found[1]))) if found else None
+
+    def release(self, instance: str) -> None:
+        """Leave the cluster."""
+        self._run(_RELEASE, self._node, instance)
+
+    def sids(self) -> set[str]:
+        """The connections of this node as Redis knows them."""
+        return set(self._client.hkeys(f"{self._prefix}:conns:{self._node}"))
+
+    def online_among(self, user_ids: list[int]) -> set[int]:
+        """Those of the users who have a connection on a living node."""
+        return set(map(int, self._run(_AMONG, *user_ids)))
+
+    def all_users(self) -> set[int]:
+        """Everybody online in the cluster."""
+        return {int(user) for users in self._run(_USERS) for user in users}
+
+    def reports(self) -> list[dict[str, Any]]:
+        """The latest reports of the living nodes, by name."""
+        found = [orjson.loads(report) for report in self._run(_REPORTS) if report]
+        return sorted(found, key=lambda report: str(report["id"]))
+
+
+def _text(one: Presence) -> str:
+    return f"{one.user_id} {one.session_id} {one.platform or '-'} {one.since:.0f}"

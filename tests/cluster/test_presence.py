@@ -1,0 +1,212 @@
+"""Who is online in a cluster: on every node the same, whatever dies."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+from tests.support.ports import free_port, wait_for
+from tests.support.server import ROOT
+
+pytestmark = pytest.mark.slow
+
+#: Seconds after which the users of a killed node are offline for everybody.
+GONE = 10
+
+
+def online(device, *others):
+    return set(device.call("get_online_users", {"user_ids": [one.id for one in others]})["user_ids"])
+
+
+def stats(device):
+    return device.get("/api/stats/online?limit=100")
+
+
+def metric(node, name):
+    for line in requests.get(node.url + "/actuator/prometheus", timeout=10).text.splitlines():
+        if line.startswith(f"{name} "):
+            return float(line.split()[1])
+    raise AssertionError(f"no metric {name}")
+
+
+@pytest.fixture
+def friends(device):
+    """`friends(node, other)`: two users who watch each other, connected to those nodes."""
+
+    def make(here, there):
+        alice, bob = device(here, "alice").connect(), device(there, "bob").connect()
+        alice.send("hello", to_user_id=bob.id)
+        return alice, bob
+
+    return make
+
+
+def test_who_is_on_another_node_is_online(nodes, friends):
+    alice, bob = friends(nodes[0], nodes[1])
+
+    wait_for(lambda: online(alice, bob) == {bob.id}, 5, "being seen")
+    wait_for(lambda: online(bob, alice) == {alice.id}, 5, "being seen")
+
+
+def test_those_who_watch_are_told_on_their_node(nodes, friends):
+    alice, bob = friends(nodes[0], nodes[1])
+    wait_for(lambda: online(alice, bob), 5, "being seen")
+
+    bob.close()
+
+    told = alice.wait_for("presence_changed", lambda one: one["user_id"] == bob.id and not one["online"])
+    assert told["last_seen_at"]
+
+
+def test_a_user_is_online_until_the_last_device_on_the_last_node_goes(nodes, friends):
+    alice, bob = friends(nodes[0], nodes[0])
+    devices = [bob.at(node).connect() for node in nodes]
+    wait_for(lambda: sum(node["connections"] for node in stats(alice)["nodes"]) >= 5, 5, "all connections")
+
+    bob.close()
+    for one in devices[:2]:
+        one.close()
+    time.sleep(1)
+    still = online(alice, bob)
+    devices[2].close()
+
+    assert still == {bob.id}
+    wait_for(lambda: not online(alice, bob), 5, "going offline")
+    assert [one["online"] for one in alice.received("presence_changed") if one["user_id"] == bob.id][-1] is False
+
+
+def test_the_statistics_are_the_whole_clusters(start_nodes, device):
+    one, two, three = start_nodes(3)
+    alice, bob = device(one, "alice").connect(), device(two, "bob").connect()
+    phone = bob.at(three).connect()
+
+    wait_for(lambda: stats(alice)["count"] == 2, 5, "both users")
+    wait_for(lambda: [node["connections"] for node in stats(alice)["nodes"]] == [1, 1, 1], 5, "the nodes' reports")
+
+    for who in (alice, bob, phone):
+        found = stats(who)
+        assert (found["count"], found["user_ids"]) == (2, sorted([alice.id, bob.id]))
+        assert [node["id"] for node in found["nodes"]] == ["node-1", "node-2", "node-3"]
+
+
+def test_the_users_of_a_killed_node_are_offline_for_everybody_and_no_ghost_is_left(start_nodes, device, friends):
+    one, two, three = start_nodes(3)
+    alice, bob = friends(one, two)
+    carol = device(three, "carol").connect()
+    wait_for(lambda: stats(carol)["count"] == 3, 5, "all three")
+
+    two.kill()
+    began = time.monotonic()
+
+    alice.wait_for("presence_changed", lambda one: one["user_id"] == bob.id and not one["online"], timeout=GONE)
+    wait_for(lambda: stats(carol)["count"] == 2, GONE, "the count")
+    assert time.monotonic() - began < GONE
+    assert bob.id not in online(carol, bob)
+    assert alice.get(f"/api/users/{bob.id}")["id"] == bob.id
+    assert [node["id"] for node in stats(carol)["nodes"]] == ["node-1", "node-3"]
+    assert metric(one, "imapp_presence_drift") == metric(three, "imapp_presence_drift") == 0
+
+
+def test_a_second_node_of_the_same_name_is_refused_in_one_line(start_nodes, start_server, tmp_path):
+    (node,) = start_nodes(1)
+
+    environ = {**node.environ, "PORT": str(free_port())}
+    twin = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert twin.returncode == 3
+    lines = [line for line in twin.stderr.splitlines() if "node_taken" in line]
+    assert len(lines) == 1
+    assert "node-1 is running already" in lines[0]
+    assert node.is_ready
+
+
+def test_a_node_that_comes_back_at_once_takes_its_name_back(start_nodes, friends, device):
+    one, two = start_nodes(2)
+    alice, bob = friends(one, two)
+    wait_for(lambda: online(alice, bob), 5, "being seen")
+
+    two.kill()
+    two.start()
+
+    two.wait_until_ready()
+    wait_for(lambda: not online(alice, bob), GONE, "the old connection's end")
+    carol = device(two, "carol").connect()
+    wait_for(lambda: online(alice, carol), 5, "being seen")
+
+
+def test_an_emptied_redis_is_filled_again(start_nodes, friends, own_redis):
+    one, two = start_nodes(2, redis_url=own_redis.url)
+    alice, bob = friends(one, two)
+    wait_for(lambda: online(alice, bob), 5, "being seen")
+
+    own_redis.client().flushall()
+
+    wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "being seen again")
+    wait_for(lambda: stats(alice)["count"] == 2, GONE, "the count")
+    assert metric(one, "imapp_presence_drift") == 0
+
+
+def test_a_paused_redis_makes_nobody_a_ghost_and_declares_nobody_dead(start_nodes, friends, own_redis):
+    one, two = start_nodes(2, redis_url=own_redis.url)
+    alice, bob = friends(one, two)
+    wait_for(lambda: online(alice, bob), 5, "being seen")
+    alice.events.clear()
+
+    own_redis.freeze()
+    time.sleep(12)
+    own_redis.thaw()
+    for node in (one, two):
+        node.wait_until_ready()
+    time.sleep(3)
+
+    wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "being seen again")
+    assert not [event for event in alice.received("presence_changed") if not event["online"]]
+
+
+def test_a_node_that_must_not_wait_for_redis_refuses_in_one_line(tmp_path, start_nodes, own_redis, mariadb):
+    (node,) = start_nodes(1, redis_url=own_redis.url)
+    node.stop()
+    own_redis.kill()
+
+    environ = {**node.environ, "PORT": str(free_port()), "IM_REDIS_AT_START": "refuse"}
+    refused = subprocess.run(
+        [sys.executable, "-m", "gunicorn"],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert refused.returncode == 3
+    lines = [line for line in refused.stderr.splitlines() if "redis_absent" in line]
+    assert len(lines) == 1
+    assert "Redis does not answer at 127.0.0.1" in lines[0]
+
+
+def test_a_node_that_waits_for_redis_serves_unready_until_it_comes(start_nodes, own_redis, device):
+    (node,) = start_nodes(1, redis_url=own_redis.url)
+    node.stop()
+    own_redis.kill()
+
+    node.start()
+    was_ready = node.is_ready
+    alice = device(node, "alice").connect()
+    own_redis.start()
+
+    node.wait_until_ready()
+    assert not was_ready
+    assert "redis_absent" in node.log
+    alice.wait_for("sync_required")
+    wait_for(lambda: stats(alice)["count"] == 1, GONE, "being seen")
