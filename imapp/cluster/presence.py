@@ -74,7 +74,7 @@ class LocalPresence:
 
     def platforms(self) -> dict[str, int]:
         """How many connections of each kind of device."""
-        return dict(Counter(one.platform for one in self.open.values()))
+        return dict(Counter(one.platform or "unknown" for one in self.open.values()))
 
     def listed(self, register: Register | None) -> list[int]:
         """All users online in the cluster, in order; up to a second old."""

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import threading
+import time
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from flask import current_app
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from imapp.cluster import bus
+from imapp.cluster import bus, redis
+from imapp.cluster.address import parse
 from imapp.extensions import db, settings
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
 
@@ -54,7 +56,17 @@ def _disk() -> ComponentHealth:
 
 
 def _redis() -> ComponentHealth:
-    return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
+    client = redis.client()
+    if client is None:
+        return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
+    mode = parse(str(settings.redis_url)).kind
+    began = time.monotonic()
+    try:
+        client.ping()
+    except redis.RedisError as exc:
+        return ComponentHealth(status="DOWN", details={"mode": mode, "error": type(exc).__name__})
+    latency = round(1000 * (time.monotonic() - began), 2)
+    return ComponentHealth(status="UP", details={"mode": mode, "latency_ms": latency})
 
 
 def _database() -> ComponentHealth:

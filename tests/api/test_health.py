@@ -29,7 +29,7 @@ def test_a_sound_node_is_up_with_all_its_components(client):
     answer = client.get("/actuator/health")
 
     assert (answer.status_code, answer.json["status"]) == (200, "UP")
-    assert answer.json["components"].keys() == {"diskSpace", "ping", "redis", "db"}
+    assert answer.json["components"].keys() == {"diskSpace", "ping", "redis", "db", "bus"}
     assert {component["status"] for component in answer.json["components"].values()} == {"UP"}
 
 

@@ -26,7 +26,7 @@ def test_users_are_counted_once_however_many_devices_they_have(app, client):
     answer = online(client, alice).json
 
     assert (answer["count"], answer["user_ids"], answer["next_cursor"]) == (2, [1, 2], None)
-    assert answer["nodes"] == [{"id": answer["node_id"], "connections": 3, "users": 2}]
+    assert answer["nodes"] == [{"id": answer["node_id"], "connections": 3, "users": 2, "platforms": {"unknown": 3}}]
     for socket in sockets:
         socket.disconnect()
     assert online(client, alice).json["count"] == 0

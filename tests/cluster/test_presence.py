@@ -210,3 +210,19 @@ def test_a_node_that_waits_for_redis_serves_unready_until_it_comes(start_nodes, 
     assert "redis_absent" in node.log
     alice.wait_for("sync_required")
     wait_for(lambda: stats(alice)["count"] == 1, GONE, "being seen")
+
+
+def test_health_tells_of_redis_and_stays_bounded_without_it(start_nodes, own_redis):
+    (node,) = start_nodes(1, redis_url=own_redis.url)
+
+    well = requests.get(node.url + "/actuator/health", timeout=10)
+    own_redis.freeze()
+    began = time.monotonic()
+    ill = requests.get(node.url + "/actuator/health", timeout=10)
+    took = time.monotonic() - began
+    own_redis.thaw()
+
+    assert (well.status_code, well.json()["components"]["redis"]["status"]) == (200, "UP")
+    assert (ill.status_code, ill.json()["components"]["redis"]["status"]) == (503, "DOWN")
+    assert took < 6
+    assert requests.get(node.url + "/actuator/health/liveness", timeout=10).ok
