@@ -1,35 +1,74 @@
 """Rate limits: how often one key (a user, an account, an address) may do one thing.
 
-The rules are settings (`rate_login_per_account` and so on). This one counts in memory: single node only. A
-window slides, so that nobody gets twice the rate around a full minute.
+The rules are settings (`rate_login_per_account` and so on). A window slides, so that nobody gets twice the rate around
+a full minute. Across nodes: what protects accounts (log-in and the like) is counted exactly, in Redis; what runs with
+every command is counted on the node and exchanged in the background (shared_counts.py), so that a command never
+waits for Redis. Without Redis, or while it is away, each node counts for itself.
+
+Key: `{cluster}:limit:NAME:RULE:KEY`, hash: window number, uses in it and in the one before; expires after two windows.
 """
 
 import ipaddress
+import logging
 import time
 from functools import lru_cache
+from typing import Any
 
 from flask import current_app
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 
+from imapp.cluster import redis
+from imapp.cluster.shared_counts import SharedCounts
 from imapp.errors import RateLimitedError
 from imapp.extensions import settings
 
+log = logging.getLogger(__name__)
+
 #: Bits of an IPv6 address that one customer is given at least: all beyond are the customer's to choose.
 _IPV6_PREFIX = 64
+
+#: Checked with every command: these do not wait for Redis.
+_HOT = frozenset({"messages_per_user", "commands_per_user"})
+
+# The sliding window counter: the window before counts with the share of it that is still in sight.
+# ARGV: uses allowed, window in seconds. Gives 0, or after how many milliseconds one more use is allowed.
+_SLIDE = """
+local t=redis.call('TIME')
+local size=tonumber(ARGV[2])
+local position=(t[1]+t[2]/1000000)/size
+local window=math.floor(position)
+local known=redis.call('HMGET',KEYS[1],'window','now','before')
+local age,now,before=window-(tonumber(known[1]) or 0),tonumber(known[2]) or 0,tonumber(known[3]) or 0
+if age==1 then before=now now=0 elseif age~=0 then before=0 now=0 end
+local rest=1-(position-window)
+local free=tonumber(ARGV[1])-1-now
+if before*rest>free then
+  local wait=rest
+  if free>=0 then wait=rest-free/before end
+  return math.max(1,math.ceil(wait*size*1000))
+end
+redis.call('HSET',KEYS[1],'window',window,'now',now+1,'before',before)
+redis.call('PEXPIRE',KEYS[1],size*2000)
+return 0
+"""
 
 
 def hit(name: str, *key_parts: object) -> None:
     """Count one use of what `rate_<name>` limits; raises RateLimitedError when it is one too many."""
     if not settings.rate_limits:
         return
-    limiter = _limiter()
     key = [name, *map(str, key_parts)]
+    client = redis.client()
     for rule in _rules(getattr(settings, f"rate_{name}")):
-        if not limiter.hit(rule, *key):
-            reset = limiter.get_window_stats(rule, *key).reset_time
-            raise RateLimitedError(retry_after=max(0.001, reset - time.time()))
+        if client is None:
+            _hit_here(rule, key)
+        elif name in _HOT:
+            _hit_here(rule, key)
+            _count_together(client, rule, key)
+        else:
+            _hit_exactly(client, rule, key)
 
 
 def address_key(ip: str) -> str:
@@ -48,10 +87,45 @@ def _rules(text: str) -> list[RateLimitItem]:
     return parse_many(text)
 
 
+def _hit_here(rule: RateLimitItem, key: list[str]) -> None:
+    limiter = _limiter()
+    if not limiter.hit(rule, *key):
+        reset = limiter.get_window_stats(rule, *key).reset_time
+        raise RateLimitedError(retry_after=max(0.001, reset - time.time()))
+
+
+def _count_together(client: Any, rule: RateLimitItem, key: list[str]) -> None:
+    counts = _shared_counts(client)
+    seconds = rule.get_expiry()
+    if counts.add(f"{rule}:{':'.join(key)}", seconds) > rule.amount:
+        raise RateLimitedError(retry_after=max(0.001, seconds - time.time() % seconds))
+
+
+def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str]) -> None:
+    name = f"{{{settings.cluster_name}}}:limit:{rule}:{':'.join(key)}"
+    try:
+        wait_ms = client.register_script(_SLIDE)([name], [rule.amount, rule.get_expiry()])
+    except redis.RedisError as exc:
+        log.warning("limits_away error=%s this node counts for itself", type(exc).__name__)
+        _hit_here(rule, key)
+        return
+    if wait_ms:
+        raise RateLimitedError(retry_after=int(wait_ms) / 1000)
+
+
 def _limiter() -> RateLimiter:
-    """The counters of the app at hand."""
+    """The counters of the app at hand on this node."""
     extensions = current_app.extensions
     if "imapp.limits" not in extensions:
         extensions["imapp.limits"] = SlidingWindowCounterRateLimiter(MemoryStorage())
     limiter: RateLimiter = extensions["imapp.limits"]
     return limiter
+
+
+def _shared_counts(client: Any) -> SharedCounts:
+    """What the app at hand counts together with the other nodes."""
+    extensions = current_app.extensions
+    if "imapp.shared_counts" not in extensions:
+        extensions["imapp.shared_counts"] = SharedCounts(client, settings.cluster_name)
+    counts: SharedCounts = extensions["imapp.shared_counts"]
+    return counts

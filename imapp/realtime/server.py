@@ -17,6 +17,7 @@ from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
 from imapp.cluster import presence
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
+from imapp.cluster.wire import SID_MARK
 from imapp.errors import BinaryNotAllowedError
 from imapp.extensions import socketio
 from imapp.realtime import catching_up, handshake, housekeeping, json
@@ -150,6 +151,9 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     }
     socketio.init_app(app, **options)
     server = RealtimeServer(app, **options)
+    stock_id = server.eio.generate_id
+    # A proxy reads from a session's id to which node it belongs, and so do the nodes.
+    server.eio.generate_id = lambda: f"{settings.node_id}{SID_MARK}{stock_id()}"
     server.eio._async = {
         **server.eio._async,
         "websocket": guarded(server.eio._async["websocket"], settings.max_payload_bytes),

@@ -153,6 +153,15 @@ def test_who_was_just_added_to_a_group_misses_nothing(pair, nodes):
     wait_for(lambda: "at once" in texts(bob, conversation) or bob.received("sync_required"), 5, "a hint")
 
 
+def test_session_ids_name_their_node(pair):
+    alice, bob = pair
+
+    assert alice.sio.eio.sid.startswith("node-1~")
+    assert alice.sio.get_sid().startswith("node-1~")
+    assert bob.sio.get_sid().startswith("node-2~")
+    assert alice.sio.eio.sid != alice.sio.get_sid()
+
+
 def test_the_log_says_that_the_router_is_ready_and_who_is_connected(pair, nodes):
     _, bob = pair
 

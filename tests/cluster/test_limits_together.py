@@ -1,0 +1,110 @@
+"""Rate limits of several nodes: what is counted exactly, what a moment late, and what happens without Redis."""
+
+import time
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+
+from imapp.cluster import limits
+from imapp.errors import RateLimitedError
+from tests.support.ports import wait_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def two_apps(make_app, redis_server):
+    """Two nodes of one cluster with small limits."""
+    settings = {
+        "rate_limits": True,
+        "redis_url": redis_server.url,
+        "cluster_name": f"limits-{uuid4().hex[:8]}",
+        "rate_login_per_account": "10/hour",
+        "rate_commands_per_user": "20/hour",
+    }
+    return [make_app(node_id=f"n{number}", **settings) for number in (1, 2)]
+
+
+def hits(apps, name, *key, times):
+    """How many of so many uses, in turn on each node, are let through."""
+    allowed = 0
+    for number in range(times):
+        with apps[number % len(apps)].app_context():
+            with suppress(RateLimitedError):
+                limits.hit(name, *key)
+                allowed += 1
+    return allowed
+
+
+def test_log_ins_are_counted_exactly_over_all_nodes(two_apps):
+    assert hits(two_apps, "login_per_account", "alice", times=40) == 10
+    assert hits(two_apps, "login_per_account", "bob", times=4) == 4
+
+
+def test_a_window_that_is_over_counts_no_more(make_app, redis_server):
+    name = f"limits-{uuid4().hex[:8]}"
+    app = make_app(rate_limits=True, redis_url=redis_server.url, cluster_name=name, rate_login_per_account="3/second")
+
+    first = hits([app], "login_per_account", "alice", times=5)
+    time.sleep(2.1)
+
+    assert first <= 4  # a new second may begin between two uses
+    assert hits([app], "login_per_account", "alice", times=2) == 2
+
+
+def test_commands_are_counted_together_a_moment_later(two_apps):
+    early = hits(two_apps[:1], "commands_per_user", 7, times=15)
+    with two_apps[1].app_context():
+        limits.hit("commands_per_user", 7)
+    time.sleep(1)
+
+    late = hits(two_apps[1:], "commands_per_user", 7, times=15)
+
+    assert early == 15
+    assert late == 4
+
+
+def test_a_node_that_counts_many_commands_waits_for_nobody(make_app, own_redis):
+    app = make_app(
+        rate_limits=True, redis_url=own_redis.url, rate_commands_per_user="100000/hour", rate_messages_per_user="9/hour"
+    )
+    own_redis.freeze()
+
+    began = time.monotonic()
+    allowed = hits([app], "commands_per_user", 7, times=2000)
+    took = time.monotonic() - began
+    own_redis.thaw()
+
+    assert allowed == 2000
+    assert took < 1  # one question to the frozen Redis would take that long
+
+
+def test_without_redis_each_node_counts_for_itself(make_app, own_redis):
+    app = make_app(rate_limits=True, redis_url=own_redis.url, rate_login_per_account="10/hour")
+    own_redis.kill()
+
+    assert hits([app], "login_per_account", "alice", times=15) == 10
+
+
+@pytest.mark.parametrize("kind", ["redis_sentinel", "redis_cluster"])
+def test_every_kind_of_redis_counts(make_app, request, kind):
+    url = request.getfixturevalue(kind).url
+    app = make_app(
+        rate_limits=True, redis_url=url, cluster_name=f"limits-{uuid4().hex[:8]}", rate_login_per_account="10/hour",
+        rate_commands_per_user="20/hour",
+    )  # fmt: skip
+
+    assert hits([app], "login_per_account", "alice", times=15) == 10
+    assert hits([app], "commands_per_user", 7, times=30) == 20
+
+
+def test_every_key_in_redis_expires(two_apps, redis_server):
+    hits(two_apps, "login_per_account", "alice", times=2)
+    hits(two_apps, "commands_per_user", 7, times=2)
+    client = redis_server.client()
+    pattern = f"*{two_apps[0].config['IMAPP'].cluster_name}*"
+
+    wait_for(lambda: len(client.keys(pattern)) == 2, 3, "both kinds of keys")
+
+    assert all(client.ttl(key) > 0 for key in client.keys(pattern))
