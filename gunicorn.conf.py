@@ -21,7 +21,9 @@ except SettingsError as exc:
     sys.stderr.write(f"{exc}\n")
     sys.exit(exc.exit_code)
 
-bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
+_host = f"[{settings.host}]" if ":" in settings.host else settings.host
+_ports = [port for port in (settings.port, settings.socketio_port) if port is not None]
+bind = [f"{_host}:{port}" for port in _ports]
 wsgi_app = "wsgi:app"
 worker_class = "gevent"
 # Always one worker: a Socket.IO session lives in one process, and gunicorn cannot route by session.
@@ -37,6 +39,8 @@ keepalive = 2  # seconds; an idle connection is waited for when the node stops
 # All of a user's nodes would share one control socket, and the first to stop would remove it.
 control_socket_disable = True
 umask = 0o077
+# imapp/proxies.py decides whom to believe; here nobody is.
+forwarded_allow_ips = ""
 # The heartbeat file must not wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - only the folder is shared
 
@@ -95,13 +99,14 @@ def on_starting(server) -> None:
     if server.master_pid:  # an upgrade in place: the listening socket is handed over
         return
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((settings.host, settings.port))
-    except OSError as exc:
-        sys.stderr.write(f"Cannot listen on {bind}: {exc.strerror}. Choose another HOST or PORT.\n")
-        sys.exit(3)
+    for port in _ports:
+        try:
+            with socket.socket(family, socket.SOCK_STREAM) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((settings.host, port))
+        except OSError as exc:
+            sys.stderr.write(f"Cannot listen on {_host}:{port}: {exc.strerror}. Choose another HOST or PORT.\n")
+            sys.exit(3)
 
 
 def post_worker_init(worker) -> None:
@@ -115,7 +120,7 @@ def post_worker_init(worker) -> None:
     # An order to this node to go is obeyed as if an operator had ended it.
     worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
     start(worker.wsgi)
-    _log.info("node %s serves http://%s", settings.node_id, bind)
+    _log.info("node %s serves http://%s", settings.node_id, " and http://".join(bind))
 
 
 def _stop(worker) -> None:

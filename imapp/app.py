@@ -16,6 +16,7 @@ from imapp.cluster.address import parse
 from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate, socketio
+from imapp.proxies import TrustedProxies
 from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
 from imapp.realtime.draining import drain
@@ -51,6 +52,7 @@ def create_app(settings: Settings) -> Flask:
     register_commands()
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
+    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # Flask's way
     return app
 
 

@@ -30,10 +30,9 @@ def hits(apps, name, *key, times):
     """How many of so many uses, in turn on each node, are let through."""
     allowed = 0
     for number in range(times):
-        with apps[number % len(apps)].app_context():
-            with suppress(RateLimitedError):
-                limits.hit(name, *key)
-                allowed += 1
+        with apps[number % len(apps)].app_context(), suppress(RateLimitedError):
+            limits.hit(name, *key)
+            allowed += 1
     return allowed
 
 

@@ -1,0 +1,72 @@
+"""Who is the client when a proxy stands between? Only a trusted one (IM_TRUSTED_PROXIES) is believed.
+
+Before both doors. From anybody else all headers that speak of another client are removed: python-engineio would take
+its own host and scheme from them, and whoever counts by address would be lied to.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+Environ = dict[str, Any]
+Application = Callable[[Environ, Any], Iterable[bytes]]
+
+_SPEAKING = (
+    "HTTP_FORWARDED",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PORT",
+    "HTTP_X_FORWARDED_PREFIX",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_REAL_IP",
+)
+
+
+class TrustedProxies:
+    """WSGI middleware; see the module."""
+
+    def __init__(self, app: Application, networks: Sequence[str]) -> None:
+        self._app = app
+        self._networks = [ip_network(network) for network in networks]
+        self._is_trusted = lru_cache(maxsize=1024)(self._look_up)
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        """Correct the address and scheme of the client, then pass the request on."""
+        said = {name: environ.pop(name) for name in _SPEAKING if name in environ}
+        if said and self._is_trusted(environ.get("REMOTE_ADDR", "")):
+            environ["REMOTE_ADDR"] = self._client(said.get("HTTP_X_FORWARDED_FOR", ""), environ["REMOTE_ADDR"])
+            if said.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:
+                # Both: Flask reads the one, python-engineio the other.
+                environ["wsgi.url_scheme"] = environ["HTTP_X_FORWARDED_PROTO"] = said["HTTP_X_FORWARDED_PROTO"]
+        return self._app(environ, start_response)
+
+    def _client(self, forwarded: str, proxy: str) -> str:
+        """The last address that is no trusted proxy: what stands before it anybody may have written."""
+        hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+        for hop in reversed(hops):
+            if not _is_address(hop):
+                break
+            if not self._is_trusted(hop):
+                return hop
+            proxy = hop
+        return proxy
+
+    def _look_up(self, address: str) -> bool:
+        try:
+            found = ip_address(address)
+        except ValueError:
+            return False
+        return any(_contains(network, found) for network in self._networks)
+
+
+def _contains(network: IPv4Network | IPv6Network, address: Any) -> bool:
+    return bool(address.version == network.version and address in network)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

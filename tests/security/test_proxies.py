@@ -1,0 +1,102 @@
+"""Whom is a node to believe about the client's address? Drill S9's forged headers, without and behind a proxy."""
+
+import pytest
+
+from imapp.proxies import TrustedProxies
+
+TRUSTED = ("127.0.0.1/32", "10.0.0.0/8", "fd00::/8")
+
+
+def seen(remote, **headers):
+    """What the app sees of a request that comes from `remote` with these headers."""
+    caught = {}
+
+    def app(environ, _start_response):
+        caught.update(environ)
+        return []
+
+    environ = {"REMOTE_ADDR": remote, "wsgi.url_scheme": "http"}
+    TrustedProxies(app, TRUSTED)({**environ, **headers}, None)
+    return caught
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "client"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("1.1.1.1, 203.0.113.9", "203.0.113.9"),
+        ("1.1.1.1,203.0.113.9, 10.1.2.3", "203.0.113.9"),
+        ("10.1.2.3", "10.1.2.3"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("", "127.0.0.1"),
+        ("unknown", "127.0.0.1"),
+        ("203.0.113.9, unknown", "127.0.0.1"),
+        ("203.0.113.9\r\nX: y", "127.0.0.1"),
+    ],
+)
+def test_a_trusted_proxy_is_believed_up_to_the_first_stranger(forwarded, client):
+    environ = seen("127.0.0.1", HTTP_X_FORWARDED_FOR=forwarded)
+
+    assert environ["REMOTE_ADDR"] == client
+
+
+def test_a_trusted_proxy_is_believed_about_the_scheme():
+    environ = seen("fd00::1", HTTP_X_FORWARDED_PROTO="https", HTTP_X_FORWARDED_FOR="203.0.113.9")
+
+    assert environ["wsgi.url_scheme"] == "https"
+
+
+@pytest.mark.parametrize("scheme", ["HTTPS", "javascript", "https, http", ""])
+def test_what_is_no_scheme_is_not_taken_over(scheme):
+    assert seen("127.0.0.1", HTTP_X_FORWARDED_PROTO=scheme)["wsgi.url_scheme"] == "http"
+
+
+def test_a_stranger_is_believed_nothing():
+    headers = {
+        "HTTP_X_FORWARDED_FOR": "10.0.0.1",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_X_FORWARDED_HOST": "evil.example",
+        "HTTP_X_REAL_IP": "10.0.0.1",
+        "HTTP_FORWARDED": "for=10.0.0.1",
+    }
+
+    environ = seen("203.0.113.9", **headers)
+
+    assert environ == {"REMOTE_ADDR": "203.0.113.9", "wsgi.url_scheme": "http"}
+
+
+def test_not_even_a_trusted_proxy_may_name_another_host():
+    environ = seen("127.0.0.1", HTTP_X_FORWARDED_HOST="evil.example", HTTP_X_FORWARDED_PORT="1")
+
+    assert not [name for name in environ if name.startswith("HTTP_X_FORWARDED")]
+
+
+def test_forged_addresses_do_not_multiply_the_attempts_of_one(make_app):
+    client = make_app(rate_limits=True, rate_login_per_address="3/hour").test_client()
+
+    answers = [
+        client.post(
+            "/api/auth/login",
+            json={"account": f"user{number}", "password": "wrong password"},
+            headers={"X-Forwarded-For": f"198.51.100.{number}"},
+        ).status_code
+        for number in range(5)
+    ]
+
+    assert answers == [401, 401, 401, 429, 429]
+
+
+def test_behind_a_trusted_proxy_each_client_has_its_own_attempts(make_app):
+    app = make_app(rate_limits=True, rate_login_per_address="1/hour", trusted_proxies="127.0.0.1")
+    client = app.test_client()
+
+    answers = [
+        client.post(
+            "/api/auth/login",
+            json={"account": "nobody", "password": "wrong password"},
+            headers={"X-Forwarded-For": f"198.51.100.{number}"},
+        ).status_code
+        for number in (1, 2, 2)
+    ]
+
+    assert answers == [401, 401, 429]

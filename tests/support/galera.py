@@ -1,0 +1,101 @@
+"""A private Galera cluster: MariaDB servers of which each takes writes, on ports and in folders of their own."""
+
+from pathlib import Path
+
+import pymysql
+
+from tests.support.mariadb import MariaDb
+from tests.support.ports import free_port, wait_for
+
+#: Where Debian, Ubuntu and the RPM packages put the library (package galera-4, which mariadb-server brings).
+_PROVIDERS = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
+
+#: A member that is silent for so long is out. The defaults are 5 and 15 seconds; tests have less patience.
+_TIMEOUTS = (
+    "evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.5S;evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S"
+)
+
+
+def _provider() -> Path:
+    found = [path for path in _PROVIDERS if path.exists()]
+    assert found, "libgalera_smm.so is missing: apt-get install galera-4 (mariadb-server brings it)"
+    return found[0]
+
+
+class Member(MariaDb):
+    """One server of the cluster."""
+
+    def __init__(self, folder: Path, peers: list["Member"]) -> None:
+        self.group_port, self.transfer_port = free_port(), free_port()
+        super().__init__(folder, *self._replication(peers))
+
+    def _replication(self, peers: list["Member"]) -> list[str]:
+        addresses = ",".join(f"127.0.0.1:{peer.group_port}" for peer in peers)
+        provider = f"base_port={self.group_port};gmcast.listen_addr=tcp://127.0.0.1:{self.group_port};{_TIMEOUTS};gcache.size=16M"
+        return [
+            "--wsrep-on=ON", f"--wsrep-provider={_provider()}", "--wsrep-cluster-name=imapp-tests",
+            f"--wsrep-cluster-address=gcomm://{addresses}", f"--wsrep-node-address=127.0.0.1:{self.group_port}",
+            f"--wsrep-provider-options={provider};ist.recv_addr=127.0.0.1:{free_port()}",
+            "--wsrep-sst-method=rsync", f"--wsrep-sst-receive-address=127.0.0.1:{self.transfer_port}",
+            "--binlog-format=ROW", "--innodb-autoinc-lock-mode=2", "--wsrep-slave-threads=2",
+        ]  # fmt: skip
+
+    def join(self, peers: list["Member"]) -> None:
+        """Start again as a member of the cluster that these are."""
+        self.options = tuple(self._replication(peers))
+        self.start()
+
+    def status(self, name: str) -> str:
+        """One of wsrep's status variables, without its prefix."""
+        return self.query(f"SHOW STATUS LIKE 'wsrep_{name}'")[0][1]
+
+    def is_synced(self, members: int) -> bool:
+        """Whether it takes part in a cluster of so many and has all that they have."""
+        try:
+            return (self.status("cluster_size"), self.status("local_state_comment")) == (str(members), "Synced")
+        except (pymysql.err.MySQLError, IndexError):
+            return False
+
+
+class Galera:
+    """Three members."""
+
+    def __init__(self, folder: Path, members: int = 3) -> None:
+        self.members: list[Member] = []
+        try:
+            for number in range(members):
+                self.members.append(Member(folder / f"member{number + 1}", self.members))
+            self.wait_until_synced()
+        except BaseException:
+            self.stop()
+            raise
+
+    def wait_until_synced(self) -> None:
+        """Until all who run make one cluster."""
+        running = self.running
+        wait_for(lambda: all(one.is_synced(len(running)) for one in running), 60, "one Galera cluster")
+
+    @property
+    def running(self) -> list[Member]:
+        """Those that were not killed."""
+        return [one for one in self.members if one.process is not None and one.process.poll() is None]
+
+    def heal(self) -> None:
+        """Bring back who was killed or frozen."""
+        for one in self.members:
+            peers = [other for other in self.running if other is not one]
+            if one not in self.running:
+                one.join(peers)
+            else:
+                one.thaw()
+        self.wait_until_synced()
+
+    def create_database(self) -> list[str]:
+        """Make an empty database; gives its URL on each member."""
+        name = self.members[0].create_database().rsplit("/", 1)[-1]
+        return [f"mysql+pymysql://root@127.0.0.1:{one.port}/{name}" for one in self.members]
+
+    def stop(self) -> None:
+        """End all."""
+        for one in self.members:
+            one.stop()
