@@ -137,7 +137,7 @@ def _cluster_environ(number: int, redis_url: str, database_url: str, **environ: 
     name = database_url.rsplit("/", 1)[-1]
     return {
         "NODE_ID": f"node-{number}", "REDIS_URL": redis_url, "DATABASE_URL": database_url, "IM_CLUSTER_NAME": name,
-        "SECRET_KEY": CLUSTER_SECRET, **environ,
+        "SECRET_KEY": CLUSTER_SECRET, "IM_TRUSTED_PROXIES": "127.0.0.1", **environ,
     }  # fmt: skip
 
 
