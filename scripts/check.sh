@@ -38,7 +38,7 @@ check "format" ruff format --check --output-format concise .
 check "lint" ruff check --quiet .
 check "types" mypy
 check "imports" lint-imports --no-cache
-check "shell" shellcheck "${shell_files[@]}"
+check "shell" shellcheck -x -P SCRIPTDIR "${shell_files[@]}"
 check "spelling" codespell
 check "dependencies" deptry .
 check "dead code" vulture

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Start all nodes of the cluster on this machine. Safe to run twice: nodes that run are left alone.
+#
+# Usage: scripts/start-cluster.sh
+#
+# Environment: see scripts/nodes.sh; DATABASE_URL must be set (mysql://USER:PASSWORD@HOST/NAME).
+# Exit codes: 0 all nodes are ready, 1 a node did not get ready, 2 a setting that cannot be used,
+# 7 the database cannot be used, 8 Redis does not answer, others as scripts/setup.sh.
+set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/nodes.sh"
+
+check_settings() {
+    if [[ -z ${DATABASE_URL:-} ]]; then
+        fail 2 "DATABASE_URL is not set: mysql://USER:PASSWORD@HOST/NAME, in the environment or in $CLUSTER_ENV" \
+            "未设置 DATABASE_URL：请在环境变量或 $CLUSTER_ENV 中设置 mysql://用户:密码@主机/库名"
+    fi
+    if [[ $DATABASE_URL == sqlite* ]]; then
+        fail 2 "A cluster needs MySQL or MariaDB: SQLite is for one node (scripts/run.sh)" \
+            "集群需要 MySQL 或 MariaDB：SQLite 仅用于单节点（scripts/run.sh）"
+    fi
+}
+
+# A name for the checks: the nodes get theirs later.
+check_services() {
+    local state=0
+    .venv/bin/python scripts/check_redis.py || exit $?
+    .venv/bin/python scripts/check_database.py 2>run/database.err || state=$?
+    case $state in
+        0) ;;
+        10)
+            say "Bringing the database up to date / 正在升级数据库 ..."
+            .venv/bin/python -m flask --app wsgi db upgrade
+            ;;
+        7) fail 7 "MySQL: $(cat run/database.err)" "MySQL 未运行或无法使用" ;;
+        *)
+            cat run/database.err >&2
+            exit "$state"
+            ;;
+    esac
+    rm -f run/database.err
+}
+
+# What is left of nodes whose master is gone: ours by their command line, and nobody else's.
+clean_up() {
+    local node
+    for node in $(known_nodes); do
+        if [[ -z $(master_of "$node") ]]; then
+            if [[ -n $(processes_of "$node") ]]; then
+                say "Ending what is left of node-$node / 清理节点 node-$node 的残留进程"
+                signal_all "$node" KILL
+                wait_gone "$node" 10 || true
+            fi
+            rm -f "$(pid_file "$node")"
+        fi
+    done
+}
+
+check_settings
+mkdir -p run logs
+# Two operators at one moment: the second waits.
+exec 9<run
+flock 9
+scripts/setup.sh
+check_services
+clean_up
+
+for node in $(seq "$nodes"); do
+    if [[ -n $(master_of "$node") ]]; then
+        say "node-$node runs already / 节点 node-$node 已在运行"
+    else
+        start_node "$node" || exit 1
+    fi
+done
+
+say "Nginx: deploy/nginx/generate.py writes its configuration / 用 deploy/nginx/generate.py 生成 Nginx 配置"
+exec scripts/status-cluster.sh
