@@ -1,5 +1,8 @@
 """A private Galera cluster: MariaDB servers of which each takes writes, on ports and in folders of their own."""
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pymysql
@@ -22,12 +25,24 @@ def _provider() -> Path:
     return found[0]
 
 
+def _give_to_server(folder: Path) -> None:
+    """A member that runs as root would receive its data by an rsync that runs as nobody, and could not."""
+    folder.mkdir()
+    if os.geteuid() == 0:
+        shutil.chown(folder, "mysql")
+
+
 class Member(MariaDb):
     """One server of the cluster."""
 
     def __init__(self, folder: Path, peers: list["Member"]) -> None:
+        _give_to_server(folder)
         self.group_port, self.transfer_port = free_port(), free_port()
         super().__init__(folder, *self._replication(peers))
+
+    @staticmethod
+    def _as_root() -> list[str]:
+        return ["--user=mysql"] if os.geteuid() == 0 else []
 
     def _replication(self, peers: list["Member"]) -> list[str]:
         addresses = ",".join(f"127.0.0.1:{peer.group_port}" for peer in peers)
@@ -58,13 +73,15 @@ class Member(MariaDb):
 
 
 class Galera:
-    """Three members."""
+    """Three members, in a folder that `mysql` may enter: pytest's own are root's alone."""
 
-    def __init__(self, folder: Path, members: int = 3) -> None:
+    def __init__(self, members: int = 3) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="imapp-galera-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
+        self.folder.chmod(0o755)
         self.members: list[Member] = []
         try:
             for number in range(members):
-                self.members.append(Member(folder / f"member{number + 1}", self.members))
+                self.members.append(Member(self.folder / f"member{number + 1}", self.members))
             self.wait_until_synced()
         except BaseException:
             self.stop()
@@ -96,6 +113,7 @@ class Galera:
         return [f"mysql+pymysql://root@127.0.0.1:{one.port}/{name}" for one in self.members]
 
     def stop(self) -> None:
-        """End all."""
+        """End all; nothing is left."""
         for one in self.members:
             one.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
