@@ -17,17 +17,20 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
 from sqlalchemy import BigInteger, DateTime, Engine, Integer, create_engine, event
 from sqlalchemy import TypeDecorator as SqlTypeDecorator
 from sqlalchemy.dialects import mysql
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from imapp import metrics
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
 
@@ -39,11 +42,16 @@ TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_co
 #: SQLite autoincrements only the type INTEGER; MySQL needs BIGINT.
 BigId = BigInteger().with_variant(Integer(), "sqlite")
 
-#: How often a transaction that lost a deadlock or a lock wait is run again.
-ATTEMPTS = 5
-
-#: MySQL errors after which the same transaction may simply be run again: lock wait timeout, deadlock.
+#: MySQL errors after which the same transaction may simply be run again: lock wait timeout, deadlock. A Galera member
+#: reports as a deadlock, at any statement and at COMMIT, that another member changed the same rows first.
 _RETRYABLE = frozenset({1205, 1213})
+
+#: MySQL errors of a server that is not the one to write to: a Galera member without its cluster, shutdown, a COMMIT
+#: that failed midway, read-only since a failover. A new connection may lead to another server.
+_WRONG_SERVER = frozenset({1047, 1053, 1180, 1290, 1792, 1836})
+
+#: MySQL errors of a server that takes no further connection: of anybody, or of this account.
+_FULL = frozenset({1040, 1203, 1226})
 
 #: Seconds that a SQLite writer waits for its turn before the client is told "busy".
 _SQLITE_TURN_SECONDS = 10
@@ -127,10 +135,14 @@ def init_database(app: Flask) -> None:
         app.config["SQLALCHEMY_DATABASE_URI"], **{**options, **_committer_pool(options)}
     )
     with app.app_context():
-        for engine in (db.engine, app.extensions[_COMMITTER_ENGINE]):
-            if engine.dialect.name == "sqlite":
-                event.listen(engine, "connect", _on_sqlite_connect)
-                event.listen(engine, "begin", _on_sqlite_begin)
+        engines = (db.engine, app.extensions[_COMMITTER_ENGINE])
+    for engine in engines:
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _on_sqlite_connect)
+            event.listen(engine, "begin", _on_sqlite_begin)
+        else:
+            event.listen(engine, "connect", _on_mysql_connect)
+            event.listen(engine, "handle_error", partial(_on_mysql_error, engines))
 
 
 def _committer_pool(options: dict[str, Any]) -> dict[str, Any]:
@@ -154,6 +166,25 @@ def _on_sqlite_begin(connection: Connection) -> None:
     if connection.get_execution_options().get("im_write"):
         raw: Any = connection.connection.dbapi_connection
         offload(raw.execute, "BEGIN IMMEDIATE")
+
+
+def _on_mysql_connect(connection: Any, _record: Any) -> None:
+    """On a Galera member, let each transaction begin with all that any member has acknowledged.
+
+    Without it, who was acknowledged on one node would not yet find it on another, whose member applies it later.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
+        if (cursor.fetchone() or ("", "OFF"))[1] == "ON":
+            cursor.execute("SET SESSION wsrep_sync_wait = 1")
+
+
+def _on_mysql_error(engines: tuple[Engine, ...], context: ExceptionContext) -> None:
+    """Throw away every connection to a server that is not the one to write to."""
+    if code_of(context.original_exception) in _WRONG_SERVER:
+        context.is_disconnect = True
+        for engine in engines:
+            engine.dispose()
 
 
 def committer_engine() -> Engine:
@@ -188,14 +219,32 @@ def atomic(fn: Callable[..., T], *args: Any) -> T:
     transaction was committed is then unknown.
     """
     db.session.close()  # give the read connection back: who held one and waited for another could wait for ever
-    for attempt in range(ATTEMPTS):
+    deadline = time.monotonic() + patience_seconds()
+    for attempt in count():
         try:
             return _run_once(fn, args)
         except DBAPIError as exc:
-            if not is_retryable(exc) or attempt == ATTEMPTS - 1:
+            if not is_retryable(exc) or time.monotonic() > deadline:
                 raise
-            time.sleep(random.uniform(0.005, 0.02) * 2**attempt)  # noqa: S311 - jitter, not a secret
+            back_off(attempt)
     raise AssertionError("unreachable")
+
+
+def patience_seconds() -> float:
+    """How long a write is tried before the client is told to: as long as a database that hangs may take."""
+    return patience(current_app.config["IMAPP"])
+
+
+def patience(settings: Any) -> float:
+    """The same for these settings, in seconds."""
+    bounds = settings.db_connect_timeout_seconds, settings.db_read_timeout_seconds, settings.db_write_timeout_seconds
+    return float(sum(bounds))
+
+
+def back_off(attempt: int) -> None:
+    """Wait before a transaction is run again: in vain as well if all who lost came back at once."""
+    metrics.DATABASE_RETRIES.inc()
+    time.sleep(random.uniform(0.005, 0.02) * 2 ** min(attempt, 4))  # noqa: S311 - jitter, not a secret
 
 
 def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
@@ -205,13 +254,18 @@ def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
 
 def is_retryable(exc: DBAPIError) -> bool:
     """Tell whether the database rolled back and asks to try again."""
-    args: tuple[object, ...] = getattr(exc.orig, "args", ())
-    return any(code in _RETRYABLE for code in args[:1])
+    return code_of(exc) in _RETRYABLE
+
+
+def code_of(exc: BaseException | None) -> object:
+    """MySQL's number of an error, as the driver or as SQLAlchemy raised it."""
+    args: tuple[object, ...] = getattr(getattr(exc, "orig", exc), "args", ())
+    return args[0] if args and isinstance(args[0], int) else None
 
 
 def as_app_error(exc: BaseException) -> AppError | None:
     """Translate "the database does not answer" for clients; None for everything else."""
-    if isinstance(exc, PoolTimeoutError):
+    if isinstance(exc, PoolTimeoutError) or (isinstance(exc, DBAPIError) and code_of(exc) in _FULL):
         return BusyError(retry_after=1)
     if isinstance(exc, OperationalError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated):
         return UnavailableError(retry_after=1)

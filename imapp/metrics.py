@@ -35,6 +35,14 @@ PRESENCE_DRIFT = Gauge(
 )
 NODES_REAPED = Counter("imapp_nodes_reaped", "Dead nodes whose users this node declared offline.", registry=registry)
 
+# -- the database --------------------------------------------------------------------------------------------------
+
+DATABASE_RETRIES = Counter(
+    "imapp_database_retries",
+    "Transactions run again: they lost a deadlock, a lock wait or, on Galera, against another member.",
+    registry=registry,
+)
+
 
 def exposition() -> bytes:
     """All metrics in Prometheus' text format."""

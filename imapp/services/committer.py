@@ -6,8 +6,10 @@ itself. Nothing waits on purpose. Acknowledgement and publishing come after the 
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Any, Protocol
 
 from flask import Flask, current_app
@@ -39,7 +41,9 @@ class Committer:
         self._app = app
         self._batch_max = batch_max
         self._queue_max = queue_max
-        self._queue: deque[tuple[Op, Done]] = deque()
+        self._patience = database.patience(app.config["IMAPP"])
+        #: With the time.monotonic() after which a write is no longer tried.
+        self._queue: deque[tuple[Op, Done, float]] = deque()
         self._wake = threading.Event()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -49,13 +53,17 @@ class Committer:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
         if self._closing or len(self._queue) >= self._queue_max:
             raise BusyError(retry_after=1)
-        self._queue.append((op, done))
+        self._queue.append((op, done, time.monotonic() + self._patience))
         self._wake.set()
         if self._thread is None:
             self._launch()
 
     def run(self, op: Op) -> dict[str, Any]:
-        """Queue `op`, wait for its commit and give its result; raises what it failed with."""
+        """Queue `op`, wait for its commit and give its result; raises what it failed with.
+
+        The wait has an end beyond all that the committer allows itself: its own patience once in the queue, once at
+        work, and a last statement. Raises UnavailableError then.
+        """
         db.session.close()  # give the read connection back while waiting
         answered = threading.Event()
         outcomes: list[Outcome] = []
@@ -65,7 +73,8 @@ class Committer:
             answered.set()
 
         self.submit(op, done)
-        answered.wait()
+        if not answered.wait(3 * self._patience):
+            raise UnavailableError(retry_after=1)
         if isinstance(outcomes[0], AppError):
             raise outcomes[0]
         return outcomes[0]
@@ -92,13 +101,25 @@ class Committer:
                     self._turn()
 
     def _turn(self) -> None:
-        queue = self._queue
-        taken = [queue.popleft() for _ in range(min(len(queue), self._batch_max))]
+        taken = self._take()
+        if not taken:
+            return
         outcomes, publications = commit([op for op, _ in taken])
         for (_, done), outcome in zip(taken, outcomes, strict=True):
             _tell(done, outcome)
         for name, payload, rooms, skip_sid in publications:
             bus.send(name, payload, *rooms, skip_sid=skip_sid)
+
+    def _take(self) -> list[tuple[Op, Done]]:
+        """The next batch. Who waited too long is told at once: with a database that hangs, each batch takes long."""
+        taken: list[tuple[Op, Done]] = []
+        while self._queue and len(taken) < self._batch_max:
+            op, done, deadline = self._queue.popleft()
+            if time.monotonic() > deadline:
+                _tell(done, UnavailableError(retry_after=1))
+            else:
+                taken.append((op, done))
+        return taken
 
 
 def _tell(done: Done, outcome: Outcome) -> None:
@@ -117,7 +138,7 @@ def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
     except Exception as exc:
         known = database.as_app_error(exc)
         if known is not None:
-            log.warning("commit failed: %s ops, %s", len(ops), type(exc).__name__)
+            log.warning("commit failed: %s ops, %s %s", len(ops), type(exc).__name__, database.code_of(exc) or "")
             return [known] * len(ops), []
         if len(ops) > 1:
             return _one_by_one(ops)
@@ -151,16 +172,18 @@ def _first_success(ops: Sequence[Op], attempts: int) -> tuple[list[Outcome], lis
 
 def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
     """Run one transaction, again when it lost a deadlock or its connection was dead before the commit."""
-    for attempt in range(database.ATTEMPTS):
+    deadline = time.monotonic() + database.patience_seconds()
+    for attempt in count():
         batch = Batch(ops)
         try:
             return _transact(batch, ops)
         except DBAPIError as exc:
-            last = attempt == database.ATTEMPTS - 1
-            stale = exc.connection_invalidated and not batch.is_committing and attempt == 0
-            if last or not (stale or database.is_retryable(exc)):
+            is_stale = exc.connection_invalidated and not batch.is_committing and attempt == 0
+            if time.monotonic() > deadline or not (is_stale or database.is_retryable(exc)):
                 raise
-    raise UnavailableError
+            if not is_stale:
+                database.back_off(attempt)
+    raise AssertionError("unreachable")
 
 
 def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
