@@ -15,7 +15,7 @@ PATH="$PATH:/usr/sbin"
 # package -> the command that it brings
 declare -A needed=(
     [mariadb-server]=mariadbd [redis-server]=redis-server [nginx]=nginx
-    [chromium]=chromium [nodejs]=node [npm]=npm
+    [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze
 )
 
 install_system_packages() {
