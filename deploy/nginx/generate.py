@@ -123,7 +123,8 @@ def routing(options: argparse.Namespace) -> Iterator[str]:
             yield f'"~^{re.escape(node.name)}~" {node.upstream};'
         yield "}"
         yield ""
-    yield "# A new session goes to the node with the fewest connections. Three failures in 10 s: left alone for 10 s."
+    yield "# A new session goes to the node with the fewest connections, counted over all workers of Nginx (zone)."
+    yield "# Three failures in 10 s: a node is left alone for 10 s."
     yield from upstream("imapp_sockets", [node.socketio for node in options.node], hashed=options.ip_hash)
     yield from upstream("imapp_http", [node.http for node in options.node])
     if not options.ip_hash:
@@ -134,6 +135,9 @@ def routing(options: argparse.Namespace) -> Iterator[str]:
 def upstream(name: str, addresses: list[str], *, hashed: bool = False) -> Iterator[str]:
     """One upstream; of a single server nothing is judged: there is no other."""
     yield f"upstream {name} {{"
+    if len(addresses) > 1:
+        # Without it each worker of Nginx counts and judges for itself.
+        yield f"zone {name} 64k;"
     yield "ip_hash;" if hashed else "least_conn;"
     for address in addresses:
         yield f"server {address}" + (" max_fails=3 fail_timeout=10s;" if len(addresses) > 1 else " max_fails=0;")
@@ -189,6 +193,7 @@ def forwarding() -> Iterator[str]:
     yield "proxy_set_header X-Forwarded-For $remote_addr;"
     yield "proxy_set_header X-Forwarded-Proto $scheme;"
     yield 'proxy_set_header X-Forwarded-Host "";'
+    yield 'proxy_set_header X-Real-IP "";'
     yield 'proxy_set_header Forwarded "";'
     yield "proxy_set_header Upgrade $http_upgrade;"
     yield "proxy_set_header Connection $imapp_connection;"

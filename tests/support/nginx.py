@@ -14,12 +14,27 @@ from tests.support.server import ROOT
 
 GENERATE = ROOT / "deploy/nginx/generate.py"
 
+#: Opens a session by polling.
+HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
+
 
 def generate(*options: str) -> str:
     """What the generator writes."""
     ran = subprocess.run([sys.executable, GENERATE, *options], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
+
+
+def redirect_elsewhere(text):
+    """The redirecting server on a port that the test may have instead of 80."""
+    return text.replace("listen 80;", f"listen {free_port()};")
+
+
+def _address(node) -> str:
+    """NAME=HOST:PORT[:SOCKETIO_PORT]."""
+    environ = node.environ
+    second = f":{environ['SOCKETIO_PORT']}" if "SOCKETIO_PORT" in environ else ""
+    return f"{environ.get('NODE_ID', 'node-1')}=127.0.0.1:{node.port}{second}"
 
 
 class Nginx:
@@ -31,7 +46,7 @@ class Nginx:
         self.certificate = certificate
         self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}"
         folder.mkdir(parents=True, exist_ok=True)
-        names = [f"--node={node.environ.get('NODE_ID', 'node-1')}=127.0.0.1:{node.port}" for node in nodes]
+        names = [f"--node={_address(node)}" for node in nodes]
         self.config = folder / "nginx.conf"
         if certificate:
             options += (f"--tls-certificate={certificate}", f"--tls-key={certificate}")

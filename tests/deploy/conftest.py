@@ -1,0 +1,42 @@
+"""A real Nginx before real nodes."""
+
+import subprocess
+
+import pytest
+
+from tests.support.nginx import Nginx
+from tests.support.server import ROOT
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """`nginx(nodes, *options, edit=...)`: a started Nginx."""
+    started = []
+
+    def start(nodes, *options, **kwargs):
+        started.append(Nginx(tmp_path / f"nginx{len(started)}", nodes, *options, **kwargs).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def front(nodes, tmp_path_factory):
+    """Nginx before the shared nodes, for tests that leave it running."""
+    one = Nginx(tmp_path_factory.mktemp("nginx"), nodes, f"--static={ROOT / 'web'}", "--read-timeout=60").start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A self-signed certificate with its key in one file."""
+    folder = tmp_path_factory.mktemp("certificate")
+    file = folder / "cert.pem"
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-out", file, "-keyout", folder / "key.pem"]
+    subprocess.run([*command, *names], check=True, capture_output=True)
+    file.write_text(file.read_text() + (folder / "key.pem").read_text())
+    return str(file)

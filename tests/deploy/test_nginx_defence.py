@@ -1,0 +1,117 @@
+"""Nginx as a wall: forged addresses, smuggled and slow requests, strangers' pages; before real nodes."""
+
+import socket
+import time
+from collections import Counter
+
+import pytest
+import requests
+
+from tests.support.nginx import HANDSHAKE, redirect_elsewhere
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("way", ["through Nginx", "directly"])
+def test_what_a_client_says_about_its_address_is_not_believed(nginx, start_nodes, way):
+    trusted = "127.0.0.1" if way == "through Nginx" else ""
+    nodes = start_nodes(1, IM_RATE_LIMITS="on", IM_RATE_LOGIN_PER_ADDRESS="3/hour", IM_TRUSTED_PROXIES=trusted)
+    front = nginx(nodes) if way == "through Nginx" else nodes[0]
+
+    answers = [
+        requests.post(
+            front.url + "/api/auth/login",
+            json={"account": f"user{number}", "password": "wrong password"},
+            headers={"X-Forwarded-For": f"198.51.100.{number}", "X-Real-IP": f"198.51.100.{number}"},
+            timeout=10,
+        ).status_code
+        for number in range(5)
+    ]
+
+    assert answers == [401, 401, 401, 429, 429]
+
+
+def test_log_ins_spread_over_the_nodes_count_together(nginx, start_nodes):
+    nodes = start_nodes(
+        3, IM_RATE_LIMITS="on", IM_RATE_LOGIN_PER_ACCOUNT="10/hour", IM_RATE_LOGIN_PER_ADDRESS="1000/hour"
+    )
+    front = nginx(nodes)
+
+    answers = Counter(
+        requests.post(
+            front.url + "/api/auth/login", json={"account": "alice", "password": "wrong password"}, timeout=10
+        ).status_code
+        for _ in range(100)
+    )
+
+    assert answers == {401: 10, 429: 90}
+
+
+def raw(port, request, timeout=15):
+    """Send bytes, give what comes back until the other side closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout) as connection:
+        connection.sendall(request)
+        connection.settimeout(timeout)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+        return answer
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"POST /api HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nG",
+        b"GET /api/users/me HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n folded\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    ],
+    ids=["length and chunks", "folded header", "two lengths"],
+)
+def test_smuggled_requests_are_refused(front, request_bytes):
+    assert raw(front.port, request_bytes).split(b"\r\n")[0].endswith(b"400 Bad Request")
+
+
+def test_a_body_beyond_the_limit_is_refused_before_it_is_read(front):
+    answer = requests.post(front.url + "/api/auth/login", data=b"x" * 300_000, timeout=10)
+
+    assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("part", ["header", "body"])
+def test_who_dawdles_over_a_request_is_cut_off_and_disturbs_nobody(nginx, nodes, part):
+    front = nginx(nodes, edit=lambda text: text.replace(f"client_{part}_timeout 10s", f"client_{part}_timeout 2s"))
+    begun = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + b"\r\n{" * (part == "body")
+    began = time.monotonic()
+    slow = [socket.create_connection(("127.0.0.1", front.port), 15) for _ in range(200)]
+    for one in slow:
+        one.sendall(begun)
+
+    meanwhile = requests.get(front.url + "/actuator/health", timeout=2)
+
+    assert meanwhile.ok
+    for one in slow:
+        while one.recv(65_536):
+            pass
+        one.close()
+    assert time.monotonic() - began < 8
+
+
+def test_operators_pages_are_not_for_everybody(front):
+    assert requests.get(front.url + "/actuator/prometheus", timeout=10).status_code == 403
+    assert requests.get(front.url + "/actuator/health", timeout=10).ok
+
+
+def test_over_tls_the_page_may_connect_to_its_own_host_and_no_other(nginx, nodes, certificate):
+    front = nginx(nodes, edit=redirect_elsewhere, certificate=certificate)
+
+    own, foreign = (
+        requests.get(
+            front.url + HANDSHAKE,
+            headers={"Origin": origin},
+            verify=front.certificate,
+            timeout=10,
+        ).status_code
+        for origin in (front.url, "https://evil.example")
+    )
+
+    assert (own, foreign) == (200, 400)
