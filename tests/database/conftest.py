@@ -1,0 +1,49 @@
+"""Databases of several servers, and nodes on them."""
+
+import pytest
+
+from tests.conftest import CLUSTER_SECRET
+from tests.durability.oracle import Writer
+from tests.support.galera import Galera
+
+
+@pytest.fixture(scope="session")
+def galera_cluster():
+    """Three Galera members for the whole run; take `galera`."""
+    cluster = Galera()
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture
+def galera(galera_cluster):
+    """The cluster, whole before and after the test."""
+    yield galera_cluster
+    galera_cluster.heal()
+
+
+@pytest.fixture
+def start_on(start_server):
+    """`start_on(urls, **environ)`: one node for each URL, all of one cluster."""
+
+    def start(urls, **environ: str):
+        return [
+            start_server(DATABASE_URL=url, NODE_ID=f"node-{number}", SECRET_KEY=CLUSTER_SECRET, **environ)
+            for number, url in enumerate(urls, 1)
+        ]
+
+    return start
+
+
+@pytest.fixture
+def write():
+    """`write(device, conversation_id)`: a writer at work until `.stop()`."""
+    writers = []
+
+    def start(device, conversation_id: int) -> Writer:
+        writers.append(Writer(device, conversation_id).start())
+        return writers[-1]
+
+    yield start
+    for one in writers:
+        one._ending.set()
