@@ -15,7 +15,7 @@ PATH="$PATH:/usr/sbin"
 # package -> the command that it brings
 declare -A needed=(
     [mariadb-server]=mariadbd [redis-server]=redis-server [nginx]=nginx
-    [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze
+    [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze [openssl]=openssl
 )
 
 install_system_packages() {
