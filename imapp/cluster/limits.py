@@ -9,7 +9,6 @@ Key: `{cluster}:limit:NAME:RULE:KEY`, hash: window number, uses in it and in the
 """
 
 import ipaddress
-import logging
 import time
 from functools import lru_cache
 from typing import Any
@@ -23,8 +22,6 @@ from imapp.cluster import redis
 from imapp.cluster.shared_counts import SharedCounts
 from imapp.errors import RateLimitedError
 from imapp.extensions import settings
-
-log = logging.getLogger(__name__)
 
 #: Bits of an IPv6 address that one customer is given at least: all beyond are the customer's to choose.
 _IPV6_PREFIX = 64
@@ -103,12 +100,9 @@ def _count_together(client: Any, rule: RateLimitItem, key: list[str]) -> None:
 
 def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str]) -> None:
     name = f"{{{settings.cluster_name}}}:limit:{rule}:{':'.join(key)}"
-    try:
-        wait_ms = client.register_script(_SLIDE)([name], [rule.amount, rule.get_expiry()])
-    except redis.RedisError as exc:
-        log.warning("limits_away error=%s this node counts for itself", type(exc).__name__)
+    wait_ms = redis.ask(lambda: client.register_script(_SLIDE)([name], [rule.amount, rule.get_expiry()]))
+    if wait_ms is None:
         _hit_here(rule, key)
-        return
     if wait_ms:
         raise RateLimitedError(retry_after=int(wait_ms) / 1000)
 

@@ -82,10 +82,8 @@ class LocalPresence:
         if register is None:
             return sorted(self._sids)
         if time.monotonic() - moment > _LIST_SECONDS:
-            try:
-                ids = sorted(register.all_users())
-            except redis.RedisError:
-                return sorted(self._sids)
+            found = redis.ask(register.all_users)
+            ids = sorted(self._sids if found is None else found)
             self._listed = (time.monotonic(), ids)
         return ids
 
@@ -120,10 +118,7 @@ def online_among(user_ids: list[int]) -> set[int]:
     register = register_of(current_app) if others else None
     if register is None:
         return here
-    try:
-        return here | register.online_among(others)
-    except redis.RedisError:
-        return here
+    return here | (redis.ask(lambda: register.online_among(others)) or set())
 
 
 def count() -> int:
@@ -141,7 +136,4 @@ def user_ids(after: int = 0, limit: int = 100) -> list[int]:
 def reports() -> list[dict[str, Any]]:
     """The latest reports of the living nodes (heart.Heart.report); none for a node that is alone or without Redis."""
     register = register_of(current_app)
-    try:
-        return [] if register is None else register.reports()
-    except redis.RedisError:
-        return []
+    return [] if register is None else redis.ask(register.reports) or []

@@ -1,10 +1,12 @@
 """The one redis-py client of an app, for presence, nodes and limits (the bus has connections of its own).
 
 Every wait is bounded: a Redis that hangs costs its asker a second, and whoever asks has an answer without Redis.
-redis-py 8 gives each pool 100 connections and then fails; this one waits for its turn instead.
+What somebody waits for is asked through the gate (gate.py); background work asks by itself and tries again.
 """
 
-from typing import Any
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import redis
 from flask import Flask, current_app
@@ -14,17 +16,40 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from imapp.cluster.address import Address, parse
+from imapp.cluster.gate import AT_ONCE, Gate, RedisError
 
-#: What callers catch: Redis is away, or refuses.
-RedisError = redis.RedisError
+__all__ = ["RedisError", "ask", "client", "client_of", "close"]
+
+T = TypeVar("T")
 
 #: Seconds that connecting, one answer, or a free connection may take.
 _SECONDS = 1.0
 
-#: Connections at most; who comes later waits.
-_CONNECTIONS = 16
+#: Connections at most, to each server: those who pass the gate, and the background's.
+_CONNECTIONS = AT_ONCE + 8
 
 _EXTENSION = "imapp.redis"
+_GATE = "imapp.redis_gate"
+
+
+class _LazyCluster:
+    """A Redis Cluster's client, made at the first question: making it asks for the map of slots."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._client: Any = None
+        self._turn = threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        with self._turn:
+            if self._client is None:
+                self._client = self._make()
+        return getattr(self._client, name)
+
+    def close(self) -> None:
+        """Close its connections, if there are any."""
+        if self._client is not None:
+            self._client.close()
 
 
 def client() -> Any:
@@ -33,13 +58,19 @@ def client() -> Any:
 
 
 def client_of(app: Flask) -> Any:
-    """The client of an app; opens no connection before it is used (a Redis Cluster is asked for its map)."""
+    """The client of an app; opens no connection before it is used."""
     url = app.config["IMAPP"].redis_url
     if url is None:
         return None
     if _EXTENSION not in app.extensions:
-        app.extensions[_EXTENSION] = _make(parse(url))
+        app.extensions.setdefault(_EXTENSION, _make(parse(url)))
     return app.extensions[_EXTENSION]
+
+
+def ask(question: Callable[[], T]) -> T | None:
+    """Put a question that somebody waits for; None when Redis does not answer."""
+    gate: Gate = current_app.extensions.setdefault(_GATE, Gate())
+    return gate.ask(question)
 
 
 def close(app: Flask) -> None:
@@ -52,7 +83,7 @@ def close(app: Flask) -> None:
 def _make(address: Address) -> Any:
     if address.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        return redis.RedisCluster(startup_nodes=nodes, max_connections=_CONNECTIONS, **_options(address))
+        return _LazyCluster(lambda: redis.RedisCluster(startup_nodes=nodes, **_options(address)))
     if address.kind == "sentinel":
         credentials = {"username": address.username or None, "password": address.password or None}
         sentinel = Sentinel(
@@ -65,9 +96,7 @@ def _make(address: Address) -> Any:
         where = {"connection_class": kind, "host": address.hosts[0][0], "port": address.hosts[0][1]}
     options = _options(address)
     options.pop("ssl", None)
-    pool = redis.BlockingConnectionPool(
-        max_connections=_CONNECTIONS, timeout=_SECONDS, db=address.db, **where, **options
-    )
+    pool = redis.BlockingConnectionPool(timeout=_SECONDS, db=address.db, **where, **options)
     return redis.Redis(connection_pool=pool)
 
 
@@ -78,8 +107,9 @@ def _options(address: Address) -> dict[str, Any]:
         "decode_responses": True,
         "socket_timeout": _SECONDS,
         "socket_connect_timeout": _SECONDS,
-        # Once more on a connection that died while it was idle, at once.
-        "retry": Retry(NoBackoff(), 1),
+        "max_connections": _CONNECTIONS,
+        # Once more on a connection that died while it was idle, at once; not after a silence of a second.
+        "retry": Retry(NoBackoff(), 1, (redis.ConnectionError,)),
     }
     if address.tls:
         options |= {"ssl": True, "ssl_ca_certs": address.ca_file}

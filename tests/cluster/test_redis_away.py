@@ -1,0 +1,104 @@
+"""Whoever waits for Redis has an answer soon, and the one that is known here, whatever Redis does."""
+
+import logging
+import time
+from uuid import uuid4
+
+import pytest
+
+from imapp.cluster import limits, presence, redis
+from imapp.cluster.register import Presence, Register
+from imapp.errors import RateLimitedError
+from tests.support.ports import free_port, wait_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def node(make_app, own_redis):
+    """A node of a cluster whose Redis is this test's own; user 1 is connected here, user 2 elsewhere."""
+    app = make_app(redis_url=own_redis.url, rate_limits=True, rate_login_per_account="3/hour")
+    presence.local_of(app).connect(Presence("here", 1))
+    elsewhere = Register(redis.client_of(app), app.config["IMAPP"].cluster_name, "elsewhere")
+    elsewhere.renew("instance", 60_000, {"id": "elsewhere"})
+    elsewhere.open(Presence("there", 2))
+    with app.app_context():
+        yield app
+
+
+def seconds(function, *arguments):
+    began = time.monotonic()
+    function(*arguments)
+    return time.monotonic() - began
+
+
+def test_a_frozen_redis_costs_the_first_asker_a_second_and_the_others_nothing(node, own_redis):
+    assert presence.online_among([1, 2, 3]) == {1, 2}
+    own_redis.freeze()
+
+    first = seconds(presence.online_among, [2])
+    later = [seconds(presence.online_among, [2]) for _ in range(50)]
+
+    assert first < 1.5
+    assert sum(later) < 0.2
+    assert presence.online_among([1, 2, 3]) == {1}
+    own_redis.thaw()
+    wait_for(lambda: presence.online_among([1, 2, 3]) == {1, 2}, 3, "the answer of Redis")
+
+
+def test_going_and_coming_back_is_one_line_each(node, own_redis, caplog):
+    caplog.set_level(logging.INFO)
+    own_redis.kill()
+    for _ in range(20):
+        presence.online_among([2])
+    time.sleep(1.1)
+    presence.online_among([2])
+    own_redis.start()
+    wait_for(lambda: redis.ask(redis.client().ping), 3, "the answer of Redis")
+
+    lines = [record.getMessage().split()[0] for record in caplog.records if record.name == "imapp.cluster.gate"]
+
+    assert lines == ["redis_away", "redis_back"]
+
+
+def test_a_limit_is_kept_by_the_node_alone_and_nobody_waits_long(node, own_redis):
+    own_redis.freeze()
+
+    began = time.monotonic()
+    for _ in range(3):
+        limits.hit("login_per_account", "alice")
+    with pytest.raises(RateLimitedError):
+        limits.hit("login_per_account", "alice")
+
+    assert time.monotonic() - began < 1.5
+    own_redis.thaw()
+
+
+@pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"])
+def test_a_redis_that_refuses_to_write_is_as_good_as_none(node, own_redis, command):
+    own_redis.client().execute_command(command)
+
+    for _ in range(3):
+        limits.hit("login_per_account", "alice")
+
+    with pytest.raises(RateLimitedError):
+        limits.hit("login_per_account", "alice")
+
+
+@pytest.mark.parametrize("scheme", ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/main", "unix:///{}"])
+def test_no_kind_of_redis_need_be_there(make_app, scheme):
+    url = scheme.format(f"127.0.0.1:{free_port()}")
+    app = make_app(redis_url=url, rate_limits=True, cluster_name=f"away-{uuid4().hex[:8]}")
+    presence.local_of(app).connect(Presence("here", 1))
+
+    with app.app_context():
+        limits.hit("login_per_account", "alice")
+        found = presence.online_among([1, 2]), presence.count(), presence.user_ids()
+        health = app.test_client().get("/actuator/health").json["components"]["redis"]
+
+    assert found == ({1}, 1, [1])
+    assert (health["status"], health["details"]["mode"]) == ("DOWN", redis_kind(url))
+
+
+def redis_kind(url):
+    return url.partition("://")[0].partition("+")[2] or "single"
