@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Make the secrets of compose.yaml, once; what exists is left alone.
+#
+# Usage: deploy/docker/make-secrets.sh [FOLDER]
+#
+# FOLDER (default: secrets/ beside this script) is for its owner only. The files in it can be read by all: in the
+# containers other users read them, and from outside the folder is closed. Exit codes: 0 done, 1 failed.
+set -euo pipefail
+folder="${1:-$(dirname -- "${BASH_SOURCE[0]}")/secrets}"
+umask 077
+mkdir -p "$folder"
+umask 022
+
+if [[ -e $folder/imapp.env ]]; then
+    echo "The secrets are there already: $folder"
+    exit 0
+fi
+
+random() {
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+mysql="$(random)"
+redis="$(random)"
+printf '%s' "$mysql" >"$folder/mysql_password"
+printf '%s' "$(random)" >"$folder/mysql_root_password"
+printf 'requirepass %s\n' "$redis" >"$folder/redis.conf"
+printf '%s\n' "SECRET_KEY=$(random)" "DATABASE_URL=mysql://imapp:$mysql@mysql/imapp" \
+    "REDIS_URL=redis://:$redis@redis:6379/0" >"$folder/imapp.env.new"
+# Last, and at once: its presence says that all are there.
+mv "$folder/imapp.env.new" "$folder/imapp.env"
+echo "Made $folder"
