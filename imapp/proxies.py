@@ -57,6 +57,8 @@ class TrustedProxies:
             found = ip_address(address)
         except ValueError:
             return False
+        if found.version == 6 and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped  # so a socket for both families names its IPv4 clients
         return any(_contains(network, found) for network in self._networks)
 
 

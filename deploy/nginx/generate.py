@@ -85,6 +85,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     options.listen = options.listen or ("443" if options.tls_certificate else "80")
     if bool(options.tls_certificate) != bool(options.tls_key):
         parser.error("--tls-certificate and --tls-key go together")
+    names = ["imapp_sockets", "imapp_http", *(node.upstream for node in options.node)]
+    if len(set(names)) < len(names):
+        parser.error("names of nodes are too much alike (letters and digits count)")
     return options
 
 
@@ -120,11 +123,13 @@ def routing(options: argparse.Namespace) -> Iterator[str]:
         yield "map $arg_sid $imapp_sockets {"
         yield "default imapp_sockets;"
         for node in options.node:
-            yield f'"~^{re.escape(node.name)}~" {node.upstream};'
+            # Some clients write the mark escaped.
+            yield f'"~^{re.escape(node.name)}(~|%7[Ee])" {node.upstream};'
         yield "}"
         yield ""
     yield "# A new session goes to the node with the fewest connections, counted over all workers of Nginx (zone)."
     yield "# Three failures in 10 s: a node is left alone for 10 s."
+    yield "# Idle connections end here before a node ends them (2 s): a POST that meets a closing one would be a 502."
     yield from upstream("imapp_sockets", [node.socketio for node in options.node], hashed=options.ip_hash)
     yield from upstream("imapp_http", [node.http for node in options.node])
     if not options.ip_hash:
@@ -142,6 +147,7 @@ def upstream(name: str, addresses: list[str], *, hashed: bool = False) -> Iterat
     for address in addresses:
         yield f"server {address}" + (" max_fails=3 fail_timeout=10s;" if len(addresses) > 1 else " max_fails=0;")
     yield "keepalive 64;"
+    yield "keepalive_timeout 1s;"
     yield "}"
 
 
@@ -150,7 +156,10 @@ def redirect(options: argparse.Namespace) -> Iterator[str]:
     yield "server {"
     yield "listen 80;"
     yield f"server_name {options.server_name};"
-    yield "return 308 https://$host$request_uri;"
+    yield "server_tokens off;"
+    yield "client_header_timeout 10s;"
+    port = options.listen.rpartition(":")[2]
+    yield f"return 308 https://$host{'' if port == '443' else ':' + port}$request_uri;"
     yield "}"
 
 
@@ -242,6 +251,7 @@ def static(options: argparse.Namespace) -> Iterator[str]:
     yield f"root {options.static.resolve().parent};"
     yield "etag on;"
     yield "gzip on;"
+    yield "gzip_vary on;"
     yield "gzip_types text/css text/javascript application/javascript image/svg+xml;"
     yield "types {"
     yield "text/css css;"

@@ -43,16 +43,23 @@ def test_the_example_is_what_the_generator_writes():
     assert (ROOT / "deploy/nginx/imapp.conf").read_text() == generate()
 
 
-def test_a_node_that_cannot_be_read_is_one_line():
+@pytest.mark.parametrize(
+    ("nodes_given", "complaint"),
+    [
+        (["nonsense"], "'nonsense' is not NAME=HOST:PORT"),
+        (["a-1=h:1", "a.1=h:2"], "names of nodes are too much alike"),
+        (["http=h:1"], "names of nodes are too much alike"),
+    ],
+)
+def test_nodes_that_cannot_be_are_one_line(nodes_given, complaint):
+    options = [f"--node={node}" for node in nodes_given]
+
     ran = subprocess.run(
-        ["python3", ROOT / "deploy/nginx/generate.py", "--node", "nonsense"],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["python3", ROOT / "deploy/nginx/generate.py", *options], capture_output=True, text=True, check=False
     )
 
     assert ran.returncode == 2
-    assert "'nonsense' is not NAME=HOST:PORT" in ran.stderr.splitlines()[-1]
+    assert complaint in ran.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="-".join)

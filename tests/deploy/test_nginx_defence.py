@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from tests.support.nginx import HANDSHAKE, redirect_elsewhere
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -96,9 +97,34 @@ def test_who_dawdles_over_a_request_is_cut_off_and_disturbs_nobody(nginx, nodes,
     assert time.monotonic() - began < 8
 
 
-def test_operators_pages_are_not_for_everybody(front):
-    assert requests.get(front.url + "/actuator/prometheus", timeout=10).status_code == 403
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/actuator/prometheus",
+        "//actuator/prometheus",
+        "/%61ctuator/prometheus",
+        "/actuator%2Fprometheus",
+        "/api/../actuator/prometheus",
+        "/actuator/health/../prometheus",
+        "/actuator/health/%2e%2e/prometheus",
+        "/actuator/health%2f..%2fprometheus",
+    ],
+)
+def test_operators_pages_are_not_for_everybody(front, path):
+    answer = raw(front.port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+
+    assert answer.split(b"\r\n")[0] == b"HTTP/1.1 403 Forbidden"
     assert requests.get(front.url + "/actuator/health", timeout=10).ok
+
+
+def test_plain_http_leads_to_tls_on_its_port_and_tells_no_version(nginx, nodes, certificate):
+    here = free_port()
+    front = nginx(nodes, edit=lambda text: text.replace("listen 80;", f"listen {here};"), certificate=certificate)
+
+    answer = requests.get(f"http://127.0.0.1:{here}/x?y=1", allow_redirects=False, timeout=10)
+
+    assert (answer.status_code, answer.headers["Location"]) == (308, front.url + "/x?y=1")
+    assert answer.headers["Server"] == "nginx"
 
 
 def test_over_tls_the_page_may_connect_to_its_own_host_and_no_other(nginx, nodes, certificate):

@@ -40,6 +40,13 @@ def test_a_trusted_proxy_is_believed_up_to_the_first_stranger(forwarded, client)
     assert environ["REMOTE_ADDR"] == client
 
 
+def test_a_trusted_proxy_is_known_by_a_socket_for_both_families():
+    environ = seen("::ffff:10.1.2.3", HTTP_X_FORWARDED_FOR="203.0.113.9")
+
+    assert environ["REMOTE_ADDR"] == "203.0.113.9"
+    assert seen("::ffff:11.1.2.3", HTTP_X_FORWARDED_FOR="203.0.113.9")["REMOTE_ADDR"] == "::ffff:11.1.2.3"
+
+
 def test_a_trusted_proxy_is_believed_about_the_scheme():
     environ = seen("fd00::1", HTTP_X_FORWARDED_PROTO="https", HTTP_X_FORWARDED_FOR="203.0.113.9")
 
