@@ -67,8 +67,8 @@ def start(app: Flask) -> None:
     heart = app.extensions["imapp.heart"] = Heart(app, register, on_taken=app.extensions["imapp.stop"])
     try:
         heart.start()
-    except NodeTakenError:
-        log.error("node_taken node=%s is running already; give this one another NODE_ID", settings.node_id)
+    except NodeTakenError as exc:
+        log.error("node_taken node=%s is running already (%s); give this one another NODE_ID", settings.node_id, exc)
         sys.exit(REFUSED)
 
 
@@ -92,7 +92,7 @@ def shutdown(app: Flask) -> None:
     settings = app.config["IMAPP"]
     app.extensions["imapp.draining"] = True
     with app.app_context():
-        others = sum(report["id"] != settings.node_id for report in presence.reports())
+        others = sum(report["id"] != settings.node_id for report in presence.reports() or [])
     drain(
         socketio.server,
         other_nodes=others,

@@ -8,16 +8,17 @@ it anew and writes all its connections again.
 
 import logging
 import os
-import resource
 import secrets
 import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 
 from flask import Flask
 
+import imapp
 from imapp import metrics
 from imapp.cluster import presence, redis
 from imapp.cluster.register import Register
@@ -35,7 +36,7 @@ _COMPARE_BEATS = 5
 
 
 class NodeTakenError(Exception):
-    """Another process is this node, and alive."""
+    """Another process is this node, and alive; says which."""
 
 
 class Heart:
@@ -68,16 +69,15 @@ class Heart:
         taken when Redis comes.
         """
         self._presence.journal = deque()
-        deadline = time.monotonic() + self._lease + 2
-        while not self._try_renew():
-            if time.monotonic() > deadline:
-                raise NodeTakenError
+        if not self._try_renew():
             log.info("node_name_in_use node=%s waiting for its lease to end", self._settings.node_id)
-            time.sleep(1)
+            self._wait_for_the_name()
         self._thread.start()
 
     def stop(self) -> None:
-        """Carry the last changes to Redis and leave the cluster."""
+        """Carry the last changes to Redis and leave the cluster; nothing for a node that never came to be."""
+        if not self._thread.is_alive():
+            return
         self._ending.set()
         self._presence.wake.set()
         self._thread.join(3)
@@ -86,6 +86,22 @@ class Heart:
             self._register.release(self._instance)
         except redis.RedisError:
             log.info("node_not_released node=%s its lease ends by itself", self._settings.node_id)
+
+    def _wait_for_the_name(self) -> None:
+        deadline = time.monotonic() + self._lease + 2
+        while not self._try_renew():
+            if time.monotonic() > deadline:
+                raise NodeTakenError(self._holder())
+            time.sleep(0.5)
+
+    def _holder(self) -> str:
+        """Which process is this node, as far as it told."""
+        try:
+            reports = self._register.reports()
+        except redis.RedisError:
+            reports = []
+        own = (one for one in reports if one["id"] == self._settings.node_id)
+        return next((f"host {one['host']}, pid {one['pid']}, port {one['port']}" for one in own), "unknown process")
 
     # -- the beat ----------------------------------------------------------------------------------------------------
 
@@ -206,5 +222,12 @@ class Heart:
             "connections": len(self._presence.open),
             "users": len(self._presence.users()),
             "platforms": self._presence.platforms(),
-            "max_rss_kib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+            "rss_bytes": _rss_bytes(),
+            "version": imapp.__version__,
         }
+
+
+def _rss_bytes() -> int:
+    """Memory of this process, as Linux tells."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -133,7 +133,7 @@ def user_ids(after: int = 0, limit: int = 100) -> list[int]:
     return ordered[start : start + limit]
 
 
-def reports() -> list[dict[str, Any]]:
-    """The latest reports of the living nodes (heart.Heart.report); none for a node that is alone or without Redis."""
+def reports() -> list[dict[str, Any]] | None:
+    """The latest reports of the living nodes (heart.Heart.report); None for a node that is alone or without Redis."""
     register = register_of(current_app)
-    return [] if register is None else redis.ask(register.reports) or []
+    return None if register is None else redis.ask(register.reports)

@@ -1,6 +1,8 @@
-"""Who is online."""
+"""Who is online, and on which nodes."""
 
-from imapp.schemas.base import In, Out
+from typing import Literal
+
+from imapp.schemas.base import In, Moment, Out
 from imapp.schemas.validation import Cursor, Limit
 
 
@@ -11,6 +13,19 @@ class NodeOut(Out):
     connections: int
     users: int
     platforms: dict[str, int]
+
+
+class NodeReport(NodeOut):
+    """What a node tells of itself with each heartbeat."""
+
+    host: str
+    pid: int
+    port: int
+    socketio_port: int | None
+    state: Literal["up", "draining"]
+    started_at: Moment
+    rss_bytes: int
+    version: str
 
 
 class OnlineOut(Out):

@@ -1,0 +1,231 @@
+"""Leases of nodes: who lives, who is dead, and who says so. Several nodes in one process, over a real Redis."""
+
+import json
+import time
+from uuid import uuid4
+
+import pytest
+
+from imapp.cluster import presence, redis
+from imapp.cluster.heart import Heart, NodeTakenError
+from imapp.cluster.register import Presence, Register
+from tests.support.ports import wait_for
+
+pytestmark = pytest.mark.slow
+
+#: Seconds; the shortest that the settings allow.
+LEASE = 3
+
+
+class Node:
+    """A node's presence and heartbeat; `told` is what it would announce."""
+
+    def __init__(self, app) -> None:
+        self.app = app
+        self.told: list[tuple[int, bool]] = []
+        self.was_taken = False
+        self.presence = presence.local_of(app)
+        self.presence.on_change = lambda *change: self.told.append(change)
+        self.heart = Heart(app, presence.register_of(app), on_taken=self._taken)
+
+    def _taken(self) -> None:
+        self.was_taken = True
+
+    def connect(self, *user_ids: int) -> None:
+        for user_id in user_ids:
+            self.presence.connect(Presence(uuid4().hex, user_id, platform="web"))
+
+    def disconnect(self, user_id: int) -> None:
+        sid = next(sid for sid, one in self.presence.open.items() if one.user_id == user_id)
+        self.presence.disconnect(sid)
+
+    def sees(self, *user_ids: int) -> set[int]:
+        with self.app.app_context():
+            return presence.online_among(list(user_ids))
+
+    def sees_all(self) -> list[int]:
+        with self.app.app_context():
+            return presence.user_ids()
+
+
+@pytest.fixture
+def cluster_name():
+    return f"nodes-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def join(make_app, cluster_name):
+    """`join(url, node_id)`: a node that beats."""
+    nodes = []
+
+    def start(url, node_id):
+        app = make_app(redis_url=url, cluster_name=cluster_name, node_id=node_id, node_lease_seconds=LEASE)
+        nodes.append(Node(app))
+        nodes[-1].heart.start()
+        return nodes[-1]
+
+    yield start
+    for node in nodes:
+        node.heart.stop()
+
+
+@pytest.fixture
+def dead(make_app, cluster_name):
+    """`dead(url, *user_ids)`: a node with these users that will never beat again."""
+
+    def leave_behind(url, *user_ids, lease_ms=1000 * LEASE):
+        app = make_app(redis_url=url, cluster_name=cluster_name, node_id="dead")
+        register = Register(redis.client_of(app), cluster_name, "dead")
+        register.renew("gone", lease_ms, {"id": "dead", "host": "somewhere", "pid": 42, "port": 8080})
+        register.rewrite([Presence(uuid4().hex, user_id) for user_id in user_ids])
+
+    return leave_behind
+
+
+@pytest.mark.parametrize("kind", ["redis_server", "redis_sentinel", "redis_cluster"])
+def test_nodes_share_their_presence_over_every_kind_of_redis(join, request, kind):
+    url = request.getfixturevalue(kind).url
+    one, two = join(url, "n1"), join(url, "n2")
+    one.connect(1, 1)
+    wait_for(lambda: two.sees(1, 2) == {1}, 5, "being seen")
+    two.connect(1, 2)
+    wait_for(lambda: one.sees(1, 2, 3) == {1, 2}, 5, "being seen")
+
+    two.disconnect(1)
+    two.disconnect(2)
+    wait_for(lambda: (2, False) in two.told, 5, "the last device's end")
+
+    assert one.sees(1, 2) == {1}
+    assert one.told == [(1, True)]
+    assert two.told == [(2, True), (2, False)]
+
+
+def test_a_dead_nodes_users_are_declared_offline_once_and_nothing_of_it_is_left(join, dead, redis_server, cluster_name):
+    nodes = [join(redis_server.url, f"n{number}") for number in (1, 2, 3)]
+    nodes[0].connect(1)
+    dead(redis_server.url, 1, *range(1000, 1400))
+
+    wait_for(lambda: sum(len(node.told) for node in nodes) >= 401, LEASE + 5, "the burial")
+    time.sleep(1)
+
+    told = sorted(change for node in nodes for change in node.told)
+    assert told == [(1, True), *((user_id, False) for user_id in range(1000, 1400))]
+    assert sum(len(node.told) > 1 for node in nodes) == 1
+    assert nodes[1].sees(1, 1000) == {1}
+    assert [key for key in redis_server.client().keys(f"*{cluster_name}*") if key.endswith(":dead")] == []
+
+
+def test_a_node_that_has_just_come_buries_nobody(join, dead, redis_server):
+    dead(redis_server.url, 7, lease_ms=1)
+
+    node = join(redis_server.url, "n1")
+    time.sleep(LEASE * 0.6)
+    early = list(node.told)
+
+    wait_for(lambda: node.told == [(7, False)], LEASE + 2, "the burial")
+    assert early == []
+
+
+def test_a_node_whose_name_is_in_use_is_refused_with_the_holders_address(join, redis_server):
+    join(redis_server.url, "n1")
+
+    began = time.monotonic()
+    with pytest.raises(NodeTakenError, match=r"host .+, pid \d+, port \d+"):
+        join(redis_server.url, "n1")
+
+    assert LEASE < time.monotonic() - began < LEASE + 4
+
+
+def test_a_predecessor_that_died_is_waited_for(join, dead, redis_server):
+    dead(redis_server.url, 7)
+
+    node = join(redis_server.url, "dead")
+    node.connect(7)
+
+    wait_for(lambda: node.sees_all() == [7], 3, "being seen")
+
+
+def test_a_node_that_leaves_gives_its_name_back_at_once(join, redis_server, cluster_name):
+    node = join(redis_server.url, "n1")
+    node.connect(1)
+    wait_for(lambda: node.told, 3, "being told")
+
+    node.heart.stop()
+
+    assert redis_server.client().keys(f"*{cluster_name}*") == []
+    began = time.monotonic()
+    join(redis_server.url, "n1")
+    assert time.monotonic() - began < 1
+
+
+def test_a_node_that_lost_its_lease_comes_back_with_all_its_connections(join, own_redis):
+    one, two = join(own_redis.url, "n1"), join(own_redis.url, "n2")
+    one.connect(1, 2)
+    two.connect(2, 3)
+    wait_for(lambda: one.sees_all() == [1, 2, 3], 3, "being seen")
+
+    own_redis.client().flushall()
+
+    wait_for(lambda: one.sees(1, 2, 3) == {1, 2, 3} == two.sees(1, 2, 3), LEASE, "being seen again")
+    assert not [change for node in (one, two) for change in node.told if not change[1]]
+
+
+def test_a_redis_that_comes_back_empty_knows_what_happened_meanwhile(join, own_redis):
+    one, two = join(own_redis.url, "n1"), join(own_redis.url, "n2")
+    one.connect(1, 2)
+    wait_for(lambda: two.sees(1, 2) == {1, 2}, 3, "being seen")
+
+    own_redis.kill()
+    time.sleep(LEASE + 1)
+    one.disconnect(2)
+    one.connect(3)
+    own_redis.start()
+
+    wait_for(lambda: two.sees(1, 2, 3) == {1, 3}, LEASE + 3, "being seen again")
+
+
+def test_a_drift_is_found_and_mended(join, redis_server, cluster_name):
+    node = join(redis_server.url, "n1")
+    node.connect(1, 2)
+    wait_for(lambda: node.sees_all() == [1, 2], 3, "being seen")
+    client = redis_server.client()
+
+    client.hset(f"{{{cluster_name}}}:conns:n1", "ghost", "9 0 - 0")
+    client.hset(f"{{{cluster_name}}}:users:n1", "9", 1)
+
+    wait_for(lambda: (9, False) in node.told, 3 * LEASE, "the ghost's end")
+    wait_for(lambda: node.sees_all() == [1, 2], 3, "the truth")
+    assert client.hget(f"{{{cluster_name}}}:users:n1", "9") is None
+
+
+def test_a_node_whose_name_was_taken_stops(join, redis_server, cluster_name):
+    node = join(redis_server.url, "n1")
+
+    redis_server.client().set(f"{{{cluster_name}}}:lease:n1", "another")
+
+    wait_for(lambda: node.was_taken, LEASE, "the end")
+
+
+def test_the_nodes_are_listed_for_operators(join, redis_server):
+    one = join(redis_server.url, "n1")
+    join(redis_server.url, "n2")
+    one.connect(1, 1, 2)
+    runner = one.app.test_cli_runner()
+
+    def listed():
+        return json.loads(runner.invoke(args=["im", "nodes", "--json"]).output)
+
+    wait_for(lambda: [node["connections"] for node in listed()] == [3, 0], LEASE, "the report")
+    table = runner.invoke(args=["im", "nodes"]).output
+
+    first = listed()[0]
+    assert (first["id"], first["state"], first["users"], first["platforms"]) == ("n1", "up", 2, {"web": 3})
+    assert first["rss_bytes"] > 2**20
+    assert [line.split()[:2] for line in table.splitlines()] == [["node", "state"], ["n1", "up"], ["n2", "up"]]
+
+
+def test_without_redis_there_are_no_nodes_to_list(make_app):
+    result = make_app().test_cli_runner().invoke(args=["im", "nodes"])
+
+    assert (result.exit_code, result.output.count("\n")) == (1, 1)
+    assert "REDIS_URL" in result.output
