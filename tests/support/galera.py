@@ -3,6 +3,8 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pymysql
@@ -59,6 +61,16 @@ class Member(MariaDb):
         """Start again as a member of the cluster that these are."""
         self.options = tuple(self._replication(peers))
         self.start()
+
+    @contextmanager
+    def lagging(self) -> Iterator[None]:
+        """Apply nothing of what the others commit meanwhile; reading goes on."""
+        connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root")
+        try:
+            connection.cursor().execute("FLUSH TABLES WITH READ LOCK")
+            yield
+        finally:
+            connection.close()
 
     def status(self, name: str) -> str:
         """One of wsrep's status variables, without its prefix."""

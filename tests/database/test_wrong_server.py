@@ -1,0 +1,93 @@
+"""The server at the other end answers, but it is not one to write to, or it is full."""
+
+from contextlib import suppress
+
+import pymysql
+import pytest
+
+from tests.durability import oracle
+from tests.support.mariadb import MariaDb
+from tests.support.ports import wait_for
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A MariaDB server whose global settings the test changes."""
+    server = MariaDb(tmp_path / "mariadb")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def url(server) -> str:
+    """A database of an ordinary account: root may write even where it is read-only."""
+    url = server.create_database()
+    name = url.rsplit("/", 1)[-1]
+    server.query("CREATE USER im@'127.0.0.1'")
+    server.query(f"GRANT ALL ON {name}.* TO im@'127.0.0.1'")
+    return url.replace("root@", "im@")
+
+
+def connections(server) -> set[int]:
+    """The node's."""
+    return {row[0] for row in server.query("SELECT id FROM information_schema.processlist WHERE user = 'im'")}
+
+
+def test_connections_to_a_server_that_became_read_only_are_left_for_new_ones(server, url, start_server, device, write):
+    node = start_server(DATABASE_URL=url)
+    alice, bob = device(node, "alice"), device(node, "bob")
+    conversation = oracle.private_conversation(alice, bob)
+    writer = write(alice, conversation)
+    wait_for(lambda: len(writer.acked) > 10, 30, "the load")
+    old = connections(server)
+
+    server.query("SET GLOBAL read_only = 1")
+    wait_for(lambda: len(writer.problems) > 3, 20, "the fault")
+    renamed = alice.rest("PATCH", "/api/users/me", {"nickname": "Alice"})
+    server.query("SET GLOBAL read_only = 0")
+    before = len(writer.acked)
+    wait_for(lambda: len(writer.acked) > before + 5, 5, "the recovery")
+    writer.stop()
+
+    assert set(writer.problems) == {"unavailable"}
+    assert (renamed.status_code, renamed.json()["code"]) == (503, "unavailable")
+    assert old
+    assert not old & connections(server), "a connection to the old primary is still in use"
+    oracle.hold(conversation, [alice, bob], writer.acked)
+
+
+def test_a_server_that_takes_no_further_connection_makes_requests_busy_and_costs_nothing_else(
+    server, url, start_server, device
+):
+    node = start_server(DATABASE_URL=url, IM_DB_POOL_SIZE="1", IM_DB_POOL_RECYCLE_SECONDS="60")
+    alice, bob = device(node, "alice"), device(node, "bob")
+    conversation = oracle.private_conversation(alice, bob)
+    oracle.send(alice, conversation, "first")
+
+    server.query("SET GLOBAL max_connections = 10")
+    for connection in connections(server):
+        server.query(f"KILL CONNECTION {connection}")
+    crowd = crowd_of(server)
+    refused = [
+        oracle.send(alice, conversation, "second"),
+        alice.rest("POST", "/api/sync", {"conversations": {}}),
+    ]
+    for connection in crowd:
+        connection.close()
+    wait_for(lambda: oracle.send(alice, conversation, "second").ok, 5, "the recovery")
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(503, "busy")] * 2
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    assert [message["client_id"] for message in bob.history(conversation)] == ["first", "second"]
+
+
+def crowd_of(server) -> list[pymysql.Connection]:
+    """Take every connection that the server gives to ordinary accounts."""
+    crowd: list[pymysql.Connection] = []
+    with suppress(pymysql.err.OperationalError):
+        while len(crowd) < 20:
+            crowd.append(pymysql.connect(host="127.0.0.1", port=server.port, user="im"))
+    assert len(crowd) < 20, "the server is not full"
+    return crowd
