@@ -16,6 +16,7 @@ PATH="$PATH:/usr/sbin"
 declare -A needed=(
     [mariadb-server]=mariadbd [redis-server]=redis-server [nginx]=nginx
     [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze [openssl]=openssl
+    [faketime]=faketime
 )
 
 install_system_packages() {

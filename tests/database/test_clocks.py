@@ -1,0 +1,96 @@
+"""Nodes whose clocks are wrong: what is ordered is ordered by numbers, who is alive is told by Redis' clock."""
+
+import time
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.conftest import CLUSTER_SECRET
+from tests.durability import oracle
+from tests.support.ports import wait_for
+
+HOUR = 3600
+
+
+def faked(seconds: int) -> dict[str, str]:
+    """The environment of a process whose clock is wrong by so much."""
+    found = sorted(Path("/usr").glob("lib*/**/faketime/libfaketimeMT.so.1"))
+    assert found, "libfaketimeMT.so.1 is missing: apt-get install faketime (scripts/test.sh does it)"
+    return {"LD_PRELOAD": str(found[0]), "FAKETIME": f"{seconds:+d}s"}
+
+
+@pytest.fixture
+def start_clocks(start_server, mariadb, redis_server):
+    """`start_clocks(*seconds)`: nodes of one cluster, whose clocks are wrong by so much."""
+
+    def start(*wrong: int):
+        url = mariadb.create_database()
+        common = {
+            "DATABASE_URL": url, "SECRET_KEY": CLUSTER_SECRET, "REDIS_URL": redis_server.url,
+            "IM_CLUSTER_NAME": url.rsplit("/", 1)[-1], "IM_NODE_LEASE_SECONDS": "3",
+        }  # fmt: skip
+        nodes = [
+            start_server(NODE_ID=f"node-{number}", **common, **(faked(seconds) if seconds else {}))
+            for number, seconds in enumerate(wrong, 1)
+        ]
+        for node in nodes:
+            node.wait_until_ready()
+        return nodes
+
+    return start
+
+
+def heard_by(device) -> list[int]:
+    """The numbers of the texts that were pushed to a device, as they came."""
+    messages = [event["message"] for event in device.received("message_created")]
+    return [message["seq"] for message in messages if message["type"] == "text"]
+
+
+def test_order_and_presence_hold_between_nodes_whose_clocks_differ_by_hours(start_clocks, device):
+    nodes = start_clocks(0, HOUR, -HOUR)
+    people = [device(node, name).connect() for node, name in zip(nodes, ("now", "ahead", "behind"), strict=True)]
+    ids = [one.id for one in people]
+    group = people[0].post("/api/groups", {"name": "clocks", "member_ids": ids[1:]})["conversation_id"]
+    for one in people[1:]:
+        one.wait_for("group_created")
+
+    acked = [people[number % 3].send(f"m{number}", conversation_id=group)["message"] for number in range(30)]
+    time.sleep(2 * 3)  # two leases: time enough to bury a node that seems dead
+
+    assert [one["seq"] for one in acked] == sorted(one["seq"] for one in acked)
+    oracle.hold(group, people, {one["client_id"]: one["seq"] for one in acked})
+    stamps = [one["created_at"] for one in acked]
+    assert stamps != sorted(stamps), "the clocks were right"
+    for one in people:
+        others = [message["seq"] for message in acked if message["sender_id"] != one.id]
+        wait_for(lambda one=one, others=others: heard_by(one) == others, 10, "the pushes, in order")
+        assert one.call("get_online_users", {"user_ids": ids})["user_ids"] == sorted(ids)
+    assert all(node.is_ready for node in nodes)
+
+
+def told(device, server) -> tuple[int, str | None]:
+    """What a node says to this device's access token."""
+    answer = device.at(server).rest("GET", "/api/users/me")
+    return answer.status_code, answer.json().get("code")
+
+
+def test_tokens_of_one_node_hold_on_others_within_the_leeway_only(start_clocks, device):
+    right, slightly, ahead = start_clocks(0, 3, HOUR)
+    of_right, of_slightly, of_ahead = (device(node, "user") for node in (right, slightly, ahead))
+
+    answers = {
+        "slightly ahead": (told(of_slightly, right), told(of_right, slightly)),
+        "an hour ahead": (told(of_ahead, right), told(of_right, ahead)),
+        "at home": (told(of_ahead, ahead),),
+    }
+
+    assert answers == {
+        "slightly ahead": ((200, None), (200, None)),
+        "an hour ahead": ((401, "invalid_token"), (401, "token_expired")),
+        "at home": ((200, None),),
+    }
+    refreshed = requests.post(
+        ahead.url + "/api/auth/refresh", json={"refresh_token": of_right.tokens["refresh_token"]}, timeout=20
+    )
+    assert refreshed.status_code == 200, "who comes to a node that is ahead goes on with new tokens"
