@@ -137,7 +137,12 @@ class Settings(BaseModel):
         description="Pushes to other nodes that may wait for Redis; past it: sync.",
     )
     db_pool_size: int = Field(10, ge=1, le=200, description="Connections kept open to MySQL or MariaDB.")
-    db_pool_overflow: int = Field(10, ge=0, le=200, description="Further connections that a peak may open.")
+    db_pool_overflow: int = Field(
+        10,
+        ge=0,
+        le=200,
+        description="Further ones of a peak. Nodes x (both + 1) must stay below max_connections: 3 nodes take 63.",
+    )
     db_pool_timeout_seconds: int = Field(3, ge=1, le=60, description="How long a request waits for a free connection.")
     db_pool_recycle_seconds: int = Field(
         1800, ge=60, le=28_000, description="Greatest age of a connection; below wait_timeout."
