@@ -15,6 +15,11 @@ fail() {
     exit "$1"
 }
 
+# Who may only read still starts what another has set up.
+fail_to_write() {
+    fail 6 "No permission to write in $PWD."
+}
+
 new_enough() {
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
@@ -57,6 +62,7 @@ make_venv() {
         return
     fi
     local python
+    [[ -w .venv ]] || fail_to_write
     python="$(find_python)"
     ensure_venv_module "$python"
     echo "Making .venv with $("$python" --version) ..."
@@ -70,6 +76,7 @@ install() {
     if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then
         return
     fi
+    [[ -w .venv ]] || fail_to_write
     echo "Installing the $(grep -c '^[a-z]' "$1") packages of $1 ..."
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
         --require-hashes -r "$1" 2> >(grep -v '^WARNING: ' >&2) |
@@ -78,9 +85,7 @@ install() {
     echo "$wanted" >"$stamp"
 }
 
-if ! mkdir -p .venv 2>/dev/null || [[ ! -w .venv ]]; then
-    fail 6 "No permission to write in $PWD."
-fi
+mkdir -p .venv 2>/dev/null || fail_to_write
 # Two nodes that start at the same time must not install into one another.
 exec 9<.venv
 flock 9

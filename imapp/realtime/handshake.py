@@ -12,7 +12,6 @@ from imapp.cluster.register import Presence
 from imapp.errors import AppError, InvalidTokenError
 from imapp.realtime.connections import Connection
 from imapp.services import access, membership
-from imapp.services import presence as presence_service
 
 log = logging.getLogger(__name__)
 
@@ -98,18 +97,3 @@ def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
     for room in present - wanted:
         server.leave_room(connection.sid, room, namespace=bus.NAMESPACE)
-
-
-def announce(server: Any, user_id: int, is_online: bool) -> None:
-    """Tell those who watch, in the background."""
-    tell = presence_service.came_online if is_online else presence_service.went_offline
-    server.start_background_task(_announce, server, tell, user_id)
-
-
-def _announce(server: Any, tell: Any, user_id: int) -> None:
-    with server.app.app_context():
-        try:
-            tell(user_id)
-        except Exception as exc:
-            if database.as_app_error(exc) is None:
-                log.exception("presence of user %s could not be announced", user_id)

@@ -24,6 +24,7 @@ from imapp.realtime import catching_up, handshake, housekeeping, json
 from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import dispatch, failure
+from imapp.realtime.presence_changes import PresenceChanges
 from imapp.realtime.websocket import guarded
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,6 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     }
     socketio.server = server
     app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
-    presence.local_of(app).on_change = lambda user_id, is_online: handshake.announce(server, user_id, is_online)
+    presence.local_of(app).on_change = PresenceChanges(server).note
     log.info("socketio_server_started node=%s SocketIO服务器启动成功", settings.node_id)
     return server

@@ -4,6 +4,8 @@ Those who watch a user are his contacts and the other sides of his private conve
 side of a block.
 """
 
+from collections.abc import Collection
+
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
@@ -17,17 +19,23 @@ from imapp.models.users import User
 from imapp.schemas.base import now
 
 
-def came_online(user_id: int) -> None:
-    """Tell those who watch that the user is online."""
-    _announce(PresenceChanged(user_id=user_id, online=True))
+def changed(changes: dict[int, bool]) -> None:
+    """Tell those who watch who came online (True) and who went offline, and note when the latter were seen last.
 
-
-def went_offline(user_id: int) -> None:
-    """Note when the user was seen last and tell those who watch."""
+    Some hundred users at most; it costs the same few queries for all of them. Raises what the database raises.
+    """
     moment = now()
-    atomic(_set_last_seen, user_id, moment)
-    if not presence.is_online(user_id):
-        _announce(PresenceChanged(user_id=user_id, online=False, last_seen_at=moment))
+    gone = [user_id for user_id, is_online in changes.items() if not is_online]
+    if gone:
+        atomic(_set_last_seen, gone, moment)
+    back = presence.online_among(gone)
+    told = {user_id: is_online for user_id, is_online in changes.items() if user_id not in back}
+    hidden = _blocked_pairs(told)
+    for user_id, watcher in _watches(told):
+        if (user_id, watcher) not in hidden:
+            online = told[user_id]
+            event = PresenceChanged(user_id=user_id, online=online, last_seen_at=None if online else moment)
+            bus.publish(event, bus.user_room(watcher))
 
 
 def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
@@ -52,10 +60,17 @@ def conceal(user_id: int, other_id: int) -> None:
 
 def watched(user_id: int) -> list[int]:
     """Contacts and the other sides of private conversations; the relation is mutual."""
-    contacts = select(Contact.contact_id).where(Contact.user_id == user_id, Contact.removed_at.is_(None))
-    highs = select(Conversation.user_high_id).where(Conversation.user_low_id == user_id)
-    lows = select(Conversation.user_low_id).where(Conversation.user_high_id == user_id)
-    return sorted(db.session.scalars(contacts.union(highs, lows)))
+    return sorted(other for _, other in _watches([user_id]))
+
+
+def _watches(user_ids: Collection[int]) -> set[tuple[int, int]]:
+    """Each of the users with each who watches him."""
+    contacts = select(Contact.user_id, Contact.contact_id).where(
+        Contact.user_id.in_(user_ids), Contact.removed_at.is_(None)
+    )
+    low, high = Conversation.user_low_id, Conversation.user_high_id
+    lows, highs = select(low, high).where(low.in_(user_ids)), select(high, low).where(high.in_(user_ids))
+    return {(user_id, other) for user_id, other in db.session.execute(contacts.union(lows, highs))}
 
 
 def _tell_each_other(user_id: int, other_id: int, *, online: bool) -> None:
@@ -67,19 +82,17 @@ def _tell_each_other(user_id: int, other_id: int, *, online: bool) -> None:
             bus.publish(PresenceChanged(user_id=seen, online=online), bus.user_room(watcher))
 
 
-def _announce(event: PresenceChanged) -> None:
-    hidden = _blocked_with(event.user_id)
-    rooms = [bus.user_room(user_id) for user_id in watched(event.user_id) if user_id not in hidden]
-    if rooms:
-        bus.publish(event, *rooms)
-
-
 def _blocked_with(user_id: int) -> set[int]:
     """Everybody on either side of a block with the user."""
-    either = or_(Block.user_id == user_id, Block.blocked_id == user_id)
+    return {other for _, other in _blocked_pairs([user_id])}
+
+
+def _blocked_pairs(user_ids: Collection[int]) -> set[tuple[int, int]]:
+    """Each of the users with everybody on either side of a block with him."""
+    either = or_(Block.user_id.in_(user_ids), Block.blocked_id.in_(user_ids))
     rows = db.session.execute(select(Block.user_id, Block.blocked_id).where(Block.removed_at.is_(None), either))
-    return {other for row in rows for other in row if other != user_id}
+    return {pair for one, other in rows for pair in ((one, other), (other, one)) if pair[0] in user_ids}
 
 
-def _set_last_seen(session: Session, user_id: int, moment: object) -> None:
-    session.execute(update(User).where(User.id == user_id).values(last_seen_at=moment))
+def _set_last_seen(session: Session, user_ids: list[int], moment: object) -> None:
+    session.execute(update(User).where(User.id.in_(user_ids)).values(last_seen_at=moment))

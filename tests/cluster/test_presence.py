@@ -6,7 +6,9 @@ import time
 
 import pytest
 import requests
+import sqlalchemy
 
+from imapp.cluster.register import Presence, Register
 from tests.support.ports import free_port, wait_for
 from tests.support.server import ROOT
 
@@ -107,6 +109,26 @@ def test_the_users_of_a_killed_node_are_offline_for_everybody_and_no_ghost_is_le
     assert alice.get(f"/api/users/{bob.id}")["id"] == bob.id
     assert [node["id"] for node in stats(carol)["nodes"]] == ["node-1", "node-3"]
     assert metric(one, "imapp_presence_drift") == metric(three, "imapp_presence_drift") == 0
+
+
+def test_a_crowd_that_dies_with_its_node_is_noted_to_the_last_user(start_nodes, redis_server):
+    (node,) = start_nodes(1)
+    node.flask("im", "load-fixture", "--users", "4000", "--out", str(node.folder / "tokens"))
+    database = sqlalchemy.create_engine(node.environ["DATABASE_URL"])
+
+    def unseen():
+        with database.connect() as connection:
+            rows = connection.execute(sqlalchemy.text("SELECT id FROM users WHERE last_seen_at IS NULL"))
+            return [user_id for (user_id,) in rows]
+
+    dead = Register(redis_server.client(), node.environ["IM_CLUSTER_NAME"], "dead")
+    dead.renew("gone", 1000, {"id": "dead"})
+    dead.rewrite([Presence(f"s{user_id}", user_id) for user_id in unseen()])
+
+    wait_for(lambda: metric(node, "imapp_nodes_reaped_total") == 1, 15, "the burial")
+    wait_for(lambda: not unseen(), 40, "the last user")
+    database.dispose()
+    assert "could not be announced" not in node.log
 
 
 def test_a_second_node_of_the_same_name_is_refused_in_one_line(start_nodes, start_server, tmp_path):

@@ -94,6 +94,7 @@ def test_a_member_without_its_cluster_is_told_as_unavailable_and_heals_alone(gal
     try:
         wait_for(lambda: len(writer.problems) > 5, 40, "the fault")
         read = alice.rest("POST", "/api/sync", {"conversations": {}})
+        is_ready = node.is_ready
     finally:
         for member in galera.members[1:]:
             member.thaw()
@@ -104,5 +105,6 @@ def test_a_member_without_its_cluster_is_told_as_unavailable_and_heals_alone(gal
 
     assert set(writer.problems) <= AWAY
     assert read.status_code == 503
+    assert not is_ready
     assert healed < 15
     oracle.hold_in_order(oracle.hold(conversation, [alice, bob], writer.acked), alice, list(writer.acked))
