@@ -1,4 +1,4 @@
-"""Transactions, column types, and work that must not run on the event loop.
+"""Transactions, and work that must not run on the event loop.
 
 Two ways to the database, no third:
 
@@ -16,15 +16,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
-from sqlalchemy import BigInteger, DateTime, Engine, Integer, create_engine, event
-from sqlalchemy import TypeDecorator as SqlTypeDecorator
-from sqlalchemy.dialects import mysql
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -35,12 +32,6 @@ from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
 
 T = TypeVar("T")
-
-#: Ends the table arguments of every model. Names and ids compare byte by byte; case folding is done before storing.
-TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
-
-#: SQLite autoincrements only the type INTEGER; MySQL needs BIGINT.
-BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 #: MySQL errors after which the same transaction may simply be run again: lock wait timeout, deadlock. A Galera member
 #: reports as a deadlock, at any statement and at COMMIT, that another member changed the same rows first.
@@ -59,31 +50,6 @@ _SQLITE_TURN_SECONDS = 10
 _sqlite_turn = threading.Lock()
 
 _COMMITTER_ENGINE = "committer_engine"
-
-
-class UtcDateTime(SqlTypeDecorator[datetime]):
-    """An aware UTC datetime with milliseconds; naive ones are refused (SQLite and MySQL would drop the zone)."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Any) -> Any:
-        """Give MySQL its fraction of a second."""
-        if dialect.name in {"mysql", "mariadb"}:
-            return dialect.type_descriptor(mysql.DATETIME(fsp=3))
-        return dialect.type_descriptor(DateTime())
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Store UTC without the zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("naive datetime")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Give the zone back."""
-        return None if value is None else value.replace(tzinfo=UTC)
 
 
 def offload(fn: Callable[..., T], *args: Any) -> T:
@@ -140,6 +106,7 @@ def init_database(app: Flask) -> None:
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _on_sqlite_connect)
             event.listen(engine, "begin", _on_sqlite_begin)
+            event.listen(engine, "reset", _on_sqlite_reset)
         else:
             event.listen(engine, "connect", _on_mysql_connect)
             event.listen(engine, "handle_error", partial(_on_mysql_error, engines))
@@ -166,6 +133,12 @@ def _on_sqlite_begin(connection: Connection) -> None:
     if connection.get_execution_options().get("im_write"):
         raw: Any = connection.connection.dbapi_connection
         offload(raw.execute, "BEGIN IMMEDIATE")
+
+
+def _on_sqlite_reset(connection: Any, _record: Any, _state: Any) -> None:
+    """After a COMMIT that failed SQLAlchemy takes the transaction for ended; SQLite may have kept it."""
+    if connection.in_transaction:
+        connection.rollback()
 
 
 def _on_mysql_connect(connection: Any, _record: Any) -> None:
@@ -264,8 +237,10 @@ def code_of(exc: BaseException | None) -> object:
 
 
 def as_app_error(exc: BaseException) -> AppError | None:
-    """Translate "the database does not answer" for clients; None for everything else."""
-    if isinstance(exc, PoolTimeoutError) or (isinstance(exc, DBAPIError) and code_of(exc) in _FULL):
+    """Translate "the database does not answer", or is asked too much, for clients; None for everything else."""
+    if isinstance(exc, AppError):
+        return exc
+    if isinstance(exc, PoolTimeoutError) or (isinstance(exc, DBAPIError) and code_of(exc) in _FULL | _RETRYABLE):
         return BusyError(retry_after=1)
     if isinstance(exc, OperationalError) or (isinstance(exc, DBAPIError) and exc.connection_invalidated):
         return UnavailableError(retry_after=1)

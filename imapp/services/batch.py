@@ -101,7 +101,6 @@ class Batch:
         self.messages: dict[tuple[int, int], MessageRow] = {}
         self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
         self.publications: list[Publication] = []
-        self.is_committing = False
         self._created: list[MessageRow] = []
         self._altered: dict[tuple[int, int], MessageRow] = {}
         self._changes: list[dict[str, Any]] = []

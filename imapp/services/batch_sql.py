@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from imapp.database import UtcDateTime
+from imapp.columns import UtcDateTime
 
 _RIGHTS = """
 SELECT k.c AS conversation_id, k.u AS user_id, m.role, m.left_at, m.muted_until, m.read_seq, m.is_marked_unread,

@@ -1,4 +1,4 @@
-"""Group commit: all writes to conversations on the hot path go through one committer per node.
+"""The committer: all writes to conversations on the hot path go through one per node.
 
 While one commit is under way the next batch gathers, so an idle node commits at once and a busy one batches by
 itself. Nothing waits on purpose. Acknowledgement and publishing come after the commit, in the order of the queue.
@@ -8,23 +8,19 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from flask import Flask, current_app
-from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from imapp import database
 from imapp.cluster import bus
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
-from imapp.services.batch import Batch, Op, Publication
+from imapp.services.batch import Op, Publication
+from imapp.services.group_commit import Outcome, commit
 
 log = logging.getLogger(__name__)
-
-#: What a submitter is told: the op's result, or the error with which it failed.
-Outcome = dict[str, Any] | AppError
 
 
 class Done(Protocol):
@@ -107,8 +103,8 @@ class Committer:
         outcomes, publications = commit([op for op, _ in taken])
         for (_, done), outcome in zip(taken, outcomes, strict=True):
             _tell(done, outcome)
-        for name, payload, rooms, skip_sid in publications:
-            bus.send(name, payload, *rooms, skip_sid=skip_sid)
+        for publication in publications:
+            _publish(publication)
 
     def _take(self) -> list[tuple[Op, Done]]:
         """The next batch. Who waited too long is told at once: with a database that hangs, each batch takes long."""
@@ -129,78 +125,12 @@ def _tell(done: Done, outcome: Outcome) -> None:
         log.exception("acknowledgement failed")
 
 
-def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
-    """Commit all ops in one transaction; when that fails, each in one of its own, so that a bad one fails alone."""
+def _publish(publication: Publication) -> None:
+    name, payload, rooms, skip_sid = publication
     try:
-        return _attempt(ops)
-    except IntegrityError:
-        return _one_by_one(ops)
-    except Exception as exc:
-        known = database.as_app_error(exc)
-        if known is not None:
-            log.warning("commit failed: %s ops, %s %s", len(ops), type(exc).__name__, database.code_of(exc) or "")
-            return [known] * len(ops), []
-        if len(ops) > 1:
-            return _one_by_one(ops)
-        log.exception("op failed: %s", type(ops[0]).__name__)
-        return [AppError()], []
-
-
-def _one_by_one(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
-    outcomes: list[Outcome] = []
-    publications: list[Publication] = []
-    for op in ops:
-        try:
-            # Two attempts: the first may lose the race for a client id to another node, the second finds its row.
-            told, published = _first_success([op], attempts=2)
-        except Exception as exc:
-            log.exception("op failed: %s", type(op).__name__)
-            told, published = [database.as_app_error(exc) or AppError()], []
-        outcomes += told
-        publications += published
-    return outcomes, publications
-
-
-def _first_success(ops: Sequence[Op], attempts: int) -> tuple[list[Outcome], list[Publication]]:
-    for _ in range(attempts - 1):
-        try:
-            return _attempt(ops)
-        except IntegrityError:
-            continue
-    return _attempt(ops)
-
-
-def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
-    """Run one transaction, again when it lost a deadlock or its connection was dead before the commit."""
-    deadline = time.monotonic() + database.patience_seconds()
-    for attempt in count():
-        batch = Batch(ops)
-        try:
-            return _transact(batch, ops)
-        except DBAPIError as exc:
-            is_stale = exc.connection_invalidated and not batch.is_committing and attempt == 0
-            if time.monotonic() > deadline or not (is_stale or database.is_retryable(exc)):
-                raise
-            if not is_stale:
-                database.back_off(attempt)
-    raise AssertionError("unreachable")
-
-
-def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
-    with database.writer_turn(), database.committer_engine().connect() as connection:
-        batch.load(connection)
-        outcomes = [_apply(op, batch) for op in ops]
-        batch.write(connection)
-        batch.is_committing = True
-        connection.commit()
-    return outcomes, batch.publications
-
-
-def _apply(op: Op, batch: Batch) -> Outcome:
-    try:
-        return op.apply(batch)
-    except AppError as error:
-        return error
+        bus.send(name, payload, *rooms, skip_sid=skip_sid)
+    except Exception:  # what was acknowledged is found by sync; the committer must go on
+        log.exception("publishing failed: %s", name)
 
 
 def current() -> Committer:

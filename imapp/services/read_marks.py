@@ -8,7 +8,8 @@ from imapp.events import ConversationRead
 from imapp.extensions import settings
 from imapp.services import committer, receipts
 from imapp.services.batch import Batch, Head, Op
-from imapp.services.committer import Done, Outcome
+from imapp.services.committer import Done
+from imapp.services.group_commit import Outcome
 from imapp.services.rights import require_member
 
 

@@ -1,14 +1,17 @@
 """Group commit: many at once, a bad one alone, bounded, in order."""
 
 import threading
+from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import event, select
 
-from imapp.errors import BusyError, NotAMemberError
+from imapp import database
+from imapp.cluster import bus
+from imapp.errors import BusyError, NotAMemberError, UnavailableError
 from imapp.extensions import db
 from imapp.models.messages import Message
-from imapp.services import committer
+from imapp.services import committer, group_commit
 from imapp.services.batch import Op
 from imapp.services.committer import Committer
 from imapp.services.message_ops import Body, Edit, React, Recall, Send
@@ -34,7 +37,7 @@ def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
     engine = app.extensions["committer_engine"]
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    outcomes, publications = committer.commit([send_op(ada, conversation, number) for number in range(100)])
+    outcomes, publications = group_commit.commit([send_op(ada, conversation, number) for number in range(100)])
 
     assert [outcome["message"]["seq"] for outcome in outcomes] == list(range(1, 101))
     assert len(publications) == 100
@@ -45,7 +48,7 @@ def test_a_bad_one_fails_alone(ada_and_bob):
     ada, bob, conversation = ada_and_bob
     ops = [send_op(ada, conversation, 1), send_op(ada, 10**9, 2), send_op(bob, conversation, 3)]
 
-    outcomes, _ = committer.commit(ops)
+    outcomes, _ = group_commit.commit(ops)
 
     assert isinstance(outcomes[1], NotAMemberError)
     assert [outcomes[0]["message"]["seq"], outcomes[2]["message"]["seq"]] == [1, 2]
@@ -75,7 +78,7 @@ def test_a_bug_in_one_op_costs_only_that_op(ada_and_bob, broken):
     ada, bob, conversation = ada_and_bob
     bad = broken(ada, conversation) if broken is Broken else broken(ada, conversation, Body("x", "text", b"{}"))
 
-    outcomes, publications = committer.commit([send_op(ada, conversation, 1), bad, send_op(bob, conversation, 2)])
+    outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), bad, send_op(bob, conversation, 2)])
 
     assert outcomes[0]["message"]["seq"] == 1
     assert outcomes[1].code == "internal_error"
@@ -86,7 +89,7 @@ def test_a_bug_in_one_op_costs_only_that_op(ada_and_bob, broken):
 def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
     ada, _, conversation = ada_and_bob
 
-    outcomes, publications = committer.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
+    outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
 
     assert outcomes[1] == {"message": outcomes[0]["message"], "duplicate": True}
     assert len(publications) == 1
@@ -94,10 +97,10 @@ def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
 
 def test_what_happens_to_a_message_within_one_batch_adds_up(ada_and_bob):
     ada, bob, conversation = ada_and_bob
-    committer.commit([send_op(ada, conversation, 1)])
+    group_commit.commit([send_op(ada, conversation, 1)])
     key = (conversation, 1)
 
-    outcomes, _ = committer.commit(
+    outcomes, _ = group_commit.commit(
         [
             Edit(ada, key, "text", b'{"text":"new"}'),
             React(bob, key, "a", remove=False),
@@ -151,6 +154,70 @@ def test_an_acknowledgement_that_fails_does_not_stop_the_others(app, ada_and_bob
 
     assert outcomes[0]["message"]["seq"] == 2
     assert "acknowledgement failed" in caplog.text
+
+
+def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog, monkeypatch):
+    ada, _, conversation = ada_and_bob
+    monkeypatch.setattr(bus, "send", lambda *_args, **_options: 1 / 0)
+
+    committer.run(send_op(ada, conversation, 1))
+    stored = committer.run(send_op(ada, conversation, 2))
+
+    assert stored["message"]["seq"] == 2
+    assert "publishing failed: message_created" in caplog.text
+
+
+def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, monkeypatch):
+    ada, _, conversation = ada_and_bob
+    dialect = app.extensions["committer_engine"].dialect
+    commit = dialect.do_commit
+
+    def commit_and_break(connection):
+        commit(connection)
+        raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection during query")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", commit_and_break)
+        patch.setattr(dialect, "is_disconnect", lambda *_args: True)
+        outcomes, publications = group_commit.commit([send_op(ada, conversation, 1)])
+    again, repeated = group_commit.commit([send_op(ada, conversation, 1)])
+
+    assert isinstance(outcomes[0], UnavailableError)
+    assert publications == [
+        ("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),), None)
+    ]
+    assert again[0]["duplicate"]
+    assert repeated == []
+
+
+def test_a_conflict_without_end_is_busy_not_a_fault(app, ada_and_bob, monkeypatch):
+    ada, _, conversation = ada_and_bob
+    dialect = app.extensions["committer_engine"].dialect
+
+    def lose(_connection):
+        raise dialect.loaded_dbapi.OperationalError(1213, "Deadlock found when trying to get lock")
+
+    monkeypatch.setattr(database, "patience_seconds", lambda: 0.2)
+    monkeypatch.setattr(dialect, "do_commit", lose)
+
+    outcomes, _ = group_commit.commit([send_op(ada, conversation, 1)])
+
+    assert isinstance(outcomes[0], BusyError)
+
+
+def test_who_does_not_get_the_turn_to_write_is_told_busy(app, ada_and_bob, monkeypatch):
+    ada, _, conversation = ada_and_bob
+
+    @contextmanager
+    def never():
+        raise BusyError
+        yield
+
+    monkeypatch.setattr(database, "writer_turn", never)
+
+    outcomes, _ = group_commit.commit([send_op(ada, conversation, number) for number in range(2)])
+
+    assert [type(outcome) for outcome in outcomes] == [BusyError, BusyError]
 
 
 def test_many_writers_of_one_conversation_leave_no_hole(app, ada_and_bob):

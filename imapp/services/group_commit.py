@@ -1,0 +1,116 @@
+"""Group commit: many writes in one transaction, run again when the database asks for it.
+
+When the transaction fails for a reason that one of the writes may be, each gets one of its own.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from imapp import database
+from imapp.errors import AppError, UnavailableError
+from imapp.events import SyncRequired
+from imapp.services.batch import Batch, Op, Publication
+
+log = logging.getLogger(__name__)
+
+#: What a submitter is told: the op's result, or the error with which it failed.
+Outcome = dict[str, Any] | AppError
+
+
+class _CommitUnknownError(Exception):
+    """The connection broke during COMMIT: nobody can tell whether the batch is stored."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        #: Those who would have been told.
+        self.rooms = tuple({room for _, _, rooms, _ in batch.publications for room in rooms})
+
+
+def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    """Commit all ops in one transaction; when that fails, each in one of its own, so that a bad one fails alone."""
+    try:
+        return _attempt(ops)
+    except IntegrityError:
+        return _one_by_one(ops)
+    except Exception as exc:  # noqa: BLE001 - every failure is an answer
+        if len(ops) > 1 and not isinstance(exc, _CommitUnknownError) and database.as_app_error(exc) is None:
+            return _one_by_one(ops)
+        return _failed(ops, exc)
+
+
+def _one_by_one(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    outcomes: list[Outcome] = []
+    publications: list[Publication] = []
+    for op in ops:
+        try:
+            # Two attempts: the first may lose the race for a client id to another node, the second finds its row.
+            told, published = _first_success([op], attempts=2)
+        except Exception as exc:  # noqa: BLE001 - every failure is an answer
+            told, published = _failed([op], exc)
+        outcomes += told
+        publications += published
+    return outcomes, publications
+
+
+def _failed(ops: Sequence[Op], exc: Exception) -> tuple[list[Outcome], list[Publication]]:
+    """What the submitters are told; and when nobody knows whether it is stored, those concerned look for themselves."""
+    if isinstance(exc, _CommitUnknownError):
+        log.warning("commit failed: %s ops, whether they are stored is unknown", len(ops))
+        event = SyncRequired(reason="commit_unknown")
+        return [UnavailableError(retry_after=1)] * len(ops), [(event.name, event.wire(), exc.rooms, None)]
+    known = database.as_app_error(exc)
+    if known is None:
+        log.error("op failed: %s", type(ops[0]).__name__, exc_info=exc)
+        return [AppError()] * len(ops), []
+    log.warning("commit failed: %s ops, %s %s", len(ops), type(exc).__name__, database.code_of(exc) or "")
+    return [known] * len(ops), []
+
+
+def _first_success(ops: Sequence[Op], attempts: int) -> tuple[list[Outcome], list[Publication]]:
+    for _ in range(attempts - 1):
+        try:
+            return _attempt(ops)
+        except IntegrityError:
+            continue
+    return _attempt(ops)
+
+
+def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    """Run one transaction, again when it lost a deadlock or its connection was dead before the commit."""
+    deadline = time.monotonic() + database.patience_seconds()
+    for attempt in count():
+        try:
+            return _transact(Batch(ops), ops)
+        except DBAPIError as exc:
+            is_stale = exc.connection_invalidated and attempt == 0
+            if time.monotonic() > deadline or not (is_stale or database.is_retryable(exc)):
+                raise
+            if not is_stale:
+                database.back_off(attempt)
+    raise AssertionError("unreachable")
+
+
+def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+    with database.writer_turn(), database.committer_engine().connect() as connection:
+        batch.load(connection)
+        outcomes = [_apply(op, batch) for op in ops]
+        batch.write(connection)
+        try:
+            connection.commit()
+        except DBAPIError as exc:
+            if exc.connection_invalidated:
+                raise _CommitUnknownError(batch) from exc
+            raise
+    return outcomes, batch.publications
+
+
+def _apply(op: Op, batch: Batch) -> Outcome:
+    try:
+        return op.apply(batch)
+    except AppError as error:
+        return error
