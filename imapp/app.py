@@ -15,7 +15,7 @@ from imapp.cluster import presence, redis
 from imapp.cluster.address import parse
 from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.database import engine_options, init_database
-from imapp.extensions import db, migrate, socketio
+from imapp.extensions import db, migrate
 from imapp.proxies import TrustedProxies
 from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
@@ -58,12 +58,12 @@ def create_app(settings: Settings) -> Flask:
 
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
-    socketio.server.start()
+    app.extensions["imapp.server"].start()
     settings = app.config["IMAPP"]
     register = presence.register_of(app)
     if register is None:
         return
-    _check_redis(settings)
+    _check_redis(app)
     heart = app.extensions["imapp.heart"] = Heart(app, register, on_taken=app.extensions["imapp.stop"])
     try:
         heart.start()
@@ -72,9 +72,9 @@ def start(app: Flask) -> None:
         sys.exit(REFUSED)
 
 
-def _check_redis(settings: Settings) -> None:
+def _check_redis(app: Flask) -> None:
     """Wait for Redis a moment; refuse to start, or say that it is waited for."""
-    broker = socketio.server.manager.broker
+    settings, broker = app.config["IMAPP"], app.extensions["imapp.server"].manager.broker
     deadline = time.monotonic() + REDIS_SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -89,12 +89,12 @@ def _check_redis(settings: Settings) -> None:
 
 def shutdown(app: Flask) -> None:
     """Let the clients go, finish what was accepted, leave the cluster."""
-    settings = app.config["IMAPP"]
+    settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
     app.extensions["imapp.draining"] = True
     with app.app_context():
         others = sum(report["id"] != settings.node_id for report in presence.reports() or [])
     drain(
-        socketio.server,
+        server,
         other_nodes=others,
         seconds=settings.shutdown_timeout_seconds,
         per_second=settings.reconnects_per_second,
@@ -102,5 +102,5 @@ def shutdown(app: Flask) -> None:
     app.extensions["committer"].close()
     if "imapp.heart" in app.extensions:
         app.extensions["imapp.heart"].stop()
-    socketio.server.manager.broker.close()
+    server.manager.broker.close()
     redis.close(app)

@@ -72,6 +72,7 @@ class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no ty
     def start(self) -> None:
         """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
         self.manager.start()
+        log.info("socketio_server_started node=%s SocketIO服务器启动成功", self.app.config["IMAPP"].node_id)
 
     def catch_up(self, sids: list[str], reason: str) -> None:
         """These connections may have missed something: look after them, in the background."""
@@ -159,8 +160,7 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
         **server.eio._async,
         "websocket": guarded(server.eio._async["websocket"], settings.max_payload_bytes),
     }
-    socketio.server = server
+    socketio.server = app.extensions["imapp.server"] = server
     app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
     presence.local_of(app).on_change = PresenceChanges(server).note
-    log.info("socketio_server_started node=%s SocketIO服务器启动成功", settings.node_id)
     return server
