@@ -12,10 +12,11 @@ PATH="$PWD/.venv/bin:$PATH"
 command -v uv >/dev/null || { echo "lock.sh: uv is missing: install it first" >&2; exit 1; }
 
 compile() {
+    # Extras stay: with hashes, pip refuses `coverage` as a pin of `coverage[toml]` once a newer release is out.
     # Only the ordinary index counts: neither this machine's extra indexes nor its local wheels may leak in.
     env -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
         uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
-        --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "scripts/lock.sh" "$@"
+        --no-emit-index-url --no-emit-find-links --no-annotate --no-strip-extras --custom-compile-command "scripts/lock.sh" "$@"
 }
 
 echo "Pinning the runtime ..."

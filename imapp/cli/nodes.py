@@ -1,14 +1,21 @@
-"""The nodes of the cluster."""
+"""The nodes of the cluster: who is there, and the order to go."""
 
 import sys
+import time
 
 import click
 import orjson
 from flask.cli import with_appcontext
 
+from imapp.errors import NotFoundError, UnavailableError
 from imapp.schemas.base import now
 from imapp.schemas.stats import NodeReport
-from imapp.services import stats
+from imapp.services import nodes as service
+
+_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
+
+#: Seconds between two looks at a node that drains; its own report is renewed every two.
+_LOOK_SECONDS = 1.0
 
 
 @click.command()
@@ -16,13 +23,48 @@ from imapp.services import stats
 @with_appcontext
 def nodes(as_json: bool) -> None:
     """Show the living nodes of the cluster."""
-    found = stats.node_reports()
+    found = service.reports()
     if found is None:
-        raise click.ClickException("No cluster: REDIS_URL is unset, or Redis does not answer.")
+        raise click.ClickException(_NO_CLUSTER)
     if as_json:
         click.echo(orjson.dumps([node.model_dump(mode="json") for node in found], option=orjson.OPT_INDENT_2))
     else:
         _print(found)
+
+
+@click.command()
+@click.argument("node_id", metavar="NODE")
+@click.option("--wait", default=60, show_default=True, help="Seconds to wait until it has gone; 0: only tell it.")
+@with_appcontext
+def drain(node_id: str, wait: int) -> None:
+    """Tell NODE to take nothing new, send its clients to the others at a pace, and end."""
+    try:
+        told = service.drain(node_id)
+    except NotFoundError:
+        raise click.ClickException(f"No living node is called {node_id}: see flask im nodes.") from None
+    except UnavailableError:
+        raise click.ClickException(_NO_CLUSTER) from None
+    click.echo(f"{node_id} was told to drain: {told.connections} connections.")
+    if wait:
+        _wait_gone(told, time.monotonic() + wait)
+
+
+def _wait_gone(told: NodeReport, deadline: float) -> None:
+    """Until it has left, or another process is this node; raises ClickException at the end of the wait."""
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        try:
+            latest = service.report(told.id)
+        except NotFoundError:
+            click.echo(f"{told.id} has gone.")
+            return
+        except UnavailableError:
+            continue
+        if latest.started_at != told.started_at:
+            click.echo(f"{told.id} has gone and was started again.")
+            return
+        click.echo(f"{told.id}: {latest.state}, {latest.connections} connections")
+    raise click.ClickException(f"{told.id} is still there.")
 
 
 def _print(found: list[NodeReport]) -> None:

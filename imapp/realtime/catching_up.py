@@ -12,7 +12,7 @@ from imapp import database
 from imapp.cluster import bus
 from imapp.events import SessionEnded, SyncRequired
 from imapp.realtime.connections import Connection
-from imapp.realtime.handshake import correct_rooms
+from imapp.realtime.handshake import LOOKS, correct_rooms
 from imapp.services import access, membership
 
 log = logging.getLogger(__name__)
@@ -58,11 +58,12 @@ def _close_ended(server: Any, connections: list[Connection]) -> list[Connection]
 
 def _correct(server: Any, connections: list[Connection]) -> None:
     """As in the handshake: again when anybody moved meanwhile, since what was read may be out of date."""
-    move = None
-    while move != bus.last_move():
+    for _ in range(LOOKS):
         move = bus.last_move()
         memberships = membership.conversation_ids_of({connection.user_id for connection in connections})
         for connection in connections:
             if server.connections.get(connection.sid) is connection:
                 correct_rooms(server, connection, memberships[connection.user_id])
         bus.settle()
+        if bus.last_move() == move:
+            return

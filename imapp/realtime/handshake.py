@@ -16,7 +16,7 @@ from imapp.services import access, membership
 log = logging.getLogger(__name__)
 
 #: How often a new connection looks for its rooms at most, when memberships, anybody's, keep changing meanwhile.
-_LOOKS = 5
+LOOKS = 5
 
 
 def on_connect(server: Any, sid: str, auth: Any) -> None:
@@ -80,7 +80,7 @@ def _enter_rooms(server: Any, connection: Connection) -> None:
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
     bus.settle()
-    for _ in range(_LOOKS):
+    for _ in range(LOOKS):
         move = bus.last_move()
         correct_rooms(server, connection, set(membership.conversation_ids(connection.user_id)))
         bus.settle()

@@ -82,6 +82,7 @@ class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no ty
     def take_order(self, action: str) -> None:
         """Do what another node or the operator says to this node."""
         if action == "drain":
+            log.info("drain_ordered node=%s", self.app.config["IMAPP"].node_id)
             self.app.extensions["imapp.stop"]()
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:

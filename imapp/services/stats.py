@@ -5,7 +5,7 @@ from collections import Counter
 from imapp.cluster import presence
 from imapp.errors import ForbiddenError, InvalidInputError
 from imapp.extensions import settings
-from imapp.schemas.stats import NodeOut, NodeReport, OnlineOut, OnlineQuery
+from imapp.schemas.stats import NodeOut, OnlineOut, OnlineQuery
 from imapp.services.access import Actor
 
 
@@ -35,15 +35,6 @@ def nodes() -> list[NodeOut]:
     others = [report for report in presence.reports() or [] if report["id"] != settings.node_id]
     shares = [own, *(NodeOut(**{name: report[name] for name in NodeOut.model_fields}) for report in others)]
     return sorted(shares, key=lambda node: node.id)
-
-
-def node_reports() -> list[NodeReport] | None:
-    """Every living node's own report; None when there is no Redis to tell."""
-    found = presence.reports()
-    if found is None:
-        return None
-    # Nodes of another version may tell more.
-    return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
 
 
 def _after(cursor: str | None) -> int:

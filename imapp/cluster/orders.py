@@ -1,0 +1,44 @@
+"""An order to a node from outside of the cluster: the operator's command line."""
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+from imapp.cluster.brokers import make_broker
+from imapp.cluster.wire import Channels, Order, encode
+
+if TYPE_CHECKING:
+    from config import Settings
+
+#: Seconds that connecting, and then sending, may take.
+_SECONDS = 5.0
+
+
+class _Deaf:
+    """Sends only."""
+
+    def heard(self, channel: str, body: bytes) -> None:
+        """Hear nothing."""
+
+    def ready(self) -> None:
+        """Hear nothing."""
+
+    def gap(self, reason: str) -> None:
+        """Miss nothing."""
+
+    def missed(self, channels: set[str] | None) -> None:
+        """Miss nothing."""
+
+
+def give(settings: "Settings", node_id: str, action: str) -> bool:
+    """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
+    outsider = settings.model_copy(update={"node_id": f"operator-{secrets.token_hex(4)}"})
+    broker = make_broker(outsider)
+    broker.start(_Deaf())
+    deadline = time.monotonic() + _SECONDS
+    while not broker.is_up and time.monotonic() < deadline:
+        time.sleep(0.02)
+    broker.publish(Channels(settings.cluster_name).node(node_id), encode(Order(action, None)))
+    is_sent = broker.settle(_SECONDS)
+    broker.close()
+    return is_sent

@@ -1,0 +1,87 @@
+"""A node goes away on an order: nothing new comes in, what is under way is finished, clients leave at a pace."""
+
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+import requests
+
+from tests.support.ports import wait_for
+from tests.support.server import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
+
+
+def order(server, *arguments):
+    """`flask im drain` where another node runs, as its operator would."""
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "drain", *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env=server.environ, capture_output=True, text=True, timeout=90, check=False
+    )
+
+
+def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on_one_by_one(start_nodes, device):
+    one, two = start_nodes(2, IM_RECONNECTS_PER_SECOND="4", IM_SHUTDOWN_TIMEOUT_SECONDS="20")
+    alice = device(one, "alice").connect()
+    leaving = [device(two, f"bob{number}").connect() for number in range(16)]
+    sent = {}
+    is_over = threading.Event()
+
+    def send_until_closed(bob):
+        while bob.sio.connected and not is_over.is_set():
+            client_id = uuid4().hex
+            body = {"client_id": client_id, "type": "text", "content": {"text": "hi"}, "to_user_id": alice.id}
+            began = time.monotonic()
+            try:
+                ack = bob.call("send_message", body, timeout=5)
+            except Exception:  # noqa: BLE001 - the socket was closed before it was sent
+                assert not bob.sio.connected or time.monotonic() - began < 5
+                return
+            assert ack["ok"], ack
+            sent[client_id] = ack["message"]["conversation_id"]
+            time.sleep(0.05)
+
+    with ThreadPoolExecutor(18) as pool:
+        pool.submit(is_over.wait, 60).add_done_callback(lambda _: is_over.set())  # no failure leaves them sending
+        busy = [pool.submit(send_until_closed, bob) for bob in leaving]
+        ordered = pool.submit(order, one, "node-2", "--wait", "40")
+        delays = sorted(bob.wait_for("server_draining")["reconnect_after_ms"] for bob in leaving)
+        shown = requests.get(two.url + "/actuator/health/readiness", timeout=5).json()
+        refused = requests.get(two.url + HANDSHAKE, timeout=5)
+        for one_busy in busy:
+            one_busy.result()
+        ran = ordered.result()
+        is_over.set()
+
+    assert shown["components"]["drain"]["status"] == "DOWN"
+    assert refused.status_code == 503
+    assert delays == [250 * number for number in range(16)]
+    assert ran.returncode == 0, ran.stderr
+    assert "node-2 was told to drain: 16 connections." in ran.stdout
+    assert ran.stdout.endswith("node-2 has gone.\n")
+    wait_for(lambda: two.process.poll() is not None, 5, "the exit")
+    assert two.process.returncode == 0
+    stored = {m["client_id"] for conversation in set(sent.values()) for m in alice.history(conversation)}
+    assert set(sent) <= stored
+    bob = leaving[0].at(one).connect()
+    assert bob.send("here again", to_user_id=alice.id)["ok"]
+
+
+def test_who_is_not_there_cannot_be_drained(nodes):
+    ran = order(nodes[0], "node-9")
+
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert ran.stderr == "Error: No living node is called node-9: see flask im nodes.\n"
+
+
+def test_a_node_alone_is_told_that_there_is_no_cluster(server):
+    ran = order(server, "node-1")
+
+    assert ran.returncode == 1
+    assert "REDIS_URL is unset" in ran.stderr
