@@ -21,6 +21,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if not {"server", "start_server", "nodes", "start_nodes"}.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
