@@ -14,7 +14,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from flask import Flask
 
@@ -222,12 +221,6 @@ class Heart:
             "connections": len(self._presence.open),
             "users": len(self._presence.users()),
             "platforms": self._presence.platforms(),
-            "rss_bytes": _rss_bytes(),
+            "rss_bytes": metrics.memory_bytes(),
             "version": imapp.__version__,
         }
-
-
-def _rss_bytes() -> int:
-    """Memory of this process, as Linux tells."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from flask import Flask, current_app
 
-from imapp import database
+from imapp import database, metrics
 from imapp.cluster import bus
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
@@ -30,6 +30,10 @@ class Done(Protocol):
         """Take the outcome; must not block."""
 
 
+#: A write, whom to tell, and the time.monotonic() after which it is no longer tried.
+_Waiting = tuple[Op, Done, float]
+
+
 class Committer:
     """A queue of ops and the one thread (greenlet under gunicorn) that commits them in batches."""
 
@@ -38,8 +42,7 @@ class Committer:
         self._batch_max = batch_max
         self._queue_max = queue_max
         self._patience = database.patience(app.config["IMAPP"])
-        #: With the time.monotonic() after which a write is no longer tried.
-        self._queue: deque[tuple[Op, Done, float]] = deque()
+        self._queue: deque[_Waiting] = deque()
         self._wake = threading.Event()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -100,21 +103,24 @@ class Committer:
         taken = self._take()
         if not taken:
             return
-        outcomes, publications = commit([op for op, _ in taken])
-        for (_, done), outcome in zip(taken, outcomes, strict=True):
+        outcomes, publications = commit([op for op, _, _ in taken])
+        answered_at = time.monotonic()
+        for (_, done, deadline), outcome in zip(taken, outcomes, strict=True):
+            metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
             _tell(done, outcome)
         for publication in publications:
             _publish(publication)
 
-    def _take(self) -> list[tuple[Op, Done]]:
+    def _take(self) -> list[_Waiting]:
         """The next batch. Who waited too long is told at once: with a database that hangs, each batch takes long."""
-        taken: list[tuple[Op, Done]] = []
+        taken: list[_Waiting] = []
         while self._queue and len(taken) < self._batch_max:
             op, done, deadline = self._queue.popleft()
             if time.monotonic() > deadline:
+                metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
                 _tell(done, UnavailableError(retry_after=1))
             else:
-                taken.append((op, done))
+                taken.append((op, done, deadline))
         return taken
 
 

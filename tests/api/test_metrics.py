@@ -1,0 +1,51 @@
+"""What Prometheus reads."""
+
+import os
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from imapp.schemas.messages import MessageDraft
+from imapp.services import messages
+from imapp.services.private_conversations import open_private
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def scrape(client):
+    """`scrape()`: the values now, by name, of metrics without labels."""
+
+    def read() -> dict[str, float]:
+        answer = client.get("/actuator/prometheus")
+        assert answer.status_code == 200
+        families = text_string_to_metric_families(answer.text)
+        return {one.name: one.value for family in families for one in family.samples if not one.labels}
+
+    return read
+
+
+def test_what_the_process_takes_is_told(scrape):
+    before = scrape()
+    held = [os.dup(0) for _ in range(20)]
+
+    after = scrape()
+
+    for descriptor in held:
+        os.close(descriptor)
+    assert after["imapp_open_files"] >= before["imapp_open_files"] + 15
+    assert after["imapp_open_files_limit"] > after["imapp_open_files"]
+    assert 10 * 2**20 < after["imapp_memory_bytes"] < 10 * 2**30
+    assert after["imapp_cpu_seconds_total"] >= before["imapp_cpu_seconds_total"] > 0
+
+
+def test_how_long_writes_wait_is_told(app, scrape):
+    ada, bob = create_users("ada", "bob")
+    conversation, _ = open_private(ada, bob)
+    before = scrape()
+
+    for number in range(3):
+        messages.send(ada, conversation, MessageDraft(client_id=f"c{number}", type="text", content={"text": "hello"}))
+
+    after = scrape()
+    assert after["imapp_write_seconds_count"] == before["imapp_write_seconds_count"] + 3
+    assert 0 < after["imapp_write_seconds_sum"] - before["imapp_write_seconds_sum"] < 60
