@@ -211,6 +211,21 @@ class Settings(BaseModel):
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
     ping_timeout_seconds: int = Field(20, ge=1, le=300, description="How long the answer to a probe may take.")
     connect_timeout_seconds: int = Field(5, ge=1, le=60, description="How long a fresh socket may take to log in.")
+    connects_per_second: int = Field(
+        2000, ge=1, le=100_000, description="New sockets that are let in within a second; the others come again."
+    )
+    slow_client_max_bytes: int = Field(
+        8_388_608,
+        ge=65_536,
+        le=1_073_741_824,
+        description="What may wait for a client that does not take it; past it: disconnected, to sync when it is back.",
+    )
+    slow_client_seconds: int = Field(
+        20, ge=1, le=300, description="A client that takes nothing of what waits for it for so long is disconnected."
+    )
+    transport: Literal["engine", "stock"] = Field(
+        "engine", description="What carries Socket.IO: the product's own engine, or python-engineio with gevent."
+    )
     max_payload_bytes: int = Field(
         65_536, ge=1024, le=10_000_000, description="The largest packet that a socket may send."
     )

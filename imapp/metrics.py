@@ -43,6 +43,15 @@ PRESENCE_DRIFT = Gauge(
 )
 NODES_REAPED = Counter("imapp_nodes_reaped", "Dead nodes whose users this node declared offline.", registry=registry)
 
+# -- the engine ----------------------------------------------------------------------------------------------------
+
+SLOW_CLIENTS = Counter(
+    "imapp_slow_clients",
+    "Clients sent away because they did not take what was sent to them, by the bound that they exceeded.",
+    ["bound"],
+    registry=registry,
+)
+
 # -- the database --------------------------------------------------------------------------------------------------
 
 DATABASE_RETRIES = Counter(

@@ -15,13 +15,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from engineio.packet import MESSAGE
-from engineio.packet import Packet as EioPacket
-from socketio.packet import EVENT
-
 from imapp.cluster import bus, wire
 from imapp.cluster.broker import Broker
 from imapp.cluster.wire import Emit, Order
+from imapp.engine.grammar import EVENT
+from imapp.engine.packets import MESSAGE, Out
 from imapp.realtime.answers import Awaited, with_ack_id
 from imapp.realtime.rooms import RoomManager
 
@@ -92,10 +90,7 @@ class ClusterManager(RoomManager):
     def _encode(self, event: str, data: Any, namespace: str) -> list[str | bytes]:
         """Encode once for all receivers; a payload with bytes in it becomes a binary event."""
         arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
-        try:
-            packet = self.server.packet_class(EVENT, [event, *arguments], namespace).encode()
-        except TypeError:
-            packet = self.server.packet_class(EVENT, [event, *arguments], namespace, binary=True).encode()
+        packet = self.server.packet_class(EVENT, [event, *arguments], namespace).encode()
         return packet if isinstance(packet, list) else [packet]
 
     def _relay(self, message: Emit) -> None:
@@ -120,15 +115,17 @@ class ClusterManager(RoomManager):
 
     def _deliver(self, message: Emit, rooms: list[str] | None) -> None:
         """Give the packet to this node's members of the rooms."""
-        packets = [EioPacket(MESSAGE, part) for part in message.packet]
-        for sid, eio_sid in self.get_participants(message.namespace, rooms):
-            if sid in message.skip:
-                continue
-            if message.ack is not None:
-                ack_id = self._generate_ack_id(sid, partial(self._answered, *message.ack))
-                packets[0] = EioPacket(MESSAGE, with_ack_id(str(message.packet[0]), message.namespace, ack_id))
-            for packet in packets:
-                self.server._send_eio_packet(eio_sid, packet)
+        members = self.get_participants(message.namespace, rooms)
+        if message.skip:
+            members = [(sid, eio_sid) for sid, eio_sid in members if sid not in message.skip]
+        packets = [Out(MESSAGE, part) for part in message.packet]
+        if message.ack is None:
+            self.server.send_to_many([eio_sid for _sid, eio_sid in members], packets)
+            return
+        for sid, eio_sid in members:
+            ack_id = self._generate_ack_id(sid, partial(self._answered, *message.ack))
+            first = Out(MESSAGE, with_ack_id(str(message.packet[0]), message.namespace, ack_id))
+            self.server.send_to_many([eio_sid], [first, *packets[1:]])
 
     def _answered(self, node: str, number: int, *arguments: Any) -> None:
         """A client of this node has answered: tell the node that asked."""

@@ -1,8 +1,8 @@
 """python-socketio's server with this product's dispatch, and the Flask app in front of it.
 
-Differences to the stock server: commands go to dispatch.py without a Flask request and without a greenlet each
-(so they stay in order), acks may come later (after a commit), a packet that breaks the protocol closes the
-connection with one line in the log, and a socket that never says CONNECT is closed.
+Differences to the stock server, besides those of `imapp.engine.socketio`: commands go to dispatch.py without a Flask
+request and without a greenlet each (so they stay in order), acks may come later (after a commit), binary events are
+refused, and a socket that never says CONNECT is closed.
 """
 
 import logging
@@ -10,54 +10,32 @@ import time
 from typing import Any
 
 import socketio as sio
-from engineio.payload import Payload
 from flask import Flask
-from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, EVENT, Packet
 
 from imapp.cluster import presence
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
 from imapp.cluster.wire import SID_MARK
+from imapp.engine.grammar import ACK, BINARY_ACK, BINARY_EVENT, EnginePacket
+from imapp.engine.socketio import StrictServer
 from imapp.errors import BinaryNotAllowedError
 from imapp.extensions import socketio
-from imapp.realtime import catching_up, handshake, housekeeping, json
+from imapp.realtime import catching_up, handshake, housekeeping, transports
 from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import dispatch, failure
 from imapp.realtime.presence_changes import PresenceChanges
-from imapp.realtime.websocket import guarded
 
 log = logging.getLogger(__name__)
 
-#: Packets that one polling request may carry; python-engineio drops all of a longer one and answers 200.
-Payload.max_decode_packets = 1000
 
-#: Binary attachments that are taken in, to be refused with an error; more close the connection.
-_MAX_ATTACHMENTS = 8
+class ProductPacket(EnginePacket):
+    """Attachments are taken in, to be refused with an error; more than a few close the connection."""
 
-
-class StrictPacket(Packet):  # type: ignore[misc]  # the library has no types
-    """A Socket.IO packet that refuses on decoding what the stock one lets pass; raises ValueError."""
-
-    def decode(self, encoded_packet: str) -> int:
-        """Decode; gives the number of binary attachments to come."""
-        attachments: int = super().decode(encoded_packet)
-        if attachments > _MAX_ATTACHMENTS:
-            raise ValueError("too many attachments")
-        if self.packet_type in {EVENT, BINARY_EVENT} and not self._is_event():
-            raise ValueError("an event is a list that starts with its name")
-        return attachments
-
-    @classmethod
-    def data_is_binary(cls, data: Any) -> bool:
-        """Nothing that this server sends is binary: don't look for it in every packet."""
-        return False
-
-    def _is_event(self) -> bool:
-        return isinstance(self.data, list) and bool(self.data) and isinstance(self.data[0], str)
+    attachments_max = 8
 
 
-class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no types
+class RealtimeServer(StrictServer):
     """See the module."""
 
     def __init__(self, app: Flask, **options: Any) -> None:
@@ -107,23 +85,11 @@ class RealtimeServer(sio.Server):  # type: ignore[misc]  # the library has no ty
         self.connections.waiting.pop(eio_sid, None)
         super()._handle_connect(eio_sid, namespace, data)
 
-    def _handle_eio_message(self, eio_sid: str, data: Any) -> None:
-        try:
-            if isinstance(data, bytes):
-                self._handle_attachment(eio_sid, data)
-            else:
-                super()._handle_eio_message(eio_sid, data)
-        except (ValueError, TypeError, LookupError) as exc:
-            log.info("malformed packet, connection closed: %s", type(exc).__name__)
-            self.eio.disconnect(eio_sid)
-
-    def _handle_attachment(self, eio_sid: str, data: bytes) -> None:
-        """Swallow the attachments of a binary event, then refuse it; raises LookupError when none is under way."""
-        packet = self._binary_packet[eio_sid]
-        if packet.add_attachment(data):
-            del self._binary_packet[eio_sid]
-            if packet.packet_type != BINARY_ACK:
-                self._reply(eio_sid, packet.namespace, packet.id, failure(BinaryNotAllowedError()))
+    def _hand_over(self, eio_sid: str, packet: Any) -> None:
+        if packet.packet_type == BINARY_EVENT:
+            self._reply(eio_sid, packet.namespace, packet.id, failure(BinaryNotAllowedError()))
+        elif packet.packet_type != BINARY_ACK:
+            super()._hand_over(eio_sid, packet)
 
     def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002 - the library's name
         connection = self.connections.get(self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE))
@@ -146,21 +112,18 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
         "async_handlers": False,
         "client_manager": manager,
         "cors_allowed_origins": settings.allowed_origins or None,
-        "json": json,
+        "json": ProductPacket.json,
         "max_http_buffer_size": settings.max_payload_bytes,
         "ping_interval": settings.ping_interval_seconds,
         "ping_timeout": settings.ping_timeout_seconds,
-        "serializer": StrictPacket,
+        "serializer": ProductPacket,
     }
     socketio.init_app(app, **options)
-    server = RealtimeServer(app, **options)
+    server = RealtimeServer(app, **options, **transports.options(settings, async_mode))
+    transports.prepare(server, settings)
     stock_id = server.eio.generate_id
     # A proxy reads from a session's id to which node it belongs, and so do the nodes.
     server.eio.generate_id = lambda: f"{settings.node_id}{SID_MARK}{stock_id()}"
-    server.eio._async = {
-        **server.eio._async,
-        "websocket": guarded(server.eio._async["websocket"], settings.max_payload_bytes),
-    }
     socketio.server = app.extensions["imapp.server"] = server
     app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
     presence.local_of(app).on_change = PresenceChanges(server).note

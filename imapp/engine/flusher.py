@@ -1,0 +1,55 @@
+"""What is to be sent leaves at the end of the turn, so that packets for one connection leave together.
+
+Connections to which one packet was sent go before those of a room: an emit to 10,000 members is sent in slices, and
+between them sockets are read, acks and heartbeats sent.
+"""
+
+import time
+from collections import deque
+from typing import Any, Protocol
+
+#: Seconds that sending to rooms may take until the event loop gets its turn.
+_SLICE_SECONDS = 0.004
+
+#: Connections between two looks at the clock.
+_LOOK = 16
+
+
+class Flushed(Protocol):
+    """Who has something to send."""
+
+    def flush(self) -> None:
+        """Send it; must not block."""
+
+
+class Flusher:
+    """See the module."""
+
+    def __init__(self, loop: Any) -> None:
+        self._loop = loop
+        self._single: deque[Flushed] = deque()
+        self._rooms: deque[Flushed] = deque()
+        self._is_armed = False
+        self._timer: Any = None
+
+    def add(self, connection: Flushed, *, is_room: bool) -> None:
+        """Flush this connection soon."""
+        (self._rooms if is_room else self._single).append(connection)
+        if not self._is_armed:
+            self._is_armed = True
+            self._loop.run_callback(self._run)
+
+    def _run(self) -> None:
+        self._is_armed = False
+        single, rooms = self._single, self._rooms
+        while single:
+            single.popleft().flush()
+        end = time.monotonic() + _SLICE_SECONDS
+        while rooms and time.monotonic() < end:
+            for _ in range(min(_LOOK, len(rooms))):
+                rooms.popleft().flush()
+        if rooms and not self._is_armed:
+            # A timer, not a callback: sockets are read before it fires.
+            self._is_armed = True
+            self._timer = self._loop.timer(0)
+            self._timer.start(self._run)

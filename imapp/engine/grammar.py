@@ -1,0 +1,102 @@
+"""Socket.IO packets (Socket.IO protocol 5, "Packet encoding"): strict about what clients send.
+
+<type>[<number of attachments>-][<namespace>,][<ack id>][JSON]
+"""
+
+import re
+from typing import Any
+
+from socketio.packet import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
+
+from imapp.engine import json
+from imapp.engine.packets import MESSAGE, Out
+
+__all__ = ["ACK", "BINARY_ACK", "BINARY_EVENT", "CONNECT", "CONNECT_ERROR", "DISCONNECT", "EVENT", "EnginePacket"]
+
+_HEAD = re.compile(r"([0-6])(?:(?<=[56])(\d{1,9})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
+
+#: Event names that mean something else to clients or to python-socketio.
+_RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
+
+#: The most levels of an event with attachments: they are put in their places by recursion.
+_DEPTH_MAX = 200
+
+
+class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
+    """python-socketio's packet with these rules; decoding raises ValueError. JSON is orjson's.
+
+    Whether something is binary is not looked for: orjson refuses bytes, and only then they are taken out.
+    """
+
+    json = json
+    attachments_max = 10
+
+    def decode(self, encoded_packet: str) -> int:
+        """Read a client's packet; gives how many attachments follow it."""
+        head = _HEAD.match(encoded_packet)
+        if head is None:
+            raise ValueError("no packet")
+        kind, attachments, namespace, packet_id = head.groups()
+        self.packet_type = int(kind)
+        self.namespace = namespace.rstrip(",").partition("?")[0] if namespace else None
+        self.id = int(packet_id) if packet_id else None
+        self.data = json.loads(encoded_packet[head.end() :]) if head.end() < len(encoded_packet) else None
+        self._check(attachments)
+        return int(attachments or 0)
+
+    def _check(self, attachments: str | None) -> None:
+        kind, data = self.packet_type, self.data
+        if kind in {EVENT, BINARY_EVENT}:
+            is_right = isinstance(data, list) and data and isinstance(data[0], str) and data[0] not in _RESERVED
+        elif kind in {ACK, BINARY_ACK}:
+            is_right = isinstance(data, list) and self.id is not None
+        elif kind == CONNECT:
+            is_right = (data is None or isinstance(data, dict)) and self.id is None
+        else:
+            is_right = kind == DISCONNECT and data is None and self.id is None
+        if not is_right or (kind in {BINARY_EVENT, BINARY_ACK}) != (attachments is not None):
+            raise ValueError("payload does not fit the type")
+        if attachments is not None and not 0 < int(attachments) <= self.attachments_max:
+            raise ValueError("number of attachments")
+
+    def encode(self) -> str | list[str | bytes]:
+        """As text, or as text and its attachments."""
+        try:
+            text: str = super().encode()
+        except TypeError:
+            if self.packet_type not in {EVENT, ACK}:
+                raise
+            self.packet_type += BINARY_EVENT - EVENT
+            parts: list[str | bytes] = super().encode()
+            return [parts[0], *(bytes(part) for part in parts[1:] if not isinstance(part, str))]
+        return text
+
+    @classmethod
+    def data_is_binary(cls, data: Any) -> bool:
+        """See the class."""
+        return False
+
+    @classmethod
+    def reconstruct_binary(cls, data: Any, attachments: list[bytes]) -> Any:
+        """Put the attachments in their places; raises ValueError for a place that is none."""
+        return _put_back(data, attachments, _DEPTH_MAX)
+
+
+def _put_back(data: Any, attachments: list[bytes], depth: int) -> Any:
+    if not depth:
+        raise ValueError("nested too deeply")
+    if isinstance(data, list):
+        return [_put_back(item, attachments, depth - 1) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if data.get("_placeholder") is True:
+        number = data.get("num")
+        if type(number) is not int or not 0 <= number < len(attachments):
+            raise ValueError("placeholder without attachment")
+        return attachments[number]
+    return {key: _put_back(value, attachments, depth - 1) for key, value in data.items()}
+
+
+def parts(encoded: str | list[str | bytes]) -> list[Out]:
+    """An encoded packet as Engine.IO packets."""
+    return [Out(MESSAGE, part) for part in ([encoded] if isinstance(encoded, str) else encoded)]

@@ -1,0 +1,43 @@
+"""The opening handshake of a WebSocket (RFC 6455 section 4.2); no extension is ever accepted."""
+
+import base64
+import binascii
+import hashlib
+from typing import Any
+
+Environ = dict[str, Any]
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_VERSION = "13"
+_KEY_BYTES = 16
+
+
+def is_upgrade(environ: Environ) -> bool:
+    """Whether a request asks to become a WebSocket."""
+    tokens = environ.get("HTTP_CONNECTION", "").lower().split(",")
+    return environ.get("HTTP_UPGRADE", "").lower() == "websocket" and "upgrade" in map(str.strip, tokens)
+
+
+def speaks_our_version(environ: Environ) -> bool:
+    """Whether the client speaks the version of RFC 6455."""
+    return bool(environ.get("HTTP_SEC_WEBSOCKET_VERSION") == _VERSION)
+
+
+def answer(environ: Environ) -> bytes | None:
+    """The response that turns the connection into a WebSocket; None for a request that cannot become one."""
+    key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
+    if environ.get("REQUEST_METHOD") != "GET" or not is_upgrade(environ) or not _is_key(key):
+        return None
+    accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    return (
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+        + accept
+        + b"\r\n\r\n"
+    )
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == _KEY_BYTES
+    except (binascii.Error, ValueError):
+        return False

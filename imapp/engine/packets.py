@@ -1,0 +1,100 @@
+"""Engine.IO packets: the first character tells the type (Engine.IO protocol 4, "Packet encoding").
+
+A packet that goes out is encoded and framed once, whoever and how many its receivers are.
+"""
+
+import base64
+import binascii
+from typing import Any
+
+import orjson
+
+from imapp.engine.frames import BINARY, TEXT, frame
+
+OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = range(7)
+
+#: Between the packets of a polling payload.
+SEPARATOR = "\x1e"
+
+
+class PacketError(ValueError):
+    """What a client sent is no packet that a client may send."""
+
+
+class Out:
+    """A packet to clients. Has the interface of python-engineio's Packet, so that its own transports take it, too."""
+
+    __slots__ = ("_frame", "_text", "data", "packet_type")
+
+    def __init__(self, packet_type: int, data: str | bytes = "") -> None:
+        self.packet_type = packet_type
+        self.data = data
+        self._frame: bytes | None = None
+        self._text: str | None = None
+
+    @property
+    def binary(self) -> bool:
+        """Whether it carries bytes."""
+        return isinstance(self.data, bytes)
+
+    @property
+    def frame(self) -> bytes:
+        """As a WebSocket frame."""
+        if self._frame is None:
+            if isinstance(self.data, bytes):
+                self._frame = frame(BINARY, self.data)
+            else:
+                self._frame = frame(TEXT, f"{self.packet_type}{self.data}".encode())
+        return self._frame
+
+    @property
+    def text(self) -> str:
+        """As a part of a polling payload."""
+        if self._text is None:
+            if isinstance(self.data, bytes):
+                self._text = "b" + base64.b64encode(self.data).decode()
+            else:
+                self._text = f"{self.packet_type}{self.data}"
+        return self._text
+
+    def encode(self, b64: bool = False) -> str | bytes:
+        """What python-engineio's transports send."""
+        return self.data if isinstance(self.data, bytes) and not b64 else self.text
+
+
+def adopt(packet: Any) -> Out:
+    """One of python-engineio's packets as one of ours, made once however many its receivers are."""
+    out: Out | None = getattr(packet, "out", None)
+    if out is None:
+        encoded = packet.encode()
+        out = packet.out = Out(packet.packet_type, encoded if isinstance(encoded, bytes) else encoded[1:])
+    return out
+
+
+def opening(sid: str, upgrades: list[str], *, interval: float, timeout: float, payload: int) -> Out:
+    """The first packet of a session; times in seconds, announced in milliseconds."""
+    about = {
+        "sid": sid,
+        "upgrades": upgrades,
+        "pingTimeout": round(timeout * 1000),
+        "pingInterval": round(interval * 1000),
+        "maxPayload": payload,
+    }
+    return Out(OPEN, orjson.dumps(about).decode())
+
+
+def payload(packets: list[Any]) -> bytes:
+    """The body of a polling response."""
+    return SEPARATOR.join([str(packet.encode(b64=True)) for packet in packets]).encode()
+
+
+def decode_payload(body: bytes) -> list[str | bytes]:
+    """The packets of a polling request as they would come over a WebSocket; raises PacketError."""
+    try:
+        return [_part(text) for text in body.decode().split(SEPARATOR)]
+    except (UnicodeDecodeError, binascii.Error) as exc:
+        raise PacketError("no payload") from exc
+
+
+def _part(text: str) -> str | bytes:
+    return base64.b64decode(text[1:], validate=True) if text[:1] == "b" else text

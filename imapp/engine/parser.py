@@ -1,0 +1,165 @@
+"""WebSocket frames as a client sends them (RFC 6455 section 5), cut into messages.
+
+Bytes come in whatever pieces the network makes. What is too large is refused when its header is seen, so nothing of
+it is kept. Payloads are unmasked with one operation on big integers, which Python does at the speed of memory.
+"""
+
+from typing import NamedTuple
+
+from imapp.engine.frames import (
+    BAD_DATA,
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    CONTROL_MAX,
+    NORMAL,
+    PING,
+    POLICY,
+    PONG,
+    PROTOCOL_ERROR,
+    TEXT,
+    TOO_BIG,
+)
+
+#: Frames that one message may be cut into: beyond, a client keeps the server busy with empty ones.
+_FRAGMENTS_MAX = 4096
+
+_KEY = 4  # bytes of a mask
+_CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(3000, 5000)})
+
+
+class ProtocolError(Exception):
+    """The client broke RFC 6455; the connection is closed with `code`."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Control(NamedTuple):
+    """A ping, a pong, or a close (whose `code` is what the answer to it says)."""
+
+    opcode: int
+    payload: bytes
+    code: int = NORMAL
+
+
+#: What comes out: text, bytes, or something about the connection.
+Message = str | bytes | Control
+
+
+class Parser:
+    """One connection's incoming bytes."""
+
+    __slots__ = ("_fragments", "_limit", "_need", "_opcode", "_parts", "_rest")
+
+    def __init__(self, limit: int) -> None:
+        #: Bytes of the largest message.
+        self._limit = limit
+        #: The beginning of a frame that has not come as a whole, and how many bytes it takes to go on.
+        self._rest: bytearray | None = None
+        self._need = 0
+        #: The message that is being put together from fragments.
+        self._parts: bytearray | None = None
+        self._opcode = 0
+        self._fragments = 0
+
+    def feed(self, data: bytes, out: list[Message]) -> None:
+        """Append the messages that are complete now; raises ProtocolError after those before the violation."""
+        source: bytes | bytearray = data
+        if self._rest is not None:
+            self._rest += data
+            if len(self._rest) < self._need:
+                return
+            source, self._rest = self._rest, None
+        start, end = 0, len(source)
+        while start < end:
+            body, stop = self._measure(source, start, end)
+            if stop > end:
+                self._rest, self._need = bytearray(source[start:]), stop - start
+                return
+            payload = unmask(bytes(source[body - _KEY : body]), bytes(source[body:stop]))
+            self._take(source[start], payload, out)
+            if source[start] & 0x0F == CLOSE:
+                return  # what follows a close says nothing
+            start = stop
+
+    def _measure(self, data: bytes | bytearray, start: int, end: int) -> tuple[int, int]:
+        """Where the payload of the frame begins and ends; an end beyond `end` says that more bytes must come."""
+        if end - start < 2:
+            return 0, start + 2
+        size = data[start + 1] & 0x7F
+        extra = (0, 2, 8)[max(0, size - 125)]
+        body = start + 2 + extra + _KEY
+        self._check(data[start], data[start + 1], size)
+        if extra:
+            if end < body:
+                return 0, body
+            size = int.from_bytes(data[start + 2 : start + 2 + extra], "big")
+            if size < (126, 1 << 16)[extra == 8] or size >> 63:
+                raise ProtocolError(PROTOCOL_ERROR, "length not in its shortest form")
+        if size + (len(self._parts) if self._parts is not None else 0) > self._limit and not data[start] & 8:
+            raise ProtocolError(TOO_BIG, "message too big")
+        return body, body + size
+
+    def _check(self, head: int, second: int, size: int) -> None:
+        """What the first two bytes of a frame may be, here and now."""
+        opcode = head & 0x0F
+        if head & 0x70:
+            raise ProtocolError(PROTOCOL_ERROR, "reserved bits")
+        if not second & 0x80:
+            raise ProtocolError(PROTOCOL_ERROR, "frame not masked")
+        if opcode & 8:
+            if opcode not in {CLOSE, PING, PONG}:
+                raise ProtocolError(PROTOCOL_ERROR, "unknown opcode")
+            if size > CONTROL_MAX or not head & 0x80:
+                raise ProtocolError(PROTOCOL_ERROR, "control frame fragmented or too long")
+        elif opcode > BINARY:
+            raise ProtocolError(PROTOCOL_ERROR, "unknown opcode")
+        elif (opcode == CONTINUATION) != (self._parts is not None):
+            raise ProtocolError(PROTOCOL_ERROR, "fragments out of order")
+
+    def _take(self, head: int, payload: bytes, out: list[Message]) -> None:
+        opcode = head & 0x0F
+        if opcode & 8:
+            out.append(_close(payload) if opcode == CLOSE else Control(opcode, payload))
+        elif head & 0x80 and opcode:
+            out.append(_text(payload) if opcode == TEXT else payload)
+        else:
+            self._gather(opcode, payload)
+            if head & 0x80:
+                whole, self._parts = bytes(self._parts or b""), None
+                out.append(_text(whole) if self._opcode == TEXT else whole)
+
+    def _gather(self, opcode: int, payload: bytes) -> None:
+        if self._parts is None:
+            self._parts, self._opcode, self._fragments = bytearray(), opcode, 0
+        self._parts += payload
+        self._fragments += 1
+        if self._fragments > _FRAGMENTS_MAX:
+            raise ProtocolError(POLICY, "too many fragments")
+
+
+def unmask(key: bytes, payload: bytes) -> bytes:
+    """XOR with the repeated key; masking and unmasking are the same."""
+    size = len(payload)
+    mask = (key * ((size + 3) >> 2))[:size]
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload.decode()
+    except UnicodeDecodeError:
+        raise ProtocolError(BAD_DATA, "text is not UTF-8") from None
+
+
+def _close(payload: bytes) -> Control:
+    if not payload:
+        return Control(CLOSE, b"")
+    code = int.from_bytes(payload[:2], "big")
+    if len(payload) == 1 or code not in _CLOSE_CODES:
+        raise ProtocolError(PROTOCOL_ERROR, "close code")
+    _text(payload[2:])
+    return Control(CLOSE, payload, code)

@@ -1,0 +1,157 @@
+"""What a request may ask of Engine.IO, and the answers (Engine.IO protocol 4, "Query parameters")."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+import orjson
+from gevent import GreenletExit
+
+from imapp.engine import opening
+
+if TYPE_CHECKING:
+    from imapp.engine.server import EngineServer
+    from imapp.engine.session import Session
+
+_PROTOCOL = "4"
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this server
+    """The request is not served; codes and messages are those that Engine.IO clients know."""
+
+    def __init__(self, status: str, code: int, message: str, *headers: tuple[str, str]) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body = orjson.dumps({"code": code, "message": message})
+        self.headers = headers
+
+    @classmethod
+    def unknown_transport(cls) -> "Refusal":
+        """`transport` is missing, or none that is served."""
+        return cls("400 Bad Request", 0, "Transport unknown")
+
+    @classmethod
+    def unknown_session(cls) -> "Refusal":
+        """No such session, or none any more."""
+        return cls("400 Bad Request", 1, "Session ID unknown")
+
+    @classmethod
+    def bad_method(cls) -> "Refusal":
+        """A session is opened with GET; then there are GET and POST."""
+        return cls("400 Bad Request", 2, "Bad handshake method")
+
+    @classmethod
+    def malformed(cls) -> "Refusal":
+        """Not at this moment, or not in this form."""
+        return cls("400 Bad Request", 3, "Bad request")
+
+    @classmethod
+    def forbidden(cls) -> "Refusal":
+        """Another site's page, or the application does not want it."""
+        return cls("403 Forbidden", 4, "Forbidden")
+
+    @classmethod
+    def other_protocol(cls) -> "Refusal":
+        """`EIO` is missing, or another version."""
+        return cls("400 Bad Request", 5, "Unsupported protocol version")
+
+    @classmethod
+    def other_websocket(cls) -> "Refusal":
+        """Not the version of RFC 6455."""
+        return cls("426 Upgrade Required", 3, "Bad request", ("Sec-WebSocket-Version", "13"))
+
+    @classmethod
+    def busy(cls, seconds: int) -> "Refusal":
+        """More clients than are let in at one time."""
+        message = f"Busy, try again after {seconds} s"
+        return cls("503 Service Unavailable", 6, message, ("Retry-After", str(seconds)))
+
+
+class Request:
+    """One request, looked at."""
+
+    def __init__(self, environ: dict[str, Any], server: "EngineServer") -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+        self._server = server
+        self._query = parse_qs(environ.get("QUERY_STRING", ""))
+        self._sid = self._parameter("sid")
+        self.wants_websocket = self._parameter("transport") == "websocket"
+        #: The session that it belongs to; None: it opens one.
+        self.session: Session | None = server.sockets.get(self._sid) if self._sid else None
+
+    def _parameter(self, name: str) -> str | None:
+        values = self._query.get(name)
+        return values[0] if values else None
+
+    def check(self) -> None:
+        """Raises Refusal for what is not served."""
+        self._check_origin()
+        if self._parameter("transport") not in self._server.transports:
+            raise Refusal.unknown_transport()
+        if self._parameter("EIO") != _PROTOCOL:
+            raise Refusal.other_protocol()
+        if self._sid is not None and self.session is None:
+            raise Refusal.unknown_session()
+        if self.method != "GET" and (self.method != "POST" or self.session is None or self.wants_websocket):
+            raise Refusal.bad_method()
+        if self.wants_websocket:
+            if opening.is_upgrade(self.environ) and not opening.speaks_our_version(self.environ):
+                raise Refusal.other_websocket()
+        elif self.session is not None and self.session.polling is None:
+            raise Refusal.malformed()
+
+    def _check_origin(self) -> None:
+        origin = self.environ.get("HTTP_ORIGIN")
+        if origin and self._server.cors_allowed_origins != []:
+            allowed = self._server._cors_allowed_origins(self.environ)
+            if allowed is not None and origin not in allowed:
+                raise Refusal.forbidden()
+
+    @property
+    def is_preflight(self) -> bool:
+        """A browser asks whether another site's page may."""
+        return self.method == "OPTIONS"
+
+    @property
+    def can_upgrade(self) -> bool:
+        """Whether the session polls and tries no other WebSocket."""
+        session = self.session
+        return (
+            session is not None
+            and session.polling is not None
+            and session.probe is None
+            and bool(self._server.allow_upgrades)
+        )
+
+    @property
+    def cors_headers(self) -> list[tuple[str, str]]:
+        """What lets a page of an allowed site read the answer."""
+        headers: list[tuple[str, str]] = self._server._cors_headers(self.environ)
+        return headers
+
+    @property
+    def socket(self) -> Any:
+        """The connection on which it came."""
+        sock = self.environ.get("gunicorn.socket") or getattr(self.environ["wsgi.input"], "socket", None)
+        if sock is None or not hasattr(sock, "_sock"):
+            raise Refusal.malformed()
+        return sock
+
+    @property
+    def end_of_request(self) -> BaseException:
+        """What ends a request whose connection has left, in the words of the server that runs it."""
+        return StopIteration() if "gunicorn.socket" in self.environ else GreenletExit()
+
+
+def answer(request: Request, start_response: Any, body: bytes) -> list[bytes]:
+    """The request is served."""
+    headers = [("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", str(len(body)))]
+    start_response("200 OK", headers + request.cors_headers)
+    return [body]
+
+
+def refuse(request: Request, start_response: Any, refusal: Refusal) -> list[bytes]:
+    """It is not."""
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(refusal.body))), *refusal.headers]
+    start_response(refusal.status, headers + request.cors_headers)
+    return [refusal.body]

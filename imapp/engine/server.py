@@ -1,0 +1,237 @@
+"""Engine.IO's server: sessions, their requests, and what they share.
+
+Takes the place of python-engineio's server below python-socketio. Works on gevent's loop only: under gunicorn's
+`gevent` worker, or gevent's own pywsgi for development.
+"""
+
+import logging
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import engineio
+from gevent import get_hub
+
+from imapp import metrics
+from imapp.engine import opening, packets
+from imapp.engine.admission import Admission
+from imapp.engine.frames import POLICY
+from imapp.engine.limits import Limits
+from imapp.engine.polling import Polling, poll, receive
+from imapp.engine.requests import Refusal, Request, answer, refuse
+from imapp.engine.session import Session
+from imapp.engine.turns import Turns
+from imapp.engine.upgrading import Probe
+from imapp.engine.websocket import Tools, WebSocket
+
+log = logging.getLogger(__name__)
+
+#: Greenlets for what connected clients send, and for those that are connecting: a storm of the latter must not
+#: keep the former waiting.
+_SERVING, _JOINING = 512, 32
+
+#: Parts of the shortest heartbeat time that a timer may be late.
+_TICKS = 25
+_TICK_SECONDS = (0.01, 1.0)
+
+
+class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no types
+    """See the module. `connect_timeout`: seconds in which a session must be greeted (see `greet`); None: no limit."""
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        admission: Admission | None = None,
+        connect_timeout: float | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**{**options, "async_mode": "gevent", "monitor_clients": False})
+        self.limits = limits or Limits(payload_bytes=self.max_http_buffer_size)
+        self.admission = admission or Admission()
+        self.connect_timeout = connect_timeout
+
+    # -- what belongs to the process that serves: made with the first session ----------------------------------------
+
+    @cached_property
+    def tools(self) -> Tools:
+        """The loop's helpers."""
+        least, most = _TICK_SECONDS
+        resolution = min(most, max(least, min(self.ping_interval, self.ping_timeout) / _TICKS))
+        return Tools(get_hub(), self.limits, resolution)
+
+    @cached_property
+    def _serving(self) -> Turns:
+        return Turns(_SERVING)
+
+    @cached_property
+    def joining(self) -> Turns:
+        """Those that are connecting."""
+        return Turns(_JOINING)
+
+    def turns_of(self, session: Session) -> Turns:
+        """Whose greenlets handle what this session sends."""
+        return self.joining if session.is_joining else self._serving
+
+    # -- for python-socketio -----------------------------------------------------------------------------------------
+
+    def send(self, sid: str, data: Any) -> None:
+        """Send a message."""
+        self.send_packet(sid, packets.Out(packets.MESSAGE, data))
+
+    def send_packet(self, sid: str, pkt: Any) -> None:
+        """Send a packet; to a session that has gone, nothing."""
+        session = self.sockets.get(sid)
+        if session is not None:
+            session.send(pkt if isinstance(pkt, packets.Out) else packets.adopt(pkt))
+
+    def send_to_many(self, sids: Iterable[str], parts: list[Any]) -> None:
+        """Send the same packets to many sessions, in slices that leave the loop its turn."""
+        sockets = self.sockets
+        for sid in sids:
+            session = sockets.get(sid)
+            if session is not None:
+                for part in parts:
+                    session.send(part, is_room=True)
+
+    def hold(self, sid: str) -> None:
+        """A CONNECT is being decided: what is sent meanwhile goes out after its answer."""
+        session = self.sockets.get(sid)
+        if session is not None:
+            session.is_greeted = True
+            session.hold()
+
+    def release(self, sid: str, first: Any, *, keep: bool) -> None:
+        """The answer to the CONNECT; what was held back follows, if it was not refused."""
+        session = self.sockets.get(sid)
+        if session is not None:
+            session.is_joining = session.is_joining and not keep
+            session.release(first, keep=keep)
+
+    def is_greeted(self, sid: str) -> bool:
+        """Whether the session has ever said CONNECT."""
+        session = self.sockets.get(sid)
+        return session is None or session.is_greeted
+
+    def break_off(self, sid: str) -> None:
+        """The client broke a rule."""
+        session = self.sockets.get(sid)
+        if session is not None:
+            session.break_off(self.reason.TRANSPORT_ERROR)
+
+    def message(self, sid: str, data: str | bytes) -> None:
+        """A message came; its handler's errors end here."""
+        try:
+            self.handlers["message"](sid, data)
+        except Exception:
+            log.exception("message handler failed")
+
+    def forget(self, session: Session, reason: str) -> None:
+        """A session has ended."""
+        self.sockets.pop(session.sid, None)
+        if reason.startswith("too slow"):
+            metrics.SLOW_CLIENTS.labels(reason.rpartition(" ")[2]).inc()
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """Serve one request; a WebSocket leaves with its descriptor, and the request ends without a response."""
+        request = Request(environ, self)
+        try:
+            if request.is_preflight:
+                return answer(request, start_response, b"")
+            request.check()
+            if request.wants_websocket:
+                return self._open_websocket(request)
+            if request.session is None:
+                return answer(request, start_response, self._open_polling(request))
+            return answer(request, start_response, self._serve_polling(request, request.session))
+        except Refusal as refusal:
+            return refuse(request, start_response, refusal)
+
+    def _open_polling(self, request: Request) -> bytes:
+        session = self._new_session(request)
+        session.polling = Polling()
+        self._greeting(session, request, ["websocket"] if self.allow_upgrades else [])
+        return packets.payload(session.polling.wait(0))
+
+    def _serve_polling(self, request: Request, session: Session) -> bytes:
+        if not session.check_ping_timeout():
+            raise Refusal.unknown_session()
+        try:
+            if request.method == "GET":
+                return packets.payload(poll(session, request.environ))
+            receive(session, request.environ)
+        except packets.PacketError as exc:
+            log.info("malformed request, session closed: %s", exc)
+            session.break_off(self.reason.TRANSPORT_ERROR)
+            raise Refusal.malformed() from exc
+        return b"ok"
+
+    def _open_websocket(self, request: Request) -> Any:
+        response = opening.answer(request.environ)
+        if response is None:
+            raise Refusal.malformed()
+        if request.session is None:
+            session = self._new_session(request)
+            session.websocket = self._detach(request, response, session)
+            self._greeting(session, request, [])
+        elif request.can_upgrade:
+            probe = Probe(request.session)
+            probe.websocket = self._detach(request, response, probe)
+        else:
+            self._detach(request, response, None).close(POLICY, "the session has a WebSocket already")
+        raise request.end_of_request
+
+    def _detach(self, request: Request, response: bytes, owner: Any) -> WebSocket:
+        """Take the connection out of the request: a descriptor of its own survives the request's end."""
+        try:
+            descriptor = os.dup(request.socket.fileno())
+        except OSError as exc:  # out of descriptors
+            if owner is not None:
+                owner.gone("transport error")
+            raise Refusal.busy(1) from exc
+        websocket = WebSocket(self.tools, descriptor, owner)
+        websocket.send(response)
+        return websocket
+
+    def _new_session(self, request: Request) -> Session:
+        seconds = self.admission.refusal(len(self.sockets))
+        if seconds:
+            raise Refusal.busy(seconds)
+        sid = self.generate_id()
+        session = self.sockets[sid] = Session(self, sid)
+        return session
+
+    def _greeting(self, session: Session, request: Request, upgrades: list[str]) -> None:
+        session.send(
+            packets.opening(
+                session.sid,
+                upgrades,
+                interval=self.ping_interval,
+                timeout=self.ping_timeout,
+                payload=self.limits.payload_bytes,
+            )
+        )
+        if self.connect_timeout is not None:
+            self.tools.wheel.add(self.connect_timeout, _Deadline(session))
+        accepted = self._trigger_event("connect", session.sid, request.environ, run_async=False)
+        if accepted is not None and accepted is not True:
+            session.close()
+            raise Refusal.forbidden()
+
+
+class _Deadline:
+    """The moment until which a session must have said CONNECT."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def on_time(self, now: float) -> None:
+        """Close it if it has not."""
+        if not (self._session.is_greeted or self._session.closed):
+            log.info("no CONNECT in time, socket closed")
+            self._session.break_off("transport error")

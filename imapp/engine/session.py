@@ -1,0 +1,266 @@
+"""One Engine.IO session: a client, whichever transport it uses.
+
+What it sends waits in `inbox` for its turn (turns.py) and is handled in order, a bounded number of messages at a time.
+Its end is a part of that order: the disconnect handler runs once, after what came before, and never in the event loop.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from gevent import getcurrent
+
+from imapp.engine.frames import GOING_AWAY, NORMAL, POLICY
+from imapp.engine.packets import CLOSE, NOOP, PING, Out, PacketError
+from imapp.engine.polling import Polling
+from imapp.engine.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from imapp.engine.server import EngineServer
+
+log = logging.getLogger(__name__)
+
+_PING = Out(PING)
+_CLOSE = Out(CLOSE)
+_NOOP = Out(NOOP)
+
+
+class Session:
+    """See the module. Takes the place of python-engineio's Socket, whose names it keeps."""
+
+    __slots__ = (
+        "_app_data",
+        "_awaits_pong",
+        "_deadline",
+        "_end_reason",
+        "_held",
+        "_inbox",
+        "closed",
+        "is_busy",
+        "is_greeted",
+        "is_joining",
+        "polling",
+        "probe",
+        "server",
+        "sid",
+        "websocket",
+    )
+
+    def __init__(self, server: "EngineServer", sid: str) -> None:
+        self.server = server
+        self.sid = sid
+        self.closed = False
+        #: The transport in use is the WebSocket if there is one, else long-polling.
+        self.websocket: WebSocket | None = None
+        self.polling: Polling | None = None
+        #: A WebSocket that is being tried.
+        self.probe: Any = None
+        #: Whether it has said CONNECT, and whether it has not been answered yet.
+        self.is_greeted = False
+        self.is_joining = True
+        self._inbox: deque[str | bytes] | None = None
+        #: Whether something that it sent, or its end, is not handled yet.
+        self.is_busy = False
+        self._end_reason: str | None = None
+        self._held: list[Any] | None = None
+        self._app_data: dict[str, Any] | None = None
+        self._awaits_pong = False
+        self._deadline = time.monotonic() + server.ping_interval
+        server.tools.wheel.add(server.ping_interval, self)
+
+    # -- what python-engineio's server asks ----------------------------------------------------------------------------
+
+    connected = True
+
+    @property
+    def closing(self) -> bool:
+        """Whether its end has begun."""
+        return self.closed
+
+    @property
+    def upgraded(self) -> bool:
+        """Whether it uses a WebSocket."""
+        return self.websocket is not None
+
+    @property
+    def session(self) -> dict[str, Any]:
+        """What the application keeps with it."""
+        if self._app_data is None:
+            self._app_data = {}
+        return self._app_data
+
+    @session.setter
+    def session(self, value: dict[str, Any]) -> None:
+        self._app_data = value
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def send(self, packet: Any, *, is_room: bool = False) -> None:
+        """Send a packet; it waits while the answer to a CONNECT is outstanding."""
+        if self._held is not None:
+            self._held.append(packet)
+        elif self.websocket is not None:
+            self.websocket.send(packet.frame, is_room=is_room)
+        elif self.polling is not None:
+            self.polling.put(packet)
+            if self.polling.size > self.server.limits.slow_bytes:
+                self.break_off("too slow: bytes")
+
+    def hold(self) -> None:
+        """Keep back what is sent from now on."""
+        if self._held is None:
+            self._held = []
+
+    def release(self, first: Any, *, keep: bool) -> None:
+        """Send `first`, and then what was kept back if it is to be kept."""
+        held, self._held = self._held, None
+        for packet in [first, *(held or [] if keep else [])]:
+            self.send(packet)
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def take(self, messages: list[str | bytes]) -> None:
+        """Packets came over the WebSocket."""
+        try:
+            self.take_packets(messages)
+        except PacketError as exc:
+            log.info("malformed packet, connection closed: %s", exc)
+            self.break_off("transport error")
+
+    def take_packets(self, packets: Iterable[str | bytes]) -> None:
+        """Packets came, in this order; raises PacketError after those before the one that is none."""
+        for packet in packets:
+            if isinstance(packet, bytes) or packet[:1] == "4":
+                self._queue(packet)
+            elif packet == "3":
+                self._ponged()
+            elif packet == "1":
+                self._end("client disconnect", NORMAL, _NOOP)
+            else:
+                raise PacketError("no packet that a client may send here")
+
+    def _queue(self, packet: str | bytes) -> None:
+        if self.closed:
+            return
+        if self._inbox is None:
+            self._inbox = deque()
+        self._inbox.append(packet)
+        if len(self._inbox) > self.server.limits.inbox_messages and self.websocket is not None:
+            self.websocket.pause()
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if not self.is_busy:
+            self.is_busy = True
+            self.server.turns_of(self).add(self)
+
+    def turn(self) -> bool:
+        """Handle the next messages, in a greenlet that may block; gives whether there is more."""
+        for _ in range(self.server.limits.turn_messages):
+            if not self._inbox:
+                break
+            packet = self._inbox.popleft()
+            self.server.message(self.sid, packet[1:] if isinstance(packet, str) else packet)
+        if self._inbox:
+            return True
+        self._inbox = None
+        if self._end_reason is not None:
+            self._say_goodbye()
+        elif self.websocket is not None:
+            self.websocket.resume()
+        self.is_busy = False
+        return False
+
+    # -- heartbeat ---------------------------------------------------------------------------------------------------
+
+    def _ponged(self) -> None:
+        self._awaits_pong = False
+        self._deadline = time.monotonic() + self.server.ping_interval
+
+    def on_time(self, now: float) -> None:
+        """Send a ping, or give the client up: the wheel calls when one of them may be due."""
+        if self.closed:
+            return
+        if now >= self._deadline:
+            if self._awaits_pong and not self._is_taking():
+                self.time_out()
+                return
+            # As announced, not as late as the wheel may be; but a client gets at least half of the time.
+            self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
+            if not self._awaits_pong:
+                self._awaits_pong = True
+                self.send(_PING)
+        self.server.tools.wheel.add(self._deadline - now, self)
+
+    def _is_taking(self) -> bool:
+        """Whether the client is only slow: the ping may still be on its way through what it takes bit by bit."""
+        websocket = self.websocket
+        return (
+            websocket is not None
+            and websocket.is_blocked
+            and websocket.seconds_without_progress < self.server.ping_timeout
+        )
+
+    def check_ping_timeout(self) -> bool:
+        """Whether it is alive; ends it at the moment at which its time is up, though the wheel may be a tick late."""
+        if not self.closed and self._awaits_pong and time.monotonic() >= self._deadline and not self._is_taking():
+            self.time_out()
+        return not self.closed
+
+    def time_out(self) -> None:
+        """No pong came in time."""
+        self._end("ping timeout", GOING_AWAY, _CLOSE)
+
+    # -- transports --------------------------------------------------------------------------------------------------
+
+    def upgrade(self, websocket: WebSocket) -> None:
+        """Use the WebSocket from now on, beginning with what waits for the next poll."""
+        polling, self.polling = self.polling, None
+        websocket.owner = self
+        self.websocket = websocket
+        if polling is not None:
+            for packet in polling.leave(_NOOP):
+                websocket.send(packet.frame)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def gone(self, reason: str) -> None:
+        """The WebSocket is over; what came before its end is still handled."""
+        self.websocket = None
+        self._end(reason, NORMAL, _CLOSE)
+
+    def break_off(self, reason: str) -> None:
+        """The client broke a rule: nothing more of it is handled."""
+        self._inbox = None
+        self._end(reason, POLICY, _CLOSE)
+
+    def close(self, reason: str | None = None, **_options: Any) -> None:
+        """The application ends it: nothing more of it is handled."""
+        self._inbox = None
+        self._end(reason or self.server.reason.SERVER_DISCONNECT, GOING_AWAY, _CLOSE)
+
+    def _end(self, reason: str, code: int, last: Out) -> None:
+        """Once: close the transport, `last` being what a waiting poll gets, and have the handler called in turn."""
+        if self.closed:
+            return
+        self.closed = True
+        self._end_reason = reason
+        self._held = None
+        self.server.forget(self, reason)
+        websocket, self.websocket = self.websocket, None
+        polling, self.polling = self.polling, None
+        if polling is not None:
+            polling.leave(last)
+        if websocket is not None:
+            websocket.owner = None
+            websocket.close(code)
+        if self.is_busy or getcurrent() is self.server.tools.hub:
+            self._schedule()
+        else:
+            self._say_goodbye()
+
+    def _say_goodbye(self) -> None:
+        reason, self._end_reason = self._end_reason, None
+        self.server._trigger_event("disconnect", self.sid, reason, run_async=False)

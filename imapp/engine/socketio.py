@@ -1,0 +1,161 @@
+"""python-socketio's server with the rules of Socket.IO protocol 5 kept to the letter.
+
+Differences to the stock one: a CONNECT is answered before anything else is sent to that client; who speaks before
+CONNECT, or not as the protocol says, is disconnected with one line in the log; an unknown namespace is refused in the
+words that clients know; what the request was about is forgotten when the client is connected.
+
+Works over python-engineio's own transports, too (`eio_class`); there the order of CONNECT and what is sent during it
+is the stock one.
+"""
+
+import logging
+from typing import Any
+
+import engineio
+import socketio as sio
+from bidict import ValueDuplicationError
+from socketio.exceptions import ConnectionRefusedError as Refused
+
+from imapp.engine import grammar
+from imapp.engine.grammar import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EnginePacket
+
+log = logging.getLogger(__name__)
+
+#: Stands for the environ of a request that is over.
+_FORGOTTEN: dict[str, Any] = {}
+
+
+class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no types
+    """See the module."""
+
+    def __init__(self, *, eio_class: type[engineio.Server], **options: Any) -> None:
+        self._eio_class = eio_class
+        super().__init__(**{"serializer": EnginePacket, "json": EnginePacket.json, "async_handlers": False, **options})
+        self._is_engine = hasattr(self.eio, "hold")
+
+    def _engineio_server_class(self) -> type[engineio.Server]:
+        return self._eio_class
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+        for part in grammar.parts(pkt.encode()):
+            self.eio.send_packet(eio_sid, part)
+
+    def send_to_many(self, eio_sids: list[str], parts: list[Any]) -> None:
+        """Send the same Engine.IO packets to many sessions."""
+        if self._is_engine:
+            self.eio.send_to_many(eio_sids, parts)
+            return
+        for eio_sid in eio_sids:
+            for part in parts:
+                self.eio.send_packet(eio_sid, part)
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+        try:
+            if isinstance(data, bytes):
+                self._take_attachment(eio_sid, data)
+            else:
+                self._take(eio_sid, data)
+        except (ValueError, TypeError, LookupError) as exc:
+            log.info("malformed packet, connection closed: %s", type(exc).__name__)
+            self._binary_packet.pop(eio_sid, None)
+            self._break_off(eio_sid)
+
+    def _break_off(self, eio_sid: str) -> None:
+        if self._is_engine:
+            self.eio.break_off(eio_sid)
+        else:
+            self.eio.disconnect(eio_sid)
+
+    def _take(self, eio_sid: str, text: str) -> None:
+        """Handle a packet without attachments; raises ValueError or LookupError for what is out of place."""
+        if eio_sid in self._binary_packet:
+            raise ValueError("attachments were to come")
+        packet = self.packet_class(encoded_packet=text or "-")
+        kind = packet.packet_type
+        if kind == CONNECT:
+            self._handle_connect(eio_sid, packet.namespace, packet.data)
+        elif self._is_engine and not self.eio.is_greeted(eio_sid):
+            raise ValueError("no CONNECT")
+        elif kind == DISCONNECT:
+            self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
+        elif kind in {BINARY_EVENT, BINARY_ACK}:
+            self._binary_packet[eio_sid] = packet
+        else:
+            self._hand_over(eio_sid, packet)
+
+    def _take_attachment(self, eio_sid: str, data: bytes) -> None:
+        packet = self._binary_packet[eio_sid]
+        if packet.add_attachment(data):
+            del self._binary_packet[eio_sid]
+            self._hand_over(eio_sid, packet)
+
+    def _hand_over(self, eio_sid: str, packet: Any) -> None:
+        """Give an event or an ack, complete, to its handler."""
+        namespace = packet.namespace or "/"
+        if self.manager.sid_from_eio_sid(eio_sid, namespace) is None:
+            return  # sent before the client knew that it had left the namespace
+        if packet.packet_type in {ACK, BINARY_ACK}:
+            self._handle_ack(eio_sid, namespace, packet.id, packet.data)
+        else:
+            self._handle_event(eio_sid, namespace, packet.id, packet.data)
+
+    # -- CONNECT -----------------------------------------------------------------------------------------------------
+
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+        namespace = namespace or "/"
+        if self._is_engine:
+            self.eio.hold(eio_sid)
+        sid, refusal = self._let_in(eio_sid, namespace, data)
+        if refusal is None:
+            answer = self.packet_class(CONNECT, {"sid": sid}, namespace=namespace)
+        else:
+            answer = self.packet_class(CONNECT_ERROR, refusal, namespace=namespace)
+        if self._is_engine:
+            self.eio.release(eio_sid, grammar.parts(answer.encode())[0], keep=refusal is None)
+        else:
+            self._send_packet(eio_sid, answer)
+        if refusal is None:
+            self._has_connected(eio_sid, sid, namespace)
+
+    def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
+        self.manager.connect(sid, namespace)
+        if not self._is_engine:
+            return
+        if eio_sid in self.eio.sockets:
+            self.environ[eio_sid] = _FORGOTTEN
+        else:  # it went while it was let in: its disconnect found nothing to undo
+            self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
+
+    def _let_in(self, eio_sid: str, namespace: str, auth: Any) -> tuple[str | None, Any]:
+        """Ask the connect handler; gives the session id and what the refusal says, None if it is let in."""
+        if not self._is_served(namespace):
+            return None, {"message": "Invalid namespace"}
+        try:
+            sid = self.manager.pre_connect(eio_sid, namespace)
+        except ValueDuplicationError:
+            sid = None
+        if sid is None:
+            return None, {"message": "Already connected"}
+        refusal = self._ask(eio_sid, sid, namespace, auth)
+        if refusal is not None:
+            self.manager.disconnect(sid, namespace, ignore_queue=True)
+        return sid, refusal
+
+    def _is_served(self, namespace: str) -> bool:
+        known = namespace in self.handlers or namespace in self.namespace_handlers
+        return known or self.namespaces == "*" or namespace in self.namespaces
+
+    def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
+        environ = self.environ.get(eio_sid, _FORGOTTEN)
+        try:
+            accepted = self._trigger_event("connect", namespace, sid, environ, auth)
+        except Refused as exc:
+            return exc.error_args
+        except Exception:  # the client must get an answer
+            log.exception("connect handler failed")
+            accepted = False
+        return Refused().error_args if accepted is False else None

@@ -1,0 +1,42 @@
+"""Which transport carries Socket.IO: the product's own engine, or python-engineio's as a fall-back (IM_TRANSPORT).
+
+Without gevent (the tests' own process) there is no network below Socket.IO, and the stock one serves.
+"""
+
+from typing import Any
+
+import engineio
+from engineio.payload import Payload
+
+from config import Settings
+from imapp.engine.admission import Admission
+from imapp.engine.limits import Limits
+from imapp.engine.server import EngineServer
+from imapp.realtime.websocket import guarded
+
+#: Packets that one polling request may carry; python-engineio drops all of a longer one and answers 200.
+_STOCK_PAYLOAD_PACKETS = 1000
+
+
+def options(settings: Settings, async_mode: str) -> dict[str, Any]:
+    """What python-socketio's server is to be made with."""
+    if async_mode != "gevent" or settings.transport == "stock":
+        return {"eio_class": engineio.Server}
+    return {
+        "eio_class": EngineServer,
+        "limits": Limits(
+            payload_bytes=settings.max_payload_bytes,
+            slow_bytes=settings.slow_client_max_bytes,
+            slow_seconds=settings.slow_client_seconds,
+        ),
+        "admission": Admission(settings.max_connections, settings.connects_per_second),
+    }
+
+
+def prepare(server: Any, settings: Settings) -> None:
+    """Fence in what the stock transport lacks."""
+    if isinstance(server.eio, EngineServer):
+        return
+    Payload.max_decode_packets = _STOCK_PAYLOAD_PACKETS
+    websocket = guarded(server.eio._async["websocket"], settings.max_payload_bytes)
+    server.eio._async = {**server.eio._async, "websocket": websocket}

@@ -1,0 +1,66 @@
+"""The applications that `tests.conformance.server` serves."""
+
+import argparse
+from typing import Any
+
+import engineio
+import gevent
+import socketio
+
+from imapp.engine.limits import Limits
+from imapp.engine.server import EngineServer
+from imapp.engine.socketio import StrictServer
+
+#: Seconds between the answer to a CONNECT and the first event. Clients that wait for one message at a time lose what
+#: comes within the same read of their socket.
+APART = 0.02
+
+
+def socketio_app(options: dict[str, Any], path: str) -> socketio.WSGIApp:
+    """Events that give back what they got."""
+    server = StrictServer(eio_class=EngineServer, namespaces=["/", "/custom"], **options)
+    for namespace in ("/", "/custom"):
+        _add_handlers(server, namespace)
+    return socketio.WSGIApp(server, socketio_path=path)
+
+
+def _add_handlers(server: StrictServer, namespace: str) -> None:
+    def greet(sid: str, auth: Any) -> None:
+        gevent.sleep(APART)
+        server.emit("auth", auth, to=sid, namespace=namespace)
+
+    @server.on("connect", namespace=namespace)
+    def connect(sid: str, _environ: dict[str, Any], auth: Any) -> None:
+        gevent.spawn(greet, sid, auth or {})
+
+    @server.on("message", namespace=namespace)
+    def message(sid: str, *arguments: Any) -> None:
+        server.emit("message-back", arguments, to=sid, namespace=namespace)
+
+    @server.on("message-with-ack", namespace=namespace)
+    def message_with_ack(_sid: str, *arguments: Any) -> tuple[Any, ...]:
+        return arguments
+
+
+def engineio_app(options: dict[str, Any], path: str) -> engineio.WSGIApp:
+    """Each message comes back."""
+    server = EngineServer(**options)
+    server.on("connect", lambda _sid, _environ: None)
+    server.on("message", server.send)
+    server.on("disconnect", lambda _sid, _reason: None)
+    return engineio.WSGIApp(server, engineio_path=path)
+
+
+def make_app(given: argparse.Namespace) -> Any:
+    """The one that the command line asks for."""
+    limits = Limits(payload_bytes=given.max_payload, slow_bytes=given.slow_bytes, slow_seconds=given.slow_seconds)
+    options = {
+        "ping_interval": given.ping_interval,
+        "ping_timeout": given.ping_timeout,
+        "max_http_buffer_size": given.max_payload,
+        "limits": limits,
+        "cors_allowed_origins": "*",
+    }
+    if given.engineio:
+        return engineio_app(options, given.path or "/engine.io")
+    return socketio_app({**options, "connect_timeout": given.connect_timeout}, given.path or "/socket.io")

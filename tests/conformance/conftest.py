@@ -1,0 +1,87 @@
+"""Servers of the bare engine, each in a process of its own."""
+
+import subprocess
+import sys
+
+import pytest
+import requests
+
+from tests.conformance.client import Frames, Polling, Talker
+from tests.support.ports import free_port, wait_for
+from tests.support.server import ROOT
+
+
+def pytest_collection_modifyitems(items):
+    """All of them talk to a server."""
+    for item in items:
+        if "/conformance/" in str(item.path) and "address" in item.fixturenames:
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(scope="session")
+def start_engine(tmp_path_factory):
+    """`start_engine(*arguments)`: gives the port of a server with these arguments; the same arguments, the same one."""
+    started: dict[tuple[str, ...], tuple[int, subprocess.Popen]] = {}
+
+    def start(*arguments: str) -> int:
+        if arguments in started:
+            return started[arguments][0]
+        port = free_port()
+        command = [sys.executable, "-m", "tests.conformance.server", "--port", str(port), *arguments]
+        with (tmp_path_factory.mktemp("engine") / "log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        started[arguments] = port, process
+        wait_for(lambda: requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 404, 30, "the start")
+        return port
+
+    yield start
+    for _port, process in started.values():
+        process.terminate()
+        process.wait(20)
+
+
+@pytest.fixture
+def arguments() -> tuple[str, ...]:
+    """How the server of a test is started; tests override it by a parameter of this name."""
+    return ("--engineio",)
+
+
+@pytest.fixture
+def address(start_engine, arguments) -> str:
+    """Host, port and path of the test's server."""
+    path = "/engine.io/" if "--engineio" in arguments else "/socket.io/"
+    return f"127.0.0.1:{start_engine(*arguments)}{path}"
+
+
+@pytest.fixture
+def polling(address) -> Polling:
+    """Requests of a client that polls."""
+    return Polling(address)
+
+
+@pytest.fixture
+def talk(address):
+    """`talk(**query)`: a WebSocket of the server, its Engine.IO handshake read; closed at the end."""
+    opened = []
+
+    def connect(**query: str) -> Talker:
+        opened.append(Talker(address, **query))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def frames(address):
+    """`frames()`: a connection on which a test writes the bytes of frames itself."""
+    opened = []
+
+    def connect() -> Frames:
+        opened.append(Frames(address))
+        return opened[-1]
+
+    yield connect
+    for one in opened:
+        one.close()

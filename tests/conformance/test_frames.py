@@ -1,0 +1,211 @@
+"""RFC 6455, section by section, over a socket."""
+
+import time
+
+import pytest
+
+from tests.conformance.client import Frames, Talker
+
+TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
+
+
+def test_the_answer_to_the_opening_handshake_proves_that_the_key_was_read(address):
+    talker = Talker(address)  # the library checks Sec-WebSocket-Accept
+
+    assert talker.ws.getstatus() == 101
+    assert "sec-websocket-extensions" not in talker.ws.getheaders()
+    talker.close()
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [
+        ({"Sec-WebSocket-Version": "8"}, 426),
+        ({"Sec-WebSocket-Key": "short"}, 400),
+        ({"Sec-WebSocket-Key": ""}, 400),
+        ({"Upgrade": "h2c"}, 400),
+        ({"Connection": "keep-alive"}, 400),
+    ],
+)
+def test_a_request_that_cannot_become_a_websocket_is_refused(polling, header, status):
+    import requests
+
+    right = {
+        "Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+    }  # fmt: skip
+    answer = requests.get(polling.url + "?EIO=4&transport=websocket", headers={**right, **header}, timeout=5)
+
+    assert answer.status_code == status
+    if status == 426:
+        assert answer.headers["Sec-WebSocket-Version"] == "13"
+
+
+@pytest.mark.parametrize("size", [0, 1, 124, 125, 126, 127, 65_534, 65_535, 65_536, 300_000])
+def test_messages_of_every_length_come_back(frames, size):
+    connection: Frames = frames()
+    text = b"4" + bytes(97 + index % 26 for index in range(size))
+
+    assert connection.echo(text) == text
+
+
+def test_bytes_come_back_as_bytes(frames):
+    connection = frames()
+
+    connection.send(BINARY, b"\x00\xff\x01")
+
+    assert connection.read() == (BINARY, b"\x00\xff\x01")
+
+
+def test_a_message_in_fragments_is_one_message(frames):
+    connection = frames()
+
+    connection.send(0x01, b"4in ")
+    connection.send(0x00, b"")
+    connection.send(0x00, "stü".encode()[:-1])
+    connection.send(0x80, "stü".encode()[-1:] + b"cken")
+
+    assert connection.read() == (TEXT, "4in stücken".encode())
+
+
+def test_a_ping_between_fragments_is_answered_at_once(frames):
+    connection = frames()
+
+    connection.send(0x01, b"4one")
+    connection.send(PING, b"mark")
+    assert connection.read() == (PONG, b"mark")
+    connection.send(0x80, b" two")
+
+    assert connection.read() == (TEXT, b"4one two")
+
+
+def test_a_pong_nobody_asked_for_is_no_harm(frames):
+    connection = frames()
+
+    connection.send(PONG, b"unasked")
+
+    assert connection.echo() == b"4still here"
+
+
+def test_frames_come_whole_however_the_network_cuts_them(frames):
+    connection = frames()
+    mask, text = b"\x01\x02\x03\x04", b"4cut into bytes"
+    masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text))
+
+    for byte in bytes([TEXT, 0x80 | len(text)]) + mask + masked:
+        connection.sock.sendall(bytes([byte]))
+        time.sleep(0.002)
+
+    assert connection.read() == (TEXT, text)
+
+
+def test_many_frames_in_one_piece_are_many_messages_in_order(frames):
+    connection = frames()
+    mask = b"\x00\x00\x00\x00"
+
+    connection.sock.sendall(b"".join(bytes([TEXT, 0x84]) + mask + b"4%03d" % number for number in range(500)))
+
+    assert [connection.read()[1] for _ in range(500)] == [b"4%03d" % number for number in range(500)]
+
+
+@pytest.mark.parametrize(
+    ("head", "payload", "options", "code"),
+    [
+        (TEXT, b"4bare", {"mask": None}, 1002),
+        (0xC1, b"4x", {}, 1002),
+        (0xA1, b"4x", {}, 1002),
+        (0x91, b"4x", {}, 1002),
+        (0x83, b"4x", {}, 1002),
+        (0x87, b"4x", {}, 1002),
+        (0x8B, b"", {}, 1002),
+        (0x8F, b"", {}, 1002),
+        (0x09, b"", {}, 1002),
+        (0x08, b"", {}, 1002),
+        (PING, b"x" * 126, {}, 1002),
+        (0x80, b"4x", {}, 1002),
+        (0x00, b"4x", {}, 1002),
+        (TEXT, b"4x", {"length": b"\x7e\x00\x02"}, 1002),
+        (TEXT, b"4x", {"length": b"\x7f\x00\x00\x00\x00\x00\x00\x00\x02"}, 1002),
+        (TEXT, b"4x", {"length": b"\x7f\x80\x00\x00\x00\x00\x00\x00\x02"}, 1002),
+        (TEXT, b"4\xff\xfe", {}, 1007),
+        (TEXT, b"4\xed\xa0\x80", {}, 1007),
+        (TEXT, b"", {"length": b"\x7f\x00\x00\x00\x00\x10\x00\x00\x00"}, 1009),
+        (CLOSE, b"x", {}, 1002),
+        (CLOSE, (1005).to_bytes(2, "big"), {}, 1002),
+        (CLOSE, (999).to_bytes(2, "big"), {}, 1002),
+        (CLOSE, (5000).to_bytes(2, "big"), {}, 1002),
+        (CLOSE, (1000).to_bytes(2, "big") + b"\xff", {}, 1007),
+    ],
+    ids=[
+        "not masked", "RSV1", "RSV2", "RSV3", "opcode 3", "opcode 7", "opcode 11", "opcode 15", "ping in fragments",
+        "close in fragments", "ping too long", "continuation of nothing", "fragment of nothing", "16 bits for 2",
+        "64 bits for 2", "length with its highest bit", "not UTF-8", "a surrogate", "256 MB announced",
+        "close with one byte", "close code 1005", "close code 999", "close code 5000", "close reason not UTF-8",
+    ],
+)  # fmt: skip
+def test_what_the_protocol_forbids_closes_with_its_code(frames, head, payload, options, code):
+    connection = frames()
+
+    connection.send(head, payload, **options)
+
+    assert connection.close_code() == code
+
+
+def test_a_new_message_amid_fragments_closes(frames):
+    connection = frames()
+
+    connection.send(0x01, b"4one")
+    connection.send(TEXT, b"4two")
+
+    assert connection.close_code() == 1002
+
+
+def test_text_is_checked_across_fragments(frames):
+    connection = frames()
+
+    connection.send(0x01, b"4\xc3")
+    connection.send(0x80, b"(")
+
+    assert connection.close_code() == 1007
+
+
+def test_fragments_that_are_too_much_together_are_refused_before_the_last_has_come(frames):
+    connection = frames()
+
+    connection.send(0x01, b"4" * 600_000)
+    connection.send(0x00, b"", length=b"\x7f" + (600_000).to_bytes(8, "big"))
+
+    assert connection.close_code() == 1009
+
+
+def test_empty_fragments_have_an_end(frames):
+    connection = frames()
+
+    connection.send(0x01, b"")
+    connection.sock.sendall((bytes([0x00, 0x80]) + b"abcd") * 5000)
+
+    assert connection.close_code() == 1008
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
+def test_a_close_is_answered_with_its_code_and_the_server_ends_the_connection(frames, code):
+    connection = frames()
+
+    connection.send(CLOSE, code.to_bytes(2, "big") + b"bye")
+
+    assert connection.read() == (CLOSE, code.to_bytes(2, "big"))
+    assert connection.sock.recv(1) == b""
+
+
+def test_messages_before_a_close_are_handled_and_those_after_it_are_not(frames):
+    connection = frames()
+    mask = b"\x00\x00\x00\x00"
+    message = bytes([TEXT, 0x82]) + mask + b"4a"
+
+    connection.sock.sendall(message + bytes([CLOSE, 0x80]) + mask + message)
+
+    seen = [connection.read()[0]]
+    while seen[-1] != CLOSE:
+        seen.append(connection.read()[0])
+    assert connection.sock.recv(1) == b""
+    assert seen.count(TEXT) <= 1

@@ -1,0 +1,125 @@
+"""From long-polling to WebSocket: the probe, the upgrade, and what goes wrong between them."""
+
+import threading
+import time
+
+import pytest
+
+
+@pytest.fixture
+def session(polling):
+    """A polling session."""
+    polling.open()
+    return polling
+
+
+def upgrade(talk, session):
+    talker = talk(sid=session.sid)
+    talker.send("2probe")
+    assert talker.receive() == "3probe"
+    talker.send("5")
+    return talker
+
+
+def test_a_session_moves_to_the_websocket(talk, session):
+    talker = talk(sid=session.sid)
+
+    talker.send("2probe")
+    assert talker.receive() == "3probe"
+    assert session.get().text == "6"
+    talker.send("5")
+    talker.send("4hello")
+
+    assert talker.receive() == "4hello"
+
+
+def test_a_waiting_poll_ends_with_a_noop_and_the_websocket_gets_none(talk, session):
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(session.get()))
+    thread.start()
+    time.sleep(0.1)
+
+    talker = upgrade(talk, session)
+    thread.join(5)
+    talker.send("4first")
+
+    assert answers[0].text == "6"
+    assert talker.receive() == "4first"
+
+
+def test_probe_and_upgrade_may_come_in_one_piece(talk, session):
+    talker = talk(sid=session.sid)
+    for packet in ("2probe", "5", "4one", "4two"):
+        talker.send(packet)
+
+    assert [talker.receive() for _ in range(3)] == ["3probe", "4one", "4two"]
+
+
+def test_what_waited_for_a_poll_comes_over_the_websocket_in_order(talk, session):
+    session.post("4one\x1e4two\x1ebAQID")
+
+    talker = upgrade(talk, session)
+    talker.send("4three")
+
+    assert [talker.receive() for _ in range(4)] == ["4one", "4two", b"\x01\x02\x03", "4three"]
+
+
+def test_requests_after_the_upgrade_are_refused_and_do_no_harm(talk, session):
+    talker = upgrade(talk, session)
+    talker.send("4there")
+    assert talker.receive() == "4there"
+
+    assert session.get().status_code == 400
+    assert session.post("4x").status_code == 400
+
+    talker.send("4still")
+    assert talker.receive() == "4still"
+
+
+@pytest.mark.parametrize("is_upgraded", [True, False], ids=["after the upgrade", "during the probe"])
+def test_a_second_websocket_of_a_session_is_opened_and_closed_and_does_no_harm(talk, session, is_upgraded):
+    first = upgrade(talk, session) if is_upgraded else talk(sid=session.sid)
+
+    second = talk(sid=session.sid)
+    assert second.is_closed()
+
+    if not is_upgraded:
+        first.send("2probe")
+        assert first.receive() == "3probe"
+        first.send("5")
+    first.send("4still")
+    assert first.receive() == "4still"
+
+
+@pytest.mark.parametrize("packet", ["4hello", "5", "2", "2other", "3probe", b"\x00"], ids=str)
+def test_a_websocket_that_does_not_probe_is_closed_and_the_session_goes_on_polling(talk, session, packet):
+    talker = talk(sid=session.sid)
+
+    talker.send(packet)
+
+    assert talker.is_closed()
+    session.post("4on")
+    assert session.get().text == "4on"
+
+
+def test_a_probe_that_leads_nowhere_loses_nothing(talk, session):
+    talker = talk(sid=session.sid)
+    talker.send("2probe")
+    assert talker.receive() == "3probe"
+    session.post("4kept")
+    assert session.get().text == "6"
+
+    talker.close()
+    time.sleep(0.1)
+
+    assert session.get().text == "4kept"
+
+
+def test_a_session_can_upgrade_after_a_failed_try(talk, session):
+    talk(sid=session.sid).close()
+    time.sleep(0.1)
+
+    talker = upgrade(talk, session)
+    talker.send("4second try")
+
+    assert talker.receive() == "4second try"
