@@ -90,7 +90,8 @@ class WebSocket:
         self._writer: Any = None
         self._blocked_since = 0.0
         self._is_timed = False
-        self._reader: Any = tools.loop.io(descriptor, _READABLE)
+        # Before requests that came in the same moment: what a client sent first over its WebSocket is known then.
+        self._reader: Any = tools.loop.io(descriptor, _READABLE, priority=tools.loop.MAXPRI)
         self._reader.start(self._readable)
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -307,7 +308,8 @@ def _chunk(out: list[bytes]) -> tuple[bytes, int]:
 
 
 def _tune(sock: _socket.socket, user_timeout_ms: int) -> None:
-    """A packet does not wait for the next, and a peer that has vanished is noticed."""
+    """No packet waits for the next; a vanished peer is noticed; what a slow one leaves waits here, not in the kernel."""
     if sock.family in {socket.AF_INET, socket.AF_INET6}:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _CHUNK)

@@ -13,7 +13,7 @@ from imapp.engine.socketio import StrictServer
 
 #: Seconds between the answer to a CONNECT and the first event. Clients that wait for one message at a time lose what
 #: comes within the same read of their socket.
-APART = 0.02
+APART = 0.04
 
 
 def socketio_app(options: dict[str, Any], path: str) -> socketio.WSGIApp:

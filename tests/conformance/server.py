@@ -19,6 +19,7 @@ class Gunicorn(BaseApplication):
             "worker_class": "gevent",
             "worker_connections": 20_000,
             "graceful_timeout": 1,
+            "keepalive": 60,
             "loglevel": "warning",
             "control_socket_disable": True,
         }

@@ -1,0 +1,144 @@
+"""Whatever bytes come: no crash, no hang, no growth, and the others are not disturbed."""
+
+import random
+import socket
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from imapp.engine.frames import BINARY, TEXT
+from imapp.engine.grammar import EnginePacket
+from imapp.engine.packets import PacketError, decode_payload
+from imapp.engine.parser import Control, Message, Parser, ProtocolError, unmask
+
+LIMIT = 2000
+
+messages = st.lists(st.one_of(st.text(max_size=300), st.binary(max_size=300)), max_size=6)
+
+
+def masked(head: int, payload: bytes, key: bytes = b"\x11\x22\x33\x44") -> bytes:
+    """One frame as a client sends it."""
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([head]) + length + key + unmask(key, payload)
+
+
+@st.composite
+def streams(draw) -> tuple[list[str | bytes], bytes]:
+    """Messages, and bytes that carry them: cut into fragments at random, with pings between."""
+    said = draw(messages)
+    stream = bytearray()
+    for message in said:
+        opcode, data = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
+        cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=3)))
+        parts = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+        for index, part in enumerate(parts):
+            final = 0x80 if index == len(parts) - 1 else 0
+            stream += masked(final | (opcode if index == 0 else 0), part, draw(st.binary(min_size=4, max_size=4)))
+            if draw(st.booleans()):
+                stream += masked(0x89, b"between")
+    return said, bytes(stream)
+
+
+def cut(stream: bytes, places: list[int]) -> list[bytes]:
+    """The stream in pieces."""
+    places = sorted(place % (len(stream) + 1) for place in places)
+    return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(streams(), st.lists(st.integers(0, 10_000), max_size=20))
+def test_messages_come_out_as_they_went_in_however_they_are_cut(case, places):
+    said, stream = case
+    parser, out = Parser(LIMIT), []
+
+    for piece in cut(stream, places):
+        parser.feed(piece, out)
+
+    assert [message for message in out if not isinstance(message, Control)] == said
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.binary(max_size=400), st.lists(st.integers(0, 400), max_size=10))
+def test_any_bytes_are_messages_or_a_protocol_error(data, places):
+    parser = Parser(LIMIT)
+    out: list[Message] = []
+
+    with suppress(ProtocolError):
+        for piece in cut(data, places):
+            parser.feed(piece, out)
+
+    kept = len(parser._rest or b"") + len(parser._parts or b"")
+    assert kept <= LIMIT + 14
+    assert all(isinstance(message, str | bytes | Control) for message in out)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200), st.binary(min_size=4, max_size=4))
+def test_unmasking_is_byte_by_byte_xor(data, key):
+    assert unmask(key, data) == bytes(byte ^ key[index % 4] for index, byte in enumerate(data))
+
+
+PIECES = [
+    "0",
+    "2",
+    "3",
+    "5",
+    "6",
+    "1-",
+    "10-",
+    "/a",
+    ",",
+    "12",
+    '["e"]',
+    "[]",
+    "{}",
+    "null",
+    '"',
+    "\\ud800",
+    "NaN",
+    "9" * 20,
+]
+
+
+@settings(max_examples=1000, deadline=None)
+@given(st.one_of(st.text(max_size=80), st.lists(st.sampled_from(PIECES), max_size=6).map("".join)))
+def test_any_text_is_a_packet_or_a_value_error(text):
+    try:
+        packet = EnginePacket(encoded_packet=text or "-")
+    except ValueError:
+        return
+
+    assert packet.packet_type in range(7)
+    if packet.packet_type == 2:
+        assert EnginePacket(encoded_packet=packet.encode()).data == packet.data
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.binary(max_size=100), st.text("bAQ=\x1e4\n", max_size=30).map(str.encode)))
+def test_any_body_is_a_payload_or_a_packet_error(body):
+    with suppress(PacketError):
+        assert all(isinstance(packet, str | bytes) for packet in decode_payload(body))
+
+
+@pytest.mark.timeout(100)
+def test_noise_on_many_sockets_does_not_disturb_a_client_that_talks(frames, address):
+    chance = random.Random(6455)
+    talker = frames()
+    host, _, port = address.partition("/")[0].partition(":")
+    valid = [masked(0x81, b"4hello"), masked(0x89, b"ping"), masked(0x01, b"4part"), masked(0x88, b"\x03\xe8")]
+
+    for round_number in range(150):
+        noise = b"".join(chance.choice([*valid, chance.randbytes(chance.randrange(40))]) for _ in range(8))
+        victim = frames()
+        with suppress(ConnectionError):
+            for piece in cut(noise, [chance.randrange(400) for _ in range(4)]):
+                victim.sock.sendall(piece)
+        if round_number % 3 == 0:
+            with socket.create_connection((host, int(port)), timeout=5) as stranger, suppress(ConnectionError):
+                stranger.sendall(chance.randbytes(200))
+        victim.close()
+        if round_number % 10 == 0:
+            assert talker.echo(b"4%d" % round_number) == b"4%d" % round_number

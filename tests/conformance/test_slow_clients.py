@@ -1,0 +1,125 @@
+"""A client that does not take what is sent to it costs a bounded amount, for a bounded time."""
+
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.client import Frames
+from tests.support.ports import wait_for
+
+BOUNDED = ("--engineio", "--slow-bytes", "3000000", "--slow-seconds", "2")
+bounded = pytest.mark.parametrize("arguments", [BOUNDED], ids=["3 MB, 2 s"])
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.fixture
+def worker(start_engine, arguments, address) -> int:
+    """The pid of the process that serves."""
+    port = int(address.partition("/")[0].rpartition(":")[2])
+    inodes = {
+        line.split()[9]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]
+        if f":{port:04X} 00000000:0000" in line
+    }
+    holders = [
+        int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and inodes & sockets_of(folder)
+    ]
+    return max(holders)
+
+
+def sockets_of(folder: Path) -> set[str]:
+    try:
+        links = [str(link.readlink()) for link in (folder / "fd").iterdir()]
+    except OSError:
+        return set()
+    return {link[8:-1] for link in links if link.startswith("socket:")}
+
+
+def open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def memory_kb(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+
+
+def stuff(connection: Frames, count: int, size: int) -> None:
+    """Have so many messages sent back without reading them."""
+    connection.sock.settimeout(0.5)
+    for _ in range(count):
+        try:
+            connection.send(0x81, b"4" + b"x" * size, mask=b"\0\0\0\0")
+        except (TimeoutError, ConnectionError):
+            return
+
+
+def test_a_reader_that_pauses_gets_every_frame_whole(frames):
+    connection = frames()
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+    texts = [b"4" + bytes([97 + number % 26]) * 20_000 for number in range(200)]
+
+    for text in texts:
+        connection.send(0x81, text, mask=b"\0\0\0\0")
+    time.sleep(1.5)
+
+    assert [connection.read()[1] for _ in texts] == texts
+
+
+@bounded
+def test_a_stopped_reader_is_sent_away_and_all_that_it_held_is_free_again(frames, worker):
+    talker = frames()
+    files, memory = open_files(worker), memory_kb(worker)
+    stopped = [frames() for _ in range(5)]
+
+    for connection in stopped:
+        stuff(connection, 200, 100_000)
+
+    wait_for(lambda: open_files(worker) <= files, 15, "the end of the stopped readers")
+    assert memory_kb(worker) - memory < 40_000
+    assert talker.echo() == b"4still here"
+
+
+@bounded
+def test_a_reader_that_stops_below_the_bound_of_bytes_is_sent_away_after_the_seconds(frames, worker):
+    files = open_files(worker)
+    connection = frames()
+    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+
+    stuff(connection, 60, 50_000)
+
+    assert open_files(worker) == files + 1
+    wait_for(lambda: open_files(worker) <= files, 10, "the end of the stopped reader")
+
+
+def test_clients_that_vanish_leave_nothing(frames, worker):
+    files = open_files(worker)
+
+    for _ in range(100):
+        connection = frames()
+        connection.send(0x01, b"4half a mess")
+        connection.close()
+
+    wait_for(lambda: open_files(worker) <= files + 1, 10, "the end of those who vanished")
+
+
+def test_a_flooding_client_does_not_keep_the_others_waiting(frames):
+    flood, talker = frames(), frames()
+    frame = b"\x81\x82\0\0\0\0" + b"4x"
+    flood.sock.setblocking(False)
+    slowest = 0.0
+
+    for _ in range(50):
+        try:
+            flood.sock.send(frame * 20_000)
+            flood.sock.recv(1_000_000)
+        except BlockingIOError:
+            pass
+        began = time.monotonic()
+        assert talker.echo() == b"4still here"
+        slowest = max(slowest, time.monotonic() - began)
+
+    assert slowest < 1
