@@ -1,0 +1,103 @@
+"""A drill: what is done to a field under load, and the way from there to a line of the table."""
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.drills.crowd import Crowd, Shape
+from tests.drills.field import Field, Plan
+from tests.drills.oracle import Verdict, judge
+from tests.support.ports import wait_for
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One fault. `inject` does it and gives what showed that it was felt; it raises when it was not."""
+
+    name: str
+    injected: str
+    inject: Callable[[Field], str]
+    #: Seconds that healing may take.
+    bound: float = 5
+    shape: Shape = field(default_factory=Shape)
+    plan: Plan = field(default_factory=Plan)
+
+
+@dataclass
+class Result:
+    """One line of the table."""
+
+    name: str
+    injected: str
+    passed: bool = False
+    #: Seconds from the fault's end until pushes between nodes flowed again and everybody had caught up; and until
+    #: every node told the truth about who is online.
+    healed: float | None = None
+    present: float | None = None
+    verdict: Verdict | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def run(drill: Drill, folder: Path) -> Result:
+    """Make the field, bring in the crowd, harm, watch it heal, judge. Whatever goes wrong is in the result."""
+    result = Result(drill.name, drill.injected)
+    try:
+        field_ = Field(folder, drill.plan, drill.shape)
+        try:
+            _run_on(field_, drill, result)
+        finally:
+            field_.close()
+    except Exception as exc:  # noqa: BLE001 - a drill that breaks is a line of the table, not the end of the others
+        where = traceback.extract_tb(exc.__traceback__)[-1]
+        result.notes.append(f"{type(exc).__name__}: {str(exc)[:300]} ({Path(where.filename).name}:{where.lineno})")
+    return result
+
+
+def _run_on(field_: Field, drill: Drill, result: Result) -> None:
+    crowd = field_.crowd
+    crowd.start()
+    evidence = drill.inject(field_)
+    assert evidence, "nothing showed that the fault was felt"
+    result.notes.append(evidence)
+    since = field_.fault_over_at
+    patience = 3 * drill.bound + 20
+    result.healed = _seconds(lambda: crowd.healed_at(since), since, patience)
+    result.present = _seconds(lambda: time.monotonic() if field_.presence_is_true() else None, since, patience)
+    time.sleep(1)
+    crowd.settle()
+    crowd.look_again(field_.heads())
+    result.verdict = judge(field_.stories().values())
+    result.notes += _remarks(crowd)
+    result.notes += result.verdict.findings
+    is_healed = None not in (result.healed, result.present)
+    if not is_healed:
+        result.notes.append(f"not healed within {patience:.0f} s")
+    elif max(result.healed or 0, result.present or 0) > drill.bound:
+        result.notes.append(f"later than the bound of {drill.bound:g} s")
+        is_healed = False
+    result.passed = is_healed and result.verdict.holds and result.verdict.acked > 0
+
+
+def _seconds(moment: Callable[[], float | None], since: float, patience: float) -> float | None:
+    """How long after `since` that moment was; None when it did not come in time."""
+    found: list[float] = []
+
+    def has_come() -> bool:
+        at = moment()
+        found.extend([at] if at is not None else [])
+        return bool(found)
+
+    try:
+        wait_for(has_come, max(1.0, since + patience - time.monotonic()))
+    except AssertionError:
+        return None
+    return max(0.0, found[0] - since)
+
+
+def _remarks(crowd: Crowd) -> list[str]:
+    waits = [wait for sender in crowd.senders for wait in sender.waits.values()]
+    again = sum(len(sender.troubles) for sender in crowd.senders)
+    doubles = sum(sender.duplicates for sender in crowd.senders)
+    return [f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored"]

@@ -1,0 +1,1 @@
+DRILLS: list = []
