@@ -27,11 +27,11 @@ _UNPREFIXED = {
 _DATABASE_URL = re.compile(r"sqlite:///(?!:memory:).+|(mysql|mariadb)(\+pymysql)?://[^/\s]+/\w[^\s]*")
 _REDIS_WORDS = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], unix:///SOCKET, redis+sentinel://HOST:PORT,HOST:PORT/MASTER[/DB] or "
-    "redis+cluster://HOST:PORT,HOST:PORT; with rediss for TLS"
+    "redis+cluster://HOST:PORT,HOST:PORT; with rediss for TLS, and at the end ?ssl_ca_certs=FILE for a CA of your own"
 )
 _REDIS_URL = re.compile(
     r"rediss?://[^/\s,]+(/\d+)?(\?\S*)?|unix://(\S*@)?/\S+"
-    r"|rediss?\+sentinel://[^/\s]+/[\w.-]+(/\d+)?|rediss?\+cluster://[^/\s]+/?"
+    r"|rediss?\+sentinel://[^/\s]+/[\w.-]+(/\d+)?(\?\S*)?|rediss?\+cluster://[^/?\s]+/?(\?\S*)?"
 )
 _RATE = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
 _RATES = rf"^{_RATE}(;{_RATE})*$"
