@@ -69,7 +69,7 @@ class SendMessage(MessageDraft):
 
 
 class ForwardMessage(In):
-    """Send what another message says to one conversation, user or group."""
+    """Send what another message says to a conversation."""
 
     client_id: ClientId
     message_id: MessageId

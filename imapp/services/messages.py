@@ -12,7 +12,7 @@ from imapp.cluster import limits
 from imapp.errors import ForbiddenError, MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
 from imapp.extensions import db, settings
 from imapp.models.messages import Message, MessageEdit, Pin
-from imapp.schemas.contents import CONTENTS, SYSTEM
+from imapp.schemas.contents import SYSTEM, check_content
 from imapp.schemas.messages import (
     EditMessage,
     EditOut,
@@ -24,7 +24,6 @@ from imapp.schemas.messages import (
     message_wire,
     split_message_id,
 )
-from imapp.schemas.validation import parse
 from imapp.services import committer, message_ops
 from imapp.services.committer import Done
 from imapp.services.hidden_messages import visible_to
@@ -100,9 +99,7 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
 def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
     """Change what one's own message says; gives {"message"}. Raises ForbiddenError, WindowClosedError and others."""
     row = _readable(actor_id, order.message_id)
-    model = CONTENTS.get(row["type"])
-    content = order.content if model is None else parse(model, order.content).model_dump(mode="json", exclude_none=True)
-    packed = _packed(row["type"], content)
+    packed = _packed(row["type"], check_content(row["type"], order.content))
     return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), row["type"], packed))
 
 

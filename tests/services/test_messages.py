@@ -13,6 +13,7 @@ from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
     InvalidInputError,
+    MalformedError,
     MessageRecalledError,
     NotAContactError,
     NotAMemberError,
@@ -285,6 +286,20 @@ def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, priv
     age(sent, 25 * 3600)
     with pytest.raises(WindowClosedError):
         messages.edit(ada, edit_of(sent))
+
+
+def test_an_edit_puts_nothing_into_a_message_that_could_not_be_sent(people, private):
+    ada, bob, _ = people
+    deep = {"a": 1}
+    for _ in range(250):
+        deep = {"a": deep}
+    sent = messages.send(ada, private, MessageDraft(client_id="c", type="custom", content={"a": 1}))["message"]
+
+    for unreadable in (deep, {"a": "\x00"}):
+        with pytest.raises(MalformedError):
+            messages.edit(ada, EditMessage(message_id=sent["id"], content=unreadable))
+
+    assert messages.get(bob, sent["id"]) == sent
 
 
 def test_a_recall_leaves_nothing_of_what_was_said(people):
