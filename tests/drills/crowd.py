@@ -46,7 +46,8 @@ class Crowd:
     """See the module; `users` are `shape.size` for each group, in order."""
 
     def __init__(self, urls: list[str], users: list[User], shape: Shape) -> None:
-        self.life = Life(urls, shape.pause, shape.padding)
+        # A hundred come in a second.
+        self.life = Life(urls, shape.pause, shape.padding, spread=shape.users / 100)
         self.senders: list[Sender] = []
         self.readers: list[Reader] = []
         for index, (token, user_id, conversation_id) in enumerate(users[: shape.users]):
@@ -73,6 +74,7 @@ class Crowd:
         """All come in; gives back when all are there and each conversation is under way."""
         self._thread.start()
         self._tasks = [self.submit(person.live()) for person in self.people]
+        seconds += self.life.spread
         wait_for(self.are_all_there, seconds, "the crowd's coming")
         wait_for(lambda: all(len(one.acked) > 1 for one in self.senders), seconds, "the load")
 
@@ -99,19 +101,20 @@ class Crowd:
         self.submit(abort_all()).result(30)
         return len(wires)
 
-    def invite(self, url: str, tokens: Iterable[str], at_once: int = 20) -> list[Wire]:
-        """Connect further devices that only answer pings; those that are not let in are left out."""
+    def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[Wire]:
+        """Connect further devices that only listen; those that are not let in are left out."""
 
         async def come() -> list[Wire | BaseException]:
-            turn = asyncio.Semaphore(at_once)
+            # Some at a time: they are not the drill.
+            turn = asyncio.Semaphore(20)
 
             async def one(token: str) -> Wire:
                 async with turn:
-                    return await Wire.open(url, token, lambda _event, _payload: None)
+                    return await Wire.open(url, token, hear)
 
             return await asyncio.gather(*map(one, tokens), return_exceptions=True)
 
-        guests = [one for one in self.submit(come()).result(120) if isinstance(one, Wire)]
+        guests = [one for one in self.submit(come()).result(180) if isinstance(one, Wire)]
         self._guests += guests
         return guests
 
@@ -140,11 +143,11 @@ class Crowd:
 
     def _well_at(self, reader: Reader, since: float) -> float | None:
         peers = [one for one in self.senders if one.conversation_id == reader.conversation_id]
-        seen = {one.client_id: one.at for one in reader.shown}
-        owed = [name for one in peers for name in one.acked if self.life.sent_at[name] + one.waits[name] < since]
-        if not all(name in seen for name in owed):
+        owed = [name for one in peers for name, at in list(one.acked_at.items()) if at < since]
+        seen = [reader.shown_at.get(name) for name in owed]
+        if None in seen:
             return None
-        caught_up = max((seen[name] for name in owed), default=since)
+        caught_up = max((one for one in seen if one is not None), default=since)
         if not {one.node for one in peers if one.node} - {reader.node}:
             return max(since, caught_up)
         pushed = self._first_push_from_elsewhere(reader, since)
@@ -188,7 +191,7 @@ class Crowd:
             story.reported |= one.reported.keys()
         for reader in self.readers:
             story = told.setdefault(reader.conversation_id, Story())
-            story.shown[reader.name] = [(one.seq, one.client_id) for one in reader.shown]
+            story.shown[reader.name] = list(reader.shown)
             if not (reader.returns or reader.node):
                 story.left.add(reader.name)
         return told

@@ -65,9 +65,10 @@ class Field:
         self.database_url = self.mariadb.create_database()
         apps.migrate(self.database_url, self.folder)
         self.environs = {name: self._environ(name) for name in NODES}
-        self.prefixes: dict[str, list[str]] = {}
+        #: Words before the commands of some nodes.
+        self.wrappers: dict[str, tuple[str, ...]] = {}
         if self.plan.redis_proxy:
-            self.redis_proxy = self._proxy(self.redis.port)
+            self.redis_proxy = self.proxy(self.redis.port)
             self.environs["node-2"]["REDIS_URL"] = f"redis://127.0.0.1:{self.redis_proxy.port}"
         if self.plan.prepare is not None:
             self.plan.prepare(self)
@@ -85,14 +86,20 @@ class Field:
         }  # fmt: skip
 
     def _start_node(self, name: str) -> Server:
-        node = Server(self.folder / name, **self.environs[name])
+        kind = type("Node", (Server,), {"wrapper": self.wrappers.get(name, ())})
+        node = kind(self.folder / name, **self.environs[name])
         self._closing.append(node.stop)
         return node
 
-    def _proxy(self, port: int) -> Proxy:
-        proxy = Proxy(port)
-        self._closing.append(proxy.close)
+    def proxy(self, port: int, host: str = "127.0.0.1") -> Proxy:
+        """A bad network before that port, until the field is closed."""
+        proxy = Proxy(port, host)
+        self.at_end(proxy.close)
         return proxy
+
+    def at_end(self, action: Callable[[], None]) -> None:
+        """Do this when the field is closed, before all that was done earlier."""
+        self._closing.append(action)
 
     def _gather(self, shape: Shape) -> Crowd:
         out = self.folder / "tokens"
@@ -115,7 +122,7 @@ class Field:
             self._closing.append(self.nginx.stop)
             return [self.nginx.url]
         if self.plan.client_proxies:
-            self.client_proxies = [self._proxy(node.port) for node in self.nodes]
+            self.client_proxies = [self.proxy(node.port) for node in self.nodes]
             return [proxy.url for proxy in self.client_proxies]
         return [node.url for node in self.nodes]
 

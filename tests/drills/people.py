@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.drills.oracle import Entry
 from tests.drills.wire import TROUBLE, Wire
 
 #: Answers after which the same message is sent again.
@@ -26,6 +27,8 @@ class Life:
     #: Seconds between two messages of a sender, about; letters that each message carries besides its name.
     pause: float = 0.5
     padding: int = 0
+    #: Seconds over which they come in at first.
+    spread: float = 1.0
     #: The drill is over: no new message.
     is_ending: bool = False
     #: client_id -> when it was sent first.
@@ -54,7 +57,7 @@ class Person:
 
     async def live(self) -> None:
         """Be connected, again and again."""
-        await asyncio.sleep(random.uniform(0, 1))
+        await asyncio.sleep(random.uniform(0, self.life.spread))
         failures = 0
         for url in itertools.cycle(self._urls):
             failures += 1
@@ -91,8 +94,8 @@ class Sender(Person):
         self.duplicates = 0
         #: Codes of what was refused for a while; "" for an ack that did not come.
         self.troubles: list[str] = []
-        #: client_id -> seconds from the first attempt to the ack.
-        self.waits: dict[str, float] = {}
+        #: client_id -> when the ack came.
+        self.acked_at: dict[str, float] = {}
 
     @property
     def is_done(self) -> bool:
@@ -123,7 +126,7 @@ class Sender(Person):
             self.troubles.append("")
             raise
         if ack["ok"]:
-            self.waits[client_id] = time.monotonic() - self.life.sent_at[client_id]
+            self.acked_at[client_id] = time.monotonic()
             self.duplicates += ack["duplicate"]
             self.acked[client_id] = ack["message"]["seq"]
             self.life.acked_by[client_id] = wire.node
@@ -134,21 +137,14 @@ class Sender(Person):
             self.reported[client_id] = ack["error"]["code"]
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A message as a reader's screen shows it, and since when."""
-
-    seq: int
-    client_id: str
-    at: float
-
-
 class Reader(Person):
     """Shows each change once and in order; what was missed it asks for."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.shown: list[Shown] = []
+        self.shown: list[Entry] = []
+        #: client_id -> when it was shown first.
+        self.shown_at: dict[str, float] = {}
         #: Messages that were pushed: client_id, node that pushed, when.
         self.pushed: list[tuple[str, str, float]] = []
         self.hints = 0
@@ -210,7 +206,8 @@ class Reader(Person):
             if event == "message_created":
                 message = payload["message"]
                 name = message["client_id"] or f"system-{message['seq']}"
-                self.shown.append(Shown(message["seq"], name, time.monotonic()))
+                self.shown.append((message["seq"], name))
+                self.shown_at.setdefault(name, time.monotonic())
         self._early = {change: entry for change, entry in self._early.items() if change > self._change}
         if self._early:
             self._wants_sync.set()

@@ -2,11 +2,11 @@
 
 import asyncio
 import itertools
-import json
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketException
 
@@ -49,11 +49,11 @@ class Wire:
         return wire
 
     async def _log_in(self, token: str) -> None:
-        hello = json.loads(str(await self._ws.recv())[1:])
+        hello = orjson.loads(str(await self._ws.recv())[1:])
         self.node = hello["sid"].rpartition("~")[0]
         # As the official clients: a server that is silent for so long is gone.
         self._patience = (hello["pingInterval"] + hello["pingTimeout"]) / 1000
-        await self._ws.send("40" + json.dumps({"token": token}))
+        await self._ws.send("40" + orjson.dumps({"token": token}).decode())
         while (packet := str(await self._ws.recv())) == "2":
             await self._ws.send("3")
         if not packet.startswith("40"):
@@ -73,13 +73,13 @@ class Wire:
         if packet == "2":
             await self._ws.send("3")
         elif packet.startswith("42"):
-            event, payload = json.loads(packet[2:])
+            event, payload = orjson.loads(packet[2:])
             self._on_event(event, payload)
         elif packet.startswith("43"):
             number, _, answer = packet[2:].partition("[")
             future = self._calls.get(int(number))
             if future is not None and not future.done():
-                future.set_result(json.loads("[" + answer)[0])
+                future.set_result(orjson.loads("[" + answer)[0])
 
     async def call(self, command: str, payload: dict[str, Any], seconds: float = 10) -> dict[str, Any]:
         """Send a command and give its ack; raises one of TROUBLE, after which nobody knows what was done."""
@@ -89,7 +89,7 @@ class Wire:
             async with asyncio.timeout(seconds):
                 if self.closed.is_set():
                     raise ConnectionResetError
-                await self._ws.send(f"42{number}" + json.dumps([command, payload]))
+                await self._ws.send(f"42{number}" + orjson.dumps([command, payload]).decode())
                 return await future
         finally:
             del self._calls[number]
