@@ -130,31 +130,32 @@ class Crowd:
 
     # -- healing -------------------------------------------------------------------------------------------------
 
-    def healed_at(self, since: float) -> float | None:
-        """When all were well again after a fault that ended at `since`; None while they are not.
-
-        Well is who is connected, has seen all that was acknowledged by then, and is pushed what others send at other
-        nodes.
-        """
+    def pushed_at(self, since: float) -> float | None:
+        """When everybody was back and had been pushed what others, at other nodes, sent after `since`."""
         if not self.are_all_there():
             return None
-        moments = [self._well_at(reader, since) for reader in self.readers if reader.node]
+        return self._last(self._first_push_from_elsewhere, since)
+
+    def caught_up_at(self, since: float) -> float | None:
+        """When the last reader had seen the last message that was acknowledged by `since`."""
+        return self._last(self._caught_up_at, since)
+
+    def _last(self, moment: Callable[[Reader, float], float | None], since: float) -> float | None:
+        moments = [moment(reader, since) for reader in self.readers if reader.node]
         return None if None in moments else max((one for one in moments if one is not None), default=since)
 
-    def _well_at(self, reader: Reader, since: float) -> float | None:
-        peers = [one for one in self.senders if one.conversation_id == reader.conversation_id]
-        owed = [name for one in peers for name, at in list(one.acked_at.items()) if at < since]
+    def _peers(self, reader: Reader) -> list[Sender]:
+        return [one for one in self.senders if one.conversation_id == reader.conversation_id]
+
+    def _caught_up_at(self, reader: Reader, since: float) -> float | None:
+        owed = [name for one in self._peers(reader) for name, at in list(one.acked_at.items()) if at < since]
         seen = [reader.shown_at.get(name) for name in owed]
-        if None in seen:
-            return None
-        caught_up = max((one for one in seen if one is not None), default=since)
-        if not {one.node for one in peers if one.node} - {reader.node}:
-            return max(since, caught_up)
-        pushed = self._first_push_from_elsewhere(reader, since)
-        return None if pushed is None else max(caught_up, pushed)
+        return None if None in seen else max((one for one in seen if one is not None), default=since)
 
     def _first_push_from_elsewhere(self, reader: Reader, since: float) -> float | None:
         life = self.life
+        if not {one.node for one in self._peers(reader) if one.node} - {reader.node}:
+            return since
         for name, node, at in reader.pushed[bisect(reader.pushed, since, key=lambda push: push[2]) :]:
             if life.sent_at.get(name, 0) > since and life.acked_by.get(name, node) != node:
                 return at

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from tests.drills.drill import Drill
 from tests.drills.field import Field, Plan
 
-#: The two ways of node-2: to Redis and MariaDB, and to its clients. TEST-NET addresses: nobody else has them here.
-_BACKENDS, _CLIENTS = "192.0.2", "198.51.100"
+#: The two ways of node-2: to Redis and MariaDB, and to its clients. Addresses for benchmarks (RFC 2544), which are
+#: nobody's on a network that is in use.
+_BACKENDS, _CLIENTS = "198.18.77", "198.18.78"
 
 
 def _ip(*words: str) -> None:
@@ -28,9 +29,9 @@ def _put_apart(field: Field) -> None:
         here, there = _cable(name), f"{name}-in"
         _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", space)
         # The end inside goes with the space, and takes this one along.
-        _ip("addr", "add", f"{network}.1/24", "dev", here)
+        _ip("addr", "add", f"{network}.1/30", "dev", here)
         _ip("link", "set", here, "up")
-        _ip("-n", space, "addr", "add", f"{network}.2/24", "dev", there)
+        _ip("-n", space, "addr", "add", f"{network}.2/30", "dev", there)
         _ip("-n", space, "link", "set", there, "up")
     _ip("-n", space, "link", "set", "lo", "up")
     redis, mariadb = (field.proxy(port, f"{_BACKENDS}.1").port for port in (field.redis.port, field.mariadb.port))
