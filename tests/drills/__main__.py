@@ -14,11 +14,11 @@ from tests.drills import covered, drill, report
 from tests.drills.covered import COVERED, Covered
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill, Result
-from tests.drills.faults import bus, clients, database, network, nodes
+from tests.drills.faults import bus, clients, database, network, nodes, rights
 from tests.drills.field import own_folder
 
 _DRILLS: list[Drill | Covered] = [
-    *bus.DRILLS, *database.DRILLS, *nodes.DRILLS, *network.DRILLS, *clients.DRILLS, *COVERED,
+    *bus.DRILLS, *database.DRILLS, *nodes.DRILLS, *network.DRILLS, *clients.DRILLS, *rights.DRILLS, *COVERED,
 ]  # fmt: skip
 
 

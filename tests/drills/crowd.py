@@ -24,7 +24,7 @@ class Shape:
     readers: int = 9
     #: Readers of each group who do not come back when their connection is lost.
     leavers: int = 0
-    pause: float = 1.0
+    pause: float = 1.5
     padding: int = 0
 
     @property
@@ -70,7 +70,7 @@ class Crowd:
         """Do something in the crowd's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 180) -> None:
         """All come in; gives back when all are there and each conversation is under way."""
         self._thread.start()
         self._tasks = [self.submit(person.live()) for person in self.people]

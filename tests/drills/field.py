@@ -182,19 +182,22 @@ class Field:
                 return found
             cursor = f"&cursor={answer.json()['next_cursor']}"
 
-    def _rows(self) -> list[tuple]:
+    def rows(self, sql: str) -> list[tuple]:
+        """What the nodes' database says."""
+        return self.mariadb.query(sql, self.database_url.rpartition("/")[2])
+
+    def _messages(self) -> list[tuple]:
         columns = "conversation_id, seq, COALESCE(client_id, CONCAT('system-', seq))"
-        database = self.database_url.rpartition("/")[2]
-        return self.mariadb.query(f"SELECT {columns} FROM messages ORDER BY conversation_id, seq", database)
+        return self.rows(f"SELECT {columns} FROM messages ORDER BY conversation_id, seq")
 
     def heads(self) -> dict[int, int]:
         """The last number of each conversation."""
-        return {conversation_id: seq for conversation_id, seq, _ in self._rows()}
+        return {conversation_id: seq for conversation_id, seq, _ in self._messages()}
 
     def stories(self) -> dict[int, Story]:
         """What people went through, and what the database holds."""
         told = self.crowd.stories()
-        for conversation_id, seq, name in self._rows():
+        for conversation_id, seq, name in self._messages():
             told[conversation_id].stored.append((seq, name))
         return told
 

@@ -172,6 +172,8 @@ class Reader(Person):
         self._wants_sync.set()
         while not wire.closed.is_set():
             if await self._is_wanted(wire):
+                # All are told at one moment, and what is missed comes in heaps: not every one of it is asked for alone.
+                await asyncio.sleep(random.uniform(0, 0.5))
                 await self._sync(wire)
 
     async def _is_wanted(self, wire: Wire) -> bool:
