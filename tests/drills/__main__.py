@@ -56,14 +56,15 @@ def main() -> int:
         say("\n".join(f"{one.name:<12}{one.injected}" for one in chosen))
         return 0
     say(report.line(report.HEAD))
-    results = []
+    results: list[Result] = []
     for one in chosen:
         began = time.monotonic()
         results.append(run_one(one))
         say(f"{report.line(report.cells(results[-1]))} [{time.monotonic() - began:.0f} s]")
-    if options.report:
-        command = shlex.join([".venv/bin/python", "-m", "tests.drills", *sys.argv[1:]])
-        options.report.write_text(report.page(results, command, _crowd()))
+        if options.report:
+            # After each: a long run that is ended halfway has still told something.
+            command = shlex.join([".venv/bin/python", "-m", "tests.drills", *sys.argv[1:]])
+            options.report.write_text(report.page(results, command, _crowd()))
     failed = [result.name for result in results if not result.passed]
     say(f"{len(results) - len(failed)} of {len(results)} passed" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return bool(failed)

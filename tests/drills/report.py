@@ -82,7 +82,10 @@ def _machine() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in ("gunicorn", "gevent", "python-socketio", "websockets"))
     programs = [_says("redis-server", "--version"), _says("mariadbd", "--version"), _says("nginx", "-v")]
     name = cpus[0].partition(":")[2].strip() if cpus else platform.machine()
-    return f"{os.cpu_count()} cores, {name}; Python {platform.python_version()}; {packages}; {'; '.join(programs)}"
+    load = f"load average at the end {os.getloadavg()[1]:.1f}"
+    return (
+        f"{os.cpu_count()} cores, {name}; {load}; Python {platform.python_version()}; {packages}; {'; '.join(programs)}"
+    )
 
 
 def _says(program: str, option: str) -> str:
