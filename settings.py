@@ -27,11 +27,11 @@ _UNPREFIXED = {
 _DATABASE_URL = re.compile(r"sqlite:///(?!:memory:).+|(mysql|mariadb)(\+pymysql)?://[^/\s]+/\w[^\s]*")
 _REDIS_WORDS = (
     "redis://[USER:PASSWORD@]HOST[:PORT][/DB], unix:///SOCKET, redis+sentinel://HOST:PORT,HOST:PORT/MASTER[/DB] or "
-    "redis+cluster://HOST:PORT,HOST:PORT; with rediss for TLS"
+    "redis+cluster://HOST:PORT,HOST:PORT; with rediss for TLS, and at the end ?ssl_ca_certs=FILE for a CA of your own"
 )
 _REDIS_URL = re.compile(
     r"rediss?://[^/\s,]+(/\d+)?(\?\S*)?|unix://(\S*@)?/\S+"
-    r"|rediss?\+sentinel://[^/\s]+/[\w.-]+(/\d+)?|rediss?\+cluster://[^/\s]+/?"
+    r"|rediss?\+sentinel://[^/\s]+/[\w.-]+(/\d+)?(\?\S*)?|rediss?\+cluster://[^/?\s]+/?(\?\S*)?"
 )
 _RATE = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
 _RATES = rf"^{_RATE}(;{_RATE})*$"
@@ -205,7 +205,7 @@ class Settings(BaseModel):
         Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
     ] = Field((), description="Proxies whose X-Forwarded-For and X-Forwarded-Proto count. Unset: nobody's do.")
     reconnects_per_second: int = Field(
-        200, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
+        100, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
     )
     max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")

@@ -185,11 +185,6 @@ class InvalidUsernameError(InvalidInputError):
     message = "A username has 2 to 32 letters, digits, dots, hyphens or underscores, and no blanks."
 
 
-class RegistrationClosedError(ForbiddenError):
-    code = "registration_closed"
-    message = "This server takes no registrations."
-
-
 class UsernameTakenError(ConflictError):
     code = "username_taken"
     message = "This username is taken."

@@ -30,6 +30,8 @@ BUS_DROPPED = Counter(
 BUS_GAPS = Counter(
     "imapp_bus_gaps", "Times that this node's bus was deaf, by what was noticed.", ["reason"], registry=registry
 )
+for _reason in ("silent", "ConnectionResetError", "failover"):
+    BUS_GAPS.labels(reason=_reason)  # at 0 from the start: an increase is seen from the first gap on
 BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis.", registry=registry)
 BUS_QUEUE_BYTES = Gauge("imapp_bus_queue_bytes", "Bytes that wait for Redis.", registry=registry)
 BUS_CHANNELS = Gauge("imapp_bus_channels", "Channels that this node is subscribed to.", registry=registry)

@@ -39,6 +39,8 @@ def main() -> int:
     pins = _digest_of_pins()
     if STAMP.is_file() and STAMP.read_text() == pins:
         return 0
+    # The callers' umask is for secrets; these files are public, and Nginx reads them under an account of its own.
+    os.umask(0o022)
     try:
         with tempfile.TemporaryDirectory(prefix="imapp-web-") as scratch:
             _install(Path(scratch))

@@ -133,7 +133,8 @@ start_node() {
     until [[ $(state_of "$1") == ready* ]]; do
         if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= end)); then
             printf '%s\n' "node-$1 did not get ready / 节点 node-$1 未能就绪: $log" >&2
-            tail -n 5 "$log" >&2
+            # Gunicorn's own last words say that the node gave up, the node's why.
+            grep -v ' gunicorn\.error: ' "$log" | tail -n 5 >&2
             return 1
         fi
         sleep 0.2

@@ -22,22 +22,21 @@ check_settings() {
 
 # A name for the checks: the nodes get theirs later.
 check_services() {
-    local state=0
+    local state=0 complaint
     .venv/bin/python scripts/check_redis.py || exit $?
-    .venv/bin/python scripts/check_database.py 2>run/database.err || state=$?
+    complaint="$(.venv/bin/python scripts/check_database.py 2>&1)" || state=$?
     case $state in
         0) ;;
         10)
             say "Bringing the database up to date / 正在升级数据库 ..."
             .venv/bin/python -m flask --app wsgi db upgrade
             ;;
-        7) fail 7 "MySQL: $(cat run/database.err)" "MySQL 未运行或无法使用" ;;
+        7) fail 7 "MySQL: $complaint" "MySQL 未运行或无法使用" ;;
         *)
-            cat run/database.err >&2
+            printf '%s\n' "$complaint" >&2
             exit "$state"
             ;;
     esac
-    rm -f run/database.err
 }
 
 # What is left of nodes whose master is gone: ours by their command line, and nobody else's.

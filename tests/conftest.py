@@ -1,5 +1,6 @@
 """Fixtures for all tests. Nothing here is monkey-patched: gevent lives in server processes only."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,15 @@ from tests.support import apps
 from tests.support.device import Device
 from tests.support.mariadb import MariaDb
 from tests.support.redis import RedisServer
-from tests.support.server import Server
+from tests.support.server import ROOT, Server
+
+
+def pytest_configure(config):
+    """Let server processes be measured too, if these tests are: as greenlets, and into the same place."""
+    if config.pluginmanager.hasplugin("_cov"):
+        os.environ["IMAPP_TRACED_GREENLETS"] = "gevent"
+        os.environ["COVERAGE_FILE"] = str(ROOT / ".coverage")
+        os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,18 +14,19 @@ from imapp.errors import (
     NotAMemberError,
     WindowClosedError,
 )
+from imapp.schemas.base import Page
 from imapp.schemas.messages import (
     ContentIn,
     EditMessage,
-    EditsOut,
+    EditOut,
     ForwardMessage,
     HistoryPage,
     HistoryQuery,
+    ListQuery,
     MessageAck,
     MessageDraft,
     MessageOut,
     MessageResult,
-    PinsOut,
     ReactionIn,
 )
 from imapp.services import messages
@@ -56,9 +57,9 @@ def read_history(actor: Actor, conversation_id: int, query: HistoryQuery) -> His
 
 @bp.get("/conversations/<id:conversation_id>/pins")
 @endpoint(errors=[NotAMemberError])
-def read_pins(actor: Actor, conversation_id: int) -> PinsOut:
-    """Read the pinned messages."""
-    return PinsOut.model_validate({"items": messages.pins(actor.user_id, conversation_id)})
+def read_pins(actor: Actor, conversation_id: int, query: ListQuery) -> Page[MessageOut]:
+    """Read the pinned messages, newest first."""
+    return messages.pins(actor.user_id, conversation_id, query)
 
 
 @bp.post("/messages/forward")
@@ -84,9 +85,9 @@ def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, An
 
 @bp.get(_ONE + "/edits")
 @endpoint(errors=[NotAMemberError])
-def read_edits(actor: Actor, message_id: str) -> EditsOut:
-    """Read what a message said before its edits."""
-    return EditsOut(items=messages.edits(actor.user_id, message_id))
+def read_edits(actor: Actor, message_id: str, query: ListQuery) -> Page[EditOut]:
+    """Read what a message said before its edits, oldest first."""
+    return messages.edits(actor.user_id, message_id, query)
 
 
 @bp.post(_ONE + "/recall")

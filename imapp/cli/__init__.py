@@ -3,7 +3,11 @@
 Law of the folder: a command reads its options, calls one service, prints. Refusals are one line, exit code 1.
 """
 
+from typing import Any
+
+import click
 from flask.cli import AppGroup
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user
 from imapp.cli.demo import demo
@@ -11,8 +15,31 @@ from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
 from imapp.cli.settings import show_settings
+from imapp.database import code_of
+from imapp.errors import AppError
 
-im = AppGroup("im", help="Operate this server.")
+#: MySQL's error of a statement on a table that does not exist.
+_NO_SUCH_TABLE = 1146
+
+
+class Commands(AppGroup):
+    """The one place where failures of commands become lines; all others are bugs and show their traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; raises ClickException."""
+        try:
+            return super().invoke(ctx)
+        except AppError as exc:
+            raise click.ClickException(exc.message) from exc
+        except DBAPIError as exc:
+            if code_of(exc) == _NO_SUCH_TABLE or "no such table" in str(exc.orig):
+                raise click.ClickException("The database has no tables yet: flask db upgrade makes them.") from exc
+            if isinstance(exc, OperationalError):
+                raise click.ClickException(f"The database does not answer: {exc.orig}") from exc
+            raise
+
+
+im = Commands("im", help="Operate this server.")
 
 for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
     im.add_command(command)

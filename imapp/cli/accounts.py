@@ -5,7 +5,6 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from imapp.errors import AppError
 from imapp.services import identity
 
 
@@ -16,10 +15,7 @@ from imapp.services import identity
 @with_appcontext
 def create_user(username: str, nickname: str | None, operator: bool) -> None:
     """Create an account; its password is asked for, or read from a pipe."""
-    try:
-        user = identity.create_account(username, _password(), nickname, operator)
-    except AppError as exc:
-        raise click.ClickException(exc.message) from exc
+    user = identity.create_account(username, _password(), nickname, operator)
     click.echo(f"Created user {user.id}: {user.username}")
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import click
 from flask.cli import with_appcontext
 
-from imapp.errors import AppError, UsernameTakenError
+from imapp.errors import UsernameTakenError
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import MessageDraft, message_id
@@ -43,8 +43,6 @@ def demo() -> None:
         ids = {name: identity.create_account(name, password, full, False).id for name, full in _PEOPLE.items()}
     except UsernameTakenError:
         raise click.ClickException("The demo has been created here before, or its names are taken.") from None
-    except AppError as exc:
-        raise click.ClickException(exc.message) from exc
     _befriend(ids)
     _fill_group(ids)
     _chat(ids)

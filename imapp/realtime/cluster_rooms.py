@@ -145,10 +145,6 @@ class ClusterManager(RoomManager):
         if not self.broker.is_alone and channel != self._channels.node(self._node_id):
             self.broker.publish(channel, wire.encode(order))
 
-    def command_node(self, node_id: str, action: str) -> None:
-        """Give an order to a node as such."""
-        self.broker.publish(self._channels.node(node_id), wire.encode(Order(action, None)))
-
     def _obey(self, order: Order) -> None:
         if order.action in {"enter", "leave"}:
             bus.note_move()

@@ -2,13 +2,14 @@
 
 simple-websocket 1.1.0 writes with `send` and ignores a short count, which corrupts the stream of a slow reader
 under gevent; it accepts permessage-deflate (100 kB a connection, and bombs); python-engineio asks it for no size
-limit. So: whole sends under a lock, no deflate, a limit before the message is buffered, and a bound on how long
-the kernel tries to reach a peer that has gone.
+limit; what was closed waits for the peer's answer without end. So: whole sends under a lock, no deflate, a limit
+before the message is buffered, and bounds on how long a peer that has gone, or is suspended, is waited for.
 """
 
 import re
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 
 import simple_websocket
@@ -18,6 +19,9 @@ _PACKET = re.compile(r"4[0-6]|[1235]")
 
 #: Milliseconds that sent data may stay unacknowledged before the kernel drops the connection.
 _USER_TIMEOUT_MS = 20_000
+
+#: Seconds that a peer has to answer the goodbye. A suspended app never does, though its kernel answers for it.
+_GOODBYE_SECONDS = 5.0
 
 
 class _WholeSends:
@@ -41,6 +45,7 @@ class _GuardedServer(simple_websocket.Server):  # type: ignore[misc]  # the libr
     """simple-websocket's server side without deflate and with whole sends."""
 
     sock: Any
+    _axe: threading.Timer | None = None
 
     def handshake(self) -> None:
         """Accept the connection; what the client offers as extensions is not passed on."""
@@ -53,6 +58,22 @@ class _GuardedServer(simple_websocket.Server):  # type: ignore[misc]  # the libr
         if not self.connected:
             raise simple_websocket.ConnectionClosed(self.close_reason, self.close_message)
         self.sock.send(frame(data))
+
+    def close(self, reason: int | None = None, message: str | None = None) -> None:
+        """Say goodbye, and hang up on who does not answer it: the library would wait, with a file open, for ever."""
+        super().close(reason, message)
+        self._axe = threading.Timer(_GOODBYE_SECONDS, self._hang_up)
+        self._axe.daemon = True
+        self._axe.start()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def _thread(self) -> None:
+        super()._thread()
+        if self._axe is not None:
+            self._axe.cancel()
 
 
 def frame(data: str | bytes) -> bytes:

@@ -3,12 +3,13 @@
 Files are references for now: a URL that the client can fetch, with what is needed to show it before it is fetched.
 """
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AnyUrl, Field, JsonValue, TypeAdapter
+from pydantic import AfterValidator, AnyUrl, Field, JsonValue, TypeAdapter, ValidationError
 
 from imapp.schemas.base import In, Text
-from imapp.schemas.validation import require_plain
+from imapp.schemas.validation import parse, require_plain
 
 MessageType = Literal["text", "image", "file", "voice", "video", "location", "custom"]
 
@@ -17,14 +18,23 @@ SYSTEM = "system"
 
 _url = TypeAdapter(AnyUrl)
 
+#: A path of this server. Browsers read a backslash as a slash and skip tabs and line ends: `/\\x` and `/<tab>/x` are
+#: other servers.
+_PATH = re.compile(r"/[^\s/\\\x00-\x1f][^\s\\\x00-\x1f]*")
+
 
 def _safe_url(value: str) -> str:
     """Allow http(s) and paths on this server: a `javascript:` link must not reach a client."""
-    if value.startswith("/") and not value.startswith("//"):
-        return value
-    if _url.validate_python(value).scheme not in {"http", "https"}:
+    if not (_PATH.fullmatch(value) or _is_web(value)):
         raise ValueError("must be an http(s) URL or a path on this server")
     return value
+
+
+def _is_web(value: str) -> bool:
+    try:
+        return _url.validate_python(value).scheme in {"http", "https"}
+    except ValidationError:
+        return False
 
 
 Url = Annotated[Text, Field(min_length=1, max_length=2000), AfterValidator(_safe_url)]
@@ -77,8 +87,8 @@ class VoiceContent(In):
 class LocationContent(In):
     """A place on Earth, WGS 84 degrees."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90, strict=False)]
-    longitude: Annotated[float, Field(ge=-180, le=180, strict=False)]
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
     name: Name | None = None
     address: Annotated[Text, Field(max_length=500)] | None = None
 
@@ -101,11 +111,14 @@ Content = Annotated[dict[str, JsonValue], Field(json_schema_extra=CONTENT_SCHEMA
 
 
 def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Validate `content` for its type; a custom one may be any JSON object that is not too deep."""
+    """Validate `content` for its type; a custom one may be any JSON object that is not too deep.
+
+    Raises InvalidInputError, MalformedError.
+    """
     if kind == "text":  # the hot path
-        return {"text": TextContent.model_validate(content).text}
+        return {"text": parse(TextContent, content, "content").text}
     model = CONTENTS.get(kind)
     if model is None:
         require_plain(content)
         return content
-    return model.model_validate(content).model_dump(mode="json", exclude_none=True)
+    return parse(model, content, "content").model_dump(mode="json", exclude_none=True)

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from imapp.schemas.base import MAX_ID, Id, In, Moment, Out, Position, rfc3339
 from imapp.schemas.contents import Content, MessageType, check_content
+from imapp.schemas.validation import Limit
 
 _MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
 
@@ -69,7 +70,7 @@ class SendMessage(MessageDraft):
 
 
 class ForwardMessage(In):
-    """Send what another message says to one conversation, user or group."""
+    """Send what another message says to a conversation."""
 
     client_id: ClientId
     message_id: MessageId
@@ -166,16 +167,11 @@ class EditOut(Out):
     edited_at: Moment
 
 
-class EditsOut(Out):
-    """All earlier versions of a message, oldest first."""
+class ListQuery(In):
+    """A page of the pinned messages, newest first, or of a message's earlier versions, oldest first."""
 
-    items: list[EditOut]
-
-
-class PinsOut(Out):
-    """The pinned messages, newest first."""
-
-    items: list[MessageOut]
+    limit: Limit = 50
+    cursor: Id | None = None
 
 
 class HistoryPage(Out):
@@ -190,7 +186,7 @@ class HistoryQuery(In):
 
     before: Position | None = None
     after: Position | None = None
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Limit = 50
 
 
 def message_wire(row: Any) -> dict[str, Any]:

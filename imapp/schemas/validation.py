@@ -1,5 +1,6 @@
 """How input is checked on both doors, and the field types that only input has."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +24,9 @@ def _moment(value: Any) -> datetime:
         raise ValueError("must be a time in RFC 3339, with its zone") from exc
 
 
+#: What pydantic says of a text's length after a check of our own; of a list it says "List".
+_TEXT_LENGTH = re.compile(r"^Value should have (at (?:least|most) \d+) items? after validation, not .*$")
+
 #: A time that a client sends: a string in RFC 3339 with its zone.
 MomentIn = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
 
@@ -33,12 +37,15 @@ Limit = Annotated[int, Field(ge=1, le=200)]
 Cursor = Annotated[str, Field(min_length=1, max_length=300)]
 
 
-def parse(model: type[ModelT], value: Any) -> ModelT:
-    """Check JSON against a schema; raises InvalidInputError that says which fields are wrong."""
+def parse(model: type[ModelT], value: Any, *within: str) -> ModelT:
+    """Check JSON against a schema; raises InvalidInputError that says which fields are wrong.
+
+    `within`: where in the whole input the value stands.
+    """
     try:
         return model.model_validate(value)
     except ValidationError as exc:
-        raise _invalid(exc) from None
+        raise _invalid(exc, within) from None
 
 
 def parse_strings(model: type[ModelT], value: dict[str, str]) -> ModelT:
@@ -70,10 +77,16 @@ def _children(item: Any) -> list[Any]:
     return item if isinstance(item, list) else []
 
 
-def _invalid(exc: ValidationError) -> InvalidInputError:
+def _invalid(exc: ValidationError, within: tuple[str, ...] = ()) -> InvalidInputError:
     """Name the fields, never the values: they may be secrets."""
-    errors = exc.errors(include_url=False, include_context=False, include_input=False)
-    return InvalidInputError(fields=[{"field": _path(error["loc"]), "message": error["msg"]} for error in errors[:20]])
+    errors = exc.errors(include_url=False, include_context=False, include_input=False)[:20]
+    fields = [{"field": _path((*within, *error["loc"])), "message": _words(error["msg"])} for error in errors]
+    return InvalidInputError(fields=fields)
+
+
+def _words(message: str) -> str:
+    """Pydantic's message without what only its users understand."""
+    return _TEXT_LENGTH.sub(r"String should have a length of \1", message.removeprefix("Value error, "))
 
 
 def _path(parts: tuple[int | str, ...]) -> str:

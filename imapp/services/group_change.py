@@ -7,7 +7,7 @@ room before the commit, so that nothing written later reaches him; who is added 
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from imapp.cluster import bus
@@ -16,7 +16,7 @@ from imapp.errors import GroupDissolvedError, GroupFullError, NotAMemberError, N
 from imapp.events import ConversationEvent, Event, MemberRemoved, MembersAdded
 from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
-from imapp.models.groups import Group, JoinRequest
+from imapp.models.groups import Group
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupOut
 from imapp.services import own_state, timeline
@@ -47,6 +47,10 @@ class GroupChange:
         """The row of a present member."""
         member = self.session.get(ConversationMember, (self.group.id, user_id))
         return None if member is None or member.left_at is not None else member
+
+    def present_among(self, user_ids: Iterable[int]) -> set[int]:
+        """Those of the users who are members, with one query."""
+        return {row.user_id for row in self.session.scalars(self._rows_of(user_ids)) if row.left_at is None}
 
     def require_actor(self) -> ConversationMember:
         """The actor's row; raises NotAMemberError."""
@@ -103,7 +107,6 @@ class GroupChange:
             raise GroupFullError
         if added:
             self._insert(added, known)
-            self._settle_requests(added)
             self.group.member_count += len(added)
             self.entered += added
         return added
@@ -126,15 +129,6 @@ class GroupChange:
         for id_ in set(added) & set(known):
             for name, value in {**values, "version": versions[id_]}.items():
                 setattr(known[id_], name, value)
-
-    def _settle_requests(self, added: list[int]) -> None:
-        """Who is a member asks no longer."""
-        of_them = (JoinRequest.group_id == self.group.id, JoinRequest.user_id.in_(added))
-        self.session.execute(
-            update(JoinRequest)
-            .where(*of_them, JoinRequest.status == "pending")
-            .values(status="accepted", handled_at=now(), handled_by=self.actor_id)
-        )
 
     def add(self, user_ids: Iterable[int]) -> list[int]:
         """Make users members and say so; gives those who were not yet. Raises GroupFullError."""

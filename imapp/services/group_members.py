@@ -109,7 +109,7 @@ def _add(change: GroupChange, user_ids: set[int]) -> MembersAnswer:
     if not may_add and change.group.join_policy == "invitation":
         raise RoleRequiredError("Only owner and admins may add members to this group.")
     require_addable(change.session, change.actor_id, user_ids)
-    added = change.add(user_ids) if may_add else []
+    added = _enter(change, user_ids) if may_add else []
     requested = [] if may_add else join_requests.propose(change, user_ids)
     return MembersAnswer(added=added, requested=requested, member_count=change.group.member_count)
 
@@ -121,8 +121,15 @@ def _join(change: GroupChange, message: str) -> JoinAnswer:
         raise JoinNotAllowedError
     if not is_member and change.group.join_policy == "approval":
         return JoinAnswer(status="pending", request=join_requests.ask(change, message))
-    change.add([change.actor_id])
+    _enter(change, {change.actor_id})
     return JoinAnswer(status="member", group=group_out(change.group))
+
+
+def _enter(change: GroupChange, user_ids: set[int]) -> list[int]:
+    """Make users members, who then ask no longer; gives those who were not yet."""
+    added = change.add(user_ids)
+    join_requests.accept_all(change, added)
+    return added
 
 
 def _leave(change: GroupChange) -> None:

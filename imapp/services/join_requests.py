@@ -7,8 +7,7 @@ conversation: the user, the owner and the admins are told, nobody else.
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Select, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from imapp.errors import NotFoundError, RequestHandledError, RoleRequiredError
 from imapp.events import JoinRequestCreated, JoinRequestUpdated
@@ -22,6 +21,9 @@ from imapp.schemas.users import UserOut
 from imapp.services.group_change import GroupChange, change_group
 from imapp.services.membership import require_membership
 from imapp.services.rights import ADMINS
+
+#: A request and the user whom it is about.
+_Request = tuple[JoinRequest, User]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -55,97 +57,109 @@ def cancel(actor_id: int, group_id: int) -> JoinRequestOut:
 
 def ask(change: GroupChange, message: str) -> JoinRequestOut:
     """Ask for the actor; a request that waits stands as it is. Part of a change."""
-    waiting = _find(change, change.actor_id)
-    if waiting is not None and waiting.status == "pending":
-        return _out(change.session, waiting, change.group)
-    return _open(change, change.actor_id, None, message)
+    found = _find(change, change.actor_id)
+    if found is not None and found[0].status == "pending":
+        return _represent(found[0], change.group, found[1])
+    return _open(change, [change.actor_id], None, message)[0]
 
 
 def propose(change: GroupChange, user_ids: set[int]) -> list[int]:
     """Ask for users who are not members and for whom nobody asks yet; gives them. Part of a change."""
-    proposed = [user_id for user_id in sorted(user_ids) if _is_askable(change, user_id)]
-    for user_id in proposed:
-        _open(change, user_id, change.actor_id, "")
+    waiting = {request.user_id for request, _ in _waiting(change, JoinRequest.user_id.in_(user_ids))}
+    proposed = sorted(user_ids - waiting - change.present_among(user_ids))
+    _open(change, proposed, change.actor_id, "")
     return proposed
+
+
+def accept_all(change: GroupChange, user_ids: list[int]) -> None:
+    """Who has become a member asks no longer. Part of a change."""
+    _settle(change, _waiting(change, JoinRequest.user_id.in_(user_ids)), "accepted")
 
 
 def cancel_all(change: GroupChange) -> None:
     """Nobody waits for a group that is no more. Part of a change."""
-    waiting = select(JoinRequest).where(JoinRequest.group_id == change.group.id, JoinRequest.status == "pending")
-    for request in change.session.scalars(waiting).all():
-        _settle(change, request, "cancelled")
+    _settle(change, _waiting(change), "cancelled")
 
 
-def _is_askable(change: GroupChange, user_id: int) -> bool:
-    request = _find(change, user_id)
-    is_waiting = request is not None and request.status == "pending"
-    return not is_waiting and change.find_member(user_id) is None
-
-
-def _open(change: GroupChange, user_id: int, inviter_id: int | None, message: str) -> JoinRequestOut:
-    request = change.session.merge(
-        JoinRequest(
-            group_id=change.group.id,
-            user_id=user_id,
-            inviter_id=inviter_id,
-            message=message,
-            status="pending",
-            created_at=now(),
-            handled_at=None,
-            handled_by=None,
-        )
-    )
-    shown = _out(change.session, request, change.group)
-    change.tell(JoinRequestCreated(request=shown), _concerned(change, user_id))
-    return shown
+def _open(change: GroupChange, user_ids: list[int], inviter_id: int | None, message: str) -> list[JoinRequestOut]:
+    """Ask for users, in the rows of earlier requests where there are any."""
+    group_id, moment = change.group.id, now()
+    users = change.session.scalars(select(User).where(User.id.in_(user_ids)).order_by(User.id)).all()
+    earlier = select(JoinRequest).where(JoinRequest.group_id == group_id, JoinRequest.user_id.in_(user_ids))
+    known = {request.user_id: request for request in change.session.scalars(earlier)}
+    opened = []
+    for user in users:
+        request = known.get(user.id) or JoinRequest(group_id=group_id, user_id=user.id)
+        request.inviter_id, request.message, request.status = inviter_id, message, "pending"
+        request.created_at, request.handled_at, request.handled_by = moment, None, None
+        change.session.add(request)
+        opened.append((request, user))
+    return _tell(change, JoinRequestCreated, opened)
 
 
 def _accept(change: GroupChange, user_id: int) -> JoinRequestOut:
     change.require_admin()
-    request = _require_pending(change, user_id)
-    shown = _settle(change, request, "accepted")
+    [shown] = _settle(change, [_require_pending(change, user_id)], "accepted")
     change.add([user_id])
     return shown
 
 
 def _reject(change: GroupChange, user_id: int) -> JoinRequestOut:
     change.require_admin()
-    return _settle(change, _require_pending(change, user_id), "rejected")
+    return _settle(change, [_require_pending(change, user_id)], "rejected")[0]
 
 
 def _cancel(change: GroupChange) -> JoinRequestOut:
-    return _settle(change, _require_pending(change, change.actor_id), "cancelled")
+    return _settle(change, [_require_pending(change, change.actor_id)], "cancelled")[0]
 
 
-def _settle(change: GroupChange, request: JoinRequest, status: JoinRequestStatus) -> JoinRequestOut:
-    request.status, request.handled_at, request.handled_by = status, now(), change.actor_id
+def _settle(change: GroupChange, requests: list[_Request], status: JoinRequestStatus) -> list[JoinRequestOut]:
+    for request, _ in requests:
+        request.status, request.handled_at, request.handled_by = status, now(), change.actor_id
+    return _tell(change, JoinRequestUpdated, requests)
+
+
+def _tell(
+    change: GroupChange, event: type[JoinRequestCreated | JoinRequestUpdated], requests: list[_Request]
+) -> list[JoinRequestOut]:
+    """Note what each of the users, the owner and the admins are told; gives what they see."""
     change.session.flush()
-    shown = _out(change.session, request, change.group)
-    change.tell(JoinRequestUpdated(request=shown), _concerned(change, request.user_id))
+    staff = _staff(change) if requests else set()
+    shown = [_represent(request, change.group, user) for request, user in requests]
+    for one in shown:
+        change.tell(event(request=one), sorted({one.user_id, *staff}))
     return shown
 
 
-def _require_pending(change: GroupChange, user_id: int) -> JoinRequest:
-    request = _find(change, user_id)
-    if request is None:
+def _require_pending(change: GroupChange, user_id: int) -> _Request:
+    found = _find(change, user_id)
+    if found is None:
         raise NotFoundError("There is no such request.")
-    if request.status != "pending":
+    if found[0].status != "pending":
         raise RequestHandledError
-    return request
+    return found
 
 
-def _find(change: GroupChange, user_id: int) -> JoinRequest | None:
-    return change.session.get(JoinRequest, (change.group.id, user_id))
+def _find(change: GroupChange, user_id: int) -> _Request | None:
+    request = change.session.get(JoinRequest, (change.group.id, user_id))
+    return None if request is None else (request, change.session.get_one(User, user_id))
 
 
-def _concerned(change: GroupChange, user_id: int) -> list[int]:
-    """The user, the owner and the admins."""
+def _waiting(change: GroupChange, *which: ColumnElement[bool]) -> list[_Request]:
+    """The group's pending requests with their users."""
+    pending = select(JoinRequest, User).join(User, User.id == JoinRequest.user_id)
+    pending = pending.where(JoinRequest.group_id == change.group.id, JoinRequest.status == "pending", *which)
+    return [(request, user) for request, user in change.session.execute(pending)]
+
+
+def _staff(change: GroupChange) -> set[int]:
+    """The owner and the admins."""
     admins = select(ConversationMember.user_id).where(
         ConversationMember.conversation_id == change.group.id,
         ConversationMember.left_at.is_(None),
         ConversationMember.role.in_(ADMINS),
     )
-    return sorted({user_id, *change.session.scalars(admins)})
+    return set(change.session.scalars(admins))
 
 
 def _requests() -> Select[Any]:
@@ -174,10 +188,6 @@ def _write_cursor(request: JoinRequest, tie: str) -> str:
 def _read_cursor(cursor: str) -> tuple[datetime, int]:
     milliseconds, _, tie = cursor.partition("-")
     return _EPOCH + timedelta(milliseconds=int(milliseconds)), int(tie)
-
-
-def _out(session: Session, request: JoinRequest, group: Group) -> JoinRequestOut:
-    return _represent(request, group, session.get_one(User, request.user_id))
 
 
 def _represent(request: JoinRequest, group: Group, user: User) -> JoinRequestOut:

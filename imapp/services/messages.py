@@ -12,19 +12,21 @@ from imapp.cluster import limits
 from imapp.errors import ForbiddenError, MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
 from imapp.extensions import db, settings
 from imapp.models.messages import Message, MessageEdit, Pin
-from imapp.schemas.contents import CONTENTS, SYSTEM
+from imapp.schemas.base import Page
+from imapp.schemas.contents import SYSTEM, check_content
 from imapp.schemas.messages import (
     EditMessage,
     EditOut,
     ForwardMessage,
     HistoryPage,
     HistoryQuery,
+    ListQuery,
     MessageDraft,
+    MessageOut,
     SendMessage,
     message_wire,
     split_message_id,
 )
-from imapp.schemas.validation import parse
 from imapp.services import committer, message_ops
 from imapp.services.committer import Done
 from imapp.services.hidden_messages import visible_to
@@ -32,6 +34,9 @@ from imapp.services.membership import require_membership
 from imapp.services.private_conversations import known_private
 
 _COLUMNS = Message.__table__.columns
+
+#: Bytes that the column of a content holds on MySQL and MariaDB.
+_COLUMN_BYTES = 65_535
 
 
 def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, Any]:
@@ -77,6 +82,8 @@ def _packed(kind: str, content: dict[str, Any]) -> bytes:
     if kind == "text" and len(content["text"]) > settings.message_text_max_chars:
         raise TextTooLongError(f"A text may have {settings.message_text_max_chars} characters.")
     packed = orjson.dumps(content)
+    if kind == "text" and len(packed) > _COLUMN_BYTES:  # many characters that take several bytes each
+        raise TextTooLongError(f"A text may have {_COLUMN_BYTES} bytes as JSON.")
     if kind != "text" and len(packed) > settings.message_content_max_bytes:
         raise TooLargeError(f"The content may have {settings.message_content_max_bytes} bytes.")
     return packed
@@ -100,9 +107,7 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
 def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
     """Change what one's own message says; gives {"message"}. Raises ForbiddenError, WindowClosedError and others."""
     row = _readable(actor_id, order.message_id)
-    model = CONTENTS.get(row["type"])
-    content = order.content if model is None else parse(model, order.content).model_dump(mode="json", exclude_none=True)
-    packed = _packed(row["type"], content)
+    packed = _packed(row["type"], check_content(row["type"], order.content))
     return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), row["type"], packed))
 
 
@@ -142,8 +147,8 @@ def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> History
     )
 
 
-def pins(actor_id: int, conversation_id: int) -> list[dict[str, Any]]:
-    """Read the pinned messages, the newest first; raises NotAMemberError."""
+def pins(actor_id: int, conversation_id: int, query: ListQuery) -> Page[MessageOut]:
+    """Read a page of the pinned messages, the newest first; raises NotAMemberError."""
     require_membership(actor_id, conversation_id)
     pinned = and_(Pin.conversation_id == Message.conversation_id, Pin.seq == Message.seq)
     statement = (
@@ -151,22 +156,30 @@ def pins(actor_id: int, conversation_id: int) -> list[dict[str, Any]]:
         .join(Pin, pinned)
         .where(Pin.conversation_id == conversation_id, visible_to(actor_id))
         .order_by(Pin.seq.desc())
-        .limit(200)
     )
-    return [message_wire(row) for row in db.session.execute(statement).mappings()]
+    if query.cursor is not None:
+        statement = statement.where(Pin.seq < query.cursor)
+    found = db.session.execute(statement.limit(query.limit + 1)).mappings().all()
+    items = [MessageOut.model_validate(message_wire(row)) for row in found[: query.limit]]
+    return Page[MessageOut](items=items, next_cursor=str(items[-1].seq) if len(found) > query.limit else None)
 
 
-def edits(actor_id: int, message_id: str) -> list[EditOut]:
-    """Read what a message said before its edits, oldest first; raises NotAMemberError, NotFoundError."""
+def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:
+    """Read a page of what a message said before its edits, oldest first; raises NotAMemberError, NotFoundError."""
     _row(actor_id, message_id)
     conversation_id, seq = split_message_id(message_id)
     statement = (
         select(MessageEdit)
         .where(MessageEdit.conversation_id == conversation_id, MessageEdit.seq == seq)
+        .where(MessageEdit.change > (query.cursor or 0))
         .order_by(MessageEdit.change)
     )
-    rows = db.session.scalars(statement)
-    return [EditOut(change=r.change, content=orjson.loads(r.content), edited_at=r.edited_at) for r in rows]
+    found = db.session.scalars(statement.limit(query.limit + 1)).all()
+    items = [
+        EditOut(change=row.change, content=orjson.loads(row.content), edited_at=row.edited_at)
+        for row in found[: query.limit]
+    ]
+    return Page[EditOut](items=items, next_cursor=str(items[-1].change) if len(found) > query.limit else None)
 
 
 def _row(actor_id: int, message_id: str) -> Any:

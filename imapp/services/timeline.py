@@ -1,7 +1,7 @@
 """Alterations of a conversation outside the committer: membership and settings, inside `database.atomic`.
 
 Order in a transaction: `lock` the conversation (several: in id order), check, change, `record` the event,
-`system_line` for the timeline. Publish what these give back after the commit: `publish_all`.
+`system_line` for the timeline. Publish what these give back after the commit.
 """
 
 from typing import Any
@@ -10,9 +10,8 @@ import orjson
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from imapp.cluster import bus
 from imapp.errors import NotFoundError
-from imapp.events import ConversationEvent, Event, MessageCreated
+from imapp.events import ConversationEvent, MessageCreated
 from imapp.models.changes import Change
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.messages import Message
@@ -69,9 +68,3 @@ def _change(conversation: Conversation, event: str, *, seq: int | None = None, d
         data=data,
         created_at=now(),
     )
-
-
-def publish_all(conversation_id: int, events: list[Event]) -> None:
-    """Push events of a conversation to its members, in order."""
-    for event in events:
-        bus.publish(event, bus.conversation_room(conversation_id))

@@ -75,32 +75,13 @@ def test_connections_that_the_database_dropped_while_idle_are_not_noticed(node, 
     server = node()
     alice, bob = device(server, "alice").connect(), device(server, "bob")
     conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
-    assert connections_of(own_mariadb), "nothing is connected"
+    assert own_mariadb.connections(), "nothing is connected"
 
-    wait_for(lambda: not connections_of(own_mariadb), 30, "the end of the idle connections")
+    wait_for(lambda: not own_mariadb.connections(), 30, "the end of the idle connections")
 
     alice.send("second", conversation_id=conversation)
     assert oracle.send(alice, conversation, "third").status_code == 201
     assert len(bob.history(conversation)) == 3
-
-
-def connections_of(mariadb) -> list[int]:
-    """The ids of all connections but the asking one."""
-    rows = mariadb.query(
-        "SELECT id FROM information_schema.processlist"
-        " WHERE id <> CONNECTION_ID() AND user = 'root' AND command <> 'Killed'"
-    )
-    return [row[0] for row in rows]
-
-
-def kill_connections(mariadb) -> int:
-    """Cut all; gives how many."""
-    cut = connections_of(mariadb)
-    if not cut:
-        return 0
-    statements = "; ".join(f"KILL CONNECTION {one}" for one in cut)
-    mariadb.query(f"BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {statements}; END")
-    return len(cut)
 
 
 def test_connections_cut_under_load_cost_retries_only(node, own_mariadb, device, write):
@@ -112,7 +93,7 @@ def test_connections_cut_under_load_cost_retries_only(node, own_mariadb, device,
 
     cut = 0
     for _ in range(30):
-        cut += kill_connections(own_mariadb)
+        cut += own_mariadb.cut_connections()
         time.sleep(0.1)
     writer.stop()
 

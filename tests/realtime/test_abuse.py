@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import websocket
 
+from tests.support.ports import wait_for
 from tests.support.server import Server
 
 
@@ -160,6 +161,27 @@ def test_a_socket_that_never_says_connect_is_closed(start_server, raw):
 
     assert socket.is_closed()
     assert time.monotonic() - started < 5
+
+
+def test_a_suspended_client_leaves_no_open_file_behind(start_server, device, raw):
+    node = start_server(IM_PING_INTERVAL_SECONDS="1", IM_PING_TIMEOUT_SECONDS="1")
+    alice = device(node, "alice")
+    at_first = sockets_of(node)
+    suspended = [raw(node) for _ in range(10)]
+    for one in suspended:
+        one.connect({"token": alice.tokens["access_token"]})
+    assert sockets_of(node) >= at_first + 10
+
+    # Their systems acknowledge every byte; they themselves never answer, not even the goodbye.
+    wait_for(lambda: sockets_of(node) <= at_first, 30, "the end of their sockets")
+
+
+def sockets_of(node) -> int:
+    """How many connections the node has accepted and not closed."""
+    sockets = (str(file.readlink()) for file in Path(f"/proc/{node.worker}/fd").iterdir() if file.is_symlink())
+    inodes = {link[len("socket:[") : -1] for link in sockets if link.startswith("socket:")}
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[9] in inodes and row[1].endswith(f":{node.port:04X}") and row[3] != "0A" for row in rows)
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://sub.127.0.0.1"])

@@ -90,6 +90,21 @@ def test_requests_to_join_are_told_to_those_who_answer_them_and_to_who_asks(peop
     assert bob.received("join_request_created") == bob.received("join_request_updated") == []
 
 
+def test_a_request_that_an_admin_answers_by_adding_is_told_as_accepted(people):
+    alice, bob, carol = people
+    group_id = make_group(alice, bob)
+    alice.rest("PUT", f"/api/groups/{group_id}/members/{bob.id}/role", {"role": "admin"})
+    carol.post(f"/api/groups/{group_id}/join", {})
+
+    alice.post(f"/api/groups/{group_id}/members", {"user_ids": [carol.id]})
+
+    for one in people:
+        told = one.wait_for("join_request_updated")["request"]
+        assert (told["user_id"], told["status"], told["handled_by"]) == (carol.id, "accepted", alice.id)
+    settle(bob)
+    assert len(bob.received("join_request_updated")) == 1
+
+
 def test_nothing_that_was_said_after_a_removal_reaches_the_removed(people):
     alice, bob, carol = people
     group_id = make_group(alice, bob, carol)

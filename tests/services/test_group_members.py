@@ -22,7 +22,7 @@ from imapp.extensions import db
 from imapp.models.conversations import Conversation
 from imapp.schemas.base import now, rfc3339
 from imapp.schemas.groups import GroupPatch, JoinIn, MembersQuery, RoleIn
-from imapp.schemas.messages import EditMessage, HistoryQuery
+from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery
 from imapp.services import blocks, group_members, groups, messages
 from tests.services.groups import changes, group_row, lines, make_group, present, row_of, say, version_of
 from tests.support.people import at_once, create_users
@@ -179,7 +179,7 @@ def test_who_leaves_reads_and_writes_nothing_more(people, group_id):
     for attempt in (
         lambda: messages.history(carol, group_id, HistoryQuery()),
         lambda: messages.get(carol, said["id"]),
-        lambda: messages.pins(carol, group_id),
+        lambda: messages.pins(carol, group_id, ListQuery()),
         lambda: say(carol, group_id),
         lambda: messages.edit(carol, EditMessage(message_id=said["id"], content={"text": "x"})),
         lambda: messages.recall(carol, said["id"]),

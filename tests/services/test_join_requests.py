@@ -3,6 +3,7 @@
 from functools import partial
 
 import pytest
+from sqlalchemy import event
 
 from imapp.errors import (
     GroupDissolvedError,
@@ -12,6 +13,7 @@ from imapp.errors import (
     RequestHandledError,
     RoleRequiredError,
 )
+from imapp.extensions import db
 from imapp.schemas.groups import GroupPatch, JoinIn, JoinRequestsQuery, RoleIn
 from imapp.services import group_members, groups, join_requests
 from tests.services.groups import changes, group_row, make_group, present, row_of
@@ -171,6 +173,31 @@ def test_who_is_added_by_an_admin_waits_no_longer(people, group_id):
     assert waiting(bob, group_id) == []
     with pytest.raises(RequestHandledError):
         join_requests.accept(bob, group_id, dave)
+
+
+def test_many_requests_cost_as_many_statements_as_few(people, group_id):
+    alice, _, carol, *_ = people
+    few, many = create_users(*(f"few{n}" for n in range(2))), create_users(*(f"many{n}" for n in range(20)))
+    statements = []
+
+    def cost(action, *args):
+        statements.clear()
+        action(*args)
+        return len(statements)
+
+    event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
+    proposed = [cost(group_members.add, carol, group_id, users) for users in (few, many)]
+    added = [cost(group_members.add, alice, group_id, users) for users in (few, many)]
+    other = make_group(alice, carol)
+    group_members.add(carol, other, few)
+    settled_few = cost(groups.dissolve, alice, other)
+    other = make_group(alice, carol)
+    group_members.add(carol, other, many)
+    settled_many = cost(groups.dissolve, alice, other)
+
+    assert proposed[0] == proposed[1]
+    assert added[0] == added[1]
+    assert settled_few == settled_many
 
 
 def test_requests_are_listed_oldest_first_in_pages(people, group_id):

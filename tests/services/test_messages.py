@@ -13,6 +13,7 @@ from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
     InvalidInputError,
+    MalformedError,
     MessageRecalledError,
     NotAContactError,
     NotAMemberError,
@@ -27,7 +28,7 @@ from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn
-from imapp.schemas.messages import EditMessage, ForwardMessage, HistoryQuery, MessageDraft, message_id
+from imapp.schemas.messages import EditMessage, ForwardMessage, HistoryQuery, ListQuery, MessageDraft, message_id
 from imapp.services import blocks, group_members, groups, messages, read_marks
 from imapp.services.private_conversations import known_private, open_private
 from tests.support.people import create_users
@@ -132,8 +133,8 @@ def test_outsiders_neither_write_nor_read(people, private):
         lambda: messages.send(eve, private, draft()),
         lambda: messages.history(eve, private, HistoryQuery()),
         lambda: messages.get(eve, sent["id"]),
-        lambda: messages.edits(eve, sent["id"]),
-        lambda: messages.pins(eve, private),
+        lambda: messages.edits(eve, sent["id"], ListQuery()),
+        lambda: messages.pins(eve, private, ListQuery()),
         lambda: messages.edit(eve, edit_of(sent)),
         lambda: messages.recall(eve, sent["id"]),
         lambda: messages.react(eve, sent["id"], "👍", remove=False),
@@ -199,6 +200,16 @@ def test_text_has_a_greatest_length_and_other_content_a_greatest_size(people, pr
     custom = {"client_id": "big", "type": "custom", "content": {"x": "y" * 20_000}}
     with pytest.raises(TooLargeError):
         messages.send(ada, private, MessageDraft.model_validate(custom))
+
+
+def test_a_text_fits_its_column_whatever_the_settings_allow(make_app):
+    with make_app(message_text_max_chars=60_000).app_context():
+        ada, bob = create_users("ada", "bob")
+        private, _ = open_private(ada, bob)
+
+        assert say(ada, private, "x" * 60_000)["seq"] == 1
+        with pytest.raises(TextTooLongError):
+            say(ada, private, "字" * 30_000)
 
 
 @pytest.mark.parametrize(
@@ -271,7 +282,7 @@ def test_an_edit_keeps_what_was_said_before(people, private):
 
     assert (edited["content"], edited["seq"], edited["change"]) == ({"text": "better"}, 1, 2)
     assert edited["edited_at"] is not None
-    assert [edit.content for edit in messages.edits(bob, sent["id"])] == [{"text": "good"}]
+    assert [edit.content for edit in messages.edits(bob, sent["id"], ListQuery()).items] == [{"text": "good"}]
 
 
 def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, private):
@@ -285,6 +296,20 @@ def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, priv
     age(sent, 25 * 3600)
     with pytest.raises(WindowClosedError):
         messages.edit(ada, edit_of(sent))
+
+
+def test_an_edit_puts_nothing_into_a_message_that_could_not_be_sent(people, private):
+    ada, bob, _ = people
+    deep = {"a": 1}
+    for _ in range(250):
+        deep = {"a": deep}
+    sent = messages.send(ada, private, MessageDraft(client_id="c", type="custom", content={"a": 1}))["message"]
+
+    for unreadable in (deep, {"a": "\x00"}):
+        with pytest.raises(MalformedError):
+            messages.edit(ada, EditMessage(message_id=sent["id"], content=unreadable))
+
+    assert messages.get(bob, sent["id"]) == sent
 
 
 def test_a_recall_leaves_nothing_of_what_was_said(people):
@@ -388,11 +413,38 @@ def test_both_sides_pin_in_private_and_admins_in_groups(people, private):
 
     assert pinned["pinned_by"] == bob
     assert messages.set_pin(ada, in_private["id"], pin=True)["message"] == pinned
-    assert [message["id"] for message in messages.pins(ada, private)] == [in_private["id"]]
+    assert [message.id for message in messages.pins(ada, private, ListQuery()).items] == [in_private["id"]]
     with pytest.raises(RoleRequiredError):
         messages.set_pin(bob, in_group["id"], pin=True)
     assert messages.set_pin(ada, in_private["id"], pin=False)["message"]["pinned_at"] is None
-    assert messages.pins(ada, private) == []
+    assert messages.pins(ada, private, ListQuery()).items == []
+
+
+def test_pins_and_earlier_versions_are_read_page_by_page(people, private):
+    ada, bob, _ = people
+    said = [say(ada, private, f"t{number}") for number in range(5)]
+    for message in said:
+        messages.set_pin(bob, message["id"], pin=True)
+        messages.edit(ada, edit_of(said[0], f"after {message['seq']}"))
+
+    def pages(read):
+        cursor = None
+        while True:
+            page = read(ListQuery(limit=2, cursor=cursor))
+            yield page.items
+            if page.next_cursor is None:
+                return
+            cursor = int(page.next_cursor)
+
+    pinned = list(pages(lambda query: messages.pins(bob, private, query)))
+    versions = list(pages(lambda query: messages.edits(bob, said[0]["id"], query)))
+
+    assert [[message.seq for message in page] for page in pinned] == [[5, 4], [3, 2], [1]]
+    assert [[version.content["text"] for version in page] for page in versions] == [
+        ["t0", "after 1"],
+        ["after 2", "after 3"],
+        ["after 4"],
+    ]
 
 
 def test_a_forward_says_the_same_and_names_the_origin(people, private):

@@ -22,7 +22,7 @@ FLOORS = {
 
 def pins(file: str) -> dict[str, str]:
     text = (PROJECT / file).read_text()
-    return dict(re.findall(r"^([a-z0-9.-]+)==([^ ;\\]+)", text, re.MULTILINE))
+    return dict(re.findall(r"^([a-z0-9.-]+)(?:\[[\w,-]+\])?==([^ ;\\]+)", text, re.MULTILINE))
 
 
 @pytest.mark.parametrize(("package", "floor"), FLOORS.items())
@@ -37,7 +37,8 @@ def test_every_package_is_pinned_with_a_hash_and_names_no_place_to_get_it_from(f
     entries = re.split(r"\n(?=\S)", (PROJECT / file).read_text().strip())
 
     for entry in entries:
-        assert entry.startswith("#") or re.match(r"[a-z0-9.-]+==\S+.*--hash=sha256:", entry, re.DOTALL), entry
+        pin = re.match(r"[a-z0-9.-]+(\[[\w,-]+\])?==\S+.*--hash=sha256:", entry, re.DOTALL)
+        assert entry.startswith("#") or pin, entry
         assert "://" not in entry
 
 
@@ -49,3 +50,13 @@ def test_the_tests_run_with_the_packages_of_the_server():
 
 def test_gevent_websocket_is_not_there_to_be_switched_to():
     assert "gevent-websocket" not in pins("requirements-dev.txt")
+
+
+@pytest.mark.parametrize("file", ["requirements.in", "requirements-dev.in"])
+def test_every_direct_dependency_has_a_reason(file):
+    wanted = re.findall(r"^([A-Za-z][\w.-]*)", (PROJECT / file).read_text(), re.MULTILINE)
+    reasons = (PROJECT / "docs/decisions/0006-dependencies.md").read_text()
+    given = set(re.findall(r"[\w.-]+", " ".join(re.findall(r"^\| ([^|]+) \|", reasons, re.MULTILINE))))
+
+    assert wanted
+    assert set(wanted) - given == set()

@@ -125,6 +125,12 @@ def test_the_database_is_readable_by_its_owner_only(clone: Path) -> None:
     assert stat.S_IMODE((clone / "instance/imapp.db").stat().st_mode) == 0o600
 
 
+def test_the_pages_modules_are_readable_by_a_web_server(clone: Path) -> None:
+    vendor = clone / "web" / "vendor"
+
+    assert all(path.stat().st_mode & stat.S_IROTH for path in [vendor, *vendor.iterdir()])
+
+
 def test_a_second_start_installs_nothing_and_serves_soon(clone: Path) -> None:
     run = Run(clone)
 

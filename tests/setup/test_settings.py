@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 import config
 from config import DataFolderError, Settings, SettingsError, load_settings
+from imapp.cluster.address import parse
 
 PROJECT = Path(config.__file__).parent
 KEY = "k" * 32
@@ -165,12 +166,25 @@ def test_a_secret_that_cannot_be_used_is_not_shown(tmp_path: Path, variable: str
         "unix:///run/redis/s",
         "redis+sentinel://a:1,b:2/mymaster/0",
         "redis+cluster://:p@a:1,b:2",
+        "rediss://:p@h:1/0?ssl_ca_certs=/etc/ssl/own.pem",
+        "rediss+sentinel://:p@a:1,b:2/mymaster?ssl_ca_certs=/etc/ssl/own.pem",
+        "rediss+cluster://:p@a:1,b:2?ssl_ca_certs=/etc/ssl/own.pem",
     ],
 )
 def test_every_kind_of_redis_is_named_by_one_address(tmp_path: Path, url: str) -> None:
     settings = load(tmp_path, REDIS_URL=url)
 
     assert settings.redis_url == url
+
+
+@pytest.mark.parametrize("kind", ["rediss://h", "rediss+sentinel://a:1,b:2/mymaster", "rediss+cluster://a:1,b:2"])
+def test_a_certificate_authority_of_ones_own_can_be_named_for_every_kind_of_redis(tmp_path: Path, kind: str) -> None:
+    url = load(tmp_path, REDIS_URL=kind + "?ssl_ca_certs=/etc/ssl/own.pem").redis_url
+
+    address = parse(url)
+
+    assert (address.tls, address.ca_file) == (True, "/etc/ssl/own.pem")
+    assert all(host in {"h", "a", "b"} for host, _ in address.hosts)
 
 
 @pytest.mark.parametrize("url", ["http://h", "redis://", "redis+sentinel://a:1", "redis://a b", "localhost:6379"])

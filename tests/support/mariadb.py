@@ -76,6 +76,22 @@ class MariaDb:
         self.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         return f"mysql+pymysql://root@127.0.0.1:{self.port}/{name}"
 
+    def connections(self) -> list[int]:
+        """The ids of all connections but the asking one."""
+        rows = self.query(
+            "SELECT id FROM information_schema.processlist"
+            " WHERE id <> CONNECTION_ID() AND user = 'root' AND command <> 'Killed'"
+        )
+        return [row[0] for row in rows]
+
+    def cut_connections(self) -> int:
+        """Cut all; gives how many there were."""
+        cut = self.connections()
+        if cut:
+            statements = "; ".join(f"KILL CONNECTION {one}" for one in cut)
+            self.query(f"BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {statements}; END")
+        return len(cut)
+
     def signal(self, number: int) -> None:
         """Send a signal to this server and no other."""
         assert self.process is not None

@@ -9,16 +9,18 @@ from contextlib import suppress
 class Proxy:
     """Stands before `port` of this machine; what it does to the bytes is changed while it runs."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         self._target = port
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server((host, 0))
         self.port = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         #: The server's bytes are read and thrown away.
         self.swallows = False
+        #: Nothing passes, not even the news that one side has closed: both sides are half-open.
+        self.is_silent = False
         #: Seconds that each piece waits, in both directions.
         self.delay = 0.0
-        #: How many bytes of the server were thrown away: 0 means that the fault did not happen.
+        #: How many bytes were thrown away: 0 means that the fault did not happen.
         self.swallowed = 0
         self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -41,12 +43,13 @@ class Proxy:
         with suppress(OSError):
             while piece := source.recv(65_536):
                 time.sleep(self.delay)
-                if is_answer and self.swallows:
+                if self.is_silent or (is_answer and self.swallows):
                     self.swallowed += len(piece)
                 else:
                     sink.sendall(piece)
-        with suppress(OSError):
-            sink.shutdown(socket.SHUT_WR)
+        if not self.is_silent:
+            with suppress(OSError):
+                sink.shutdown(socket.SHUT_WR)
 
     def cut(self) -> None:
         """Break every open connection."""

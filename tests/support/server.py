@@ -16,10 +16,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class Server:
     """One node. `environ` overrides; the default is SQLite in `folder`, without rate limits."""
 
+    #: Words before the command, for a node that is to run in surroundings of its own.
+    wrapper: tuple[str, ...] = ()
+
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{environ.get('HOST', '127.0.0.1')}:{self.port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
         self.environ = {
             **inherited, "IM_DATA_DIR": str(folder / "data"), "IM_ENV": "test", "IM_RATE_LIMITS": "off",
@@ -40,7 +43,7 @@ class Server:
         """Start and wait until it serves."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gunicorn"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                [*self.wrapper, sys.executable, "-m", "gunicorn"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
             )
         wait_for(self._serves, 30, "the start of the server")
 

@@ -31,6 +31,22 @@ def test_list_and_chat_take_turns_and_nothing_is_wider_than_the_screen(somebody)
     assert not overflows(welcome)
 
 
+def test_the_open_chat_says_that_the_link_is_lost(somebody):
+    ada, grace = somebody(**PHONE).register("Ada"), somebody().register("Grace")
+    grace.chat_with(ada)
+    grace.say("hello")
+    ada.open("Grace")
+    header = ada.page.locator(".chat > header")
+    expect(header).to_contain_text("online")
+
+    ada.context.set_offline(True)
+
+    expect(header).to_contain_text("Connecting…")
+    expect(header.get_by_role("img", name="online")).to_have_count(0)
+    ada.context.set_offline(False)
+    expect(header).to_contain_text("online")
+
+
 def test_the_browsers_back_button_leads_from_the_chat_to_the_list(somebody):
     ada, grace = somebody(**PHONE).register("Ada"), somebody().register("Grace")
     grace.chat_with(ada)

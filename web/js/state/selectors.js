@@ -39,8 +39,9 @@ export function title(state, conversation) {
   return conversation.type === 'group' ? conversation.name : nameOf(state, conversation.peer_id);
 }
 
+/** Whether another is there; while the link is down nobody can be said to be. */
 export function isOnline(state, userId) {
-  return Boolean(state.presence[userId]?.online);
+  return state.link !== 'down' && Boolean(state.presence[userId]?.online);
 }
 
 /** The names of those who are writing in a conversation, as one line; empty when nobody is. */

@@ -53,9 +53,15 @@ function Header({ state, actions, conversation }) {
       <${Avatar} id=${peer_id ?? id} name=${name} online=${online} />
       <div class="grow">
         <h2 class="ellipsis">${name}</h2>
-        <p class="muted ellipsis" aria-live="polite">${typingLine(state, id) || about(state, conversation)}</p>
+        <p class="muted ellipsis" aria-live="polite">${status(state, conversation)}</p>
       </div>
     </header>`;
+}
+
+/** On a phone the list, which tells of a lost link, is hidden behind the chat. */
+function status(state, conversation) {
+  if (state.link === 'down') return t('link_down');
+  return typingLine(state, conversation.id) || about(state, conversation);
 }
 
 function about(state, { type, peer_id, member_count }) {

@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# What the tests and the drills need besides Python packages, and how it gets there. Sourced, not run, in the project's
+# folder.
+PATH="$PATH:/usr/sbin"
+# package -> the command that it brings
+declare -A needed=(
+    [mariadb-server]=mariadbd [redis-server]=redis-server [nginx]=nginx
+    [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze [openssl]=openssl
+    [faketime]=faketime
+)
+
+install_system_packages() {
+    local package missing=()
+    for package in "${!needed[@]}"; do
+        command -v "${needed[$package]}" >/dev/null || missing+=("$package")
+    done
+    if ((${#missing[@]} == 0)); then
+        return
+    fi
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "The tests need what is not installed: sudo apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    echo "Installing the system packages ${missing[*]} (some minutes) ..."
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# The official JavaScript client, as pinned in the lock file; again only when that changed.
+install_npm_packages() {
+    local stamp=tests/npm/node_modules/.stamp wanted
+    wanted="$(sha256sum <tests/npm/package-lock.json)"
+    if [[ ! -f $stamp || $(<"$stamp") != "$wanted" ]]; then
+        echo "Installing the npm packages of the tests ..."
+        (cd tests/npm && npm ci --no-audit --no-fund --loglevel=error)
+        echo "$wanted" >"$stamp"
+    fi
+}

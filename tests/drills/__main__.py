@@ -1,0 +1,86 @@
+"""Run drills: `python -m tests.drills [NAME...] [--without NAME...] [--report FILE]`.
+
+Exit codes: 0 all passed, 1 at least one did not (or could not run and was not excluded), 2 no such drill.
+"""
+
+import argparse
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.drills import covered, drill, report
+from tests.drills.covered import COVERED, Covered
+from tests.drills.crowd import Shape
+from tests.drills.drill import Drill, Result
+from tests.drills.faults import bus, clients, database, network, nodes, rights
+from tests.drills.field import own_folder
+
+_DRILLS: list[Drill | Covered] = [
+    *bus.DRILLS, *database.DRILLS, *nodes.DRILLS, *network.DRILLS, *clients.DRILLS, *rights.DRILLS, *COVERED,
+]  # fmt: skip
+
+
+def find(names: list[str], without: list[str]) -> list[Drill | Covered]:
+    """The drills that these words name, all without words; "R1" names R1-3s and R1-20s too."""
+
+    def is_meant(one: Drill | Covered, words: list[str]) -> bool:
+        return one.name in words or one.name.partition("-")[0] in words
+
+    for word in (*names, *without):
+        if not any(is_meant(one, [word]) for one in _DRILLS):
+            raise SystemExit(f"No drill is called {word}: see --list.")
+    wanted = [one for one in _DRILLS if not names or is_meant(one, names)]
+    return [one for one in wanted if not is_meant(one, without)]
+
+
+def run_one(one: Drill | Covered) -> Result:
+    """Run one, in a folder of its own."""
+    if isinstance(one, Covered):
+        return covered.run(one)
+    with tempfile.TemporaryDirectory(prefix="imapp-drill-", dir=own_folder(), ignore_cleanup_errors=True) as folder:
+        return drill.run(one, Path(folder))
+
+
+def main() -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m tests.drills", description="Run fault drills, print a table.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these; R1 means all of R1-...")
+    parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="all but these")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the table as Markdown too")
+    parser.add_argument("--list", action="store_true", help="only name the drills")
+    options = parser.parse_args()
+    chosen = find(options.names, options.without)
+    if options.list:
+        say("\n".join(f"{one.name:<12}{one.injected}" for one in chosen))
+        return 0
+    say(report.line(report.HEAD))
+    results: list[Result] = []
+    for one in chosen:
+        began = time.monotonic()
+        results.append(run_one(one))
+        say(f"{report.line(report.cells(results[-1]))} [{time.monotonic() - began:.0f} s]")
+        if options.report:
+            # After each: a long run that is ended halfway has still told something.
+            command = shlex.join([".venv/bin/python", "-m", "tests.drills", *sys.argv[1:]])
+            options.report.write_text(report.page(results, command, _crowd()))
+    failed = [result.name for result in results if not result.passed]
+    say(f"{len(results) - len(failed)} of {len(results)} passed" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    return bool(failed)
+
+
+def _crowd() -> str:
+    usual = Shape()
+    writing = usual.groups * usual.senders
+    return f"{usual.users} clients in {usual.groups} groups, {writing} of them writing, unless said otherwise"
+
+
+def say(text: str) -> None:
+    """To whoever started it, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

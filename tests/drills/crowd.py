@@ -1,0 +1,218 @@
+"""All clients of a drill, in one event loop in a thread of its own, and what they went through."""
+
+import asyncio
+import threading
+from bisect import bisect
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tests.drills.oracle import Story
+from tests.drills.people import Life, Person, Reader, Sender
+from tests.drills.wire import Wire
+from tests.support.ports import wait_for
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How many conversations, and in each how many who write and how many who only read."""
+
+    groups: int = 20
+    senders: int = 3
+    readers: int = 9
+    #: Readers of each group who do not come back when their connection is lost.
+    leavers: int = 0
+    pause: float = 1.5
+    padding: int = 0
+
+    @property
+    def size(self) -> int:
+        """Members of one group."""
+        return self.senders + self.readers
+
+    @property
+    def users(self) -> int:
+        """Members of all groups."""
+        return self.groups * self.size
+
+
+#: A user of the fixture: token, user id, conversation id.
+User = tuple[str, int, int]
+
+
+class Crowd:
+    """See the module; `users` are `shape.size` for each group, in order."""
+
+    def __init__(self, urls: list[str], users: list[User], shape: Shape) -> None:
+        # A hundred come in a second.
+        self.life = Life(urls, shape.pause, shape.padding, spread=shape.users / 100)
+        self.senders: list[Sender] = []
+        self.readers: list[Reader] = []
+        for index, (token, user_id, conversation_id) in enumerate(users[: shape.users]):
+            place = index % shape.size
+            kind = Sender if place < shape.senders else Reader
+            person = kind(self.life, token, user_id, conversation_id, place)
+            (self.senders if isinstance(person, Sender) else self.readers).append(person)
+            person.returns = place < shape.size - shape.leavers
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="crowd", daemon=True)
+        self._tasks: list[Future[Any]] = []
+        self._guests: list[Wire] = []
+
+    @property
+    def people(self) -> list[Person]:
+        """Everybody."""
+        return [*self.senders, *self.readers]
+
+    def submit(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        """Do something in the crowd's event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def start(self, seconds: float = 180) -> None:
+        """All come in; gives back when all are there and each conversation is under way."""
+        self._thread.start()
+        self._tasks = [self.submit(person.live()) for person in self.people]
+        seconds += self.life.spread
+        wait_for(self.are_all_there, seconds, "the crowd's coming")
+        wait_for(lambda: all(len(one.acked) > 1 for one in self.senders), seconds, "the load")
+
+    def are_all_there(self) -> bool:
+        """Whether everybody who comes back is connected."""
+        return all(person.node for person in self.people if person.returns)
+
+    def online(self) -> set[int]:
+        """The truth about presence."""
+        return {person.user_id for person in self.people if person.node}
+
+    def at(self, node: str) -> list[Person]:
+        """Who is connected to this node."""
+        return [person for person in self.people if person.node == node]
+
+    def cut(self, people: Iterable[Person]) -> int:
+        """Break these connections; gives how many there were."""
+        wires = [one.wire for one in people if one.wire is not None and one.node]
+
+        async def abort_all() -> None:
+            for wire in wires:
+                wire.abort()
+
+        self.submit(abort_all()).result(30)
+        return len(wires)
+
+    def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[Wire]:
+        """Connect further devices that only listen; those that are not let in are left out."""
+
+        async def come() -> list[Wire | BaseException]:
+            # Some at a time: they are not the drill.
+            turn = asyncio.Semaphore(20)
+
+            async def one(token: str) -> Wire:
+                async with turn:
+                    return await Wire.open(url, token, hear)
+
+            return await asyncio.gather(*map(one, tokens), return_exceptions=True)
+
+        guests = [one for one in self.submit(come()).result(180) if isinstance(one, Wire)]
+        self._guests += guests
+        return guests
+
+    def dismiss(self) -> None:
+        """All further devices leave."""
+
+        async def go() -> None:
+            for guest in self._guests:
+                guest.abort()
+
+        self.submit(go()).result(30)
+        self._guests = []
+
+    # -- healing -------------------------------------------------------------------------------------------------
+
+    def pushed_at(self, since: float) -> float | None:
+        """When everybody was back and had been pushed what others, at other nodes, sent after `since`."""
+        if not self.are_all_there():
+            return None
+        return self._last(self._first_push_from_elsewhere, since)
+
+    def caught_up_at(self, since: float) -> float | None:
+        """When the last reader had seen the last message that was acknowledged by `since`."""
+        return self._last(self._caught_up_at, since)
+
+    def _last(self, moment: Callable[[Reader, float], float | None], since: float) -> float | None:
+        moments = [moment(reader, since) for reader in self.readers if reader.node]
+        return None if None in moments else max((one for one in moments if one is not None), default=since)
+
+    def _peers(self, reader: Reader) -> list[Sender]:
+        return [one for one in self.senders if one.conversation_id == reader.conversation_id]
+
+    def _caught_up_at(self, reader: Reader, since: float) -> float | None:
+        owed = [name for one in self._peers(reader) for name, at in list(one.acked_at.items()) if at < since]
+        seen = [reader.shown_at.get(name) for name in owed]
+        return None if None in seen else max((one for one in seen if one is not None), default=since)
+
+    def _first_push_from_elsewhere(self, reader: Reader, since: float) -> float | None:
+        life = self.life
+        if not {one.node for one in self._peers(reader) if one.node} - {reader.node}:
+            return since
+        for name, node, at in reader.pushed[bisect(reader.pushed, since, key=lambda push: push[2]) :]:
+            if life.sent_at.get(name, 0) > since and life.acked_by.get(name, node) != node:
+                return at
+        return None
+
+    # -- the end -------------------------------------------------------------------------------------------------
+
+    def settle(self, seconds: float = 60) -> None:
+        """Nothing new is sent, and what is under way comes to its end; what does not is the oracle's to find."""
+        self.life.is_ending = True
+        self._wait(lambda: self.are_all_there() and all(one.is_done for one in self.senders), seconds)
+
+    def look_again(self, heads: dict[int, int], seconds: float = 60) -> None:
+        """Everybody reconnects and syncs, as who opens the app; `heads` is the last number of each conversation."""
+        readers = [one for one in self.readers if one.returns]
+        self.cut(readers)
+        self._wait(lambda: all(len(one.shown) >= heads.get(one.conversation_id, 0) for one in readers), seconds)
+        self._wait(self.are_all_there, seconds)
+
+    def _wait(self, check: Callable[[], bool], seconds: float) -> None:
+        with suppress(AssertionError):
+            wait_for(check, seconds)
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    def stories(self) -> dict[int, Story]:
+        """What is known of each conversation but for the database's part."""
+        told: dict[int, Story] = {}
+        for one in self.senders:
+            story = told.setdefault(one.conversation_id, Story())
+            story.sent[one.name] = list(one.sent)
+            story.acked |= one.acked
+            story.reported |= one.reported.keys()
+        for reader in self.readers:
+            story = told.setdefault(reader.conversation_id, Story())
+            story.shown[reader.name] = list(reader.shown)
+            if not (reader.returns or reader.node):
+                story.left.add(reader.name)
+        return told
+
+    def close(self) -> None:
+        """All go."""
+
+        async def end() -> None:
+            for person in self.people:
+                if person.wire is not None:
+                    person.wire.abort()
+            for guest in self._guests:
+                guest.abort()
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        if self._thread.is_alive():
+            self.submit(end()).result(30)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(10)
+        self._loop.close()

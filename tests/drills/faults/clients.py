@@ -1,0 +1,161 @@
+"""What happens to clients and their connections: silent, stopped, robbed of acks, all gone at once, too many."""
+
+import socket
+import time
+from contextlib import suppress
+
+import websocket
+
+from tests.drills.crowd import Shape
+from tests.drills.drill import Drill
+from tests.drills.faults.process import bytes_of, few_files, open_files, processor_seconds
+from tests.drills.field import Field, Plan
+from tests.support.ports import wait_for
+from tests.support.raw import RawSocket
+from tests.support.server import Server
+
+
+def _connections(field: Field, node: Server) -> float:
+    return field.metric(node, "imapp_connections")
+
+
+def _half_open(field: Field) -> str:
+    """Thirty clients vanish without a word: nothing of theirs passes, and nobody is told."""
+    node = field.nodes[1]
+    before, files = _connections(field, node), open_files(node)
+    network = field.proxy(node.port)
+    guests = field.crowd.invite(network.url, field.spare)
+    assert _connections(field, node) == before + len(guests) == before + 30
+    began = time.monotonic()
+    with field.fault():
+        network.is_silent = True
+        wait_for(lambda: _connections(field, node) == before, 30, "the node's noticing")
+        took = time.monotonic() - began
+    wait_for(lambda: open_files(node) <= files + 3, 10, "the end of their sockets")
+    assert network.swallowed, "nothing was lost"
+    return f"{len(guests)} half-open sockets freed after {took:.1f} s (heartbeat 4 s + 3 s), no file left open"
+
+
+def _stop_reading(field: Field) -> str:
+    """Devices of readers that take nothing any more, in groups that say 20 kB in a second."""
+    node = field.nodes[1]
+    before, files = _connections(field, node), open_files(node)
+    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
+    stopped = [_enter(node, one.token, small) for one in field.crowd.readers[:20]]
+    began = time.monotonic()
+    wait_for(lambda: _connections(field, node) >= before + 20, 5, "their coming")
+    memory = bytes_of(node)
+    with field.fault():
+        wait_for(lambda: _connections(field, node) <= before, 60, "the node's noticing")
+        took = time.monotonic() - began
+    wait_for(lambda: open_files(node) <= files + 3, 30, "the end of their sockets")
+    freed = time.monotonic() - began
+    grown = (bytes_of(node) - memory) / 1e6
+    for one in stopped:
+        one.close()
+    return (
+        f"20 stopped readers put out after {took:.1f} s, their files closed after {freed:.1f} s, node {grown:+.1f} MB"
+    )
+
+
+def _enter(node: Server, token: str, options: list) -> websocket.WebSocket:
+    address = node.url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+    ws = websocket.create_connection(address, timeout=20, sockopt=options, suppress_origin=True)
+    ws.recv()
+    ws.send(f'40{{"token": "{token}"}}')
+    assert str(ws.recv()).startswith("40")
+    return ws
+
+
+def _swallow_acks(field: Field) -> str:
+    """What clients of one node after the other say arrives; what they are told does not; then they are cut off."""
+    with field.fault():
+        for network in field.client_proxies:
+            network.swallows = True
+            time.sleep(2.5)
+            network.cut()
+            network.swallows = False
+            time.sleep(2)
+    swallowed = sum(network.swallowed for network in field.client_proxies)
+    wait_for(lambda: sum(one.duplicates for one in field.crowd.senders), 20, "a retry of what was stored")
+    return f"{swallowed} bytes swallowed"
+
+
+def _storm(field: Field) -> str:
+    crowd = field.crowd
+    with field.fault():
+        cut = crowd.cut(crowd.people)
+    began = time.monotonic()
+    wait_for(crowd.are_all_there, 90, "their return")
+    return f"{cut} sockets cut at once, all connected again after {time.monotonic() - began:.1f} s"
+
+
+def _idle(field: Field) -> str:
+    """As many sockets as the machine has room for beside others' work; the full count is the benchmark's."""
+    before = sum(bytes_of(node) for node in field.nodes)
+    share = len(field.spare) // len(field.nodes)
+    guests = []
+    for number, node in enumerate(field.nodes):
+        guests += field.crowd.invite(node.url, field.spare[number * share : (number + 1) * share])
+    assert len(guests) == share * len(field.nodes)
+    each = (sum(bytes_of(node) for node in field.nodes) - before) / len(guests) / 1000
+    with field.fault():
+        time.sleep(60)
+        gone = sum(guest.closed.is_set() for guest in guests)
+    field.crowd.dismiss()
+    assert gone == 0, f"{gone} of {len(guests)} idle sockets were closed"
+    return f"{len(guests)} idle sockets for 60 s (scaled down from 10,000 for 10 min), none closed, {each:.0f} kB each"
+
+
+def _exhaust_files(field: Field) -> str:
+    """A node may open ten more files; sixty sockets want in. It refuses, serves whom it has, and does not spin."""
+    node = field.nodes[1]
+    there = {person.user_id for person in field.crowd.at("node-2")}
+    with field.fault():
+        with few_files(node, open_files(node) + 10):
+            opened = _knock(node, 60)
+            used = processor_seconds(node)
+            time.sleep(5)
+            used = processor_seconds(node) - used
+            stayed = {person.user_id for person in field.crowd.at("node-2")}
+        for one in opened:
+            one.close()
+    RawSocket(node).close()
+    assert len(opened) < 60, "every socket was let in"
+    assert used < 3, f"the node spun: {used:.1f} s of processor in 5 s"
+    assert not there - stayed, f"{len(there - stayed)} clients were thrown out"
+    return (
+        f"{60 - len(opened)} of 60 sockets refused, {len(stayed)} clients served on, {used:.1f} s of processor in 5 s"
+    )
+
+
+def _knock(node: Server, count: int) -> list[RawSocket]:
+    """Open sockets; gives those that were let in."""
+    opened = []
+    for _ in range(count):
+        with suppress(OSError, websocket.WebSocketException):
+            opened.append(RawSocket(node, timeout=0.3))
+    return opened
+
+
+def _reload_nginx(field: Field) -> str:
+    old = field.nginx.workers
+    began = time.monotonic()
+    with field.fault():
+        field.nginx.reload()
+        wait_for(lambda: not old & field.nginx.workers, 20, "the end of the old workers")
+        took = time.monotonic() - began
+    # Its worker_shutdown_timeout is 5 s here.
+    assert took < 8, f"the old workers lived on for {took:.1f} s"
+    return f"{len(old)} old workers gone after {took:.1f} s, their clients came back"
+
+
+DRILLS = [
+    Drill("R19", "30 clients gone without a word", _half_open, plan=Plan(spare=30)),
+    Drill("R20", "20 devices that stop reading 20 kB/s", _stop_reading, shape=Shape(6, padding=7000)),
+    Drill("R22", "acks swallowed on the way, then cut", _swallow_acks, bound=10, plan=Plan(client_proxies=True)),
+    Drill("R26", "2,000 clients cut off at once", _storm, bound=60, shape=Shape(200, 1, 9, pause=5)),
+    Drill("R27", "900 idle sockets for a minute", _idle, shape=Shape(4), plan=Plan(spare=900)),
+    Drill("R28", "a node without free file descriptors", _exhaust_files),
+    Drill("R30", "nginx reloaded under load", _reload_nginx, bound=10, plan=Plan(nginx=True)),
+]

@@ -1,0 +1,36 @@
+"""What the system knows of a node's worker: files, memory, processor."""
+
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.support.server import Server
+
+
+def open_files(node: Server) -> int:
+    """How many it has open."""
+    return len(os.listdir(f"/proc/{node.worker}/fd"))  # noqa: PTH208 - only counted
+
+
+def bytes_of(node: Server) -> int:
+    """The memory that it has in use."""
+    return int(Path(f"/proc/{node.worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def processor_seconds(node: Server) -> float:
+    """The time that it has computed."""
+    fields = Path(f"/proc/{node.worker}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def few_files(node: Server, count: int) -> Iterator[None]:
+    """Let it open no more than so many files inside the block."""
+    was = resource.prlimit(node.worker, resource.RLIMIT_NOFILE)
+    resource.prlimit(node.worker, resource.RLIMIT_NOFILE, (count, was[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(node.worker, resource.RLIMIT_NOFILE, was)

@@ -1,0 +1,94 @@
+"""Rights that end while people are connected: a log-out, a removal from a group. They end on every node at once."""
+
+import time
+from typing import Any
+
+import orjson
+import requests
+
+from tests.drills.drill import Drill
+from tests.drills.field import Field, Plan
+from tests.support.ports import wait_for
+
+
+def _as(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _log_out(field: Field) -> str:
+    """Thirty sessions with a socket on each node log out at the first node."""
+    guests = [guest for node in field.nodes for guest in field.crowd.invite(node.url, field.spare)]
+    assert len(guests) == len(field.nodes) * len(field.spare)
+    began = time.monotonic()
+    with field.fault():
+        for token in field.spare:
+            url = field.nodes[0].url + "/api/auth/logout"
+            requests.post(url, headers=_as(token), timeout=20).raise_for_status()
+        logged_out = time.monotonic()
+        wait_for(lambda: all(guest.closed.is_set() for guest in guests), 5, "the end of all their sockets")
+    took = time.monotonic() - logged_out
+    return f"{len(guests)} sockets on three nodes closed {took:.1f} s after {logged_out - began:.1f} s of log-outs"
+
+
+def _remove_and_add(field: Field) -> str:
+    """Members come and go at all nodes while others write: nobody may hear what was said while he was out."""
+    group = field.crowd.senders[0].conversation_id
+    heard: dict[int, list[tuple[str, dict[str, Any]]]] = {}
+    ids = [_id_of(field, token) for token in field.spare]
+    for number, (user_id, token) in enumerate(zip(ids, field.spare, strict=True)):
+        own = heard.setdefault(user_id, [])
+        field.crowd.invite(field.nodes[number % 3].url, [token], lambda *told, own=own: own.append(told))
+    with field.fault():
+        for turn in range(12):
+            url = f"{field.nodes[turn % 3].url}/api/groups/{group}/members"
+            added = requests.post(url, json={"user_ids": ids}, headers=_as(field.token), timeout=20)
+            added.raise_for_status()
+            time.sleep(0.5)
+            for user_id in ids:
+                requests.delete(f"{url}/{user_id}", headers=_as(field.token), timeout=20).raise_for_status()
+            time.sleep(0.5)
+    time.sleep(2)
+    inside = _times_inside(field, group)
+    told = {user_id: _changes(events, group) for user_id, events in heard.items()}
+    wrong = [(user, one) for user, all_ in told.items() for one in all_ if not _is_within(one, inside.get(user, []))]
+    count = sum(map(len, told.values()))
+    field.crowd.dismiss()
+    assert not wrong, f"heard while out of the group: {wrong[:3]}"
+    return f"{12 * len(ids)} removals, {count} pushes to those who came and went, none from while they were out" * bool(
+        count
+    )
+
+
+def _id_of(field: Field, token: str) -> int:
+    return requests.get(field.nodes[0].url + "/api/users/me", headers=_as(token), timeout=20).json()["id"]
+
+
+def _changes(events: list[tuple[str, dict[str, Any]]], group: int) -> list[int]:
+    """The numbers of the messages of the group that were pushed."""
+    messages = [payload["message"] for event, payload in events if event == "message_created"]
+    return [message["change"] for message in messages if message["conversation_id"] == group]
+
+
+def _is_within(change: int, times: list[tuple[int, int]]) -> bool:
+    return any(first <= change <= last for first, last in times)
+
+
+def _times_inside(field: Field, group: int) -> dict[int, list[tuple[int, int]]]:
+    """For each user, from which change to which he was a member, as the database has it."""
+    rows = field.rows(f"SELECT `change`, event, data FROM changes WHERE conversation_id = {group} ORDER BY `change`")
+    since: dict[int, int] = {}
+    times: dict[int, list[tuple[int, int]]] = {}
+    for change, event, data in rows:
+        if event == "members_added":
+            since |= dict.fromkeys(orjson.loads(data)["user_ids"], change)
+        elif event == "member_removed":
+            user_id = orjson.loads(data)["user_id"]
+            # The line in the group that says so follows the removal itself.
+            times.setdefault(user_id, []).append((since.pop(user_id), change + 1))
+    return times
+
+
+DRILLS = [
+    Drill("S2", "30 sessions logged out, sockets on all nodes", _log_out, plan=Plan(spare=30)),
+    Drill("R31", "members removed and added while others write", _remove_and_add, plan=Plan(spare=6)),
+]

@@ -1,0 +1,101 @@
+"""What must hold after every fault: nothing acknowledged is lost, nothing is there twice, order is the same for all."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+#: One message as it stands somewhere: its number and what the sender called it.
+Entry = tuple[int, str]
+
+
+@dataclass
+class Story:
+    """All that is known of one conversation after the drill."""
+
+    #: What each sender sent, in that order.
+    sent: dict[str, list[str]] = field(default_factory=dict)
+    #: What was acknowledged, with the number in the ack.
+    acked: dict[str, int] = field(default_factory=dict)
+    #: What the sender was told to have failed for good.
+    reported: set[str] = field(default_factory=set)
+    #: What the database holds, by number.
+    stored: list[Entry] = field(default_factory=list)
+    #: What each reader saw, in that order.
+    shown: dict[str, list[Entry]] = field(default_factory=dict)
+    #: Readers that left for good: what they saw may end early.
+    left: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Verdict:
+    """How many messages were lost, doubled, reordered; how many sends never came to an end; a line for each kind."""
+
+    lost: int = 0
+    doubled: int = 0
+    reordered: int = 0
+    unsettled: int = 0
+    acked: int = 0
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing at all was wrong."""
+        return not (self.lost or self.doubled or self.reordered or self.unsettled)
+
+    def note(self, kind: str, where: str, messages: Iterable[object]) -> None:
+        """Count these."""
+        found = list(messages)
+        setattr(self, kind, getattr(self, kind) + len(found))
+        if found:
+            self.findings.append(f"{kind} {where}: {', '.join(map(str, found[:3]))}{' ...' * (len(found) > 3)}")
+
+
+def judge(stories: Iterable[Story]) -> Verdict:
+    """Compare what was acknowledged, stored and shown."""
+    verdict = Verdict()
+    for story in stories:
+        verdict.acked += len(story.acked)
+        _judge_database(story, verdict)
+        for reader, shown in story.shown.items():
+            _judge_reader(story, reader, shown, verdict)
+    return verdict
+
+
+def _judge_database(story: Story, verdict: Verdict) -> None:
+    numbers = dict(map(reversed, story.stored))
+    names = [name for _, name in story.stored]
+    verdict.note("lost", "in the database", story.acked.keys() - numbers.keys())
+    verdict.note("doubled", "in the database", _repeated(names))
+    seqs = [seq for seq, _ in story.stored]
+    verdict.note("reordered", "numbers with holes", [seq for n, seq in enumerate(seqs, 1) if seq != n])
+    moved = [name for name, seq in story.acked.items() if numbers.get(name, seq) != seq]
+    verdict.note("reordered", "stored elsewhere than acknowledged", moved)
+    for sender, sent in story.sent.items():
+        own = set(sent)
+        verdict.note("reordered", f"of {sender}", _out_of_order(sent, [name for name in names if name in own]))
+    ended = story.acked.keys() | story.reported
+    everything = {name for sent in story.sent.values() for name in sent}
+    verdict.note("unsettled", "sends without an end", everything - ended)
+    verdict.note("doubled", "reported as failed, yet stored", story.reported & set(names))
+
+
+def _judge_reader(story: Story, reader: str, shown: list[Entry], verdict: Verdict) -> None:
+    seqs = [seq for seq, _ in shown]
+    verdict.note("doubled", f"at {reader}", _repeated(name for _, name in shown))
+    verdict.note("reordered", f"at {reader}", [b for a, b in itertools.pairwise(seqs) if b < a])
+    expected = story.stored
+    if reader in story.left:
+        expected = [entry for entry in story.stored if entry[0] <= max(seqs, default=0)]
+    verdict.note("lost", f"at {reader}", sorted(set(expected) - set(shown)))
+    verdict.note("reordered", f"{reader} saw what is not stored so", sorted(set(shown) - set(story.stored)))
+
+
+def _repeated(names: Iterable[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
+
+
+def _out_of_order(sent: list[str], stored: list[str]) -> list[str]:
+    """Those that are stored before one that was sent earlier."""
+    places = {name: place for place, name in enumerate(sent)}
+    return [b for a, b in itertools.pairwise(stored) if places[b] < places[a]]

@@ -1,0 +1,215 @@
+"""The two kinds of people in the crowd: who writes and insists, and who reads and repairs gaps, as a good app does."""
+
+import asyncio
+import itertools
+import random
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.drills.oracle import Entry
+from tests.drills.wire import TROUBLE, Wire
+
+#: Answers after which the same message is sent again.
+AGAIN = {"busy", "unavailable", "internal_error", "rate_limited"}
+
+#: Seconds that a sender waits for one ack before it tries another node, and anybody for a connection.
+ACK_SECONDS = 6.0
+CONNECT_SECONDS = 6.0
+
+
+@dataclass
+class Life:
+    """What all people of a crowd share."""
+
+    urls: list[str]
+    #: Seconds between two messages of a sender, about; letters that each message carries besides its name.
+    pause: float = 0.5
+    padding: int = 0
+    #: Seconds over which they come in at first.
+    spread: float = 1.0
+    #: The drill is over: no new message.
+    is_ending: bool = False
+    #: client_id -> when it was sent first.
+    sent_at: dict[str, float] = field(default_factory=dict)
+    #: client_id -> the node that acknowledged it first.
+    acked_by: dict[str, str] = field(default_factory=dict)
+
+
+class Person:
+    """One user with one device, who comes back at another node whenever the connection is lost."""
+
+    def __init__(self, life: Life, token: str, user_id: int, conversation_id: int, home: int) -> None:
+        self.life = life
+        self.token = token
+        self.user_id = user_id
+        self.conversation_id = conversation_id
+        self.name = f"user-{user_id}"
+        self.returns = True
+        self.wire: Wire | None = None
+        self._urls = life.urls[home % len(life.urls) :] + life.urls[: home % len(life.urls)]
+
+    @property
+    def node(self) -> str:
+        """The node that it is connected to; "" while it is not."""
+        return self.wire.node if self.wire is not None and not self.wire.closed.is_set() else ""
+
+    async def live(self) -> None:
+        """Be connected, again and again."""
+        await asyncio.sleep(random.uniform(0, self.life.spread))
+        failures = 0
+        for url in itertools.cycle(self._urls):
+            failures += 1
+            with suppress(*TROUBLE):
+                self.wire = await Wire.open(url, self.token, self.hear, CONNECT_SECONDS)
+                failures = 0
+                await self.be_there(self.wire)
+            if self.wire is not None:
+                self.wire.abort()
+                if not self.returns:
+                    return
+            # Jitter, growing: a crowd that comes back at one moment would be a second fault.
+            await asyncio.sleep(random.uniform(0.1, min(5.0, 2.0**failures)))
+
+    def hear(self, event: str, payload: dict[str, Any]) -> None:
+        """Something was pushed."""
+        if event == "server_draining":
+            wire = self.wire
+            asyncio.get_running_loop().call_later(payload["reconnect_after_ms"] / 1000, lambda: wire and wire.abort())
+
+    async def be_there(self, wire: Wire) -> None:
+        """What a person does while connected; ends with the connection."""
+        await wire.closed.wait()
+
+
+class Sender(Person):
+    """Sends one message after the other, each with one client_id, at whatever node, until it is acknowledged."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.sent: list[str] = []
+        self.acked: dict[str, int] = {}
+        self.reported: dict[str, str] = {}
+        self.duplicates = 0
+        #: Codes of what was refused for a while; "" for an ack that did not come.
+        self.troubles: list[str] = []
+        #: client_id -> when the ack came.
+        self.acked_at: dict[str, float] = {}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is under way."""
+        return len(self.acked) + len(self.reported) == len(self.sent)
+
+    async def be_there(self, wire: Wire) -> None:
+        """Send; a message without an ack goes on at the next connection."""
+        while not wire.closed.is_set():
+            if self.is_done:
+                await asyncio.sleep(self.life.pause * random.uniform(0.5, 1.5))
+                if self.life.is_ending:
+                    await wire.closed.wait()
+                    return
+                self._begin(f"{self.user_id}-{len(self.sent)}")
+            await self._attempt(wire, self.sent[-1])
+
+    def _begin(self, client_id: str) -> None:
+        self.sent.append(client_id)
+        self.life.sent_at[client_id] = time.monotonic()
+
+    async def _attempt(self, wire: Wire, client_id: str) -> None:
+        text = client_id + " " + "x" * self.life.padding
+        body = {"client_id": client_id, "type": "text", "content": {"text": text.strip()}}
+        try:
+            ack = await wire.call("send_message", {**body, "conversation_id": self.conversation_id}, ACK_SECONDS)
+        except TROUBLE:
+            self.troubles.append("")
+            raise
+        if ack["ok"]:
+            self.acked_at[client_id] = time.monotonic()
+            self.duplicates += ack["duplicate"]
+            self.acked[client_id] = ack["message"]["seq"]
+            self.life.acked_by[client_id] = wire.node
+        elif ack["error"]["code"] in AGAIN:
+            self.troubles.append(ack["error"]["code"])
+            await asyncio.sleep(random.uniform(0.1, 0.5))
+        else:
+            self.reported[client_id] = ack["error"]["code"]
+
+
+class Reader(Person):
+    """Shows each change once and in order; what was missed it asks for."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.shown: list[Entry] = []
+        #: client_id -> when it was shown first.
+        self.shown_at: dict[str, float] = {}
+        #: Messages that were pushed: client_id, node that pushed, when.
+        self.pushed: list[tuple[str, str, float]] = []
+        self.hints = 0
+        self._change = 0
+        self._early: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._wants_sync = asyncio.Event()
+
+    def hear(self, event: str, payload: dict[str, Any]) -> None:
+        """Show what comes next; keep what comes too early, and ask for what is between."""
+        super().hear(event, payload)
+        if event == "sync_required":
+            self.hints += 1
+            self._wants_sync.set()
+        about = payload.get("message") or payload
+        if about.get("conversation_id") != self.conversation_id or not about.get("change"):
+            return
+        if event == "message_created":
+            self.pushed.append((about["client_id"], self.node, time.monotonic()))
+        self._early[about["change"]] = (event, payload)
+        if not self._wants_sync.is_set():
+            self._show_what_follows()
+
+    async def be_there(self, wire: Wire) -> None:
+        """Sync at first and whenever something may have been missed."""
+        self._wants_sync.set()
+        while not wire.closed.is_set():
+            if await self._is_wanted(wire):
+                # All are told at one moment, and what is missed comes in heaps: not every one of it is asked for alone.
+                await asyncio.sleep(random.uniform(0, 0.5))
+                await self._sync(wire)
+
+    async def _is_wanted(self, wire: Wire) -> bool:
+        waits = [asyncio.create_task(one.wait()) for one in (self._wants_sync, wire.closed)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+        return not wire.closed.is_set()
+
+    async def _sync(self, wire: Wire) -> None:
+        known = {str(self.conversation_id): self._change}
+        answer = await wire.call("sync", {"conversations": known, "limit": 500}, ACK_SECONDS)
+        if not answer["ok"]:
+            await asyncio.sleep(random.uniform(0.2, 0.8))
+            return
+        is_behind = False
+        for found in answer["conversations"]:
+            if found["id"] == self.conversation_id:
+                self._early |= {one["change"]: (one["event"], one) for one in found["changes"]}
+                is_behind = found["next_change"] < found["last_change"]
+        if not is_behind:
+            self._wants_sync.clear()
+        self._show_what_follows()
+
+    def _show_what_follows(self) -> None:
+        """Go on as far as there is no hole; a hole is a reason to sync."""
+        while entry := self._early.pop(self._change + 1, None):
+            self._change += 1
+            event, payload = entry
+            if event == "message_created":
+                message = payload["message"]
+                name = message["client_id"] or f"system-{message['seq']}"
+                self.shown.append((message["seq"], name))
+                self.shown_at.setdefault(name, time.monotonic())
+        self._early = {change: entry for change, entry in self._early.items() if change > self._change}
+        if self._early:
+            self._wants_sync.set()

@@ -1,0 +1,84 @@
+"""The judge of the drills can say no: it is shown faked stories, each wrong in one way."""
+
+import pytest
+
+from tests.drills.oracle import Story, judge
+
+
+def story(**changed) -> Story:
+    """Two senders, four messages, two readers; all is well."""
+    stored = [(1, "a-0"), (2, "b-0"), (3, "a-1"), (4, "b-1")]
+    well = {
+        "sent": {"a": ["a-0", "a-1"], "b": ["b-0", "b-1"]},
+        "acked": {"a-0": 1, "b-0": 2, "a-1": 3, "b-1": 4},
+        "stored": stored,
+        "shown": {"here": list(stored), "there": list(stored)},
+    }
+    return Story(**{**well, **changed})
+
+
+def counts(one: Story) -> tuple[int, int, int, int]:
+    verdict = judge([one])
+    assert bool(verdict.findings) is not verdict.holds
+    return verdict.lost, verdict.doubled, verdict.reordered, verdict.unsettled
+
+
+def test_a_story_without_a_fault_holds():
+    assert counts(story()) == (0, 0, 0, 0)
+    assert judge([story(), story()]).acked == 8
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        ([(1, "a-0"), (2, "b-0"), (4, "b-1")], (1, 0, 0, 0)),
+        ([(1, "a-0"), (2, "b-0"), (3, "a-1"), (3, "a-1"), (4, "b-1")], (0, 1, 0, 0)),
+        ([(1, "a-0"), (3, "a-1"), (2, "b-0"), (4, "b-1")], (0, 0, 1, 0)),
+    ],
+    ids=["lost", "doubled", "reordered"],
+)
+def test_what_one_reader_saw_wrongly_is_found(shown, expected):
+    assert counts(story(shown={"here": story().stored, "there": shown})) == expected
+
+
+def test_an_acknowledged_message_that_is_not_stored_is_lost():
+    stored = story().stored[:3]
+
+    assert counts(story(stored=stored, shown={"here": stored})) == (1, 0, 0, 0)
+
+
+def test_a_message_that_is_stored_twice_is_doubled():
+    stored = [*story().stored, (5, "a-0")]
+
+    lost, doubled, reordered, _ = counts(story(stored=stored, shown={}, acked={}, reported={"b-1"}))
+
+    assert (lost, doubled) == (0, 2), "one is there twice, one was reported as failed and is there"
+    assert reordered, "a sender's first message stands after the second"
+
+
+def test_a_number_that_is_missing_is_found():
+    stored = [(1, "a-0"), (2, "b-0"), (4, "a-1"), (5, "b-1")]
+
+    assert judge([story(stored=stored, shown={})]).reordered > 0
+
+
+def test_a_message_that_stands_elsewhere_than_acknowledged_is_found():
+    assert counts(story(acked={"a-0": 2})) == (0, 0, 1, 3)
+
+
+def test_a_senders_messages_in_another_order_than_sent_are_found():
+    assert counts(story(sent={"a": ["a-1", "a-0"], "b": ["b-0", "b-1"]})) == (0, 0, 1, 0)
+
+
+def test_a_send_that_was_neither_acknowledged_nor_reported_is_found():
+    acked = dict(story().acked)
+    del acked["b-1"]
+
+    assert counts(story(acked=acked)) == (0, 0, 0, 1)
+
+
+def test_who_left_for_good_may_miss_the_end_and_nothing_before_it():
+    early, holed = [(1, "a-0"), (2, "b-0")], [(2, "b-0"), (3, "a-1")]
+
+    assert counts(story(shown={"gone": early}, left={"gone"})) == (0, 0, 0, 0)
+    assert counts(story(shown={"gone": holed}, left={"gone"})) == (1, 0, 0, 0)

@@ -1,0 +1,103 @@
+"""A Socket.IO connection (Engine.IO 4 on one WebSocket) that costs a task; the official client costs threads."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import orjson
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketException
+
+#: What a connection that cannot be had or is lost may raise.
+TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake, InvalidMessage, EOFError)
+
+
+class RefusedError(OSError):
+    """The server did not let this client in."""
+
+
+class Wire:
+    """One open connection; `open` makes it. What is pushed goes to `on_event`, called in the event loop."""
+
+    def __init__(self, ws: ClientConnection, on_event: Callable[[str, dict[str, Any]], None]) -> None:
+        self._ws = ws
+        self._on_event = on_event
+        self._calls: dict[int, asyncio.Future[dict[str, Any]]] = {}
+        self._numbers = itertools.count(1)
+        self._patience = 60.0
+        self.node = ""
+        self.closed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, url: str, token: str, on_event: Callable[[str, dict[str, Any]], None], seconds: float = 10
+    ) -> "Wire":
+        """Connect and log in; raises one of TROUBLE."""
+        address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
+        options: dict[str, Any] = {"compression": None, "ping_interval": None, "max_size": None, "close_timeout": 1}
+        async with asyncio.timeout(seconds):
+            wire = cls(await connect(address, open_timeout=None, proxy=None, **options), on_event)
+            try:
+                await wire._log_in(token)
+            except BaseException:
+                wire.abort()
+                raise
+        wire._task = asyncio.create_task(wire._read_on())
+        return wire
+
+    async def _log_in(self, token: str) -> None:
+        hello = orjson.loads(str(await self._ws.recv())[1:])
+        self.node = hello["sid"].rpartition("~")[0]
+        # As the official clients: a server that is silent for so long is gone.
+        self._patience = (hello["pingInterval"] + hello["pingTimeout"]) / 1000
+        await self._ws.send("40" + orjson.dumps({"token": token}).decode())
+        while (packet := str(await self._ws.recv())) == "2":
+            await self._ws.send("3")
+        if not packet.startswith("40"):
+            raise RefusedError(packet[:200])
+
+    async def _read_on(self) -> None:
+        with suppress(*TROUBLE):
+            while True:
+                async with asyncio.timeout(self._patience):
+                    packet = str(await self._ws.recv())
+                if packet in {"1", "41"}:
+                    break
+                await self._take(packet)
+        self.abort()
+
+    async def _take(self, packet: str) -> None:
+        if packet == "2":
+            await self._ws.send("3")
+        elif packet.startswith("42"):
+            event, payload = orjson.loads(packet[2:])
+            self._on_event(event, payload)
+        elif packet.startswith("43"):
+            number, _, answer = packet[2:].partition("[")
+            future = self._calls.get(int(number))
+            if future is not None and not future.done():
+                future.set_result(orjson.loads("[" + answer)[0])
+
+    async def call(self, command: str, payload: dict[str, Any], seconds: float = 10) -> dict[str, Any]:
+        """Send a command and give its ack; raises one of TROUBLE, after which nobody knows what was done."""
+        number = next(self._numbers)
+        future = self._calls[number] = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                if self.closed.is_set():
+                    raise ConnectionResetError
+                await self._ws.send(f"42{number}" + orjson.dumps([command, payload]).decode())
+                return await future
+        finally:
+            del self._calls[number]
+
+    def abort(self) -> None:
+        """End it without a word, as a lost network does."""
+        self._ws.transport.abort()
+        self.closed.set()
+        for future in self._calls.values():
+            if not future.done():
+                future.set_exception(ConnectionResetError())

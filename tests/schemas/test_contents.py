@@ -1,0 +1,80 @@
+"""What a message of each type may carry, and how a fault in it is named."""
+
+import pytest
+
+from imapp.errors import InvalidInputError, MalformedError
+from imapp.schemas.contents import check_content
+from imapp.schemas.messages import MessageDraft, SendMessage
+from imapp.schemas.validation import MAX_DEPTH, parse
+
+
+def draft(kind, content):
+    return {"client_id": "c", "type": kind, "content": content}
+
+
+def faults_of(kind, content):
+    with pytest.raises(InvalidInputError) as refusal:
+        parse(MessageDraft, draft(kind, content))
+    return {fault["field"]: fault["message"] for fault in refusal.value.fields}
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.example/a.png", "HTTP://x.example", "/files/1", "/文件/图.png?size=2#top", "/a/../b"]
+)
+def test_a_file_lies_on_the_web_or_on_this_server(url):
+    assert check_content("image", {"url": url})["url"] == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "java\tscript:alert(1)",
+        "data:text/html,x",
+        "ftp://x.example/a",
+        "//x.example/a",
+        "/\\x.example/a",
+        "\\\\x.example/a",
+        "/\t/x.example/a",
+        "/\n/x.example/a",
+        "/a\\b",
+        "/a b",
+        "/",
+        "a.png",
+        "https://",
+    ],
+)
+def test_what_leads_elsewhere_is_no_address_of_a_file(url):
+    assert faults_of("image", {"url": url}) == {"content.url": "must be an http(s) URL or a path on this server"}
+
+
+def test_faults_are_named_by_their_path_in_the_whole_input():
+    assert faults_of("file", {"name": "", "size": "5"}).keys() == {"content.url", "content.name", "content.size"}
+    assert faults_of("text", {"text": "a", "more": 1}).keys() == {"content.more"}
+    assert faults_of("location", {"latitude": "52", "longitude": 181}).keys() == {
+        "content.latitude",
+        "content.longitude",
+    }
+
+
+def test_faults_speak_of_the_input_and_not_of_the_library():
+    with pytest.raises(InvalidInputError) as refusal:
+        parse(SendMessage, draft("text", {"text": "a"}))
+
+    assert faults_of("text", {"text": ""}) == {"content.text": "String should have a length of at least 1"}
+    assert refusal.value.fields[0]["message"].startswith("give exactly one of")
+
+
+def test_whole_numbers_are_degrees_too():
+    assert check_content("location", {"latitude": 52, "longitude": -13}) == {"latitude": 52.0, "longitude": -13.0}
+
+
+def test_custom_content_is_any_object_that_every_client_can_read():
+    deep = {"a": 1}
+    for _ in range(MAX_DEPTH):
+        deep = {"a": deep}
+
+    assert check_content("custom", {"a": [1, None, {"b": "c"}]}) == {"a": [1, None, {"b": "c"}]}
+    for unreadable in (deep, {"a": "\x00"}, {"\x00": 1}):
+        with pytest.raises(MalformedError):
+            check_content("custom", unreadable)
