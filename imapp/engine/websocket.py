@@ -308,7 +308,7 @@ def _chunk(out: list[bytes]) -> tuple[bytes, int]:
 
 
 def _tune(sock: _socket.socket, user_timeout_ms: int) -> None:
-    """No packet waits for the next; a vanished peer is noticed; what a slow one leaves waits here, not in the kernel."""
+    """Packets don't wait for each other; a vanished peer is noticed; what waits for a slow one is kept here."""
     if sock.family in {socket.AF_INET, socket.AF_INET6}:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
