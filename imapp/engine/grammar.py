@@ -15,6 +15,9 @@ __all__ = ["ACK", "BINARY_ACK", "BINARY_EVENT", "CONNECT", "CONNECT_ERROR", "DIS
 
 _HEAD = re.compile(r"([0-6])(?:(?<=[56])(\d{1,9})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
 
+#: What nearly all that clients send begins with: an event in the main namespace, without attachments.
+_EVENT_HEAD = re.compile(r"2(\d{0,15})(?=\[)", re.ASCII)
+
 #: Event names that mean something else to clients or to python-socketio.
 _RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 
@@ -95,6 +98,26 @@ def _put_back(data: Any, attachments: list[bytes], depth: int) -> Any:
             raise ValueError("placeholder without attachment")
         return attachments[number]
     return {key: _put_back(value, attachments, depth - 1) for key, value in data.items()}
+
+
+def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
+    """The ack id and data of a plain event, without a packet made of it; None for all else. Raises ValueError."""
+    head = _EVENT_HEAD.match(text)
+    if head is None:
+        return None
+    data = json.loads(text[head.end() :])
+    if not data or type(data[0]) is not str or data[0] in _RESERVED:
+        raise ValueError("no event")
+    packet_id = head.group(1)
+    return (int(packet_id) if packet_id else None), data
+
+
+def quick_ack(packet_id: int, data: list[Any]) -> Out | None:
+    """An ack in the main namespace; None when there are bytes in it."""
+    try:
+        return Out(MESSAGE, f"{ACK}{packet_id}{json.dumps(data)}")
+    except TypeError:
+        return None
 
 
 def parts(encoded: str | list[str | bytes]) -> list[Out]:

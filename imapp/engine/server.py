@@ -21,9 +21,10 @@ from imapp.engine.limits import Limits
 from imapp.engine.polling import Polling, poll, receive
 from imapp.engine.requests import Refusal, Request, answer, refuse
 from imapp.engine.session import Session
+from imapp.engine.tools import Tools
 from imapp.engine.turns import Turns
 from imapp.engine.upgrading import Probe
-from imapp.engine.websocket import Tools, WebSocket
+from imapp.engine.websocket import WebSocket
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ _TICK_SECONDS = (0.01, 1.0)
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no types
-    """See the module. `connect_timeout`: seconds in which a session must be greeted (see `greet`); None: no limit."""
+    """See the module. `connect_timeout`: seconds in which a client must have said CONNECT; None: no limit."""
 
     def __init__(
         self,
@@ -232,6 +233,6 @@ class _Deadline:
 
     def on_time(self, now: float) -> None:
         """Close it if it has not."""
-        if not (self._session.is_greeted or self._session.closed):
+        if not (self._session.has_knocked or self._session.closed):
             log.info("no CONNECT in time, socket closed")
             self._session.break_off("transport error")

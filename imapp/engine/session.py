@@ -38,6 +38,7 @@ class Session:
         "_held",
         "_inbox",
         "closed",
+        "has_knocked",
         "is_busy",
         "is_greeted",
         "is_joining",
@@ -57,7 +58,8 @@ class Session:
         self.polling: Polling | None = None
         #: A WebSocket that is being tried.
         self.probe: Any = None
-        #: Whether it has said CONNECT, and whether it has not been answered yet.
+        #: Whether CONNECT has come, whether its turn has, and whether the client is still to be let in.
+        self.has_knocked = False
         self.is_greeted = False
         self.is_joining = True
         self._inbox: deque[str | bytes] | None = None
@@ -147,6 +149,8 @@ class Session:
         if self._inbox is None:
             self._inbox = deque()
         self._inbox.append(packet)
+        if not self.has_knocked:
+            self.has_knocked = packet[:2] == "40"
         if len(self._inbox) > self.server.limits.inbox_messages and self.websocket is not None:
             self.websocket.pause()
         self._schedule()

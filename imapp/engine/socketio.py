@@ -74,6 +74,12 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         """Handle a packet without attachments; raises ValueError or LookupError for what is out of place."""
         if eio_sid in self._binary_packet:
             raise ValueError("attachments were to come")
+        event = grammar.quick_event(text)
+        if event is not None and not self.manager.sid_from_eio_sid(eio_sid, "/"):
+            event = None  # the long way tells what is wrong
+        if event is not None:
+            self._handle_event(eio_sid, "/", *event)
+            return
         packet = self.packet_class(encoded_packet=text or "-")
         kind = packet.packet_type
         if kind == CONNECT:
@@ -102,6 +108,24 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self._handle_ack(eio_sid, namespace, packet.id, packet.data)
         else:
             self._handle_event(eio_sid, namespace, packet.id, packet.data)
+
+    def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002 - the library's name
+        namespace = namespace or "/"
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if not self.manager.is_connected(sid, namespace):
+            return
+        answer = self._trigger_event(data[0], namespace, sid, *data[1:])
+        if id is not None and answer is not self.not_handled:
+            given = list(answer) if isinstance(answer, tuple) else [] if answer is None else [answer]
+            self.acknowledge(eio_sid, namespace, id, given)
+
+    def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[Any]) -> None:
+        """Answer an event."""
+        quick = grammar.quick_ack(packet_id, data) if namespace in {None, "/"} else None
+        if quick is not None:
+            self.eio.send_packet(eio_sid, quick)
+        else:
+            self._send_packet(eio_sid, self.packet_class(ACK, namespace=namespace, id=packet_id, data=data))
 
     # -- CONNECT -----------------------------------------------------------------------------------------------------
 

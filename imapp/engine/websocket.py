@@ -14,11 +14,9 @@ import time
 from contextlib import suppress
 from typing import Any, Protocol
 
-from imapp.engine.flusher import Flusher
 from imapp.engine.frames import CLOSE, NORMAL, PING, PONG, close_frame, frame
-from imapp.engine.limits import Limits
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
-from imapp.engine.wheel import Wheel
+from imapp.engine.tools import Tools, next_chunk, tune
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +26,6 @@ _VIEW = memoryview(_BUFFER)
 
 #: Seconds that the client gets to answer a close frame, and to take what was sent before it.
 _CLOSING_SECONDS = 2.0
-
-#: Bytes given to the kernel at a time.
-_CHUNK = 262_144
 
 _OPEN, _CLOSING, _FINISHING, _CLOSED = range(4)
 _NOT_QUEUED, _QUEUED_AS_ROOM, _QUEUED = range(3)
@@ -45,17 +40,6 @@ class Owner(Protocol):
 
     def gone(self, reason: str) -> None:
         """The connection is over, or as good as."""
-
-
-class Tools:
-    """What all connections of a process share."""
-
-    def __init__(self, hub: Any, limits: Limits, resolution: float) -> None:
-        self.hub = hub
-        self.loop = hub.loop
-        self.limits = limits
-        self.wheel = Wheel(hub.loop, resolution)
-        self.flusher = Flusher(hub.loop)
 
 
 class WebSocket:
@@ -80,7 +64,7 @@ class WebSocket:
         self._tools = tools
         self._socket = _socket.socket(fileno=descriptor)
         self._socket.setblocking(False)
-        _tune(self._socket, tools.limits.user_timeout_ms)
+        tune(self._socket, tools.limits.user_timeout_ms)
         self.owner = owner
         self._parser: Parser | None = Parser(tools.limits.payload_bytes)
         self._state = _OPEN
@@ -192,7 +176,7 @@ class WebSocket:
 
     def _send_some(self, out: list[bytes]) -> bool:
         """Send up to a chunk; false when the kernel did not take all of it."""
-        data, count = _chunk(out)
+        data, count = next_chunk(out)
         try:
             sent = self._socket.send(data)
         except (BlockingIOError, InterruptedError):
@@ -292,24 +276,3 @@ class WebSocket:
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.gone(reason)
-
-
-def _chunk(out: list[bytes]) -> tuple[bytes, int]:
-    """The next bytes to send, and how many of the waiting frames they are."""
-    if len(out) == 1:
-        return out[0], 1
-    size = count = 0
-    for data in out:
-        size += len(data)
-        count += 1
-        if size >= _CHUNK:
-            break
-    return b"".join(out[:count]), count
-
-
-def _tune(sock: _socket.socket, user_timeout_ms: int) -> None:
-    """Packets don't wait for each other; a vanished peer is noticed; what waits for a slow one is kept here."""
-    if sock.family in {socket.AF_INET, socket.AF_INET6}:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _CHUNK)

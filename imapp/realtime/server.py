@@ -16,9 +16,9 @@ from imapp.cluster import presence
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
 from imapp.cluster.wire import SID_MARK
-from imapp.engine.grammar import ACK, BINARY_ACK, BINARY_EVENT, EnginePacket
+from imapp.engine.grammar import BINARY_ACK, BINARY_EVENT, EnginePacket
 from imapp.engine.socketio import StrictServer
-from imapp.errors import BinaryNotAllowedError
+from imapp.errors import BinaryNotAllowedError, BusyError
 from imapp.extensions import socketio
 from imapp.realtime import catching_up, handshake, housekeeping, transports
 from imapp.realtime.cluster_rooms import ClusterManager
@@ -27,6 +27,11 @@ from imapp.realtime.dispatch import dispatch, failure
 from imapp.realtime.presence_changes import PresenceChanges
 
 log = logging.getLogger(__name__)
+
+
+#: Clients that may wait to be let in, some seconds' work; more are asked to come again after so many seconds.
+_JOINING_MAX = 2000
+_AGAIN_SECONDS = 3
 
 
 class ProductPacket(EnginePacket):
@@ -74,7 +79,8 @@ class RealtimeServer(StrictServer):
         if not self.manager_initialized:
             self.start_background_task(housekeeping.run, self)
         super()._handle_eio_connect(eio_sid, environ)
-        self.connections.waiting[eio_sid] = time.monotonic() + self.app.config["IMAPP"].connect_timeout_seconds
+        if not self._is_engine:  # which sees to it itself
+            self.connections.waiting[eio_sid] = time.monotonic() + self.app.config["IMAPP"].connect_timeout_seconds
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
@@ -84,6 +90,12 @@ class RealtimeServer(StrictServer):
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         self.connections.waiting.pop(eio_sid, None)
         super()._handle_connect(eio_sid, namespace, data)
+
+    def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
+        if self._is_engine and self.eio.joining.waiting > _JOINING_MAX:
+            error = BusyError("Too many are connecting. Try again later.", retry_after=_AGAIN_SECONDS).payload()
+            return {"message": error.pop("message"), "data": error}
+        return super()._ask(eio_sid, sid, namespace, auth)
 
     def _hand_over(self, eio_sid: str, packet: Any) -> None:
         if packet.packet_type == BINARY_EVENT:
@@ -99,7 +111,7 @@ class RealtimeServer(StrictServer):
 
     def _reply(self, eio_sid: str, namespace: str | None, packet_id: int | None, answer: dict[str, Any]) -> None:
         if packet_id is not None:
-            self._send_packet(eio_sid, self.packet_class(ACK, namespace=namespace, id=packet_id, data=[answer]))
+            self.acknowledge(eio_sid, namespace, packet_id, [answer])
 
 
 def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:

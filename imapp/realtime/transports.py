@@ -29,6 +29,7 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
             slow_bytes=settings.slow_client_max_bytes,
             slow_seconds=settings.slow_client_seconds,
         ),
+        "connect_timeout": settings.connect_timeout_seconds,
         "admission": Admission(settings.max_connections, settings.connects_per_second),
     }
 

@@ -24,6 +24,9 @@ class Server:
         self.port = free_port()
         self.url = f"http://{environ.get('HOST', '127.0.0.1')}:{self.port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
+        # The same tests on either transport: IM_TEST_TRANSPORT=stock scripts/test.sh tests/realtime
+        transport = os.environ.get("IM_TEST_TRANSPORT")
+        environ = {"IM_TRANSPORT": transport, **environ} if transport else environ
         self.environ = {
             **inherited, "IM_DATA_DIR": str(folder / "data"), "IM_ENV": "test", "IM_RATE_LIMITS": "off",
             "HOST": "127.0.0.1", "PORT": str(self.port), **environ,

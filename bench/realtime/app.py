@@ -1,0 +1,111 @@
+"""One small application on two engines: ours, and Flask-SocketIO as its documentation shows it.
+
+    python -m bench.realtime.app ours|stock PORT
+
+A client that connects shows a token and enters the room `all`. `ping` is acknowledged; `say` is emitted to the room
+and acknowledged. node/server.mjs is the same in JavaScript.
+"""
+
+import sys
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+
+def ours() -> Any:
+    """The engine beneath python-socketio, with the room manager that the product uses."""
+    import socketio
+
+    from imapp.engine.server import EngineServer
+    from imapp.engine.socketio import StrictServer
+    from imapp.realtime.rooms import RoomManager
+
+    server = StrictServer(eio_class=EngineServer, client_manager=Rooms.on(RoomManager))
+
+    @server.event
+    def connect(sid: str, _environ: dict[str, Any], auth: Any) -> bool | None:
+        if (auth or {}).get("token") != "secret":
+            return False
+        server.enter_room(sid, "all")
+        return None
+
+    @server.event
+    def ping(_sid: str, _payload: Any) -> dict[str, bool]:
+        return {"ok": True}
+
+    @server.event
+    def say(_sid: str, payload: Any) -> dict[str, bool]:
+        server.emit("said", payload, to="all")
+        return {"ok": True}
+
+    return socketio.WSGIApp(server)
+
+
+class Rooms:
+    """The product's manager sends a room's packets in one call; so does this one."""
+
+    @staticmethod
+    def on(base: Any) -> Any:
+        """Make it."""
+        from imapp.engine.grammar import EVENT, parts
+
+        class Manager(base):
+            def emit(self, event: str, data: Any, namespace: str, room: Any = None, **_options: Any) -> None:
+                packet = self.server.packet_class(EVENT, [event, data], namespace).encode()
+                members = [eio_sid for _sid, eio_sid in self.get_participants(namespace, room)]
+                self.server.send_to_many(members, parts(packet))
+
+        return Manager()
+
+
+def stock() -> Any:
+    """Flask-SocketIO."""
+    from flask import Flask
+    from flask_socketio import ConnectionRefusedError as Refused
+    from flask_socketio import SocketIO, emit, join_room
+
+    app = Flask(__name__)
+    socketio = SocketIO(app, async_mode="gevent")
+
+    @socketio.on("connect")
+    def connect(auth: Any) -> None:
+        if (auth or {}).get("token") != "secret":
+            raise Refused("no token")
+        join_room("all")
+
+    @socketio.on("ping")
+    def ping(_payload: Any) -> dict[str, bool]:
+        return {"ok": True}
+
+    @socketio.on("say")
+    def say(payload: Any) -> dict[str, bool]:
+        emit("said", payload, to="all")
+        return {"ok": True}
+
+    return app
+
+
+class Gunicorn(BaseApplication):
+    """One gevent worker."""
+
+    def __init__(self, engine: str, port: int) -> None:
+        self._engine = engine
+        self._port = port
+        super().__init__()
+
+    def load_config(self) -> None:
+        """As the product's own."""
+        settings = {
+            "bind": f"127.0.0.1:{self._port}", "worker_class": "gevent", "worker_connections": 20_000,
+            "loglevel": "error", "control_socket_disable": True, "graceful_timeout": 1,
+        }  # fmt: skip
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """In the worker."""
+        return {"ours": ours, "stock": stock}[self._engine]()
+
+
+if __name__ == "__main__":
+    Gunicorn(sys.argv[1], int(sys.argv[2])).run()

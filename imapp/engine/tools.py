@@ -1,0 +1,44 @@
+"""What all connections of a process share, and how a socket is set up."""
+
+import _socket
+import socket
+from typing import Any
+
+from imapp.engine.flusher import Flusher
+from imapp.engine.limits import Limits
+from imapp.engine.wheel import Wheel
+
+#: Bytes given to the kernel at a time, and those that it may keep unsent.
+CHUNK = 262_144
+
+
+class Tools:
+    """What all connections of a process share."""
+
+    def __init__(self, hub: Any, limits: Limits, resolution: float) -> None:
+        self.hub = hub
+        self.loop = hub.loop
+        self.limits = limits
+        self.wheel = Wheel(hub.loop, resolution)
+        self.flusher = Flusher(hub.loop)
+
+
+def next_chunk(out: list[bytes]) -> tuple[bytes, int]:
+    """The next bytes to send, and how many of the waiting frames they are."""
+    if len(out) == 1:
+        return out[0], 1
+    size = count = 0
+    for data in out:
+        size += len(data)
+        count += 1
+        if size >= CHUNK:
+            break
+    return b"".join(out[:count]), count
+
+
+def tune(sock: _socket.socket, user_timeout_ms: int) -> None:
+    """Packets don't wait for each other; a vanished peer is noticed; what waits for a slow one is kept here."""
+    if sock.family in {socket.AF_INET, socket.AF_INET6}:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, CHUNK)
