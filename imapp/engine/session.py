@@ -243,10 +243,13 @@ class Session:
     def close(self, reason: str | None = None, **_options: Any) -> None:
         """The application ends it: nothing more of it is handled."""
         self._inbox = None
-        self._end(reason or self.server.reason.SERVER_DISCONNECT, GOING_AWAY, _CLOSE)
+        self._end(reason or self.server.reason.SERVER_DISCONNECT, GOING_AWAY, _CLOSE, is_ours=True)
 
-    def _end(self, reason: str, code: int, last: Out) -> None:
-        """Once: close the transport, `last` being what a waiting poll gets, and have the handler called in turn."""
+    def _end(self, reason: str, code: int, last: Out, *, is_ours: bool = False) -> None:
+        """Once: close the transport, `last` being what a waiting poll gets, and have the handler called in turn.
+
+        An end that the application wants is told at once if it can be; any other may be noticed amid an emit.
+        """
         if self.closed:
             return
         self.closed = True
@@ -260,10 +263,10 @@ class Session:
         if websocket is not None:
             websocket.owner = None
             websocket.close(code)
-        if self.is_busy or getcurrent() is self.server.tools.hub:
-            self._schedule()
-        else:
+        if is_ours and not self.is_busy and getcurrent() is not self.server.tools.hub:
             self._say_goodbye()
+        else:
+            self._schedule()
 
     def _say_goodbye(self) -> None:
         reason, self._end_reason = self._end_reason, None
