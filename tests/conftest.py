@@ -28,7 +28,8 @@ def pytest_collection_modifyitems(items):
     the report counts as a rerun. What fails twice is a failure; tests within the process get no second attempt.
     """
     for item in items:
-        if not {"server", "start_server", "nodes", "start_nodes"}.isdisjoint(item.fixturenames):
+        starts_a_server = {"server", "start_server", "nodes", "start_nodes", "start_engine"}
+        if not starts_a_server.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.flaky(reruns=1))

@@ -5,7 +5,6 @@ Takes the place of python-engineio's server below python-socketio. Works on geve
 """
 
 import logging
-import os
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -186,14 +185,12 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         raise request.end_of_request
 
     def _detach(self, request: Request, response: bytes, owner: Any) -> WebSocket:
-        """Take the connection out of the request: a descriptor of its own survives the request's end."""
-        try:
-            descriptor = os.dup(request.socket.fileno())
-        except OSError as exc:  # out of descriptors
-            if owner is not None:
-                owner.gone("transport error")
-            raise Refusal.busy(1) from exc
-        websocket = WebSocket(self.tools, descriptor, owner)
+        """Take the connection out of the request.
+
+        The descriptor itself, not a duplicate: the loop's epoll would go on reporting the closed original, and libev
+        would answer with building its whole set anew.
+        """
+        websocket = WebSocket(self.tools, request.socket._sock.detach(), owner)
         websocket.send(response)
         return websocket
 

@@ -11,13 +11,6 @@ from tests.support.ports import free_port, wait_for
 from tests.support.server import ROOT
 
 
-def pytest_collection_modifyitems(items):
-    """All of them talk to a server."""
-    for item in items:
-        if "/conformance/" in str(item.path) and "address" in item.fixturenames:
-            item.add_marker(pytest.mark.slow)
-
-
 @pytest.fixture(scope="session")
 def start_engine(tmp_path_factory):
     """`start_engine(*arguments)`: gives the port of a server with these arguments; the same arguments, the same one."""
