@@ -9,6 +9,7 @@ from gevent import sleep
 from gevent.event import Event
 
 from imapp.engine.packets import NOOP, Out, PacketError, decode_payload
+from imapp.engine.requests import connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,8 +99,8 @@ def poll(session: "Session", environ: dict[str, Any]) -> list[Any]:
 @contextmanager
 def _watched(session: "Session", environ: dict[str, Any]) -> "Iterator[None]":
     """End the session when the client drops the request: what was meant for it would be lost."""
-    sock = environ.get("gunicorn.socket") or getattr(environ["wsgi.input"], "socket", None)
-    if sock is None:
+    sock = connection(environ)
+    if not hasattr(sock, "_sock"):
         yield
         return
     watcher = session.server.tools.loop.io(sock.fileno(), _READABLE)

@@ -131,16 +131,21 @@ class Request:
 
     @property
     def socket(self) -> Any:
-        """The connection on which it came."""
-        sock = self.environ.get("gunicorn.socket") or getattr(self.environ["wsgi.input"], "socket", None)
-        if sock is None or not hasattr(sock, "_sock"):
-            raise Refusal.malformed()
-        return sock
+        """The connection on which it came; None for one that cannot be taken out of its request."""
+        sock = connection(self.environ)
+        return sock if hasattr(sock, "_sock") else None
 
     @property
     def end_of_request(self) -> BaseException:
         """What ends a request whose connection has left, in the words of the server that runs it."""
         return StopIteration() if "gunicorn.socket" in self.environ else GreenletExit()
+
+
+def connection(environ: dict[str, Any]) -> Any:
+    """The gevent socket of a request, by gunicorn's name or from the reader of gevent's pywsgi; None elsewhere."""
+    body = environ["wsgi.input"]
+    reader = getattr(body, "rfile", body)  # pywsgi gives the reader itself to a request that wants an upgrade
+    return environ.get("gunicorn.socket") or getattr(getattr(reader, "raw", None), "_sock", None)
 
 
 def answer(request: Request, start_response: Any, body: bytes) -> list[bytes]:

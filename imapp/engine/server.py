@@ -171,7 +171,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
 
     def _open_websocket(self, request: Request) -> Any:
         response = opening.answer(request.environ)
-        if response is None:
+        if response is None or request.socket is None:
             raise Refusal.malformed()
         if request.session is None:
             session = self._new_session(request)
