@@ -5,6 +5,7 @@ Exit codes: 0 all passed, 1 at least one did not (or could not run and was not e
 
 import argparse
 import shlex
+import signal
 import sys
 import tempfile
 import time
@@ -55,6 +56,8 @@ def main() -> int:
     if options.list:
         say("\n".join(f"{one.name:<12}{one.injected}" for one in chosen))
         return 0
+    # Told to end, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     say(report.line(report.HEAD))
     results: list[Result] = []
     for one in chosen:

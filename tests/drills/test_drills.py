@@ -53,4 +53,4 @@ def test_a_report_has_a_line_for_each_drill():
     page = report.page([result], "command", "a crowd")
 
     assert "1 of 1 passed" in page
-    assert "| R0 | nothing | 1.2 s | - | - | - | - | - | pass | a\\|b |" in page
+    assert "| R0 | nothing | 1.2 s | - | - | - | - | - | - | pass | a\\|b |" in page
