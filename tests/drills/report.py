@@ -15,6 +15,7 @@ HEAD = (
     "drill",
     "injected",
     "healed after",
+    "calm",
     "caught up",
     "presence right",
     "lost",
