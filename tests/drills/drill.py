@@ -1,5 +1,6 @@
 """A drill: what is done to a field under load, and the way from there to a line of the table."""
 
+import os
 import time
 import traceback
 from collections.abc import Callable
@@ -114,4 +115,4 @@ def _remarks(crowd: Crowd) -> str:
     waits = [at - sent_at[name] for sender in crowd.senders for name, at in sender.acked_at.items()]
     again = sum(len(sender.troubles) for sender in crowd.senders)
     doubles = sum(sender.duplicates for sender in crowd.senders)
-    return f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored"
+    return f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored; load {os.getloadavg()[0]:.0f}"
