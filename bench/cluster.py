@@ -26,8 +26,6 @@ USERS = 401
 CONNECTIONS = 200
 #: Messages per second between two nodes.
 RATE = 500
-#: Messages per second for each node while nodes are added.
-RATE_PER_NODE = 75
 #: Seconds of a load's time that are not counted: its end.
 MARGIN = 0.2
 #: Seconds that a measurement waits for a quiet machine.
@@ -76,7 +74,7 @@ def run(bench: Bench, rounds: int, seconds: float) -> dict:
         if count == 3:
             between = [(kind, measure(bench, kind, rate=RATE, seconds=seconds, used=2)) for kind in KINDS * rounds]
         for kind in KINDS * (rounds - 2):
-            result = measure(bench, kind, rate=RATE_PER_NODE * count, seconds=seconds, used=count)
+            result = measure(bench, kind, rate=0, seconds=seconds, used=count)
             grown.append((kind, count, result))
     bench.start("stock", 0)
     return {"grown": grown, "between": between, "commit_ms": bench.bare_commit_ms(), "restarts": _restarts(bench)}

@@ -1,9 +1,10 @@
-"""An open loop of private messages between the nodes of a cluster: sent when they are due, whatever came back.
+"""Private messages between the nodes of a cluster: sent when they are due, whatever came back (an open loop).
 
     python -m bench.paced --ports 8080,8082 --tokens tokens.txt --connections 100 --rate 500 --seconds 10
 
 Connections 2k and 2k+1 write to each other; their users are on two nodes that follow each other in `--ports`.
-Latencies count from the moment when a message was due. Prints one JSON line, as load.py.
+Latencies count from the moment when a message was due. With `--rate 0` the loop is closed: each connection has WINDOW
+messages in flight. Prints one JSON line, as load.py.
 """
 
 import argparse
@@ -15,14 +16,19 @@ from pathlib import Path
 
 from bench.load import Connection, Load, summary
 
+#: Messages in flight of each connection in a closed loop.
+WINDOW = 4
+
 
 class PacedLoad(Load):
     """Sends one message after the other, by all connections in turn."""
 
     is_closed_loop = False
 
-    def drive_paced(self, connections: list[Connection], rate: float, seconds: float) -> float:
-        """Run the loop; gives the seconds that it took."""
+    def drive_at(self, connections: list[Connection], rate: float, seconds: float) -> float:
+        """Run the open loop, or go on with the closed one; gives the seconds that it took."""
+        if not rate:
+            return self.drive(connections, seconds)
         poll = select.epoll()
         by_fd = {connection.sock.fileno(): connection for connection in connections}
         for fd in by_fd:
@@ -61,11 +67,15 @@ def main() -> None:
     load = PacedLoad(ports[0])
     connections = connect(load, ports, options.tokens, options.connections)
     gc.freeze()
-    load.drive_paced(connections, options.rate, options.warm)
+    if not options.rate:
+        load.is_closed_loop = True
+        for connection in connections * WINDOW:
+            connection.send_next()
+    load.drive_at(connections, options.rate, options.warm)
     load.is_measuring = True
     print("measuring", flush=True)  # for whoever counts CPU meanwhile
     cpu = time.process_time()
-    took = load.drive_paced(connections, options.rate, options.seconds)
+    took = load.drive_at(connections, options.rate, options.seconds)
     result = {"acks": summary(load.acks, took), "deliveries": summary(load.deliveries, took), "errors": load.errors}
     print(json.dumps({**result, "client_cpu": time.process_time() - cpu, "messages": len(load.acks) / took}))
 
