@@ -58,7 +58,8 @@ class StateRow(Out):
     """One piece of the user's own state as it is now; the greater version of two is the newer one."""
 
     version: int
-    kind: Literal["conversation", "messages_hidden", "contact", "contact_request", "block"]
+    #: "me" is the user's own account; "user" another side of a private conversation who has changed the profile.
+    kind: Literal["conversation", "messages_hidden", "contact", "contact_request", "block", "me", "user"]
     item: dict[str, JsonValue]
 
 
