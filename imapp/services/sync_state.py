@@ -1,6 +1,6 @@
 """The user's own state for `sync`: whatever carries a version above the device's cursor, in the order of versions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -9,14 +9,18 @@ from sqlalchemy import Select, case, select
 
 from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.groups import JoinRequest
 from imapp.models.messages import HiddenMessage
 from imapp.models.own_state import UserState
 from imapp.models.users import User
+from imapp.schemas.base import Page
+from imapp.schemas.groups import GroupJoinRequests, JoinRequestOut
 from imapp.schemas.messages import message_id
 from imapp.schemas.users import MeOut, UserOut
-from imapp.services import contact_state
+from imapp.services import contact_state, join_requests
 from imapp.services.contact_state import Row
 from imapp.services.conversation_settings import state_of
+from imapp.services.rights import ADMINS
 
 #: Rows and bytes of one answer.
 PAGE_ROWS = 500
@@ -65,6 +69,8 @@ def _sources(user_id: int) -> list[tuple[Any, Select[Any]]]:
         (ConversationMember.version, _peers_of(user_id)),
         (HiddenMessage.version, _hidden_of(user_id)),
         (User.version, _account_of(user_id)),
+        (JoinRequest.version, join_requests.requests_of(user_id)),
+        (ConversationMember.requests_version, _conversations_of(user_id)),
     ]
 
 
@@ -94,7 +100,7 @@ def _account_of(user_id: int) -> Select[Any]:
 
 def _rows(user_id: int, after: int, until: int) -> list[Row]:
     contacts = contact_state.rows(user_id, after, PAGE_ROWS + 1)
-    members, peers, hidden, accounts = (
+    members, peers, hidden, accounts, asked, staffed = (
         db.session.execute(
             wanted.where(version > after, version <= until).order_by(version),
             execution_options={"populate_existing": True},
@@ -107,7 +113,23 @@ def _rows(user_id: int, after: int, until: int) -> list[Row]:
         *((version, "user", UserOut.model_validate(user).wire()) for version, user in peers),
         *_hidden(hidden),
         *((user.version, "me", MeOut.model_validate(user).wire()) for user in accounts.scalars()),
+        *((row[0].version, "join_request", join_requests.request_out(*row).wire()) for row in asked),
+        *_group_requests(staffed.scalars().all()),
     ]
+
+
+def _group_requests(members: Sequence[ConversationMember]) -> list[Row]:
+    """The requests that wait in each of the groups; a query for each that has any, which are few."""
+    staffed = {row.conversation_id for row in members if row.left_at is None and row.role in ADMINS}
+    waiting = select(JoinRequest.group_id).where(JoinRequest.group_id.in_(staffed), JoinRequest.status == "pending")
+    busy = set(db.session.scalars(waiting.distinct())) if staffed else set()
+    found: list[Row] = []
+    for member in members:
+        group_id = member.conversation_id
+        page = join_requests.waiting_page(group_id) if group_id in busy else Page[JoinRequestOut](items=[])
+        shown = GroupJoinRequests(group_id=group_id, items=page.items, next_cursor=page.next_cursor)
+        found.append((member.requests_version, "group_join_requests", shown.wire()))
+    return found
 
 
 def _hidden(keys: Iterable[Any]) -> list[Row]:
