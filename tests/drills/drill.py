@@ -115,4 +115,5 @@ def _remarks(crowd: Crowd) -> str:
     waits = [at - sent_at[name] for sender in crowd.senders for name, at in sender.acked_at.items()]
     again = sum(len(sender.troubles) for sender in crowd.senders)
     doubles = sum(sender.duplicates for sender in crowd.senders)
-    return f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored; load {os.getloadavg()[0]:.0f}"
+    load = f"load {os.getloadavg()[0]:.0f}"
+    return f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored; {load}"

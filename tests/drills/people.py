@@ -18,6 +18,9 @@ AGAIN = {"busy", "unavailable", "internal_error", "rate_limited"}
 ACK_SECONDS = 10.0
 CONNECT_SECONDS = 6.0
 
+#: Seconds between two syncs of one reader at least.
+SYNC_SECONDS = 2.0
+
 
 @dataclass
 class Life:
@@ -151,6 +154,7 @@ class Reader(Person):
         self._change = 0
         self._early: dict[int, tuple[str, dict[str, Any]]] = {}
         self._wants_sync = asyncio.Event()
+        self._synced_at = 0.0
 
     def hear(self, event: str, payload: dict[str, Any]) -> None:
         """Show what comes next; keep what comes too early, and ask for what is between."""
@@ -172,9 +176,11 @@ class Reader(Person):
         self._wants_sync.set()
         while not wire.closed.is_set():
             if await self._is_wanted(wire):
-                # All are told at one moment, and what is missed comes in heaps: not every one of it is asked for alone.
-                await asyncio.sleep(random.uniform(0, 0.5))
+                # All are told at one moment, and while the bus is away every push shows a gap: not each is asked for.
+                since_last = time.monotonic() - self._synced_at
+                await asyncio.sleep(random.uniform(0, 0.5) + max(0.0, SYNC_SECONDS - since_last))
                 await self._sync(wire)
+                self._synced_at = time.monotonic()
 
     async def _is_wanted(self, wire: Wire) -> bool:
         waits = [asyncio.create_task(one.wait()) for one in (self._wants_sync, wire.closed)]
