@@ -244,6 +244,9 @@ class Settings(BaseModel):
         "60/second;1800/minute", description="Commands and REST calls of one user, those above included."
     )
     rate_search_per_user: Rate = Field("60/minute", description="User searches of one user.")
+    rate_profile_changes_per_user: Rate = Field(
+        "20/minute", description="Changes of one user's profile: all whose lists show the user are told."
+    )
     rate_contact_requests_per_user: Rate = Field("30/minute", description="Contact requests sent by one user.")
 
     @classmethod

@@ -87,9 +87,9 @@ def _listens(port: int) -> bool:
 
 def measure(port: int, tokens: Path, window: int) -> dict:
     """One run of the load client."""
-    load = ["taskset", "-c", "1", sys.executable, str(ROOT / "bench" / "load.py"), "--port", str(port)]
+    load = ["taskset", "-c", "1", sys.executable, "-m", "bench.load", "--port", str(port)]
     load += ["--tokens", str(tokens), "--connections", str(USERS), "--window", str(window), "--seconds", str(SECONDS)]
-    return json.loads(subprocess.run(load, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(load, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
 def prepare(folder: Path, database_url: str) -> Path:

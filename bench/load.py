@@ -1,6 +1,6 @@
 """A Socket.IO v5 load client on raw WebSockets: closed loop of durable private messages.
 
-    python bench/load.py --port 8080 --tokens tokens.txt --connections 200 --window 4 --seconds 5
+    python -m bench.load --port 8080 --tokens tokens.txt --connections 200 --window 4 --seconds 5
 
 Line i of the tokens file ("token user_id ...") is connection i; it sends to the user of connection i^1. Each
 connection keeps `window` sends in flight and sends the next when one is acknowledged. Prints one JSON line: acks and
@@ -10,79 +10,37 @@ deliveries per second, latencies in milliseconds. One process, one thread: pin i
 import argparse
 import json
 import select
-import socket
 import time
 from pathlib import Path
 
-_MASK = b"\x00\x00\x00\x00"  # a mask of zeros leaves the payload as it is
-_HANDSHAKE = (
-    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
-    "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
+from bench.sockets import Socket
 
 
-def frame(text: bytes) -> bytes:
-    """A masked text frame."""
-    size = len(text)
-    head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
-    return head + _MASK + text
-
-
-class Connection:
+class Connection(Socket):
     """One user's socket with its sends in flight."""
 
-    def __init__(self, load: "Load", index: int, token: str, peer: str) -> None:
+    def __init__(self, load: "Load", index: int, token: str, peer: str, port: int | None = None) -> None:
+        super().__init__(port or load.port, token)
         self.load = load
         self.index = index
         self.peer = peer
         self.count = 0
         self.sent_at: dict[int, float] = {}
-        self.buffer = b""
-        self.sock = socket.create_connection(("127.0.0.1", load.port))
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock.sendall(_HANDSHAKE.format(port=load.port).encode())
-        while b"\r\n\r\n" not in self.buffer:
-            self.buffer += self.sock.recv(65536)
-        self.buffer = self.buffer.partition(b"\r\n\r\n")[2]
-        self.sock.sendall(frame(b"40" + json.dumps({"token": token}).encode()))
-        while not any(packet.startswith(b"40") for packet in self.packets()):
-            self.buffer += self.sock.recv(65536)
 
-    def packets(self) -> list[bytes]:
-        """Take all complete frames out of the buffer."""
-        found, at, data = [], 0, self.buffer
-        while len(data) - at >= 2:
-            size, start = data[at + 1] & 127, at + 2
-            if size >= 126:
-                width = 2 if size == 126 else 8
-                if len(data) < start + width:
-                    break
-                size = int.from_bytes(data[start : start + width], "big")
-                start += width
-            if len(data) < start + size:
-                break
-            found.append(data[start : start + size])
-            at = start + size
-        self.buffer = data[at:]
-        return found
-
-    def send_next(self) -> None:
-        """Send one message that carries the time of its sending."""
-        now = time.perf_counter()
+    def send_next(self, now: float | None = None) -> None:
+        """Send one message that carries the time of its sending, or the one when it was due."""
+        now = now or time.perf_counter()
         self.count += 1
         self.sent_at[self.count] = now
         body = (
             f'42{self.count}["send_message",{{"to_user_id":{self.peer},"client_id":"{self.load.run}-{self.index}-{self.count}",'
             f'"type":"text","content":{{"text":"#t={now:.6f}# hello world hello world"}}}}]'
         )
-        self.sock.sendall(frame(body.encode()))
+        self.say(body.encode())
 
     def read(self) -> None:
         """Handle what has come."""
-        data = self.sock.recv(262144)
-        if not data:
-            raise SystemExit(f"connection {self.index} was closed by the server")
-        self.buffer += data
+        self.fill()
         for packet in self.packets():
             self._handle(packet)
 
@@ -90,16 +48,20 @@ class Connection:
         if packet.startswith(b"43"):
             number = int(packet[2 : packet.index(b"[")])
             self.load.note_ack(time.perf_counter() - self.sent_at.pop(number), b'"ok":true' in packet[:60])
-            self.send_next()
+            if self.load.is_closed_loop:
+                self.send_next()
         elif packet.startswith(b'42["message_created"'):
             start = packet.find(b"#t=")
             self.load.note_delivery(time.perf_counter() - float(packet[start + 3 : packet.index(b"#", start + 3)]))
         elif packet == b"2":
-            self.sock.sendall(frame(b"3"))
+            self.say(b"3")
 
 
 class Load:
     """All connections and what was measured."""
+
+    #: Whether an ack is answered by the next message.
+    is_closed_loop = True
 
     def __init__(self, port: int) -> None:
         self.port = port

@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from imapp import metrics
+from imapp import metrics, mysql
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
 
@@ -108,6 +108,7 @@ def init_database(app: Flask) -> None:
             event.listen(engine, "begin", _on_sqlite_begin)
             event.listen(engine, "reset", _on_sqlite_reset)
         else:
+            event.listen(engine, "do_connect", mysql.connect)
             event.listen(engine, "connect", _on_mysql_connect)
             event.listen(engine, "handle_error", partial(_on_mysql_error, engines))
 

@@ -13,6 +13,7 @@ from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
 from imapp.schemas.conversations import ConversationState
 from imapp.schemas.groups import GroupOut, JoinRequestOut, Role
 from imapp.schemas.messages import MessageOut
+from imapp.schemas.users import MeOut, UserOut
 
 
 class Event(Out):
@@ -147,6 +148,18 @@ class SessionEnded(Event):
 
     name = "session_ended"
     code: Literal["session_revoked", "token_expired"]
+
+
+class UserUpdated(Event):
+    """A user changed the profile: replace every copy of the user that has a smaller `revision`.
+
+    To the user's own devices, as the user sees the account, and to everybody who has the user among the contacts,
+    requests, blocks or private conversations. Members of common groups are not told: lists of members are read
+    afresh.
+    """
+
+    name = "user_updated"
+    user: MeOut | UserOut
 
 
 class ContactRequestCreated(Event):

@@ -7,6 +7,8 @@
 # --static leaves the tests out. Each check runs even if one before it failed; the failed ones are listed at the end.
 # Environment: none. Exit codes: 0 all passed, 1 at least one failed, others as scripts/setup.sh.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
+allow_arguments "--static" "$@"
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 scripts/setup.sh --dev

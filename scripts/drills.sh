@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Harm real nodes, Redis, MariaDB, Nginx and networks while hundreds of clients talk, and print what came of it.
 #
-# Usage: scripts/drills.sh [NAME...] [--without NAME...] [--report FILE] [--list]
+# Usage: scripts/drills.sh [NAME...] [--without NAME...] [--groups N] [--report FILE] [--list]
 #
 # A line for each drill: what was injected, healed after, messages lost, doubled, reordered, verdict. All of them take
 # about half an hour; the two in a network of their own (R18) and the full disk (R14) need root. A name without its

@@ -6,6 +6,8 @@
 # For a new version or new settings, under load. Environment: see scripts/nodes.sh.
 # Exit codes: 0 all nodes are ready, 1 a node did not get ready (the others are left as they are).
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
+allow_arguments "" "$@"
 source "$(dirname -- "${BASH_SOURCE[0]}")/nodes.sh"
 
 mkdir -p run logs

@@ -8,6 +8,8 @@
 # Exit codes: 0 done, 1 a download failed, 4 no Python 3.11 or newer, 5 a system package is missing,
 # 6 no permission to write in the project's folder.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
+allow_arguments "--dev" "$@"
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 fail() {

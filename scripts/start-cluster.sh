@@ -7,6 +7,8 @@
 # Exit codes: 0 all nodes are ready, 1 a node did not get ready, 2 a setting that cannot be used,
 # 7 the database cannot be used, 8 Redis does not answer, others as scripts/setup.sh.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
+allow_arguments "" "$@"
 source "$(dirname -- "${BASH_SOURCE[0]}")/nodes.sh"
 
 check_settings() {

@@ -5,6 +5,8 @@
 #
 # Environment: see scripts/nodes.sh. Exit codes: 0 all nodes are ready, 1 at least one is not.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
+allow_arguments "" "$@"
 source "$(dirname -- "${BASH_SOURCE[0]}")/nodes.sh"
 
 memory_mib() {

@@ -6,6 +6,8 @@
 # All nodes drain at once and get STOP_TIMEOUT (30) seconds for it; then SIGKILL. Environment: see scripts/nodes.sh.
 # Exit codes: 0 no process of the cluster is left, 1 one could not be ended.
 set -euo pipefail
+source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
+allow_arguments "" "$@"
 source "$(dirname -- "${BASH_SOURCE[0]}")/nodes.sh"
 
 stopped=()

@@ -5,7 +5,7 @@ from flask import Blueprint
 from imapp.api.contract import endpoint
 from imapp.schemas.base import Page
 from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
-from imapp.services import users
+from imapp.services import profiles, users
 from imapp.services.access import Actor
 
 bp = Blueprint("users", __name__, url_prefix="/api/users")
@@ -29,7 +29,7 @@ def get_me(actor: Actor) -> MeOut:
 @endpoint()
 def update_me(actor: Actor, body: ProfileIn) -> MeOut:
     """Change my profile: the fields that are given."""
-    return users.update_me(actor.user_id, body)
+    return profiles.update_me(actor.user_id, body)
 
 
 @bp.get("/<id:user_id>")

@@ -63,3 +63,5 @@ class ConversationMember(Base):
     hidden_seq: Mapped[int | None] = mapped_column(BigInteger)
     draft: Mapped[str | None] = mapped_column(Text)
     version: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: Of the same counter: what the user may see of requests to join this group changed last then.
+    requests_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -38,6 +38,8 @@ class JoinRequest(Base):
     # Owners and admins read "pending requests of this group, oldest first".
     __table_args__ = (
         Index("ix_join_requests_group_id_status", "group_id", "status", "created_at"),
+        # The user's own ones, for lists and sync.
+        Index("ix_join_requests_user_id_version", "user_id", "version"),
         TABLE_OPTIONS,
     )
 
@@ -51,3 +53,5 @@ class JoinRequest(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     handled_by: Mapped[int | None] = mapped_column(BigInteger)
+    #: Of the counter of the user who is to join; owner and admins have ConversationMember.requests_version.
+    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, Index, String
+from sqlalchemy import BigInteger, Boolean, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from imapp.columns import TABLE_OPTIONS, BigId, UtcDateTime
@@ -27,6 +27,8 @@ class User(Base):
     avatar_url: Mapped[str | None] = mapped_column(String(500))
     bio: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: How often what everybody sees has changed: of two copies the greater is the newer one.
+    revision: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     email: Mapped[str | None] = mapped_column(String(254))
     phone: Mapped[str | None] = mapped_column(String(32))
     #: argon2id in its own text format; "!" (no hash at all) means that nobody can log in by password.
@@ -35,3 +37,5 @@ class User(Base):
     #: Set: no login, and the tokens that are out are refused.
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Of the user's own counter (UserState) when the account changed last: `sync` tells the user's other devices.
+    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

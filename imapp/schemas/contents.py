@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, AnyUrl, Field, JsonValue, TypeAdapter, ValidationError
 
 from imapp.schemas.base import In, Text
-from imapp.schemas.validation import parse, require_plain
+from imapp.schemas.validation import parse, require_exact, require_plain
 
 MessageType = Literal["text", "image", "file", "voice", "video", "location", "custom"]
 
@@ -120,5 +120,6 @@ def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     model = CONTENTS.get(kind)
     if model is None:
         require_plain(content)
+        require_exact(content, "content")
         return content
     return parse(model, content, "content").model_dump(mode="json", exclude_none=True)

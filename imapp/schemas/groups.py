@@ -84,6 +84,14 @@ class JoinRequestOut(Out):
     handled_by: int | None
 
 
+class GroupJoinRequests(Out):
+    """What the receiver may see of the requests that wait: their first page; none for who is not owner or admin."""
+
+    group_id: int
+    items: list[JoinRequestOut]
+    next_cursor: str | None
+
+
 class JoinAnswer(Out):
     """What became of the wish to join: the caller is a member, or the request waits for owner and admins."""
 

@@ -58,7 +58,19 @@ class StateRow(Out):
     """One piece of the user's own state as it is now; the greater version of two is the newer one."""
 
     version: int
-    kind: Literal["conversation", "messages_hidden", "contact", "contact_request", "block"]
+    #: "me" is the user's own account; "user" another side of a private conversation who has changed the profile;
+    #: "join_request" one of the user's own; "group_join_requests" takes the place of all that wait in that group.
+    kind: Literal[
+        "conversation",
+        "messages_hidden",
+        "contact",
+        "contact_request",
+        "block",
+        "me",
+        "user",
+        "join_request",
+        "group_join_requests",
+    ]
     item: dict[str, JsonValue]
 
 

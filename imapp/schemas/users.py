@@ -51,14 +51,17 @@ class UserOut(Out):
     avatar_url: str | None
     bio: str
     created_at: Moment
+    #: How often this has changed: of two copies the greater is the newer one.
+    revision: int
 
 
 class MeOut(UserOut):
-    """An account as its owner sees it."""
+    """An account as its owner sees it; `version` is of the owner's own counter, at the latest change of any of it."""
 
     email: str | None
     phone: str | None
     is_operator: bool
+    version: int
 
 
 class ProfileIn(In):

@@ -71,6 +71,17 @@ def require_plain(value: Any) -> None:
     raise MalformedError("The JSON is nested too deeply.")
 
 
+def require_exact(value: Any, field: str) -> None:
+    """Refuse whole numbers beyond 64 bits, which the parser has made other numbers of; raises InvalidInputError.
+
+    Only for what is not nested deeply.
+    """
+    if isinstance(value, float) and not -(2**63) < value < 2**64:
+        raise InvalidInputError(fields=[{"field": field, "message": "Whole numbers must fit into 64 bits"}])
+    for child in _children(value):
+        require_exact(child, field)
+
+
 def _children(item: Any) -> list[Any]:
     if isinstance(item, dict):
         return [*item.keys(), *item.values()]

@@ -146,8 +146,9 @@ class GroupChange:
 
     def remove(self, member: ConversationMember, reason: Literal["left", "kicked"]) -> None:
         """End a membership and say so; the room is left at once."""
+        touch = self.touch_staff if member.role in ADMINS else self.touch
         member.left_at, member.role = now(), "member"
-        self.touch(member)
+        touch(member)
         self.group.member_count -= 1
         self.left.append(member.user_id)
         bus.leave(member.user_id, bus.conversation_room(self.group.id))
@@ -166,6 +167,12 @@ class GroupChange:
         versions = own_state.next_versions(self.session, [member.user_id for member in members])
         for member in members:
             member.version = versions[member.user_id]
+
+    def touch_staff(self, *members: ConversationMember) -> None:
+        """As `touch`, for whose sight of the requests to join begins or ends."""
+        self.touch(*members)
+        for member in members:
+            member.requests_version = member.version
 
     # -- what is told -------------------------------------------------------------------------------------------
 

@@ -149,6 +149,7 @@ def _set_role(change: GroupChange, user_id: int, role: str) -> None:
         raise ForbiddenError("Transfer the ownership instead.")
     if member.role != role:
         member.role = role
+        change.touch_staff(member)
         _tell(change, member, role=role)
 
 
@@ -156,10 +157,10 @@ def _mute(change: GroupChange, user_id: int, until: datetime | None) -> None:
     member = change.require_below(user_id)
     if member.muted_until != until:
         member.muted_until = until
+        change.touch(member)
         _tell(change, member, muted_until=None if until is None else rfc3339(until))
 
 
 def _tell(change: GroupChange, member: ConversationMember, **facts: str | None) -> None:
-    change.touch(member)
     record_member(change, member)
     change.line("member_updated", user_id=member.user_id, **facts)

@@ -144,7 +144,7 @@ def _transfer(change: GroupChange, user_id: int) -> GroupOut:
     owner.role, heir.role = "admin", "owner"
     heir.muted_until = None
     change.group.owner_id = user_id
-    change.touch(owner, heir)
+    change.touch_staff(owner, heir)
     for member in (owner, heir):
         record_member(change, member)
     _tell_update(change, changes={"owner_id": user_id})

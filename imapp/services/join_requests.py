@@ -7,17 +7,19 @@ conversation: the user, the owner and the admins are told, nobody else.
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 
 from imapp.errors import NotFoundError, RequestHandledError, RoleRequiredError
 from imapp.events import JoinRequestCreated, JoinRequestUpdated
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group, JoinRequest
+from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.schemas.base import Page, now
 from imapp.schemas.groups import JoinRequestOut, JoinRequestsQuery, JoinRequestStatus
 from imapp.schemas.users import UserOut
+from imapp.services import own_state
 from imapp.services.group_change import GroupChange, change_group
 from imapp.services.membership import require_membership
 from imapp.services.rights import ADMINS
@@ -55,11 +57,21 @@ def cancel(actor_id: int, group_id: int) -> JoinRequestOut:
     return change_group(_cancel, actor_id, group_id)
 
 
+def waiting_page(group_id: int) -> Page[JoinRequestOut]:
+    """The first page of a group's pending requests, for who has been found to be owner or admin."""
+    return _page(_requests().where(JoinRequest.group_id == group_id), JoinRequest.user_id, JoinRequestsQuery())
+
+
+def requests_of(user_id: int) -> Select[Any]:
+    """The user's own requests, each with its group and its user: the arguments of `request_out`."""
+    return _requests().where(JoinRequest.user_id == user_id)
+
+
 def ask(change: GroupChange, message: str) -> JoinRequestOut:
     """Ask for the actor; a request that waits stands as it is. Part of a change."""
     found = _find(change, change.actor_id)
     if found is not None and found[0].status == "pending":
-        return _represent(found[0], change.group, found[1])
+        return request_out(found[0], change.group, found[1])
     return _open(change, [change.actor_id], None, message)[0]
 
 
@@ -122,13 +134,29 @@ def _settle(change: GroupChange, requests: list[_Request], status: JoinRequestSt
 def _tell(
     change: GroupChange, event: type[JoinRequestCreated | JoinRequestUpdated], requests: list[_Request]
 ) -> list[JoinRequestOut]:
-    """Note what each of the users, the owner and the admins are told; gives what they see."""
+    """Number and note what each of the users, the owner and the admins are told; gives what they see."""
     change.session.flush()
     staff = _staff(change) if requests else set()
-    shown = [_represent(request, change.group, user) for request, user in requests]
+    versions = own_state.next_versions(change.session, staff | {request.user_id for request, _ in requests})
+    for request, _ in requests:
+        request.version = versions[request.user_id]
+    _number(change, staff)
+    change.session.flush()
+    shown = [request_out(request, change.group, user) for request, user in requests]
     for one in shown:
         change.tell(event(request=one), sorted({one.user_id, *staff}))
     return shown
+
+
+def _number(change: GroupChange, staff: set[int]) -> None:
+    """Give the rows of owner and admins the versions to which their counters have been advanced."""
+    if not staff:
+        return
+    member = ConversationMember
+    counter = select(UserState.version).where(UserState.user_id == member.user_id).scalar_subquery()
+    rows = update(member).where(member.conversation_id == change.group.id, member.user_id.in_(staff))
+    numbered = rows.values(requests_version=counter)
+    change.session.execute(numbered, execution_options={"synchronize_session": False})
 
 
 def _require_pending(change: GroupChange, user_id: int) -> _Request:
@@ -175,7 +203,7 @@ def _page(wanted: Select[Any], tie: Any, query: JoinRequestsQuery) -> Page[JoinR
         same = and_(JoinRequest.created_at == moment, tie > last)
         wanted = wanted.where(or_(JoinRequest.created_at > moment, same))
     found = db.session.execute(wanted.order_by(JoinRequest.created_at, tie).limit(query.limit + 1)).all()
-    items = [_represent(*row) for row in found[: query.limit]]
+    items = [request_out(*row) for row in found[: query.limit]]
     is_last = len(found) <= query.limit
     cursor = None if is_last else _write_cursor(found[query.limit - 1][0], tie.key)
     return Page[JoinRequestOut](items=items, next_cursor=cursor)
@@ -190,7 +218,8 @@ def _read_cursor(cursor: str) -> tuple[datetime, int]:
     return _EPOCH + timedelta(milliseconds=int(milliseconds)), int(tie)
 
 
-def _represent(request: JoinRequest, group: Group, user: User) -> JoinRequestOut:
+def request_out(request: JoinRequest, group: Group, user: User) -> JoinRequestOut:
+    """A request as all see it who may."""
     return JoinRequestOut(
         group_id=group.id,
         group_name=group.name,

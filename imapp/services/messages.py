@@ -31,12 +31,14 @@ from imapp.services import committer, message_ops
 from imapp.services.committer import Done
 from imapp.services.hidden_messages import visible_to
 from imapp.services.membership import require_membership
-from imapp.services.private_conversations import known_private
+from imapp.services.private_conversations import find_private, known_private
 
 _COLUMNS = Message.__table__.columns
 
 #: Bytes that the column of a content holds on MySQL and MariaDB.
 _COLUMN_BYTES = 65_535
+
+_NO_SUCH_REPLY = "The message to reply to is not in this conversation."
 
 
 def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, Any]:
@@ -45,23 +47,37 @@ def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, 
     Raises NotAMemberError, BlockedError, NotAContactError, MutedError, GroupDissolvedError, ClientIdConflictError,
     RoleRequiredError (@all), TextTooLongError, TooLargeError, RateLimitedError, BusyError, UnavailableError.
     """
-    return committer.run(_send_op(actor_id, conversation_id, draft))
+    limits.hit("messages_per_user", actor_id)
+    return committer.run(_send_op(actor_id, conversation_id, draft, _packed(draft.type, draft.content)))
 
 
 def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | None = None) -> None:
-    """As `send` without waiting for the commit: `done` gets the outcome; `origin` (a sid) is not pushed to."""
+    """As `send` without waiting for the commit: `done` gets the outcome; `origin` (a sid) is not pushed to.
+
+    What can be refused is refused before a private conversation is opened: an empty one would stay behind.
+    """
+    limits.hit("messages_per_user", actor_id)
+    packed = _packed(message.type, message.content)
     conversation_id = message.conversation_id or message.group_id
     if conversation_id is None:
-        conversation_id = known_private(actor_id, message.to_user_id or 0)
-    committer.submit(_send_op(actor_id, conversation_id, message, origin), done)
+        conversation_id = _private(actor_id, message.to_user_id or 0, message)
+    committer.submit(_send_op(actor_id, conversation_id, message, packed, origin), done)
 
 
-def _send_op(actor_id: int, conversation_id: int, draft: MessageDraft, origin: str | None = None) -> message_ops.Send:
-    limits.hit("messages_per_user", actor_id)
+def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:
+    """The conversation with a user, opened if need be; a reply needs one that there is already."""
+    if draft.reply_to is not None and find_private(actor_id, other_id) is None:
+        raise NotFoundError(_NO_SUCH_REPLY)
+    return known_private(actor_id, other_id)
+
+
+def _send_op(
+    actor_id: int, conversation_id: int, draft: MessageDraft, packed: bytes, origin: str | None = None
+) -> message_ops.Send:
     body = message_ops.Body(
         client_id=draft.client_id,
         kind=draft.type,
-        content=_packed(draft.type, draft.content),
+        content=packed,
         reply_to_seq=_seq_in(conversation_id, draft.reply_to),
         mentions=draft.mentions,
     )
@@ -73,7 +89,7 @@ def _seq_in(conversation_id: int, message_id: str | None) -> int | None:
         return None
     owner, seq = split_message_id(message_id)
     if owner != conversation_id:
-        raise NotFoundError("The message to reply to is not in this conversation.")
+        raise NotFoundError(_NO_SUCH_REPLY)
     return seq
 
 

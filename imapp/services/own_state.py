@@ -21,9 +21,15 @@ def next_versions(session: Session | Connection, user_ids: Iterable[int]) -> dic
     wanted = sorted(set(user_ids))
     if not wanted:
         return {}
-    session.execute(update(UserState).where(UserState.user_id.in_(wanted)).values(version=UserState.version + 1))
+    advance(session, wanted, 1)
     rows = session.execute(select(UserState.user_id, UserState.version).where(UserState.user_id.in_(wanted)))
     return dict(rows.tuples().all())
+
+
+def advance(session: Session | Connection, user_ids: list[int], steps: int) -> None:
+    """Advance the counters of these users, given in id order, by as many versions as each may need."""
+    counters = update(UserState).where(UserState.user_id.in_(user_ids))
+    session.execute(counters.values(version=UserState.version + steps))
 
 
 def next_version(session: Session | Connection, user_id: int) -> int:

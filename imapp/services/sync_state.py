@@ -1,19 +1,26 @@
 """The user's own state for `sync`: whatever carries a version above the device's cursor, in the order of versions."""
 
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import Select, case, select
 
 from imapp.extensions import db
-from imapp.models.conversations import ConversationMember
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.groups import JoinRequest
 from imapp.models.messages import HiddenMessage
 from imapp.models.own_state import UserState
+from imapp.models.users import User
+from imapp.schemas.base import Page
+from imapp.schemas.groups import GroupJoinRequests, JoinRequestOut
 from imapp.schemas.messages import message_id
-from imapp.services import contact_state
+from imapp.schemas.users import MeOut, UserOut
+from imapp.services import contact_state, join_requests
 from imapp.services.contact_state import Row
 from imapp.services.conversation_settings import state_of
+from imapp.services.rights import ADMINS
 
 #: Rows and bytes of one answer.
 PAGE_ROWS = 500
@@ -37,51 +44,98 @@ def page(user_id: int, after: int) -> tuple[list[Row], int, bool]:
     return fitting, until, until < head
 
 
-def _version(row: Row) -> int:
-    return row[0]
+def _version(row: Any) -> int:
+    version: int = row[0]
+    return version
 
 
 def _until(user_id: int, after: int, head: int) -> int:
     """The version up to which there are PAGE_ROWS rows at most (more if they have one version)."""
     limit = PAGE_ROWS + 1
     versions = [row[0] for row in contact_state.rows(user_id, after, limit)]
-    for model in (ConversationMember, HiddenMessage):
-        newer = select(model.version).where(model.user_id == user_id, model.version > after, model.version <= head)
-        versions += db.session.scalars(newer.order_by(model.version).limit(limit))
+    for version, wanted in _sources(user_id):
+        newer = wanted.with_only_columns(version).where(version > after, version <= head)
+        versions += db.session.scalars(newer.order_by(version).limit(limit))
     versions.sort()
     if len(versions) < limit:
         return head
     return max(versions[0], versions[PAGE_ROWS] - 1)
 
 
-def _rows(user_id: int, after: int, until: int) -> list[Row]:
-    contacts = contact_state.rows(user_id, after, PAGE_ROWS + 1)
+def _sources(user_id: int) -> list[tuple[Any, Select[Any]]]:
+    """Rows of the user's own state that are not of contacts, and where their versions stand."""
     return [
-        *(row for row in contacts if row[0] <= until),
-        *_conversations(user_id, after, until),
-        *_hidden(user_id, after, until),
+        (ConversationMember.version, _conversations_of(user_id)),
+        (ConversationMember.version, _peers_of(user_id)),
+        (HiddenMessage.version, _hidden_of(user_id)),
+        (User.version, _account_of(user_id)),
+        (JoinRequest.version, join_requests.requests_of(user_id)),
+        (ConversationMember.requests_version, _conversations_of(user_id)),
     ]
 
 
-def _conversations(user_id: int, after: int, until: int) -> list[Row]:
-    statement = (
-        select(ConversationMember)
-        .where(ConversationMember.user_id == user_id)
-        .where(ConversationMember.version > after, ConversationMember.version <= until)
-        .execution_options(populate_existing=True)
-    )
-    return [(member.version, "conversation", state_of(member).wire()) for member in db.session.scalars(statement)]
+def _conversations_of(user_id: int) -> Select[Any]:
+    return select(ConversationMember).where(ConversationMember.user_id == user_id)
 
 
-def _hidden(user_id: int, after: int, until: int) -> list[Row]:
-    statement = (
-        select(HiddenMessage.version, HiddenMessage.conversation_id, HiddenMessage.seq)
-        .where(HiddenMessage.user_id == user_id, HiddenMessage.version > after, HiddenMessage.version <= until)
-        .order_by(HiddenMessage.version)
+def _peers_of(user_id: int) -> Select[Any]:
+    """The other sides of private conversations who have ever changed what is seen of them."""
+    peer_id = case((Conversation.user_low_id == user_id, Conversation.user_high_id), else_=Conversation.user_low_id)
+    return (
+        select(ConversationMember.version, User)
+        .join(Conversation, Conversation.id == ConversationMember.conversation_id)
+        .join(User, User.id == peer_id)
+        .where(ConversationMember.user_id == user_id, User.revision > 0)
     )
+
+
+def _hidden_of(user_id: int) -> Select[Any]:
+    columns = select(HiddenMessage.version, HiddenMessage.conversation_id, HiddenMessage.seq)
+    return columns.where(HiddenMessage.user_id == user_id)
+
+
+def _account_of(user_id: int) -> Select[Any]:
+    return select(User).where(User.id == user_id)
+
+
+def _rows(user_id: int, after: int, until: int) -> list[Row]:
+    contacts = contact_state.rows(user_id, after, PAGE_ROWS + 1)
+    members, peers, hidden, accounts, asked, staffed = (
+        db.session.execute(
+            wanted.where(version > after, version <= until).order_by(version),
+            execution_options={"populate_existing": True},
+        )
+        for version, wanted in _sources(user_id)
+    )
+    return [
+        *(row for row in contacts if row[0] <= until),
+        *((member.version, "conversation", state_of(member).wire()) for member in members.scalars()),
+        *((version, "user", UserOut.model_validate(user).wire()) for version, user in peers),
+        *_hidden(hidden),
+        *((user.version, "me", MeOut.model_validate(user).wire()) for user in accounts.scalars()),
+        *((row[0].version, "join_request", join_requests.request_out(*row).wire()) for row in asked),
+        *_group_requests(staffed.scalars().all()),
+    ]
+
+
+def _group_requests(members: Sequence[ConversationMember]) -> list[Row]:
+    """The requests that wait in each of the groups; a query for each that has any, which are few."""
+    staffed = {row.conversation_id for row in members if row.left_at is None and row.role in ADMINS}
+    waiting = select(JoinRequest.group_id).where(JoinRequest.group_id.in_(staffed), JoinRequest.status == "pending")
+    busy = set(db.session.scalars(waiting.distinct())) if staffed else set()
     found: list[Row] = []
-    for version, keys in groupby(db.session.execute(statement), key=lambda row: row.version):
-        ids = [message_id(key.conversation_id, key.seq) for key in keys]
+    for member in members:
+        group_id = member.conversation_id
+        page = join_requests.waiting_page(group_id) if group_id in busy else Page[JoinRequestOut](items=[])
+        shown = GroupJoinRequests(group_id=group_id, items=page.items, next_cursor=page.next_cursor)
+        found.append((member.requests_version, "group_join_requests", shown.wire()))
+    return found
+
+
+def _hidden(keys: Iterable[Any]) -> list[Row]:
+    found: list[Row] = []
+    for version, together in groupby(keys, key=_version):
+        ids = [message_id(key.conversation_id, key.seq) for key in together]
         found.append((version, "messages_hidden", {"message_ids": ids, "version": version}))
     return found
 

@@ -1,4 +1,4 @@
-"""Accounts: creating them, profiles, search."""
+"""Accounts: creating, reading and finding them; services/profiles.py changes them."""
 
 import unicodedata
 from typing import Any
@@ -9,13 +9,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from imapp.cluster import limits
-from imapp.database import atomic
 from imapp.errors import InvalidInputError, InvalidUsernameError, NotFoundError, UsernameTakenError
 from imapp.extensions import db
 from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.schemas.base import Page, now
-from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
+from imapp.schemas.users import MeOut, UserOut, UsersQuery
 
 #: Greater than every character that a name can have: the end of a range of prefixes.
 _LAST = "\U0010ffff"
@@ -79,11 +78,6 @@ def get_user(user_id: int) -> UserOut:
     return UserOut.model_validate(get_row(user_id))
 
 
-def update_me(actor_id: int, changes: ProfileIn) -> MeOut:
-    """Change the fields of the caller's profile that are given."""
-    return atomic(_update, actor_id, changes.model_dump(exclude_unset=True))
-
-
 def search(actor_id: int, query: UsersQuery) -> Page[UserOut]:
     """Find accounts by the beginning of their username, then by that of their nickname.
 
@@ -120,15 +114,6 @@ def get_row(user_id: int) -> User:
     if user is None:
         raise NotFoundError
     return user
-
-
-def _update(session: Session, user_id: int, changes: dict[str, Any]) -> MeOut:
-    user = session.get_one(User, user_id)
-    for name, value in changes.items():
-        setattr(user, name, value)
-    user.nickname_key = nickname_key(user.nickname)
-    session.flush()
-    return MeOut.model_validate(user)
 
 
 def _by_username(prefix: str, after: str) -> Select[tuple[User]]:

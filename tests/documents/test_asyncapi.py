@@ -103,6 +103,7 @@ def test_what_the_server_sends_fits_the_document(server, described, device):
     call(ada, "renew_token", {"token": ada.tokens["access_token"]})
     call(ada, "sync", {"conversations": {}})
     call(bob, "leave_room", conversation)
+    ada.rest("PATCH", "/api/users/me", {"nickname": "Ada L."}).raise_for_status()
     ada.rest("PATCH", f"/api/groups/{group['id']}", {"name": "new name"}).raise_for_status()
     ada.rest("PUT", f"/api/groups/{group['id']}/members/{bob.id}/role", {"role": "admin"}).raise_for_status()
     bob.post(f"/api/groups/{group['id']}/leave")
@@ -124,5 +125,5 @@ def test_what_the_server_sends_fits_the_document(server, described, device):
         "message_created", "message_edited", "message_recalled", "message_reacted", "message_pinned",
         "messages_hidden", "conversation_read", "user_typing", "user_stop_typing", "conversation_updated",
         "contact_request_created", "contact_added", "contact_removed", "user_blocked", "user_unblocked",
-        "group_updated", "member_updated", "member_removed", "presence_changed",
+        "group_updated", "member_updated", "member_removed", "presence_changed", "user_updated",
     }  # fmt: skip

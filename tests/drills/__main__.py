@@ -1,13 +1,15 @@
-"""Run drills: `python -m tests.drills [NAME...] [--without NAME...] [--report FILE]`.
+"""Run drills: `python -m tests.drills [NAME...] [--without NAME...] [--groups N] [--report FILE]`.
 
 Exit codes: 0 all passed, 1 at least one did not (or could not run and was not excluded), 2 no such drill.
 """
 
 import argparse
 import shlex
+import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from tests.drills import covered, drill, report
@@ -20,6 +22,13 @@ from tests.drills.field import own_folder
 _DRILLS: list[Drill | Covered] = [
     *bus.DRILLS, *database.DRILLS, *nodes.DRILLS, *network.DRILLS, *clients.DRILLS, *rights.DRILLS, *COVERED,
 ]  # fmt: skip
+
+
+def resized(one: Drill | Covered, groups: int) -> Drill | Covered:
+    """The same drill with so many groups, unless its crowd is part of what it is."""
+    if isinstance(one, Covered) or one.shape.groups != Shape().groups:
+        return one
+    return replace(one, shape=replace(one.shape, groups=groups))
 
 
 def find(names: list[str], without: list[str]) -> list[Drill | Covered]:
@@ -48,13 +57,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description="Run fault drills, print a table.")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these; R1 means all of R1-...")
     parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="all but these")
+    parser.add_argument("--groups", type=int, default=Shape().groups, help="of twelve, in drills of the usual crowd")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the table as Markdown too")
     parser.add_argument("--list", action="store_true", help="only name the drills")
     options = parser.parse_args()
-    chosen = find(options.names, options.without)
+    chosen = [resized(one, options.groups) for one in find(options.names, options.without)]
     if options.list:
         say("\n".join(f"{one.name:<12}{one.injected}" for one in chosen))
         return 0
+    # Told to end, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     say(report.line(report.HEAD))
     results: list[Result] = []
     for one in chosen:
@@ -64,14 +76,14 @@ def main() -> int:
         if options.report:
             # After each: a long run that is ended halfway has still told something.
             command = shlex.join([".venv/bin/python", "-m", "tests.drills", *sys.argv[1:]])
-            options.report.write_text(report.page(results, command, _crowd()))
+            options.report.write_text(report.page(results, command, _crowd(options.groups)))
     failed = [result.name for result in results if not result.passed]
     say(f"{len(results) - len(failed)} of {len(results)} passed" + (f"; failed: {', '.join(failed)}" if failed else ""))
     return bool(failed)
 
 
-def _crowd() -> str:
-    usual = Shape()
+def _crowd(groups: int) -> str:
+    usual = Shape(groups)
     writing = usual.groups * usual.senders
     return f"{usual.users} clients in {usual.groups} groups, {writing} of them writing, unless said otherwise"
 

@@ -24,7 +24,7 @@ class Shape:
     readers: int = 9
     #: Readers of each group who do not come back when their connection is lost.
     leavers: int = 0
-    pause: float = 1.5
+    pause: float = 2.0
     padding: int = 0
 
     @property

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,16 @@ class Plan:
     #: Users beyond the crowd, for devices that a drill brings in.
     spare: int = 0
     environ: tuple[tuple[str, str], ...] = ()
-    #: Makes the nodes' side of the field different: (field) -> None, before the nodes start.
+    #: Changes the surroundings of nodes before they start.
     prepare: Callable[["Field"], None] | None = None
+
+
+class _Node(Server):
+    """A node, maybe in surroundings of its own."""
+
+    def __init__(self, folder: Path, wrapper: tuple[str, ...], **environ: str) -> None:
+        self.wrapper = wrapper
+        super().__init__(folder, **environ)
 
 
 class Field:
@@ -49,7 +57,7 @@ class Field:
         self.folder = folder
         self.plan = plan
         self.fault_over_at = 0.0
-        self._closing: list[Callable[[], None]] = []
+        self._closing = ExitStack()
         try:
             self._build(shape)
         except BaseException:
@@ -59,9 +67,9 @@ class Field:
     def _build(self, shape: Shape) -> None:
         options = {"replicas": True} if self.plan.redis is RedisCluster else {}
         self.redis = self.plan.redis(self.folder / "redis", **options)
-        self._closing.append(self.redis.stop)
+        self._closing.callback(self.redis.stop)
         self.mariadb = MariaDb(self.folder / "mariadb")
-        self._closing.append(self.mariadb.stop)
+        self._closing.callback(self.mariadb.stop)
         self.database_url = self.mariadb.create_database()
         apps.migrate(self.database_url, self.folder)
         self.environs = {name: self._environ(name) for name in NODES}
@@ -86,9 +94,8 @@ class Field:
         }  # fmt: skip
 
     def _start_node(self, name: str) -> Server:
-        kind = type("Node", (Server,), {"wrapper": self.wrappers.get(name, ())})
-        node = kind(self.folder / name, **self.environs[name])
-        self._closing.append(node.stop)
+        node = _Node(self.folder / name, self.wrappers.get(name, ()), **self.environs[name])
+        self._closing.callback(node.stop)
         return node
 
     def proxy(self, port: int, host: str = "127.0.0.1") -> Proxy:
@@ -99,7 +106,7 @@ class Field:
 
     def at_end(self, action: Callable[[], None]) -> None:
         """Do this when the field is closed, before all that was done earlier."""
-        self._closing.append(action)
+        self._closing.callback(action)
 
     def _gather(self, shape: Shape) -> Crowd:
         out = self.folder / "tokens"
@@ -111,7 +118,7 @@ class Field:
         self.spare = [token for token, *_ in lines[shape.users :]]
         self.token = found[0][0]
         crowd = Crowd(self._doors(), found, shape)
-        self._closing.append(crowd.close)
+        self._closing.callback(crowd.close)
         return crowd
 
     def _doors(self) -> list[str]:
@@ -119,7 +126,7 @@ class Field:
         if self.plan.nginx:
             short = lambda text: text.replace("worker_shutdown_timeout 30s", "worker_shutdown_timeout 5s")  # noqa: E731
             self.nginx = Nginx(self.folder / "nginx", self.nodes, edit=short).start()
-            self._closing.append(self.nginx.stop)
+            self._closing.callback(self.nginx.stop)
             return [self.nginx.url]
         if self.plan.client_proxies:
             self.client_proxies = [self.proxy(node.port) for node in self.nodes]
@@ -128,8 +135,7 @@ class Field:
 
     def close(self) -> None:
         """End all that was started, the last first."""
-        while self._closing:
-            self._closing.pop()()
+        self._closing.close()
 
     # -- the fault -----------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ HEAD = (
     "drill",
     "injected",
     "healed after",
+    "calm",
     "caught up",
     "presence right",
     "lost",
@@ -25,7 +26,7 @@ HEAD = (
 )
 
 #: Letters of each column on the terminal; the notes have the rest.
-_WIDTHS = (12, 47, 12, 9, 14, 4, 7, 9, 7)
+_WIDTHS = (12, 47, 12, 6, 9, 14, 4, 7, 9, 7)
 
 _PAGE = """# Fault drills, {day}
 
@@ -41,17 +42,20 @@ Machine: {machine}.
 #: What the columns mean, for whoever reads only the report.
 _WORDS = """Three nodes with a real Redis and MariaDB for each drill, {crowd}.
 *Healed after*: seconds from the end of the fault (of a kill: from the kill) until all clients were connected and every
-reader was pushed what others sent at other nodes. *Caught up*: until every reader had seen all that was acknowledged
-before. *Presence right*: until every node named exactly those online who were.
-*Lost*, *doubled*, *reordered*: messages, in the database or on any reader's screen,
-after all had synced. A drill whose fault was not felt has failed. "-": a test of the suite is the drill."""
+reader was pushed what others sent at other nodes. *Calm*: what the same took just before, without a fault: senders
+pause, and other work on the machine takes its time; a bound counts beyond it. *Caught up*: until every reader had seen
+all that was acknowledged before. *Presence right*: until every node named exactly those online who were. *Lost*,
+*doubled*, *reordered*: messages, in the database or on any reader's screen, after all had synced. A drill whose fault
+was not felt has failed. "-": a test of the suite is the drill."""
 
 
 def cells(result: Result) -> list[str]:
     """One line of the table."""
     verdict = result.verdict
     counts = [str(one) for one in (verdict.lost, verdict.doubled, verdict.reordered)] if verdict else ["-"] * 3
-    times = ["-" if one is None else f"{one:.1f} s" for one in (result.healed, result.caught_up, result.present)]
+    times = [
+        "-" if one is None else f"{one:.1f} s" for one in (result.healed, result.calm, result.caught_up, result.present)
+    ]
     state = "pass" if result.passed else "FAIL"
     return [result.name, result.injected, *times, *counts, state, "; ".join(result.notes)]
 

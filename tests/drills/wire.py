@@ -101,3 +101,4 @@ class Wire:
         for future in self._calls.values():
             if not future.done():
                 future.set_exception(ConnectionResetError())
+                future.exception()  # whoever waited may have given up: nobody is to complain about that

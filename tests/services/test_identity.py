@@ -18,7 +18,7 @@ from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.sessions import ClientInfo, LoginIn, PasswordIn, RegisterIn
 from imapp.schemas.users import ProfileIn, UsersQuery
-from imapp.services import access, fixture, identity, sessions, tokens, users
+from imapp.services import access, fixture, identity, profiles, sessions, tokens, users
 from tests.accounts import PASSWORD
 from tests.support.people import at_once
 
@@ -223,7 +223,7 @@ def test_search_reads_ranges_of_indexes(app, statements):
 def test_a_change_of_profile_touches_what_is_given_only(app):
     alice = actor(register("alice", nickname="Alice"))
 
-    users.update_me(alice.user_id, ProfileIn(bio="in W."))
+    profiles.update_me(alice.user_id, ProfileIn(bio="in W."))
 
     profile = users.get_me(alice.user_id)
     assert (profile.nickname, profile.bio) == ("Alice", "in W.")

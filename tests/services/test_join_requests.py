@@ -15,7 +15,8 @@ from imapp.errors import (
 )
 from imapp.extensions import db
 from imapp.schemas.groups import GroupPatch, JoinIn, JoinRequestsQuery, RoleIn
-from imapp.services import group_members, groups, join_requests
+from imapp.schemas.sync import SyncIn, SyncOut
+from imapp.services import group_members, groups, join_requests, sync
 from tests.services.groups import changes, group_row, make_group, present, row_of
 from tests.support.people import at_once, create_users
 
@@ -241,3 +242,92 @@ def test_a_request_answered_twice_at_once_is_answered_once(app, people, group_id
 
     assert sum(isinstance(outcome, RequestHandledError) for outcome in outcomes) == 2
     assert group_row(group_id).member_count == present(group_id)
+
+
+# -- what `sync` tells ------------------------------------------------------------------------------------------
+
+
+def told(user_id, cursor):
+    """What `sync` tells of requests to join after the cursor: kind -> items, the latest last."""
+    answer = sync.sync(user_id, SyncIn(cursor=cursor))
+    SyncOut.model_validate(answer)
+    found = {}
+    for row in answer["state"]:
+        if "join_request" in row["kind"]:
+            found.setdefault(row["kind"], []).append(row["item"])
+    return found
+
+
+def cursor_of(user_id):
+    return sync.sync(user_id, SyncIn())["cursor"]
+
+
+def as_listed(reader, group_id):
+    """The first page of the list, as `sync` gives it."""
+    page = join_requests.list_requests(reader, group_id, JoinRequestsQuery())
+    return [{"group_id": group_id, **page.wire()}]
+
+
+def test_owner_and_admins_who_were_away_learn_of_requests_by_sync(people, group_id):
+    alice, bob, carol, dave, erin = people
+    cursors = {user_id: cursor_of(user_id) for user_id in people}
+    group_members.join(dave, group_id, JoinIn(message="Let me in"))
+    group_members.join(erin, group_id, JoinIn())
+
+    asked = {user_id: told(user_id, cursors[user_id]) for user_id in people}
+    join_requests.reject(bob, group_id, dave)
+    answered = {user_id: told(user_id, cursors[user_id]) for user_id in people}
+
+    assert len(asked[bob]["group_join_requests"][0]["items"]) == 2
+    assert answered[alice] == answered[bob] == {"group_join_requests": as_listed(bob, group_id)}
+    assert len(answered[bob]["group_join_requests"][0]["items"]) == 1
+    assert asked[carol] == answered[carol] == {}
+    assert asked[dave]["join_request"][0]["status"] == "pending"
+    assert answered[dave]["join_request"][0]["status"] == "rejected"
+
+
+def test_a_device_that_has_nothing_is_told_all_that_waits(people, group_id):
+    _, bob, _, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+
+    assert told(bob, None) == {"group_join_requests": as_listed(bob, group_id)}
+
+
+def test_who_becomes_admin_sees_the_requests_and_who_ceases_to_be_sees_none(people, group_id):
+    alice, bob, carol, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+    cursor = cursor_of(carol)
+
+    group_members.set_role(alice, group_id, carol, RoleIn(role="admin"))
+    promoted = told(carol, cursor)
+    group_members.set_role(alice, group_id, carol, RoleIn(role="member"))
+    demoted = told(carol, cursor)
+    bobs = cursor_of(bob)
+    group_members.leave(bob, group_id)
+
+    nothing = {"group_join_requests": [{"group_id": group_id, "items": [], "next_cursor": None}]}
+    assert promoted == {"group_join_requests": as_listed(alice, group_id)}
+    assert demoted == told(bob, bobs) == nothing
+
+
+def test_a_new_owner_sees_the_requests_and_nobody_those_of_a_dissolved_group(people, group_id):
+    alice, _, carol, dave, _ = people
+    group_members.join(dave, group_id, JoinIn())
+    cursor = cursor_of(carol)
+
+    groups.transfer(alice, group_id, carol)
+    assert told(carol, cursor) == {"group_join_requests": as_listed(carol, group_id)}
+    groups.dissolve(carol, group_id)
+
+    assert told(carol, cursor)["group_join_requests"][0]["items"] == []
+    assert told(dave, None)["join_request"][0]["status"] == "cancelled"
+
+
+def test_many_requests_are_told_as_their_first_page(people, group_id):
+    alice, _, carol, *_ = people
+    group_members.add(carol, group_id, create_users(*(f"user{number}" for number in range(60))))
+
+    [shown] = told(alice, None)["group_join_requests"]
+
+    assert [shown] == as_listed(alice, group_id)
+    assert (len(shown["items"]), shown["next_cursor"] is None) == (50, False)

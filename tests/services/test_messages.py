@@ -3,6 +3,7 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import orjson
 import pytest
 from sqlalchemy import select, update
 
@@ -28,9 +29,17 @@ from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn
-from imapp.schemas.messages import EditMessage, ForwardMessage, HistoryQuery, ListQuery, MessageDraft, message_id
+from imapp.schemas.messages import (
+    EditMessage,
+    ForwardMessage,
+    HistoryQuery,
+    ListQuery,
+    MessageDraft,
+    SendMessage,
+    message_id,
+)
 from imapp.services import blocks, group_members, groups, messages, read_marks
-from imapp.services.private_conversations import known_private, open_private
+from imapp.services.private_conversations import find_private, known_private, open_private
 from tests.support.people import create_users
 
 
@@ -500,3 +509,37 @@ def test_a_message_that_does_not_exist_is_not_found(people, private):
     ):
         with pytest.raises(NotFoundError):
             attempt()
+
+
+@pytest.mark.parametrize(
+    ("error", "fields"),
+    [
+        (TextTooLongError, {"type": "text", "content": {"text": "x" * 8001}}),
+        (TooLargeError, {"type": "custom", "content": {"text": "x" * 40_000}}),
+        (NotFoundError, {"type": "text", "content": {"text": "hi"}, "reply_to": "1-1"}),
+    ],
+)
+def test_what_is_refused_opens_no_conversation(people, error, fields):
+    ada, _, eve = people
+    message = SendMessage(client_id="refused", to_user_id=eve, **fields)
+
+    with pytest.raises(error):
+        messages.submit_send(ada, message, lambda *_outcome: None)
+
+    assert find_private(ada, eve) is None
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "1e300", "123456789012345678901"])
+def test_a_whole_number_beyond_64_bits_is_refused(number):
+    content = orjson.loads(f'{{"nested": [{{"n": {number}}}]}}')
+
+    with pytest.raises(InvalidInputError) as refused:
+        MessageDraft(client_id="1", type="custom", content=content)
+
+    assert refused.value.fields[0]["field"] == "content"
+
+
+def test_numbers_of_64_bits_and_fractions_stay_as_they_are():
+    content = {"n": [2**64 - 1, -(2**63), 0.5, -1e18]}
+
+    assert MessageDraft(client_id="1", type="custom", content=content).content == content

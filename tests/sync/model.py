@@ -32,8 +32,8 @@ def key_of(kind: str, item: dict[str, Any]) -> tuple[str, int]:
 class ModelDevice:
     """One device of one user. `rest(path)` reads over REST as this user and gives the JSON."""
 
-    def __init__(self, user_id: int, token: str, rest: Any) -> None:
-        self.user_id = user_id
+    def __init__(self, me: dict[str, Any], token: str, rest: Any) -> None:
+        self.user_id: int = me["id"]
         self.token = token
         self.rest = rest
         self.wire: Wire | None = None
@@ -43,6 +43,9 @@ class ModelDevice:
         self.cursor: str | None = None
         self.conversations: dict[int, dict[str, Any]] = {}
         self.own: dict[tuple[str, int], dict[str, Any]] = {}
+        #: The newest copy of each user who was ever shown, and of the own account.
+        self.users: dict[int, dict[str, Any]] = {}
+        self.me = me
         self.hidden: set[str] = set()
 
     # -- the connection ----------------------------------------------------------------------------------------
@@ -128,7 +131,9 @@ class ModelDevice:
         """A conversation that the device has not known: its card, and its history where the page leaves some out."""
         card = self.rest(f"/api/conversations/{item['id']}")
         numbers = {"last_change": 0, "last_seq": 0, "read_seq": 0, "peer_read_seq": 0}
-        shown = {name: card[name] for name in ("id", "type", "name", "member_count", "role")}
+        shown = {name: card[name] for name in ("id", "type", "name", "member_count", "role", "peer_id")}
+        if card["peer"] is not None:
+            self._take_user(card["peer"])
         self.conversations[item["id"]] = copy = {**shown, **numbers, "messages": {}}
         if item["limited"]:
             for message in self.rest.history(item["id"]):
@@ -144,6 +149,8 @@ class ModelDevice:
             return kind != "conversation" or payload[name]["conversation_id"] in self.conversations
         if event == "messages_hidden":
             self.hidden.update(payload["message_ids"])
+        elif event == "user_updated":
+            self._take_user(payload["user"])
         elif event == "conversation_read":
             self._take_read(payload)
         elif event in MESSAGE_EVENTS or "change" in payload:
@@ -223,11 +230,23 @@ class ModelDevice:
         if kind == "messages_hidden":
             self.hidden.update(item["message_ids"])
             return
+        if kind in {"me", "user"}:
+            self._take_user(item)
+            return
+        if "user" in item:
+            self._take_user(item["user"])
         known = self.own.get(key_of(kind, item))
         if known is None or item["version"] > known["version"] or (is_now and item["version"] == known["version"]):
             self.own[key_of(kind, item)] = dict(item)
             if kind == "conversation" and item["conversation_id"] in self.conversations:
                 self._read(self.conversations[item["conversation_id"]], item["read_seq"])
+
+    def _take_user(self, user: dict[str, Any]) -> None:
+        if user["id"] == self.user_id and user["version"] > self.me["version"]:
+            self.me = user
+        known = self.users.get(user["id"])
+        if known is None or user["revision"] > known["revision"]:
+            self.users[user["id"]] = user
 
     # -- what the user sees ------------------------------------------------------------------------------------
 
@@ -236,9 +255,16 @@ class ModelDevice:
         return {
             "conversations": {id_: self._shown(copy) for id_, copy in self.conversations.items()},
             "own": {
-                key: item for key, item in self.own.items() if key[0] != "conversation" and not item.get("removed")
+                key: self._with_user(item)
+                for key, item in self.own.items()
+                if key[0] != "conversation" and not item.get("removed")
             },
+            "me": self.me,
         }
+
+    def _with_user(self, item: dict[str, Any]) -> dict[str, Any]:
+        """A row with the newest copy of its user; its version, which that copy does not need, is not looked at."""
+        return {**item, "user": self.users[item["user"]["id"]], "version": None}
 
     def _shown(self, copy: dict[str, Any]) -> dict[str, Any]:
         own = self.own.get(("conversation", copy["id"]), {})
@@ -259,5 +285,6 @@ class ModelDevice:
             "name": copy["name"],
             "member_count": copy["member_count"],
             "role": copy["role"],
+            "peer": self.users.get(copy["peer_id"]),
             "messages": messages,
         }

@@ -192,6 +192,15 @@ class Chat(RuleBasedStateMachine):
         if requests:
             self._try(who, "POST", f"/api/contact-requests/{requests[pick % len(requests)]['id']}/{answer}")
 
+    @rule(
+        who=person_numbers,
+        patch=st.fixed_dictionaries(
+            {}, optional={"nickname": st.sampled_from(["Dee", "Eve"]), "email": st.sampled_from([None, "a@b.cd"])}
+        ),
+    )
+    def change_profile(self, who, patch):
+        self._try(who, "PATCH", "/api/users/me", patch)
+
     # -- groups ------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.conversations) < 4)

@@ -59,12 +59,12 @@ class Person:
         tokens = register(client, f"{name}-{uuid4().hex[:8]}")
         self.id: int = tokens["user"]["id"]
         self.rest = Rest(client, tokens)
-        self.devices = [ModelDevice(self.id, tokens["access_token"], self.rest) for _ in range(devices)]
+        self.devices = [ModelDevice(tokens["user"], tokens["access_token"], self.rest) for _ in range(devices)]
 
     def fresh(self) -> dict[str, Any]:
         """What a device that starts from nothing is shown, as `ModelDevice.view`."""
         own = {
-            key_of(kind, item): item
+            key_of(kind, item): {**item, "version": None}
             for kind, path in (
                 ("contact", "/api/contacts"),
                 ("block", "/api/blocks"),
@@ -73,7 +73,7 @@ class Person:
             )
             for item in self.rest.pages(path)
         }
-        return {"conversations": self._conversations(), "own": own}
+        return {"conversations": self._conversations(), "own": own, "me": self.rest("/api/users/me")}
 
     def _conversations(self) -> dict[int, dict[str, Any]]:
         listed = {card["id"]: card for card in self.rest.pages("/api/conversations")}
@@ -89,7 +89,7 @@ class Person:
     def _shown(self, card: dict[str, Any]) -> dict[str, Any]:
         fields = (
             "last_seq", "last_change", "read_seq", "unread", "peer_read_seq", "last_message", "pinned_at", "is_muted",
-            "is_hidden", "is_marked_unread", "draft", "name", "member_count", "role",
+            "is_hidden", "is_marked_unread", "draft", "name", "member_count", "role", "peer",
         )  # fmt: skip
         return {**{name: card[name] for name in fields}, "messages": self.rest.history(card["id"])}
 

@@ -38,6 +38,22 @@ def test_two_people_find_each_other_and_chat(ada, grace):
     grace.sees("hello Grace", "hello Ada")
 
 
+def test_a_new_name_appears_at_once_and_to_who_was_away(chatting, server):
+    ada, grace = chatting
+    url, headers = server.url + "/api/users/me", {"Authorization": f"Bearer {ada.token()}"}
+
+    def rename(nickname):
+        requests.patch(url, json={"nickname": nickname}, headers=headers, timeout=10).raise_for_status()
+
+    rename("Countess")
+    expect(grace.entry("Countess")).to_be_visible()
+    expect(ada.page.locator(".sidebar").get_by_text("Countess", exact=True)).to_be_visible()
+    grace.go_offline()
+    rename("Lovelace")
+    grace.go_online()
+    expect(grace.entry("Lovelace")).to_be_visible()
+
+
 def test_who_was_offline_gets_everything_once_and_in_order(chatting):
     ada, grace = chatting
 

@@ -54,6 +54,7 @@ const HANDLERS = {
     ...state, presence: { ...state.presence, [user_id]: { online, last_seen_at } },
   }),
   conversation_updated: takeOwnSettings,
+  user_updated: (state, { user }) => putUser(state, user),
   group_updated: takeGroup,
   group_dissolved: takeGroup,
   members_added: takeMemberCount,
@@ -75,6 +76,15 @@ export function putConversation(state, conversation) {
   const kept = known ? { last_change: known.last_change, ...newer(known, conversation) } : {};
   const merged = { ...known, ...conversation, ...kept };
   return { ...state, conversations: { ...state.conversations, [conversation.id]: merged } };
+}
+
+/** Keep the newest copy of a user; the copy of oneself is more than what others see. */
+export function putUser(state, user) {
+  const known = state.users[user.id];
+  const isMe = user.id === state.me?.id && 'version' in user && user.version > state.me.version;
+  const me = isMe ? user : state.me;
+  if (known && known.revision >= user.revision) return isMe ? { ...state, me } : state;
+  return { ...state, me, users: { ...state.users, [user.id]: user } };
 }
 
 /** An answer may be older than what was pushed while it was under way. */

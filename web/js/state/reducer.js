@@ -1,6 +1,6 @@
 // Every alteration of the page's state, by name. Pure: the same state and action give the same result.
 
-import { addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversation } from './events.js';
+import { addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversation, putUser } from './events.js';
 import { merge } from './messages.js';
 
 export const EMPTY = Object.freeze({
@@ -29,9 +29,7 @@ const HANDLERS = {
   opened: (state, { id }) => (state.open === id ? state : { ...state, open: id }),
   conversations_loaded: (state, { items }) => items.reduce(putConversation, state),
   conversation_gone: (state, { id }) => dropConversation(state, id),
-  users_loaded: (state, { users }) => ({
-    ...state, users: { ...state.users, ...Object.fromEntries(users.map((user) => [user.id, user])) },
-  }),
+  users_loaded: (state, { users }) => users.reduce(putUser, state),
   presence_loaded: (state, { asked, online }) => ({
     ...state,
     presence: { ...state.presence, ...Object.fromEntries(asked.map((id) => [id, { online: online.includes(id) }])) },
@@ -87,8 +85,10 @@ function applyConversation(state, item) {
   }));
 }
 
-/** Contacts and blocks are not shown on this page. */
+/** Contacts and blocks are not shown on this page, but the users in them may be. */
 function applyOwnState(state, { kind, item }) {
+  if (kind === 'me' || kind === 'user') return putUser(state, item);
+  if (item.user) return putUser(state, item.user);
   if (kind === 'conversation') return applyEvent(state, 'conversation_updated', { conversation: item });
   return kind === 'messages_hidden' ? applyEvent(state, kind, item) : state;
 }

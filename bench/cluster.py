@@ -1,0 +1,111 @@
+"""The cluster's numbers, beside stock Flask-SocketIO with its Redis queue, in one run on one machine.
+
+    .venv/bin/python -m bench.cluster
+
+Private messages between users of different nodes. Ours commits each to MariaDB (private, default durability) before
+it acknowledges; stock stores nothing. Nothing is pinned: nodes, Redis, MariaDB and the load client share the machine.
+About 15 minutes. Writes bench/results/<date>-cluster.md.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench import cluster_report
+from bench.durable_sends import ROOT
+from bench.nodes import Bench, wait_for_quiet
+from bench.rolling import rolling_restart
+
+USERS = 401
+CONNECTIONS = 200
+#: Messages per second between two nodes.
+RATE = 500
+#: Seconds of a load's time that are not counted: its end.
+MARGIN = 0.2
+#: Seconds that a measurement waits for a quiet machine.
+PATIENCE = 5
+#: Clients that come back to each node in a second, on two cores that carry everything.
+PACE = 10
+KINDS = ("ours", "stock")
+
+
+def load(bench: Bench, kind: str, rate: float, seconds: float, used: int) -> dict:
+    """Drive the first `used` nodes and count the CPU of all meanwhile."""
+    ports = ",".join(str(node.port) for node in bench.nodes[kind][:used])
+    command = [sys.executable, "-m", "bench.paced", "--ports", ports, "--tokens", str(bench.tokens)]
+    command += ["--connections", str(CONNECTIONS), "--rate", str(rate), "--seconds", str(seconds)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout.readline() == "measuring\n", "the load client failed"
+        *cpu, busy = bench.cpu_during(kind, seconds - MARGIN)
+        result = json.loads(client.stdout.readline())
+    share = (seconds - MARGIN) / seconds
+    others = busy - sum(cpu) - result["client_cpu"] * share
+    return {**result, "cpu": cpu, "others": others / (seconds - MARGIN) / (os.cpu_count() or 1)}
+
+
+def measure(bench: Bench, kind: str, *, rate: float, seconds: float, used: int) -> dict:
+    """A quiet interval and one under load; what an idle node costs is taken off."""
+    wait_for_quiet(PATIENCE)
+    with bench.idle_client(kind):
+        time.sleep(1)
+        *quiet, _ = bench.cpu_during(kind, seconds - MARGIN)
+    with bench.idle_client(kind):
+        result = load(bench, kind, rate, seconds, used)
+    messages = result["messages"] * (seconds - MARGIN)
+    extra = [loaded - idle for loaded, idle in zip(result["cpu"], quiet, strict=True)]
+    result |= {"counted": seconds - MARGIN, "quiet": quiet, "us": [1e6 * one / messages for one in extra], "rate": rate}
+    print(kind, used, json.dumps(result), flush=True)
+    return result
+
+
+def run(bench: Bench, rounds: int, seconds: float) -> dict:
+    """Everything: nodes are added one by one; with three of them, what is uninvolved, what is fast, what is lost."""
+    grown: list[tuple[str, int, dict]] = []
+    between: list[tuple[str, dict]] = []
+    for count in (1, 2, 3, 4):
+        for kind in KINDS:
+            bench.start(kind, count)
+        if count == 3:
+            between = [(kind, measure(bench, kind, rate=RATE, seconds=seconds, used=2)) for kind in KINDS * rounds]
+        for kind in KINDS * (rounds - 2):
+            result = measure(bench, kind, rate=0, seconds=seconds, used=count)
+            grown.append((kind, count, result))
+    bench.start("stock", 0)
+    return {"grown": grown, "between": between, "commit_ms": bench.bare_commit_ms(), "restarts": _restarts(bench)}
+
+
+def _restarts(bench: Bench) -> list[tuple[str, dict]]:
+    """Rolling restarts as it comes, and at the pace that this machine can bear."""
+    nodes = bench.start("ours", 3)
+    found = [("200 (default)", rolling_restart(nodes, bench)) for _ in range(2)]
+    bench.set_pace(PACE)
+    return found + [(str(PACE), rolling_restart(nodes, bench)) for _ in range(3)]
+
+
+def main() -> None:
+    """Measure everything and write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=12)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="imapp-cluster-") as folder:
+        bench = Bench(Path(folder), USERS)
+        try:
+            measured = run(bench, options.rounds, options.seconds)
+        finally:
+            bench.stop()
+    day = datetime.now(UTC).date().isoformat()
+    text = cluster_report.write(day, measured, options.rounds, options.seconds)
+    (options.out or ROOT / "bench" / "results" / f"{day}-cluster.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""requests to join in sync
+
+Revision: 0003, after 0002.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+_INDEX = "ix_join_requests_user_id_version"
+
+
+def upgrade() -> None:
+    """Apply. Nodes of the version before, which don't name these columns, go on inserting rows meanwhile."""
+    number = {"server_default": "0", "nullable": False}
+    op.add_column("conversation_members", sa.Column("requests_version", sa.BigInteger(), **number))
+    op.add_column("join_requests", sa.Column("version", sa.BigInteger(), **number))
+    op.create_index(_INDEX, "join_requests", ["user_id", "version"])
+
+
+def downgrade() -> None:
+    """Undo; MySQL, which took the index for the foreign key, is given the one that it made by itself at first."""
+    if op.get_bind().dialect.name != "sqlite":
+        op.create_index("fk_join_requests_user_id_users", "join_requests", ["user_id"])
+    op.drop_index(_INDEX, "join_requests")
+    op.drop_column("join_requests", "version")
+    op.drop_column("conversation_members", "requests_version")
