@@ -7,7 +7,7 @@ from imapp.errors import NotAMemberError
 from imapp.events import UserStopTyping, UserTyping
 from imapp.extensions import db, settings
 from imapp.schemas.base import now
-from imapp.services.batch_sql import statements
+from imapp.services.batch_sql import RIGHTS, over_pairs, rights
 from imapp.services.rights import check_voice
 
 
@@ -18,7 +18,8 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
     GroupDissolvedError.
     """
     keys = orjson.dumps([[conversation_id, actor_id]]).decode()
-    row = db.session.execute(statements(db.engine.dialect.name).rights, {"keys": keys}).mappings().first()
+    found = db.session.scalar(over_pairs(RIGHTS, db.engine.dialect.name), {"keys": keys})
+    row = None if found is None else rights(found)
     if row is None or row["left_at"] is not None:
         raise NotAMemberError
     is_group = row["member_count"] is not None
