@@ -179,6 +179,12 @@ def _writing(engine: Engine) -> Engine:
     return engine.execution_options(im_write=True)
 
 
+def release() -> None:
+    """Give back what `db.session` holds, where an app context goes on after the work is done."""
+    if db.session.registry.has():
+        db.session.remove()
+
+
 @contextmanager
 def writer_turn() -> Iterator[None]:
     """Wait for the turn to write (SQLite only); raises BusyError when it does not come."""

@@ -10,8 +10,9 @@ import time
 from typing import Any
 
 import socketio as sio
-from flask import Flask
+from flask import Flask, has_app_context
 
+from imapp import database
 from imapp.cluster import presence
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
@@ -105,9 +106,14 @@ class RealtimeServer(StrictServer):
 
     def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002 - the library's name
         connection = self.connections.get(self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE))
-        if connection is not None:
-            with self.app.app_context():
-                dispatch(connection, data[0], data[1:], lambda ack: self._reply(eio_sid, namespace, id, ack))
+        if connection is None:
+            return
+        if not has_app_context():
+            self.app.app_context().push()  # for all that this greenlet will handle
+        try:
+            dispatch(connection, data[0], data[1:], lambda ack: self._reply(eio_sid, namespace, id, ack))
+        finally:
+            database.release()
 
     def _reply(self, eio_sid: str, namespace: str | None, packet_id: int | None, answer: dict[str, Any]) -> None:
         if packet_id is not None:
