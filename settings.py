@@ -205,7 +205,7 @@ class Settings(BaseModel):
         Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
     ] = Field((), description="Proxies whose X-Forwarded-For and X-Forwarded-Proto count. Unset: nobody's do.")
     reconnects_per_second: int = Field(
-        100, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
+        50, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
     )
     max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")

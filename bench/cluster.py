@@ -21,6 +21,7 @@ from bench import cluster_report
 from bench.durable_sends import ROOT
 from bench.nodes import Bench, wait_for_quiet
 from bench.rolling import rolling_restart
+from config import Settings
 
 USERS = 401
 CONNECTIONS = 200
@@ -83,7 +84,8 @@ def run(bench: Bench, rounds: int, seconds: float) -> dict:
 def _restarts(bench: Bench) -> list[tuple[str, dict]]:
     """Rolling restarts as it comes, and at the pace that this machine can bear."""
     nodes = bench.start("ours", 3)
-    found = [("200 (default)", rolling_restart(nodes, bench)) for _ in range(2)]
+    default = f"{Settings.model_fields['reconnects_per_second'].default} (default)"
+    found = [(default, rolling_restart(nodes, bench)) for _ in range(2)]
     bench.set_pace(PACE)
     return found + [(str(PACE), rolling_restart(nodes, bench)) for _ in range(3)]
 

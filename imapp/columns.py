@@ -37,3 +37,9 @@ class UtcDateTime(SqlTypeDecorator[datetime]):
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
         """Give the zone back."""
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+def as_utc(stored: datetime | str | None) -> datetime | None:
+    """What a driver gives for such a column, from a statement that SQLAlchemy knows no types of."""
+    naive = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
+    return None if naive is None else naive.replace(tzinfo=UTC)

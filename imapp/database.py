@@ -102,15 +102,22 @@ def init_database(app: Flask) -> None:
     )
     with app.app_context():
         engines = (db.engine, app.extensions[_COMMITTER_ENGINE])
-    for engine in engines:
-        if engine.dialect.name == "sqlite":
+    if engines[0].dialect.name == "sqlite":
+        for engine in engines:
             event.listen(engine, "connect", _on_sqlite_connect)
             event.listen(engine, "begin", _on_sqlite_begin)
             event.listen(engine, "reset", _on_sqlite_reset)
-        else:
-            event.listen(engine, "do_connect", mysql.connect)
-            event.listen(engine, "connect", _on_mysql_connect)
-            event.listen(engine, "handle_error", partial(_on_mysql_error, engines))
+    else:
+        _listen_to_mysql(*engines)
+
+
+def _listen_to_mysql(app_engine: Engine, committer_engine: Engine) -> None:
+    event.listen(app_engine, "do_connect", mysql.connect)
+    event.listen(committer_engine, "do_connect", mysql.connect_for_scripts)
+    event.listen(committer_engine, "do_execute_no_params", mysql.run_script)
+    for engine in (app_engine, committer_engine):
+        event.listen(engine, "connect", _on_mysql_connect)
+        event.listen(engine, "handle_error", partial(_on_mysql_error, (app_engine, committer_engine)))
 
 
 def _committer_pool(options: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def pytest_configure(config):
     """Let server processes be measured too, if these tests are: as greenlets, and into the same place."""
     if config.pluginmanager.hasplugin("_cov"):
         os.environ["IMAPP_TRACED_GREENLETS"] = "gevent"
-        os.environ["COVERAGE_FILE"] = str(ROOT / ".coverage")
+        os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
         os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
 
 

@@ -45,7 +45,12 @@ class ConversationMember(Base):
 
     __tablename__ = "conversation_members"
     # Lists and sync read "this user's conversations", sync those above a version.
-    __table_args__ = (Index("ix_conversation_members_user_id_version", "user_id", "version"), TABLE_OPTIONS)
+    # What `sync` asks each time, mostly to find nothing: the user's rows above a version.
+    __table_args__ = (
+        Index("ix_conversation_members_user_id_version", "user_id", "version"),
+        Index("ix_conversation_members_user_id_requests_version", "user_id", "requests_version"),
+        TABLE_OPTIONS,
+    )
 
     conversation_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("conversations.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)

@@ -10,6 +10,7 @@ import random
 import time
 from typing import Any
 
+from imapp.cluster import bus
 from imapp.events import ServerDraining
 from imapp.realtime.connections import Connection
 
@@ -55,7 +56,9 @@ def _let_go(server: Any, connections: list[Connection], window: float) -> None:
         due = min(len(connections), int(share * len(connections)) + 1)
         for connection in connections[gone:due]:
             connection.wait_for_queued(_STEP_SECONDS)
-            _close(server, server.manager.eio_sid_from_sid(connection.sid, "/"))
+            # Many go by themselves when they are told; python-socketio knows nothing of a room that all have left.
+            if server.manager.is_connected(connection.sid, bus.NAMESPACE):
+                _close(server, server.manager.eio_sid_from_sid(connection.sid, bus.NAMESPACE))
         gone = due
         server.sleep(_STEP_SECONDS)
 

@@ -26,12 +26,11 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     """
     with server.app.app_context():
         try:
-            token = _token(auth)
-            actor = access.authenticate(token)
+            actor = access.authenticate(_token(auth))
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             _enter_rooms(server, connection)
             # A session that ended since the first look found no socket to close.
-            access.authenticate(token)
+            access.require_alive(actor.session_id)
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)
@@ -82,7 +81,7 @@ def _enter_rooms(server: Any, connection: Connection) -> None:
     bus.settle()
     for _ in range(LOOKS):
         move = bus.last_move()
-        correct_rooms(server, connection, set(membership.conversation_ids(connection.user_id)))
+        correct_rooms(server, connection, membership.conversation_ids(connection.user_id))
         bus.settle()
         if bus.last_move() == move:
             return

@@ -13,6 +13,7 @@ from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.services import tokens
+from imapp.services.shared_reads import SharedRead
 
 
 @dataclass(frozen=True)
@@ -28,15 +29,22 @@ class Actor:
 
 
 def authenticate(token: str) -> Actor:
-    """Verify an access token and that its session still counts, with one query by primary key.
+    """Verify an access token and that its session still counts, by a query that is shared with others.
 
     Raises InvalidTokenError, TokenExpiredError or SessionRevokedError.
     """
     claims = tokens.verify(token, "access")
-    row = _session_and_user(claims)
-    if row is None or row.revoked_at or row.disabled_at or row.expires_at <= now():
+    row = _session_and_user(claims.session_id)
+    if row is None or row.user_id != claims.user_id or not _counts(row):
         raise SessionRevokedError
     return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator, row.device_name, row.platform)
+
+
+def require_alive(session_id: int) -> None:
+    """Look once more whether a session counts; raises SessionRevokedError."""
+    row = _session_and_user(session_id)
+    if row is None or not _counts(row):
+        raise SessionRevokedError
 
 
 def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
@@ -54,9 +62,15 @@ def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
     return set(session_ids) - set(db.session.scalars(alive))
 
 
-def _session_and_user(claims: tokens.Claims) -> Any:
+def _counts(row: Any) -> bool:
+    return not row.revoked_at and not row.disabled_at and row.expires_at > now()
+
+
+def _sessions_and_users(session_ids: AbstractSet[int]) -> dict[int, Any]:
     query = (
         select(
+            DeviceSession.id,
+            DeviceSession.user_id,
             DeviceSession.revoked_at,
             DeviceSession.expires_at,
             DeviceSession.device_name,
@@ -65,6 +79,9 @@ def _session_and_user(claims: tokens.Claims) -> Any:
             User.is_operator,
         )
         .join(User, User.id == DeviceSession.user_id)
-        .where(DeviceSession.id == claims.session_id, DeviceSession.user_id == claims.user_id)
+        .where(DeviceSession.id.in_(session_ids))
     )
-    return db.session.execute(query).one_or_none()
+    return {row.id: row for row in db.session.execute(query)}
+
+
+_session_and_user = SharedRead(_sessions_and_users)

@@ -1,26 +1,35 @@
 """What one transaction of the committer reads, decides on in memory, and writes.
 
 `load` locks the conversations in id order and reads everything that the ops need with one query for each kind;
-each op's `apply` checks and changes the state held here; `write` stores the difference with one statement for
-each table. An `apply` that raises must not have changed anything before.
+each op's `apply` checks and changes the state held here; `commit` stores the difference with one statement for
+each table. What every message needs takes two scripts: one to read, one to write and commit. An `apply` that raises
+must not have changed anything before.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
 import orjson
-from sqlalchemy import delete, insert, select, update
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy import delete, update
+from sqlalchemy.engine import Connection
 
+from imapp.columns import as_utc
 from imapp.models.changes import Change
-from imapp.models.conversations import Conversation
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
+from imapp.script import Script, script, sql_time
 from imapp.services import own_state
-from imapp.services.batch_sql import statements
+from imapp.services.batch_sql import (
+    HEAD_COLUMNS,
+    MESSAGE_COLUMNS,
+    MESSAGE_TIMES,
+    RIGHTS_COLUMNS,
+    RIGHTS_TIMES,
+    statements,
+)
 
 #: (event name, payload, rooms, the sid that is left out because its ack says the same)
 Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None]
@@ -28,10 +37,8 @@ Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None]
 #: A row of `messages`, as a dict of its columns.
 MessageRow = dict[str, Any]
 
-_conversations = select(
-    Conversation.id, Conversation.type, Conversation.last_seq, Conversation.last_change,
-    Conversation.active_at, Conversation.user_low_id, Conversation.user_high_id,
-)  # fmt: skip
+#: What a member may do, as a dict of RIGHTS_COLUMNS.
+Rights = dict[str, Any]
 
 
 class Op:
@@ -96,7 +103,7 @@ class Batch:
         self.ops = ops
         self.moment = now()
         self.heads: dict[int, Head] = {}
-        self.rights: dict[tuple[int, int], RowMapping] = {}
+        self.rights: dict[tuple[int, int], Rights] = {}
         self.sent: dict[tuple[int, str], MessageRow] = {}
         self.messages: dict[tuple[int, int], MessageRow] = {}
         self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
@@ -168,48 +175,54 @@ class Batch:
     def load(self, connection: Connection) -> None:
         """Lock the conversations, then read what the ops need; after the lock, so that nothing read can change."""
         sql = statements(connection.dialect.name)
-        ids = sorted({op.conversation_id for op in self.ops})
-        locked = connection.execute(
-            _conversations.where(Conversation.id.in_(ids)).order_by(Conversation.id).with_for_update()
-        )
-        self.heads = {row.id: Head(*row) for row in locked}
-        pairs = {(op.conversation_id, op.actor_id) for op in self.ops}
-        for row in connection.execute(sql.rights, {"keys": _json(pairs)}).mappings():
-            self.rights[row["conversation_id"], row["user_id"]] = row
-        self._load_sent(connection, [(op.actor_id, op.client_id) for op in self.ops if op.client_id is not None])
-        self._load_targets(connection, [op for op in self.ops if op.target_seq is not None])
+        reading = script(connection)
+        reading.add(sql.locked(sorted({op.conversation_id for op in self.ops})))
+        reading.add(sql.rights, keys=_json({(op.conversation_id, op.actor_id) for op in self.ops}))
+        reading.add(sql.sent, keys=_json((op.actor_id, op.client_id) for op in self.ops if op.client_id is not None))
+        locked, rights, sent = reading.run()
+        for row in locked:
+            self.heads[row[0]] = Head(**_typed(HEAD_COLUMNS, row, ("active_at",)))
+        for row in rights:
+            self.rights[row[0], row[1]] = _typed(RIGHTS_COLUMNS, row, RIGHTS_TIMES)
+        self._load_messages(connection, {(row[2], row[3]) for row in sent})
+        for sender_id, client_id, *key in sent:
+            self.sent[sender_id, client_id] = self.messages[tuple(key)]
 
-    def _load_sent(self, connection: Connection, keys: list[tuple[int, str]]) -> None:
-        if keys:
-            found = connection.execute(statements(connection.dialect.name).sent, {"keys": _json(keys)})
-            for row in found.mappings():
-                self.sent[row["sender_id"], row["client_id"]] = dict(row)
-
-    def _load_targets(self, connection: Connection, ops: list[Op]) -> None:
-        keys = {(op.conversation_id, op.target_seq) for op in ops}
-        if not keys:
+    def _load_messages(self, connection: Connection, sent: set[tuple[int, int]]) -> None:
+        """The messages that are to be altered, and those that were `sent` before."""
+        targets = [op for op in self.ops if op.target_seq is not None]
+        wanted = sent | {(op.conversation_id, op.target_seq) for op in targets}
+        if not wanted:
             return
         sql = statements(connection.dialect.name)
-        for row in connection.execute(sql.targets, {"keys": _json(keys)}).mappings():
-            self.messages[row["conversation_id"], row["seq"]] = dict(row)
-        reacted = {(op.conversation_id, op.target_seq) for op in ops if op.needs_reactions}
-        if reacted:
-            for conversation_id, seq, emoji, user_id in connection.execute(sql.reactions, {"keys": _json(reacted)}):
-                self.reactions[conversation_id, seq].append((emoji, user_id))
+        reading = script(connection)
+        reading.add(sql.messages, keys=_json(wanted))
+        reading.add(
+            sql.reactions, keys=_json({(op.conversation_id, op.target_seq) for op in targets if op.needs_reactions})
+        )
+        messages, reactions = reading.run()
+        for row in messages:
+            self.messages[row[0], row[1]] = _typed(MESSAGE_COLUMNS, row, MESSAGE_TIMES)
+        for conversation_id, seq, emoji, user_id in reactions:
+            self.reactions[conversation_id, seq].append((emoji, user_id))
 
     # -- writing -----------------------------------------------------------------------------------------------
 
-    def write(self, connection: Connection) -> None:
-        """Store what the ops changed."""
-        _insert(connection, Message, self._created)
-        _insert(connection, Change, self._changes)
+    def commit(self, connection: Connection) -> None:
+        """Store what the ops changed, and commit."""
         for model, equal in self.removed:
             connection.execute(delete(model).filter_by(**equal))
-        for model, rows in self.added.items():
-            _insert(connection, model, rows)
         self._write_alterations(connection)
-        self._write_heads(connection)
-        self._write_marks(connection)
+        versions = self._next_versions(connection)
+        writing = script(connection)
+        writing.insert(Message, self._created)
+        writing.insert(Change, self._changes)
+        for model, rows in self.added.items():
+            writing.insert(model, rows)
+        sql = statements(connection.dialect.name)
+        self._write_heads(writing, sql.heads)
+        self._write_marks(writing, sql.marks, versions)
+        writing.commit()
 
     def _write_alterations(self, connection: Connection) -> None:
         for (conversation_id, seq), row in self._altered.items():
@@ -217,38 +230,37 @@ class Batch:
                 update(Message).where(Message.conversation_id == conversation_id, Message.seq == seq).values(row)
             )
 
-    def _write_heads(self, connection: Connection) -> None:
+    def _next_versions(self, connection: Connection) -> dict[int, int]:
+        """New versions for the members whose devices are to be told, also in what they are told."""
+        takers = [(user_id, mark) for (_, user_id), mark in self._marks.items() if mark.takes_version]
+        versions = own_state.next_versions(connection, [user_id for user_id, _ in takers])
+        for user_id, mark in takers:
+            for payload in mark.told:
+                payload["version"] = versions[user_id]
+        return versions
+
+    def _write_heads(self, writing: Script, statement: str) -> None:
         changed = {change["conversation_id"] for change in self._changes}
         if changed:
             heads = [self.heads[conversation_id] for conversation_id in sorted(changed)]
-            rows = [[head.id, head.last_seq, head.last_change, _sql_time(head.active_at)] for head in heads]
-            connection.execute(statements(connection.dialect.name).heads, {"rows": _json(rows)})
+            rows = [[head.id, head.last_seq, head.last_change, sql_time(head.active_at)] for head in heads]
+            writing.add(statement, rows=_json(rows))
 
-    def _write_marks(self, connection: Connection) -> None:
-        if not self._marks:
-            return
-        versions = own_state.next_versions(
-            connection, [user_id for (_, user_id), mark in self._marks.items() if mark.takes_version]
-        )
-        for (_, user_id), mark in self._marks.items():
-            for payload in mark.told:
-                payload["version"] = versions[user_id]
-        rows = [
-            [
-                conversation_id,
-                user_id,
-                mark.seq,
-                versions[user_id] if mark.takes_version else 0,
-                int(mark.clears_unread),
+    def _write_marks(self, writing: Script, statement: str, versions: dict[int, int]) -> None:
+        if self._marks:
+            rows = [
+                [*key, mark.seq, versions[key[1]] if mark.takes_version else 0, int(mark.clears_unread)]
+                for key, mark in sorted(self._marks.items(), key=_by_key)
             ]
-            for (conversation_id, user_id), mark in sorted(self._marks.items(), key=_by_key)
-        ]
-        connection.execute(statements(connection.dialect.name).marks, {"rows": _json(rows)})
+            writing.add(statement, rows=_json(rows))
 
 
-def _insert(connection: Connection, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    if rows:
-        connection.execute(insert(model), rows)
+def _typed(columns: Sequence[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
+    """A row as the driver gave it, its times as the rest of the program knows them."""
+    typed = dict(zip(columns, row, strict=True))
+    for name in times:
+        typed[name] = as_utc(typed[name])
+    return typed
 
 
 def _by_key(item: tuple[tuple[int, int], Mark]) -> tuple[int, int]:
@@ -257,8 +269,3 @@ def _by_key(item: tuple[tuple[int, int], Mark]) -> tuple[int, int]:
 
 def _json(rows: Iterable[Any]) -> str:
     return orjson.dumps(list(rows)).decode()
-
-
-def _sql_time(moment: datetime) -> str:
-    """As both databases store it: UTC without a zone, six digits for SQLite's text (MySQL rounds to three)."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

@@ -1,4 +1,4 @@
-"""The statements of a batch. Lists of keys travel as one JSON parameter, so each statement is compiled once.
+"""The statements of a batch. Lists of keys travel as one JSON parameter, `:keys` or `:rows`.
 
 The two dialects differ in how they read a JSON list as a table: JSON_TABLE on MySQL and MariaDB, json_each on
 SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table.
@@ -10,8 +10,24 @@ from typing import Any
 from sqlalchemy import text
 
 from imapp.columns import UtcDateTime
+from imapp.models.messages import Message
 
-_RIGHTS = """
+HEAD_COLUMNS = ("id", "type", "last_seq", "last_change", "active_at", "user_low_id", "user_high_id")
+
+#: What a member may do and where the member stands, column by column.
+RIGHTS_COLUMNS = (
+    "conversation_id", "user_id", "role", "left_at", "muted_until", "read_seq", "is_marked_unread",
+    "is_muted_all", "dissolved_at", "member_count", "is_blocked", "is_contact",
+)  # fmt: skip
+MESSAGE_COLUMNS = tuple(column.key for column in Message.__table__.columns)
+
+_HEAD = ", ".join(HEAD_COLUMNS)
+_MESSAGE = ", ".join(f"m.{name}" for name in MESSAGE_COLUMNS)
+
+_LOCKED = f"SELECT {_HEAD} FROM conversations WHERE id IN (%s) ORDER BY id"  # noqa: S608 - names of this project
+
+#: Over pairs of conversation and user.
+RIGHTS = """
 SELECT k.c AS conversation_id, k.u AS user_id, m.role, m.left_at, m.muted_until, m.read_seq, m.is_marked_unread,
        g.is_muted_all, g.dissolved_at, g.member_count,
        EXISTS (SELECT 1 FROM blocks b WHERE b.removed_at IS NULL
@@ -24,9 +40,15 @@ FROM {pairs} {join} conversation_members m ON m.conversation_id = k.c AND m.user
 LEFT JOIN chat_groups g ON g.id = k.c
 """
 
-_SENT = "SELECT m.* FROM {pairs} {join} messages m ON m.sender_id = k.s AND m.client_id = k.i"
+_SENT = (
+    "SELECT m.sender_id, m.client_id, m.conversation_id, m.seq"
+    " FROM {pairs} {join} messages m ON m.sender_id = k.s AND m.client_id = k.i"
+)
 
-_TARGETS = "SELECT m.* FROM {pairs} {join} messages m ON m.conversation_id = k.c AND m.seq = k.u"
+#: Over pairs of conversation and seq.
+MESSAGES = f"""
+SELECT {_MESSAGE} FROM {{pairs}} {{join}} messages m ON m.conversation_id = k.c AND m.seq = k.u
+"""  # noqa: S608 - as above
 
 _REACTIONS = """
 SELECT r.conversation_id, r.seq, r.emoji, r.user_id FROM {pairs}
@@ -51,43 +73,50 @@ _LITE_IDS = "(SELECT json_extract(value, '$[0]') AS s, json_extract(value, '$[1]
 class Statements:
     """What a batch runs. Parameters: `keys` = JSON list of pairs; `rows` = JSON list of rows."""
 
+    #: Ends a SELECT whose rows are to stay as they are until the commit.
+    lock: str
     #: keys: [conversation, user]
-    rights: Any
+    rights: str
     #: keys: [sender, client id]
-    sent: Any
+    sent: str
     #: keys: [conversation, seq]
-    targets: Any
+    messages: str
     #: keys: [conversation, seq]
-    reactions: Any
+    reactions: str
     #: rows: [conversation, last_seq, last_change, active_at]
-    heads: Any
+    heads: str
     #: rows: [conversation, user, read_seq, version or 0 for "keep", 1 to clear "marked unread"]
-    marks: Any
+    marks: str
+
+    def locked(self, ids: list[int]) -> str:
+        """Read conversations and keep them from all other writers; in id order, against deadlocks."""
+        return _LOCKED % ",".join(map(str, ids)) + self.lock
 
 
 #: Times come out of a textual statement as the driver gives them, unless told.
-_RIGHTS_TIMES = {"left_at": UtcDateTime(), "muted_until": UtcDateTime(), "dissolved_at": UtcDateTime()}
+RIGHTS_TIMES = {"left_at": UtcDateTime(), "muted_until": UtcDateTime(), "dissolved_at": UtcDateTime()}
 MESSAGE_TIMES = {name: UtcDateTime() for name in ("created_at", "edited_at", "recalled_at", "pinned_at")}
 
 
-def _mysql(sql: str, pairs: str = _MYSQL_PAIRS) -> Any:
-    return text(sql.format(pairs=pairs, join="STRAIGHT_JOIN"))
+def _mysql(sql: str, pairs: str = _MYSQL_PAIRS) -> str:
+    return sql.format(pairs=pairs, join="STRAIGHT_JOIN")
 
 
-def _lite(sql: str, pairs: str = _LITE_PAIRS) -> Any:
-    return text(sql.format(pairs=pairs, join="CROSS JOIN"))
+def _lite(sql: str, pairs: str = _LITE_PAIRS) -> str:
+    return sql.format(pairs=pairs, join="CROSS JOIN")
 
 
 MYSQL = Statements(
-    rights=_mysql(_RIGHTS).columns(**_RIGHTS_TIMES),
-    sent=_mysql(_SENT, _MYSQL_IDS).columns(**MESSAGE_TIMES),
-    targets=_mysql(_TARGETS).columns(**MESSAGE_TIMES),
+    lock=" FOR UPDATE",
+    rights=_mysql(RIGHTS),
+    sent=_mysql(_SENT, _MYSQL_IDS),
+    messages=_mysql(MESSAGES),
     reactions=_mysql(_REACTIONS),
-    heads=text(
+    heads=(
         "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"  # noqa: S608 - only literals of this file
         " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a"
     ),
-    marks=text(
+    marks=(
         "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m"  # noqa: S608 - as above
         " ON m.conversation_id = k.c AND m.user_id = k.u"
         " SET m.read_seq = GREATEST(m.read_seq, k.r), m.version = GREATEST(m.version, k.w),"
@@ -96,17 +125,18 @@ MYSQL = Statements(
 )
 
 SQLITE = Statements(
-    rights=_lite(_RIGHTS).columns(**_RIGHTS_TIMES),
-    sent=_lite(_SENT, _LITE_IDS).columns(**MESSAGE_TIMES),
-    targets=_lite(_TARGETS).columns(**MESSAGE_TIMES),
+    lock="",
+    rights=_lite(RIGHTS),
+    sent=_lite(_SENT, _LITE_IDS),
+    messages=_lite(MESSAGES),
     reactions=_lite(_REACTIONS),
-    heads=text(  # every part is a literal of this file
+    heads=(
         "UPDATE conversations SET last_seq = k.s, last_change = k.n, active_at = k.a"
         " FROM (SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS s,"
         " json_extract(value, '$[2]') AS n, json_extract(value, '$[3]') AS a FROM json_each(:rows)) k"
         " WHERE conversations.id = k.c"
     ),
-    marks=text(
+    marks=(
         "UPDATE conversation_members SET read_seq = max(read_seq, k.r), version = max(version, k.w),"
         " is_marked_unread = is_marked_unread AND k.x = 0"
         " FROM (SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS u,"
@@ -119,7 +149,7 @@ SQLITE = Statements(
 
 def over_pairs(sql: str, dialect: str, **types: Any) -> Any:
     """A statement over `{pairs} {join} ...`, a table k (c, u) made of the parameter `keys`, as above."""
-    return (_lite(sql) if dialect == "sqlite" else _mysql(sql)).columns(**types)
+    return text(_lite(sql) if dialect == "sqlite" else _mysql(sql)).columns(**types)
 
 
 def statements(dialect: str) -> Statements:

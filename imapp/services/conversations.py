@@ -18,7 +18,7 @@ from imapp.schemas.base import Page
 from imapp.schemas.conversations import ConversationOut, ConversationsQuery
 from imapp.schemas.messages import MessageOut, message_wire
 from imapp.schemas.users import UserOut
-from imapp.services.batch_sql import statements
+from imapp.services.batch_sql import MESSAGE_TIMES, MESSAGES, over_pairs
 from imapp.services.hidden_messages import visible_to
 from imapp.services.membership import require_membership
 from imapp.services.message_ops import EVERYBODY
@@ -129,7 +129,8 @@ def _last_messages(user_id: int, ids: list[int]) -> dict[int, MessageOut]:
     pairs = [list(key) for key in keys if key[1] is not None]
     if not pairs:
         return {}
-    found = db.session.execute(statements(db.engine.dialect.name).targets, {"keys": orjson.dumps(pairs).decode()})
+    statement = over_pairs(MESSAGES, db.engine.dialect.name, **MESSAGE_TIMES)
+    found = db.session.execute(statement, {"keys": orjson.dumps(pairs).decode()})
     return {row["conversation_id"]: MessageOut.model_validate(message_wire(row)) for row in found.mappings()}
 
 

@@ -99,9 +99,8 @@ def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publ
     with database.writer_turn(), database.committer_engine().connect() as connection:
         batch.load(connection)
         outcomes = [_apply(op, batch) for op in ops]
-        batch.write(connection)
         try:
-            connection.commit()
+            batch.commit(connection)
         except DBAPIError as exc:
             if exc.connection_invalidated:
                 raise _CommitUnknownError(batch) from exc

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from imapp.errors import NotAMemberError
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
+from imapp.services.shared_reads import SharedRead
 
 
 def require_membership(actor_id: int, conversation_id: int) -> ConversationMember:
@@ -16,14 +17,6 @@ def require_membership(actor_id: int, conversation_id: int) -> ConversationMembe
     if member is None or member.left_at is not None:
         raise NotAMemberError
     return member
-
-
-def conversation_ids(user_id: int) -> list[int]:
-    """The conversations that a user is in: the rooms of a new connection."""
-    statement = select(ConversationMember.conversation_id).where(
-        ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None)
-    )
-    return list(db.session.scalars(statement))
 
 
 def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:
@@ -35,3 +28,11 @@ def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:
     for user_id, conversation_id in db.session.execute(statement):
         found[user_id].add(conversation_id)
     return found
+
+
+def conversation_ids(user_id: int) -> set[int]:
+    """The conversations that a user is in: the rooms of a new connection. The query is shared with others."""
+    return _conversation_ids(user_id) or set()
+
+
+_conversation_ids = SharedRead(conversation_ids_of)

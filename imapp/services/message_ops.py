@@ -10,7 +10,6 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy.engine import RowMapping
 
 from imapp.cluster.bus import conversation_room
 from imapp.errors import (
@@ -26,7 +25,7 @@ from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import message_wire
-from imapp.services.batch import Batch, Head, MessageRow, Op
+from imapp.services.batch import Batch, Head, MessageRow, Op, Rights
 from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
 
 #: Stands for everybody in the table of mentions.
@@ -91,7 +90,7 @@ class Send(Op):
             raise ClientIdConflictError
         return {"message": message_wire(first), "duplicate": True}
 
-    def _check(self, head: Head, rights: RowMapping) -> None:
+    def _check(self, head: Head, rights: Rights) -> None:
         if self.body.reply_to_seq is not None and self.body.reply_to_seq > head.last_seq:
             raise NotFoundError("The message to reply to does not exist.")
         if "all" in self.body.mentions and (head.type != "group" or rights["role"] not in ADMINS):
@@ -199,7 +198,7 @@ class Recall(MessageOp):
         batch.reactions.pop((self.conversation_id, self.seq), None)
         return self.finish(batch, head, "message_recalled", row)
 
-    def _check(self, batch: Batch, head: Head, rights: RowMapping, row: MessageRow) -> None:
+    def _check(self, batch: Batch, head: Head, rights: Rights, row: MessageRow) -> None:
         if head.type == "group" and rights["role"] in ADMINS:
             return
         if row["sender_id"] != self.actor_id:

@@ -2,8 +2,6 @@
 
 from datetime import datetime
 
-from sqlalchemy.engine import RowMapping
-
 from imapp.errors import (
     BlockedError,
     GroupDissolvedError,
@@ -13,13 +11,13 @@ from imapp.errors import (
     RoleRequiredError,
 )
 from imapp.extensions import settings
-from imapp.services.batch import Batch, Head, Op
+from imapp.services.batch import Batch, Head, Op, Rights
 
 #: Roles that may administer a group.
 ADMINS = frozenset({"owner", "admin"})
 
 
-def require_member(batch: Batch, op: Op) -> tuple[Head, RowMapping]:
+def require_member(batch: Batch, op: Op) -> tuple[Head, Rights]:
     """Give the conversation and the actor's row; raises NotAMemberError (also for what does not exist)."""
     head = batch.heads.get(op.conversation_id)
     rights = batch.rights.get((op.conversation_id, op.actor_id))
@@ -28,14 +26,14 @@ def require_member(batch: Batch, op: Op) -> tuple[Head, RowMapping]:
     return head, rights
 
 
-def require_voice(batch: Batch, op: Op) -> tuple[Head, RowMapping]:
+def require_voice(batch: Batch, op: Op) -> tuple[Head, Rights]:
     """As `require_member`, for those who may also speak: not blocked, not muted, the group not dissolved."""
     head, rights = require_member(batch, op)
     check_voice(head.type, rights, batch.moment)
     return head, rights
 
 
-def check_voice(kind: str, rights: RowMapping, moment: datetime) -> None:
+def check_voice(kind: str, rights: Rights, moment: datetime) -> None:
     """Let pass a member who may speak in a conversation of this kind now; raises what tells why not."""
     if kind == "private":
         _require_open_private(rights)
@@ -43,14 +41,14 @@ def check_voice(kind: str, rights: RowMapping, moment: datetime) -> None:
         _require_unmuted(rights, moment)
 
 
-def _require_open_private(rights: RowMapping) -> None:
+def _require_open_private(rights: Rights) -> None:
     if rights["is_blocked"]:
         raise BlockedError
     if settings.private_messages == "contacts" and not rights["is_contact"]:
         raise NotAContactError
 
 
-def _require_unmuted(rights: RowMapping, moment: datetime) -> None:
+def _require_unmuted(rights: Rights, moment: datetime) -> None:
     if rights["dissolved_at"] is not None:
         raise GroupDissolvedError
     until = rights["muted_until"]
@@ -60,7 +58,7 @@ def _require_unmuted(rights: RowMapping, moment: datetime) -> None:
         raise MutedError
 
 
-def require_admin(head: Head, rights: RowMapping) -> None:
+def require_admin(head: Head, rights: Rights) -> None:
     """In a group only owner and admins pass; in a private conversation both sides do. Raises RoleRequiredError."""
     if head.type == "group" and rights["role"] not in ADMINS:
         raise RoleRequiredError

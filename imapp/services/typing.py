@@ -7,7 +7,7 @@ from imapp.errors import NotAMemberError
 from imapp.events import UserStopTyping, UserTyping
 from imapp.extensions import db, settings
 from imapp.schemas.base import now
-from imapp.services.batch_sql import statements
+from imapp.services.batch_sql import RIGHTS, RIGHTS_TIMES, over_pairs
 from imapp.services.rights import check_voice
 
 
@@ -18,11 +18,12 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
     GroupDissolvedError.
     """
     keys = orjson.dumps([[conversation_id, actor_id]]).decode()
-    row = db.session.execute(statements(db.engine.dialect.name).rights, {"keys": keys}).mappings().first()
+    statement = over_pairs(RIGHTS, db.engine.dialect.name, **RIGHTS_TIMES)
+    row = db.session.execute(statement, {"keys": keys}).mappings().first()
     if row is None or row["left_at"] is not None:
         raise NotAMemberError
     is_group = row["member_count"] is not None
-    check_voice("group" if is_group else "private", row, now())
+    check_voice("group" if is_group else "private", dict(row), now())
     if not is_group or row["member_count"] <= settings.group_receipts_max_members:
         event = UserTyping if is_typing else UserStopTyping
         pushed = event(conversation_id=conversation_id, user_id=actor_id)

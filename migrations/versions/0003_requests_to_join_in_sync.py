@@ -12,12 +12,14 @@ branch_labels = None
 depends_on = None
 
 _INDEX = "ix_join_requests_user_id_version"
+_MEMBERS_INDEX = "ix_conversation_members_user_id_requests_version"
 
 
 def upgrade() -> None:
     """Apply. Nodes of the version before, which don't name these columns, go on inserting rows meanwhile."""
     number = {"server_default": "0", "nullable": False}
     op.add_column("conversation_members", sa.Column("requests_version", sa.BigInteger(), **number))
+    op.create_index(_MEMBERS_INDEX, "conversation_members", ["user_id", "requests_version"])
     op.add_column("join_requests", sa.Column("version", sa.BigInteger(), **number))
     op.create_index(_INDEX, "join_requests", ["user_id", "version"])
 
@@ -28,4 +30,5 @@ def downgrade() -> None:
         op.create_index("fk_join_requests_user_id_users", "join_requests", ["user_id"])
     op.drop_index(_INDEX, "join_requests")
     op.drop_column("join_requests", "version")
+    op.drop_index(_MEMBERS_INDEX, "conversation_members")
     op.drop_column("conversation_members", "requests_version")

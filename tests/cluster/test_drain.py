@@ -73,6 +73,25 @@ def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on
     assert bob.send("here again", to_user_id=alice.id)["ok"]
 
 
+def test_a_node_that_all_have_left_when_they_were_told_goes_in_order(start_nodes, device):
+    one, two = start_nodes(2, IM_RECONNECTS_PER_SECOND="4", IM_SHUTDOWN_TIMEOUT_SECONDS="20")
+    leaving = [device(two, f"bob{number}").connect() for number in range(12)]
+    began = time.monotonic()
+
+    two.process.terminate()
+    for bob in leaving:
+        bob.wait_for("server_draining")
+        bob.close()
+    two.process.wait(30)
+
+    assert two.process.returncode == 0
+    assert "Traceback" not in two.log
+    assert time.monotonic() - began < 15, "it was ended by force"
+    two.start()
+    assert "node_name_in_use" not in two.log, "it left the cluster without a word"
+    assert one.is_ready
+
+
 def test_who_is_not_there_cannot_be_drained(nodes):
     ran = order(nodes[0], "node-9")
 

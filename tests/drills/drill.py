@@ -116,4 +116,5 @@ def _remarks(crowd: Crowd) -> str:
     again = sum(len(sender.troubles) for sender in crowd.senders)
     doubles = sum(sender.duplicates for sender in crowd.senders)
     load = f"load {os.getloadavg()[0]:.0f}"
-    return f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored; {load}"
+    acks = f"{len(waits)} acked, slowest {max(waits, default=0):.1f} s, {again} retries, {doubles} found stored"
+    return f"{len(crowd.people)} clients; {acks}; {load}"

@@ -1,6 +1,7 @@
 """A WebSocket that says exactly what a test tells it to: for what official clients never send."""
 
 import json
+import re
 
 import websocket
 
@@ -13,6 +14,7 @@ class RawSocket:
         options = {"origin": origin} if origin else {"suppress_origin": True}
         self.ws = websocket.create_connection(url, timeout=timeout, **options)
         self.open = json.loads(self.ws.recv()[1:])
+        self._acks: dict[int, dict] = {}
 
     def connect(self, auth: dict | None) -> str:
         """Send CONNECT; gives the answer as it came ("40{...}" or "44{...}")."""
@@ -41,11 +43,13 @@ class RawSocket:
             self.ws.send("3")
 
     def ack(self, packet_id: int) -> dict:
-        """Skip to the ack with this id."""
-        while packet := self.receive():
-            if packet.startswith(f"43{packet_id}["):
-                return json.loads(packet[len(f"43{packet_id}") :])[0]
-        raise AssertionError("closed before the ack came")
+        """Wait for the ack with this id; others may come before it (a refusal needs no commit) and are kept."""
+        while packet_id not in self._acks:
+            packet = self.receive()
+            assert packet, "closed before the ack came"
+            if found := re.match(r"43(\d+)(?=\[)", packet):
+                self._acks[int(found[1])] = json.loads(packet[found.end() :])[0]
+        return self._acks.pop(packet_id)
 
     def is_closed(self) -> bool:
         """Wait for the end; false when something else than events comes or nothing comes in time."""

@@ -57,10 +57,10 @@ def _overflow(field: Field) -> str:
         node.freeze()
         for number in range(600):
             redis.publish(channels[number % len(channels)], "x" * 65_536)
-        thrown_out = redis.info("stats").get("client_output_buffer_limit_disconnections", 0)
+        is_thrown_out = "imapp-node-2" not in {client["name"] for client in redis.client_list()}
         node.thaw()
-    assert thrown_out, "Redis threw nobody out"
-    return f"{thrown_out} connections thrown out by Redis, {field.saw_gaps(node)}"
+    assert is_thrown_out, "Redis threw nobody out"
+    return f"its connection was closed by Redis, {field.saw_gaps(node)}"
 
 
 def _half_open(field: Field) -> str:
@@ -154,6 +154,7 @@ DRILLS = [
     ),
     Drill("R7-absent", "nodes restarted while Redis is away", _absent_at_start),
     Drill("R7-sentinel", "master killed, Sentinels fail over", _fail_over, plan=Plan(redis=RedisSentinel)),
-    Drill("R7-deposed", "master frozen, deposed, thawed", _fail_over_frozen, bound=8, plan=Plan(redis=RedisSentinel)),
+    # The Sentinels make a replica of the old master some ten seconds after it is back; until then it takes writes.
+    Drill("R7-deposed", "master frozen, deposed, thawed", _fail_over_frozen, bound=14, plan=Plan(redis=RedisSentinel)),
     Drill("R7-cluster", "a master of the Redis Cluster killed", _lose_cluster_node, plan=Plan(redis=RedisCluster)),
 ]

@@ -1,6 +1,7 @@
 """What happens to MariaDB: killed, frozen, cutting connections, crowded."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
@@ -21,14 +22,23 @@ def _kill(field: Field) -> str:
     return field.troubles(*_AWAY)
 
 
-def _freeze(field: Field) -> str:
-    workers = [node.worker for node in field.nodes]
-    with field.fault():
-        field.mariadb.freeze()
-        time.sleep(10)
-        field.mariadb.thaw()
-    assert workers == [node.worker for node in field.nodes], "a worker died"
-    return field.troubles(*_AWAY)
+def _freeze(seconds: float) -> Callable[[Field], str]:
+    """Nothing may be acknowledged meanwhile; who waits beyond the database's timeouts is told."""
+
+    def inject(field: Field) -> str:
+        workers = [node.worker for node in field.nodes]
+        with field.fault():
+            field.mariadb.freeze()
+            frozen_at = time.monotonic()
+            time.sleep(seconds)
+            # What was committed just before may have been acknowledged a moment later.
+            acked = sum(at > frozen_at + 1 for one in field.crowd.senders for at in list(one.acked_at.values()))
+            field.mariadb.thaw()
+        assert workers == [node.worker for node in field.nodes], "a worker died"
+        assert not acked, f"{acked} messages were acknowledged by a frozen database"
+        return f"no ack while it was frozen, {field.troubles(*_AWAY) or 'every send waited'}"
+
+    return inject
 
 
 def _cut_connections(field: Field) -> str:
@@ -57,7 +67,8 @@ def _rename(field: Field) -> str:
 
 DRILLS = [
     Drill("R8", "MariaDB killed, back after 3 s", _kill),
-    Drill("R9", "MariaDB frozen for 10 s", _freeze, bound=12),
+    Drill("R9-10s", "MariaDB frozen for 10 s", _freeze(10), bound=12),
+    Drill("R9-25s", "MariaDB frozen for 25 s", _freeze(25), bound=12),
     Drill("R10", "every database connection cut, 50 times", _cut_connections),
     Drill("R11", "50 writers of one conversation, 60 renames", _rename, shape=Shape(1, 50, 12, pause=0.2)),
 ]

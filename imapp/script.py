@@ -1,0 +1,147 @@
+"""Statements that go to the database together: to MySQL in one round trip, in SQLite one after the other.
+
+A round trip costs a node as much as the work that it is for: a transaction of one message is seven statements, which
+take two round trips in this way. Every value is quoted by the driver; only the committer's connection takes more
+than one statement at a time.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import insert
+from sqlalchemy.engine import Connection, Dialect
+
+from imapp.mysql import RESULTS
+
+#: Characters after which what waits is sent before more is added: far below MySQL's max_allowed_packet, 16 MB.
+_MOST_CHARS = 1_000_000
+
+_PARAMETER = re.compile(r":(\w+)")
+
+Rows = Sequence[tuple[Any, ...]]
+
+
+class Script:
+    """What both databases have in common: statements are added, then run or committed together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+
+    def add(self, statement: str, **values: str) -> None:
+        """Add a statement with `:name` for each value."""
+        raise NotImplementedError
+
+    def insert(self, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add an INSERT of these rows, each with all columns of the model."""
+        raise NotImplementedError
+
+    def run(self) -> list[Rows]:
+        """Run what was added and give the rows of each statement."""
+        raise NotImplementedError
+
+    def commit(self) -> None:
+        """Run what was added and commit."""
+        raise NotImplementedError
+
+
+def script(connection: Connection) -> Script:
+    """An empty script for a connection of the committer."""
+    return (_SqliteScript if connection.dialect.name == "sqlite" else _MySqlScript)(connection)
+
+
+class _SqliteScript(Script):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._steps: list[tuple[str, Any]] = []
+
+    def add(self, statement: str, **values: str) -> None:
+        self._steps.append((statement, values))
+
+    def insert(self, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+        if rows:
+            head, columns = _insertion(model, self.connection.dialect)
+            holes = ", ".join("?" * len(columns))
+            self._steps.append((f"{head} ({holes})", [tuple(_stored(row[name]) for name in columns) for row in rows]))
+
+    def run(self) -> list[Rows]:
+        results = [self.connection.exec_driver_sql(*step) for step in self._steps]
+        self._steps.clear()
+        return [result.tuples().all() if result.returns_rows else () for result in results]
+
+    def commit(self) -> None:
+        self.run()
+        self.connection.commit()
+
+
+class _MySqlScript(Script):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        self._driver: Any = connection.connection.dbapi_connection
+        self._statements: list[str] = []
+        self._chars = 0
+
+    def add(self, statement: str, **values: str) -> None:
+        self._append(_PARAMETER.sub(lambda found: self._driver.escape(values[found[1]]), statement))
+
+    def insert(self, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+        if not rows:
+            return
+        quoted = [self._quoted(row, model) for row in rows]
+        head, _ = _insertion(model, self.connection.dialect)
+        start = chars = 0
+        for end, row in enumerate(quoted):
+            chars += len(row)
+            if chars > _MOST_CHARS:
+                self._append(head + ",".join(quoted[start:end]))
+                start, chars = end, len(row)
+        self._append(head + ",".join(quoted[start:]))
+
+    def _quoted(self, row: Mapping[str, Any], model: Any) -> str:
+        escape = self._driver.escape
+        _, columns = _insertion(model, self.connection.dialect)
+        return "(" + ",".join([escape(_stored(row[name])) for name in columns]) + ")"
+
+    def _append(self, statement: str) -> None:
+        if self._chars + len(statement) > _MOST_CHARS and self._statements:
+            self.run()
+        self._statements.append(statement)
+        self._chars += len(statement)
+
+    def _taken(self) -> str:
+        text = ";".join(self._statements)
+        self._statements.clear()
+        self._chars = 0
+        return text
+
+    def run(self) -> list[Rows]:
+        results: list[Rows] = []
+        options = {"no_parameters": True, RESULTS: results}
+        self.connection.exec_driver_sql(self._taken(), execution_options=options).close()
+        return results
+
+    def commit(self) -> None:
+        if not self.connection.in_transaction():  # SQLAlchemy would have nothing to commit
+            self.connection.begin()
+        self._driver.before_commit = self._taken()
+        self.connection.commit()
+
+
+@cache
+def _insertion(model: Any, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
+    """The text of an INSERT up to its values, and the columns in their order."""
+    columns = tuple(column.key for column in model.__table__.columns)
+    head, word, _ = str(insert(model.__table__).compile(dialect=dialect)).rpartition(" VALUES ")
+    return head + word, columns
+
+
+def _stored(value: Any) -> Any:
+    """A value as both databases take it in a text."""
+    return sql_time(value) if isinstance(value, datetime) else value
+
+
+def sql_time(moment: datetime) -> str:
+    """UTC without a zone, six digits for SQLite's text (MySQL rounds to three)."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

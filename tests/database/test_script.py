@@ -1,0 +1,119 @@
+"""Statements that go to the database together."""
+
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+
+from imapp import script
+from imapp.database import committer_engine, writer_turn
+from imapp.extensions import db
+from imapp.models.messages import Message, Pin
+from imapp.services import group_commit
+from imapp.services.message_ops import Body, Send
+from imapp.services.private_conversations import open_private
+from tests.support.people import create_users
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request) -> str:
+    """Both."""
+    return request.param
+
+
+@pytest.fixture
+def conversation(app):
+    """A conversation between two users; (first user, conversation)."""
+    ada, bob = create_users("ada", "bob")
+    return ada, open_private(ada, bob)[0]
+
+
+@contextmanager
+def writing():
+    """An empty script in a transaction of the committer."""
+    with writer_turn(), committer_engine().connect() as connection:
+        yield script.script(connection)
+
+
+def pins(count):
+    return [{"conversation_id": 7, "seq": seq} for seq in range(count)]
+
+
+def test_each_statement_gives_its_rows(app):
+    with writing() as one:
+        one.insert(Pin, pins(3))
+        one.add("SELECT seq FROM pins ORDER BY seq")
+        one.add("SELECT :word, :other", word="a", other="b")
+        results = one.run()
+
+    assert [list(map(tuple, rows)) for rows in results[1:]] == [[(0,), (1,), (2,)], [("a", "b")]]
+
+
+@pytest.mark.parametrize(
+    "word", ["'; DROP TABLE pins; --", "100 % %s %(x)s", "\\", "it's :word; \"", "\x00 \n 聊天 😀", ":word"]
+)
+def test_a_value_is_a_value_whatever_it_says(app, word):
+    with writing() as one:
+        one.add("SELECT :word", word=word)
+
+        assert [tuple(row) for row in one.run()[0]] == [(word,)]
+
+
+def test_what_fails_in_the_middle_leaves_nothing(app):
+    with writing() as one:
+        one.insert(Pin, pins(2))
+        one.insert(Pin, pins(1))
+        with pytest.raises(IntegrityError):
+            one.commit()
+
+    with writing() as next_one:
+        next_one.insert(Pin, pins(1))
+        next_one.commit()
+    assert db.session.scalar(select(func.count()).select_from(Pin)) == 1
+
+
+def test_more_than_one_packet_holds_is_sent_in_parts(app, monkeypatch):
+    monkeypatch.setattr(script, "_MOST_CHARS", 40)
+    with writing() as one:
+        one.insert(Pin, pins(20))
+        one.add("DELETE FROM pins WHERE seq = 0")
+        one.commit()
+
+    assert db.session.scalars(select(Pin.seq).order_by(Pin.seq)).all() == list(range(1, 20))
+
+
+def test_contents_beyond_a_packet_of_the_server_are_stored(conversation):
+    ada, number = conversation
+    text = '{"text":"%s"}' % ("'" * 60_000)
+    ops = [Send(ada, number, Body(f"c{index}", "text", text.encode())) for index in range(200)]
+
+    group_commit.commit(ops)
+
+    assert db.session.scalars(select(Message.content).distinct()).all() == [text]
+
+
+class TestMySql:
+    """What only MySQL has: round trips."""
+
+    @pytest.fixture(params=["mariadb"])
+    def database(self, request) -> str:
+        """MariaDB only."""
+        return request.param
+
+    def test_a_message_takes_two_round_trips(self, app, conversation, monkeypatch):
+        ada, number = conversation
+        sent = []
+        with committer_engine().connect() as connection:
+            kind = type(connection.connection.dbapi_connection)
+        execute = kind._execute_command
+        monkeypatch.setattr(kind, "_execute_command", lambda link, *args: (sent.append(args), execute(link, *args))[1])
+
+        outcomes, _ = group_commit.commit([Send(ada, number, Body("c1", "text", b'{"text":"hello"}'))])
+
+        assert outcomes[0]["message"]["seq"] == 1
+        assert len(sent) == 2
+
+    def test_only_the_committer_takes_more_than_one_statement(self, app):
+        with db.engine.connect() as connection, pytest.raises(Exception, match="SQL syntax"):
+            connection.exec_driver_sql("SELECT 1; SELECT 2")
