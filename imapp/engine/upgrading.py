@@ -34,7 +34,7 @@ class Probe:
                 self._give_up()
             elif message == "2probe" and not self._is_probed:
                 self._answer()
-            elif message == "5" and self._is_probed:
+            elif message == "5" and self._is_probed and self._session.probe is self:
                 self._upgrade(messages[index + 1 :])
                 return
             else:
@@ -43,10 +43,13 @@ class Probe:
 
     def _answer(self) -> None:
         self._is_probed = True
-        if self.websocket is not None:
-            self.websocket.send(_ANSWER.frame)
         if self._session.polling is not None:
             self._session.polling.probe()
+        if self.websocket is not None:
+            self.websocket.send(_ANSWER.frame)
+            # Now: a poll that came in the same moment is answered before the end of the turn, and who hears its
+            # answer first takes this one for the next packet.
+            self.websocket.flush()
 
     def _upgrade(self, rest: list[str | bytes]) -> None:
         session, websocket = self._session, self.websocket

@@ -115,6 +115,7 @@ def test_a_thousand_packets_in_one_payload_are_all_handled_in_order(polling):
         b"4ok\x1eabc",
         b"\xff\xfe",
         b"b!!!",
+        "bäöü".encode(),
         b"bAQI",
         b"4a\x1e\x1e4b",
         b"44\x1e2",

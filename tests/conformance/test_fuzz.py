@@ -2,7 +2,10 @@
 
 import random
 import socket
+import subprocess
+import sys
 from contextlib import suppress
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +15,8 @@ from imapp.engine.frames import BINARY, TEXT
 from imapp.engine.grammar import EnginePacket
 from imapp.engine.packets import PacketError, decode_payload
 from imapp.engine.parser import Control, Message, Parser, ProtocolError, unmask
+from tests.fuzz import targets
+from tests.support.server import ROOT
 
 LIMIT = 2000
 
@@ -121,6 +126,25 @@ def test_any_text_is_a_packet_or_a_value_error(text):
 def test_any_body_is_a_payload_or_a_packet_error(body):
     with suppress(PacketError):
         assert all(isinstance(packet, str | bytes) for packet in decode_payload(body))
+
+
+@pytest.mark.parametrize(
+    ("target", "seed"), [(target, seed) for target, seeds in targets.SEEDS.items() for seed in seeds]
+)
+def test_what_the_fuzzer_begins_with_is_in_order(target, seed):
+    target(seed)
+
+
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has no wheel for this platform")
+@pytest.mark.parametrize("target", [target.__name__ for target in targets.SEEDS])
+def test_a_short_run_of_the_fuzzer_breaks_nothing(target, tmp_path):
+    command = [sys.executable, "-m", "tests.fuzz", target, str(tmp_path / "corpus")]
+    options = ["-runs=20000", "-seed=6455", "-max_len=600", "-timeout=10", f"-artifact_prefix={tmp_path}/"]
+
+    done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "DONE" in done.stderr
 
 
 @pytest.mark.timeout(100)

@@ -1,5 +1,7 @@
 """From long-polling to WebSocket: the probe, the upgrade, and what goes wrong between them."""
 
+import select
+import socket
 import threading
 import time
 
@@ -53,6 +55,24 @@ def test_probe_and_upgrade_may_come_in_one_piece(talk, session):
         talker.send(packet)
 
     assert [talker.receive() for _ in range(3)] == ["3probe", "4one", "4two"]
+
+
+def test_the_answer_to_a_probe_leaves_before_that_to_a_request_of_the_same_moment(talk, polling, address):
+    host, _, path = address.partition("/")
+    name, _, port = host.partition(":")
+    for _ in range(30):
+        polling.open()
+        talker = talk(sid=polling.sid)
+        with socket.create_connection((name, int(port)), timeout=5) as request:
+            head = f"GET /{path}?EIO=4&transport=polling&sid={polling.sid} HTTP/1.1\r\nHost: {host}\r\n\r\n"
+            time.sleep(0.01)  # until the server waits for both
+            talker.send("2probe")
+            talker.send("5")
+            request.sendall(head.encode())
+
+            assert request.recv(4096).startswith(b"HTTP/1.1 400")
+            assert select.select([talker.ws.sock], [], [], 0)[0], "the request was answered first"
+            assert talker.receive() == "3probe"
 
 
 def test_what_waited_for_a_poll_comes_over_the_websocket_in_order(talk, session):

@@ -1,0 +1,99 @@
+"""What the fuzzer calls with its bytes: each target raises what it must not raise, or fails an assertion."""
+
+from imapp.engine import grammar
+from imapp.engine.frames import CLOSE
+from imapp.engine.grammar import EnginePacket
+from imapp.engine.packets import PacketError, decode_payload
+from imapp.engine.parser import Control, Message, Parser, ProtocolError
+
+LIMIT = 300
+
+#: Bytes of the longest frame header.
+_HEADER_MAX = 14
+
+
+def _read(pieces: list[bytes]) -> tuple[list[Message], int]:
+    """The messages up to a close, and the code of the violation that ended them; 0: there was none."""
+    parser, out = Parser(LIMIT), []
+    try:
+        for piece in pieces:
+            parser.feed(piece, out)
+            assert len(parser._rest or b"") + len(parser._parts or b"") <= 2 * LIMIT + _HEADER_MAX
+            if out and isinstance(out[-1], Control) and out[-1].opcode == CLOSE:
+                break
+    except ProtocolError as exc:
+        return out, exc.code
+    return out, 0
+
+
+def frames(data: bytes) -> None:
+    """However the network cuts a stream, the same comes out of it; no more is kept than a message may be long."""
+    cut, stream = data[:1], data[1:]
+    step = (cut[0] if cut else 0) % 31 + 1
+    whole = _read([stream])
+    assert whole == _read([stream[start : start + step] for start in range(0, len(stream), step)])
+
+
+def packets(data: bytes) -> None:
+    """Text is a Socket.IO packet or a ValueError; the quick way and the long way agree."""
+    text = data.decode(errors="replace")
+    quick, is_quick_refused = None, False
+    try:
+        quick = grammar.quick_event(text)
+    except ValueError:
+        is_quick_refused = True
+    try:
+        packet = EnginePacket(encoded_packet=text or "-")
+    except ValueError:
+        assert quick is None
+        return
+    assert not is_quick_refused
+    if quick is not None:
+        assert (packet.packet_type, packet.namespace, packet.id, packet.data) == (grammar.EVENT, None, *quick)
+    _attach(packet)
+
+
+def _attach(packet: EnginePacket) -> None:
+    """Give it the attachments that it wants, as a client would."""
+    if packet.attachment_count == 0:
+        assert EnginePacket(encoded_packet=packet.encode()).data == packet.data
+        return
+    assert packet.attachment_count <= EnginePacket.attachments_max
+    try:
+        while not packet.add_attachment(b"\x01"):
+            pass
+    except ValueError:
+        return
+    assert isinstance(packet.data, list)
+
+
+def payloads(data: bytes) -> None:
+    """The body of a polling request is packets or a PacketError."""
+    try:
+        parts = decode_payload(data)
+    except PacketError:
+        return
+    assert parts
+    assert all(isinstance(part, str | bytes) for part in parts)
+
+
+#: What the fuzzer begins with, by target: one of each kind.
+SEEDS = {
+    frames: [
+        b"\x03\x81\x85\0\0\0\x004hello",
+        b"\x01\x01\x82\0\0\0\x004a\x80\x81\0\0\0\0b\x82\x81\0\0\0\0\xff",
+        b"\x05\x89\x81\0\0\0\0p\x88\x82\0\0\0\0\x03\xe8",
+        b"\x1e\x81\xfe\0\x80\0\0\0\0" + b"4" * 128,
+    ],
+    packets: [
+        b'2["e",1]',
+        b'212["e"]',
+        b'2/a,3["e",{"b":null}]',
+        b'51-["e",{"_placeholder":true,"num":0}]',
+        b"61-/a,7[1]",
+        b"3/a,7[1]",
+        b'0/a?b,{"token":"t"}',
+        b"1/a,",
+    ],
+    payloads: [b"4a\x1e4b", b"bAQID\x1e3", b"1"],
+}
