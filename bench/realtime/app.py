@@ -2,8 +2,9 @@
 
     python -m bench.realtime.app ours|stock PORT
 
-A client that connects shows a token and enters the room `all`. `ping` is acknowledged; `say` is emitted to the room
-and acknowledged. node/server.mjs is the same in JavaScript.
+A client that connects shows a token and enters the room `all` and its own. `ping` is acknowledged; `say` is emitted to
+the room and acknowledged; `tell` is emitted to another's own room and acknowledged. node/server.mjs is the same in
+JavaScript.
 """
 
 import sys
@@ -27,6 +28,7 @@ def ours() -> Any:
         if (auth or {}).get("token") != "secret":
             return False
         server.enter_room(sid, "all")
+        server.enter_room(sid, f"user:{auth['user']}")
         return None
 
     @server.event
@@ -36,6 +38,11 @@ def ours() -> Any:
     @server.event
     def say(_sid: str, payload: Any) -> dict[str, bool]:
         server.emit("said", payload, to="all")
+        return {"ok": True}
+
+    @server.event
+    def tell(_sid: str, payload: Any) -> dict[str, bool]:
+        server.emit("said", payload, to=f"user:{payload['to']}")
         return {"ok": True}
 
     return socketio.WSGIApp(server)
@@ -72,6 +79,7 @@ def stock() -> Any:
         if (auth or {}).get("token") != "secret":
             raise Refused("no token")
         join_room("all")
+        join_room(f"user:{auth['user']}")
 
     @socketio.on("ping")
     def ping(_payload: Any) -> dict[str, bool]:
@@ -80,6 +88,11 @@ def stock() -> Any:
     @socketio.on("say")
     def say(payload: Any) -> dict[str, bool]:
         emit("said", payload, to="all")
+        return {"ok": True}
+
+    @socketio.on("tell")
+    def tell(payload: Any) -> dict[str, bool]:
+        emit("said", payload, to=f"user:{payload['to']}")
         return {"ok": True}
 
     return app

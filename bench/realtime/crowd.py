@@ -1,77 +1,151 @@
-"""A crowd of clients on raw WebSockets, in one process; used by `python -m bench.realtime`."""
+"""A crowd of clients on raw WebSockets, in one process; used by `python -m bench.realtime`.
+
+What they get is counted and searched for times, not parsed: the crowd has one core, as the server has, and must not be
+what limits.
+"""
 
 import json
+import re
 import select
 import socket
 import sys
 import time
+from itertools import count
+from pathlib import Path
+from typing import Any
 
-_MASK = b"\0\0\0\0"  # a mask of zeros leaves the payload as it is
+from bench.sockets import frame
+
 _OPENING = (
     b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
     b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-
-
-def frame(text: bytes) -> bytes:
-    """A masked text frame of less than 126 bytes."""
-    return bytes((0x81, 0x80 | len(text))) + _MASK + text
-
-
-_CONNECT = frame(b'40{"token":"secret"}')
 _PONG = frame(b"3")
+_TIME = re.compile(rb"#t=(\d+)#")
 
 
 class Crowd:
-    """`count` clients; what they get is counted, not parsed."""
+    """Clients that are connected and, with `users` ("token user_id conversation_id" each), logged in as these."""
 
-    def __init__(self, port: int, count: int, at_once: int = 50) -> None:
+    def __init__(self, port: int, users: list[list[str]], at_once: int = 50) -> None:
         self.port = port
+        self.users = users
         self.sockets: list[socket.socket] = []
         self.epoll = select.epoll()
-        self.acks = self.events = 0
-        while len(self.sockets) < count:
-            self._come(min(at_once, count - len(self.sockets)))
-        self.by_fd = {sock.fileno(): sock for sock in self.sockets}
+        self.numbers = count(time.time_ns())
+        for start in range(0, len(users), at_once):
+            self._come(users[start : start + at_once])
+        self.index = {sock.fileno(): index for index, sock in enumerate(self.sockets)}
         for sock in self.sockets:
             sock.setblocking(False)
             self.epoll.register(sock.fileno(), select.EPOLLIN)
 
-    def _come(self, count: int) -> None:
-        new = [socket.create_connection(("127.0.0.1", self.port), timeout=60) for _ in range(count)]
-        for said, answer in ((_OPENING, b"maxPayload"), (_CONNECT, b'40{"sid"')):
-            for sock in new:
+    def _come(self, users: list[list[str]]) -> None:
+        new = [socket.create_connection(("127.0.0.1", self.port), timeout=60) for _ in users]
+        hellos = [frame(b"40" + json.dumps({"token": token, "user": user}).encode()) for token, user, _ in users]
+        for said, answer in (([_OPENING] * len(new), b"maxPayload"), (hellos, b'40{"sid"')):
+            for sock, words in zip(new, said, strict=True):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                sock.sendall(said)
+                sock.sendall(words)
             for sock in new:
-                heard = b""
-                while answer not in heard:
-                    heard += sock.recv(4096) or sys.exit("the server closed")
+                _wait_for(sock, answer)
         self.sockets += new
 
-    def run(self, command: bytes, senders: int, window: int, seconds: float) -> dict[str, float]:
-        """A closed loop: the first `senders` keep `window` commands in flight."""
-        packet = frame(command)
-        active = {sock.fileno() for sock in self.sockets[:senders]}
-        for sock in self.sockets[:senders]:
-            sock.sendall(packet * window)
-        self.acks = self.events = 0
-        began = time.monotonic()
-        while time.monotonic() < began + seconds:
-            self._turn(packet, active)
-        return {"acks": self.acks, "events": self.events, "seconds": time.monotonic() - began}
+    def packet(self, template: str, index: int) -> bytes:
+        """What client `index` says: @N@ a new number, @T@ the time, @P@ its peer, @C@ its conversation."""
+        peer = self.users[index ^ 1] if index ^ 1 < len(self.users) else self.users[index]
+        words = {"@N@": next(self.numbers), "@T@": time.perf_counter_ns(), "@P@": peer[1], "@C@": self.users[index][2]}
+        for word, value in words.items():
+            template = template.replace(word, str(value))
+        return frame(template.encode())
 
-    def _turn(self, packet: bytes, active: set[int]) -> None:
-        for fd, _mask in self.epoll.poll(0.2):
-            sock = self.by_fd[fd]
+    def run(self, order: dict[str, Any]) -> dict[str, Any]:
+        """A load of so many seconds."""
+        return Load(self, order).run()
+
+
+class Load:
+    """The first `senders` keep `window` commands in flight; or, with `rate`, all together send so many a second.
+
+    Deliveries are what contains `event`; with @T@ in the command, they are timed, or with `times` = "acks" the acks.
+    """
+
+    def __init__(self, crowd: Crowd, order: dict[str, Any]) -> None:
+        self.crowd = crowd
+        self.template: str = order["command"]
+        self.fixed = None if "@" in self.template else frame(self.template.encode())
+        self.senders: int = order["senders"]
+        self.window: int = order.get("window", 0)
+        self.rate: float = order.get("rate", 0)
+        self.seconds: float = order["seconds"]
+        self.event = order.get("event", '42["said"').encode()
+        #: Another command, which client 0 sends again and again, and how often it was answered after how long.
+        self.light: str | None = order.get("light")
+        self.acks = self.events = self.sent = 0
+        self.latencies: list[int] = []
+        self.light_at = 0
+        self.light_latencies: list[int] = []
+
+    def run(self) -> dict[str, Any]:
+        """Until the time is over."""
+        for index in range(1, self.senders + 1):
+            self._send(index, self.window)
+        began = time.monotonic()
+        while (passed := time.monotonic() - began) < self.seconds:
+            due = int(passed * self.rate) - self.sent
+            for number in range(due):
+                self._send(1 + (self.sent + number) % self.senders, 1)
+            self.sent += max(0, due)
+            self._say_something_light()
+            for fd, _ in self.crowd.epoll.poll(0.001 if self.rate or self.light else 0.2):
+                self._hear(self.crowd.index[fd])
+        return {
+            "acks": self.acks, "events": self.events, "seconds": time.monotonic() - began,
+            "latency": _percentiles(self.latencies), "light": _percentiles(self.light_latencies),
+        }  # fmt: skip
+
+    def _send(self, index: int, times: int) -> None:
+        if times:
+            parts = [self.fixed or self.crowd.packet(self.template, index) for _ in range(times)]
+            self.crowd.sockets[index].sendall(b"".join(parts))
+
+    def _say_something_light(self) -> None:
+        if self.light and not self.light_at:
+            self.light_at = time.perf_counter_ns()
+            self.crowd.sockets[0].sendall(frame(self.light.encode()))
+
+    def _hear(self, index: int) -> None:
+        sock = self.crowd.sockets[index]
+        try:
             data = sock.recv(262_144)
-            acks = data.count(b'"ok":true')
-            self.acks += acks
-            self.events += data.count(b'42["said"')
-            if b"\x81\x012" in data:
-                sock.sendall(_PONG)
-            if acks and fd in active:
-                sock.sendall(packet * acks)
+        except BlockingIOError:
+            return
+        acks = data.count(b'"ok":true')
+        self.events += data.count(self.event)
+        if b"\x81\x012" in data:
+            sock.sendall(_PONG)
+        if index == 0 and acks and self.light_at:
+            self.light_latencies.append(time.perf_counter_ns() - self.light_at)
+            self.light_at = 0
+            return
+        self.acks += acks
+        if self.event in data and b"#t=" in data:
+            now = time.perf_counter_ns()
+            self.latencies += [now - int(at) for at in _TIME.findall(data)]
+        if acks and self.window and 1 <= index <= self.senders:
+            self._send(index, acks)
+
+
+def _wait_for(sock: socket.socket, answer: bytes) -> None:
+    heard = b""
+    while answer not in heard:
+        heard += sock.recv(4096) or sys.exit("the server closed")
+
+
+def _percentiles(nanoseconds: list[int]) -> dict[str, float]:
+    """In milliseconds."""
+    found = sorted(nanoseconds) or [0]
+    return {f"p{share}": found[min(len(found) - 1, len(found) * share // 100)] / 1e6 for share in (50, 90, 99)}
 
 
 def main() -> None:
@@ -81,10 +155,14 @@ def main() -> None:
         order = json.loads(line)
         began = time.monotonic()
         if "connect" in order:
-            crowd = Crowd(order["port"], order["connect"])
-            answer = {"seconds": time.monotonic() - began}
-        elif crowd is not None:
-            answer = crowd.run(order["command"].encode(), order["senders"], order["window"], order["seconds"])
+            users = [["secret", str(index), "-"] for index in range(order["connect"])]
+            if "tokens" in order:
+                lines = Path(order["tokens"]).read_text().splitlines()
+                users = [one.split() for one in lines[order.get("skip", 0) :][: order["connect"]]]
+            crowd = Crowd(order["port"], users)
+            answer: dict[str, Any] = {"seconds": time.monotonic() - began}
+        else:
+            answer = crowd.run(order) if crowd else {}
         print(json.dumps(answer), flush=True)
 
 
