@@ -47,7 +47,7 @@ socketio: Any = SocketIO()
 
 
 class _SettingsAtHand:
-    """The settings of the app at hand. Some are read for every command: a LocalProxy over `current_app` costs twice this."""
+    """The settings of the app at hand; some are read for every command, and a LocalProxy would cost twice as much."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(current_app._get_current_object().config["IMAPP"], name)  # type: ignore[attr-defined]  # a proxy
