@@ -74,7 +74,7 @@ def idling(name: str, count: int) -> list[str]:
         before = one.rss()
         came = one.order(connect=count)
         time.sleep(2)
-        per_connection = (one.rss() - before) / (count - 200)
+        per_connection = (one.rss() - before) / count
         rest = one.order(command=PING, senders=0, seconds=IDLE_SECONDS)
     finally:
         one.stop()

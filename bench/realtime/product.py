@@ -123,14 +123,13 @@ class Product:
 
 
 def connect(one: Measured, tokens: Path, count: int, before: int = 200) -> tuple[dict[str, Any], float, float]:
-    """Connect all users of whom the first have been here before; the answer, kB and seconds of CPU for each."""
+    """Connect all users, some of them before it counts; the answer, kB and seconds of CPU for each of the others."""
     one.order(connect=before, tokens=str(tokens))
     time.sleep(1)
     size = one.rss()
     came = one.order(connect=count - before, tokens=str(tokens), skip=before)
     time.sleep(2)
-    # The first crowd has gone meanwhile: what it used is used again.
-    return came, (one.rss() - size) / max(1, count - 2 * before), came["cpu"] / (count - before)
+    return came, (one.rss() - size) / (count - before), came["cpu"] / (count - before)
 
 
 def _latency(percentiles: dict[str, float]) -> str:
