@@ -103,7 +103,11 @@ class Session:
         """Send a packet; it waits while the answer to a CONNECT is outstanding."""
         if self._held is not None:
             self._held.append(packet)
-        elif self.websocket is not None:
+        else:
+            self._transmit(packet, is_room=is_room)
+
+    def _transmit(self, packet: Any, *, is_room: bool = False) -> None:
+        if self.websocket is not None:
             self.websocket.send(packet.frame, is_room=is_room)
         elif self.polling is not None:
             self.polling.put(packet)
@@ -188,28 +192,28 @@ class Session:
         if self.closed:
             return
         if now >= self._deadline:
-            if self._awaits_pong and not self._is_taking():
+            if self._awaits_pong and not self._is_excused():
                 self.time_out()
                 return
             # As announced, not as late as the wheel may be; but a client gets at least half of the time.
             self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
             if not self._awaits_pong:
                 self._awaits_pong = True
-                self.send(_PING)
+                self._transmit(_PING)  # never held back: a handler may take longer than a client has for its pong
         self.server.tools.wheel.add(self._deadline - now, self)
 
-    def _is_taking(self) -> bool:
-        """Whether the client is only slow: the ping may still be on its way through what it takes bit by bit."""
+    def _is_excused(self) -> bool:
+        """Whether the pong may wait unread, or the ping be on its way through what the client takes bit by bit."""
         websocket = self.websocket
-        return (
-            websocket is not None
-            and websocket.is_blocked
-            and websocket.seconds_without_progress < self.server.ping_timeout
-        )
+        if websocket is None:
+            return False
+        if websocket.is_blocked:
+            return bool(websocket.seconds_without_progress < self.server.ping_timeout)
+        return websocket.is_paused
 
     def check_ping_timeout(self) -> bool:
-        """Whether it is alive; ends it at the moment at which its time is up, though the wheel may be a tick late."""
-        if not self.closed and self._awaits_pong and time.monotonic() >= self._deadline and not self._is_taking():
+        """Whether one that polls is alive; ends it when its time is up, though the wheel may be a tick late."""
+        if not self.closed and self._awaits_pong and time.monotonic() >= self._deadline:
             self.time_out()
         return not self.closed
 
@@ -225,7 +229,7 @@ class Session:
         websocket.owner = self
         self.websocket = websocket
         if polling is not None:
-            for packet in polling.leave(_NOOP):
+            for packet in polling.leave():
                 websocket.send(packet.frame)
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -259,7 +263,7 @@ class Session:
         websocket, self.websocket = self.websocket, None
         polling, self.polling = self.polling, None
         if polling is not None:
-            polling.leave(last)
+            polling.end(last)
         if websocket is not None:
             websocket.owner = None
             websocket.close(code)

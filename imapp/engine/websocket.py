@@ -46,13 +46,13 @@ class WebSocket:
     """See the module."""
 
     __slots__ = (
-        "_blocked_since",
         "_is_timed",
         "_out",
         "_out_bytes",
         "_parser",
         "_place",
         "_reader",
+        "_since",
         "_socket",
         "_state",
         "_tools",
@@ -72,7 +72,8 @@ class WebSocket:
         self._out_bytes = 0
         self._place = _NOT_QUEUED
         self._writer: Any = None
-        self._blocked_since = 0.0
+        #: Since when a blocked client has taken nothing; then, since when its end has been under way.
+        self._since = 0.0
         self._is_timed = False
         # Before requests that came in the same moment: what a client sent first over its WebSocket is known then.
         self._reader: Any = tools.loop.io(descriptor, _READABLE, priority=tools.loop.MAXPRI)
@@ -123,15 +124,26 @@ class WebSocket:
 
     def _finish(self) -> None:
         """The client has closed: free everything when the last bytes are out."""
-        if self._state != _CLOSED:
-            self._state = _FINISHING
-            if not self._out:
-                self._end("")
+        if not self._out:
+            self._end("")
+        elif self._state != _CLOSED:
+            self._begin(_FINISHING)
+
+    def _begin(self, state: int) -> None:
+        """Closing or finishing: the client gets some seconds for it."""
+        self._state = state
+        self._since = time.monotonic()
+        self._tools.wheel.add(_CLOSING_SECONDS, self)
 
     def pause(self) -> None:
         """Read no more until `resume`: the client's bytes wait in the kernel, and then with the client."""
         if self._state == _OPEN:
             self._reader.stop()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is not read."""
+        return bool(self._state == _OPEN and not self._reader.active)
 
     def resume(self) -> None:
         """Read again."""
@@ -185,7 +197,7 @@ class WebSocket:
             self._end("transport error")
             return True
         self._out_bytes -= sent
-        self._blocked_since = time.monotonic()
+        self._progressed()
         if sent == len(data):
             del out[:count]
             self._out = out or None
@@ -193,8 +205,12 @@ class WebSocket:
         out[:count] = [data[sent:]]
         return False
 
+    def _progressed(self) -> None:
+        if self._state == _OPEN:  # taking slowly does not put off an end that has begun
+            self._since = time.monotonic()
+
     def _block(self) -> None:
-        self._blocked_since = time.monotonic()
+        self._progressed()
         self._writer = self._tools.loop.io(self._socket.fileno(), _WRITABLE)
         self._writer.start(self._writable)
         if not self._is_timed:
@@ -219,20 +235,21 @@ class WebSocket:
     @property
     def seconds_without_progress(self) -> float:
         """For how long a blocked client has taken nothing."""
-        return time.monotonic() - self._blocked_since
+        return time.monotonic() - self._since
 
     def on_time(self, now: float) -> None:
         """Either the closing handshake has lasted long enough, or a client may have stopped reading."""
         self._is_timed = False
-        if self._state in {_CLOSING, _FINISHING}:
+        if self._state == _CLOSED or (self._state == _OPEN and self._writer is None):
+            return
+        left = self._since + (self._tools.limits.slow_seconds if self._state == _OPEN else _CLOSING_SECONDS) - now
+        if left > 0:
+            self._is_timed = True
+            self._tools.wheel.add(left, self)
+        elif self._state == _OPEN:
+            self._too_slow("seconds")
+        else:
             self._end("")
-        elif self._writer is not None:
-            left = self._blocked_since + self._tools.limits.slow_seconds - now
-            if left <= 0:
-                self._too_slow("seconds")
-            else:
-                self._is_timed = True
-                self._tools.wheel.add(left, self)
 
     def _too_slow(self, bound: str) -> None:
         """The client is sent away; it will catch up when it is back."""
@@ -254,10 +271,8 @@ class WebSocket:
             return
         self._put(close_frame(code, reason), _QUEUED)
         if self._state == _OPEN:
-            self._state = _CLOSING
-            if not self._reader.active:  # a paused reader would not see the client close
-                self._reader.start(self._readable)
-            self._tools.wheel.add(_CLOSING_SECONDS, self)
+            self.resume()  # a paused reader would not see the client close
+            self._begin(_CLOSING)
 
     def _end(self, reason: str) -> None:
         """Free everything, and tell the owner unless it has been told."""
