@@ -13,7 +13,6 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
-from werkzeug.local import LocalProxy
 
 if TYPE_CHECKING:
     from config import Settings
@@ -46,5 +45,13 @@ migrate = Migrate()
 #: Typed loosely: the stubs don't know `server`, which is how python-socketio is reached.
 socketio: Any = SocketIO()
 
+
+class _SettingsAtHand:
+    """The settings of the app at hand; some are read for every command, and a LocalProxy would cost twice as much."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(current_app._get_current_object().config["IMAPP"], name)  # type: ignore[attr-defined]  # a proxy
+
+
 #: The settings of the app at hand (needs an app context).
-settings: "Settings" = LocalProxy(lambda: current_app.config["IMAPP"])  # type: ignore[assignment]  # a proxy
+settings: "Settings" = _SettingsAtHand()  # type: ignore[assignment]  # a proxy

@@ -10,11 +10,14 @@ _ORDER_SECONDS = 30
 class Connection:
     """One authenticated socket.
 
-    `turn` lets one command of the connection run at a time; `queued` counts those that wait for their commit. A
-    command that does not queue waits for those that do: commands take effect in the order in which they were sent.
+    `turn` lets one command of the connection run at a time. A command that does not queue waits for those that wait
+    for their commit: commands take effect in the order in which they were sent. `queued` counts in the turn and
+    `answered` in the committer only, so neither needs a lock.
     """
 
-    __slots__ = ("_idle", "_queued", "expires_at", "is_warned", "session_id", "sid", "turn", "user_id")
+    __slots__ = (
+        "_all_answered", "_answered", "_queued", "expires_at", "is_warned", "session_id", "sid", "turn", "user_id",
+    )  # fmt: skip
 
     def __init__(self, sid: str, user_id: int, session_id: int, expires_at: datetime) -> None:
         self.sid = sid
@@ -24,8 +27,9 @@ class Connection:
         #: Whether token_expiring was sent for `expires_at`.
         self.is_warned = False
         self.turn = threading.Lock()
-        self._idle = threading.Condition(threading.Lock())
-        self._queued = 0
+        self._queued = self._answered = 0
+        #: Set, and forgotten, once nothing is queued; made by who waits for that.
+        self._all_answered: threading.Event | None = None
 
     def renew(self, expires_at: datetime) -> None:
         """A newer token was shown."""
@@ -33,21 +37,32 @@ class Connection:
         self.is_warned = False
 
     def queue(self) -> None:
-        """A command was handed to the committer."""
-        with self._idle:
-            self._queued += 1
+        """A command goes to the committer."""
+        self._queued += 1
 
     def unqueue(self) -> None:
-        """It was answered."""
-        with self._idle:
-            self._queued -= 1
-            if not self._queued:
-                self._idle.notify_all()
+        """It was refused before it got there."""
+        self._queued -= 1
+        self._wake()
+
+    def answered(self) -> None:
+        """The committer has answered a command."""
+        self._answered += 1
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting = self._all_answered
+        if waiting is not None and self._answered == self._queued:
+            self._all_answered = None
+            waiting.set()
 
     def wait_for_queued(self, seconds: float = _ORDER_SECONDS) -> None:
         """Wait until nothing is queued."""
-        with self._idle:
-            self._idle.wait_for(lambda: not self._queued, seconds)
+        if self._answered == self._queued:
+            return
+        waiting = self._all_answered = self._all_answered or threading.Event()
+        if self._answered != self._queued:  # the last answer may have come before there was anything to set
+            waiting.wait(seconds)
 
 
 class Connections:

@@ -89,7 +89,7 @@ def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, 
 def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
     def done(outcome: dict[str, Any] | AppError) -> None:
         reply(failure(outcome) if isinstance(outcome, AppError) else {"ok": True, **outcome})
-        connection.unqueue()
+        connection.answered()
 
     connection.queue()
     try:

@@ -11,7 +11,7 @@ from imapp.cluster import bus, presence
 from imapp.cluster.register import Presence
 from imapp.errors import AppError, InvalidTokenError
 from imapp.realtime.connections import Connection
-from imapp.services import access, membership
+from imapp.services import access
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,6 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
             actor = access.authenticate(_token(auth))
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             _enter_rooms(server, connection)
-            # A session that ended since the first look found no socket to close.
-            access.require_alive(actor.session_id)
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)
@@ -74,14 +72,15 @@ def _refusal(exc: Exception) -> Refused:
 def _enter_rooms(server: Any, connection: Connection) -> None:
     """Enter the user's rooms; who was added to or removed from a group meanwhile is in the right ones at the end.
 
-    First the user's own room: whatever changes after the memberships were read is heard there.
+    First the rooms of the user and of the session: whatever changes after the memberships were read is heard there,
+    and a session that ended before found no socket to close.
     """
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
     bus.settle()
     for _ in range(LOOKS):
         move = bus.last_move()
-        correct_rooms(server, connection, membership.conversation_ids(connection.user_id))
+        correct_rooms(server, connection, access.conversations_of(connection.session_id))
         bus.settle()
         if bus.last_move() == move:
             return

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 #: Users told of at a time: some milliseconds of database work.
 _SLICE = 200
 
+#: Seconds in which changes gather: a crowd that connects costs some queries, not some for each.
+_GATHER_SECONDS = 0.05
+
 #: Seconds until the database is asked again after it failed.
 _PAUSE_SECONDS = 1.0
 
@@ -37,6 +40,7 @@ class PresenceChanges:
 
     def _tell_all(self) -> None:
         while self._pending:
+            self._server.sleep(_GATHER_SECONDS)
             changes = dict(itertools.islice(self._pending.items(), _SLICE))
             for user_id in changes:
                 del self._pending[user_id]

@@ -1,6 +1,7 @@
 """The base classes and field types that all schemas share."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
@@ -17,6 +18,7 @@ def now() -> datetime:
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
+@lru_cache(256)  # all messages of a batch have one moment
 def rfc3339(moment: datetime) -> str:
     """Format as RFC 3339 in UTC with milliseconds, for example `2026-11-23T19:30:00.123Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"

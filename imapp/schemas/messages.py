@@ -47,7 +47,7 @@ class MessageDraft(In):
     content: Content
     reply_to: MessageId | None = None
     #: User ids; "all" mentions everybody and is for owners and admins.
-    mentions: Annotated[list[Id | Literal["all"]], Field(max_length=50)] = []
+    mentions: Annotated[list[Id | Literal["all"]], Field(max_length=50)] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _content_fits_the_type(self) -> "MessageDraft":

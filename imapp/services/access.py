@@ -1,19 +1,28 @@
 """Who is calling: the one check of a token that both doors use."""
 
+from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from imapp.errors import SessionRevokedError
 from imapp.extensions import db
+from imapp.models.conversations import ConversationMember
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.services import tokens
 from imapp.services.shared_reads import SharedRead
+
+#: Of the tables, not of the mapped classes: these queries are asked for every connect and every request.
+_sessions: Any = DeviceSession.__table__
+_users: Any = User.__table__
+_members: Any = ConversationMember.__table__
+_session, _user, _member = _sessions.c, _users.c, _members.c
+_OWN = _user.id == _session.user_id
 
 
 @dataclass(frozen=True)
@@ -35,53 +44,58 @@ def authenticate(token: str) -> Actor:
     """
     claims = tokens.verify(token, "access")
     row = _session_and_user(claims.session_id)
-    if row is None or row.user_id != claims.user_id or not _counts(row):
+    if row is None or row.user_id != claims.user_id or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
     return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator, row.device_name, row.platform)
 
 
-def require_alive(session_id: int) -> None:
-    """Look once more whether a session counts; raises SessionRevokedError."""
-    row = _session_and_user(session_id)
-    if row is None or not _counts(row):
+def conversations_of(session_id: int) -> set[int]:
+    """The conversations of a session's user, the rooms of a new connection, by a query that is shared with others.
+
+    Raises SessionRevokedError.
+    """
+    found = _conversations(session_id)
+    if found is None:
         raise SessionRevokedError
+    return found
 
 
 def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
     """Those of the sessions that count no longer, with one query."""
-    alive = (
-        select(DeviceSession.id)
-        .join(User, User.id == DeviceSession.user_id)
-        .where(
-            DeviceSession.id.in_(session_ids),
-            DeviceSession.revoked_at.is_(None),
-            DeviceSession.expires_at > now(),
-            User.disabled_at.is_(None),
-        )
-    )
+    alive = select(_session.id).join(_users, _OWN).where(_session.id.in_(session_ids), *_alive())
     return set(session_ids) - set(db.session.scalars(alive))
 
 
-def _counts(row: Any) -> bool:
-    return not row.revoked_at and not row.disabled_at and row.expires_at > now()
+def _alive() -> tuple[Any, ...]:
+    """The sessions that count, as conditions; `authenticate` has the same."""
+    return _session.revoked_at.is_(None), _session.expires_at > now(), _user.disabled_at.is_(None)
 
 
-def _sessions_and_users(session_ids: AbstractSet[int]) -> dict[int, Any]:
+def _read_sessions(session_ids: AbstractSet[int]) -> dict[int, Any]:
     query = (
         select(
-            DeviceSession.id,
-            DeviceSession.user_id,
-            DeviceSession.revoked_at,
-            DeviceSession.expires_at,
-            DeviceSession.device_name,
-            DeviceSession.platform,
-            User.disabled_at,
-            User.is_operator,
+            _session.id, _session.user_id, _session.revoked_at, _session.expires_at,
+            _session.device_name, _session.platform, _user.disabled_at, _user.is_operator,
         )
-        .join(User, User.id == DeviceSession.user_id)
-        .where(DeviceSession.id.in_(session_ids))
-    )
+        .join(_users, _OWN)
+        .where(_session.id.in_(session_ids))
+    )  # fmt: skip
     return {row.id: row for row in db.session.execute(query)}
 
 
-_session_and_user = SharedRead(_sessions_and_users)
+def _read_conversations(session_ids: AbstractSet[int]) -> dict[int, set[int]]:
+    in_it = and_(_member.user_id == _session.user_id, _member.left_at.is_(None))
+    query = (
+        select(_session.id, _member.conversation_id)
+        .join(_users, _OWN)
+        .outerjoin(_members, in_it)
+        .where(_session.id.in_(session_ids), *_alive())
+    )
+    found: dict[int, set[int]] = defaultdict(set)
+    for session_id, conversation_id in db.session.execute(query):
+        found[session_id] |= set() if conversation_id is None else {conversation_id}
+    return found
+
+
+_session_and_user = SharedRead(_read_sessions)
+_conversations = SharedRead(_read_conversations)

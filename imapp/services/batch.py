@@ -16,20 +16,12 @@ import orjson
 from sqlalchemy import delete, update
 from sqlalchemy.engine import Connection
 
-from imapp.columns import as_utc
 from imapp.models.changes import Change
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
 from imapp.script import Script, script, sql_time
-from imapp.services import own_state
-from imapp.services.batch_sql import (
-    HEAD_COLUMNS,
-    MESSAGE_COLUMNS,
-    MESSAGE_TIMES,
-    RIGHTS_COLUMNS,
-    RIGHTS_TIMES,
-    statements,
-)
+from imapp.services import batch_sql, own_state
+from imapp.services.batch_sql import MESSAGE_COLUMNS, MESSAGE_TIMES, statements
 
 #: (event name, payload, rooms, the sid that is left out because its ack says the same)
 Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None]
@@ -37,7 +29,7 @@ Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None]
 #: A row of `messages`, as a dict of its columns.
 MessageRow = dict[str, Any]
 
-#: What a member may do, as a dict of RIGHTS_COLUMNS.
+#: What a member may do, as a dict of batch_sql.RIGHTS_COLUMNS.
 Rights = dict[str, Any]
 
 
@@ -176,22 +168,23 @@ class Batch:
         """Lock the conversations, then read what the ops need; after the lock, so that nothing read can change."""
         sql = statements(connection.dialect.name)
         reading = script(connection)
-        reading.add(sql.locked(sorted({op.conversation_id for op in self.ops})))
+        reading.add(sql.heads_locked(sorted({op.conversation_id for op in self.ops})))
         reading.add(sql.rights, keys=_json({(op.conversation_id, op.actor_id) for op in self.ops}))
         reading.add(sql.sent, keys=_json((op.actor_id, op.client_id) for op in self.ops if op.client_id is not None))
-        locked, rights, sent = reading.run()
-        for row in locked:
-            self.heads[row[0]] = Head(**_typed(HEAD_COLUMNS, row, ("active_at",)))
-        for row in rights:
-            self.rights[row[0], row[1]] = _typed(RIGHTS_COLUMNS, row, RIGHTS_TIMES)
-        self._load_messages(connection, {(row[2], row[3]) for row in sent})
-        for sender_id, client_id, *key in sent:
-            self.sent[sender_id, client_id] = self.messages[tuple(key)]
+        heads, rights, sent = reading.run()
+        for (row,) in heads:
+            head = Head(**batch_sql.head(row))
+            self.heads[head.id] = head
+        for (row,) in rights:
+            member = batch_sql.rights(row)
+            self.rights[member["conversation_id"], member["user_id"]] = member
+        self._load_messages(connection, [orjson.loads(row) for (row,) in sent])
 
-    def _load_messages(self, connection: Connection, sent: set[tuple[int, int]]) -> None:
+    def _load_messages(self, connection: Connection, sent: Sequence[list[Any]]) -> None:
         """The messages that are to be altered, and those that were `sent` before."""
         targets = [op for op in self.ops if op.target_seq is not None]
-        wanted = sent | {(op.conversation_id, op.target_seq) for op in targets}
+        wanted = {(conversation_id, seq) for _, _, conversation_id, seq in sent}
+        wanted |= {(op.conversation_id, op.target_seq or 0) for op in targets}
         if not wanted:
             return
         sql = statements(connection.dialect.name)
@@ -201,10 +194,12 @@ class Batch:
             sql.reactions, keys=_json({(op.conversation_id, op.target_seq) for op in targets if op.needs_reactions})
         )
         messages, reactions = reading.run()
-        for row in messages:
-            self.messages[row[0], row[1]] = _typed(MESSAGE_COLUMNS, row, MESSAGE_TIMES)
+        for message in messages:
+            self.messages[message[0], message[1]] = batch_sql.typed(MESSAGE_COLUMNS, message, MESSAGE_TIMES)
         for conversation_id, seq, emoji, user_id in reactions:
             self.reactions[conversation_id, seq].append((emoji, user_id))
+        for sender_id, client_id, *key in sent:
+            self.sent[sender_id, client_id] = self.messages[tuple(key)]
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -253,14 +248,6 @@ class Batch:
                 for key, mark in sorted(self._marks.items(), key=_by_key)
             ]
             writing.add(statement, rows=_json(rows))
-
-
-def _typed(columns: Sequence[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
-    """A row as the driver gave it, its times as the rest of the program knows them."""
-    typed = dict(zip(columns, row, strict=True))
-    for name in times:
-        typed[name] = as_utc(typed[name])
-    return typed
 
 
 def _by_key(item: tuple[tuple[int, int], Mark]) -> tuple[int, int]:

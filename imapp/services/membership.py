@@ -8,7 +8,6 @@ from sqlalchemy import select
 from imapp.errors import NotAMemberError
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
-from imapp.services.shared_reads import SharedRead
 
 
 def require_membership(actor_id: int, conversation_id: int) -> ConversationMember:
@@ -20,7 +19,7 @@ def require_membership(actor_id: int, conversation_id: int) -> ConversationMembe
 
 
 def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:
-    """The same of several users, with one query."""
+    """The conversations that each of these users is in, with one query."""
     statement = select(ConversationMember.user_id, ConversationMember.conversation_id).where(
         ConversationMember.user_id.in_(user_ids), ConversationMember.left_at.is_(None)
     )
@@ -28,11 +27,3 @@ def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:
     for user_id, conversation_id in db.session.execute(statement):
         found[user_id].add(conversation_id)
     return found
-
-
-def conversation_ids(user_id: int) -> set[int]:
-    """The conversations that a user is in: the rooms of a new connection. The query is shared with others."""
-    return _conversation_ids(user_id) or set()
-
-
-_conversation_ids = SharedRead(conversation_ids_of)

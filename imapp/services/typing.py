@@ -7,7 +7,7 @@ from imapp.errors import NotAMemberError
 from imapp.events import UserStopTyping, UserTyping
 from imapp.extensions import db, settings
 from imapp.schemas.base import now
-from imapp.services.batch_sql import RIGHTS, RIGHTS_TIMES, over_pairs
+from imapp.services.batch_sql import RIGHTS, over_pairs, rights
 from imapp.services.rights import check_voice
 
 
@@ -18,12 +18,12 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
     GroupDissolvedError.
     """
     keys = orjson.dumps([[conversation_id, actor_id]]).decode()
-    statement = over_pairs(RIGHTS, db.engine.dialect.name, **RIGHTS_TIMES)
-    row = db.session.execute(statement, {"keys": keys}).mappings().first()
+    found = db.session.scalar(over_pairs(RIGHTS, db.engine.dialect.name), {"keys": keys})
+    row = None if found is None else rights(found)
     if row is None or row["left_at"] is not None:
         raise NotAMemberError
     is_group = row["member_count"] is not None
-    check_voice("group" if is_group else "private", dict(row), now())
+    check_voice("group" if is_group else "private", row, now())
     if not is_group or row["member_count"] <= settings.group_receipts_max_members:
         event = UserTyping if is_typing else UserStopTyping
         pushed = event(conversation_id=conversation_id, user_id=actor_id)

@@ -78,7 +78,7 @@ class Person:
     def _conversations(self) -> dict[int, dict[str, Any]]:
         listed = {card["id"]: card for card in self.rest.pages("/api/conversations")}
         found = {}
-        for id_ in membership.conversation_ids(self.id):
+        for id_ in membership.conversation_ids_of({self.id})[self.id]:
             card = self.rest(f"/api/conversations/{id_}")
             assert (id_ in listed) != card["is_hidden"]
             assert listed.get(id_, card) == card

@@ -1,0 +1,76 @@
+"""What a connection has under way."""
+
+import threading
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from imapp.realtime.connections import Connection
+
+
+@pytest.fixture
+def connection():
+    """A connection with nothing under way."""
+    return Connection("sid", 1, 1, datetime.now(UTC))
+
+
+def waiting(connection, seconds=10):
+    """A thread that waits until nothing is queued, and when it went on."""
+    went_on = []
+
+    def wait():
+        connection.wait_for_queued(seconds)
+        went_on.append(time.monotonic())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    return thread, went_on
+
+
+def test_nothing_queued_is_no_wait(connection):
+    connection.queue()
+    connection.answered()
+
+    began = time.monotonic()
+    connection.wait_for_queued(10)
+
+    assert time.monotonic() - began < 5
+
+
+def test_all_who_wait_go_on_with_the_last_answer(connection):
+    connection.queue()
+    connection.queue()
+    waiters = [waiting(connection) for _ in range(3)]
+    connection.answered()
+    for thread, _ in waiters:
+        thread.join(0.05)
+    assert not any(went_on for _, went_on in waiters)
+
+    connection.answered()
+    for thread, _ in waiters:
+        thread.join(5)
+
+    assert all(went_on for _, went_on in waiters)
+
+
+def test_what_was_refused_before_it_was_queued_is_not_waited_for(connection):
+    connection.queue()
+    thread, went_on = waiting(connection)
+    thread.join(0.05)
+
+    connection.unqueue()
+    thread.join(5)
+
+    assert went_on
+
+
+def test_a_wait_has_an_end_and_the_next_one_works(connection):
+    connection.queue()
+    connection.wait_for_queued(0.01)
+    thread, went_on = waiting(connection)
+
+    connection.answered()
+    thread.join(5)
+
+    assert went_on
