@@ -4,9 +4,12 @@ Connections to which one packet was sent go before those of a room: an emit to 1
 between them sockets are read, acks and heartbeats sent.
 """
 
+import logging
 import time
 from collections import deque
 from typing import Any, Protocol
+
+log = logging.getLogger(__name__)
 
 #: Seconds that sending to rooms may take until the event loop gets its turn.
 _SLICE_SECONDS = 0.004
@@ -42,14 +45,20 @@ class Flusher:
     def _run(self) -> None:
         self._is_armed = False
         single, rooms = self._single, self._rooms
-        while single:
-            single.popleft().flush()
+        _flush(single, len(single))
         end = time.monotonic() + _SLICE_SECONDS
         while rooms and time.monotonic() < end:
-            for _ in range(min(_LOOK, len(rooms))):
-                rooms.popleft().flush()
+            _flush(rooms, min(_LOOK, len(rooms)))
         if rooms and not self._is_armed:
             # A timer, not a callback: sockets are read before it fires.
             self._is_armed = True
             self._timer = self._loop.timer(0)
             self._timer.start(self._run)
+
+
+def _flush(queue: deque[Flushed], count: int) -> None:
+    for _ in range(count):
+        try:
+            queue.popleft().flush()
+        except Exception:  # the others have something to send, too
+            log.exception("flush failed")

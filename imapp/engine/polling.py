@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 _NOOP = Out(NOOP)
 
-#: Seconds between two looks whether what a request brought is handled.
-_LOOK_SECONDS = 0.001
+#: Seconds until the first look whether what a request brought is handled, and at most between two.
+_LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.001, 0.05
 
 #: Seconds that a client's last poll, sent beside its close, may come after it.
 _BESIDE_SECONDS = 0.1
@@ -65,14 +65,17 @@ class Polling:
         if self._event is not None:
             self._event.set()
 
-    def leave(self, last: Out) -> list[Any]:
-        """The end of polling: a GET that waits gets `last`; gives what is left for the next transport."""
-        left = self._packets
-        self._packets = [last]
-        self.size = 0
+    def leave(self) -> list[Any]:
+        """The client has a WebSocket: a GET that waits gets a NOOP; gives what is left for the WebSocket."""
+        left, self._packets = self._packets, []
+        self.end(_NOOP)
+        return left
+
+    def end(self, last: Out) -> None:
+        """The end of polling: a GET that waits gets what there is, and `last`."""
+        self._packets.append(last)
         self.is_probed = False
         self._wake()
-        return left
 
     def wait(self, seconds: float) -> list[Any]:
         """The packets of a GET; waits for them."""
@@ -92,13 +95,16 @@ def poll(session: "Session", environ: dict[str, Any]) -> list[Any]:
     if polling is None or polling.is_waited_for:
         raise PacketError("a second poll")
     server = session.server
-    with _watched(session, environ):
+    with _watched(session, polling, environ):
         return polling.wait(server.ping_interval + server.ping_timeout)
 
 
 @contextmanager
-def _watched(session: "Session", environ: dict[str, Any]) -> "Iterator[None]":
-    """End the session when the client drops the request: what was meant for it would be lost."""
+def _watched(session: "Session", polling: Polling, environ: dict[str, Any]) -> "Iterator[None]":
+    """End the session when the client drops the request: what was meant for it would be lost.
+
+    Unless the client has a WebSocket by now.
+    """
     sock = connection(environ)
     if not hasattr(sock, "_sock"):
         yield
@@ -108,7 +114,7 @@ def _watched(session: "Session", environ: dict[str, Any]) -> "Iterator[None]":
     def look() -> None:
         watcher.stop()  # more bytes are the next request: nothing to watch until this one is answered
         with suppress(BlockingIOError):
-            if not _peek(sock):
+            if not _peek(sock) and session.polling is polling:
                 session.gone("transport close")
 
     watcher.start(look)
@@ -136,8 +142,10 @@ def receive(session: "Session", environ: dict[str, Any]) -> None:
         if "1" in packets and not polling.is_waited_for:
             sleep(_BESIDE_SECONDS)
         session.take_packets(packets)
+        seconds = _LOOK_SECONDS
         while session.is_busy:
-            sleep(_LOOK_SECONDS)
+            sleep(seconds)
+            seconds = min(seconds * 2, _LOOK_SECONDS_MAX)
     finally:
         polling.is_posting = False
 

@@ -6,6 +6,7 @@ Takes the place of python-engineio's server below python-socketio. Works on geve
 
 import logging
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -157,10 +158,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         return packets.payload(session.polling.wait(0))
 
     def _serve_polling(self, request: Request, session: Session) -> bytes:
-        if not session.check_ping_timeout():
-            raise Refusal.unknown_session()
         try:
             if request.method == "GET":
+                # At the announced moment; a pong that waited for this process is still taken.
+                if not session.check_ping_timeout():
+                    raise Refusal.unknown_session()
                 return packets.payload(poll(session, request.environ))
             receive(session, request.environ)
         except packets.PacketError as exc:
@@ -176,7 +178,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         if request.session is None:
             session = self._new_session(request)
             session.websocket = self._detach(request, response, session)
-            self._greeting(session, request, [])
+            with suppress(Refusal):  # too late for an answer: the session is closed
+                self._greeting(session, request, [])
         elif request.can_upgrade:
             probe = Probe(request.session)
             probe.websocket = self._detach(request, response, probe)
@@ -213,7 +216,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             )
         )
         if self.connect_timeout is not None:
-            self.tools.wheel.add(self.connect_timeout, _Deadline(session))
+            _Deadline(session, self.connect_timeout)
         accepted = self._trigger_event("connect", session.sid, request.environ, run_async=False)
         if accepted is not None and accepted is not True:
             session.close()
@@ -221,15 +224,23 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
 
 
 class _Deadline:
-    """The moment until which a session must have said CONNECT."""
+    """The moment until which a session must have said CONNECT; who was refused gets as long again to try again."""
 
-    __slots__ = ("_session",)
+    __slots__ = ("_seconds", "_session")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, seconds: float) -> None:
         self._session = session
+        self._seconds = seconds
+        session.server.tools.wheel.add(seconds, self)
 
     def on_time(self, now: float) -> None:
         """Close it if it has not."""
-        if not (self._session.has_knocked or self._session.closed):
+        session = self._session
+        if session.closed or not session.is_joining:
+            return
+        if session.has_knocked or session.is_busy:
+            session.has_knocked = False
+            session.server.tools.wheel.add(self._seconds, self)
+        else:
             log.info("no CONNECT in time, socket closed")
-            self._session.break_off("transport error")
+            session.break_off("transport error")

@@ -5,7 +5,6 @@ Its end is a part of that order: the disconnect handler runs once, after what ca
 """
 
 import logging
-import time
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from gevent import getcurrent
 
 from imapp.engine.frames import GOING_AWAY, NORMAL, POLICY
-from imapp.engine.packets import CLOSE, NOOP, PING, Out, PacketError
+from imapp.engine.heartbeat import Heart
+from imapp.engine.packets import CLOSE, NOOP, Out, PacketError
 from imapp.engine.polling import Polling
 from imapp.engine.websocket import WebSocket
 
@@ -22,39 +22,30 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PING = Out(PING)
 _CLOSE = Out(CLOSE)
 _NOOP = Out(NOOP)
 
 
-class Session:
+class Session(Heart):
     """See the module. Takes the place of python-engineio's Socket, whose names it keeps."""
 
     __slots__ = (
         "_app_data",
-        "_awaits_pong",
-        "_deadline",
         "_end_reason",
         "_held",
         "_inbox",
-        "closed",
         "has_knocked",
         "is_busy",
         "is_greeted",
         "is_joining",
         "polling",
         "probe",
-        "server",
         "sid",
-        "websocket",
     )
 
     def __init__(self, server: "EngineServer", sid: str) -> None:
-        self.server = server
+        super().__init__(server)
         self.sid = sid
-        self.closed = False
-        #: The transport in use is the WebSocket if there is one, else long-polling.
-        self.websocket: WebSocket | None = None
         self.polling: Polling | None = None
         #: A WebSocket that is being tried.
         self.probe: Any = None
@@ -68,9 +59,6 @@ class Session:
         self._end_reason: str | None = None
         self._held: list[Any] | None = None
         self._app_data: dict[str, Any] | None = None
-        self._awaits_pong = False
-        self._deadline = time.monotonic() + server.ping_interval
-        server.tools.wheel.add(server.ping_interval, self)
 
     # -- what python-engineio's server asks ----------------------------------------------------------------------------
 
@@ -103,7 +91,12 @@ class Session:
         """Send a packet; it waits while the answer to a CONNECT is outstanding."""
         if self._held is not None:
             self._held.append(packet)
-        elif self.websocket is not None:
+        else:
+            self.transmit(packet, is_room=is_room)
+
+    def transmit(self, packet: Any, *, is_room: bool = False) -> None:
+        """Send over the transport in use."""
+        if self.websocket is not None:
             self.websocket.send(packet.frame, is_room=is_room)
         elif self.polling is not None:
             self.polling.put(packet)
@@ -177,42 +170,6 @@ class Session:
         self.is_busy = False
         return False
 
-    # -- heartbeat ---------------------------------------------------------------------------------------------------
-
-    def _ponged(self) -> None:
-        self._awaits_pong = False
-        self._deadline = time.monotonic() + self.server.ping_interval
-
-    def on_time(self, now: float) -> None:
-        """Send a ping, or give the client up: the wheel calls when one of them may be due."""
-        if self.closed:
-            return
-        if now >= self._deadline:
-            if self._awaits_pong and not self._is_taking():
-                self.time_out()
-                return
-            # As announced, not as late as the wheel may be; but a client gets at least half of the time.
-            self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
-            if not self._awaits_pong:
-                self._awaits_pong = True
-                self.send(_PING)
-        self.server.tools.wheel.add(self._deadline - now, self)
-
-    def _is_taking(self) -> bool:
-        """Whether the client is only slow: the ping may still be on its way through what it takes bit by bit."""
-        websocket = self.websocket
-        return (
-            websocket is not None
-            and websocket.is_blocked
-            and websocket.seconds_without_progress < self.server.ping_timeout
-        )
-
-    def check_ping_timeout(self) -> bool:
-        """Whether it is alive; ends it at the moment at which its time is up, though the wheel may be a tick late."""
-        if not self.closed and self._awaits_pong and time.monotonic() >= self._deadline and not self._is_taking():
-            self.time_out()
-        return not self.closed
-
     def time_out(self) -> None:
         """No pong came in time."""
         self._end("ping timeout", GOING_AWAY, _CLOSE)
@@ -225,7 +182,7 @@ class Session:
         websocket.owner = self
         self.websocket = websocket
         if polling is not None:
-            for packet in polling.leave(_NOOP):
+            for packet in polling.leave():
                 websocket.send(packet.frame)
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -259,7 +216,7 @@ class Session:
         websocket, self.websocket = self.websocket, None
         polling, self.polling = self.polling, None
         if polling is not None:
-            polling.leave(last)
+            polling.end(last)
         if websocket is not None:
             websocket.owner = None
             websocket.close(code)

@@ -114,10 +114,13 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if not self.manager.is_connected(sid, namespace):
             return
-        answer = self._trigger_event(data[0], namespace, sid, *data[1:])
-        if id is not None and answer is not self.not_handled:
-            given = list(answer) if isinstance(answer, tuple) else [] if answer is None else [answer]
-            self.acknowledge(eio_sid, namespace, id, given)
+        try:
+            answer = self._trigger_event(data[0], namespace, sid, *data[1:])
+            if id is not None and answer is not self.not_handled:
+                given = list(answer) if isinstance(answer, tuple) else [] if answer is None else [answer]
+                self.acknowledge(eio_sid, namespace, id, given)
+        except Exception:  # the application's fault, not the client's: it stays, without an ack
+            log.exception("event handler failed")
 
     def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[Any]) -> None:
         """Answer an event."""
@@ -126,6 +129,21 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self.eio.send_packet(eio_sid, quick)
         else:
             self._send_packet(eio_sid, self.packet_class(ACK, namespace=namespace, id=packet_id, data=data))
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _trigger_event(self, event: str, namespace: str, *args: Any) -> Any:
+        if event != "disconnect":
+            return super()._trigger_event(event, namespace, *args)
+        try:
+            return super()._trigger_event(event, namespace, *args)
+        except Exception:  # else rooms and the other namespaces would keep the client
+            log.exception("disconnect handler failed")
+            return None
+
+    def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        super()._handle_eio_disconnect(eio_sid, reason)
+        self._binary_packet.pop(eio_sid, None)  # of one that was in no namespace
 
     # -- CONNECT -----------------------------------------------------------------------------------------------------
 

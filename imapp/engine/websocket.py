@@ -7,16 +7,14 @@ client has closed, too, or its time is up); finishing (the client has closed, th
 closed (the descriptor is free).
 """
 
-import _socket
 import logging
-import socket
 import time
-from contextlib import suppress
 from typing import Any, Protocol
 
 from imapp.engine.frames import CLOSE, NORMAL, PING, PONG, close_frame, frame
+from imapp.engine.outlet import CLOSED, CLOSING, CLOSING_SECONDS, FINISHING, OPEN, QUEUED, Outlet
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
-from imapp.engine.tools import Tools, next_chunk, tune
+from imapp.engine.tools import Tools
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +22,7 @@ log = logging.getLogger(__name__)
 _BUFFER = bytearray(65_536)
 _VIEW = memoryview(_BUFFER)
 
-#: Seconds that the client gets to answer a close frame, and to take what was sent before it.
-_CLOSING_SECONDS = 2.0
-
-_OPEN, _CLOSING, _FINISHING, _CLOSED = range(4)
-_NOT_QUEUED, _QUEUED_AS_ROOM, _QUEUED = range(3)
-_READABLE, _WRITABLE = 1, 2
+_READABLE = 1
 
 
 class Owner(Protocol):
@@ -42,38 +35,15 @@ class Owner(Protocol):
         """The connection is over, or as good as."""
 
 
-class WebSocket:
+class WebSocket(Outlet):
     """See the module."""
 
-    __slots__ = (
-        "_blocked_since",
-        "_is_timed",
-        "_out",
-        "_out_bytes",
-        "_parser",
-        "_place",
-        "_reader",
-        "_socket",
-        "_state",
-        "_tools",
-        "_writer",
-        "owner",
-    )
+    __slots__ = ("_parser", "_reader", "owner")
 
     def __init__(self, tools: Tools, descriptor: int, owner: Owner | None) -> None:
-        self._tools = tools
-        self._socket = _socket.socket(fileno=descriptor)
-        self._socket.setblocking(False)
-        tune(self._socket, tools.limits.user_timeout_ms)
+        super().__init__(tools, descriptor)
         self.owner = owner
         self._parser: Parser | None = Parser(tools.limits.payload_bytes)
-        self._state = _OPEN
-        self._out: list[bytes] | None = None
-        self._out_bytes = 0
-        self._place = _NOT_QUEUED
-        self._writer: Any = None
-        self._blocked_since = 0.0
-        self._is_timed = False
         # Before requests that came in the same moment: what a client sent first over its WebSocket is known then.
         self._reader: Any = tools.loop.io(descriptor, _READABLE, priority=tools.loop.MAXPRI)
         self._reader.start(self._readable)
@@ -105,7 +75,7 @@ class WebSocket:
 
     def _give(self, messages: list[Message]) -> None:
         data = [message for message in messages if not isinstance(message, Control)]
-        if data and self._state == _OPEN and self.owner is not None:
+        if data and self._state == OPEN and self.owner is not None:
             self.owner.take(data)
         if len(data) < len(messages):
             for message in messages:
@@ -116,129 +86,38 @@ class WebSocket:
         if message.opcode == PING:
             self.send(frame(PONG, message.payload))
         elif message.opcode == CLOSE:
-            if self._state == _OPEN:
-                self._put(close_frame(message.code), _QUEUED)
+            if self._state == OPEN:
+                self._put(close_frame(message.code), QUEUED)
                 self._tell("transport close")
             self._finish()
 
     def _finish(self) -> None:
         """The client has closed: free everything when the last bytes are out."""
-        if self._state != _CLOSED:
-            self._state = _FINISHING
-            if not self._out:
-                self._end("")
+        if not self._out:
+            self._end("")
+        elif self._state != CLOSED:
+            self._begin(FINISHING)
+
+    def _begin(self, state: int) -> None:
+        """Closing or finishing: the client gets some seconds for it."""
+        self._state = state
+        self._since = time.monotonic()
+        self._tools.wheel.add(CLOSING_SECONDS, self)
 
     def pause(self) -> None:
         """Read no more until `resume`: the client's bytes wait in the kernel, and then with the client."""
-        if self._state == _OPEN:
+        if self._state == OPEN:
             self._reader.stop()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it is not read."""
+        return bool(self._state == OPEN and not self._reader.active)
 
     def resume(self) -> None:
         """Read again."""
-        if self._state == _OPEN and not self._reader.active:
+        if self._state == OPEN and not self._reader.active:
             self._reader.start(self._readable)
-
-    # -- writing -----------------------------------------------------------------------------------------------------
-
-    def send(self, data: bytes, *, is_room: bool = False) -> None:
-        """Send these bytes (whole frames) at the end of the turn, or as soon as the client takes them."""
-        if self._state == _OPEN:
-            self._put(data, _QUEUED_AS_ROOM if is_room else _QUEUED)
-
-    def _put(self, data: bytes, place: int) -> None:
-        if self._out is None:
-            self._out = [data]
-        else:
-            self._out.append(data)
-        self._out_bytes += len(data)
-        if self._writer is None:
-            if self._place < place:
-                self._place = place
-                self._tools.flusher.add(self, is_room=place == _QUEUED_AS_ROOM)
-        elif self._out_bytes > self._tools.limits.slow_bytes:
-            self._too_slow("bytes")
-
-    def flush(self) -> None:
-        """Give the kernel what waits; what it does not take is sent when it can be."""
-        self._place = _NOT_QUEUED
-        while self._out and self._writer is None:
-            if not self._send_some(self._out):
-                self._block()
-        if not self._out:
-            self._drained()
-
-    def _drained(self) -> None:
-        if self._state == _FINISHING:
-            self._end("")
-        elif self._state == _CLOSING:
-            with suppress(OSError):
-                self._socket.shutdown(socket.SHUT_WR)
-
-    def _send_some(self, out: list[bytes]) -> bool:
-        """Send up to a chunk; false when the kernel did not take all of it."""
-        data, count = next_chunk(out)
-        try:
-            sent = self._socket.send(data)
-        except (BlockingIOError, InterruptedError):
-            return False
-        except OSError:
-            self._end("transport error")
-            return True
-        self._out_bytes -= sent
-        self._blocked_since = time.monotonic()
-        if sent == len(data):
-            del out[:count]
-            self._out = out or None
-            return True
-        out[:count] = [data[sent:]]
-        return False
-
-    def _block(self) -> None:
-        self._blocked_since = time.monotonic()
-        self._writer = self._tools.loop.io(self._socket.fileno(), _WRITABLE)
-        self._writer.start(self._writable)
-        if not self._is_timed:
-            self._is_timed = True
-            self._tools.wheel.add(self._tools.limits.slow_seconds, self)
-        if self._out_bytes > self._tools.limits.slow_bytes:
-            self._too_slow("bytes")
-
-    def _writable(self) -> None:
-        if self._out and not self._send_some(self._out):
-            return
-        if not self._out and self._writer is not None:
-            self._writer.close()
-            self._writer = None
-            self._drained()
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether something waits that the client has not taken."""
-        return self._writer is not None
-
-    @property
-    def seconds_without_progress(self) -> float:
-        """For how long a blocked client has taken nothing."""
-        return time.monotonic() - self._blocked_since
-
-    def on_time(self, now: float) -> None:
-        """Either the closing handshake has lasted long enough, or a client may have stopped reading."""
-        self._is_timed = False
-        if self._state in {_CLOSING, _FINISHING}:
-            self._end("")
-        elif self._writer is not None:
-            left = self._blocked_since + self._tools.limits.slow_seconds - now
-            if left <= 0:
-                self._too_slow("seconds")
-            else:
-                self._is_timed = True
-                self._tools.wheel.add(left, self)
-
-    def _too_slow(self, bound: str) -> None:
-        """The client is sent away; it will catch up when it is back."""
-        if self._state == _OPEN:
-            log.info("client too slow, closed: bound=%s waiting_bytes=%s", bound, self._out_bytes)
-            self._end(f"too slow: {bound}")
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
@@ -250,20 +129,18 @@ class WebSocket:
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake after what is under way; the owner is told nothing."""
-        if self._state != _OPEN:
+        if self._state != OPEN:
             return
-        self._put(close_frame(code, reason), _QUEUED)
-        if self._state == _OPEN:
-            self._state = _CLOSING
-            if not self._reader.active:  # a paused reader would not see the client close
-                self._reader.start(self._readable)
-            self._tools.wheel.add(_CLOSING_SECONDS, self)
+        self._put(close_frame(code, reason), QUEUED)
+        if self._state == OPEN:
+            self.resume()  # a paused reader would not see the client close
+            self._begin(CLOSING)
 
     def _end(self, reason: str) -> None:
         """Free everything, and tell the owner unless it has been told."""
-        if self._state == _CLOSED:
+        if self._state == CLOSED:
             return
-        self._state = _CLOSED
+        self._state = CLOSED
         for watcher in (self._reader, self._writer):
             if watcher is not None:
                 watcher.close()

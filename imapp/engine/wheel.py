@@ -46,7 +46,9 @@ class Wheel:
         if self._timer is not None:
             self._timer.close()
         self._armed = tick
-        self._timer = self._loop.timer(max(0.0, tick * self._resolution - time.monotonic()))
+        # After the sockets: what has come in time may have waited for this process.
+        seconds = max(0.0, tick * self._resolution - time.monotonic())
+        self._timer = self._loop.timer(seconds, priority=self._loop.MINPRI)
         self._timer.start(self._fire)
 
     def _fire(self) -> None:

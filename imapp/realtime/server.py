@@ -85,7 +85,6 @@ class RealtimeServer(StrictServer):
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
-        self._binary_packet.pop(eio_sid, None)
         super()._handle_eio_disconnect(eio_sid, reason)
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:

@@ -21,6 +21,7 @@ def socketio_app(options: dict[str, Any], path: str) -> socketio.WSGIApp:
     server = StrictServer(eio_class=EngineServer, namespaces=["/", "/custom"], **options)
     for namespace in ("/", "/custom"):
         _add_handlers(server, namespace)
+        _add_endings(server, namespace)
     return socketio.WSGIApp(server, socketio_path=path)
 
 
@@ -40,6 +41,40 @@ def _add_handlers(server: StrictServer, namespace: str) -> None:
     @server.on("message-with-ack", namespace=namespace)
     def message_with_ack(_sid: str, *arguments: Any) -> tuple[Any, ...]:
         return arguments
+
+
+def _add_endings(server: StrictServer, namespace: str) -> None:
+    """What tests of the engine itself ask for, besides what the protocols' tests do."""
+    ended: dict[str, str] = {}
+    stubborn: set[str] = set()
+
+    @server.on("disconnect", namespace=namespace)
+    def disconnect(sid: str, reason: str) -> None:
+        ended[sid] = reason
+        if sid in stubborn:
+            raise RuntimeError("as a test wants it")
+
+    @server.on("how-ended", namespace=namespace)
+    def how_ended(_sid: str, other: str) -> tuple[str | None, bool]:
+        return ended.get(other), other in server.manager.rooms.get(namespace, {}).get(None, {})
+
+    @server.on("be-stubborn", namespace=namespace)
+    def be_stubborn(sid: str) -> None:
+        stubborn.add(sid)
+
+    @server.on("sleep", namespace=namespace)
+    def sleep(_sid: str, seconds: float) -> float:
+        gevent.sleep(seconds)
+        return seconds
+
+    @server.on("fail", namespace=namespace)
+    def fail(_sid: str) -> None:
+        raise ValueError("as a test wants it")
+
+    @server.on("send-away", namespace=namespace)
+    def send_away(sid: str) -> None:
+        server.emit("farewell", to=sid, namespace=namespace)
+        server.eio.disconnect(server.manager.eio_sid_from_sid(sid, namespace))
 
 
 def engineio_app(options: dict[str, Any], path: str) -> engineio.WSGIApp:

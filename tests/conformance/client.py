@@ -105,7 +105,8 @@ class Frames:
         key = base64.b64encode(os.urandom(16)).decode()
         self.sock.sendall(
             f"GET /{path}?EIO=4&transport=websocket HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\n"
-            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
+            f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n".encode()
         )
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:

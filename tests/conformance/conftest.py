@@ -14,6 +14,7 @@ from tests.support.server import ROOT
 @pytest.fixture(scope="session")
 def start_engine(tmp_path_factory):
     """`start_engine(*arguments)`: gives the port of a server with these arguments; the same arguments, the same one."""
+    logs = []
     started: dict[tuple[str, ...], tuple[int, subprocess.Popen]] = {}
 
     def start(*arguments: str) -> int:
@@ -21,7 +22,8 @@ def start_engine(tmp_path_factory):
             return started[arguments][0]
         port = free_port()
         command = [sys.executable, "-m", "tests.conformance.server", "--port", str(port), *arguments]
-        with (tmp_path_factory.mktemp("engine") / "log").open("wb") as log:
+        logs.append(tmp_path_factory.mktemp("engine") / "log")
+        with logs[-1].open("wb") as log:
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
         started[arguments] = port, process
         wait_for(lambda: requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code == 404, 30, "the start")
@@ -31,6 +33,9 @@ def start_engine(tmp_path_factory):
     for _port, process in started.values():
         process.terminate()
         process.wait(20)
+    # Whatever the tests sent: only what they had fail on purpose is told with a traceback.
+    said = "\n".join(log.read_text() for log in logs)
+    assert said.count("Traceback") == said.count("Error: as a test wants it"), said
 
 
 @pytest.fixture

@@ -17,6 +17,13 @@ def test_the_answer_to_the_opening_handshake_proves_that_the_key_was_read(addres
     talker.close()
 
 
+def test_compression_is_offered_in_vain(frames):
+    connection = frames()
+
+    assert b"extensions" not in connection.head.lower()
+    assert connection.echo() == b"4still here"
+
+
 @pytest.mark.parametrize(
     ("header", "status"),
     [

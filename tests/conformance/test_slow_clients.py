@@ -57,10 +57,10 @@ def stuff(connection: Frames, count: int, size: int) -> None:
             return
 
 
-def test_a_reader_that_pauses_gets_every_frame_whole(frames):
+@pytest.mark.parametrize(("count", "size"), [(35, 200_000), (200, 20_000), (7000, 1000)])
+def test_a_reader_that_pauses_gets_every_frame_whole(frames, count, size):
     connection = frames()
-    connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    texts = [b"4" + bytes([97 + number % 26]) * 20_000 for number in range(200)]
+    texts = [b"4" + bytes([97 + number % 26]) * size for number in range(count)]
 
     for text in texts:
         connection.send(0x81, text, mask=b"\0\0\0\0")
@@ -104,6 +104,17 @@ def test_clients_that_vanish_leave_nothing(frames, worker):
         connection.close()
 
     wait_for(lambda: open_files(worker) <= files + 1, 10, "the end of those who vanished")
+
+
+def test_an_idle_connection_costs_little(frames, worker):
+    for _ in range(50):
+        frames()  # what is made once is made now
+    before = memory_kb(worker)
+
+    for _ in range(400):
+        frames()
+
+    assert memory_kb(worker) - before < 400 * 20
 
 
 def test_a_flooding_client_does_not_keep_the_others_waiting(frames):

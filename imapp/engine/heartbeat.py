@@ -1,0 +1,70 @@
+"""Heartbeat (Engine.IO protocol 4): each client is asked whether it is there, and given up if it does not answer."""
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from imapp.engine.packets import PING, Out
+from imapp.engine.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from imapp.engine.server import EngineServer
+
+_PING = Out(PING)
+
+
+class Heart:
+    """A session's part that beats."""
+
+    __slots__ = ("_awaits_pong", "_deadline", "closed", "server", "websocket")
+
+    def __init__(self, server: "EngineServer") -> None:
+        self.server = server
+        self.closed = False
+        #: The transport in use is the WebSocket if there is one, else long-polling.
+        self.websocket: WebSocket | None = None
+        self._awaits_pong = False
+        #: When the next ping is due, or the pong must have come.
+        self._deadline = time.monotonic() + server.ping_interval
+        server.tools.wheel.add(server.ping_interval, self)
+
+    def transmit(self, packet: Any, *, is_room: bool = False) -> None:
+        """Send over the transport in use."""
+        raise NotImplementedError
+
+    def time_out(self) -> None:
+        """No pong came in time."""
+        raise NotImplementedError
+
+    def _ponged(self) -> None:
+        self._awaits_pong = False
+        self._deadline = time.monotonic() + self.server.ping_interval
+
+    def on_time(self, now: float) -> None:
+        """Send a ping, or give the client up: the wheel calls when one of them may be due."""
+        if self.closed:
+            return
+        if now >= self._deadline:
+            if self._awaits_pong and not self._is_excused():
+                self.time_out()
+                return
+            # As announced, not as late as the wheel may be; but a client gets at least half of the time.
+            self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
+            if not self._awaits_pong:
+                self._awaits_pong = True
+                self.transmit(_PING)  # never held back: a handler may take longer than a client has for its pong
+        self.server.tools.wheel.add(self._deadline - now, self)
+
+    def _is_excused(self) -> bool:
+        """Whether the pong may wait unread, or the ping be on its way through what the client takes bit by bit."""
+        websocket = self.websocket
+        if websocket is None:
+            return False
+        if websocket.is_blocked:
+            return bool(websocket.seconds_without_progress < self.server.ping_timeout)
+        return websocket.is_paused
+
+    def check_ping_timeout(self) -> bool:
+        """Whether one that polls is alive; ends it when its time is up, though the wheel may be a tick late."""
+        if not self.closed and self._awaits_pong and time.monotonic() >= self._deadline:
+            self.time_out()
+        return not self.closed

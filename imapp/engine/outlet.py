@@ -1,0 +1,153 @@
+"""The way out of a WebSocket: bytes leave without anybody waiting for the client.
+
+What the kernel does not take waits here, a bounded amount for a bounded time; who takes too little is sent away.
+"""
+
+import _socket
+import logging
+import socket
+import time
+from contextlib import suppress
+from typing import Any
+
+from imapp.engine.tools import Tools, next_chunk, tune
+
+log = logging.getLogger(__name__)
+
+#: Seconds that the client gets to answer a close frame, and to take what was sent before it.
+CLOSING_SECONDS = 2.0
+
+#: States of a WebSocket; websocket.py says what they mean.
+OPEN, CLOSING, FINISHING, CLOSED = range(4)
+
+_NOT_QUEUED, QUEUED_AS_ROOM, QUEUED = range(3)
+_WRITABLE = 2
+
+
+class Outlet:
+    """See the module. All methods may be called in the event loop and do not block."""
+
+    __slots__ = ("_is_timed", "_out", "_out_bytes", "_place", "_since", "_socket", "_state", "_tools", "_writer")
+
+    def __init__(self, tools: Tools, descriptor: int) -> None:
+        self._tools = tools
+        self._socket = _socket.socket(fileno=descriptor)
+        self._socket.setblocking(False)
+        tune(self._socket, tools.limits.user_timeout_ms)
+        self._state = OPEN
+        self._out: list[bytes] | None = None
+        self._out_bytes = 0
+        self._place = _NOT_QUEUED
+        self._writer: Any = None
+        #: Since when a blocked client has taken nothing; then, since when its end has been under way.
+        self._since = 0.0
+        self._is_timed = False
+
+    def _end(self, reason: str) -> None:
+        """Free everything; nothing if it is closed."""
+        raise NotImplementedError
+
+    def send(self, data: bytes, *, is_room: bool = False) -> None:
+        """Send these bytes (whole frames) at the end of the turn, or as soon as the client takes them."""
+        if self._state == OPEN:
+            self._put(data, QUEUED_AS_ROOM if is_room else QUEUED)
+
+    def _put(self, data: bytes, place: int) -> None:
+        if self._out is None:
+            self._out = [data]
+        else:
+            self._out.append(data)
+        self._out_bytes += len(data)
+        if self._writer is None:
+            if self._place < place:
+                self._place = place
+                self._tools.flusher.add(self, is_room=place == QUEUED_AS_ROOM)
+        elif self._out_bytes > self._tools.limits.slow_bytes:
+            self._too_slow("bytes")
+
+    def flush(self) -> None:
+        """Give the kernel what waits; what it does not take is sent when it can be."""
+        self._place = _NOT_QUEUED
+        while self._out and self._writer is None:
+            if not self._send_some(self._out):
+                self._block()
+        if not self._out:
+            self._drained()
+
+    def _drained(self) -> None:
+        if self._state == FINISHING:
+            self._end("")
+        elif self._state == CLOSING:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+
+    def _send_some(self, out: list[bytes]) -> bool:
+        """Send up to a chunk; false when the kernel did not take all of it."""
+        data, count = next_chunk(out)
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            return False
+        except OSError:
+            self._end("transport error")
+            return True
+        self._out_bytes -= sent
+        self._progressed()
+        if sent == len(data):
+            del out[:count]
+            self._out = out or None
+            return True
+        out[:count] = [data[sent:]]
+        return False
+
+    def _progressed(self) -> None:
+        if self._state == OPEN:  # taking slowly does not put off an end that has begun
+            self._since = time.monotonic()
+
+    def _block(self) -> None:
+        self._progressed()
+        self._writer = self._tools.loop.io(self._socket.fileno(), _WRITABLE)
+        self._writer.start(self._writable)
+        if not self._is_timed:
+            self._is_timed = True
+            self._tools.wheel.add(self._tools.limits.slow_seconds, self)
+        if self._out_bytes > self._tools.limits.slow_bytes:
+            self._too_slow("bytes")
+
+    def _writable(self) -> None:
+        if self._out and not self._send_some(self._out):
+            return
+        if not self._out and self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._drained()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether something waits that the client has not taken."""
+        return self._writer is not None
+
+    @property
+    def seconds_without_progress(self) -> float:
+        """For how long a blocked client has taken nothing."""
+        return time.monotonic() - self._since
+
+    def on_time(self, now: float) -> None:
+        """Either the closing handshake has lasted long enough, or a client may have stopped reading."""
+        self._is_timed = False
+        if self._state == CLOSED or (self._state == OPEN and self._writer is None):
+            return
+        left = self._since + (self._tools.limits.slow_seconds if self._state == OPEN else CLOSING_SECONDS) - now
+        if left > 0:
+            self._is_timed = True
+            self._tools.wheel.add(left, self)
+        elif self._state == OPEN:
+            self._too_slow("seconds")
+        else:
+            self._end("")
+
+    def _too_slow(self, bound: str) -> None:
+        """The client is sent away; it will catch up when it is back."""
+        if self._state == OPEN:
+            log.info("client too slow, closed: bound=%s waiting_bytes=%s", bound, self._out_bytes)
+            self._end(f"too slow: {bound}")
