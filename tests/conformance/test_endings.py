@@ -12,6 +12,9 @@ import pytest
 from tests.conformance.client import Frames, Talker
 from tests.support.ports import wait_for
 
+#: A client that answers pings waits for ever for a close that does not come.
+pytestmark = pytest.mark.timeout(20)
+
 
 @pytest.fixture
 def arguments() -> tuple[str, ...]:
