@@ -18,6 +18,8 @@ class Server:
 
     #: Words before the command, for a node that is to run in surroundings of its own.
     wrapper: tuple[str, ...] = ()
+    #: Words after it.
+    arguments: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
@@ -46,7 +48,11 @@ class Server:
         """Start and wait until it serves."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.wrapper, sys.executable, "-m", "gunicorn"], cwd=ROOT, env=self.environ, stdout=log, stderr=log
+                [*self.wrapper, sys.executable, "-m", "gunicorn", *self.arguments],
+                cwd=ROOT,
+                env=self.environ,
+                stdout=log,
+                stderr=log,
             )
         wait_for(self._serves, 30, "the start of the server")
 

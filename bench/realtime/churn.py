@@ -1,0 +1,155 @@
+"""Does memory stay flat? An hour of clients that come, write, and go in four ways.
+
+    .venv/bin/python -m bench.realtime.churn [--minutes 60] [--rate 20] [--out FILE]
+
+One node on MariaDB. A client connects, sends messages to another user's conversation, stays some seconds, and then says
+goodbye, closes without a word, resets the connection, or stops answering until the node gives it up. Every five
+minutes the crowd goes, and what the node then holds is noted: resident memory, objects, open files.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import struct
+import sys
+import tempfile
+import time
+from collections import deque
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.durable_sends import ROOT, machine
+from bench.sockets import Socket, frame
+from tests.support.mariadb import MariaDb
+from tests.support.server import Server
+
+USERS = 500
+#: Seconds that a client stays, from and to; messages that it sends.
+STAY = (1, 8)
+MESSAGES = 3
+#: Seconds between two looks, and until the node has given up all that have gone.
+LOOK, SETTLE = 300, 15
+#: How they go, in equal shares.
+WAYS = ("goodbye", "close", "reset", "silence")
+
+#: Has counted.py count.
+COUNT_SIGNAL = signal.SIGRTMIN + 1
+
+#: A reset instead of a close: linger on, for no time.
+_RESET = struct.pack("ii", 1, 0)
+
+
+class Node(Server):
+    """The product, with a counter of its objects."""
+
+    arguments = ("bench.realtime.counted:app",)
+
+
+def client(port: int, user: list[str], peer: str) -> Socket:
+    """One that has come and written."""
+    one = Socket(port, user[0])
+    for number in range(MESSAGES):
+        body = {"to_user_id": int(peer), "client_id": f"{time.time_ns()}-{number}", "type": "text"}
+        one.say(b'421["send_message",' + json.dumps({**body, "content": {"text": "hello " * 8}}).encode() + b"]")
+    return one
+
+
+def leave(one: Socket, way: str, silent: deque[Socket]) -> None:
+    """Go."""
+    if way == "silence":
+        silent.append(one)
+        return
+    with suppress(OSError):
+        if way == "goodbye":
+            one.sock.sendall(frame(b"41") + frame(b"1"))
+        elif way == "reset":
+            one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    one.sock.close()
+
+
+def crowd(port: int, users: list[list[str]], rate: float, seconds: float) -> int:
+    """Come and go for so long; gives how many came. At the end all have gone or are silent."""
+    here: list[tuple[float, Socket]] = []
+    silent: deque[Socket] = deque()
+    began, came = time.monotonic(), 0
+    while (now := time.monotonic()) < began + seconds:
+        while came < (now - began) * rate:
+            user, peer = random.sample(users, 2)
+            here.append((now + random.uniform(*STAY), client(port, user, peer[1])))
+            came += 1
+        for due, one in [gone for gone in here if gone[0] <= now]:
+            here.remove((due, one))
+            leave(one, random.choice(WAYS), silent)
+        while len(silent) > SETTLE * rate:
+            silent.popleft().sock.close()
+        time.sleep(0.02)
+    for _, one in here:
+        leave(one, "close", silent)
+    time.sleep(SETTLE)
+    for one in silent:
+        one.sock.close()
+    return came
+
+
+def look(node: Server, counts: Path) -> dict[str, float]:
+    """What the node holds."""
+    os.kill(node.worker, COUNT_SIGNAL)
+    known = len(counts.read_text().splitlines()) if counts.exists() else 0
+    while not counts.exists() or len(counts.read_text().splitlines()) == known:
+        time.sleep(0.1)
+    status = Path(f"/proc/{node.worker}/status").read_text().splitlines()
+    kb = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+    objects = json.loads(counts.read_text().splitlines()[-1])["objects"]
+    return {
+        "MB": round(kb / 1024, 1),
+        "objects": objects,
+        "files": len(list(Path(f"/proc/{node.worker}/fd").iterdir())),
+    }
+
+
+def main() -> None:
+    """Churn, look, write the result file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--rate", type=float, default=20)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    lines = []
+    with tempfile.TemporaryDirectory(prefix="churn-") as scratch:
+        folder = Path(scratch)
+        mariadb = MariaDb(folder / "mariadb")
+        counts, tokens = folder / "counts", folder / "tokens"
+        environ = {
+            "DATABASE_URL": mariadb.create_database(), "CHURN_COUNTS": str(counts), "IM_LOG_LEVEL": "WARNING",
+            "IM_PING_INTERVAL_SECONDS": "4", "IM_PING_TIMEOUT_SECONDS": "4",
+        }  # fmt: skip
+        node = Node(folder / "node", **environ)
+        try:
+            node.flask("db", "upgrade")
+            node.flask("im", "load-fixture", "--users", str(USERS), "--out", str(tokens))
+            users = [line.split() for line in tokens.read_text().splitlines()]
+            came, began = crowd(node.port, users, given.rate, 20), time.monotonic()
+            while True:
+                minutes = (time.monotonic() - began) / 60
+                seen = look(node, counts)
+                lines.append(f"| {minutes:.0f} | {came:,} | {seen['MB']} | {seen['objects']:,} | {seen['files']} |")
+                print(lines[-1], flush=True)
+                if minutes >= given.minutes:
+                    break
+                came += crowd(node.port, users, given.rate, min(LOOK, given.minutes * 60) - SETTLE)
+        finally:
+            node.stop()
+            mariadb.stop()
+    day = datetime.now(UTC).date().isoformat()
+    head = ["| minutes | clients so far | resident memory, MB | objects | open files |", "|---|---|---|---|---|"]
+    command = " ".join(["bench.realtime.churn", *sys.argv[1:]])
+    text = f"# Churn, {day}\n\nCommand: `.venv/bin/python -m {command}`. {machine()}\n\n"
+    (given.out or ROOT / "bench" / "results" / f"{day}-churn.md").write_text(text + "\n".join([*head, *lines]) + "\n")
+
+
+if __name__ == "__main__":
+    main()
