@@ -140,4 +140,5 @@ def test_over_tls_the_page_may_connect_to_its_own_host_and_no_other(nginx, nodes
         for origin in (front.url, "https://evil.example")
     )
 
-    assert (own, foreign) == (200, 400)
+    assert own == 200
+    assert foreign in {400, 403}  # the stock transport says the one, ours the other

@@ -5,6 +5,8 @@ import secrets
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pymysql
@@ -69,6 +71,14 @@ class MariaDb:
                 return list(cursor.fetchall())
         finally:
             connection.close()
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[Callable[[], None]]:
+        """Nobody reads or writes this table until what is given is called, at the latest at the end."""
+        with closing(pymysql.connect(host="127.0.0.1", port=self.port, user="root", autocommit=True)) as link:
+            cursor = link.cursor()
+            cursor.execute(f"LOCK TABLES {table} WRITE")
+            yield lambda: cursor.execute("UNLOCK TABLES")
 
     def create_database(self) -> str:
         """Make an empty database; gives its URL."""
