@@ -1,0 +1,56 @@
+"""Another node stores a client id between this node's look for it and its insert."""
+
+import pytest
+from sqlalchemy import insert
+
+from imapp.errors import ClientIdConflictError
+from imapp.extensions import db
+from imapp.models.messages import Message
+from imapp.schemas.base import now
+from imapp.services import group_commit
+from imapp.services.batch import Batch
+from imapp.services.message_ops import Body, Send
+from imapp.services.private_conversations import open_private
+from tests.support.people import create_users
+
+
+@pytest.fixture(params=["mariadb"])
+def database(request) -> str:
+    """MariaDB only: SQLite has one writer."""
+    return request.param
+
+
+def store_elsewhere(sender, conversation, client_id, seq):
+    """What another node does meanwhile, in another conversation."""
+    row = {
+        "conversation_id": conversation, "seq": seq, "change": seq, "sender_id": sender, "client_id": client_id,
+        "digest": "of another message", "type": "text", "content": "{}", "created_at": now(),
+    }  # fmt: skip
+    with db.engine.begin() as connection:
+        connection.execute(insert(Message), row)
+
+
+def test_an_op_that_loses_the_race_finds_the_winner(app, monkeypatch):
+    ada, bob, cy = create_users("ada", "bob", "cy")
+    conversation, other = open_private(ada, bob)[0], open_private(ada, cy)[0]
+    # The batch loses with c1, then the second op, alone, with c2: each is tried again and finds the row.
+    lost = {1: "c1", 3: "c2"}
+    loads = []
+    load = Batch.load
+
+    def slow_load(batch, connection):
+        load(batch, connection)
+        loads.append([op.client_id for op in batch.ops])
+        if (client_id := lost.get(len(loads))) is not None:
+            store_elsewhere(ada, other, client_id, len(loads))
+
+    monkeypatch.setattr(Batch, "load", slow_load)
+
+    outcomes, publications = group_commit.commit(
+        [Send(ada, conversation, Body(client_id, "text", b'{"text":"hello"}')) for client_id in ("c1", "c2", "c3")]
+    )
+
+    assert loads == [["c1", "c2", "c3"], ["c1"], ["c2"], ["c2"], ["c3"]]
+    assert [type(outcome) for outcome in outcomes[:2]] == [ClientIdConflictError, ClientIdConflictError]
+    assert outcomes[2]["message"]["seq"] == 1
+    assert len(publications) == 1
