@@ -3,6 +3,7 @@
 Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port cannot be had, 6 no permission to write.
 """
 
+import gc
 import logging
 import os
 import resource
@@ -120,7 +121,19 @@ def post_worker_init(worker) -> None:
     # An order to this node to go is obeyed as if an operator had ended it.
     worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
     start(worker.wsgi)
+    _calm_the_collector()
     _log.info("node %s serves http://%s", settings.node_id, " and http://".join(bind))
+
+
+def _calm_the_collector() -> None:
+    """Let the collector look at what clients leave behind, less often: a full look stops the node's only thread.
+
+    The program's own 150,000 objects, 50 to 170 ms of looking, are set aside. Messages leave no cycles, so young ones are
+    looked at when 10,000 more are alive, not 700: with that, those of one batch are gone before they are promoted.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
 
 
 def _stop(worker) -> None:
