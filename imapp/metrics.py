@@ -53,6 +53,8 @@ SLOW_CLIENTS = Counter(
     ["bound"],
     registry=registry,
 )
+for _bound in ("bytes", "seconds"):
+    SLOW_CLIENTS.labels(_bound)  # 0 from the start, so that a first one is seen as an increase
 
 # -- the database --------------------------------------------------------------------------------------------------
 
