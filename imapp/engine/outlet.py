@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from imapp.engine.tools import Tools, next_chunk, tune
+from imapp.engine.tools import Tools, next_chunk, tune, unacknowledged
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,9 @@ _WRITABLE = 2
 class Outlet:
     """See the module. All methods may be called in the event loop and do not block."""
 
-    __slots__ = ("_is_timed", "_out", "_out_bytes", "_place", "_since", "_socket", "_state", "_tools", "_writer")
+    __slots__ = (
+        "_in_kernel", "_is_timed", "_out", "_out_bytes", "_place", "_since", "_socket", "_state", "_tools", "_writer",
+    )  # fmt: skip
 
     def __init__(self, tools: Tools, descriptor: int) -> None:
         self._tools = tools
@@ -41,6 +43,7 @@ class Outlet:
         self._writer: Any = None
         #: Since when a blocked client has taken nothing; then, since when its end has been under way.
         self._since = 0.0
+        self._in_kernel = 0
         self._is_timed = False
 
     def _end(self, reason: str) -> None:
@@ -106,6 +109,7 @@ class Outlet:
 
     def _block(self) -> None:
         self._progressed()
+        self._in_kernel = unacknowledged(self._socket)
         self._writer = self._tools.loop.io(self._socket.fileno(), _WRITABLE)
         self._writer.start(self._writable)
         if not self._is_timed:
@@ -129,7 +133,14 @@ class Outlet:
 
     @property
     def seconds_without_progress(self) -> float:
-        """For how long a blocked client has taken nothing."""
+        """For how long a blocked client has taken nothing; what it took out of the kernel's buffer counts.
+
+        That may be megabytes, which a slow client takes for many seconds before anything more leaves from here.
+        """
+        in_kernel = unacknowledged(self._socket)
+        if in_kernel != self._in_kernel:
+            self._in_kernel = in_kernel
+            self._progressed()
         return time.monotonic() - self._since
 
     def on_time(self, now: float) -> None:
@@ -137,7 +148,8 @@ class Outlet:
         self._is_timed = False
         if self._state == CLOSED or (self._state == OPEN and self._writer is None):
             return
-        left = self._since + (self._tools.limits.slow_seconds if self._state == OPEN else CLOSING_SECONDS) - now
+        allowed = self._tools.limits.slow_seconds if self._state == OPEN else CLOSING_SECONDS
+        left = allowed - self.seconds_without_progress
         if left > 0:
             self._is_timed = True
             self._tools.wheel.add(left, self)

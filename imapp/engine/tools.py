@@ -1,7 +1,10 @@
 """What all connections of a process share, and how a socket is set up."""
 
 import _socket
+import fcntl
 import socket
+import sys
+import termios
 from typing import Any
 
 from imapp.engine.flusher import Flusher
@@ -34,6 +37,14 @@ def next_chunk(out: list[bytes]) -> tuple[bytes, int]:
         if size >= CHUNK:
             break
     return b"".join(out[:count]), count
+
+
+def unacknowledged(sock: _socket.socket) -> int:
+    """Bytes that the kernel holds until the client has taken them (SIOCOUTQ, tcp(7))."""
+    try:
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:  # not a socket that knows
+        return 0
 
 
 def tune(sock: _socket.socket, user_timeout_ms: int) -> None:
