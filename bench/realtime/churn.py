@@ -97,8 +97,8 @@ def crowd(port: int, users: list[list[str]], rate: float, seconds: float) -> int
 
 def look(node: Server, counts: Path) -> dict[str, float]:
     """What the node holds."""
-    os.kill(node.worker, COUNT_SIGNAL)
     known = len(counts.read_text().splitlines()) if counts.exists() else 0
+    os.kill(node.worker, COUNT_SIGNAL)
     while not counts.exists() or len(counts.read_text().splitlines()) == known:
         time.sleep(0.1)
     status = Path(f"/proc/{node.worker}/status").read_text().splitlines()
