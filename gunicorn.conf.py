@@ -128,7 +128,7 @@ def post_worker_init(worker) -> None:
 def _calm_the_collector() -> None:
     """Let the collector look at what clients leave behind, less often: a full look stops the node's only thread.
 
-    The program's own 150,000 objects, 50 to 170 ms of looking, are set aside. Messages leave no cycles, so young ones
+    The program's own 150,000 objects, 100 ms of looking, are set aside. Messages leave no cycles, so young ones
     are looked at when 10,000 more are alive, not 700: by then those of a batch are gone and need no promotion.
     """
     gc.collect()

@@ -89,8 +89,8 @@ class _MySqlScript(Script):
     def insert(self, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
         if not rows:
             return
-        quoted = [self._quoted(row, model) for row in rows]
-        head, _ = _insertion(model, self.connection.dialect)
+        head, columns = _insertion(model, self.connection.dialect)
+        quoted = [self._quoted(row, columns) for row in rows]
         start = chars = 0
         for end, row in enumerate(quoted):
             chars += len(row)
@@ -99,8 +99,7 @@ class _MySqlScript(Script):
                 start, chars = end, len(row)
         self._append(head + ",".join(quoted[start:]))
 
-    def _quoted(self, row: Mapping[str, Any], model: Any) -> str:
-        _, columns = _insertion(model, self.connection.dialect)
+    def _quoted(self, row: Mapping[str, Any], columns: Sequence[str]) -> str:
         return "(" + ",".join([self._literal(row[name]) for name in columns]) + ")"
 
     def _literal(self, value: Any) -> str:

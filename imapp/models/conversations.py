@@ -44,8 +44,7 @@ class ConversationMember(Base):
     """
 
     __tablename__ = "conversation_members"
-    # Lists and sync read "this user's conversations", sync those above a version.
-    # What `sync` asks each time, mostly to find nothing: the user's rows above a version.
+    # Lists read "this user's conversations"; `sync` asks each time, mostly to find nothing, for those above a version.
     __table_args__ = (
         Index("ix_conversation_members_user_id_version", "user_id", "version"),
         Index("ix_conversation_members_user_id_requests_version", "user_id", "requests_version"),

@@ -149,3 +149,13 @@ def test_too_few_connections_make_requests_wait_or_say_busy(node, own_mariadb, d
     assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "busy")}
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
     assert alice.post("/api/sync", {"conversations": {}})["conversations"][0]["last_seq"] == 1
+
+
+def test_a_command_gives_its_connection_back(node, device):
+    """Commands share the app context of a greenlet that is kept; what they read with must not stay with it."""
+    server = node(IM_DB_POOL_SIZE="1", IM_DB_POOL_OVERFLOW="0", IM_DB_POOL_TIMEOUT_SECONDS="2")
+    alice = device(server, "alice").connect(transports=["websocket"])
+
+    for _ in range(3):
+        assert alice.call("sync", {"conversations": {}})["ok"]
+        assert alice.get("/api/users/me")["id"] == alice.id

@@ -50,9 +50,14 @@ def read_messages(ws: websocket.WebSocket, count: int) -> list[dict]:
     return messages
 
 
+@pytest.fixture(params=["engine", "stock"])
+def server(request, start_server):
+    """A node on either transport."""
+    return start_server(IM_MESSAGE_CONTENT_MAX_BYTES="60000", IM_TRANSPORT=request.param)
+
+
 @pytest.mark.parametrize(("count", "size"), [(40, 30_000), (3000, 1000)], ids=["large", "many"])
-def test_a_reader_that_pauses_gets_every_frame_whole(start_server, device, slow_socket, count, size):
-    server = start_server(IM_MESSAGE_CONTENT_MAX_BYTES="60000")
+def test_a_reader_that_pauses_gets_every_frame_whole(server, device, slow_socket, count, size):
     alice, bob = device(server, "alice").connect(transports=["websocket"]), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
     reader = slow_socket(server, bob)

@@ -1,0 +1,31 @@
+"""The fall-back transport, IM_TRANSPORT=stock, which the other tests use only when asked to (IM_TEST_TRANSPORT)."""
+
+import pytest
+
+
+@pytest.fixture
+def stock(start_server):
+    """A node on python-engineio's transports."""
+    return start_server(IM_TRANSPORT="stock", IM_MAX_PAYLOAD_BYTES="100000")
+
+
+@pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids="+".join)
+def test_messages_and_acks_pass_on_each_transport(stock, device, transports):
+    alice = device(stock, "alice").connect(transports=transports)
+    bob = device(stock, "bob").connect(transports=transports)
+
+    acks = [alice.send(f"hello {number}", to_user_id=bob.id) for number in range(5)]
+
+    bob.wait_for("message_created", lambda payload: payload["message"]["content"]["text"] == "hello 4")
+    assert bob.received("message_created") == [{"message": ack["message"]} for ack in acks]
+
+
+@pytest.mark.parametrize("text", ["4" + "x" * 200_000, "42not json"], ids=["too large", "malformed"])
+def test_what_breaks_a_rule_closes_the_socket_without_a_traceback(stock, device, raw, text):
+    one = raw(stock)
+    assert one.connect({"token": device(stock).tokens["access_token"]}).startswith("40")
+
+    one.send(text)
+
+    assert one.is_closed()
+    assert "Traceback" not in stock.log
