@@ -51,17 +51,17 @@ class Heart:
             self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
             if not self._awaits_pong:
                 self._awaits_pong = True
+                self._is_taking()  # from here on, what it takes is an answer of a kind
                 self.transmit(_PING)  # never held back: a handler may take longer than a client has for its pong
         self.server.tools.wheel.add(self._deadline - now, self)
 
     def _is_excused(self) -> bool:
-        """Whether the pong may wait unread, or the ping be on its way through what the client takes bit by bit."""
-        websocket = self.websocket
-        if websocket is None:
-            return False
-        if websocket.is_blocked:
-            return bool(websocket.seconds_without_progress < self.server.ping_timeout)
-        return websocket.is_paused
+        """Whether the pong may wait unread, or the ping be on its way behind what the client takes bit by bit."""
+        return self._is_taking() or (self.websocket is not None and self.websocket.is_paused)
+
+    def _is_taking(self) -> bool:
+        # Half of the time is what every client gets between a ping and the look at its deadline, see `on_time`.
+        return self.websocket is not None and self.websocket.is_taking(self.server.ping_timeout / 2)
 
     def check_ping_timeout(self) -> bool:
         """Whether one that polls is alive; ends it when its time is up, though the wheel may be a tick late."""

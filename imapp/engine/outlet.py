@@ -28,7 +28,8 @@ class Outlet:
     """See the module. All methods may be called in the event loop and do not block."""
 
     __slots__ = (
-        "_in_kernel", "_is_timed", "_out", "_out_bytes", "_place", "_since", "_socket", "_state", "_tools", "_writer",
+        "_held", "_is_timed", "_out", "_out_bytes", "_place", "_sent", "_since", "_socket",
+        "_state", "_taken", "_tools", "_writer",
     )  # fmt: skip
 
     def __init__(self, tools: Tools, descriptor: int) -> None:
@@ -41,9 +42,12 @@ class Outlet:
         self._out_bytes = 0
         self._place = _NOT_QUEUED
         self._writer: Any = None
-        #: Since when a blocked client has taken nothing; then, since when its end has been under way.
+        #: Bytes given to the kernel; at the last look, those of them that the client had taken and those on their way.
+        self._sent = 0
+        self._taken = 0
+        self._held = 0
+        #: Since when the client has taken nothing; then, since when its end has been under way.
         self._since = 0.0
-        self._in_kernel = 0
         self._is_timed = False
 
     def _end(self, reason: str) -> None:
@@ -95,7 +99,7 @@ class Outlet:
             self._end("transport error")
             return True
         self._out_bytes -= sent
-        self._progressed()
+        self._sent += sent
         if sent == len(data):
             del out[:count]
             self._out = out or None
@@ -103,13 +107,9 @@ class Outlet:
         out[:count] = [data[sent:]]
         return False
 
-    def _progressed(self) -> None:
-        if self._state == OPEN:  # taking slowly does not put off an end that has begun
-            self._since = time.monotonic()
-
     def _block(self) -> None:
-        self._progressed()
-        self._in_kernel = unacknowledged(self._socket)
+        self._look()
+        self._restart_clock()
         self._writer = self._tools.loop.io(self._socket.fileno(), _WRITABLE)
         self._writer.start(self._writable)
         if not self._is_timed:
@@ -126,22 +126,30 @@ class Outlet:
             self._writer = None
             self._drained()
 
-    @property
-    def is_blocked(self) -> bool:
-        """Whether something waits that the client has not taken."""
-        return self._writer is not None
+    def _look(self) -> None:
+        """Notice what the client has taken since the last look.
 
-    @property
-    def seconds_without_progress(self) -> float:
-        """For how long a blocked client has taken nothing; what it took out of the kernel's buffer counts.
-
-        That may be megabytes, which a slow client takes for many seconds before anything more leaves from here.
+        What the kernel holds may be megabytes: a slow client takes them for many seconds before more leaves from here.
         """
-        in_kernel = unacknowledged(self._socket)
-        if in_kernel != self._in_kernel:
-            self._in_kernel = in_kernel
-            self._progressed()
-        return time.monotonic() - self._since
+        self._held = unacknowledged(self._socket)
+        if self._sent - self._held != self._taken:
+            self._taken = self._sent - self._held
+            self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        if self._state == OPEN:  # taking slowly does not put off an end that has begun
+            self._since = time.monotonic()
+
+    def is_taking(self, seconds: float) -> bool:
+        """Whether the client is busy taking: something was on its way, and it took a part of it within these seconds.
+
+        Asked at two times, it tells about the time between them; the answer to the first is about the time before.
+        """
+        if self._state != OPEN:
+            return False
+        held = self._held
+        self._look()
+        return bool(held or self._held) and time.monotonic() - self._since < seconds
 
     def on_time(self, now: float) -> None:
         """Either the closing handshake has lasted long enough, or a client may have stopped reading."""
@@ -149,7 +157,8 @@ class Outlet:
         if self._state == CLOSED or (self._state == OPEN and self._writer is None):
             return
         allowed = self._tools.limits.slow_seconds if self._state == OPEN else CLOSING_SECONDS
-        left = allowed - self.seconds_without_progress
+        self._look()
+        left = allowed - (time.monotonic() - self._since)
         if left > 0:
             self._is_timed = True
             self._tools.wheel.add(left, self)

@@ -108,6 +108,8 @@ class Frames:
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n".encode()
         )
+        #: Bytes that are read in a second; as many as there are if 0.
+        self.takes_in_a_second = 0.0
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:
             self.rest += self.sock.recv(4096)
@@ -127,7 +129,9 @@ class Frames:
 
     def _take(self, size: int) -> bytes:
         while len(self.rest) < size:
-            data = self.sock.recv(65_536)
+            if self.takes_in_a_second:
+                time.sleep(8192 / self.takes_in_a_second)
+            data = self.sock.recv(8192 if self.takes_in_a_second else 65_536)
             if not data:
                 raise ConnectionError("ended")
             self.rest += data
@@ -163,6 +167,16 @@ class Frames:
                 pass
         assert time.monotonic() - began < PATIENCE
         return int.from_bytes(payload[:2], "big")
+
+    def is_ended(self, seconds: float) -> bool:
+        """Whether the connection ends within these seconds, when all that comes is taken and nothing answered."""
+        until = time.monotonic() + seconds
+        with suppress(ConnectionError):
+            while time.monotonic() < until:
+                if not self.sock.recv(65_536):
+                    return True
+            return False
+        return True
 
     def close(self) -> None:
         """Leave without a word."""

@@ -166,16 +166,32 @@ def test_who_is_refused_and_says_no_more_is_closed(talk):
     assert 0.9 < time.monotonic() - began < 2.5
 
 
-@pytest.mark.parametrize("arguments", [("--engineio", "--ping-interval", "0.3", "--ping-timeout", "1")], ids=["fast"])
-def test_a_client_that_takes_bit_by_bit_what_lies_before_the_ping_is_not_given_up(address):
+HURRIED = pytest.mark.parametrize(
+    "arguments", [("--engineio", "--ping-interval", "0.3", "--ping-timeout", "1")], ids=["fast"]
+)
+
+
+@HURRIED
+@pytest.mark.parametrize(("messages", "bytes_each"), [(60, 100_000), (1, 240_000)], ids=["in turn", "in the kernel"])
+def test_a_client_that_takes_bit_by_bit_what_lies_before_the_ping_is_not_given_up(address, messages, bytes_each):
     frames = Frames(address)
     frames.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
-    text = b"4" + b"x" * 100_000
-    for _ in range(60):
+    text = b"4" + b"x" * bytes_each
+    for _ in range(messages):
         frames.send(0x81, text, mask=b"\0\0\0\0")
 
-    for _ in range(60):  # three seconds, longer than any client has for a pong
-        time.sleep(0.05)
+    frames.takes_in_a_second = messages * bytes_each / 3  # longer than any client has for a pong
+    for _ in range(messages):
         assert frames.read() == (0x81, text)
     assert frames.echo() == b"4still here"
     frames.close()
+
+
+@HURRIED
+def test_a_client_that_takes_nothing_of_what_lies_before_the_ping_is_given_up(address):
+    frames = Frames(address)
+    frames.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+    frames.send(0x81, b"4" + b"x" * 240_000, mask=b"\0\0\0\0")
+
+    time.sleep(3)  # the ping comes after 0.3, its time is up a second later
+    assert frames.is_ended(0.5)

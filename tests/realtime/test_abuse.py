@@ -164,7 +164,7 @@ def test_a_socket_that_never_says_connect_is_closed(start_server, raw):
 
 
 def test_a_suspended_client_leaves_no_open_file_behind(start_server, device, raw):
-    node = start_server(IM_PING_INTERVAL_SECONDS="1", IM_PING_TIMEOUT_SECONDS="1")
+    node = start_server(IM_PING_INTERVAL_SECONDS="3", IM_PING_TIMEOUT_SECONDS="3")
     alice = device(node, "alice")
     at_first = sockets_of(node)
     suspended = [raw(node) for _ in range(10)]
