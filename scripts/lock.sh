@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Pin requirements.in and requirements-dev.in, with hashes, for every supported Python and platform.
+# Pin requirements.in, requirements-tracing.in and requirements-dev.in, with hashes, for every supported Python and platform.
 #
 # Usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]
 #
@@ -21,5 +21,7 @@ compile() {
 
 echo "Pinning the runtime ..."
 compile requirements.in --output-file requirements.txt "$@"
+echo "Pinning the optional tracing ..."
+compile requirements-tracing.in --constraint requirements.txt --output-file requirements-tracing.txt "$@"
 echo "Pinning the tests and checks ..."
 compile requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt "$@"

@@ -7,6 +7,8 @@ declare -A needed=(
     [mariadb-server]=mariadbd [redis-server]=redis-server [nginx]=nginx
     [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze [openssl]=openssl
     [faketime]=faketime
+    [prometheus]=promtool [prometheus-alertmanager]=prometheus-alertmanager
+    [prometheus-redis-exporter]=prometheus-redis-exporter [prometheus-mysqld-exporter]=prometheus-mysqld-exporter
 )
 
 install_system_packages() {

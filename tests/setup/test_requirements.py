@@ -7,7 +7,7 @@ import pytest
 from packaging.version import Version
 
 PROJECT = Path(__file__).resolve().parents[2]
-FILES = ["requirements.txt", "requirements-dev.txt"]
+FILES = ["requirements.txt", "requirements-tracing.txt", "requirements-dev.txt"]
 
 #: The oldest versions without the security faults known in November 2026.
 FLOORS = {
@@ -52,7 +52,7 @@ def test_gevent_websocket_is_not_there_to_be_switched_to():
     assert "gevent-websocket" not in pins("requirements-dev.txt")
 
 
-@pytest.mark.parametrize("file", ["requirements.in", "requirements-dev.in"])
+@pytest.mark.parametrize("file", ["requirements.in", "requirements-tracing.in", "requirements-dev.in"])
 def test_every_direct_dependency_has_a_reason(file):
     wanted = re.findall(r"^([A-Za-z][\w.-]*)", (PROJECT / file).read_text(), re.MULTILINE)
     reasons = (PROJECT / "docs/decisions/0006-dependencies.md").read_text()
