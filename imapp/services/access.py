@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import and_, select
 
-from imapp.errors import SessionRevokedError
+from imapp.errors import ForbiddenError, SessionRevokedError
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
 from imapp.models.sessions import DeviceSession
@@ -47,6 +47,12 @@ def authenticate(token: str) -> Actor:
     if row is None or row.user_id != claims.user_id or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
     return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator, row.device_name, row.platform)
+
+
+def require_operator(actor: Actor) -> None:
+    """Let only operators pass; raises ForbiddenError."""
+    if not actor.is_operator:
+        raise ForbiddenError
 
 
 def conversations_of(session_id: int) -> set[int]:

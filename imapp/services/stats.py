@@ -3,16 +3,16 @@
 from collections import Counter
 
 from imapp.cluster import presence
-from imapp.errors import ForbiddenError, InvalidInputError
+from imapp.errors import InvalidInputError
 from imapp.extensions import settings
 from imapp.schemas.stats import NodeOut, OnlineOut, OnlineQuery
-from imapp.services.access import Actor
+from imapp.services.access import Actor, require_operator
 
 
 def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
     """Count the users online and give a page of their ids; raises ForbiddenError, InvalidInputError."""
-    if settings.stats_visibility == "operators" and not actor.is_operator:
-        raise ForbiddenError
+    if settings.stats_visibility == "operators":
+        require_operator(actor)
     after = _after(query.cursor)
     ids = presence.user_ids(after, query.limit + 1)
     found = nodes()
