@@ -8,7 +8,7 @@ from flask import Flask
 from gevent import monkey
 
 from config import Settings
-from imapp import models  # noqa: F401 - registers the tables
+from imapp import metrics, models  # noqa: F401 - models registers the tables
 from imapp.api import init_api
 from imapp.cli import im
 from imapp.cluster import presence, redis
@@ -52,8 +52,16 @@ def create_app(settings: Settings) -> Flask:
     register_commands()
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
+    _tell_limits(settings)
     app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # Flask's way
     return app
+
+
+def _tell_limits(settings: Settings) -> None:
+    """What alerts and charts measure this node's figures against."""
+    metrics.CONNECTIONS_LIMIT.set(settings.max_connections)
+    metrics.COMMIT_QUEUE_LIMIT.set(settings.committer_queue_max)
+    metrics.BUS_QUEUE_LIMIT_BYTES.set(settings.bus_queue_max_bytes)
 
 
 def start(app: Flask) -> None:
