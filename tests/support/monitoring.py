@@ -1,4 +1,4 @@
-"""Prometheus, its exporters and Alertmanager as Debian packages them, and a receiver of alerts: own folders and ports."""
+"""Prometheus, exporters and Alertmanager as Debian packages them, and a receiver of alerts: own folders and ports."""
 
 import json
 import os
