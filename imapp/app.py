@@ -8,7 +8,12 @@ from flask import Flask
 from gevent import monkey
 
 from config import Settings
-from imapp import metrics, models  # noqa: F401 - models registers the tables
+from imapp import (
+    __version__,
+    metrics,
+    models,  # noqa: F401 - registers the tables
+    runtime,
+)
 from imapp.api import init_api
 from imapp.cli import im
 from imapp.cluster import presence, redis
@@ -41,6 +46,8 @@ def create_app(settings: Settings) -> Flask:
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, settings),
     )
+    metrics.INFO.clear()
+    metrics.INFO.labels(version=__version__, node=settings.node_id).set(1)
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True)
     init_database(app)
@@ -66,6 +73,7 @@ def _tell_limits(settings: Settings) -> None:
 
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
+    runtime.watch()
     app.extensions["imapp.server"].start()
     settings = app.config["IMAPP"]
     register = presence.register_of(app)
