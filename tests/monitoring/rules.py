@@ -1,5 +1,6 @@
 """What deploy/monitoring asks Prometheus for: its rules, and the names of metrics in an expression."""
 
+import json
 import re
 from typing import Any
 
@@ -8,7 +9,7 @@ import yaml
 from tests.support.monitoring import MONITORING
 
 #: What the nodes do not measure yet, while their parts are being built.
-PENDING: set[str] = set()
+PENDING = {"imapp_ready", "imapp_disk_free_bytes", "imapp_disk_threshold_bytes"}
 
 
 def rules() -> list[dict[str, Any]]:
@@ -33,3 +34,19 @@ def metrics_in(expression: str) -> set[str]:
     recorded = {name for name in names if ":" in name}
     plain = {name for name in names if re.match(r"(imapp|redis|mysql)_\w+$", name)}
     return plain.union(*(metrics_in(records()[name]) for name in recorded))
+
+
+def panels() -> list[tuple[str, str, str]]:
+    """Of all dashboards: dashboard, panel, and each expression as a Prometheus without Grafana takes it."""
+    found = []
+    for file in sorted((MONITORING / "grafana/dashboards").glob("*.json")):
+        board = json.loads(file.read_text())
+        for panel in board["panels"]:
+            found += [(file.stem, panel["title"], plain(target["expr"])) for target in panel.get("targets", [])]
+        found += [(file.stem, one["name"], plain(one["expr"])) for one in board["annotations"]["list"]]
+    return found
+
+
+def plain(expression: str) -> str:
+    """The expression with what Grafana would fill in."""
+    return expression.replace("$node", ".*").replace("$__rate_interval", "1m")

@@ -84,9 +84,13 @@ class Prometheus(Daemon):
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """What it answers now; fails on an expression that it refuses."""
-        answer = requests.get(self.url + "/api/v1/query", params={"query": expression}, timeout=30).json()
-        assert answer["status"] == "success", (expression, answer)
-        return answer["data"]["result"]
+        return self.get("/api/v1/query", query=expression)["result"]
+
+    def get(self, path: str, **params: str) -> dict[str, Any]:
+        """The data of an answer of its API."""
+        answer = requests.get(self.url + path, params=params, timeout=30).json()
+        assert answer["status"] == "success", (params, answer)
+        return answer["data"]
 
 
 class Alertmanager(Daemon):
