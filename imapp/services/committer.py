@@ -68,6 +68,7 @@ class Committer:
         #: None while the last commit was well, else when it failed (monotonic).
         self._failed_at: float | None = None
         self._has_committed = False
+        metrics.COMMIT_QUEUE.set_function(lambda: len(self._queue))
 
     def submit(self, op: Op, done: Done) -> None:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
@@ -141,11 +142,13 @@ class Committer:
         outcomes, publications = commit([op for op, _, _ in taken])
         self._note(outcomes)
         answered_at = time.monotonic()
+        metrics.COMMIT_BATCH.observe(len(taken))
+        committed_ms = time.time() * 1000
         for (_, done, deadline), outcome in zip(taken, outcomes, strict=True):
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
             _tell(done, outcome)
         for publication in publications:
-            _publish(publication)
+            _publish(publication, committed_ms)
 
     def _note(self, outcomes: list[Outcome]) -> None:
         """Each of a batch is told the same when the database does not take it."""
@@ -174,12 +177,15 @@ def _tell(done: Done, outcome: Outcome) -> None:
         log.exception("acknowledgement failed")
 
 
-def _publish(publication: Publication) -> None:
-    name, payload, rooms, skip_sid = publication
+def _publish(publication: Publication, committed_ms: float) -> None:
+    name, payload, rooms, skip_sid, stamp = publication
     try:
-        bus.send(name, payload, *rooms, skip_sid=skip_sid)
+        bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
     except Exception:  # what was acknowledged is found by sync; the committer must go on
         log.exception("publishing failed: %s", name)
+    if stamp is not None:
+        metrics.COMMITTED.observe(max(0.0, committed_ms - stamp.accepted_ms) / 1000)
+        metrics.PUBLISHED.observe(max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000)
 
 
 def current() -> Committer:

@@ -8,6 +8,7 @@ from imapp.cluster import presence
 from imapp.cluster.history import MOST_STEPS
 from imapp.cluster.register import Presence
 from imapp.database import atomic
+from imapp.extensions import socketio
 from imapp.models.users import User
 from imapp.schemas.messages import MessageDraft
 from imapp.services import messages
@@ -70,6 +71,28 @@ def test_a_step_tells_who_was_there_and_how_long_writes_took(app, history, minut
     assert point["memory_bytes"] > 10 * 2**20
     assert point["cpu"] >= 0
     assert point["at"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(minute))
+
+
+def test_a_step_counts_connects_commands_and_messages_of_both_doors(app, client, history, minute):
+    alice, bob = register(client, "alice"), register(client, "bob")
+    made = client.post("/api/conversations", json={"user_id": bob["user"]["id"]}, headers=bearer(alice))
+    path = f"/api/conversations/{made.json['id']}"
+    sampler = Sampler(app)
+    sockets = [socketio.test_client(app, auth={"token": tokens["access_token"]}) for tokens in (alice, bob, bob)]
+    sockets[2].disconnect()
+    for _ in range(4):
+        sockets[0].emit("ping_server", {}, callback=True)
+    draft = {"client_id": "c1", "type": "text", "content": {"text": "hello"}}
+    for _ in range(2):  # the second is a repeat, and no message
+        client.post(f"{path}/messages", json=draft, headers=bearer(alice))
+    client.post(f"{path}/read", json={"seq": 1}, headers=bearer(bob))
+
+    sampler.take(minute)
+
+    (point,) = history()["points"]
+    assert (point["connects"], point["disconnects"], point["commands"], point["messages"]) == (3, 1, 4, 1)
+    for socket in sockets[:2]:
+        socket.disconnect()
 
 
 def test_a_step_counts_only_what_happened_within_it(app, history, minute):
