@@ -157,6 +157,12 @@ REDIS_SECONDS = single(
     registry=registry,
 )
 
+# -- health --------------------------------------------------------------------------------------------------------
+
+READY = Gauge("imapp_ready", "1 while requests should come to this node, as readiness says.", registry=registry)
+DISK_FREE = Gauge("imapp_disk_free_bytes", "Free disk where the data is.", registry=registry)
+DISK_THRESHOLD = Gauge("imapp_disk_threshold_bytes", "Less of it makes the node not ready.", registry=registry)
+
 # -- the process ---------------------------------------------------------------------------------------------------
 
 

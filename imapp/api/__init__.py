@@ -23,6 +23,7 @@ BLUEPRINTS = (
     "messages",
     "sync",
     "stats",
+    "cluster",
     "health",
     "metrics",
     "docs",

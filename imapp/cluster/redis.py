@@ -13,6 +13,7 @@ import redis
 from flask import Flask, current_app
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -20,7 +21,7 @@ from imapp import metrics
 from imapp.cluster.address import Address, parse
 from imapp.cluster.gate import AT_ONCE, Gate, RedisError
 
-__all__ = ["RedisError", "ask", "client", "client_of", "close"]
+__all__ = ["RedisError", "ResponseError", "ask", "client", "client_of", "close"]
 
 T = TypeVar("T")
 
