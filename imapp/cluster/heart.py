@@ -19,7 +19,7 @@ from flask import Flask
 
 import imapp
 from imapp import metrics
-from imapp.cluster import presence, redis
+from imapp.cluster import presence, redis, seal
 from imapp.cluster.register import Register
 
 log = logging.getLogger(__name__)
@@ -223,4 +223,5 @@ class Heart:
             "platforms": self._presence.platforms(),
             "rss_bytes": metrics.memory_bytes(),
             "version": imapp.__version__,
+            "key": seal.fingerprint(self._settings.secret_key),
         }
