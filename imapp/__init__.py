@@ -4,6 +4,7 @@ Imports point down only (import-linter enforces it):
 
     app                     create_app(): assembles everything
     cli                     `flask im ...`
+    doctor                  `flask im doctor`: what is wrong with the path from a client to the database
     api | realtime          two doors into the same house: REST | Socket.IO
     services                the rules; the only writers; the only publishers
     cluster | models        what nodes share | tables

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user
 from imapp.cli.demo import demo
+from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
@@ -41,5 +42,5 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
     im.add_command(command)
