@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user
+from imapp.cli.bench import bench
 from imapp.cli.demo import demo
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
@@ -41,5 +42,5 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (bench, create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
     im.add_command(command)
