@@ -9,6 +9,7 @@ Imports point down only (import-linter enforces it):
     services                the rules; the only writers; the only publishers
     cluster | models        what nodes share | tables
     database                transactions, column types, work off the event loop
+    load                    the load test: a client, of which the server knows nothing
     events | extensions     what is pushed to clients | unbound db, migrate, socketio
     schemas                 request bodies, representations
     errors                  every error that a client may receive

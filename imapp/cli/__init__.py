@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user
+from imapp.cli.bench import bench
 from imapp.cli.demo import demo
 from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
@@ -42,5 +43,7 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (
+    bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings,
+):  # fmt: skip
     im.add_command(command)
