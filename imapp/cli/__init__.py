@@ -10,6 +10,7 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user
+from imapp.cli.backups import backup, restore
 from imapp.cli.demo import demo
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
@@ -41,5 +42,7 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (
+    backup, create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, restore, show_settings,
+):  # fmt: skip
     im.add_command(command)

@@ -23,6 +23,9 @@ from imapp.services.sync_changes import Feed
 #: Bytes of JSON in one answer, about.
 ANSWER_BYTES = 1_000_000
 
+#: Begins the epoch of a database into which a backup is being restored.
+RESTORING = "restoring-"
+
 #: Bytes of a conversation without its changes, and what remains for changes at any rate.
 _FEED_BYTES = 250
 _LEAST_BYTES = 100_000
@@ -66,6 +69,8 @@ def _epoch() -> str:
     epoch = db.session.scalar(select(ServerState.epoch))
     if epoch is None:
         raise UnavailableError("The database has not been set up.")
+    if epoch.startswith(RESTORING):
+        raise UnavailableError("The database is being restored.")
     return epoch
 
 
