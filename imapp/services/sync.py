@@ -105,6 +105,8 @@ def _heads_of(user_id: int) -> Any:
             Conversation.type,
             Conversation.last_seq,
             Conversation.last_change,
+            Conversation.first_seq,
+            Conversation.first_change,
             ConversationMember.read_seq,
         )
         .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
@@ -114,8 +116,9 @@ def _heads_of(user_id: int) -> Any:
 
 
 def _feed(head: Any, named: int | None, known: Known) -> Feed:
-    is_named = named is not None and named <= head.last_change and not known.is_foreign
-    start = named if is_named and named is not None else max(0, head.last_change - known.limit)
+    oldest = head.first_change - 1
+    is_named = named is not None and oldest <= named <= head.last_change and not known.is_foreign
+    start = named if is_named and named is not None else max(oldest, head.last_change - known.limit)
     return Feed(
         **head._mapping,
         start=start,
@@ -135,6 +138,7 @@ def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
         yield {
             "id": feed.id,
             "type": feed.type,
+            "first_seq": feed.first_seq,
             "last_seq": feed.last_seq,
             "last_change": feed.last_change,
             "read_seq": feed.read_seq,
@@ -169,6 +173,7 @@ def _removed(conversation_id: int) -> dict[str, Any]:
     return {
         "id": conversation_id,
         "type": None,
+        "first_seq": 1,
         **numbers,
         "peer_read_seq": None,
         "changes": [],
