@@ -36,6 +36,7 @@ _PARTS = {
     "secret_key": "Secrets and tokens",
     "password_min_length": "Passwords",
     "private_messages": "Messages and groups",
+    "retention_messages_days": "Retention",
     "sync_changes_default": "Sync",
     "allowed_origins": "Connections",
     "committer_batch_max": "The write queue",

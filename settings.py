@@ -208,6 +208,19 @@ class Settings(BaseModel):
         100, ge=0, le=10_000, description="Up to this size, members see who has read."
     )
 
+    retention_messages_days: int = Field(
+        0, ge=0, le=36_500, description="Older messages are deleted by flask im retention. 0: never."
+    )
+    retention_changes_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="The same for the log that sync reads; a device away for longer loads afresh. 0: as the messages.",
+    )
+    retention_sessions_days: int = Field(
+        30, ge=0, le=36_500, description="The same for sessions that ended so long ago. 0: never."
+    )
+
     sync_changes_default: int = Field(50, ge=1, le=500, description="Changes of one conversation in a sync.")
     sync_changes_max: int = Field(500, ge=1, le=500, description="The most that a client may ask for instead.")
     sync_total_max: int = Field(2000, ge=1, le=10_000, description="Changes in one whole answer; the rest is paged.")

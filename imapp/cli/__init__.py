@@ -10,12 +10,14 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user
+from imapp.cli.backups import backup, restore
 from imapp.cli.bench import bench
 from imapp.cli.demo import demo
 from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
+from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.database import code_of
 from imapp.errors import AppError
@@ -44,6 +46,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
-    bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings,
+    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes, restore,
+    retention, show_settings,
 ):  # fmt: skip
     im.add_command(command)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from imapp.doctor.case import Case
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
-from imapp.extensions import settings
 
 #: So many times the bytes at which a node is not ready any more are told in time.
 _EARLY = 10
@@ -20,11 +19,12 @@ def space(case: Case) -> Finding:
     folders = (case.settings.data_dir, case.project / "logs", Path(tempfile.gettempdir()))
     free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
     folder, least = min(free.items(), key=lambda one: one[1])
-    words = f"{least / 2**20:.0f} MiB free for {folder}; below {settings.disk_threshold_bytes / 2**20:.0f} a node is not ready"
+    threshold = case.settings.disk_threshold_bytes
+    words = f"{least / 2**20:.0f} MiB free for {folder}; below {threshold / 2**20:.0f} a node is not ready"
     command = f"df -h {folder}; du -xh --max-depth 2 {folder} | sort -h | tail"
-    if least < settings.disk_threshold_bytes:
+    if least < threshold:
         return fail(words, "Free some: old logs, old backups, binary logs.", command)
-    if least < _EARLY * settings.disk_threshold_bytes:
+    if least < _EARLY * threshold:
         return warn(words, "It will be full soon: free some.", command)
     return ok(words)
 
