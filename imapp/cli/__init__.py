@@ -9,7 +9,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from imapp.cli.accounts import create_user
+from imapp.cli.accounts import create_user, reset_second_factor
 from imapp.cli.demo import demo
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
@@ -41,5 +41,15 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (
+    create_user,
+    demo,
+    drain,
+    export_asyncapi,
+    export_openapi,
+    load_fixture,
+    nodes,
+    reset_second_factor,
+    show_settings,
+):
     im.add_command(command)
