@@ -112,6 +112,13 @@ class Settings(BaseModel):
         description="Who may see how many users are online, and who: every logged-in user, or operators.",
     )
 
+    history_step_seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="A point of the history; up to 1440 of the last day are kept. The same on all nodes.",
+    )
+
     database_url: DatabaseUrl = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir']}/imapp.db",
         repr=False,

@@ -14,6 +14,7 @@ from imapp.cli import im
 from imapp.cluster import presence, redis
 from imapp.cluster.address import parse
 from imapp.cluster.heart import Heart, NodeTakenError
+from imapp.cluster.register import Register
 from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate
 from imapp.proxies import TrustedProxies
@@ -22,6 +23,7 @@ from imapp.realtime.commands import register_commands
 from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
+from imapp.services.sampling import Sampler
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,7 @@ def create_app(settings: Settings) -> Flask:
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, settings),
     )
+    app.extensions["imapp.started_at"] = time.time()
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True)
     init_database(app)
@@ -59,10 +62,15 @@ def create_app(settings: Settings) -> Flask:
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
     app.extensions["imapp.server"].start()
-    settings = app.config["IMAPP"]
     register = presence.register_of(app)
-    if register is None:
-        return
+    if register is not None:
+        _join(app, register)
+    sampler = app.extensions["imapp.sampler"] = Sampler(app)
+    sampler.start()
+
+
+def _join(app: Flask, register: Register) -> None:
+    settings = app.config["IMAPP"]
     _check_redis(app)
     heart = app.extensions["imapp.heart"] = Heart(app, register, on_taken=app.extensions["imapp.stop"])
     try:
@@ -102,5 +110,7 @@ def shutdown(app: Flask) -> None:
     app.extensions["committer"].close()
     if "imapp.heart" in app.extensions:
         app.extensions["imapp.heart"].stop()
+    if "imapp.sampler" in app.extensions:
+        app.extensions["imapp.sampler"].stop()
     server.manager.broker.close()
     redis.close(app)

@@ -25,6 +25,7 @@ BLUEPRINTS = (
     "stats",
     "admin_login",
     "administration",
+    "cluster",
     "health",
     "metrics",
     "docs",

@@ -7,9 +7,7 @@ it anew and writes all its connections again.
 """
 
 import logging
-import os
 import secrets
-import socket
 import threading
 import time
 from collections import deque
@@ -17,10 +15,10 @@ from collections.abc import Callable
 
 from flask import Flask
 
-import imapp
 from imapp import metrics
 from imapp.cluster import presence, redis
 from imapp.cluster.register import Register
+from imapp.cluster.report import report_of
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +46,6 @@ class Heart:
         self._presence = presence.local_of(app)
         self._settings = app.config["IMAPP"]
         self._instance = secrets.token_hex(8)
-        self._started_at = time.time()
         self._lease = float(self._settings.node_lease_seconds)
         #: Since when the lease has been held without a gap (monotonic); None while it is not held.
         self._held_since: float | None = None
@@ -133,7 +130,7 @@ class Heart:
     def _try_renew(self) -> bool:
         """Renew the lease; False when another process has it. What is not known counts as held by nobody else."""
         try:
-            state = self._register.renew(self._instance, round(self._lease * 1000), self.report())
+            state = self._register.renew(self._instance, round(self._lease * 1000), report_of(self._app))
         except redis.RedisError as exc:
             self._away(exc)
             return True
@@ -207,20 +204,3 @@ class Heart:
         log.warning("node_dead node=%s users_offline=%s", name, len(user_ids))
         for user_id in user_ids:
             self._presence.on_change(user_id, False)
-
-    def report(self) -> dict[str, object]:
-        """What the others are told of this node."""
-        return {
-            "id": self._settings.node_id,
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "port": self._settings.port,
-            "socketio_port": self._settings.socketio_port,
-            "state": "draining" if self._app.extensions.get("imapp.draining") else "up",
-            "started_at": self._started_at,
-            "connections": len(self._presence.open),
-            "users": len(self._presence.users()),
-            "platforms": self._presence.platforms(),
-            "rss_bytes": metrics.memory_bytes(),
-            "version": imapp.__version__,
-        }

@@ -28,6 +28,12 @@ class NodeReport(NodeOut):
     version: str
 
 
+class NodesOut(Out):
+    """Every living node's latest report."""
+
+    nodes: list[NodeReport]
+
+
 class OnlineOut(Out):
     """All of the cluster: how many users, one page of their ids in order, and each node."""
 

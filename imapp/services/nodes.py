@@ -1,21 +1,36 @@
 """The nodes of the cluster, for its operators."""
 
+from typing import Any
+
+from flask import current_app
+
 from imapp.cluster import orders, presence
+from imapp.cluster.report import report_of
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.extensions import settings
 from imapp.schemas.administration import By
-from imapp.schemas.stats import NodeReport
+from imapp.schemas.stats import NodeReport, NodesOut
 from imapp.services import acts
+from imapp.services.access import Actor, require_operator
 
 _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
+
+
+def list_nodes(actor: Actor) -> NodesOut:
+    """Every living node's own report, only this node's without Redis; raises ForbiddenError."""
+    require_operator(actor)
+    found = presence.reports()
+    return NodesOut(nodes=_checked([report_of(current_app)] if found is None else found))
 
 
 def reports() -> list[NodeReport] | None:
     """Every living node's own report; None when there is no Redis to tell."""
     found = presence.reports()
-    if found is None:
-        return None
-    # Nodes of another version may tell more.
+    return None if found is None else _checked(found)
+
+
+def _checked(found: list[dict[str, Any]]) -> list[NodeReport]:
+    """Nodes of another version may tell more."""
     return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
 
 

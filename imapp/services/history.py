@@ -1,0 +1,92 @@
+"""The last day of the cluster, step by step, for its operators."""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from flask import Flask, current_app
+
+from imapp.cluster import redis
+from imapp.cluster.history import History
+from imapp.extensions import settings
+from imapp.schemas.history import HistoryOut, HistoryQuery, NodeStep, Point
+from imapp.services.access import Actor, require_operator
+
+_EXTENSION = "imapp.history"
+
+
+def history(actor: Actor, query: HistoryQuery) -> HistoryOut:
+    """What happened in the last hours; of this node alone while Redis is away. Raises ForbiddenError."""
+    require_operator(actor)
+    return read(query)
+
+
+def read(query: HistoryQuery) -> HistoryOut:
+    """The same for whoever has the machine."""
+    kept = history_of(current_app)
+    since = int(time.time()) - 3600 * query.hours
+    found = redis.ask(lambda: kept.read(since))
+    records = kept.own(since) if found is None else found
+    by_step: dict[int, list[NodeStep]] = defaultdict(list)
+    for step in _steps(records, query.node):
+        by_step[step.at].append(step)
+    return HistoryOut(
+        step_seconds=settings.history_step_seconds,
+        nodes=sorted(node for node, own in records.items() if own),
+        points=[_point(at, by_step[at], of_node=query.node is not None) for at in sorted(by_step)],
+    )
+
+
+def history_of(app: Flask) -> History:
+    """What an app's node keeps and knows."""
+    if _EXTENSION not in app.extensions:
+        at_hand = app.config["IMAPP"]
+        made = History(redis.client_of(app), at_hand.cluster_name, at_hand.node_id)
+        app.extensions.setdefault(_EXTENSION, made)
+    found: History = app.extensions[_EXTENSION]
+    return found
+
+
+def _steps(records: dict[str, list[str]], node: str | None) -> Iterable[NodeStep]:
+    """Those of one node or of all; what was counted by steps of another length cannot be added to these."""
+    chosen = records.values() if node is None else [records.get(node, [])]
+    found = (NodeStep.model_validate_json(record) for own in chosen for record in own)
+    return [step for step in found if step.step_seconds == settings.history_step_seconds]
+
+
+def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:
+    """The nodes' steps together; each saw the cluster's users at its own moment, who saw most is believed."""
+    writes = sum(step.writes for step in steps)
+    seconds = sum(step.write_seconds for step in steps)
+    p99 = _quantile(0.99, steps)
+    return Point(
+        at=datetime.fromtimestamp(at, UTC),
+        nodes=len(steps),
+        connections=sum(step.connections for step in steps),
+        users=max(step.users if of_node else step.cluster_users for step in steps),
+        messages=sum(step.messages for step in steps),
+        connects=sum(step.connects for step in steps),
+        disconnects=sum(step.disconnects for step in steps),
+        commands=sum(step.commands for step in steps),
+        latency_ms=round(1000 * seconds / writes, 2) if writes else None,
+        p99_ms=None if p99 is None else round(1000 * p99, 2),
+        memory_bytes=sum(step.memory_bytes for step in steps),
+        cpu=round(sum(step.cpu_seconds / step.step_seconds for step in steps), 3),
+    )
+
+
+def _quantile(share: float, steps: list[NodeStep]) -> float | None:
+    """Seconds that this share of the writes did not exceed, between bounds as Prometheus reckons it."""
+    counts: dict[float, int] = defaultdict(int)
+    for step in steps:
+        for bound, count in step.write_buckets.items():
+            counts[float(bound)] += count
+    wanted = share * max(counts.values(), default=0)
+    low, below = 0.0, 0
+    for high in sorted(counts):
+        if counts[high] >= wanted > 0:
+            return low if math.isinf(high) else low + (high - low) * (wanted - below) / (counts[high] - below)
+        low, below = high, counts[high]
+    return None

@@ -1,0 +1,91 @@
+"""The sampler: what this node did within each step, taken from its metrics and kept for the history."""
+
+import logging
+import threading
+import time
+from collections import Counter
+
+from flask import Flask
+
+from imapp import metrics
+from imapp.cluster import presence, redis
+from imapp.schemas.history import NodeStep
+from imapp.services.history import history_of
+
+log = logging.getLogger(__name__)
+
+#: The samples that are looked at, and what the history calls what was added to them within a step.
+_COUNTED = {
+    "imapp_message_seconds_count:committed": "messages",
+    "imapp_connects_total": "connects",
+    "imapp_disconnects_total": "disconnects",
+    "imapp_commands_total": "commands",
+    "imapp_write_seconds_count": "writes",
+    "imapp_write_seconds_sum": "write_seconds",
+    "imapp_cpu_seconds_total": "cpu_seconds",
+}
+
+
+class Sampler:
+    """See the module."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._step = app.config["IMAPP"].history_step_seconds
+        self._before = _totals()
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
+
+    def start(self) -> None:
+        """Take a sample at the end of each step, all nodes at the same moments."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No more of it."""
+        self._ending.set()
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._step - time.time() % self._step):
+            try:
+                self.take(round(time.time() / self._step) * self._step)
+            except redis.RedisError as exc:
+                log.debug("history has a gap: %s", type(exc).__name__)
+            except Exception:  # the next step must come
+                log.exception("history could not be kept")
+
+    def take(self, at: int) -> None:
+        """Keep the step that ends at this Unix time; raises redis.RedisError."""
+        totals = _totals()
+        before, self._before = self._before, totals
+        with self._app.app_context():
+            step = self._node_step(at, totals, before)
+        history_of(self._app).add(at, step.model_dump_json())
+
+    def _node_step(self, at: int, totals: Counter[str], before: Counter[str]) -> NodeStep:
+        local = presence.local()
+        added = {name: totals[sample] - before[sample] for sample, name in _COUNTED.items()}
+        return NodeStep(
+            at=at,
+            step_seconds=self._step,
+            connections=len(local.open),
+            users=len(local.users()),
+            cluster_users=presence.count(),
+            write_buckets=_buckets(totals, before),
+            memory_bytes=metrics.memory_bytes(),
+            **added,
+        )
+
+
+def _totals() -> Counter[str]:
+    """All samples, added up over their labels; but buckets by their bound, and stages of messages, apart."""
+    found: Counter[str] = Counter()
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            part = sample.labels.get("le") or sample.labels.get("stage")
+            found[f"{sample.name}:{part}" if part else sample.name] += sample.value  # type: ignore[assignment]  # floats
+    return found
+
+
+def _buckets(totals: Counter[str], before: Counter[str]) -> dict[str, int]:
+    prefix = "imapp_write_seconds_bucket:"
+    return {name.removeprefix(prefix): totals[name] - before[name] for name in totals if name.startswith(prefix)}

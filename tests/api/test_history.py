@@ -1,0 +1,123 @@
+"""The last day over REST: what one node kept in its memory. Several nodes: tests/cluster/test_history.py."""
+
+import time
+
+import pytest
+
+from imapp.cluster import presence
+from imapp.cluster.history import MOST_STEPS
+from imapp.cluster.register import Presence
+from imapp.database import atomic
+from imapp.models.users import User
+from imapp.schemas.messages import MessageDraft
+from imapp.services import messages
+from imapp.services.private_conversations import open_private
+from imapp.services.sampling import Sampler
+from tests.accounts import bearer, register
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def operator(app, client):
+    tokens = register(client, "operator")
+
+    def promote(session):
+        session.get(User, tokens["user"]["id"]).is_operator = True
+
+    atomic(promote)
+    return bearer(tokens)
+
+
+@pytest.fixture
+def history(client, operator):
+    """`history(**query)`: the answer's JSON."""
+
+    def ask(**query):
+        answer = client.get("/api/admin/history", query_string=query, headers=operator)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    return ask
+
+
+@pytest.fixture
+def minute():
+    """The end of the latest minute."""
+    return int(time.time()) // 60 * 60
+
+
+def write(sender, conversation, *client_ids):
+    for client_id in client_ids:
+        messages.send(sender, conversation, MessageDraft(client_id=client_id, type="text", content={"text": "hello"}))
+
+
+def test_a_step_tells_who_was_there_and_how_long_writes_took(app, history, minute):
+    ada, bob = create_users("ada", "bob")
+    conversation, _ = open_private(ada, bob)
+    sampler = Sampler(app)
+    for sid, user in (("a", ada), ("b", ada), ("c", bob)):
+        presence.local().connect(Presence(sid, user))
+    write(ada, conversation, "c1", "c2", "c3")
+
+    sampler.take(minute)
+
+    answer = history()
+    assert (answer["step_seconds"], answer["nodes"]) == (60, ["node-1"])
+    (point,) = answer["points"]
+    assert (point["connections"], point["users"], point["nodes"]) == (3, 2, 1)
+    assert 0 < point["latency_ms"] < 60_000
+    assert 0 < point["p99_ms"] < 60_000
+    assert point["memory_bytes"] > 10 * 2**20
+    assert point["cpu"] >= 0
+    assert point["at"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(minute))
+
+
+def test_a_step_counts_only_what_happened_within_it(app, history, minute):
+    ada, bob = create_users("ada", "bob")
+    conversation, _ = open_private(ada, bob)
+    sampler = Sampler(app)
+    write(ada, conversation, "c1")
+    sampler.take(minute - 60)
+
+    sampler.take(minute)
+
+    first, second = history()["points"]
+    assert first["latency_ms"] > 0
+    assert (second["latency_ms"], second["p99_ms"]) == (None, None)
+
+
+def test_hours_say_how_far_back_and_a_node_alone_keeps_no_more_than_a_day(app, history, minute):
+    sampler = Sampler(app)
+    for number in reversed(range(MOST_STEPS + 20)):
+        sampler.take(minute - 60 * number)
+
+    assert len(history()["points"]) in {MOST_STEPS - 1, MOST_STEPS}
+    assert len(history(hours=1)["points"]) in {59, 60}
+
+
+def test_only_operators_may_look(client):
+    alice = register(client, "alice")
+
+    for path in ("history", "nodes"):
+        assert client.get(f"/api/admin/{path}", headers=bearer(alice)).json["code"] == "forbidden"
+        assert client.get(f"/api/admin/{path}").status_code == 401
+
+
+@pytest.mark.parametrize("query", [{"hours": 0}, {"hours": 25}, {"hours": "x"}, {"node": ""}, {"days": 1}])
+def test_a_question_that_makes_no_sense_is_refused(client, operator, query):
+    answer = client.get("/api/admin/history", query_string=query, headers=operator)
+
+    assert answer.json["code"] == "invalid_input"
+
+
+def test_an_unknown_node_has_no_points(app, history, minute):
+    Sampler(app).take(minute)
+
+    assert history(node="node-9")["points"] == []
+    assert len(history(node="node-1")["points"]) == 1
+
+
+def test_a_node_alone_reports_of_itself(client, operator):
+    (node,) = client.get("/api/admin/nodes", headers=operator).json["nodes"]
+
+    assert (node["id"], node["state"], node["connections"]) == ("node-1", "up", 0)
