@@ -35,6 +35,7 @@ _PARTS = {
     "db_pool_size": "Database connections",
     "secret_key": "Secrets and tokens",
     "password_min_length": "Passwords",
+    "admin_second_factor": "Operators",
     "private_messages": "Messages and groups",
     "retention_messages_days": "Retention",
     "sync_changes_default": "Sync",

@@ -192,6 +192,15 @@ class Settings(BaseModel):
     argon2_parallelism: int = Field(1, ge=1, le=16, description="Lanes of one password hash.")
     argon2_concurrency: int = Field(2, ge=1, le=64, description="Password hashes at one time; the others wait.")
 
+    admin_second_factor: bool = Field(
+        True,
+        description="Whether operators must prove a second factor (TOTP). Off: behind a single sign-on of your own.",
+    )
+    admin_session_seconds: int = Field(
+        43_200, ge=60, le=30 * 86_400, description="How long the second factor counts before it is asked for again."
+    )
+    admin_acts_days: int = Field(365, ge=1, le=3650, description="How long the log of administrative acts is kept.")
+
     private_messages: Literal["anyone", "contacts"] = Field("anyone", description="Who may write to a user.")
     message_text_max_chars: int = Field(8000, ge=1, le=60_000, description="The longest text message, in characters.")
     message_content_max_bytes: int = Field(
@@ -268,6 +277,9 @@ class Settings(BaseModel):
     rate_limits: bool = Field(True, description="Whether there are rate limits at all. Off: for load tests.")
     rate_login_per_account: Rate = Field("10/minute", description="Log-in attempts on one account.")
     rate_login_per_address: Rate = Field("60/minute", description="Log-in attempts from one address.")
+    rate_second_factor_per_account: Rate = Field(
+        "5/minute;30/hour", description="Codes of the second factor tried on one account."
+    )
     rate_register_per_address: Rate = Field("30/minute", description="Registrations from one address.")
     rate_refresh_per_address: Rate = Field("120/minute", description="Token refreshes from one address.")
     rate_messages_per_user: Rate = Field("30/second;900/minute", description="Messages sent by one user.")

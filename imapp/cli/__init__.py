@@ -9,7 +9,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from imapp.cli.accounts import create_user
+from imapp.cli.accounts import create_user, reset_second_factor
 from imapp.cli.backups import backup, restore
 from imapp.cli.bench import bench
 from imapp.cli.demo import demo
@@ -46,7 +46,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
-    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes, restore,
-    retention, show_settings,
+    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes,
+    reset_second_factor, restore, retention, show_settings,
 ):  # fmt: skip
     im.add_command(command)
