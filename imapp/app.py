@@ -1,6 +1,5 @@
 """Assembles everything: the one place that knows all the others."""
 
-import logging
 import sys
 import time
 
@@ -16,6 +15,7 @@ from imapp.cluster.address import parse
 from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate
+from imapp.logs import get_logger
 from imapp.proxies import TrustedProxies
 from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
@@ -23,7 +23,7 @@ from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Exit code of a node that may not start; gunicorn takes it for "do not try again".
 REFUSED = 3
@@ -59,7 +59,6 @@ def create_app(settings: Settings) -> Flask:
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
     app.extensions["imapp.server"].start()
-    settings = app.config["IMAPP"]
     register = presence.register_of(app)
     if register is None:
         return
@@ -68,7 +67,7 @@ def start(app: Flask) -> None:
     try:
         heart.start()
     except NodeTakenError as exc:
-        log.error("node_taken node=%s is running already (%s); give this one another NODE_ID", settings.node_id, exc)
+        log.error("node_taken", by=str(exc), message="runs already: give this node another NODE_ID")
         sys.exit(REFUSED)
 
 
@@ -82,9 +81,9 @@ def _check_redis(app: Flask) -> None:
         return
     where = parse(str(settings.redis_url))
     if settings.redis_at_start == "refuse":
-        log.error("redis_absent Redis does not answer at %s: not started (IM_REDIS_AT_START=refuse)", where)
+        log.error("redis_absent", redis=str(where), message="not started (IM_REDIS_AT_START=refuse)")
         sys.exit(REFUSED)
-    log.warning("redis_absent Redis does not answer at %s: waiting for it, not ready until then", where)
+    log.warning("redis_absent", redis=str(where), message="waiting for it, not ready until then")
 
 
 def shutdown(app: Flask) -> None:

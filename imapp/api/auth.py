@@ -1,6 +1,6 @@
 """Who calls: the bearer token and the client's address."""
 
-from flask import request
+from flask import g, request
 
 from imapp.cluster import limits
 from imapp.errors import InvalidTokenError
@@ -18,6 +18,7 @@ def current_actor() -> Actor:
     if scheme.lower() != "bearer" or not token:
         raise InvalidTokenError
     actor = access.authenticate(token.strip())
+    g.user_id = actor.user_id  # for the log
     limits.hit("commands_per_user", actor.user_id)
     return actor
 

@@ -13,6 +13,7 @@ from imapp.cli.accounts import create_user
 from imapp.cli.demo import demo
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
+from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes
 from imapp.cli.settings import show_settings
 from imapp.database import code_of
@@ -41,5 +42,15 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (
+    create_user,
+    demo,
+    drain,
+    export_asyncapi,
+    export_openapi,
+    load_fixture,
+    log_level,
+    nodes,
+    show_settings,
+):
     im.add_command(command)

@@ -1,6 +1,5 @@
 """Is this node fit to serve? Every answer comes within PROBE_SECONDS, whatever the database does."""
 
-import logging
 import shutil
 import threading
 import time
@@ -14,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from imapp.cluster import bus, redis
 from imapp.cluster.address import parse
 from imapp.extensions import db, settings
+from imapp.logs import get_logger
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: How long the database may take to answer before it counts as down.
 PROBE_SECONDS = 2.0
@@ -111,7 +111,7 @@ class _Probe:
                 connection.execute(text("SELECT 1"))
             answer.set_result(True)
         except SQLAlchemyError as exc:
-            log.warning("the database does not answer: %s", type(exc).__name__)
+            log.warning("database_away", error=type(exc).__name__)
             answer.set_result(False)
         finally:
             self._turn.release()
