@@ -67,7 +67,8 @@ def start(app: Flask) -> None:
     try:
         heart.start()
     except NodeTakenError as exc:
-        log.error("node_taken", by=str(exc), message="runs already: give this node another NODE_ID")
+        node_id = app.config["IMAPP"].node_id
+        log.error("node_taken", by=str(exc), message=f"{node_id} is running already: give this one another NODE_ID")
         sys.exit(REFUSED)
 
 
@@ -79,11 +80,11 @@ def _check_redis(app: Flask) -> None:
         time.sleep(0.05)
     if broker.is_up:
         return
-    where = parse(str(settings.redis_url))
+    absent = f"Redis does not answer at {parse(str(settings.redis_url))}"
     if settings.redis_at_start == "refuse":
-        log.error("redis_absent", redis=str(where), message="not started (IM_REDIS_AT_START=refuse)")
+        log.error("redis_absent", message=f"{absent}: not started (IM_REDIS_AT_START=refuse)")
         sys.exit(REFUSED)
-    log.warning("redis_absent", redis=str(where), message="waiting for it, not ready until then")
+    log.warning("redis_absent", message=f"{absent}: waiting for it, not ready until then")
 
 
 def shutdown(app: Flask) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 #: Characters of one value; it is cut at four times of that before anything else is done with it.
@@ -12,6 +13,9 @@ _LINE_CHARS, _FIRST_LINES, _LAST_LINES = 500, 20, 60
 
 #: Fields of a line, values of a list or object in it, and how deep these are followed.
 _FIELDS_MAX, _ITEMS_MAX, _DEPTH_MAX = 50, 20, 3
+
+#: Characters of a name that may tell what the value is.
+_NAME_CHARS = 100
 
 HIDDEN = "***"
 
@@ -27,10 +31,14 @@ _SECRETS = (
     (re.compile(r"eyJ[\w-]{6,}(\.[\w-]*){0,2}"), HIDDEN),
     (re.compile(r"\b(Bearer|Basic)(\s+)[^\s\"',]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     (re.compile(r"(://[^\s:/@]*):[^\s@]*@"), rf"\1:{HIDDEN}@"),
-    (re.compile(r"((?:password|secret|token)[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;]+)", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (re.compile(r"((?:passw|secret|token)\w*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;]+)", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\b(near|entry|value:) '(?:.{0,500}?' (?=at line|for key|for column)|[^\n]*)", re.DOTALL), rf"\1 {HIDDEN} "),
     (re.compile(r"input_value=(?:.{0,500}?(?=, input_type)|[^\n]*)", re.DOTALL), f"input_value={HIDDEN}"),
 )  # fmt: skip
+
+
+#: What one of them begins with; most values have nothing of it.
+_SUSPICIOUS = re.compile(r"eyJ|://|bearer|basic|passw|secret|token|near '|entry '|value", re.IGNORECASE)
 
 
 def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def _escape(char: str) -> str:
 def _value(name: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
-    if _TELLING.search(name):
+    if _is_telling(name[:_NAME_CHARS]):
         return HIDDEN
     if isinstance(value, int):
         return value if value.bit_length() < 64 else "[a large number]"
@@ -74,6 +82,11 @@ def _as_text(value: Any) -> str:
         return str(value)
     except Exception:  # noqa: BLE001 - a line is written, whatever it is given
         return f"[a {type(value).__name__} without text]"
+
+
+@lru_cache(1000)  # nearly all are names in the code
+def _is_telling(name: str) -> bool:
+    return _TELLING.search(name) is not None
 
 
 def _items(name: str, value: Any, depth: int) -> Any:
@@ -91,6 +104,8 @@ def _text(text: str) -> str:
 
 
 def _without_secrets(text: str) -> str:
+    if not _SUSPICIOUS.search(text):
+        return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

@@ -8,6 +8,8 @@ import orjson
 import structlog
 from structlog.stdlib import BoundLogger, PositionalArgumentsFormatter, filter_by_level
 
+from imapp.logs.cleaning import clean
+
 #: Characters that a value may consist of to stand in a text line without quotes; what is not ASCII may, too.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.,:;/@+*#%&?!~^<>()[]{}|$\\")
 
@@ -16,11 +18,8 @@ class Line(dict[str, Any]):
     """An event with its fields; other handlers than ours (a test's, none at all) read it as text."""
 
     def __str__(self) -> str:
-        event, *fields = self["event"], *(f"{key}={shown(self[key])}" for key in self if key not in _HIDDEN)
-        return " ".join([event, *fields])
-
-
-_HIDDEN = {"event", "exc_info"}
+        fields = clean({name: value for name, value in self.items() if name != "exc_info"})
+        return " ".join([fields.pop("event"), *(f"{name}={shown(value)}" for name, value in fields.items())])
 
 
 def shown(value: object) -> str:
