@@ -106,7 +106,11 @@ def _answer(look: "Future[ComponentHealth]", deadline: float) -> ComponentHealth
 
 def _disk() -> ComponentHealth:
     folder = settings.data_dir if settings.data_dir.exists() else Path.cwd()
-    usage, threshold = shutil.disk_usage(folder), settings.disk_threshold_bytes
+    threshold = settings.disk_threshold_bytes
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError as exc:
+        return ComponentHealth(status="DOWN", details={"error": type(exc).__name__, "free": 0, "threshold": threshold})
     details = {"total": usage.total, "free": usage.free, "threshold": threshold}
     return ComponentHealth(status="UP" if usage.free >= threshold else "DOWN", details=details)
 
