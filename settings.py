@@ -88,6 +88,7 @@ Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value)))]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+File = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve()), Allowed("a file in a writable folder")]
 
 
 class Settings(BaseModel):
@@ -106,6 +107,22 @@ class Settings(BaseModel):
     )
     data_dir: Folder = Field(PROJECT / "instance", description="The embedded database's and the secrets' folder.")
     log_level: Level = Field("INFO", description="The least severe kind of line that is logged.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text: lines for people, coloured on a terminal; json: one object a line."
+    )
+    log_file: Annotated[File | None, Allowed("a file in a writable folder")] = Field(
+        None, description="Where the lines go, and are rotated. Unset: standard error."
+    )
+    log_file_max_bytes: int = Field(
+        52_428_800, ge=1024, le=10_737_418_240, description="Past it, the file is renamed and a new one begun."
+    )
+    log_file_count: int = Field(10, ge=1, le=1000, description="Former files that are kept: FILE.1 is the latest.")
+    log_lines_per_second: int = Field(
+        100, ge=0, le=1_000_000, description="Lines of one event in a second; the others are only counted. 0: all."
+    )
+    access_log: bool = Field(
+        False, description="A line for each REST request; the probes under /actuator/ only when they fail."
+    )
     shutdown_timeout_seconds: int = Field(10, ge=1, le=300, description="How long a stopping node may finish its work.")
     stats_visibility: Literal["everyone", "operators"] = Field(
         "everyone",
@@ -192,6 +209,15 @@ class Settings(BaseModel):
     argon2_parallelism: int = Field(1, ge=1, le=16, description="Lanes of one password hash.")
     argon2_concurrency: int = Field(2, ge=1, le=64, description="Password hashes at one time; the others wait.")
 
+    admin_second_factor: bool = Field(
+        True,
+        description="Whether operators must prove a second factor (TOTP). Off: behind a single sign-on of your own.",
+    )
+    admin_session_seconds: int = Field(
+        43_200, ge=60, le=30 * 86_400, description="How long the second factor counts before it is asked for again."
+    )
+    admin_acts_days: int = Field(365, ge=1, le=3650, description="How long the log of administrative acts is kept.")
+
     private_messages: Literal["anyone", "contacts"] = Field("anyone", description="Who may write to a user.")
     message_text_max_chars: int = Field(8000, ge=1, le=60_000, description="The longest text message, in characters.")
     message_content_max_bytes: int = Field(
@@ -206,6 +232,19 @@ class Settings(BaseModel):
     group_member_limit: int = Field(500, ge=2, le=10_000, description="The most members of a group.")
     group_receipts_max_members: int = Field(
         100, ge=0, le=10_000, description="Up to this size, members see who has read."
+    )
+
+    retention_messages_days: int = Field(
+        0, ge=0, le=36_500, description="Older messages are deleted by flask im retention. 0: never."
+    )
+    retention_changes_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="The same for the log that sync reads; a device away for longer loads afresh. 0: as the messages.",
+    )
+    retention_sessions_days: int = Field(
+        30, ge=0, le=36_500, description="The same for sessions that ended so long ago. 0: never."
     )
 
     sync_changes_default: int = Field(50, ge=1, le=500, description="Changes of one conversation in a sync.")
@@ -255,6 +294,9 @@ class Settings(BaseModel):
     rate_limits: bool = Field(True, description="Whether there are rate limits at all. Off: for load tests.")
     rate_login_per_account: Rate = Field("10/minute", description="Log-in attempts on one account.")
     rate_login_per_address: Rate = Field("60/minute", description="Log-in attempts from one address.")
+    rate_second_factor_per_account: Rate = Field(
+        "5/minute;30/hour", description="Codes of the second factor tried on one account."
+    )
     rate_register_per_address: Rate = Field("30/minute", description="Registrations from one address.")
     rate_refresh_per_address: Rate = Field("120/minute", description="Token refreshes from one address.")
     rate_messages_per_user: Rate = Field("30/second;900/minute", description="Messages sent by one user.")

@@ -1,5 +1,6 @@
 """The nodes of the cluster, for its operators."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import current_app
@@ -8,8 +9,12 @@ from imapp.cluster import orders, presence
 from imapp.cluster.report import report_of
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.extensions import settings
+from imapp.schemas.administration import By
 from imapp.schemas.stats import NodeReport, NodesOut
+from imapp.services import acts
 from imapp.services.access import Actor, require_operator
+
+_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 
 
 def list_nodes(actor: Actor) -> NodesOut:
@@ -32,18 +37,29 @@ def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
 
 def report(node_id: str) -> NodeReport:
     """One node's; raises NotFoundError when no living node has that name, UnavailableError without Redis."""
-    found = reports()
-    if found is None:
-        raise UnavailableError
-    own = [node for node in found if node.id == node_id]
+    own = [node for node in _all() if node.id == node_id]
     if not own:
         raise NotFoundError
     return own[0]
 
 
-def drain(node_id: str) -> NodeReport:
+def change_log_level(node_ids: Sequence[str], change: tuple[str, str, int]) -> list[str]:
+    """Tell nodes (none: all) to use (level, logger, seconds); gives those that were told. Raises as `report`."""
+    named = [report(node_id).id for node_id in node_ids] or [node.id for node in _all()]
+    return [node_id for node_id in named if orders.give(settings, node_id, "log_level", change)]
+
+
+def _all() -> list[NodeReport]:
+    found = reports()
+    if found is None:
+        raise UnavailableError(_NO_CLUSTER)
+    return found
+
+
+def drain(node_id: str, by: By) -> NodeReport:
     """Tell a node to let its clients go and to end; gives its latest report. Raises as `report`."""
     latest = report(node_id)
+    acts.record(by, "drain_node", f"node:{node_id}")
     if not orders.give(settings, node_id, "drain"):
-        raise UnavailableError
+        raise UnavailableError(_NO_CLUSTER)
     return latest
