@@ -20,6 +20,7 @@ from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
+from imapp.cli.stats import stats
 from imapp.database import code_of
 from imapp.errors import AppError
 
@@ -48,6 +49,6 @@ im = Commands("im", help="Operate this server.")
 
 for command in (
     backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, log_level, nodes,
-    reset_second_factor, restore, retention, show_settings,
+    reset_second_factor, restore, retention, show_settings, stats,
 ):  # fmt: skip
     im.add_command(command)
