@@ -192,6 +192,15 @@ class Settings(BaseModel):
     argon2_parallelism: int = Field(1, ge=1, le=16, description="Lanes of one password hash.")
     argon2_concurrency: int = Field(2, ge=1, le=64, description="Password hashes at one time; the others wait.")
 
+    admin_second_factor: bool = Field(
+        True,
+        description="Whether operators must prove a second factor (TOTP). Off: behind a single sign-on of your own.",
+    )
+    admin_session_seconds: int = Field(
+        43_200, ge=60, le=30 * 86_400, description="How long the second factor counts before it is asked for again."
+    )
+    admin_acts_days: int = Field(365, ge=1, le=3650, description="How long the log of administrative acts is kept.")
+
     private_messages: Literal["anyone", "contacts"] = Field("anyone", description="Who may write to a user.")
     message_text_max_chars: int = Field(8000, ge=1, le=60_000, description="The longest text message, in characters.")
     message_content_max_bytes: int = Field(
@@ -206,6 +215,19 @@ class Settings(BaseModel):
     group_member_limit: int = Field(500, ge=2, le=10_000, description="The most members of a group.")
     group_receipts_max_members: int = Field(
         100, ge=0, le=10_000, description="Up to this size, members see who has read."
+    )
+
+    retention_messages_days: int = Field(
+        0, ge=0, le=36_500, description="Older messages are deleted by flask im retention. 0: never."
+    )
+    retention_changes_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="The same for the log that sync reads; a device away for longer loads afresh. 0: as the messages.",
+    )
+    retention_sessions_days: int = Field(
+        30, ge=0, le=36_500, description="The same for sessions that ended so long ago. 0: never."
     )
 
     sync_changes_default: int = Field(50, ge=1, le=500, description="Changes of one conversation in a sync.")
@@ -255,6 +277,9 @@ class Settings(BaseModel):
     rate_limits: bool = Field(True, description="Whether there are rate limits at all. Off: for load tests.")
     rate_login_per_account: Rate = Field("10/minute", description="Log-in attempts on one account.")
     rate_login_per_address: Rate = Field("60/minute", description="Log-in attempts from one address.")
+    rate_second_factor_per_account: Rate = Field(
+        "5/minute;30/hour", description="Codes of the second factor tried on one account."
+    )
     rate_register_per_address: Rate = Field("30/minute", description="Registrations from one address.")
     rate_refresh_per_address: Rate = Field("120/minute", description="Token refreshes from one address.")
     rate_messages_per_user: Rate = Field("30/second;900/minute", description="Messages sent by one user.")

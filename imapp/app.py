@@ -63,7 +63,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
     _tell_limits(settings)
-    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # Flask's way
+    proxies = app.extensions["imapp.proxies"] = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
+    app.wsgi_app = proxies  # type: ignore[method-assign]  # Flask's way
     return app
 
 

@@ -190,6 +190,47 @@ class UsernameTakenError(ConflictError):
     message = "This username is taken."
 
 
+# -- operators -------------------------------------------------------------------------------------------------
+
+
+class SecondFactorRequiredError(ForbiddenError):
+    """The operator is enrolled, but this session has not proved the second factor, or too long ago."""
+
+    code = "second_factor_required"
+    message = "Log in at /admin with a code of your second factor."
+
+
+class SecondFactorEnrolmentRequiredError(ForbiddenError):
+    """The operator has no second factor yet."""
+
+    code = "second_factor_enrolment_required"
+    message = "Set up your second factor at /admin first."
+
+
+class WrongCodeError(ForbiddenError):
+    """Wrong, too old, or used before: one answer for all."""
+
+    code = "wrong_code"
+    message = "The code is wrong, too old, or was used before."
+
+
+class SecondFactorEnrolledError(ConflictError):
+    code = "second_factor_enrolled"
+    message = "There is a second factor already; flask im reset-second-factor removes it."
+
+
+class SecondFactorUnreadableError(ConflictError):
+    """Neither SECRET_KEY nor SECRET_KEY_PREVIOUS is the key that the secret was encrypted with."""
+
+    code = "second_factor_unreadable"
+    message = "SECRET_KEY has changed: use a recovery code, or flask im reset-second-factor."
+
+
+class OwnAccountError(ConflictError):
+    code = "own_account"
+    message = "You cannot do this to your own account."
+
+
 # -- contacts --------------------------------------------------------------------------------------------------
 
 
@@ -272,3 +313,11 @@ class MessageRecalledError(ConflictError):
 class TextTooLongError(TooLargeError):
     code = "text_too_long"
     message = "The text is too long."
+
+
+# -- the operator's commands -----------------------------------------------------------------------------------
+
+
+class BackupError(ConflictError):
+    code = "backup"
+    message = "This cannot be backed up or restored."

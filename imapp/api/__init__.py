@@ -23,6 +23,8 @@ BLUEPRINTS = (
     "messages",
     "sync",
     "stats",
+    "admin_login",
+    "administration",
     "cluster",
     "health",
     "metrics",

@@ -9,11 +9,15 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from imapp.cli.accounts import create_user
+from imapp.cli.accounts import create_user, reset_second_factor
+from imapp.cli.backups import backup, restore
+from imapp.cli.bench import bench
 from imapp.cli.demo import demo
+from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
+from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.database import code_of
 from imapp.errors import AppError
@@ -41,5 +45,8 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (
+    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes,
+    reset_second_factor, restore, retention, show_settings,
+):  # fmt: skip
     im.add_command(command)

@@ -5,7 +5,8 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from imapp.services import identity
+from imapp.cli.by import command_line
+from imapp.services import admin_login, identity
 
 
 @click.command()
@@ -15,8 +16,17 @@ from imapp.services import identity
 @with_appcontext
 def create_user(username: str, nickname: str | None, operator: bool) -> None:
     """Create an account; its password is asked for, or read from a pipe."""
-    user = identity.create_account(username, _password(), nickname, operator)
+    user = identity.create_account(username, _password(), nickname, operator, command_line())
     click.echo(f"Created user {user.id}: {user.username}")
+
+
+@click.command()
+@click.argument("username")
+@with_appcontext
+def reset_second_factor(username: str) -> None:
+    """Forget an operator's second factor; the next log-in at /admin sets up a new one."""
+    admin_login.reset_second_factor(username, command_line())
+    click.echo(f"{username} has no second factor any more.")
 
 
 def _password() -> str:

@@ -7,6 +7,7 @@ import click
 import orjson
 from flask.cli import with_appcontext
 
+from imapp.cli.by import command_line
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.schemas.base import now
 from imapp.schemas.stats import NodeReport
@@ -39,7 +40,7 @@ def nodes(as_json: bool) -> None:
 def drain(node_id: str, wait: int) -> None:
     """Tell NODE to take nothing new, send its clients to the others at a pace, and end."""
     try:
-        told = service.drain(node_id)
+        told = service.drain(node_id, command_line())
     except NotFoundError:
         raise click.ClickException(f"No living node is called {node_id}: see flask im nodes.") from None
     except UnavailableError:

@@ -103,6 +103,11 @@ def disconnect_session(session_id: int, code: Literal["session_revoked", "token_
     _act("disconnect", room)
 
 
+def disconnect_connection(sid: str) -> None:
+    """Close one connection, on whichever node it is; its login goes on."""
+    _act("disconnect", sid)
+
+
 def _act(action: str, room: str, argument: str | None = None) -> None:
     if socketio.server is not None:
         socketio.server.manager.act(action, room, argument)

@@ -72,6 +72,10 @@ class LocalPresence:
         """Those with a connection here."""
         return self._sids.keys()
 
+    def of(self, user_id: int) -> list[Presence]:
+        """The connections of a user here."""
+        return [self.open[sid] for sid in list(self._sids.get(user_id, ())) if sid in self.open]
+
     def platforms(self) -> dict[str, int]:
         """How many connections of each kind of device."""
         return dict(Counter(one.platform or "unknown" for one in self.open.values()))
@@ -131,6 +135,22 @@ def user_ids(after: int = 0, limit: int = 100) -> list[int]:
     ordered = local().listed(register_of(current_app))
     start = bisect.bisect_right(ordered, after)
     return ordered[start : start + limit]
+
+
+def connections_of(user_id: int) -> list[tuple[str, Presence]]:
+    """The connections of a user, each with its node; those of this node only while Redis is away."""
+    here = current_app.config["IMAPP"].node_id
+    own = [(here, one) for one in local().of(user_id)]
+    register = register_of(current_app)
+    found = None if register is None else redis.ask(lambda: register.connections_of(user_id))
+    return own + [(node, one) for node, one in found or [] if node != here]
+
+
+def connection(sid: str) -> Presence | None:
+    """One connection, on whichever node it is; None when there is none, or while Redis is away."""
+    register = register_of(current_app)
+    own = local().open.get(sid)
+    return own if own is not None or register is None else redis.ask(lambda: register.connection(sid))
 
 
 def reports() -> list[dict[str, Any]] | None:

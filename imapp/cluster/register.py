@@ -18,6 +18,8 @@ from typing import Any
 
 import orjson
 
+from imapp.cluster.wire import SID_MARK
+
 _NOW = "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000) "
 
 # ARGV: prefix, ... ; online(user, but): has a connection on a living node other than `but`.
@@ -153,6 +155,22 @@ return found
 )
 
 
+# ARGV: prefix, user. Gives the living nodes with a connection of the user.
+_NODES_OF = (
+    _ONLINE
+    + """
+local found={}
+for _,node in ipairs(live) do
+  if redis.call('HEXISTS',ARGV[1]..':users:'..node,ARGV[2])==1 then found[#found+1]=node end
+end
+return found
+"""
+)
+
+#: Connections that Redis looks at in one step of a search: others wait for no more.
+_SCAN = 1000
+
+
 @dataclass(frozen=True)
 class Presence:
     """One open connection and the device behind it; `since` is Unix time in seconds."""
@@ -211,6 +229,21 @@ class Register:
         """Those of the users who have a connection on a living node."""
         return set(map(int, self._run(_AMONG, *user_ids)))
 
+    def connections_of(self, user_id: int) -> list[tuple[str, Presence]]:
+        """The open connections of a user, each with its node."""
+        mark = f"{user_id} "
+        return [
+            (node, _presence(sid, text))
+            for node in self._run(_NODES_OF, user_id)
+            for sid, text in self._client.hscan_iter(f"{self._prefix}:conns:{node}", count=_SCAN)
+            if text.startswith(mark)
+        ]
+
+    def connection(self, sid: str) -> Presence | None:
+        """One connection; its id begins with its node's name."""
+        text = self._client.hget(f"{self._prefix}:conns:{sid.partition(SID_MARK)[0]}", sid)
+        return None if text is None else _presence(sid, text)
+
     def all_users(self) -> set[int]:
         """Everybody online in the cluster."""
         return {int(user) for users in self._run(_USERS) for user in users}
@@ -223,3 +256,9 @@ class Register:
 
 def _text(one: Presence) -> str:
     return f"{one.user_id} {one.session_id} {one.platform or '-'} {one.since:.0f}"
+
+
+def _presence(sid: str, text: str) -> Presence:
+    user_id, session_id, rest = text.split(" ", 2)
+    platform, _, since = rest.rpartition(" ")  # a platform may have blanks
+    return Presence(sid, int(user_id), int(session_id), "" if platform == "-" else platform, since=float(since))

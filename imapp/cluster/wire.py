@@ -19,6 +19,9 @@ import orjson
 _EMIT, _ORDER = b"E", b"O"
 _HEAD = 5
 
+#: Orders of the doctor to a node, whose argument is the asker's name, and the node's answer (examination.py).
+EXAMINE, EXAMINED = "examine", "examined"
+
 #: Stands between a node's name and the rest in every Engine.IO and Socket.IO session id; no name contains it.
 SID_MARK = "~"
 

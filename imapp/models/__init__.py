@@ -3,16 +3,19 @@
 Importing this package registers every table with the metadata, which the migrations are compared against.
 """
 
+from imapp.models.acts import AdminAct
 from imapp.models.changes import Change
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group, JoinRequest
 from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Pin, Reaction
 from imapp.models.own_state import ServerState, UserState
+from imapp.models.second_factors import RecoveryCode, SecondFactor
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 
 __all__ = [
+    "AdminAct",
     "Block",
     "Change",
     "Contact",
@@ -28,6 +31,8 @@ __all__ = [
     "MessageEdit",
     "Pin",
     "Reaction",
+    "RecoveryCode",
+    "SecondFactor",
     "ServerState",
     "User",
     "UserState",

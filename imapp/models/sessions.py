@@ -37,3 +37,5 @@ class DeviceSession(Base):
     #: SHA-256 (hex) of the jti of the current refresh token.
     refresh_hash: Mapped[str] = mapped_column(String(64))
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: When an operator proved the second factor in it; None: not at all.
+    second_factor_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from imapp import metrics
-from imapp.cluster import bus, wire
+from imapp.cluster import bus, facts, wire
 from imapp.cluster.broker import Broker
 from imapp.cluster.wire import Emit, Order, Stamp
 from imapp.engine.grammar import EVENT
@@ -244,6 +244,9 @@ class ClusterManager(RoomManager):
             self._answered(*order.argument)
         elif order.action in _ACTIONS:
             self._obey(order)
+        elif order.action == wire.EXAMINE:
+            answer = Order(wire.EXAMINED, None, facts.of(self.server.app))
+            self.broker.publish(self._channels.node(order.argument), wire.encode(answer))
         else:
             self.server.take_order(order.action)
 

@@ -12,7 +12,8 @@ from imapp.schemas.validation import Cursor, Limit
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def _stripped(value: Any) -> Any:
+def stripped(value: Any) -> Any:
+    """Text without the blanks around it."""
     return value.strip() if isinstance(value, str) else value
 
 
@@ -29,7 +30,7 @@ Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
 #: One line of text, without blanks around it.
-OneLine = Annotated[Text, BeforeValidator(_stripped), AfterValidator(_one_line)]
+OneLine = Annotated[Text, BeforeValidator(stripped), AfterValidator(_one_line)]
 
 Nickname = Annotated[OneLine, Field(min_length=1, max_length=50)]
 
@@ -77,6 +78,6 @@ class ProfileIn(In):
 class UsersQuery(In):
     """The beginning of a username or a nickname."""
 
-    query: Annotated[Text, BeforeValidator(_stripped), Field(min_length=1, max_length=64)]
+    query: Annotated[Text, BeforeValidator(stripped), Field(min_length=1, max_length=64)]
     limit: Annotated[Limit, Field(le=50)] = 20
     cursor: Cursor | None = None

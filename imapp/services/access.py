@@ -3,14 +3,20 @@
 from collections import defaultdict
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import and_, select
 
-from imapp.errors import ForbiddenError, SessionRevokedError
-from imapp.extensions import db
+from imapp.errors import (
+    ForbiddenError,
+    SecondFactorEnrolmentRequiredError,
+    SecondFactorRequiredError,
+    SessionRevokedError,
+)
+from imapp.extensions import db, settings
 from imapp.models.conversations import ConversationMember
+from imapp.models.second_factors import SecondFactor
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
@@ -35,6 +41,8 @@ class Actor:
     is_operator: bool = False
     device: str = ""
     platform: str = ""
+    #: When this session proved the second factor.
+    second_factor_at: datetime | None = None
 
 
 def authenticate(token: str) -> Actor:
@@ -46,13 +54,30 @@ def authenticate(token: str) -> Actor:
     row = _session_and_user(claims.session_id)
     if row is None or row.user_id != claims.user_id or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
-    return Actor(claims.user_id, claims.session_id, claims.expires_at, row.is_operator, row.device_name, row.platform)
+    return Actor(
+        claims.user_id, claims.session_id, claims.expires_at,
+        row.is_operator, row.device_name, row.platform, row.second_factor_at,
+    )  # fmt: skip
 
 
-def require_operator(actor: Actor) -> None:
-    """Let only operators pass; raises ForbiddenError."""
+def require_operator(actor: Actor, *, with_second_factor: bool = True) -> None:
+    """Let only operators pass, and, where the settings want a second factor, only sessions that proved it lately.
+
+    Without `with_second_factor` an ordinary log-in does: for figures that scripts read. Raises ForbiddenError,
+    SecondFactorRequiredError, SecondFactorEnrolmentRequiredError.
+    """
     if not actor.is_operator:
         raise ForbiddenError
+    if with_second_factor and settings.admin_second_factor and not _has_proved(actor):
+        require_enrolled(actor.user_id)
+        raise SecondFactorRequiredError
+
+
+def require_enrolled(user_id: int) -> None:
+    """Tell an operator who has no second factor yet to set it up; raises SecondFactorEnrolmentRequiredError."""
+    confirmed = select(SecondFactor.confirmed_at).where(SecondFactor.user_id == user_id)
+    if db.session.scalar(confirmed) is None:
+        raise SecondFactorEnrolmentRequiredError
 
 
 def conversations_of(session_id: int) -> set[int]:
@@ -72,6 +97,11 @@ def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
     return set(session_ids) - set(db.session.scalars(alive))
 
 
+def _has_proved(actor: Actor) -> bool:
+    oldest = now() - timedelta(seconds=settings.admin_session_seconds)
+    return actor.second_factor_at is not None and actor.second_factor_at > oldest
+
+
 def _alive() -> tuple[Any, ...]:
     """The sessions that count, as conditions; `authenticate` has the same."""
     return _session.revoked_at.is_(None), _session.expires_at > now(), _user.disabled_at.is_(None)
@@ -81,7 +111,7 @@ def _read_sessions(session_ids: AbstractSet[int]) -> dict[int, Any]:
     query = (
         select(
             _session.id, _session.user_id, _session.revoked_at, _session.expires_at,
-            _session.device_name, _session.platform, _user.disabled_at, _user.is_operator,
+            _session.device_name, _session.platform, _session.second_factor_at, _user.disabled_at, _user.is_operator,
         )
         .join(_users, _OWN)
         .where(_session.id.in_(session_ids))

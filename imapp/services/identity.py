@@ -1,7 +1,7 @@
 """Getting in and out: registration, log-in, refresh, log-out, change of password."""
 
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy.orm import Session
 
@@ -18,10 +18,11 @@ from imapp.errors import (
 from imapp.extensions import settings
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
+from imapp.schemas.administration import By
 from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, RegisterIn, TokensOut
 from imapp.schemas.users import MeOut
-from imapp.services import passwords, sessions, tokens, users
+from imapp.services import acts, passwords, sessions, tokens, users
 
 log = logging.getLogger(__name__)
 
@@ -39,30 +40,66 @@ def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
     return _answer(user, row.id, token_id)
 
 
-def create_account(username: str, password: str, nickname: str | None, is_operator: bool) -> MeOut:
+def create_account(
+    username: str, password: str, nickname: str | None, is_operator: bool, by: By | None = None
+) -> MeOut:
     """Create an account by the operator's hand; raises as `register` does, without its limits."""
     fields = {**_new_account(username, password, nickname), "is_operator": is_operator}
-    return MeOut.model_validate(atomic(users.create_user, fields))
+    return MeOut.model_validate(atomic(_create_account, fields, by))
 
 
 def login(body: LoginIn, client: ClientInfo) -> TokensOut:
-    """Open a session.
+    """Open a session; raises as `verify` does."""
+    entry = Entry(verify(body.account, body.password, client), body.password, body.device, client)
+    atomic(entry.open)
+    entry.close_ended()
+    return entry.tokens()
+
+
+def verify(account: str, password: str, client: ClientInfo) -> User:
+    """The account that this password is right for.
 
     An unknown account and a wrong password get the same answer after the same work. Raises
     BadCredentialsError, AccountDisabledError (only to who knows the password), RateLimitedError, BusyError.
     """
-    key = _key_or_none(body.account)
+    key = _key_or_none(account)
     limits.hit("login_per_address", limits.address_key(client.ip))
     limits.hit("login_per_account", key or "")
     user = users.find_by_key(key) if key else None
-    if not passwords.is_correct(body.password, user.password_hash if user else None) or user is None:
+    if not passwords.is_correct(password, user.password_hash if user else None) or user is None:
         raise BadCredentialsError
     if user.disabled_at is not None:
         raise AccountDisabledError
-    token_id = tokens.new_token_id()
-    row, ended = atomic(_login, user, _new_hash(user, body.password), (token_id, body.device, client))
-    sessions.close_sockets(ended)
-    return _answer(user, row.id, token_id)
+    return user
+
+
+class Entry:
+    """A user whose password was verified, on the way into a session."""
+
+    def __init__(self, user: User, password: str, device: DeviceIn, client: ClientInfo) -> None:
+        self.user = user
+        self._new_hash = _new_hash(user, password)
+        self._token_id = tokens.new_token_id()
+        self._device, self._client = device, client
+        self._session_id = 0
+        self._ended: list[int] = []
+
+    def open(self, session: Session) -> DeviceSession:
+        """Insert the session; raises BadCredentialsError when the password has changed. Part of a transaction."""
+        user = _unchanged(session, self.user, BadCredentialsError)
+        if self._new_hash is not None:
+            user.password_hash = self._new_hash
+        row, self._ended = sessions.open_session(session, user.id, self._token_id, self._device, self._client)
+        self._session_id = row.id
+        return row
+
+    def close_ended(self) -> None:
+        """Close the sockets of the sessions that had to end for this one; after the commit."""
+        sessions.close_sockets(self._ended)
+
+    def tokens(self) -> TokensOut:
+        """What the client gets; after the commit."""
+        return _answer(self.user, self._session_id, self._token_id)
 
 
 def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
@@ -112,6 +149,14 @@ def _new_account(username: str, password: str, nickname: str | None) -> dict[str
     }
 
 
+def _create_account(session: Session, fields: dict[str, Any], by: By | None) -> User:
+    user = users.create_user(session, fields)
+    if by is not None:
+        action = "create_operator" if user.is_operator else "create_user"
+        acts.note(session, by, action, f"user:{user.id} {user.username}")
+    return user
+
+
 def _register(
     session: Session, fields: dict[str, str], token_id: str, device: DeviceIn, client: ClientInfo
 ) -> tuple[User, DeviceSession]:
@@ -130,15 +175,6 @@ def _key_or_none(account: str) -> str | None:
 def _new_hash(user: User, password: str) -> str | None:
     """The hash by the present parameters, if the stored one was made with others."""
     return passwords.hash_password(password) if passwords.needs_rehash(user.password_hash) else None
-
-
-def _login(
-    session: Session, verified: User, new_hash: str | None, opening: tuple[str, DeviceIn, ClientInfo]
-) -> tuple[DeviceSession, list[int]]:
-    user = _unchanged(session, verified, BadCredentialsError)
-    if new_hash is not None:
-        user.password_hash = new_hash
-    return sessions.open_session(session, user.id, *opening)
 
 
 def _unchanged(session: Session, verified: User, refusal: type[AppError]) -> User:

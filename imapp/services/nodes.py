@@ -8,8 +8,12 @@ from imapp.cluster import orders, presence
 from imapp.cluster.report import report_of
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.extensions import settings
+from imapp.schemas.administration import By
 from imapp.schemas.stats import NodeReport, NodesOut
+from imapp.services import acts
 from imapp.services.access import Actor, require_operator
+
+_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 
 
 def list_nodes(actor: Actor) -> NodesOut:
@@ -34,16 +38,17 @@ def report(node_id: str) -> NodeReport:
     """One node's; raises NotFoundError when no living node has that name, UnavailableError without Redis."""
     found = reports()
     if found is None:
-        raise UnavailableError
+        raise UnavailableError(_NO_CLUSTER)
     own = [node for node in found if node.id == node_id]
     if not own:
         raise NotFoundError
     return own[0]
 
 
-def drain(node_id: str) -> NodeReport:
+def drain(node_id: str, by: By) -> NodeReport:
     """Tell a node to let its clients go and to end; gives its latest report. Raises as `report`."""
     latest = report(node_id)
+    acts.record(by, "drain_node", f"node:{node_id}")
     if not orders.give(settings, node_id, "drain"):
-        raise UnavailableError
+        raise UnavailableError(_NO_CLUSTER)
     return latest

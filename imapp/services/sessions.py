@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, or_, select, update
+from sqlalchemy import ColumnElement, delete, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from imapp.cluster import bus
@@ -20,12 +20,13 @@ MAX_SESSIONS = 50
 
 def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
     """The caller's devices, the latest login first; `session_id` is the one that asks."""
-    alive = select(DeviceSession).where(DeviceSession.user_id == actor_id, *_alive()).order_by(DeviceSession.id.desc())
-    items = [
-        _represent(row, row.id == session_id)
-        for row in db.session.scalars(alive, execution_options={"populate_existing": True})
-    ]
-    return Page[SessionOut](items=items)
+    return Page[SessionOut](items=[_represent(row, row.id == session_id) for row in alive_rows(actor_id)])
+
+
+def alive_rows(user_id: int) -> list[DeviceSession]:
+    """The sessions of a user that count, the latest log-in first."""
+    alive = select(DeviceSession).where(DeviceSession.user_id == user_id, *_alive()).order_by(DeviceSession.id.desc())
+    return list(db.session.scalars(alive, execution_options={"populate_existing": True}))
 
 
 def revoke_session(actor_id: int, session_id: int) -> None:
@@ -70,6 +71,19 @@ def renew(row: DeviceSession, token_id: str, client: ClientInfo) -> None:
 def revoke_all_but(session: Session, user_id: int, session_id: int) -> list[int]:
     """End the user's other sessions and give their ids. Part of a transaction."""
     return _revoke(session, user_id, DeviceSession.id != session_id)
+
+
+def revoke_all(session: Session, user_id: int) -> list[int]:
+    """End all sessions of a user and give their ids. Part of a transaction."""
+    return _revoke(session, user_id, true())
+
+
+def revoke_any(session: Session, session_id: int) -> int:
+    """End a session, whosever it is, and give its user's id; raises NotFoundError. Part of a transaction."""
+    row = session.get(DeviceSession, session_id, with_for_update=True)
+    if row is None or not _revoke(session, row.user_id, DeviceSession.id == session_id):
+        raise NotFoundError
+    return row.user_id
 
 
 def close_sockets(session_ids: list[int]) -> None:

@@ -85,17 +85,24 @@ def search(actor_id: int, query: UsersQuery) -> Page[UserOut]:
     InvalidInputError for a cursor that is not ours and RateLimitedError.
     """
     limits.hit("search_per_user", actor_id)
+    rows, cursor = find(query, User.disabled_at.is_(None))
+    return Page[UserOut](items=[UserOut.model_validate(user) for user in rows], next_cursor=cursor)
+
+
+def find(query: UsersQuery, *which: ColumnElement[bool]) -> tuple[list[User], str | None]:
+    """A page of the accounts that match and where it goes on; raises InvalidInputError for a cursor not ours."""
     by, after_key, after_id = _read_cursor(query.cursor)
     found: list[tuple[str, User]] = []
     if by == "u":
-        found = [("u", user) for user in _rows(_by_username(query.query, after_key), query.limit + 1)]
+        usernames = _by_username(query.query, after_key).where(*which)
+        found = [("u", user) for user in _rows(usernames, query.limit + 1)]
         after_key, after_id = "", 0
     if len(found) <= query.limit:
-        rest = _by_nickname(query.query, after_key, after_id)
-        found += [("n", user) for user in _rows(rest, query.limit + 1 - len(found))]
+        nicknames = _by_nickname(query.query, after_key, after_id).where(*which)
+        found += [("n", user) for user in _rows(nicknames, query.limit + 1 - len(found))]
     page = found[: query.limit]
     cursor = _write_cursor(*page[-1]) if len(found) > query.limit else None
-    return Page[UserOut](items=[UserOut.model_validate(user) for _, user in page], next_cursor=cursor)
+    return [user for _, user in page], cursor
 
 
 def nickname_key(nickname: str) -> str:
@@ -138,8 +145,7 @@ def _by_nickname(prefix: str, after: str, after_id: int) -> Select[tuple[User]]:
 
 
 def _rows(query: Select[tuple[User]], limit: int) -> list[User]:
-    alive = query.where(User.disabled_at.is_(None)).limit(limit)
-    return list(db.session.scalars(alive, execution_options=_FRESH))
+    return list(db.session.scalars(query.limit(limit), execution_options=_FRESH))
 
 
 def _write_cursor(by: str, user: User) -> str:

@@ -85,7 +85,7 @@ def test_every_script_that_a_manual_runs_can_be_run(name):
 
 @pytest.mark.parametrize("name", MANUALS)
 def test_every_command_that_a_manual_names_exists(name):
-    commands = set(re.findall(r"\bim ([a-z]+(?:-[a-z]+)*)", code_in(name)))
+    commands = set(re.findall(r"\bim(?:\.sh)? ([a-z]+(?:-[a-z]+)*)", code_in(name)))
 
     assert commands - im.commands.keys() == set()
 

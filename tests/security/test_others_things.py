@@ -74,8 +74,10 @@ def ids_for(world, parameter: str) -> list:
         "conversation_id": world["conversation_ids"],
         "group_id": [world["group_id"]],
         "message_id": world["message_ids"],
+        "node_id": [world["ada"].get("/api/stats/online")["node_id"]],
         "request_id": [world["request_id"]],
         "session_id": [world["session_id"]],
+        "sid": [world["ada"].sio.get_sid()],
         "user_id": world["user_ids"],
     }[parameter]
 

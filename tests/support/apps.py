@@ -12,11 +12,12 @@ from imapp.app import create_app, shutdown
 from imapp.extensions import Base, db
 from tests.support.server import ROOT
 
-#: What tests change unless they say otherwise: cheap hashes, no rate limits.
+#: What tests change unless they say otherwise: cheap hashes, no rate limits, operators by their password alone.
 DEFAULTS = {
     "env": "test",
     "secret_key": "t" * 32,
     "rate_limits": False,
+    "admin_second_factor": False,
     "argon2_memory_kib": 64,
     "argon2_time_cost": 1,
 }

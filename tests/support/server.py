@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Server:
-    """One node. `environ` overrides; the default is SQLite in `folder`, without rate limits."""
+    """One node. `environ` overrides; the default is SQLite in `folder`, without rate limits and second factors."""
 
     #: Words before the command, for a node that is to run in surroundings of its own.
     wrapper: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Server:
         environ = {"IM_TRANSPORT": transport, **environ} if transport else environ
         self.environ = {
             **inherited, "IM_DATA_DIR": str(folder / "data"), "IM_ENV": "test", "IM_RATE_LIMITS": "off",
-            "HOST": "127.0.0.1", "PORT": str(self.port), **environ,
+            "IM_ADMIN_SECOND_FACTOR": "off", "HOST": "127.0.0.1", "PORT": str(self.port), **environ,
         }  # fmt: skip
         self.process: subprocess.Popen | None = None
         folder.mkdir(parents=True, exist_ok=True)

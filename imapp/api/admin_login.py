@@ -1,0 +1,51 @@
+"""Operators' log-in over REST: password and second factor."""
+
+from flask import Blueprint
+
+from imapp.api.auth import current_client
+from imapp.api.contract import endpoint
+from imapp.errors import (
+    BadCredentialsError,
+    ForbiddenError,
+    SecondFactorEnrolledError,
+    SecondFactorEnrolmentRequiredError,
+    SecondFactorRequiredError,
+    SecondFactorUnreadableError,
+    WrongCodeError,
+)
+from imapp.schemas.second_factor import AdminLoginIn, ConfirmationIn, EnrolledOut, EnrolmentIn, EnrolmentOut
+from imapp.schemas.sessions import TokensOut
+from imapp.services import admin_login
+
+bp = Blueprint("admin_login", __name__, url_prefix="/api/admin")
+
+
+@bp.post("/login")
+@endpoint(
+    public=True,
+    errors=[
+        BadCredentialsError,
+        ForbiddenError,
+        SecondFactorRequiredError,
+        SecondFactorEnrolmentRequiredError,
+        WrongCodeError,
+        SecondFactorUnreadableError,
+    ],
+)
+def login(body: AdminLoginIn) -> TokensOut:
+    """Log in as an operator, with password and second factor."""
+    return admin_login.login(body, current_client())
+
+
+@bp.post("/second-factor")
+@endpoint(201, public=True, errors=[BadCredentialsError, ForbiddenError, SecondFactorEnrolledError])
+def begin_enrolment(body: EnrolmentIn) -> EnrolmentOut:
+    """Get the secret of a second factor; it counts once it is confirmed."""
+    return admin_login.begin_enrolment(body, current_client())
+
+
+@bp.post("/second-factor/confirm")
+@endpoint(public=True, errors=[BadCredentialsError, ForbiddenError, WrongCodeError, SecondFactorEnrolledError])
+def confirm_enrolment(body: ConfirmationIn) -> EnrolledOut:
+    """Confirm the secret by a code, get recovery codes, and be logged in."""
+    return admin_login.confirm_enrolment(body, current_client())

@@ -1,0 +1,70 @@
+"""What operators see and do, over REST."""
+
+from flask import Blueprint
+
+from imapp.api.auth import current_client
+from imapp.api.contract import endpoint
+from imapp.errors import ForbiddenError, NotFoundError, OwnAccountError, UnavailableError
+from imapp.schemas.administration import ActOut, ActsQuery, AdminUsersOut, AdminUsersQuery, UserSessionsOut
+from imapp.schemas.base import Page
+from imapp.schemas.stats import NodeReport
+from imapp.services import acts, administration
+from imapp.services.access import Actor
+
+bp = Blueprint("administration", __name__, url_prefix="/api/admin")
+
+
+@bp.get("/users")
+@endpoint(errors=[ForbiddenError])
+def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
+    """List who is online, or find accounts by the beginning of a name."""
+    return administration.list_users(actor, query)
+
+
+@bp.get("/users/<id:user_id>/sessions")
+@endpoint(errors=[ForbiddenError, NotFoundError])
+def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
+    """List a user's devices and their open connections on all nodes."""
+    return administration.list_sessions(actor, user_id)
+
+
+@bp.post("/users/<id:user_id>/disable")
+@endpoint(errors=[ForbiddenError, NotFoundError, OwnAccountError])
+def disable_user(actor: Actor, user_id: int) -> None:
+    """Let an account in no longer and end all its sessions."""
+    administration.disable_user(actor, current_client(), user_id)
+
+
+@bp.post("/users/<id:user_id>/enable")
+@endpoint(errors=[ForbiddenError, NotFoundError])
+def enable_user(actor: Actor, user_id: int) -> None:
+    """Let an account in again."""
+    administration.enable_user(actor, current_client(), user_id)
+
+
+@bp.delete("/sessions/<id:session_id>")
+@endpoint(errors=[ForbiddenError, NotFoundError])
+def end_session(actor: Actor, session_id: int) -> None:
+    """End anybody's session and close its sockets on every node."""
+    administration.end_session(actor, current_client(), session_id)
+
+
+@bp.delete("/connections/<sid>")
+@endpoint(errors=[ForbiddenError, NotFoundError])
+def close_connection(actor: Actor, sid: str) -> None:
+    """Close one socket; its session goes on, and the client may come back."""
+    administration.close_connection(actor, current_client(), sid)
+
+
+@bp.post("/nodes/<node_id>/drain")
+@endpoint(202, errors=[ForbiddenError, NotFoundError, UnavailableError])
+def drain_node(actor: Actor, node_id: str) -> NodeReport:
+    """Tell a node to take nothing new, send its clients to the others at a pace, and end."""
+    return administration.drain_node(actor, current_client(), node_id)
+
+
+@bp.get("/acts")
+@endpoint(errors=[ForbiddenError])
+def list_acts(actor: Actor, query: ActsQuery) -> Page[ActOut]:
+    """List administrative acts, the latest first."""
+    return acts.list_acts(actor, query)

@@ -1,0 +1,120 @@
+"""How operators get in: password, then the second factor; the session is marked with when it was proved."""
+
+import logging
+from collections.abc import Callable
+from typing import NoReturn, TypeVar
+
+from sqlalchemy.orm import Session
+
+from imapp.cluster import limits
+from imapp.database import atomic
+from imapp.errors import ForbiddenError, NotFoundError, SecondFactorRequiredError, WrongCodeError
+from imapp.extensions import settings
+from imapp.models.users import User
+from imapp.schemas.administration import By
+from imapp.schemas.base import now
+from imapp.schemas.second_factor import AdminLoginIn, ConfirmationIn, EnrolledOut, EnrolmentIn, EnrolmentOut
+from imapp.schemas.sessions import ClientInfo, LoginIn, TokensOut
+from imapp.services import access, acts, identity, second_factor, users
+from imapp.services.identity import Entry
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Spends the second factor in the transaction of the log-in; None refuses.
+Proof = Callable[[Session], T | None]
+
+
+def login(body: AdminLoginIn, client: ClientInfo) -> TokensOut:
+    """Open a session with an operator's rights.
+
+    Raises as identity.login does, ForbiddenError for who is no operator, and, when the settings want a second factor,
+    SecondFactorEnrolmentRequiredError, SecondFactorRequiredError, WrongCodeError.
+    """
+    user = _operator(body, client)
+    if not settings.admin_second_factor:
+        entry, _ = _enter(user, body, client, lambda _session: "login")
+        return entry.tokens()
+    if body.code is None:
+        access.require_enrolled(user.id)
+        raise SecondFactorRequiredError
+    code = _code(user, body.code)
+    entry, _ = _enter(user, body, client, lambda session: second_factor.accept(session, user.id, code))
+    return entry.tokens()
+
+
+def begin_enrolment(body: EnrolmentIn, client: ClientInfo) -> EnrolmentOut:
+    """Give an operator without a second factor a secret to confirm.
+
+    Raises as `login`, and SecondFactorEnrolledError.
+    """
+    user = _operator(body, client)
+    return atomic(second_factor.begin, user)
+
+
+def confirm_enrolment(body: ConfirmationIn, client: ClientInfo) -> EnrolledOut:
+    """Make the secret count by its first code, and log in with it. Raises as `begin_enrolment`, and WrongCodeError."""
+    user = _operator(body, client)
+    code = _code(user, body.code)
+    entry, recovery = _enter(user, body, client, lambda session: second_factor.confirm(session, user.id, code))
+    return EnrolledOut(**entry.tokens().model_dump(), recovery_codes=recovery)
+
+
+def reset_second_factor(username: str, by: By) -> None:
+    """Forget an operator's second factor; the next log-in enrols anew. Raises NotFoundError, InvalidUsernameError."""
+    user = users.find_by_key(users.username_key(username))
+    if user is None:
+        raise NotFoundError(f"There is no account {username}.")
+    atomic(_reset, user, by)
+
+
+def _operator(body: LoginIn | EnrolmentIn, client: ClientInfo) -> User:
+    user = identity.verify(body.account, body.password, client)
+    if not user.is_operator:
+        raise ForbiddenError
+    return user
+
+
+def _code(user: User, code: str) -> str:
+    """Count a try: of a million codes three are right at any time."""
+    limits.hit("second_factor_per_account", user.id)
+    return code
+
+
+def _enter(user: User, body: LoginIn, client: ClientInfo, proof: Proof[T]) -> tuple[Entry, T]:
+    """Open a session if the proof counts; a refusal is written down and raised afterwards."""
+    entry = Entry(user, body.password, body.device, client)
+    proved = atomic(_prove_and_enter, entry, By(user.id, client.ip), proof)
+    if proved is None:
+        _refuse(user)
+    entry.close_ended()
+    return entry, proved
+
+
+def _prove_and_enter(session: Session, entry: Entry, by: By, proof: Proof[T]) -> T | None:
+    proved = proof(session)
+    if proved is None:
+        acts.note(session, by, "second_factor_refused")
+        return None
+    row = entry.open(session)
+    row.second_factor_at = now() if settings.admin_second_factor else None
+    acts.note(session, by, _action(proved))
+    return proved
+
+
+def _action(proved: object) -> str:
+    """What the log calls it: recovery codes and enrolments are worth a second look."""
+    if isinstance(proved, list):
+        return "second_factor_enrolled"
+    return "login_with_recovery_code" if proved == "recovery code" else "login"
+
+
+def _refuse(user: User) -> NoReturn:
+    log.warning("second_factor_refused: user=%d", user.id)
+    raise WrongCodeError
+
+
+def _reset(session: Session, user: User, by: By) -> None:
+    second_factor.remove(session, user.id)
+    acts.note(session, by, "second_factor_reset", f"user:{user.id} {user.username}")

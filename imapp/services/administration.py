@@ -1,0 +1,146 @@
+"""What operators do with users, their sessions and connections. Each act is written down (services/acts.py)."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from imapp.cluster import bus, presence
+from imapp.cluster.register import Presence
+from imapp.database import atomic
+from imapp.errors import NotFoundError, OwnAccountError
+from imapp.extensions import db
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+from imapp.schemas.administration import (
+    AdminSessionOut,
+    AdminUserOut,
+    AdminUsersOut,
+    AdminUsersQuery,
+    By,
+    ConnectionOut,
+    UserSessionsOut,
+)
+from imapp.schemas.base import now
+from imapp.schemas.sessions import ClientInfo
+from imapp.schemas.stats import NodeReport
+from imapp.schemas.users import UsersQuery
+from imapp.services import acts, nodes, sessions, users
+from imapp.services.access import Actor, require_operator
+
+
+def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
+    """Who is online, or the accounts that a search finds, disabled ones too; raises ForbiddenError."""
+    require_operator(actor)
+    if query.query is None:
+        rows, cursor = _online(query)
+    else:
+        rows, cursor = users.find(UsersQuery.model_construct(**query.model_dump()))
+    online = presence.online_among([row.id for row in rows])
+    items = [_represent(row, row.id in online) for row in rows]
+    return AdminUsersOut(items=items, next_cursor=cursor, online=presence.count())
+
+
+def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
+    """A user's sessions, each with its open connections on all nodes; raises ForbiddenError, NotFoundError."""
+    require_operator(actor)
+    user = users.get_row(user_id)
+    found = presence.connections_of(user_id)
+    items = [_with_connections(row, found) for row in sessions.alive_rows(user_id)]
+    return UserSessionsOut(user=_represent(user, bool(found)), items=items)
+
+
+def end_session(actor: Actor, client: ClientInfo, session_id: int) -> None:
+    """End anybody's session and close its sockets on every node; raises ForbiddenError, NotFoundError."""
+    require_operator(actor)
+    atomic(_end_session, _by(actor, client), session_id)
+    sessions.close_sockets([session_id])
+
+
+def close_connection(actor: Actor, client: ClientInfo, sid: str) -> None:
+    """Close one socket, on whichever node it is; the session goes on. Raises ForbiddenError, NotFoundError."""
+    require_operator(actor)
+    found = presence.connection(sid)
+    if found is None:
+        raise NotFoundError
+    acts.record(_by(actor, client), "close_connection", f"connection:{sid} of user:{found.user_id}")
+    bus.disconnect_connection(sid)
+
+
+def disable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
+    """Let an account in no longer and end its sessions; raises ForbiddenError, NotFoundError, OwnAccountError."""
+    require_operator(actor)
+    if user_id == actor.user_id:
+        raise OwnAccountError
+    sessions.close_sockets(atomic(_disable, _by(actor, client), user_id))
+
+
+def enable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
+    """Let an account in again; raises ForbiddenError, NotFoundError."""
+    require_operator(actor)
+    atomic(_enable, _by(actor, client), user_id)
+
+
+def drain_node(actor: Actor, client: ClientInfo, node_id: str) -> NodeReport:
+    """Tell a node to let its clients go and to end; raises ForbiddenError, NotFoundError, UnavailableError."""
+    require_operator(actor)
+    return nodes.drain(node_id, _by(actor, client))
+
+
+def _by(actor: Actor, client: ClientInfo) -> By:
+    return By(actor.user_id, client.ip)
+
+
+def _online(query: AdminUsersQuery) -> tuple[list[User], str | None]:
+    ids = presence.user_ids(acts.read_cursor(query.cursor), query.limit + 1)
+    page = ids[: query.limit]
+    found = select(User).where(User.id.in_(page)).order_by(User.id)
+    rows = list(db.session.scalars(found, execution_options={"populate_existing": True}))
+    return rows, str(page[-1]) if len(ids) > query.limit else None
+
+
+def _represent(row: User, is_online: bool) -> AdminUserOut:
+    fields = {name: getattr(row, name) for name in AdminUserOut.model_fields if name != "is_online"}
+    return AdminUserOut(**fields, is_online=is_online)
+
+
+def _with_connections(row: DeviceSession, found: list[tuple[str, Presence]]) -> AdminSessionOut:
+    fields = {name: getattr(row, name) for name in AdminSessionOut.model_fields if name != "connections"}
+    own = [_connection(node_id, one) for node_id, one in found if one.session_id == row.id]
+    return AdminSessionOut(**fields, connections=sorted(own, key=lambda one: (one.since, one.sid)))
+
+
+def _connection(node_id: str, one: Presence) -> ConnectionOut:
+    since = datetime.fromtimestamp(one.since, UTC)
+    return ConnectionOut(sid=one.sid, node_id=node_id, platform=one.platform, since=since)
+
+
+def _end_session(session: Session, by: By, session_id: int) -> None:
+    user_id = sessions.revoke_any(session, session_id)
+    acts.note(session, by, "end_session", f"session:{session_id} of user:{user_id}")
+
+
+def _disable(session: Session, by: By, user_id: int) -> list[int]:
+    user = _locked(session, user_id)
+    if user.disabled_at is None:
+        user.disabled_at = now()
+        acts.note(session, by, "disable_user", _named(user))
+    return sessions.revoke_all(session, user_id)
+
+
+def _enable(session: Session, by: By, user_id: int) -> None:
+    user = _locked(session, user_id)
+    if user.disabled_at is not None:
+        user.disabled_at = None
+        acts.note(session, by, "enable_user", _named(user))
+
+
+def _locked(session: Session, user_id: int) -> User:
+    user = session.get(User, user_id, with_for_update=True)
+    if user is None:
+        raise NotFoundError
+    return user
+
+
+def _named(user: User) -> str:
+    return f"user:{user.id} {user.username}"

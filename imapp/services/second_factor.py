@@ -1,0 +1,170 @@
+"""The second factor: TOTP (RFC 6238) by an authenticator app, and recovery codes for when that is lost.
+
+A code counts once: the time step of the latest one is kept, and only a later step is taken. The secret is stored
+encrypted under a key that is derived from SECRET_KEY; the former key opens it too, and each log-in renews it.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+
+import pyotp
+import segno
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from imapp.errors import (
+    SecondFactorEnrolledError,
+    SecondFactorEnrolmentRequiredError,
+    SecondFactorUnreadableError,
+)
+from imapp.extensions import settings
+from imapp.models.second_factors import RecoveryCode, SecondFactor
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+from imapp.schemas.base import now
+from imapp.schemas.second_factor import EnrolmentOut, QrOut
+
+#: What the authenticator app shows above the code.
+_ISSUER = "imapp"
+
+#: Seconds of one time step, as every app takes it.
+_STEP = 30
+
+#: A step before and after the present one: clocks differ, and people need a moment to type.
+_WINDOW = (0, -1, 1)
+
+_RECOVERY_CODES = 10
+
+#: Random bytes of a recovery code: 16 characters of base32.
+_RECOVERY_BYTES = 10
+
+#: White units around a QR code; readers need four.
+_QUIET = 4
+
+
+def begin(session: Session, user: User) -> EnrolmentOut:
+    """Give the user a new secret, in place of one that was never confirmed. Part of a transaction.
+
+    Raises SecondFactorEnrolledError.
+    """
+    row = session.get(SecondFactor, user.id, with_for_update=True)
+    if row is not None and row.confirmed_at is not None:
+        raise SecondFactorEnrolledError
+    secret = pyotp.random_base32()
+    row = row or SecondFactor(user_id=user.id, last_counter=0)
+    row.secret, row.created_at = _cipher().encrypt(secret.encode()).decode(), now()
+    session.add(row)
+    uri = pyotp.TOTP(secret).provisioning_uri(name=user.username, issuer_name=_ISSUER)
+    return EnrolmentOut(secret=secret, uri=uri, qr=_qr(uri))
+
+
+def confirm(session: Session, user_id: int, code: str) -> list[str] | None:
+    """Take the first code of a new secret and give recovery codes; None for a wrong code. Part of a transaction.
+
+    Raises SecondFactorEnrolmentRequiredError, SecondFactorEnrolledError.
+    """
+    row = _row(session, user_id)
+    if row.confirmed_at is not None:
+        raise SecondFactorEnrolledError
+    if not _spend(row, code):
+        return None
+    row.confirmed_at = now()
+    made = [_new_recovery_code() for _ in range(_RECOVERY_CODES)]
+    session.add_all(RecoveryCode(user_id=user_id, code_hash=_hash(one)) for one in made)
+    return made
+
+
+def accept(session: Session, user_id: int, code: str) -> str | None:
+    """Spend a code; gives "code" or "recovery code", None for one that does not count. Part of a transaction.
+
+    Raises SecondFactorEnrolmentRequiredError, SecondFactorUnreadableError.
+    """
+    row = _row(session, user_id)
+    if row.confirmed_at is None:
+        raise SecondFactorEnrolmentRequiredError
+    if _spend_recovery_code(session, user_id, code):
+        return "recovery code"
+    return "code" if _spend(row, code) else None
+
+
+def remove(session: Session, user_id: int) -> None:
+    """Forget the user's second factor; the sessions that proved it count as not having done so.
+
+    Part of a transaction.
+    """
+    for table in (RecoveryCode, SecondFactor):
+        session.execute(delete(table).where(table.user_id == user_id))
+    marked = update(DeviceSession).where(DeviceSession.user_id == user_id)
+    session.execute(marked.values(second_factor_at=None))
+
+
+def _row(session: Session, user_id: int) -> SecondFactor:
+    """The user's row, locked: of two who bring the same code, the second comes too late."""
+    row = session.get(SecondFactor, user_id, with_for_update=True)
+    if row is None:
+        raise SecondFactorEnrolmentRequiredError
+    return row
+
+
+def _spend(row: SecondFactor, code: str) -> bool:
+    try:
+        row.secret = _cipher().rotate(row.secret).decode()
+        secret = _cipher().decrypt(row.secret).decode()
+    except InvalidToken:
+        raise SecondFactorUnreadableError from None
+    counter = _matching_step(secret, _plain(code))
+    if counter is None or counter <= row.last_counter:
+        return False
+    row.last_counter = counter
+    return True
+
+
+def _matching_step(secret: str, code: str) -> int | None:
+    totp, present = pyotp.TOTP(secret), int(time.time()) // _STEP
+    for step in (present + shift for shift in _WINDOW):
+        if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
+            return step
+    return None
+
+
+def _spend_recovery_code(session: Session, user_id: int, code: str) -> bool:
+    own = delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
+    spent: int = session.execute(own).rowcount  # type: ignore[attr-defined]  # what a delete gives has it
+    return spent == 1
+
+
+def _new_recovery_code() -> str:
+    text = base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower()
+    return "-".join(text[start : start + 4] for start in range(0, len(text), 4))
+
+
+def _hash(code: str) -> str:
+    return hashlib.sha256(_plain(code).encode()).hexdigest()
+
+
+def _plain(code: str) -> str:
+    """The code without what people put between its characters."""
+    return "".join(code.split()).replace("-", "").lower()
+
+
+def _cipher() -> MultiFernet:
+    keys = [settings.secret_key, settings.secret_key_previous]
+    return MultiFernet([_fernet(key) for key in keys if key is not None])
+
+
+def _fernet(key: str) -> Fernet:
+    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"imapp second factor").derive(key.encode())
+    return Fernet(base64.urlsafe_b64encode(derived))
+
+
+def _qr(text: str) -> QrOut:
+    rows = list(segno.make_qr(text, error="m").matrix)
+    dark = ((x, y) for y, row in enumerate(rows) for x, module in enumerate(row) if module)
+    path = "".join(f"M{x + _QUIET} {y + _QUIET}h1v1h-1z" for x, y in dark)
+    return QrOut(size=len(rows) + 2 * _QUIET, path=path)
