@@ -9,6 +9,8 @@ in their place (`Listener.missed`).
 import logging
 from typing import Protocol
 
+from imapp import metrics
+
 log = logging.getLogger(__name__)
 
 
@@ -79,6 +81,7 @@ class MemoryBroker:
     def start(self, listener: Listener) -> None:
         """Begin."""
         self._listener = listener
+        metrics.BUS_UP.set_function(lambda: 1)  # nothing that could be deaf
         listener.ready()
 
     def publish(self, channel: str, body: bytes) -> None:
