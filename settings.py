@@ -88,6 +88,7 @@ Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value)))]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+File = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve()), Allowed("a file in a writable folder")]
 
 
 class Settings(BaseModel):
@@ -106,6 +107,22 @@ class Settings(BaseModel):
     )
     data_dir: Folder = Field(PROJECT / "instance", description="The embedded database's and the secrets' folder.")
     log_level: Level = Field("INFO", description="The least severe kind of line that is logged.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text: lines for people, coloured on a terminal; json: one object a line."
+    )
+    log_file: Annotated[File | None, Allowed("a file in a writable folder")] = Field(
+        None, description="Where the lines go, and are rotated. Unset: standard error."
+    )
+    log_file_max_bytes: int = Field(
+        52_428_800, ge=1024, le=10_737_418_240, description="Past it, the file is renamed and a new one begun."
+    )
+    log_file_count: int = Field(10, ge=1, le=1000, description="Former files that are kept: FILE.1 is the latest.")
+    log_lines_per_second: int = Field(
+        100, ge=0, le=1_000_000, description="Lines of one event in a second; the others are only counted. 0: all."
+    )
+    access_log: bool = Field(
+        False, description="A line for each REST request; the probes under /actuator/ only when they fail."
+    )
     shutdown_timeout_seconds: int = Field(10, ge=1, le=300, description="How long a stopping node may finish its work.")
     stats_visibility: Literal["everyone", "operators"] = Field(
         "everyone",

@@ -13,6 +13,7 @@ Imports point down only (import-linter enforces it):
     events | extensions     what is pushed to clients | unbound db, migrate, socketio
     schemas                 request bodies, representations
     errors                  every error that a client may receive
+    logs                    lines of the log
 """
 
 __version__ = "0.1.0"

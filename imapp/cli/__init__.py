@@ -16,6 +16,7 @@ from imapp.cli.demo import demo
 from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
+from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
@@ -46,7 +47,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
-    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, nodes,
+    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, log_level, nodes,
     reset_second_factor, restore, retention, show_settings,
 ):  # fmt: skip
     im.add_command(command)

@@ -6,12 +6,9 @@ for a moment is told so (`Listener.gap`), and a channel whose messages were lost
 in their place (`Listener.missed`).
 """
 
-import logging
 from typing import Protocol
 
 from imapp import metrics
-
-log = logging.getLogger(__name__)
 
 
 class Listener(Protocol):

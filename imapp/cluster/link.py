@@ -8,7 +8,6 @@ hear back in time (DEAF_SECONDS) is a dead connection, whatever TCP says: half-o
 closed, made anew, all channels are subscribed again, and when the first canary is heard again the owner is told.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -19,8 +18,9 @@ from hiredis import ReplyError
 
 from imapp import metrics
 from imapp.cluster.resp import Connection, pack
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two canaries.
 CANARY_SECONDS = 1.0
@@ -230,7 +230,7 @@ class Link:
         try:
             connection = self._connect()
         except OSError as exc:
-            log.debug("bus: no connection: %s", exc)
+            log.debug("bus_not_connected", error=str(exc))
             return None
         connection.socket.settimeout(IO_SECONDS)
         with self._turn:
@@ -285,7 +285,7 @@ class Link:
         if why.startswith(("MOVED", "CLUSTERDOWN")):
             self._owner.moved(self)
         else:
-            log.warning("bus_refused kind=%s error=%s", asked.kind, why.split(" ", 1)[0])
+            log.warning("bus_refused", kind=asked.kind, error=why.split(" ", 1)[0])
 
     def _hear(self, channel: bytes, frame: bytes) -> None:
         if channel != self.canary:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.wire import Channels, Order, encode
@@ -30,7 +30,7 @@ class _Deaf:
         """Miss nothing."""
 
 
-def give(settings: "Settings", node_id: str, action: str) -> bool:
+def give(settings: "Settings", node_id: str, action: str, argument: Any = None) -> bool:
     """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
     outsider = settings.model_copy(update={"node_id": f"operator-{secrets.token_hex(4)}"})
     broker = make_broker(outsider)
@@ -38,7 +38,7 @@ def give(settings: "Settings", node_id: str, action: str) -> bool:
     deadline = time.monotonic() + _SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.02)
-    broker.publish(Channels(settings.cluster_name).node(node_id), encode(Order(action, None)))
+    broker.publish(Channels(settings.cluster_name).node(node_id), encode(Order(action, None, argument)))
     is_sent = broker.settle(_SECONDS)
     broker.close()
     return is_sent

@@ -5,7 +5,6 @@ specification, "Key distribution model"). The map of slots is read again when a 
 takes a subscription back; channels then go to the link that has their slot now.
 """
 
-import logging
 import threading
 from typing import Any
 
@@ -18,8 +17,9 @@ from imapp.cluster.link import MISSED_MAX, SHARDED, Link
 from imapp.cluster.redis_broker import RedisBroker
 from imapp.cluster.resp import Connection, ask_once
 from imapp.cluster.seal import Seal
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two looks at the map of slots while something is wrong with it, and while nothing is.
 _HURRY_SECONDS = 0.3
@@ -117,7 +117,7 @@ class RedisClusterBroker(RedisBroker):
             try:
                 self._follow(self._read_slots())
             except OSError as exc:
-                log.debug("bus: no map of slots: %s", exc)
+                log.debug("bus_without_slots", error=str(exc))
             self._look.wait(_REST_SECONDS if self.is_up else _HURRY_SECONDS)
             if self._look.is_set():
                 self._look.clear()

@@ -9,7 +9,6 @@ Nothing here waits for the network.
 """
 
 import itertools
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -23,10 +22,11 @@ from imapp.cluster.broker import Broker
 from imapp.cluster.wire import Emit, Order, Stamp
 from imapp.engine.grammar import EVENT
 from imapp.engine.packets import MESSAGE, Out
+from imapp.logs import get_logger
 from imapp.realtime.answers import Awaited, with_ack_id
 from imapp.realtime.rooms import RoomManager
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Rooms of this prefix have no connection in common (each connection has one user).
 _DISJOINT = "user:"
@@ -237,7 +237,7 @@ class ClusterManager(RoomManager):
                 room = self._channels.room_of(channel)
                 self._deliver(message, [room] if room is not None and not message.rooms else message.rooms)
         except Exception:  # one message must not end the listening
-            log.exception("bus_message_failed channel=%s", channel)
+            log.exception("bus_message_failed", channel=channel)
 
     def _take_order(self, order: Order) -> None:
         if order.action == "answer":
@@ -248,7 +248,7 @@ class ClusterManager(RoomManager):
             answer = Order(wire.EXAMINED, None, facts.of(self.server.app))
             self.broker.publish(self._channels.node(order.argument), wire.encode(answer))
         else:
-            self.server.take_order(order.action)
+            self.server.take_order(order.action, order.argument)
 
     def _is_first(self, number: str) -> bool:
         if number in self._recent:
@@ -261,7 +261,7 @@ class ClusterManager(RoomManager):
 
     def ready(self) -> None:
         """The node can be heard, and hears."""
-        log.info("cluster_router_ready node=%s 集群消息路由器初始化完成", self._node_id)
+        log.info("cluster_router_ready", message="集群消息路由器初始化完成")
         self._tell_all("bus_ready")
 
     def gap(self, reason: str) -> None:

@@ -6,7 +6,7 @@
 The AsyncAPI document is generated from the same declarations.
 """
 
-import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +23,12 @@ from imapp.errors import (
     UnavailableError,
     UnknownCommandError,
 )
+from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Sends the ack, once.
 Reply = Callable[[dict[str, Any]], None]
@@ -120,6 +121,20 @@ def refuse(name: Any, error: AppError, reply: Reply) -> None:
     _counted(name, reply)(failure(error))
 
 
+def command_at_hand() -> dict[str, Any]:
+    """The command that this greenlet runs, for log lines.
+
+    Found on the stack, where `dispatch` has it already: most commands write no line, and shall not pay for one.
+    """
+    frame = sys._getframe()
+    while frame.f_code is not dispatch.__code__:
+        if frame.f_back is None:
+            return {}
+        frame = frame.f_back
+    connection = frame.f_locals["connection"]
+    return {"user_id": connection.user_id, "sid": connection.sid, "command": frame.f_locals["name"]}
+
+
 def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, In]:
     limits.hit("commands_per_user", connection.user_id)
     found = COMMANDS.get(name) if isinstance(name, str) else None
@@ -153,6 +168,8 @@ def failure(exc: Exception) -> dict[str, Any]:
     """The ack of a command that failed; what is no AppError is a bug, logged here and not shown."""
     error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
     if error is None:
-        log.error("command failed", exc_info=exc)
+        log.error("command_failed", exc_info=exc)
         error = AppError()
+    else:
+        log.debug("command_refused", code=error.code)
     return {"ok": False, "error": error.payload()}

@@ -4,7 +4,6 @@ While one commit is under way the next batch gathers, so an idle node commits at
 itself. Nothing waits on purpose. Acknowledgement and publishing come after the commit, in the order of the queue.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -19,10 +18,11 @@ from imapp import database, metrics
 from imapp.cluster import bus
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
+from imapp.logs import get_logger
 from imapp.services.batch import Op, Publication
 from imapp.services.group_commit import Outcome, commit
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Done(Protocol):
@@ -174,7 +174,7 @@ def _tell(done: Done, outcome: Outcome) -> None:
     try:
         done(outcome)
     except Exception:  # one submitter's fault must not stop the committer
-        log.exception("acknowledgement failed")
+        log.exception("acknowledgement_failed")
 
 
 def _publish(publication: Publication, committed_ms: float) -> None:
@@ -182,7 +182,7 @@ def _publish(publication: Publication, committed_ms: float) -> None:
     try:
         bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
     except Exception:  # what was acknowledged is found by sync; the committer must go on
-        log.exception("publishing failed: %s", name)
+        log.exception("publishing_failed", pushed=name)
     if stamp is not None:
         metrics.COMMITTED.observe(max(0.0, committed_ms - stamp.accepted_ms) / 1000)
         metrics.PUBLISHED.observe(max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000)

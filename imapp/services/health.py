@@ -1,6 +1,5 @@
 """Is this node fit to serve? Every answer comes within PROBE_SECONDS, whatever the database and Redis do."""
 
-import logging
 import shutil
 import time
 from concurrent.futures import Future
@@ -15,12 +14,13 @@ from imapp import metrics
 from imapp.cluster import bus, redis
 from imapp.cluster.address import parse
 from imapp.extensions import db, settings
+from imapp.logs import get_logger
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
 from imapp.services import committer
 from imapp.services.database_health import DatabaseLook
 from imapp.services.probes import Probe, answer_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: How long all looks together may take before what has not answered counts as down.
 PROBE_SECONDS = 2.0

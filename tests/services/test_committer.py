@@ -153,7 +153,7 @@ def test_an_acknowledgement_that_fails_does_not_stop_the_others(app, ada_and_bob
     committer.run(send_op(ada, conversation, 3))
 
     assert outcomes[0]["message"]["seq"] == 2
-    assert "acknowledgement failed" in caplog.text
+    assert "acknowledgement_failed" in caplog.text
 
 
 def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog, monkeypatch):
@@ -164,7 +164,7 @@ def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog,
     stored = committer.run(send_op(ada, conversation, 2))
 
     assert stored["message"]["seq"] == 2
-    assert "publishing failed: message_created" in caplog.text
+    assert "publishing_failed pushed=message_created" in caplog.text
 
 
 def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, monkeypatch):

@@ -159,7 +159,7 @@ def test_a_stop_leaves_nothing_behind_and_may_be_repeated(fresh):
     assert "No node runs / 没有运行中的节点" in again.stdout
     assert cluster.processes() == []
     assert list((cluster.folder / "run").iterdir()) == []
-    assert "node node-1 stopped" in (cluster.folder / "logs/node1.log").read_text()
+    assert "node_stopped node=node-1" in (cluster.folder / "logs/node1.log").read_text()
 
 
 def test_a_node_that_does_not_stop_is_killed(fresh):

@@ -134,7 +134,7 @@ def test_every_signal_stops_it_cleanly(clone: Path, number: signal.Signals) -> N
 
     assert code == 0
     assert "Traceback" not in out + err
-    assert err.splitlines()[-1].endswith("node node-1 stopped")
+    assert err.splitlines()[-1].endswith("node_stopped node=node-1")
 
 
 def test_a_stop_of_the_master_alone_is_clean_too(clone: Path) -> None:
