@@ -97,7 +97,7 @@ BUS_GAPS = Counter(
 )
 for _reason in ("silent", "ConnectionResetError", "failover"):
     BUS_GAPS.labels(reason=_reason)  # at 0 from the start: an increase is seen from the first gap on
-BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis.", registry=registry)
+BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis, or is without it.", registry=registry)
 BUS_QUEUE_BYTES = Gauge("imapp_bus_queue_bytes", "Bytes that wait for Redis.", registry=registry)
 BUS_QUEUE_LIMIT_BYTES = Gauge("imapp_bus_queue_limit_bytes", "So many may wait for Redis.", registry=registry)
 BUS_CHANNELS = Gauge("imapp_bus_channels", "Channels that this node is subscribed to.", registry=registry)

@@ -8,6 +8,8 @@ in their place (`Listener.missed`).
 
 from typing import Protocol
 
+from imapp import metrics
+
 
 class Listener(Protocol):
     """The node. Called in the broker's threads; must not block."""
@@ -76,6 +78,7 @@ class MemoryBroker:
     def start(self, listener: Listener) -> None:
         """Begin."""
         self._listener = listener
+        metrics.BUS_UP.set_function(lambda: 1)  # nothing that could be deaf
         listener.ready()
 
     def publish(self, channel: str, body: bytes) -> None:

@@ -4,7 +4,9 @@ import math
 
 import pytest
 
+from tests.monitoring.conftest import quick, shipped
 from tests.monitoring.rules import PENDING, alerts, metrics_in, panels, records
+from tests.support.monitoring import Prometheus
 from tests.support.ports import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -51,6 +53,17 @@ def test_every_metric_that_an_alert_asks_for_has_data(watched):
 
 def test_no_alert_fires_in_a_cluster_that_is_well(watched):
     assert watched.query('ALERTS{alertstate="firing"}') == []
+
+
+def test_no_alert_fires_or_is_about_to_for_a_node_alone_without_redis(server, tmp_path):
+    targets = {"imapp": [server.url.removeprefix("http://")]}
+    prometheus = Prometheus(tmp_path, quick(shipped("prometheus.yaml"), targets))
+
+    try:
+        wait_for(lambda: prometheus.query("count_over_time(up[1m]) >= 10"), 60, "ten scrapes")
+        assert prometheus.query("ALERTS") == []
+    finally:
+        prometheus.stop()
 
 
 def test_what_is_pending_is_really_not_measured_yet(watched):

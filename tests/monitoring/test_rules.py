@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
-from imapp import errors
-from tests.monitoring.rules import alerts, records, rules
+from imapp import errors, metrics
+from tests.monitoring.rules import PENDING, alerts, metrics_in, panels, records, rules
 from tests.support.monitoring import MONITORING, program
 from tests.support.server import ROOT
 
@@ -107,6 +108,17 @@ def test_failures_are_the_codes_that_are_the_servers_own_fault():
 
     assert asked
     assert set(asked[1].split("|")) == own
+
+
+def test_every_metric_of_the_nodes_that_rules_and_dashboards_name_is_measured():
+    families = list(text_string_to_metric_families(metrics.exposition().decode()))
+    measured = {one.name for family in families for one in family.samples} | {family.name for family in families}
+
+    expressions = [rule["expr"] for rule in rules()] + [expression for _board, _panel, expression in panels()]
+    named = {name for one in expressions for name in metrics_in(one) if name.startswith("imapp_")}
+
+    assert len(named) > 40
+    assert named - PENDING - measured == set()
 
 
 def test_every_recorded_figure_is_named_as_prometheus_advises():
