@@ -74,5 +74,5 @@ def test_a_missing_plotter_is_said_before_the_test_runs(tmp_path):
     from imapp.load.errors import MisuseError
     from imapp.load.page import vendor
 
-    with pytest.raises(MisuseError, match="uplot.js is missing"):
+    with pytest.raises(MisuseError, match=r"uplot\.js is missing"):
         vendor(tmp_path)
