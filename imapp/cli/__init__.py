@@ -15,6 +15,7 @@ from imapp.cli.demo import demo
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
+from imapp.cli.people import erase_user, export_user
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.database import code_of
@@ -44,7 +45,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
-    backup, create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, restore,
-    retention, show_settings,
+    backup, create_user, demo, drain, erase_user, export_asyncapi, export_openapi, export_user, load_fixture, nodes,
+    restore, retention, show_settings,
 ):  # fmt: skip
     im.add_command(command)
