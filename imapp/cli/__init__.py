@@ -18,6 +18,7 @@ from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes
+from imapp.cli.people import erase_user, export_user
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.cli.stats import stats
@@ -48,7 +49,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
-    backup, bench, create_user, demo, doctor, drain, export_asyncapi, export_openapi, load_fixture, log_level, nodes,
-    reset_second_factor, restore, retention, show_settings, stats,
+    backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_user,
+    load_fixture, log_level, nodes, reset_second_factor, restore, retention, show_settings, stats,
 ):  # fmt: skip
     im.add_command(command)

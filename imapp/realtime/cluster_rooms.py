@@ -61,6 +61,10 @@ class ClusterManager(RoomManager):
         self.broker.subscribe(self._channels.node(self._node_id))
         self.broker.start(self)
 
+    def speak_as(self, name: str, broker: Broker) -> None:
+        """Publish under another name than this node's, which runs elsewhere: for a command of the operator."""
+        self._node_id, self.broker = name, broker
+
     # -- emit --------------------------------------------------------------------------------------------------------
 
     def emit(  # noqa: PLR0913, PLR0917 - python-socketio's interface

@@ -191,6 +191,10 @@ class Recall(MessageOp):
         head, rights = require_member(batch, self)
         row = self.message(batch)
         self._check(batch, head, rights, row)
+        return self.empty(batch, head, row)
+
+    def empty(self, batch: Batch, head: Head, row: MessageRow) -> dict[str, Any]:
+        """Keep nothing of the message but its place."""
         row.update(
             content="{}",
             mentions=None,
@@ -211,6 +215,19 @@ class Recall(MessageOp):
             raise ForbiddenError("Only the author may recall a message.")
         if batch.moment - row["created_at"] > timedelta(seconds=settings.recall_window_seconds):
             raise WindowClosedError
+
+
+class Erase(Recall):
+    """Recall a message of an account that is being erased: whenever it was sent, and from wherever its author left."""
+
+    __slots__ = ()
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Empty the message."""
+        row = self.message(batch)
+        if row["sender_id"] != self.actor_id:
+            raise ForbiddenError
+        return self.empty(batch, batch.heads[self.conversation_id], row)
 
 
 class React(MessageOp):
