@@ -131,8 +131,11 @@ def command_at_hand() -> dict[str, Any]:
         if frame.f_back is None:
             return {}
         frame = frame.f_back
-    connection = frame.f_locals["connection"]
-    return {"user_id": connection.user_id, "sid": connection.sid, "command": frame.f_locals["name"]}
+    return _known(frame.f_locals["connection"], frame.f_locals["name"])
+
+
+def _known(connection: Connection, name: Any) -> dict[str, Any]:
+    return {"user_id": connection.user_id, "sid": connection.sid, "command": name}
 
 
 def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, In]:
@@ -147,7 +150,10 @@ def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, 
 
 def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
     def done(outcome: dict[str, Any] | AppError) -> None:
-        reply(failure(outcome) if isinstance(outcome, AppError) else {"ok": True, **outcome})
+        if isinstance(outcome, AppError):  # told by the committer, which knows nothing of who asked
+            reply(failure(outcome, **_known(connection, found.name)))
+        else:
+            reply({"ok": True, **outcome})
         connection.answered()
 
     connection.queue()
@@ -164,12 +170,12 @@ def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
     return {"ok": True, **(result or {})}
 
 
-def failure(exc: Exception) -> dict[str, Any]:
+def failure(exc: Exception, **known: Any) -> dict[str, Any]:
     """The ack of a command that failed; what is no AppError is a bug, logged here and not shown."""
     error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
     if error is None:
-        log.error("command_failed", exc_info=exc)
+        log.error("command_failed", exc_info=exc, **known)
         error = AppError()
     else:
-        log.debug("command_refused", code=error.code)
+        log.debug("command_refused", code=error.code, **known)
     return {"ok": False, "error": error.payload()}
