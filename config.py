@@ -38,6 +38,7 @@ _PARTS = {
     "private_messages": "Messages and groups",
     "sync_changes_default": "Sync",
     "allowed_origins": "Connections",
+    "trace_messages": "Message traces",
     "committer_batch_max": "The write queue",
     "rate_limits": "Rate limits",
 }

@@ -15,6 +15,7 @@ from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
 from imapp.cli.settings import show_settings
+from imapp.cli.traces import trace
 from imapp.database import code_of
 from imapp.errors import AppError
 
@@ -41,5 +42,5 @@ class Commands(AppGroup):
 
 im = Commands("im", help="Operate this server.")
 
-for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings):
+for command in (create_user, demo, drain, export_asyncapi, export_openapi, load_fixture, nodes, show_settings, trace):
     im.add_command(command)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.wire import Channels, Order, encode
@@ -32,13 +32,22 @@ class _Deaf:
 
 def give(settings: "Settings", node_id: str, action: str) -> bool:
     """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
+    return _publish(settings, Channels(settings.cluster_name).node(node_id), Order(action, None))
+
+
+def give_all(settings: "Settings", action: str, argument: Any) -> bool:
+    """Tell all nodes, this one included; gives whether Redis took the message. Waits for the network."""
+    return _publish(settings, Channels(settings.cluster_name).everybody, Order(action, None, argument))
+
+
+def _publish(settings: "Settings", channel: str, order: Order) -> bool:
     outsider = settings.model_copy(update={"node_id": f"operator-{secrets.token_hex(4)}"})
     broker = make_broker(outsider)
     broker.start(_Deaf())
     deadline = time.monotonic() + _SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.02)
-    broker.publish(Channels(settings.cluster_name).node(node_id), encode(Order(action, None)))
+    broker.publish(channel, encode(order))
     is_sent = broker.settle(_SECONDS)
     broker.close()
     return is_sent

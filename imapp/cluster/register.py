@@ -207,6 +207,11 @@ class Register:
         """The connections of this node as Redis knows them."""
         return set(self._client.hkeys(f"{self._prefix}:conns:{self._node}"))
 
+    def connections(self, node_id: str) -> list[Presence]:
+        """The connections of a node as Redis knows them."""
+        found = self._client.hgetall(f"{self._prefix}:conns:{node_id}")
+        return [_presence(sid, text) for sid, text in found.items()]
+
     def online_among(self, user_ids: list[int]) -> set[int]:
         """Those of the users who have a connection on a living node."""
         return set(map(int, self._run(_AMONG, *user_ids)))
@@ -219,6 +224,12 @@ class Register:
         """The latest reports of the living nodes, by name."""
         found = [orjson.loads(report) for report in self._run(_REPORTS) if report]
         return sorted(found, key=lambda report: str(report["id"]))
+
+
+def _presence(sid: str, text: str) -> Presence:
+    user_id, session_id, rest = text.split(" ", 2)
+    platform, since = rest.rsplit(" ", 1)  # clients name their platform as they like
+    return Presence(sid, int(user_id), int(session_id), platform, since=float(since))
 
 
 def _text(one: Presence) -> str:

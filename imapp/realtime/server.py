@@ -14,6 +14,7 @@ from flask import Flask, has_app_context
 
 from imapp import database, metrics
 from imapp.cluster import presence
+from imapp.cluster import traces as cluster_traces
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
 from imapp.cluster.wire import SID_MARK
@@ -26,6 +27,7 @@ from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import dispatch, refuse
 from imapp.realtime.presence_changes import PresenceChanges
+from imapp.services import traces
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +65,13 @@ class RealtimeServer(StrictServer):
         if sids:
             self.start_background_task(catching_up.run, self, sids, reason)
 
-    def take_order(self, action: str) -> None:
+    def take_order(self, action: str, argument: Any = None) -> None:
         """Do what another node or the operator says to this node."""
         if action == "drain":
             log.info("drain_ordered node=%s", self.app.config["IMAPP"].node_id)
             self.app.extensions["imapp.stop"]()
+        elif action == traces.ORDER:
+            self.start_background_task(traces.reply, self.app, argument)
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve a request of Engine.IO; a node that goes away takes no new connection (a proxy asks the next node)."""
@@ -125,7 +129,9 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     """Bind Flask-SocketIO to the app with this server in place of the stock one."""
     plain = app.wsgi_app
     settings = app.config["IMAPP"]
-    manager = ClusterManager(make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id)
+    manager = ClusterManager(
+        make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id, ring=cluster_traces.of_app(app)
+    )
     options = {
         "async_mode": async_mode,
         "async_handlers": False,

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from flask import Flask, current_app
 
 from imapp import database, metrics
-from imapp.cluster import bus
+from imapp.cluster import bus, traces
+from imapp.cluster.traces import REFUSED, SENT
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
 from imapp.services.batch import Op, Publication
@@ -47,11 +48,13 @@ class Committer:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
+        self._ring = traces.of_app(app)
         metrics.COMMIT_QUEUE.set_function(lambda: len(self._queue))
 
     def submit(self, op: Op, done: Done) -> None:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
         if self._closing or len(self._queue) >= self._queue_max:
+            self.note_refusal(op.actor_id, op.client_id, BusyError())
             raise BusyError(retry_after=1)
         self._queue.append((op, done, time.monotonic() + self._patience))
         self._wake.set()
@@ -108,11 +111,32 @@ class Committer:
         answered_at = time.monotonic()
         metrics.COMMIT_BATCH.observe(len(taken))
         committed_ms = time.time() * 1000
-        for (_, done, deadline), outcome in zip(taken, outcomes, strict=True):
+        for (op, done, deadline), outcome in zip(taken, outcomes, strict=True):
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
+            if isinstance(outcome, AppError):
+                self.note_refusal(op.actor_id, op.client_id, outcome)
             _tell(done, outcome)
         for publication in publications:
-            _publish(publication, committed_ms)
+            self._publish(publication, committed_ms)
+
+    def note_refusal(self, actor_id: int, client_id: str | None, error: AppError) -> None:
+        """Remember why a message was not stored, for its trace."""
+        if client_id is not None:
+            self._ring.note(time.time() * 1000, REFUSED, client_id, actor_id, error.code)
+
+    def _publish(self, publication: Publication, committed_ms: float) -> None:
+        name, payload, rooms, skip_sid, stamp = publication
+        is_taken = False
+        try:
+            is_taken = bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
+        except Exception:  # what was acknowledged is found by sync; the committer must go on
+            log.exception("publishing failed: %s", name)
+        if stamp is not None:
+            accepted_ms, message_id = stamp
+            published_ms = time.time() * 1000
+            metrics.COMMITTED.observe(max(0.0, committed_ms - accepted_ms) / 1000)
+            metrics.PUBLISHED.observe(max(0.0, published_ms - accepted_ms) / 1000)
+            self._ring.note(accepted_ms, SENT, message_id, committed_ms, published_ms, skip_sid, is_taken)
 
     def _take(self) -> list[_Waiting]:
         """The next batch. Who waited too long is told at once: with a database that hangs, each batch takes long."""
@@ -121,6 +145,7 @@ class Committer:
             op, done, deadline = self._queue.popleft()
             if time.monotonic() > deadline:
                 metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
+                self.note_refusal(op.actor_id, op.client_id, UnavailableError())
                 _tell(done, UnavailableError(retry_after=1))
             else:
                 taken.append((op, done, deadline))
@@ -132,17 +157,6 @@ def _tell(done: Done, outcome: Outcome) -> None:
         done(outcome)
     except Exception:  # one submitter's fault must not stop the committer
         log.exception("acknowledgement failed")
-
-
-def _publish(publication: Publication, committed_ms: float) -> None:
-    name, payload, rooms, skip_sid, stamp = publication
-    try:
-        bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
-    except Exception:  # what was acknowledged is found by sync; the committer must go on
-        log.exception("publishing failed: %s", name)
-    if stamp is not None:
-        metrics.COMMITTED.observe(max(0.0, committed_ms - stamp.accepted_ms) / 1000)
-        metrics.PUBLISHED.observe(max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000)
 
 
 def current() -> Committer:
