@@ -11,6 +11,7 @@ collector stops looking at; each begins with (Unix time in ms, kind, key):
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Flask
@@ -38,13 +39,15 @@ class Ring:
         #: When the node last began to hear the others again after it was deaf.
         self.deaf_until_ms: float | None = None
 
-    def note(self, *record: Any) -> None:
-        """Keep a record, and let go of one that is too old."""
-        if self.is_on:
-            records = self._records
-            records.append(record)
-            if records[0][0] < record[0] - self._keep_ms:
-                records.popleft()
+    def keep(self, records: Sequence[Record]) -> None:
+        """Keep records, and let go of as many that are too old, and one more."""
+        if self.is_on and records:
+            kept, limit = self._records, records[-1][0] - self._keep_ms
+            kept.extend(records)
+            for _ in range(len(records) + 1):
+                if kept[0][0] >= limit:
+                    break
+                kept.popleft()
 
     def note_gone(self, sid: str, user_id: int, session_id: int, reason: str) -> None:
         """A connection has ended."""

@@ -15,7 +15,7 @@ def test_the_oldest_goes_when_there_are_too_many():
     ring = Ring(messages=3, seconds=60)
 
     for number in range(5):
-        ring.note(ms(), GIVEN, f"1-{number}", ms(), 1, ("a",), False)
+        ring.keep([(ms(), GIVEN, f"1-{number}", ms(), 1, ("a",), False)])
 
     assert [len(ring.of(f"1-{number}")) for number in range(5)] == [0, 0, 1, 1, 1]
     assert ring.complete_since_ms == ring.of("1-2")[0][0]
@@ -23,11 +23,11 @@ def test_the_oldest_goes_when_there_are_too_many():
 
 def test_what_is_too_old_is_neither_told_nor_kept():
     ring = Ring(messages=100, seconds=60)
-    ring.note(ms(ago=120), GIVEN, "1-1", ms(ago=120), 1, ("a",), False)
+    ring.keep([(ms(ago=120), GIVEN, "1-1", ms(ago=120), 1, ("a",), False)])
 
     assert ring.of("1-1") == []
 
-    ring.note(ms(), GIVEN, "1-2", ms(), 1, ("a",), False)
+    ring.keep([(ms(), GIVEN, "1-2", ms(), 1, ("a",), False)])
     assert len(ring._records) == 1
 
 
@@ -35,7 +35,7 @@ def test_what_is_too_old_is_neither_told_nor_kept():
 def test_nothing_is_kept_when_it_is_off(messages, seconds):
     ring = Ring(messages=messages, seconds=seconds)
 
-    ring.note(ms(), REFUSED, "mine", 1, "blocked")
+    ring.keep([(ms(), REFUSED, "mine", 1, "blocked")])
     ring.note_gone("a", 1, 1, "client")
 
     assert not ring.is_on
