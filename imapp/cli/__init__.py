@@ -22,6 +22,7 @@ from imapp.cli.people import erase_user, export_user
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.cli.stats import stats
+from imapp.cli.traces import trace
 from imapp.database import code_of
 from imapp.errors import AppError
 
@@ -50,6 +51,6 @@ im = Commands("im", help="Operate this server.")
 
 for command in (
     backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_user,
-    load_fixture, log_level, nodes, reset_second_factor, restore, retention, show_settings, stats,
+    load_fixture, log_level, nodes, reset_second_factor, restore, retention, show_settings, stats, trace,
 ):  # fmt: skip
     im.add_command(command)

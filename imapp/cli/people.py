@@ -17,7 +17,7 @@ from imapp.services import erasure, exports, users
 @with_appcontext
 def export_user(user: str, file: Path) -> None:
     """Write all that the server holds about a user to FILE, a zip file of JSON lines with a README."""
-    found = users.find(user)
+    found = users.find_by_name_or_id(user)
     try:
         counts = exports.export(found.id, file)
     except OSError as exc:
@@ -38,7 +38,7 @@ def erase_user(user: str, messages: OwnMessages, transfer_groups: bool, yes: boo
 
     What others said and did stays whole. An interrupted erasure is started again, with the ID.
     """
-    found = users.find(user)
+    found = users.find_by_name_or_id(user)
     shown = f"user {found.id} ({found.username})"
     if not yes:
         click.confirm(f"Erase {shown} for good?", abort=True)

@@ -51,6 +51,15 @@ def dismiss(broker: Broker) -> bool:
 
 def give(settings: "Settings", node_id: str, action: str, argument: Any = None) -> bool:
     """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
+    return _publish(settings, Channels(settings.cluster_name).node(node_id), Order(action, None, argument))
+
+
+def give_all(settings: "Settings", action: str, argument: Any) -> bool:
+    """Tell all nodes, this one included; gives whether Redis took the message. Waits for the network."""
+    return _publish(settings, Channels(settings.cluster_name).everybody, Order(action, None, argument))
+
+
+def _publish(settings: "Settings", channel: str, order: Order) -> bool:
     _, broker = outsider(settings)
-    broker.publish(Channels(settings.cluster_name).node(node_id), encode(Order(action, None, argument)))
+    broker.publish(channel, encode(order))
     return dismiss(broker)

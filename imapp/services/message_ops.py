@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from imapp.cluster.bus import conversation_room
-from imapp.cluster.wire import Stamp
 from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
@@ -26,7 +25,7 @@ from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import message_wire
-from imapp.services.batch import Batch, Head, MessageRow, Op, Publication, Rights
+from imapp.services.batch import Batch, Head, MessageRow, Op, Rights
 from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
 
 #: Stands for everybody in the table of mentions.
@@ -40,7 +39,7 @@ NAMED_REACTORS = 20
 def announce(batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
     """Queue the event of an altered message for after the commit; give the message as clients see it."""
     wire = message_wire(row)
-    batch.publications.append(Publication(event, {"message": wire}, (conversation_room(head.id),)))
+    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),), None, None))
     return wire
 
 
@@ -85,9 +84,9 @@ class Send(Op):
         batch.sent[self.actor_id, self.body.client_id] = row
         self._note_mentions(batch, row)
         wire = message_wire(row)
-        stamp = Stamp(self.accepted_ms, wire["id"])
+        stamp = (self.accepted_ms, wire["id"])
         batch.publications.append(
-            Publication("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
+            ("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
         )
         return {"message": wire, "duplicate": False}
 

@@ -68,7 +68,7 @@ def find_by_key(key: str) -> User | None:
     return db.session.scalars(query, execution_options=_FRESH).one_or_none()
 
 
-def find(name_or_id: str) -> User:
+def find_by_name_or_id(name_or_id: str) -> User:
     """The account with this id, or with this username if it is not a number; raises NotFoundError."""
     if name_or_id.isascii() and name_or_id.isdigit():
         return get_row(int(name_or_id))
