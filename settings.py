@@ -112,6 +112,17 @@ class Settings(BaseModel):
         description="Who may see how many users are online, and who: every logged-in user, or operators.",
     )
 
+    health_details: Literal["local", "operators", "always"] = Field(
+        "local",
+        description="Who sees versions, sizes and errors in health and info: with local the machine itself, not through"
+        " a proxy, and operators by their token; operators only; or everybody. All others see UP and DOWN.",
+    )
+    disk_threshold_bytes: int = Field(
+        52_428_800, ge=0, le=2**60, description="Free disk of IM_DATA_DIR below which the node is not ready: 50 MiB."
+    )
+    commit: Annotated[str | None, Field(pattern=r"^[0-9A-Za-z._-]{1,64}$"), Allowed("1 to 64 of A-Z a-z 0-9 . _ -")] = (
+        Field(None, description="The source's commit, for /actuator/info. Unset: what git says, if it is there.")
+    )
     history_step_seconds: int = Field(
         60,
         ge=1,

@@ -8,7 +8,12 @@ from flask import Flask
 from gevent import monkey
 
 from config import Settings
-from imapp import models  # noqa: F401 - registers the tables
+from imapp import (
+    __version__,
+    metrics,
+    models,  # noqa: F401 - registers the tables
+    runtime,
+)
 from imapp.api import init_api
 from imapp.cli import im
 from imapp.cluster import presence, redis
@@ -44,6 +49,8 @@ def create_app(settings: Settings) -> Flask:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, settings),
     )
     app.extensions["imapp.started_at"] = time.time()
+    metrics.INFO.clear()
+    metrics.INFO.labels(version=__version__, node=settings.node_id).set(1)
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True)
     init_database(app)
@@ -61,6 +68,7 @@ def create_app(settings: Settings) -> Flask:
 
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
+    runtime.watch()
     app.extensions["imapp.server"].start()
     register = presence.register_of(app)
     if register is not None:

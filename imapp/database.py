@@ -51,6 +51,9 @@ _sqlite_turn = threading.Lock()
 
 _COMMITTER_ENGINE = "committer_engine"
 
+#: Which of the arguments of SQLAlchemy's events about statements is their own context.
+_CONTEXT = 4
+
 
 def offload(fn: Callable[..., T], *args: Any) -> T:
     """Run blocking native work in a thread of gevent's pool, or right here where nothing is monkey-patched."""
@@ -102,6 +105,7 @@ def init_database(app: Flask) -> None:
     )
     with app.app_context():
         engines = (db.engine, app.extensions[_COMMITTER_ENGINE])
+    _watch(*engines)
     if engines[0].dialect.name == "sqlite":
         for engine in engines:
             event.listen(engine, "connect", _on_sqlite_connect)
@@ -109,6 +113,43 @@ def init_database(app: Flask) -> None:
             event.listen(engine, "reset", _on_sqlite_reset)
     else:
         _listen_to_mysql(*engines)
+
+
+def _watch(app_engine: Engine, committer_engine: Engine) -> None:
+    """Let the metrics tell how long statements take and how many connections are busy."""
+    event.listen(app_engine, "before_cursor_execute", _statement_begins)
+    event.listen(app_engine, "after_cursor_execute", _statement_ended)
+    event.listen(app_engine, "handle_error", _statement_failed)
+    pools: list[Any] = [app_engine, committer_engine]
+    metrics.DATABASE_POOL_IN_USE.set_function(lambda: sum(engine.pool.checkedout() for engine in pools))
+    metrics.DATABASE_POOL_LIMIT.set_function(
+        lambda: sum(engine.pool.size() + engine.pool._max_overflow for engine in pools)
+    )
+
+
+def _statement_begins(*arguments: Any) -> None:
+    arguments[_CONTEXT].imapp_began = time.perf_counter()
+
+
+def _statement_ended(*arguments: Any) -> None:
+    metrics.DATABASE_SECONDS.observe(time.perf_counter() - arguments[_CONTEXT].imapp_began)
+
+
+def _statement_failed(context: ExceptionContext) -> None:
+    """One that waited in vain counts, too."""
+    began = getattr(context.execution_context, "imapp_began", None)
+    if began is not None:
+        metrics.DATABASE_SECONDS.observe(time.perf_counter() - began)
+
+
+@contextmanager
+def timed() -> Iterator[None]:
+    """Count how long a transaction takes."""
+    began = time.perf_counter()
+    try:
+        yield
+    finally:
+        metrics.DATABASE_SECONDS.observe(time.perf_counter() - began)
 
 
 def _listen_to_mysql(app_engine: Engine, committer_engine: Engine) -> None:

@@ -12,6 +12,9 @@ from typing import Any
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
+#: In the environment: whether a proxy, trusted or not, brings the request.
+IS_FORWARDED = "imapp.is_forwarded"
+
 _SPEAKING = (
     "HTTP_FORWARDED",
     "HTTP_X_FORWARDED_FOR",
@@ -34,6 +37,7 @@ class TrustedProxies:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Correct the address and scheme of the client, then pass the request on."""
         said = {name: environ.pop(name) for name in _SPEAKING if name in environ}
+        environ[IS_FORWARDED] = bool(said)
         if said and self._is_trusted(environ.get("REMOTE_ADDR", "")):
             environ["REMOTE_ADDR"] = self._client(said.get("HTTP_X_FORWARDED_FOR", ""), environ["REMOTE_ADDR"])
             if said.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:

@@ -40,6 +40,7 @@ def init_api(app: Flask) -> None:
     from imapp.api.errors import init_errors
     from imapp.api.headers import init_headers
     from imapp.api.json import OrjsonProvider
+    from imapp.api.timing import init_timing
 
     app.json = OrjsonProvider(app)
     app.url_map.converters["id"] = IdConverter
@@ -49,3 +50,4 @@ def init_api(app: Flask) -> None:
     init_headers(app, app.config["IMAPP"].allowed_origins)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(f"imapp.api.{name}").bp)
+    init_timing(app)

@@ -4,9 +4,11 @@ from flask import request
 
 from imapp.cluster import limits
 from imapp.errors import InvalidTokenError
+from imapp.proxies import IS_FORWARDED
 from imapp.schemas.sessions import ClientInfo
 from imapp.services import access
 from imapp.services.access import Actor
+from imapp.services.insiders import Caller
 
 
 def current_actor() -> Actor:
@@ -14,12 +16,22 @@ def current_actor() -> Actor:
 
     Raises one of the 401 errors, or RateLimitedError.
     """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
+    token = _bearer_token()
+    if token is None:
         raise InvalidTokenError
-    actor = access.authenticate(token.strip())
+    actor = access.authenticate(token)
     limits.hit("commands_per_user", actor.user_id)
     return actor
+
+
+def current_caller() -> Caller:
+    """Who calls, where nobody has to show a token."""
+    return Caller(request.remote_addr or "", bool(request.environ.get(IS_FORWARDED)), _bearer_token())
+
+
+def _bearer_token() -> str | None:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" and token else None
 
 
 def current_client() -> ClientInfo:

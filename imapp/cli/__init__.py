@@ -15,6 +15,7 @@ from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.nodes import drain, nodes
 from imapp.cli.settings import show_settings
+from imapp.cli.stats import stats
 from imapp.database import code_of
 from imapp.errors import AppError
 
@@ -51,5 +52,6 @@ for command in (
     nodes,
     reset_second_factor,
     show_settings,
+    stats,
 ):
     im.add_command(command)

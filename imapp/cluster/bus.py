@@ -8,6 +8,7 @@ most once; clients close gaps by `sync`.
 from itertools import count
 from typing import Any, Literal
 
+from imapp.cluster.wire import Stamp
 from imapp.events import Event, SessionEnded
 from imapp.extensions import socketio
 
@@ -41,11 +42,13 @@ def publish(event: Event, *rooms: str, skip_sid: str | None = None) -> None:
     send(event.name, event.wire(), *rooms, skip_sid=skip_sid)
 
 
-def send(name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None = None) -> None:
-    """As `publish`, for a payload that is JSON already."""
+def send(
+    name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None = None, stamp: Stamp | None = None
+) -> None:
+    """As `publish`, for a payload that is JSON already; `stamp`: it is a message whose way is followed."""
     server = socketio.server
     if server is not None:
-        server.emit(name, payload, to=list(rooms), namespace=NAMESPACE, skip_sid=skip_sid)
+        server.manager.emit(name, payload, NAMESPACE, room=list(rooms), skip_sid=skip_sid, stamp=stamp)
 
 
 def enter(user_id: int, room: str) -> None:

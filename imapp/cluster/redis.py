@@ -5,6 +5,7 @@ What somebody waits for is asked through the gate (gate.py); background work ask
 """
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -12,13 +13,15 @@ import redis
 from flask import Flask, current_app
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from imapp import metrics
 from imapp.cluster.address import Address, parse
 from imapp.cluster.gate import AT_ONCE, Gate, RedisError
 
-__all__ = ["RedisError", "ask", "client", "client_of", "close"]
+__all__ = ["RedisError", "ResponseError", "ask", "client", "client_of", "close"]
 
 T = TypeVar("T")
 
@@ -63,7 +66,7 @@ def client_of(app: Flask) -> Any:
     if url is None:
         return None
     if _EXTENSION not in app.extensions:
-        app.extensions.setdefault(_EXTENSION, _make(parse(url)))
+        app.extensions.setdefault(_EXTENSION, _timed(_make(parse(url))))
     return app.extensions[_EXTENSION]
 
 
@@ -80,10 +83,27 @@ def close(app: Flask) -> None:
         made.close()
 
 
+def _timed(made: Any) -> Any:
+    """Let the metrics tell how long its commands take, in vain or not."""
+    if isinstance(made, _LazyCluster):
+        return made  # when it is made
+    execute = made.execute_command
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return execute(*arguments, **options)
+        finally:
+            metrics.REDIS_SECONDS.observe(time.perf_counter() - began)
+
+    made.execute_command = timed
+    return made
+
+
 def _make(address: Address) -> Any:
     if address.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        return _LazyCluster(lambda: redis.RedisCluster(startup_nodes=nodes, **_options(address)))
+        return _LazyCluster(lambda: _timed(redis.RedisCluster(startup_nodes=nodes, **_options(address))))
     if address.kind == "sentinel":
         credentials = {"username": address.username or None, "password": address.password or None}
         sentinel = Sentinel(

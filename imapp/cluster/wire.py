@@ -3,13 +3,16 @@
 Two kinds. An emit carries the encoded Socket.IO packet, which the hearing node passes on without decoding it; an
 order is JSON. Both begin with a head of JSON in a known length:
 
-    kind (1 byte: E or O), length of the head (4 bytes, big-endian), head, packet and attachments
+    kind (1 byte: E or O), length of the head (4 bytes, big-endian), head, packet and attachments, stamp
+
+The stamp is JSON, and there for messages only. It comes last since nodes of older versions read as far as the head
+says: they overlook it, and what they send has none.
 
 Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -18,6 +21,13 @@ _HEAD = 5
 
 #: Stands between a node's name and the rest in every Engine.IO and Socket.IO session id; no name contains it.
 SID_MARK = "~"
+
+
+class Stamp(NamedTuple):
+    """Which message an emit is about, and when it was accepted: Unix time in ms of the node that took it in."""
+
+    accepted_ms: float
+    message_id: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +44,7 @@ class Emit:
     namespace: str = "/"
     number: str | None = None
     ack: tuple[str, int] | None = None
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +90,8 @@ def encode(message: Emit | Order) -> bytes:
     head = orjson.dumps(
         [message.rooms, message.skip, message.namespace, message.number, message.ack, [len(part) for part in packet]]
     )
+    if message.stamp is not None:
+        packet.append(orjson.dumps(list(message.stamp)))
     return b"".join([_EMIT, len(head).to_bytes(4, "big"), head, *packet])
 
 
@@ -89,7 +102,13 @@ def decode(body: bytes) -> Emit | Order:
     if body[:1] == _ORDER:
         return Order(*head)
     rooms, skip, namespace, number, ack, lengths = head
-    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack))
+    stamp = _stamp(body[end + sum(lengths) :])
+    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp)
+
+
+def _stamp(data: bytes) -> Stamp | None:
+    """What later versions may add to it is overlooked."""
+    return Stamp(*orjson.loads(data)[: len(Stamp._fields)]) if data else None
 
 
 def _parts(data: bytes, lengths: list[int]) -> list[str | bytes]:

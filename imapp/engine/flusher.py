@@ -7,6 +7,7 @@ between them sockets are read, acks and heartbeats sent.
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,15 @@ class Flushed(Protocol):
         """Send it; must not block."""
 
 
+class _Mark:
+    """A place in the queue."""
+
+    __slots__ = ("flush",)
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self.flush = act
+
+
 class Flusher:
     """See the module."""
 
@@ -41,6 +51,10 @@ class Flusher:
         if not self._is_armed:
             self._is_armed = True
             self._loop.run_callback(self._run)
+
+    def then(self, act: Callable[[], None]) -> None:
+        """Call `act` once all that was added up to now is flushed; it must not block."""
+        self.add(_Mark(act), is_room=True)
 
     def _run(self) -> None:
         self._is_armed = False

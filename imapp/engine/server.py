@@ -200,6 +200,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     def _new_session(self, request: Request) -> Session:
         seconds = self.admission.refusal(len(self.sockets))
         if seconds:
+            metrics.CONNECTS_REFUSED.add("admission")
             raise Refusal.busy(seconds)
         sid = self.generate_id()
         session = self.sockets[sid] = Session(self, sid)

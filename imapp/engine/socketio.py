@@ -9,6 +9,7 @@ is the stock one.
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import engineio
@@ -50,6 +51,13 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         for eio_sid in eio_sids:
             for part in parts:
                 self.eio.send_packet(eio_sid, part)
+
+    def when_flushed(self, act: Callable[[], None]) -> None:
+        """Call this when the kernel has what was sent to those who take it; a stock transport cannot tell: at once."""
+        if self._is_engine:
+            self.eio.tools.flusher.then(act)
+        else:
+            act()
 
     # -- in ----------------------------------------------------------------------------------------------------------
 

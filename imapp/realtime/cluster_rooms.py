@@ -10,14 +10,17 @@ Nothing here waits for the network.
 
 import itertools
 import logging
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from imapp import metrics
 from imapp.cluster import bus, wire
 from imapp.cluster.broker import Broker
-from imapp.cluster.wire import Emit, Order
+from imapp.cluster.wire import Emit, Order, Stamp
 from imapp.engine.grammar import EVENT
 from imapp.engine.packets import MESSAGE, Out
 from imapp.realtime.answers import Awaited, with_ack_id
@@ -82,6 +85,7 @@ class ClusterManager(RoomManager):
             skip=[sid for sid in (skip_sid if isinstance(skip_sid, list) else [skip_sid]) if sid],
             namespace=namespace,
             ack=None if callback is None else (self._node_id, self._awaited.add(callback)),
+            stamp=options.get("stamp"),
         )
         self._deliver(message, rooms)
         if not (options.get("ignore_queue") or self.broker.is_alone):
@@ -102,7 +106,7 @@ class ClusterManager(RoomManager):
                 self._publish(self._channels.room(room), message, [room])
         else:
             number = f"{self._node_id}{wire.SID_MARK}{next(self._numbers)}"
-            copy = Emit(message.packet, rooms, message.skip, message.namespace, number, message.ack)
+            copy = replace(message, number=number)
             for channel in dict.fromkeys(map(self._channels.room, rooms)):
                 self.broker.publish(channel, wire.encode(copy))
 
@@ -110,8 +114,7 @@ class ClusterManager(RoomManager):
         if channel == self._channels.node(self._node_id):
             return  # a connection of this node
         named = [] if self._channels.room_of(channel) is not None else rooms
-        copy = Emit(message.packet, named, message.skip, message.namespace, None, message.ack)
-        self.broker.publish(channel, wire.encode(copy))
+        self.broker.publish(channel, wire.encode(replace(message, rooms=named)))
 
     def _deliver(self, message: Emit, rooms: list[str] | None) -> None:
         """Give the packet to this node's members of the rooms."""
@@ -121,6 +124,8 @@ class ClusterManager(RoomManager):
         packets = [Out(MESSAGE, part) for part in message.packet]
         if message.ack is None:
             self.server.send_to_many([eio_sid for _sid, eio_sid in members], packets)
+            if message.stamp is not None and members:
+                self.server.when_flushed(partial(_handed, message.stamp))
             return
         for sid, eio_sid in members:
             ack_id = self._generate_ack_id(sid, partial(self._answered, *message.ack))
@@ -227,6 +232,8 @@ class ClusterManager(RoomManager):
             if isinstance(message, Order):
                 self._take_order(message)
             elif message.number is None or self._is_first(message.number):
+                if message.stamp is not None:
+                    metrics.HEARD.observe(_seconds_since(message.stamp))
                 room = self._channels.room_of(channel)
                 self._deliver(message, [room] if room is not None and not message.rooms else message.rooms)
         except Exception:  # one message must not end the listening
@@ -280,6 +287,15 @@ _ACTIONS: dict[str, Callable[[ClusterManager, list[str], Order], None]] = {
     "close": ClusterManager._do_close,
     "sync": ClusterManager._do_sync,
 }
+
+
+def _handed(stamp: Stamp) -> None:
+    metrics.HANDED.observe(_seconds_since(stamp))
+
+
+def _seconds_since(stamp: Stamp) -> float:
+    """Since the acceptance; the clock of the node that accepted may be ahead."""
+    return max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000
 
 
 def _as_list(room: Any) -> list[str] | None:

@@ -7,13 +7,22 @@ The AsyncAPI document is generated from the same declarations.
 """
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from imapp import database
+from imapp import database, metrics
 from imapp.cluster import limits
-from imapp.errors import AppError, MalformedError, UnknownCommandError
+from imapp.errors import (
+    AppError,
+    BinaryNotAllowedError,
+    BusyError,
+    MalformedError,
+    RateLimitedError,
+    UnavailableError,
+    UnknownCommandError,
+)
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse
@@ -49,6 +58,21 @@ class Command:
 
 COMMANDS: dict[str, Command] = {}
 
+#: What metrics call a command that there is not.
+_UNKNOWN = "unknown"
+
+#: Outcomes that are there at 0 from the start, so that the first is seen as an increase; others when they occur.
+_OUTCOMES = ("ok", *(error.code for error in (AppError, BusyError, RateLimitedError, UnavailableError)))
+
+
+def _show(name: str, *outcomes: str) -> None:
+    metrics.COMMAND_SECONDS.of(name)
+    for outcome in outcomes:
+        metrics.COMMANDS.add(name, outcome, count=0)
+
+
+_show(_UNKNOWN, UnknownCommandError.code, BinaryNotAllowedError.code)
+
 
 def command(
     name: str, takes: type[In] = NoPayload, gives: type[Out] | None = None, *, queued: bool = False
@@ -57,6 +81,7 @@ def command(
 
     def declare(handler: Callable[..., Any]) -> Callable[..., Any]:
         COMMANDS[name] = Command(name, takes, gives, handler, queued)
+        _show(name, *_OUTCOMES)
         return handler
 
     return declare
@@ -64,6 +89,7 @@ def command(
 
 def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -> None:
     """Check, run and answer one command. Those of one connection take effect in the order in which they came."""
+    reply = _counted(name, reply)
     with connection.turn:
         try:
             found, payload = _read(connection, name, args)
@@ -74,6 +100,24 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
                 reply(_answer(found.handler(connection, payload)))
         except Exception as exc:  # noqa: BLE001 - the one place where failures become acks
             reply(failure(exc))
+
+
+def _counted(name: Any, reply: Reply) -> Reply:
+    """Count the answer by our own names and codes, whatever the client said; bounded, they are labels."""
+    known = name if isinstance(name, str) and name in COMMANDS else _UNKNOWN
+    began = time.perf_counter()
+
+    def counted(ack: dict[str, Any]) -> None:
+        reply(ack)
+        metrics.COMMAND_SECONDS.of(known).observe(time.perf_counter() - began)
+        metrics.COMMANDS.add(known, "ok" if ack["ok"] else ack["error"]["code"])
+
+    return counted
+
+
+def refuse(name: Any, error: AppError, reply: Reply) -> None:
+    """Answer a command that is not even looked at."""
+    _counted(name, reply)(failure(error))
 
 
 def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, In]:

@@ -6,10 +6,17 @@ from typing import Any
 
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from imapp import database
+from imapp import database, metrics
 from imapp.cluster import bus, presence
 from imapp.cluster.register import Presence
-from imapp.errors import AppError, InvalidTokenError
+from imapp.errors import (
+    AppError,
+    BusyError,
+    InvalidTokenError,
+    SessionRevokedError,
+    TokenExpiredError,
+    UnavailableError,
+)
 from imapp.realtime.connections import Connection
 from imapp.services import access
 
@@ -17,6 +24,23 @@ log = logging.getLogger(__name__)
 
 #: How often a new connection looks for its rooms at most, when memberships, anybody's, keep changing meanwhile.
 LOOKS = 5
+
+#: What metrics call the ends of connections.
+_KINDS = {
+    "client disconnect": "client",
+    "server disconnect": "server",
+    "ping timeout": "ping_timeout",
+    "transport close": "transport_close",
+    "transport error": "transport_error",
+    "too slow: bytes": "too_slow",
+    "too slow: seconds": "too_slow",
+}
+for _kind in (*_KINDS.values(), "other"):
+    metrics.DISCONNECTS.add(_kind, count=0)
+for _error in (InvalidTokenError, TokenExpiredError, SessionRevokedError, BusyError, UnavailableError, AppError):
+    metrics.CONNECTS_REFUSED.add(_error.code, count=0)
+for _reason in ("draining", "admission"):
+    metrics.CONNECTS_REFUSED.add(_reason, count=0)
 
 
 def on_connect(server: Any, sid: str, auth: Any) -> None:
@@ -32,6 +56,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)
+    metrics.CONNECTS.inc()
     presence.local_of(server.app).connect(
         Presence(sid, actor.user_id, actor.session_id, actor.platform, actor.device, time.time())
     )
@@ -50,6 +75,7 @@ def on_disconnect(server: Any, sid: str, reason: str) -> None:
     connection = server.connections.pop(sid)
     if connection is None:
         return
+    metrics.DISCONNECTS.add(_KINDS.get(reason, "other"))
     log.info("user_disconnected user=%s reason=%s", connection.user_id, reason)
     presence.local_of(server.app).disconnect(sid)
 
@@ -66,6 +92,7 @@ def _refusal(exc: Exception) -> Refused:
     if error is None:
         log.error("connect failed", exc_info=exc)
         error = AppError()
+    metrics.CONNECTS_REFUSED.add(error.code)
     return Refused(error.message, {"code": error.code})
 
 

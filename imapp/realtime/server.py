@@ -12,7 +12,7 @@ from typing import Any
 import socketio as sio
 from flask import Flask, has_app_context
 
-from imapp import database
+from imapp import database, metrics
 from imapp.cluster import presence
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
@@ -24,7 +24,7 @@ from imapp.extensions import socketio
 from imapp.realtime import catching_up, handshake, housekeeping, transports
 from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
-from imapp.realtime.dispatch import dispatch, failure
+from imapp.realtime.dispatch import dispatch, refuse
 from imapp.realtime.presence_changes import PresenceChanges
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class RealtimeServer(StrictServer):
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve a request of Engine.IO; a node that goes away takes no new connection (a proxy asks the next node)."""
         if self.is_draining and "sid=" not in environ.get("QUERY_STRING", ""):
+            metrics.CONNECTS_REFUSED.add("draining")
             start_response("503 Service Unavailable", [("Retry-After", "1"), ("Content-Length", "0")])
             return [b""]
         return super().handle_request(environ, start_response)
@@ -93,13 +94,14 @@ class RealtimeServer(StrictServer):
 
     def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
         if self._is_engine and self.eio.joining.waiting > _JOINING_MAX:
+            metrics.CONNECTS_REFUSED.add(BusyError.code)
             error = BusyError("Too many are connecting. Try again later.", retry_after=_AGAIN_SECONDS).payload()
             return {"message": error.pop("message"), "data": error}
         return super()._ask(eio_sid, sid, namespace, auth)
 
     def _hand_over(self, eio_sid: str, packet: Any) -> None:
         if packet.packet_type == BINARY_EVENT:
-            self._reply(eio_sid, packet.namespace, packet.id, failure(BinaryNotAllowedError()))
+            refuse(None, BinaryNotAllowedError(), lambda ack: self._reply(eio_sid, packet.namespace, packet.id, ack))
         elif packet.packet_type != BINARY_ACK:
             super()._hand_over(eio_sid, packet)
 

@@ -1,10 +1,10 @@
 """Health of a node."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import JsonValue
 
-from imapp.schemas.base import Out
+from imapp.schemas.base import Moment, Out
 
 Status = Literal["UP", "DOWN"]
 
@@ -17,7 +17,24 @@ class ComponentHealth(Out):
 
 
 class HealthOut(Out):
-    """UP when all components are."""
+    """UP when all components are. Details are for operators."""
 
     status: Status
     components: dict[str, ComponentHealth] = {}
+
+    def bare(self) -> Self:
+        """The same without details."""
+        shown = {name: ComponentHealth(status=component.status) for name, component in self.components.items()}
+        return self.model_copy(update={"components": shown})
+
+
+class InfoOut(Out):
+    """What runs here; what is null is for operators, a commit may be unknown."""
+
+    version: str
+    commit: str | None = None
+    node: str | None = None
+    started_at: Moment | None = None
+    uptime_seconds: float | None = None
+    python: str | None = None
+    transport: str | None = None

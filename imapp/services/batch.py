@@ -6,25 +6,24 @@ each table. What every message needs takes two scripts: one to read, one to writ
 must not have changed anything before.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 from sqlalchemy import delete, update
 from sqlalchemy.engine import Connection
 
+from imapp.cluster.wire import Stamp
 from imapp.models.changes import Change
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
 from imapp.script import Script, script, sql_time
 from imapp.services import batch_sql, own_state
 from imapp.services.batch_sql import MESSAGE_COLUMNS, MESSAGE_TIMES, statements
-
-#: (event name, payload, rooms, the sid that is left out because its ack says the same)
-Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None]
 
 #: A row of `messages`, as a dict of its columns.
 MessageRow = dict[str, Any]
@@ -33,10 +32,21 @@ MessageRow = dict[str, Any]
 Rights = dict[str, Any]
 
 
+class Publication(NamedTuple):
+    """An event for after the commit; `skip_sid` is left out because its ack says the same."""
+
+    event: str
+    payload: dict[str, Any]
+    rooms: tuple[str, ...]
+    skip_sid: str | None = None
+    #: Of a new message: its way is followed.
+    stamp: Stamp | None = None
+
+
 class Op:
     """One write to one conversation by one user."""
 
-    __slots__ = ("actor_id", "conversation_id")
+    __slots__ = ("accepted_ms", "actor_id", "conversation_id")
 
     #: Whether the reactions on `target_seq` are to be loaded too.
     needs_reactions: ClassVar[bool] = False
@@ -44,6 +54,8 @@ class Op:
     def __init__(self, actor_id: int, conversation_id: int) -> None:
         self.actor_id = actor_id
         self.conversation_id = conversation_id
+        #: Made when it was found good enough to be queued.
+        self.accepted_ms = time.time() * 1000
 
     @property
     def client_id(self) -> str | None:

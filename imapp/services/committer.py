@@ -9,6 +9,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flask import Flask, current_app
@@ -34,6 +36,20 @@ class Done(Protocol):
 _Waiting = tuple[Op, Done, float]
 
 
+@dataclass(frozen=True)
+class QueueState:
+    """How the committer is."""
+
+    waiting: int
+    most: int
+    #: Of all that wait or are being committed.
+    oldest_seconds: float
+    #: None before the first.
+    last_commit_ok: bool | None
+    #: None unless it failed.
+    failed_seconds_ago: float | None
+
+
 class Committer:
     """A queue of ops and the one thread (greenlet under gunicorn) that commits them in batches."""
 
@@ -47,6 +63,12 @@ class Committer:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
+        #: The deadline of the oldest write that is being committed.
+        self._in_hand: float | None = None
+        #: None while the last commit was well, else when it failed (monotonic).
+        self._failed_at: float | None = None
+        self._has_committed = False
+        metrics.COMMIT_QUEUE.set_function(lambda: len(self._queue))
 
     def submit(self, op: Op, done: Done) -> None:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
@@ -78,6 +100,19 @@ class Committer:
             raise outcomes[0]
         return outcomes[0]
 
+    def state(self) -> QueueState:
+        """How long it makes writes wait, and whether the database takes them."""
+        moment, oldest = time.monotonic(), self._in_hand
+        with suppress(IndexError):  # an empty queue has no oldest
+            oldest = oldest or self._queue[0][2]
+        return QueueState(
+            waiting=len(self._queue),
+            most=self._queue_max,
+            oldest_seconds=0.0 if oldest is None else round(max(0.0, self._patience + moment - oldest), 3),
+            last_commit_ok=self._failed_at is None if self._has_committed else None,
+            failed_seconds_ago=None if self._failed_at is None else round(moment - self._failed_at, 3),
+        )
+
     def close(self, timeout_seconds: float = 10) -> None:
         """Take nothing more, commit what is queued, stop."""
         self._closing = True
@@ -103,13 +138,24 @@ class Committer:
         taken = self._take()
         if not taken:
             return
+        self._in_hand = taken[0][2]
         outcomes, publications = commit([op for op, _, _ in taken])
+        self._note(outcomes)
         answered_at = time.monotonic()
+        metrics.COMMIT_BATCH.observe(len(taken))
+        committed_ms = time.time() * 1000
         for (_, done, deadline), outcome in zip(taken, outcomes, strict=True):
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
             _tell(done, outcome)
         for publication in publications:
-            _publish(publication)
+            _publish(publication, committed_ms)
+
+    def _note(self, outcomes: list[Outcome]) -> None:
+        """Each of a batch is told the same when the database does not take it."""
+        self._in_hand = None
+        self._has_committed = True
+        has_failed = all(isinstance(outcome, UnavailableError) for outcome in outcomes)
+        self._failed_at = time.monotonic() if has_failed else None
 
     def _take(self) -> list[_Waiting]:
         """The next batch. Who waited too long is told at once: with a database that hangs, each batch takes long."""
@@ -131,12 +177,15 @@ def _tell(done: Done, outcome: Outcome) -> None:
         log.exception("acknowledgement failed")
 
 
-def _publish(publication: Publication) -> None:
-    name, payload, rooms, skip_sid = publication
+def _publish(publication: Publication, committed_ms: float) -> None:
+    name, payload, rooms, skip_sid, stamp = publication
     try:
-        bus.send(name, payload, *rooms, skip_sid=skip_sid)
+        bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
     except Exception:  # what was acknowledged is found by sync; the committer must go on
         log.exception("publishing failed: %s", name)
+    if stamp is not None:
+        metrics.COMMITTED.observe(max(0.0, committed_ms - stamp.accepted_ms) / 1000)
+        metrics.PUBLISHED.observe(max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000)
 
 
 def current() -> Committer:

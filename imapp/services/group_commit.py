@@ -28,7 +28,7 @@ class _CommitUnknownError(Exception):
     def __init__(self, batch: Batch) -> None:
         super().__init__()
         #: Those who would have been told.
-        self.rooms = tuple({room for _, _, rooms, _ in batch.publications for room in rooms})
+        self.rooms = tuple({room for publication in batch.publications for room in publication.rooms})
 
 
 def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
@@ -62,7 +62,7 @@ def _failed(ops: Sequence[Op], exc: Exception) -> tuple[list[Outcome], list[Publ
     if isinstance(exc, _CommitUnknownError):
         log.warning("commit failed: %s ops, whether they are stored is unknown", len(ops))
         event = SyncRequired(reason="commit_unknown")
-        return [UnavailableError(retry_after=1)] * len(ops), [(event.name, event.wire(), exc.rooms, None)]
+        return [UnavailableError(retry_after=1)] * len(ops), [Publication(event.name, event.wire(), exc.rooms)]
     known = database.as_app_error(exc)
     if known is None:
         log.error("op failed: %s", type(ops[0]).__name__, exc_info=exc)
@@ -96,7 +96,7 @@ def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
 
 
 def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
-    with database.writer_turn(), database.committer_engine().connect() as connection:
+    with database.writer_turn(), database.timed(), database.committer_engine().connect() as connection:
         batch.load(connection)
         outcomes = [_apply(op, batch) for op in ops]
         try:

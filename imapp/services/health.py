@@ -1,46 +1,93 @@
-"""Is this node fit to serve? Every answer comes within PROBE_SECONDS, whatever the database does."""
+"""Is this node fit to serve? Every answer comes within PROBE_SECONDS, whatever the database and Redis do."""
 
 import logging
 import shutil
-import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from flask import current_app
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from flask import Flask, current_app
 
+from imapp import metrics
 from imapp.cluster import bus, redis
 from imapp.cluster.address import parse
 from imapp.extensions import db, settings
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
+from imapp.services import committer
+from imapp.services.database_health import DatabaseLook
+from imapp.services.probes import Probe, answer_of
 
 log = logging.getLogger(__name__)
 
-#: How long the database may take to answer before it counts as down.
+#: How long all looks together may take before what has not answered counts as down.
 PROBE_SECONDS = 2.0
 
-#: Bytes of free disk below which a node is not fit: the embedded database and the logs need some.
-MIN_FREE_BYTES = 50 * 1024 * 1024
+#: Seconds that a write may wait for its commit, and for which a failed commit counts unless another one succeeds.
+WRITE_SECONDS = 10.0
+
+_EXTENSION = "imapp.probes"
+
+
+class _Probes:
+    """What may hang."""
+
+    def __init__(self, app: Flask) -> None:
+        self.database_look = DatabaseLook(db.engine)
+        self.database = Probe(self.database_look.look)
+        self.redis = Probe(lambda: _look_at_redis(app))
 
 
 def check() -> HealthOut:
     """Look at everything that the node needs."""
+    probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
+    looks = probes.redis.begin(), probes.database.begin()
+    found_redis, found_database = (_answer(look, deadline) for look in looks)
     return _health(
         {
             "diskSpace": _disk(),
             "ping": ComponentHealth(status="UP"),
-            "redis": _redis(),
-            "db": _database(),
+            "redis": found_redis,
+            "db": found_database,
             "bus": _bus(),
+            "writePath": _write_path(),
+            "migrations": probes.database_look.migrations,
         }
     )
 
 
 def check_readiness() -> HealthOut:
     """Look at what decides whether requests should come to this node."""
-    return _health({"diskSpace": _disk(), "db": _database(), "bus": _bus(), "drain": _drain()})
+    probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
+    return _health(
+        {
+            "diskSpace": _disk(),
+            "db": _answer(probes.database.begin(), deadline),
+            "bus": _bus(),
+            "writePath": _write_path(),
+            "migrations": probes.database_look.migrations,
+            "drain": _drain(),
+        }
+    )
+
+
+def measure() -> None:
+    """Let the metrics say what readiness says."""
+    found = check_readiness()
+    disk = found.components["diskSpace"].details
+    metrics.READY.set(found.status == "UP")
+    metrics.DISK_FREE.set(disk["free"])  # type: ignore[arg-type]  # JSON; these are numbers
+    metrics.DISK_THRESHOLD.set(settings.disk_threshold_bytes)
+
+
+def _probes() -> _Probes:
+    if _EXTENSION not in current_app.extensions:
+        app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy
+        app.extensions.setdefault(_EXTENSION, _Probes(app))
+    found: _Probes = current_app.extensions[_EXTENSION]
+    return found
 
 
 def _health(components: dict[str, ComponentHealth]) -> HealthOut:
@@ -48,31 +95,48 @@ def _health(components: dict[str, ComponentHealth]) -> HealthOut:
     return HealthOut(status="UP" if is_up else "DOWN", components=components)
 
 
+def _answer(look: "Future[ComponentHealth]", deadline: float) -> ComponentHealth:
+    """What was seen; a look that does not end in time, or fails in a way of its own, says DOWN."""
+    try:
+        return answer_of(look, deadline) or ComponentHealth(status="DOWN", details={"error": "TimeoutError"})
+    except Exception as exc:
+        log.exception("a look at health failed")
+        return ComponentHealth(status="DOWN", details={"error": type(exc).__name__})
+
+
 def _disk() -> ComponentHealth:
     folder = settings.data_dir if settings.data_dir.exists() else Path.cwd()
-    usage = shutil.disk_usage(folder)
-    details = {"total": usage.total, "free": usage.free, "threshold": MIN_FREE_BYTES}
-    return ComponentHealth(status="UP" if usage.free >= MIN_FREE_BYTES else "DOWN", details=details)
+    threshold = settings.disk_threshold_bytes
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError as exc:
+        return ComponentHealth(status="DOWN", details={"error": type(exc).__name__, "free": 0, "threshold": threshold})
+    details = {"total": usage.total, "free": usage.free, "threshold": threshold}
+    return ComponentHealth(status="UP" if usage.free >= threshold else "DOWN", details=details)
 
 
-def _redis() -> ComponentHealth:
-    client = redis.client()
+def _look_at_redis(app: Flask) -> ComponentHealth:
+    client = redis.client_of(app)
     if client is None:
         return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
-    mode = parse(str(settings.redis_url)).kind
+    mode = parse(app.config["IMAPP"].redis_url).kind
     began = time.monotonic()
     try:
         client.ping()
+        latency = round(1000 * (time.monotonic() - began), 2)
+        version = _redis_version(client)
     except redis.RedisError as exc:
         return ComponentHealth(status="DOWN", details={"mode": mode, "error": type(exc).__name__})
-    latency = round(1000 * (time.monotonic() - began), 2)
-    return ComponentHealth(status="UP", details={"mode": mode, "latency_ms": latency})
+    return ComponentHealth(status="UP", details={"mode": mode, "version": version, "latency_ms": latency})
 
 
-def _database() -> ComponentHealth:
-    probe: _Probe = current_app.extensions.setdefault("imapp.database_probe", _Probe())
-    status: Status = "UP" if probe.answers(db.engine) else "DOWN"
-    return ComponentHealth(status=status, details={"database": db.engine.dialect.name})
+def _redis_version(client: Any) -> str | None:
+    """None where this account may not ask."""
+    with suppress(redis.ResponseError):
+        told = client.info("server")
+        # A Redis Cluster's client may tell of each server.
+        return str((told if "redis_version" in told else next(iter(told.values())))["redis_version"])
+    return None
 
 
 def _bus() -> ComponentHealth:
@@ -82,36 +146,15 @@ def _bus() -> ComponentHealth:
     return ComponentHealth(status=status, details={"hears_itself": is_up})
 
 
+def _write_path() -> ComponentHealth:
+    """Whether what is sent gets stored: a database may answer and yet take no write."""
+    queue = committer.current().state()
+    is_failing = queue.failed_seconds_ago is not None and queue.failed_seconds_ago < WRITE_SECONDS
+    is_stuck = queue.waiting >= queue.most or queue.oldest_seconds > WRITE_SECONDS
+    return ComponentHealth(status="DOWN" if is_failing or is_stuck else "UP", details=asdict(queue))
+
+
 def _drain() -> ComponentHealth:
     """A node that goes away is to get nothing new."""
     is_draining = bool(current_app.extensions.get("imapp.draining"))
     return ComponentHealth(status="DOWN" if is_draining else "UP", details={"draining": is_draining})
-
-
-class _Probe:
-    """One question to the database at a time: while one hangs, others would only take its connections."""
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-
-    def answers(self, engine: Engine) -> bool:
-        """Tell whether the database answers in time; it is asked in a thread, which may outlast the asker."""
-        if not self._turn.acquire(timeout=PROBE_SECONDS):
-            return False
-        answer: Future[bool] = Future()
-        threading.Thread(target=self._ask, args=(engine, answer), daemon=True).start()
-        try:
-            return answer.result(PROBE_SECONDS)
-        except TimeoutError:
-            return False
-
-    def _ask(self, engine: Engine, answer: "Future[bool]") -> None:
-        try:
-            with engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-            answer.set_result(True)
-        except SQLAlchemyError as exc:
-            log.warning("the database does not answer: %s", type(exc).__name__)
-            answer.set_result(False)
-        finally:
-            self._turn.release()

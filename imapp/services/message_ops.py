@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from imapp.cluster.bus import conversation_room
+from imapp.cluster.wire import Stamp
 from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
@@ -25,7 +26,7 @@ from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import message_wire
-from imapp.services.batch import Batch, Head, MessageRow, Op, Rights
+from imapp.services.batch import Batch, Head, MessageRow, Op, Publication, Rights
 from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
 
 #: Stands for everybody in the table of mentions.
@@ -36,10 +37,10 @@ MAX_EMOJI = 20
 NAMED_REACTORS = 20
 
 
-def announce(batch: Batch, head: Head, event: str, row: MessageRow, origin: str | None = None) -> dict[str, Any]:
+def announce(batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
     """Queue the event of an altered message for after the commit; give the message as clients see it."""
     wire = message_wire(row)
-    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),), origin))
+    batch.publications.append(Publication(event, {"message": wire}, (conversation_room(head.id),)))
     return wire
 
 
@@ -83,7 +84,12 @@ class Send(Op):
         batch.create(head, row)
         batch.sent[self.actor_id, self.body.client_id] = row
         self._note_mentions(batch, row)
-        return {"message": announce(batch, head, "message_created", row, self.origin), "duplicate": False}
+        wire = message_wire(row)
+        stamp = Stamp(self.accepted_ms, wire["id"])
+        batch.publications.append(
+            Publication("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
+        )
+        return {"message": wire, "duplicate": False}
 
     def _duplicate(self, first: MessageRow) -> dict[str, Any]:
         if first["digest"] != self.digest:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import case, select
 
+from imapp import metrics
 from imapp.errors import UnavailableError
 from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation, ConversationMember
@@ -51,6 +52,8 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
     sync_changes.fill(actor_id, given, settings.sync_total_max, max(size, _LEAST_BYTES))
     given = [feed for feed in given if feed.is_given]
+    metrics.SYNCS.inc()
+    metrics.SYNC_CHANGES.observe(sum(len(feed.changes) for feed in given))
     return {
         "conversations": [*_represent(actor_id, given), *(_removed(id_) for id_ in removed)],
         "state": [sync_state.wire(row) for row in rows],

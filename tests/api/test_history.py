@@ -8,6 +8,7 @@ from imapp.cluster import presence
 from imapp.cluster.history import MOST_STEPS
 from imapp.cluster.register import Presence
 from imapp.database import atomic
+from imapp.extensions import socketio
 from imapp.models.users import User
 from imapp.schemas.messages import MessageDraft
 from imapp.services import messages
@@ -72,6 +73,28 @@ def test_a_step_tells_who_was_there_and_how_long_writes_took(app, history, minut
     assert point["at"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(minute))
 
 
+def test_a_step_counts_connects_commands_and_messages_of_both_doors(app, client, history, minute):
+    alice, bob = register(client, "alice"), register(client, "bob")
+    made = client.post("/api/conversations", json={"user_id": bob["user"]["id"]}, headers=bearer(alice))
+    path = f"/api/conversations/{made.json['id']}"
+    sampler = Sampler(app)
+    sockets = [socketio.test_client(app, auth={"token": tokens["access_token"]}) for tokens in (alice, bob, bob)]
+    sockets[2].disconnect()
+    for _ in range(4):
+        sockets[0].emit("ping_server", {}, callback=True)
+    draft = {"client_id": "c1", "type": "text", "content": {"text": "hello"}}
+    for _ in range(2):  # the second is a repeat, and no message
+        client.post(f"{path}/messages", json=draft, headers=bearer(alice))
+    client.post(f"{path}/read", json={"seq": 1}, headers=bearer(bob))
+
+    sampler.take(minute)
+
+    (point,) = history()["points"]
+    assert (point["connects"], point["disconnects"], point["commands"], point["messages"]) == (3, 1, 4, 1)
+    for socket in sockets[:2]:
+        socket.disconnect()
+
+
 def test_a_step_counts_only_what_happened_within_it(app, history, minute):
     ada, bob = create_users("ada", "bob")
     conversation, _ = open_private(ada, bob)
@@ -98,7 +121,7 @@ def test_hours_say_how_far_back_and_a_node_alone_keeps_no_more_than_a_day(app, h
 def test_only_operators_may_look(client):
     alice = register(client, "alice")
 
-    for path in ("history", "nodes"):
+    for path in ("history", "nodes", "stats"):
         assert client.get(f"/api/admin/{path}", headers=bearer(alice)).json["code"] == "forbidden"
         assert client.get(f"/api/admin/{path}").status_code == 401
 
@@ -115,6 +138,23 @@ def test_an_unknown_node_has_no_points(app, history, minute):
 
     assert history(node="node-9")["points"] == []
     assert len(history(node="node-1")["points"]) == 1
+
+
+def test_rates_are_those_of_the_last_step(app, client, operator, minute):
+    ada, bob = create_users("ada", "bob")
+    conversation, _ = open_private(ada, bob)
+    sampler = Sampler(app)
+    presence.local().connect(Presence("a", ada, platform="ios"))
+    before = client.get("/api/admin/stats", headers=operator).json
+
+    write(ada, conversation, *(f"c{number}" for number in range(6)))
+    sampler.take(minute)
+
+    after = client.get("/api/admin/stats", headers=operator).json
+    assert (before["rates"], before["nodes"][0]["rates"]) == (None, None)
+    assert (after["users"], after["connections"], after["platforms"]) == (1, 1, {"ios": 1})
+    assert after["rates"]["messages_per_second"] == 0.1
+    assert after["nodes"][0]["rates"] == after["rates"]
 
 
 def test_a_node_alone_reports_of_itself(client, operator):

@@ -1,13 +1,21 @@
 """What Prometheus reads."""
 
+import gc
 import os
 
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from imapp.extensions import db
+from imapp.metrics import GC_PAUSES
+from imapp.runtime import CollectorWatch
 from imapp.schemas.messages import MessageDraft
 from imapp.services import messages
 from imapp.services.private_conversations import open_private
+from imapp.tallies import single
 from tests.support.people import create_users
 
 
@@ -49,3 +57,35 @@ def test_how_long_writes_wait_is_told(app, scrape):
     after = scrape()
     assert after["imapp_write_seconds_count"] == before["imapp_write_seconds_count"] + 3
     assert 0 < after["imapp_write_seconds_sum"] - before["imapp_write_seconds_sum"] < 60
+
+
+def test_a_value_counts_in_the_bucket_whose_bound_it_does_not_exceed():
+    registry = CollectorRegistry()
+    histogram = single("seconds", "Time.", bounds=(0.1, 1), registry=registry)
+
+    for value in (0.1, 0.2, 1, 5):
+        histogram.observe(value)
+
+    assert [registry.get_sample_value("seconds_bucket", {"le": bound}) for bound in ("0.1", "1.0", "+Inf")] == [1, 3, 4]
+    assert registry.get_sample_value("seconds_sum") == pytest.approx(6.3)
+
+
+def test_a_statement_that_fails_is_timed_too(app, scrape):
+    before = scrape()["imapp_database_seconds_count"]
+
+    with pytest.raises(DBAPIError):
+        db.session.execute(text("SELECT nonsense FROM nowhere"))
+
+    assert scrape()["imapp_database_seconds_count"] == before + 1
+
+
+def test_the_collectors_pauses_are_timed():
+    watch = CollectorWatch()
+    before = GC_PAUSES[2].buckets()[-1][1]
+    gc.callbacks.append(watch.note)
+    try:
+        gc.collect()
+    finally:
+        gc.callbacks.remove(watch.note)
+
+    assert GC_PAUSES[2].buckets()[-1][1] == before + 1

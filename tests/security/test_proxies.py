@@ -2,7 +2,7 @@
 
 import pytest
 
-from imapp.proxies import TrustedProxies
+from imapp.proxies import IS_FORWARDED, TrustedProxies
 
 TRUSTED = ("127.0.0.1/32", "10.0.0.0/8", "fd00::/8")
 
@@ -69,7 +69,7 @@ def test_a_stranger_is_believed_nothing():
 
     environ = seen("203.0.113.9", **headers)
 
-    assert environ == {"REMOTE_ADDR": "203.0.113.9", "wsgi.url_scheme": "http"}
+    assert environ == {"REMOTE_ADDR": "203.0.113.9", "wsgi.url_scheme": "http", IS_FORWARDED: True}
 
 
 def test_not_even_a_trusted_proxy_may_name_another_host():

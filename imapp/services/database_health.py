@@ -1,0 +1,67 @@
+"""Whether the database answers, and whether its tables are those that this code needs."""
+
+import logging
+import time
+from functools import cache
+
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from imapp.schemas.health import ComponentHealth
+from settings import PROJECT
+
+log = logging.getLogger(__name__)
+
+#: Seconds between two looks at the revision of tables that are too old; others are not looked at again.
+_REVISION_SECONDS = 10.0
+
+
+class DatabaseLook:
+    """Looks by one connection, which it gives back; one caller at a time."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._revision_read_at = float("-inf")
+        #: The last that is known.
+        self.migrations = ComponentHealth(status="DOWN", details={"database": None, "code": None})
+
+    def look(self) -> ComponentHealth:
+        """Ask the database for an answer, and for its revision when that is not known to be good."""
+        kind = self._engine.dialect.name
+        began = time.monotonic()
+        try:
+            with self._engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+                latency = round(1000 * (time.monotonic() - began), 2)
+                self._look_at_revision(connection)
+        except SQLAlchemyError as exc:
+            log.warning("the database does not answer: %s", type(exc).__name__)
+            return ComponentHealth(status="DOWN", details={"database": kind, "error": type(exc).__name__})
+        return ComponentHealth(
+            status="UP", details={"database": kind, "version": _version(connection), "latency_ms": latency}
+        )
+
+    def _look_at_revision(self, connection: Connection) -> None:
+        is_due = time.monotonic() - self._revision_read_at >= _REVISION_SECONDS
+        if self.migrations.status == "DOWN" and is_due:
+            self.migrations = compare(MigrationContext.configure(connection).get_current_revision())
+            self._revision_read_at = time.monotonic()
+
+
+def compare(revision: str | None) -> ComponentHealth:
+    """Tables that are older than the code cannot serve it; a revision that it does not know is a newer one's."""
+    head, known = _of_the_code()
+    is_old = revision is None or (revision != head and revision in known)
+    return ComponentHealth(status="DOWN" if is_old else "UP", details={"database": revision, "code": head})
+
+
+@cache
+def _of_the_code() -> tuple[str | None, frozenset[str]]:
+    scripts = ScriptDirectory(str(PROJECT / "migrations"))
+    return scripts.get_current_head(), frozenset(one.revision for one in scripts.walk_revisions())
+
+
+def _version(connection: Connection) -> str:
+    return ".".join(map(str, connection.dialect.server_version_info or ()))

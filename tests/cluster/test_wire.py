@@ -1,0 +1,55 @@
+"""What nodes of this version and of the one before say to each other."""
+
+import orjson
+import pytest
+
+from imapp.cluster import wire
+from imapp.cluster.wire import Emit, Order, Stamp
+
+STAMP = Stamp(1_764_030_645_123.456, "12-345")
+PACKETS = (['2["message_created",{}]'], ['51-["e",{"_placeholder":true,"num":0}]', b"\x00bytes"], ["2[é]"])
+
+
+def decode_as_before(body: bytes) -> Emit:
+    """How the version without stamps read an emit."""
+    end = 5 + int.from_bytes(body[1:5], "big")
+    rooms, skip, namespace, number, ack, lengths = orjson.loads(body[5:end])
+    parts: list[str | bytes] = []
+    for length in lengths:
+        part = body[end : end + length]
+        parts.append(part if parts else part.decode())
+        end += length
+    return Emit(parts, rooms, skip, namespace, number, ack and tuple(ack))
+
+
+@pytest.mark.parametrize("packet", PACKETS)
+@pytest.mark.parametrize("stamp", [None, STAMP])
+def test_an_emit_arrives_as_it_was_sent(packet, stamp):
+    sent = Emit(packet, ["conv:12"], ["node-1~a"], "/", "node-1~7", ("node-1", 3), stamp)
+
+    assert wire.decode(wire.encode(sent)) == sent
+
+
+@pytest.mark.parametrize("packet", PACKETS)
+def test_a_node_of_the_version_before_reads_a_stamped_emit_without_the_stamp(packet):
+    sent = Emit(packet, [], ["node-1~a"], stamp=STAMP)
+
+    assert decode_as_before(wire.encode(sent)) == Emit(packet, [], ["node-1~a"])
+
+
+def test_what_a_node_of_the_version_before_sends_has_no_stamp():
+    packet = '2["message_created",{}]'
+    head = orjson.dumps([[], ["node-1~a"], "/", None, None, [len(packet)]])
+    body = b"E" + len(head).to_bytes(4, "big") + head + packet.encode()
+
+    assert wire.decode(body) == Emit([packet], [], ["node-1~a"])
+
+
+def test_what_a_later_version_adds_to_a_stamp_is_overlooked():
+    body = wire.encode(Emit(["2[]"])) + orjson.dumps([*STAMP, "00-trace-01"])
+
+    assert wire.decode(body) == Emit(["2[]"], stamp=STAMP)
+
+
+def test_an_order_arrives_as_it_was_given():
+    assert wire.decode(wire.encode(Order("enter", "conv:1", "conv:2"))) == Order("enter", "conv:1", "conv:2")
