@@ -43,7 +43,7 @@ def config(settings: "Settings", handler: dict[str, Any], *, level: str | None =
         "root": {"level": level or settings.log_level, "handlers": ["node"]},
         "loggers": {
             # What these two say at every start and stop is of no use to an operator.
-            "gunicorn.error": {"level": "WARNING"},
+            "gunicorn.error": {"level": "WARNING", "propagate": True},
             "alembic": {"level": "WARNING"},
             # They log what passes through, and without a level they make handlers of their own.
             "engineio.server": {"level": "ERROR"},
