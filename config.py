@@ -40,6 +40,7 @@ _PARTS = {
     "retention_messages_days": "Retention",
     "sync_changes_default": "Sync",
     "allowed_origins": "Connections",
+    "trace_messages": "Message traces",
     "committer_batch_max": "The write queue",
     "rate_limits": "Rate limits",
 }

@@ -288,6 +288,14 @@ class Settings(BaseModel):
     )
     request_max_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="The largest body of a REST request.")
 
+    trace_messages: int = Field(
+        20_000,
+        ge=0,
+        le=1_000_000,
+        description="Messages of which a node remembers the way, for `flask im trace`: 0.5 kB each. 0: none.",
+    )
+    trace_seconds: int = Field(3600, ge=0, le=86_400, description="How long it remembers them. 0: not at all.")
+
     committer_batch_max: int = Field(256, ge=1, le=1000, description="Writes that one commit takes at most.")
     committer_queue_max: int = Field(10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".')
 

@@ -21,6 +21,7 @@ BLUEPRINTS = (
     "join_requests",
     "conversations",
     "messages",
+    "traces",
     "sync",
     "stats",
     "admin_login",

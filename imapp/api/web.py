@@ -28,9 +28,19 @@ bp = Blueprint("web", __name__)
 @bp.get("/")
 def page() -> Response:
     """Serve the page itself."""
+    return _document("index.html")
+
+
+@bp.get("/admin")
+def admin() -> Response:
+    """Serve the operators' page: everybody may have it, but nothing is in it before the log-in."""
+    return _document("admin.html")
+
+
+def _document(name: str) -> Response:
     if not (WEB / "vendor" / ".stamp").is_file():
         return Response(NOT_FETCHED, status=503, mimetype="text/plain")
-    return send_from_directory(WEB, "index.html")
+    return send_from_directory(WEB, name)
 
 
 @bp.get("/favicon.ico")

@@ -41,8 +41,8 @@ class Broker(Protocol):
     def start(self, listener: Listener) -> None:
         """Begin to connect."""
 
-    def publish(self, channel: str, body: bytes) -> None:
-        """Give `body` to all other nodes that are subscribed to the channel."""
+    def publish(self, channel: str, body: bytes) -> bool:
+        """Give `body` to all other nodes that are subscribed to the channel; tells whether it could be queued."""
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel."""
@@ -81,11 +81,12 @@ class MemoryBroker:
         metrics.BUS_UP.set_function(lambda: 1)  # nothing that could be deaf
         listener.ready()
 
-    def publish(self, channel: str, body: bytes) -> None:
+    def publish(self, channel: str, body: bytes) -> bool:
         """Give `body` to the others who are subscribed."""
         for member in self._exchange.members:
             if member is not self and channel in member._channels and member._listener is not None:
                 member._listener.heard(channel, body)
+        return True
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel."""

@@ -118,13 +118,14 @@ class Link:
         for target, name in ((self._read_for_ever, "reader"), (self._write_for_ever, "writer")):
             threading.Thread(target=target, name=f"bus-{name}", daemon=True).start()
 
-    def publish(self, channel: bytes, frame: bytes) -> None:
-        """Queue a message without waiting; what cannot be queued is dropped and its channel remembered."""
+    def publish(self, channel: bytes, frame: bytes) -> bool:
+        """Queue a message without waiting; tells whether: else it is dropped and its channel remembered."""
         if not self.is_up or self.waiting_bytes + len(frame) > self._queue_max:
             self._miss(channel)
-            return
+            return False
         self._hand(_Asked("publish", channel), pack(self._verbs.publish, channel, frame))
         metrics.BUS_PUBLISHED.inc()
+        return True
 
     def subscribe(self, channel: bytes) -> None:
         """Hear a channel from (almost) now on, and again after each loss."""

@@ -58,10 +58,10 @@ class RedisBroker:
         for link in self._links:
             link.start()
 
-    def publish(self, channel: str, body: bytes) -> None:
+    def publish(self, channel: str, body: bytes) -> bool:
         """Queue for all other nodes that are subscribed."""
         name = channel.encode()
-        self._link_for(name).publish(name, self._seal.close(name, body))
+        return self._link_for(name).publish(name, self._seal.close(name, body))
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel, from the moment that `settle` waits for."""

@@ -54,16 +54,16 @@ class RedisClusterBroker(RedisBroker):
         super().start(listener)
         threading.Thread(target=self._follow_for_ever, name="bus-slots", daemon=True).start()
 
-    def publish(self, channel: str, body: bytes) -> None:
+    def publish(self, channel: str, body: bytes) -> bool:
         """Queue for all other nodes that are subscribed."""
         name = channel.encode()
         link = self._owner(name)
         if link is not None:
-            link.publish(name, self._seal.close(name, body))
-            return
+            return link.publish(name, self._seal.close(name, body))
         metrics.BUS_DROPPED.inc()
         if len(self._orphans) <= MISSED_MAX:
             self._orphans.add(name)
+        return False
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel, from the moment that `settle` waits for."""

@@ -1,13 +1,18 @@
-"""What was sent, promised and received: every acknowledged message must reach each receiver, once and in order."""
+"""What was sent, promised and received: every acknowledged message must reach each receiver, once and in order.
+
+The order that pushes keep is that of each sender. Messages that members of a group write at once on several nodes may
+overtake each other on their way; clients sort by `seq`. That is counted, but is no fault.
+"""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from imapp.load.meter import Meter
+from imapp.load.plan import Letter
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Message:
     """One that is under way: when it was due, who waits for it, whether it was acknowledged."""
 
@@ -15,6 +20,17 @@ class Message:
     sender: int
     waiting: set[int]
     acked: bool = False
+    #: What the same sender said next in the same conversation.
+    later: "Message | None" = None
+
+    def is_late_for(self, receiver: int) -> bool:
+        """Whether the receiver has had something that the sender said after this."""
+        later = self.later
+        while later is not None:
+            if receiver not in later.waiting:
+                return True
+            later = later.later
+        return False
 
 
 @dataclass
@@ -31,6 +47,8 @@ class Counts:
     lost: int = 0
     doubled: int = 0
     reordered: int = 0
+    #: Pushed after a later message of another sender.
+    overtaken: int = 0
     #: Came although refused, or after they had been given up.
     late: int = 0
     #: Deliveries and acks owed to connections that broke: nobody can have them.
@@ -52,13 +70,20 @@ class Ledger:
         self._unpromised: set[int] = set()
         #: The highest seq that a receiver had of a conversation.
         self._seen: dict[tuple[int, int], int] = {}
+        #: Each sender's latest message to each place.
+        self._latest: dict[tuple[int, str], Message] = {}
         self.offline: set[int] = set()
         self.counts = Counts()
         self.events: Counter[str] = Counter()
 
-    def sent(self, number: int, due: float, sender: int, receivers: set[int]) -> None:
+    def sent(self, letter: Letter, due: float) -> None:
         """One more is under way."""
-        self._under_way[number] = Message(due, sender, receivers)
+        message = self._under_way[letter.number] = Message(due, letter.sender, letter.receivers)
+        place = (letter.sender, letter.target)
+        before = self._latest.get(place)
+        if before is not None:
+            before.later = message
+        self._latest[place] = message
         self.counts.sent += 1
         self._meter.sent(due)
 
@@ -89,7 +114,10 @@ class Ledger:
         known = self._under_way.get(int(number))
         if known is not None and index in known.waiting:
             known.waiting.discard(index)
-            self.counts.reordered += seq < seen
+            if seq < seen:
+                is_late = known.is_late_for(index)
+                self.counts.reordered += is_late
+                self.counts.overtaken += not is_late
             self._meter.delivered(known.due)
             self._close(int(number), known)
         elif int(number) in self._unpromised:

@@ -1,5 +1,6 @@
 
-// The plots of a load test; uPlot stands before this in the same script.
+// The plots of a load test; uPlot stands before this in the same script, whose names the block keeps apart.
+{
 
 const report = JSON.parse(document.getElementById("data").textContent);
 const COLOURS = ["#1f6feb", "#1a7f37", "#bc4c00", "#8250df", "#cf222e"];
@@ -53,3 +54,4 @@ for (const [node, seen] of Object.entries(report.nodes.rows ?? {})) {
   lines(`${node}: memory, MiB`, seen, [["memory_mib", "memory"]]);
 }
 document.body.dataset.drawn = "yes";
+}

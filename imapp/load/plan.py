@@ -14,6 +14,8 @@ class Letter:
     number: int
     sender: int
     receivers: set[int]
+    #: As the payload names it.
+    target: str
     packet: bytes
 
 
@@ -44,8 +46,7 @@ class Plan:
             self._private += 1
             peer = sender ^ 1 if sender ^ 1 < len(self._users) else 0
             if sender not in offline and peer not in offline:
-                packet = self._packet(number, f'"to_user_id":{self._users[peer].id}')
-                return Letter(number, sender, {peer}, packet)
+                return self._letter(number, sender, {peer}, f'"to_user_id":{self._users[peer].id}')
         return None
 
     def _to_group(self, number: int, offline: set[int]) -> Letter | None:
@@ -56,12 +57,12 @@ class Plan:
             online = [place for place in members if place not in offline] if offline else members
             if len(online) > 1:
                 sender = online[turn % len(online)]
-                packet = self._packet(number, f'"conversation_id":{conversation_id}')
-                return Letter(number, sender, {*online} - {sender}, packet)
+                return self._letter(number, sender, {*online} - {sender}, f'"conversation_id":{conversation_id}')
         return None
 
-    def _packet(self, number: int, target: str) -> bytes:
-        return (
+    def _letter(self, number: int, sender: int, receivers: set[int], target: str) -> Letter:
+        packet = (
             f'42{number}["send_message",{{{target},"client_id":"{self.run}-{number}","type":"text",'
             f'"content":{{"text":"{self._text}"}}}}]'
-        ).encode()
+        )
+        return Letter(number, sender, receivers, target, packet.encode())

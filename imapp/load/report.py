@@ -14,7 +14,7 @@ from imapp.load.runner import Result
 _FAULTS = {
     "lost": "{} deliveries of acknowledged messages did not come",
     "doubled": "{} deliveries came twice",
-    "reordered": "{} deliveries came out of order",
+    "reordered": "{} deliveries came after a later one of the same sender",
     "unanswered": "{} messages were not answered",
     "owed_to_broken": "{} deliveries or acks could not come because their connections broke",
 }
@@ -80,7 +80,7 @@ def notes(result: Result) -> list[str]:
     if busiest is not None:
         late = max(step["late"]["p99"] for step in result.steps if step["client_busy"])
         found.append(
-            f"the load client itself was busy: {busiest:.0%} of a core, p99 {late:.0f} ms late with what it sent;"
+            f"the load client itself was busy or starved: {busiest:.0%} of a core, p99 {late:.0f} ms late;"
             " results are a lower bound"
         )
     if result.events.get("sync_required"):

@@ -165,7 +165,7 @@ class Runner:
             return
         wire = self._crowd.wires[letter.sender]
         assert wire is not None  # noqa: S101 - everybody has come
-        self._ledger.sent(letter.number, due, letter.sender, letter.receivers)
+        self._ledger.sent(letter, due)
         wire.send(letter.packet)
 
     async def _settle(self) -> None:

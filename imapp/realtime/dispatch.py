@@ -27,6 +27,7 @@ from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse
+from imapp.tallies import Histogram
 
 log = get_logger(__name__)
 
@@ -66,8 +67,12 @@ _UNKNOWN = "unknown"
 _OUTCOMES = ("ok", *(error.code for error in (AppError, BusyError, RateLimitedError, UnavailableError)))
 
 
+#: What counts a command: its outcomes, and how long it takes.
+_TALLIES: dict[str, tuple[dict[str, int], Histogram]] = {}
+
+
 def _show(name: str, *outcomes: str) -> None:
-    metrics.COMMAND_SECONDS.of(name)
+    _TALLIES[name] = (metrics.COMMANDS.of(name), metrics.COMMAND_SECONDS.of(name))
     for outcome in outcomes:
         metrics.COMMANDS.add(name, outcome, count=0)
 
@@ -105,13 +110,13 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
 
 def _counted(name: Any, reply: Reply) -> Reply:
     """Count the answer by our own names and codes, whatever the client said; bounded, they are labels."""
-    known = name if isinstance(name, str) and name in COMMANDS else _UNKNOWN
+    outcomes, seconds = _TALLIES.get(name if isinstance(name, str) else _UNKNOWN, _TALLIES[_UNKNOWN])
     began = time.perf_counter()
 
     def counted(ack: dict[str, Any]) -> None:
         reply(ack)
-        metrics.COMMAND_SECONDS.of(known).observe(time.perf_counter() - began)
-        metrics.COMMANDS.add(known, "ok" if ack["ok"] else ack["error"]["code"])
+        seconds.observe(time.perf_counter() - began)
+        outcomes["ok" if ack["ok"] else ack["error"]["code"]] += 1
 
     return counted
 
@@ -131,8 +136,11 @@ def command_at_hand() -> dict[str, Any]:
         if frame.f_back is None:
             return {}
         frame = frame.f_back
-    connection = frame.f_locals["connection"]
-    return {"user_id": connection.user_id, "sid": connection.sid, "command": frame.f_locals["name"]}
+    return _known(frame.f_locals["connection"], frame.f_locals["name"])
+
+
+def _known(connection: Connection, name: Any) -> dict[str, Any]:
+    return {"user_id": connection.user_id, "sid": connection.sid, "command": name}
 
 
 def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, In]:
@@ -147,7 +155,10 @@ def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, 
 
 def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
     def done(outcome: dict[str, Any] | AppError) -> None:
-        reply(failure(outcome) if isinstance(outcome, AppError) else {"ok": True, **outcome})
+        if isinstance(outcome, AppError):  # told by the committer, which knows nothing of who asked
+            reply(failure(outcome, **_known(connection, found.name)))
+        else:
+            reply({"ok": True, **outcome})
         connection.answered()
 
     connection.queue()
@@ -164,12 +175,12 @@ def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
     return {"ok": True, **(result or {})}
 
 
-def failure(exc: Exception) -> dict[str, Any]:
+def failure(exc: Exception, **known: Any) -> dict[str, Any]:
     """The ack of a command that failed; what is no AppError is a bug, logged here and not shown."""
     error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
     if error is None:
-        log.error("command_failed", exc_info=exc)
+        log.error("command_failed", exc_info=exc, **known)
         error = AppError()
     else:
-        log.debug("command_refused", code=error.code)
+        log.debug("command_refused", code=error.code, **known)
     return {"ok": False, "error": error.payload()}

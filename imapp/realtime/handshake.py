@@ -6,7 +6,7 @@ from typing import Any
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from imapp import database, metrics
-from imapp.cluster import bus, presence
+from imapp.cluster import bus, presence, traces
 from imapp.cluster.register import Presence
 from imapp.errors import (
     AppError,
@@ -71,6 +71,7 @@ def on_disconnect(server: Any, sid: str, reason: str) -> None:
     if connection is None:
         return
     metrics.DISCONNECTS.add(_KINDS.get(reason, "other"))
+    traces.of_app(server.app).note_gone(sid, connection.user_id, connection.session_id, _KINDS.get(reason, "other"))
     log.info("user_disconnected", user_id=connection.user_id, sid=sid, reason=reason)
     presence.local_of(server.app).disconnect(sid)
 

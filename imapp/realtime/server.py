@@ -13,6 +13,7 @@ from flask import Flask, has_app_context
 
 from imapp import database, metrics
 from imapp.cluster import presence
+from imapp.cluster import traces as cluster_traces
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
 from imapp.cluster.wire import SID_MARK
@@ -26,6 +27,7 @@ from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import command_at_hand, dispatch, refuse
 from imapp.realtime.presence_changes import PresenceChanges
+from imapp.services import traces
 
 log = get_logger(__name__)
 
@@ -70,6 +72,8 @@ class RealtimeServer(StrictServer):
             self.app.extensions["imapp.stop"]()
         elif action == "log_level" and "imapp.logs" in self.app.extensions:
             self.app.extensions["imapp.logs"].levels.change(*argument)
+        elif action == traces.ORDER:
+            self.start_background_task(traces.reply, self.app, argument)
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve a request of Engine.IO; a node that goes away takes no new connection (a proxy asks the next node)."""
@@ -128,7 +132,9 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     add_source(command_at_hand)
     plain = app.wsgi_app
     settings = app.config["IMAPP"]
-    manager = ClusterManager(make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id)
+    manager = ClusterManager(
+        make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id, ring=cluster_traces.of_app(app)
+    )
     options = {
         "async_mode": async_mode,
         "async_handlers": False,

@@ -28,7 +28,7 @@ class _CommitUnknownError(Exception):
     def __init__(self, batch: Batch) -> None:
         super().__init__()
         #: Those who would have been told.
-        self.rooms = tuple({room for publication in batch.publications for room in publication.rooms})
+        self.rooms = tuple({room for publication in batch.publications for room in publication[2]})
 
 
 def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
@@ -62,7 +62,7 @@ def _failed(ops: Sequence[Op], exc: Exception) -> tuple[list[Outcome], list[Publ
     if isinstance(exc, _CommitUnknownError):
         log.warning("commit_failed", ops=len(ops), message="whether they are stored is unknown")
         event = SyncRequired(reason="commit_unknown")
-        return [UnavailableError(retry_after=1)] * len(ops), [Publication(event.name, event.wire(), exc.rooms)]
+        return [UnavailableError(retry_after=1)] * len(ops), [(event.name, event.wire(), exc.rooms, None, None)]
     known = database.as_app_error(exc)
     if known is None:
         log.error("op_failed", op=type(ops[0]).__name__, exc_info=exc)

@@ -43,8 +43,9 @@ class _Probes:
 def check() -> HealthOut:
     """Look at everything that the node needs."""
     probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
-    looks = probes.redis.begin(), probes.database.begin()
-    found_redis, found_database = (_answer(look, deadline) for look in looks)
+    looks = probes.redis.begin(), probes.database.begin()  # both before the first is waited for
+    found_redis = _answer(looks[0], deadline, mode=_redis_mode())
+    found_database = _answer(looks[1], deadline, database=db.engine.dialect.name)
     return _health(
         {
             "diskSpace": _disk(),
@@ -64,7 +65,7 @@ def check_readiness() -> HealthOut:
     return _health(
         {
             "diskSpace": _disk(),
-            "db": _answer(probes.database.begin(), deadline),
+            "db": _answer(probes.database.begin(), deadline, database=db.engine.dialect.name),
             "bus": _bus(),
             "writePath": _write_path(),
             "migrations": probes.database_look.migrations,
@@ -95,18 +96,26 @@ def _health(components: dict[str, ComponentHealth]) -> HealthOut:
     return HealthOut(status="UP" if is_up else "DOWN", components=components)
 
 
-def _answer(look: "Future[ComponentHealth]", deadline: float) -> ComponentHealth:
+def _answer(look: "Future[ComponentHealth]", deadline: float, **known: str) -> ComponentHealth:
     """What was seen; a look that does not end in time, or fails in a way of its own, says DOWN."""
     try:
-        return answer_of(look, deadline) or ComponentHealth(status="DOWN", details={"error": "TimeoutError"})
+        return answer_of(look, deadline) or _down("TimeoutError", **known)
     except Exception as exc:
         log.exception("a look at health failed")
-        return ComponentHealth(status="DOWN", details={"error": type(exc).__name__})
+        return _down(type(exc).__name__, **known)
+
+
+def _down(error: str, **known: str) -> ComponentHealth:
+    return ComponentHealth(status="DOWN", details={**known, "error": error})
 
 
 def _disk() -> ComponentHealth:
     folder = settings.data_dir if settings.data_dir.exists() else Path.cwd()
-    usage, threshold = shutil.disk_usage(folder), settings.disk_threshold_bytes
+    threshold = settings.disk_threshold_bytes
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError as exc:
+        return ComponentHealth(status="DOWN", details={"error": type(exc).__name__, "free": 0, "threshold": threshold})
     details = {"total": usage.total, "free": usage.free, "threshold": threshold}
     return ComponentHealth(status="UP" if usage.free >= threshold else "DOWN", details=details)
 
@@ -115,15 +124,20 @@ def _look_at_redis(app: Flask) -> ComponentHealth:
     client = redis.client_of(app)
     if client is None:
         return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
-    mode = parse(app.config["IMAPP"].redis_url).kind
+    with app.app_context():
+        mode = _redis_mode()
     began = time.monotonic()
     try:
         client.ping()
         latency = round(1000 * (time.monotonic() - began), 2)
         version = _redis_version(client)
     except redis.RedisError as exc:
-        return ComponentHealth(status="DOWN", details={"mode": mode, "error": type(exc).__name__})
+        return _down(type(exc).__name__, mode=mode)
     return ComponentHealth(status="UP", details={"mode": mode, "version": version, "latency_ms": latency})
+
+
+def _redis_mode() -> str:
+    return "single-node" if settings.redis_url is None else str(parse(settings.redis_url).kind)
 
 
 def _redis_version(client: Any) -> str | None:

@@ -21,16 +21,16 @@ def list_nodes(actor: Actor) -> NodesOut:
     """Every living node's own report, only this node's without Redis; raises ForbiddenError."""
     require_operator(actor)
     found = presence.reports()
-    return NodesOut(nodes=_checked([report_of(current_app)] if found is None else found))
+    return NodesOut(nodes=checked([report_of(current_app)] if found is None else found))
 
 
 def reports() -> list[NodeReport] | None:
     """Every living node's own report; None when there is no Redis to tell."""
     found = presence.reports()
-    return None if found is None else _checked(found)
+    return None if found is None else checked(found)
 
 
-def _checked(found: list[dict[str, Any]]) -> list[NodeReport]:
+def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
     """Nodes of another version may tell more."""
     return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
 

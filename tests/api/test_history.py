@@ -121,7 +121,7 @@ def test_hours_say_how_far_back_and_a_node_alone_keeps_no_more_than_a_day(app, h
 def test_only_operators_may_look(client):
     alice = register(client, "alice")
 
-    for path in ("history", "nodes"):
+    for path in ("history", "nodes", "stats"):
         assert client.get(f"/api/admin/{path}", headers=bearer(alice)).json["code"] == "forbidden"
         assert client.get(f"/api/admin/{path}").status_code == 401
 
@@ -138,6 +138,23 @@ def test_an_unknown_node_has_no_points(app, history, minute):
 
     assert history(node="node-9")["points"] == []
     assert len(history(node="node-1")["points"]) == 1
+
+
+def test_rates_are_those_of_the_last_step(app, client, operator, minute):
+    ada, bob = create_users("ada", "bob")
+    conversation, _ = open_private(ada, bob)
+    sampler = Sampler(app)
+    presence.local().connect(Presence("a", ada, platform="ios"))
+    before = client.get("/api/admin/stats", headers=operator).json
+
+    write(ada, conversation, *(f"c{number}" for number in range(6)))
+    sampler.take(minute)
+
+    after = client.get("/api/admin/stats", headers=operator).json
+    assert (before["rates"], before["nodes"][0]["rates"]) == (None, None)
+    assert (after["users"], after["connections"], after["platforms"]) == (1, 1, {"ios": 1})
+    assert after["rates"]["messages_per_second"] == 0.1
+    assert after["nodes"][0]["rates"] == after["rates"]
 
 
 def test_a_node_alone_reports_of_itself(client, operator):

@@ -1,5 +1,7 @@
 """A backup of one database restored into another, of the same kind and of the other."""
 
+import gzip
+import hashlib
 import stat
 import zipfile
 
@@ -77,6 +79,35 @@ def test_a_backup_takes_the_place_of_an_older_one_of_that_name(app, im, lively, 
     assert result.exit_code == 0, result.output
     assert "whole" in im("backup", "--verify", file).output
     assert [one.name for one in tmp_path.glob("im.zip*")] == ["im.zip"]
+
+
+def of_the_version_before(file):
+    """The backup as it would be had it been made before conversations knew where retention lets them begin."""
+    older = file.with_name("older.zip")
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(older, "w") as written:
+        manifest = orjson.loads(archive.read("manifest.json"))
+        manifest["revision"] = "0003"
+        (table,) = [table for table in manifest["tables"] if table["name"] == "conversations"]
+        kept = [place for place, name in enumerate(table["columns"]) if not name.startswith("first_")]
+        table["columns"] = [table["columns"][place] for place in kept]
+        for part in manifest["parts"]:
+            data = archive.read(part["file"])
+            if part["table"] == "conversations":
+                rows = map(orjson.loads, gzip.decompress(data).splitlines())
+                data = gzip.compress(b"".join(orjson.dumps([row[place] for place in kept]) + b"\n" for row in rows))
+                part["sha256"] = hashlib.sha256(data).hexdigest()
+            written.writestr(part["file"], data)
+        written.writestr("manifest.json", orjson.dumps(manifest))
+    return older
+
+
+@pytest.mark.slow
+def test_a_backup_of_an_older_version_is_brought_up_to_date(commands, lively, database_url, other_url, tmp_path):
+    commands.must(database_url, "backup", tmp_path / "im.zip")
+
+    commands.must(other_url, "restore", of_the_version_before(tmp_path / "im.zip"), "--keep-sessions")
+
+    assert rows_of(other_url) == rows_of(database_url)
 
 
 @pytest.mark.parametrize("keeps", [False, True], ids=["ended", "kept"])

@@ -61,6 +61,14 @@ def test_the_settings_in_force_are_shown_with_secrets_masked(app, im):
     assert app.config["IMAPP"].secret_key not in result.output
 
 
+def test_a_node_alone_has_nobody_who_would_tell_of_it(im):
+    result = im("stats")
+
+    assert (result.exit_code, result.output) == (
+        1, "Error: No cluster: REDIS_URL is unset, or Redis does not answer.\n"
+    )  # fmt: skip
+
+
 def test_a_fixture_gives_a_line_with_a_good_token_for_each_user(im, client, tmp_path):
     out = tmp_path / "tokens"
 

@@ -180,6 +180,13 @@ def test_servers_keep_it_by_themselves_and_a_killed_ones_part_stays(start_nodes,
         return any((point["nodes"], point["connections"], point["users"]) == (2, 2, 1) for point in points())
 
     wait_for(alice_is_seen_once, 30, "a step in which both nodes saw her")
+    told = json.loads(one.flask("im", "stats", "--json"))
+    table = one.flask("im", "stats").splitlines()
+    assert (told["users"], told["connections"], told["platforms"]) == (1, 2, {"unknown": 2})
+    assert [(node["id"], node["connections"]) for node in told["nodes"]] == [("node-1", 1), ("node-2", 1)]
+    assert told["rates"].keys() > {"messages_per_second", "connects_per_second"}
+    assert [line.split()[0] for line in table] == ["node", "node-1", "node-2", "all", "2"]
+    assert table[3].split()[1:3] == ["2", "1"]
     two.kill()
     wait_for(lambda: points()[-1]["nodes"] == 1, 30, "a step without the dead node")
 

@@ -84,6 +84,7 @@ def test_messages_between_two_nodes_all_arrive(nodes, tmp_path):
 
     ran = Bench(tmp_path, nodes[0].url, nodes[1].url, users_file=users, groups=2).wait()
 
+    # Members who write at once on two nodes may overtake each other.
     assert ran.code == 0, ran.out + ran.err
     assert ran.report["counts"]["delivered"] == 100 + 25 * 9
 
@@ -93,7 +94,7 @@ def test_a_node_that_is_killed_is_noticed_and_the_other_goes_on(start_nodes, tmp
     users = users_of(nodes[0], tmp_path, 20, groups=2, size=10)
     urls = [node.url for node in nodes]
 
-    bench = Bench(tmp_path, *urls, users_file=users, groups=2, group_share=1, seconds=25)
+    bench = Bench(tmp_path, *urls, users_file=users, groups=2, group_share=1, seconds=15)
     bench.wait_for_line("phase=step 1")
     nodes[1].kill()
     ran = bench.wait()
@@ -103,7 +104,7 @@ def test_a_node_that_is_killed_is_noticed_and_the_other_goes_on(start_nodes, tmp
     assert ran.report["seconds"][-1]["connected"] == 10
     assert ran.report["counts"]["unanswered"] == 0
     # Those who stay write to each other until the end.
-    assert ran.report["counts"]["sent"] == round(25.5 * 50)
+    assert ran.report["counts"]["sent"] == round(15.5 * 50)
     assert ran.report["counts"]["doubled"] == ran.report["counts"]["reordered"] == 0
     assert any("broke" in problem for problem in ran.report["problems"])
 

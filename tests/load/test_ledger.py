@@ -6,6 +6,7 @@ import pytest
 
 from imapp.load.ledger import Ledger
 from imapp.load.meter import Meter
+from imapp.load.plan import Letter
 
 
 @pytest.fixture
@@ -13,8 +14,8 @@ def ledger():
     return Ledger("run", Meter())
 
 
-def send(ledger, number, receivers, *, acked=True):
-    ledger.sent(number, time.monotonic(), 0, set(receivers))
+def send(ledger, number, receivers, *, acked=True, sender=0):
+    ledger.sent(Letter(number, sender, set(receivers), "7", b""), time.monotonic())
     if acked:
         ledger.acked(number, None)
 
@@ -70,6 +71,18 @@ def test_an_earlier_message_after_a_later_one_is_out_of_order(ledger):
     ledger.settle()
 
     assert faults(ledger) == {"sent": 3, "acked": 3, "delivered": 3, "reordered": 1}
+
+
+def test_other_senders_may_be_overtaken(ledger):
+    send(ledger, 1, [1], sender=5)
+    send(ledger, 2, [1], sender=6)
+    send(ledger, 3, [1], sender=5)
+    for number in (3, 2, 1):
+        deliver(ledger, number, 1)
+
+    ledger.settle()
+
+    assert faults(ledger) == {"sent": 3, "acked": 3, "delivered": 3, "reordered": 1, "overtaken": 1}
 
 
 def test_what_comes_after_patience_was_lost_and_is_late(ledger):

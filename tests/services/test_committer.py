@@ -1,6 +1,7 @@
 """Group commit: many at once, a bad one alone, bounded, in order."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -11,8 +12,8 @@ from imapp.cluster import bus
 from imapp.errors import BusyError, NotAMemberError, UnavailableError
 from imapp.extensions import db
 from imapp.models.messages import Message
-from imapp.services import committer, group_commit
-from imapp.services.batch import Op, Publication
+from imapp.services import committer, group_commit, health
+from imapp.services.batch import Op
 from imapp.services.committer import Committer
 from imapp.services.message_ops import Body, Edit, React, Recall, Send
 from imapp.services.private_conversations import open_private
@@ -184,7 +185,7 @@ def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, mon
 
     assert isinstance(outcomes[0], UnavailableError)
     assert publications == [
-        Publication("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),))
+        ("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),), None, None)
     ]
     assert again[0]["duplicate"]
     assert repeated == []
@@ -236,3 +237,39 @@ def test_many_writers_of_one_conversation_leave_no_hole(app, ada_and_bob):
 
     seqs = db.session.scalars(select(Message.seq).order_by(Message.seq)).all()
     assert seqs == list(range(1, 81))
+
+
+def test_the_queue_tells_how_long_it_is_and_how_long_the_oldest_waits(app, ada_and_bob, monkeypatch):
+    ada, _, conversation = ada_and_bob
+    small = Committer(app, batch_max=10, queue_max=2)
+    small._thread = threading.current_thread()  # never started: nothing leaves the queue
+    at_first = small.state()
+
+    for number in range(2):
+        small.submit(send_op(ada, conversation, number), lambda _outcome: None)
+    time.sleep(0.05)
+
+    assert (at_first.waiting, at_first.most, at_first.oldest_seconds, at_first.last_commit_ok) == (0, 2, 0, None)
+    state = small.state()
+    assert (state.waiting, state.most) == (2, 2)
+    assert 0.04 < state.oldest_seconds < 60
+    with monkeypatch.context() as patch:
+        patch.setitem(app.extensions, "committer", small)
+        write_path = health.check_readiness().components["writePath"]
+    assert (write_path.status, write_path.details["waiting"]) == ("DOWN", 2)
+
+
+def test_a_commit_that_failed_counts_until_another_succeeds(ada_and_bob, monkeypatch):
+    ada, _, conversation = ada_and_bob
+
+    with monkeypatch.context() as patch:
+        patch.setattr(committer, "commit", lambda ops: ([UnavailableError()] * len(ops), []))
+        with pytest.raises(UnavailableError):
+            committer.run(send_op(ada, conversation, 1))
+        failed = health.check_readiness()
+    committer.run(send_op(ada, conversation, 2))
+    well = health.check_readiness()
+
+    assert failed.components["writePath"].status == "DOWN"
+    assert failed.components["writePath"].details["last_commit_ok"] is False
+    assert (well.status, well.components["writePath"].details["last_commit_ok"]) == ("UP", True)

@@ -43,6 +43,11 @@ class Daemon:
         assert self._process.poll() is None, self._log.read_text()[-2000:]
         return requests.get(self.url + path, timeout=5).ok
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def stop(self) -> None:
         """End it; nothing of it is needed afterwards."""
         self._process.kill()

@@ -37,10 +37,12 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         self.start()
 
-    def flask(self, *arguments: str) -> str:
+    def flask(self, *arguments: str, stdin: str = "") -> str:
         """Run a `flask` command with the server's settings; gives what it printed."""
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
-        ran = subprocess.run(command, cwd=ROOT, env=self.environ, capture_output=True, text=True, check=False)
+        ran = subprocess.run(
+            command, cwd=ROOT, env=self.environ, input=stdin, capture_output=True, text=True, check=False
+        )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         return ran.stdout
 

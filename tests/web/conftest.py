@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.support.server import Server
+from tests.web.operators import Operator
 from tests.web.people import Person
 
 Somebody = Callable[..., Person]
@@ -37,6 +38,25 @@ def somebody(browser: Browser, request) -> Iterator[Somebody]:
     def open_window(server: Server | None = None, **options: object) -> Person:
         contexts.append(browser.new_context(**{"locale": "en-GB", **options}))
         return Person(contexts[-1], (server or request.getfixturevalue("server")).url, complaints)
+
+    yield open_window
+
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def operator(browser: Browser) -> Iterator[Callable[..., Operator]]:
+    """A new window at /admin of a new operator: `operator(server)`; the rest as with `somebody`."""
+    complaints: list[str] = []
+    contexts = []
+
+    def open_window(server: Server, **options: object) -> Operator:
+        contexts.append(
+            browser.new_context(**{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options})
+        )
+        return Operator(contexts[-1], server, complaints)
 
     yield open_window
 

@@ -32,7 +32,7 @@ def test_the_page_may_load_only_what_comes_from_its_own_host(server):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "path", ["/", "/favicon.ico", "/web/js/main.js", "/web/css/theme.css", "/web/vendor/preact.js"]
+    "path", ["/", "/admin", "/favicon.ico", "/web/js/main.js", "/web/css/theme.css", "/web/vendor/preact.js"]
 )
 def test_a_file_that_has_not_changed_is_not_sent_again(server, path):
     first = requests.get(server.url + path, timeout=10)
@@ -109,7 +109,7 @@ def test_missing_modules_are_fetched(checkout):
 
     assert fetched.returncode == 0
     assert {file.name for file in (checkout / "web" / "vendor").iterdir()} == {
-        ".stamp", "htm.js", "preact.js", "socket.io.js",
+        ".stamp", "htm.js", "preact.js", "socket.io.js", "uplot.css", "uplot.js",
     }  # fmt: skip
 
 

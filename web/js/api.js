@@ -56,6 +56,7 @@ export function createApi(session, ended) {
   return {
     get: (path, query = {}) => call('GET', withQuery(path, query)),
     post: (path, body = {}) => call('POST', path, body),
+    remove: (path) => call('DELETE', path),
     /** All pages of a list. */
     async all(path, query = {}) {
       const items = [];

@@ -175,19 +175,26 @@ export const DICTIONARIES = { en: EN, zh: ZH };
 /** The language of the page, for the `lang` attribute and for dates. */
 export const language = globalThis.navigator?.language?.toLowerCase().startsWith('zh') ? 'zh-CN' : 'en';
 
-const dictionary = language === 'zh-CN' ? ZH : EN;
+/** The functions that speak by these dictionaries, {en, zh}. */
+export function translator(dictionaries) {
+  const dictionary = dictionaries[language === 'zh-CN' ? 'zh' : 'en'];
 
-/** The text for `key`, with each {name} replaced by its value. */
-export function t(key, values = {}) {
-  return dictionary[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name]);
+  /** The text for `key`, with each {name} replaced by its value. */
+  function t(key, values = {}) {
+    return dictionary[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name]);
+  }
+
+  function known(key) {
+    return key in dictionary;
+  }
+
+  /** An error in words: by its code where the page has words for it, else as the server says it. */
+  function explain({ code, message, fields = [] }) {
+    const key = `error_${code}`;
+    return known(key) ? t(key) : [message, ...fields.map((field) => field.message)].join(' ');
+  }
+
+  return { t, known, explain };
 }
 
-export function known(key) {
-  return key in dictionary;
-}
-
-/** An error in words: by its code where the page has words for it, else as the server says it. */
-export function explain({ code, message, fields = [] }) {
-  const key = `error_${code}`;
-  return known(key) ? t(key) : [message, ...fields.map((field) => field.message)].join(' ');
-}
+export const { t, known, explain } = translator(DICTIONARIES);
