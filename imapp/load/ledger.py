@@ -4,6 +4,7 @@ The order that pushes keep is that of each sender. Messages that members of a gr
 overtake each other on their way; clients sort by `seq`. That is counted, but is no fault.
 """
 
+import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -45,6 +46,8 @@ class Counts:
     delivered: int = 0
     #: Deliveries of acknowledged messages that did not come.
     lost: int = 0
+    #: Did not come either, but the receiver was told to sync afterwards: a real client has them.
+    left_to_sync: int = 0
     doubled: int = 0
     reordered: int = 0
     #: Pushed after a later message of another sender.
@@ -72,6 +75,8 @@ class Ledger:
         self._seen: dict[tuple[int, int], int] = {}
         #: Each sender's latest message to each place.
         self._latest: dict[tuple[int, str], Message] = {}
+        #: When a receiver was last told to sync.
+        self._told: dict[int, float] = {}
         self.offline: set[int] = set()
         self.counts = Counts()
         self.events: Counter[str] = Counter()
@@ -125,9 +130,12 @@ class Ledger:
         elif seq <= seen:
             self.counts.doubled += 1
 
-    def event(self, packet: bytes) -> None:
-        """Count others by name."""
-        self.events[packet[4 : packet.find(b'"', 4)][:40].decode("ascii", "replace")] += 1
+    def event(self, index: int, packet: bytes) -> None:
+        """Count others by name, and remember who was told to sync."""
+        name = packet[4 : packet.find(b'"', 4)][:40].decode("ascii", "replace")
+        self.events[name] += 1
+        if name == "sync_required":
+            self._told[index] = time.monotonic()
 
     def broken(self, index: int, reason: str) -> None:
         """A connection ended that should not."""
@@ -156,12 +164,20 @@ class Ledger:
         """Patience is at its end: what is still under way is lost, unanswered, or nobody's any more."""
         for number, message in list(self._under_way.items()):
             if message.acked:
-                owed = len(message.waiting & self.offline)
-                self.counts.owed_to_broken += owed
-                self.counts.lost += len(message.waiting) - owed
+                self._miss(message)
             elif message.sender in self.offline:
                 self.counts.owed_to_broken += 1
             else:
                 self.counts.unanswered += 1
                 self._meter.failed("unanswered")
             self._forget(number)
+
+    def _miss(self, message: Message) -> None:
+        """Sort the receivers who did not get it."""
+        for receiver in message.waiting:
+            if receiver in self.offline:
+                self.counts.owed_to_broken += 1
+            elif self._told.get(receiver, 0.0) >= message.due:
+                self.counts.left_to_sync += 1
+            else:
+                self.counts.lost += 1

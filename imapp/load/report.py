@@ -12,7 +12,7 @@ from imapp.load.runner import Result
 
 #: Figures of the whole run that must be 0, and what they mean.
 _FAULTS = {
-    "lost": "{} deliveries of acknowledged messages did not come",
+    "lost": "{} deliveries of acknowledged messages did not come, and no word to sync",
     "doubled": "{} deliveries came twice",
     "reordered": "{} deliveries came after a later one of the same sender",
     "unanswered": "{} messages were not answered",
@@ -84,7 +84,7 @@ def notes(result: Result) -> list[str]:
             " results are a lower bound"
         )
     if result.events.get("sync_required"):
-        found.append(f"{result.events['sync_required']} times the server told a client to sync: it knew of lost pushes")
+        found.append(f"{result.events['sync_required']} times the server told a client to sync")
     if result.is_interrupted:
         found.append("interrupted: the last step is shorter than asked")
     return [*found, *result.nodes.get("troubles", {}).values()]

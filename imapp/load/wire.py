@@ -38,8 +38,8 @@ class Listener(Protocol):
     def delivered(self, index: int, message: dict[str, Any]) -> None:
         """A message was pushed to connection `index`."""
 
-    def event(self, packet: bytes) -> None:
-        """Another event was pushed."""
+    def event(self, index: int, packet: bytes) -> None:
+        """Another event was pushed to connection `index`."""
 
     def broken(self, index: int, reason: str) -> None:
         """A connection that was in order has ended."""
@@ -121,7 +121,7 @@ class Wire(asyncio.Protocol):
             ack = orjson.loads(b"[" + answer)[0]
             self._listener.acked(int(number), None if ack["ok"] else str(ack["error"]["code"])[:_CODE_CHARACTERS])
         elif packet.startswith(b"42"):
-            self._listener.event(packet)
+            self._listener.event(self._index, packet)
         else:
             self._greet(packet)
 

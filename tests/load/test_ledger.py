@@ -121,6 +121,17 @@ def test_what_is_owed_to_a_broken_connection_is_no_loss(ledger):
     assert faults(ledger) == {"sent": 1, "acked": 1, "delivered": 1, "owed_to_broken": 1}
 
 
+def test_what_is_left_to_a_sync_that_the_server_asked_for_is_no_loss(ledger):
+    ledger.event(2, b'42["sync_required",{"reason":"too early"}]')
+    send(ledger, 1, [1, 2])
+    ledger.event(1, b'42["sync_required",{"reason":"bus"}]')
+
+    ledger.settle()
+
+    assert faults(ledger) == {"sent": 1, "acked": 1, "lost": 1, "left_to_sync": 1}
+    assert ledger.events == {"sync_required": 2}
+
+
 def test_messages_of_others_do_not_count(ledger):
     deliver(ledger, 1, 1, run="another")
     ledger.delivered(1, {"client_id": "3f1b", "conversation_id": 7, "seq": 3})
