@@ -13,6 +13,7 @@ from imapp import (
     metrics,
     models,  # noqa: F401 - registers the tables
     runtime,
+    tracing,
 )
 from imapp.api import init_api
 from imapp.cli import im
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> Flask:
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
     runtime.watch()
+    _start_tracing(app)
     app.extensions["imapp.server"].start()
     settings = app.config["IMAPP"]
     register = presence.register_of(app)
@@ -78,6 +80,16 @@ def start(app: Flask) -> None:
     except NodeTakenError as exc:
         log.error("node_taken node=%s is running already (%s); give this one another NODE_ID", settings.node_id, exc)
         sys.exit(REFUSED)
+
+
+def _start_tracing(app: Flask) -> None:
+    settings = app.config["IMAPP"]
+    if settings.tracing:
+        try:
+            tracing.start(settings.node_id, __version__)
+        except ModuleNotFoundError as exc:
+            log.error("tracing_absent %s: IM_TRACING=on needs pip install -r requirements-tracing.txt", exc)
+            sys.exit(REFUSED)
 
 
 def _check_redis(app: Flask) -> None:
@@ -112,3 +124,4 @@ def shutdown(app: Flask) -> None:
         app.extensions["imapp.heart"].stop()
     server.manager.broker.close()
     redis.close(app)
+    tracing.stop()
