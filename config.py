@@ -37,8 +37,10 @@ _PARTS = {
     "password_min_length": "Passwords",
     "admin_second_factor": "Operators",
     "private_messages": "Messages and groups",
+    "retention_messages_days": "Retention",
     "sync_changes_default": "Sync",
     "allowed_origins": "Connections",
+    "trace_messages": "Message traces",
     "committer_batch_max": "The write queue",
     "rate_limits": "Rate limits",
 }
@@ -70,7 +72,9 @@ def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     if problems:
         raise SettingsError("\n".join(problems))
 
-    _make_folder(settings.data_dir)
+    _make_folder("IM_DATA_DIR", settings.data_dir)
+    if settings.log_file is not None:
+        _make_folder("IM_LOG_FILE", settings.log_file.parent)
     if "secret_key" in given:
         return settings
     return Settings.model_validate({**given, **_kept_secrets(settings.data_dir / "secrets.env")})
@@ -116,13 +120,13 @@ def allowed(info: FieldInfo) -> str:
 # -- the data folder and its secrets -------------------------------------------------------------------------
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(variable: str, folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as exc:
-        raise DataFolderError(f"IM_DATA_DIR={str(folder)!r} cannot be used: {exc.strerror}.") from exc
+        raise DataFolderError(f"{variable}={str(folder)!r} cannot be used: {exc.strerror}.") from exc
     if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
-        raise DataFolderError(f"IM_DATA_DIR={str(folder)!r} cannot be used: no permission to write there.")
+        raise DataFolderError(f"{variable}={str(folder)!r} cannot be used: no permission to write there.")
 
 
 def _kept_secrets(file: Path) -> dict[str, str]:

@@ -4,17 +4,17 @@ Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port cannot be had,
 """
 
 import gc
-import logging
 import os
 import resource
 import signal
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 
 from config import SettingsError, load_settings
+from imapp.logs import get_logger
+from imapp.logs.setup import NodeLogs, of_master
 
 try:
     settings = load_settings()
@@ -52,44 +52,11 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 # -- logs ----------------------------------------------------------------------------------------------------
 
-# A log line must not be forged, nor a terminal driven, by what it quotes.
-_ESCAPES = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)]}
-_ESCAPES |= {9: "\t", 10: "\\n", 13: "\\r", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+# The worker turns the file over (IM_LOG_FILE), see post_worker_init.
+logconfig_dict = of_master(settings)
+accesslog = None  # the REST door writes its own (IM_ACCESS_LOG)
 
-
-class OneLine(logging.Formatter):
-    """A record is one line; a traceback's lines follow it indented, so none can pass for a record."""
-
-    converter = time.gmtime
-    default_time_format = "%Y-%m-%dT%H:%M:%S"
-    default_msec_format = "%s.%03dZ"
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Escape what could end the line."""
-        return super().formatMessage(record).translate(_ESCAPES)
-
-    def formatException(self, ei) -> str:  # noqa: N802 - logging's name
-        """Indent the traceback."""
-        lines = super().formatException(ei).split("\n")
-        return "\n".join("    " + line.translate(_ESCAPES) for line in lines)
-
-
-logconfig_dict = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"()": OneLine, "fmt": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": "ext://sys.stderr"}},
-    "root": {"level": settings.log_level, "handlers": ["stderr"]},
-    # What these two say at every start and stop is of no use to an operator.
-    "loggers": {
-        "gunicorn.error": {"level": "WARNING", "handlers": ["stderr"], "propagate": False},
-        "alembic": {"level": "WARNING"},
-    },
-}
-# A line for each request costs more than it tells. Tokens are never in a URL: turning it on is safe.
-accesslog = None
-
-_log = logging.getLogger("imapp.server")
+_log = get_logger("imapp.server")
 
 
 # -- start and stop ------------------------------------------------------------------------------------------
@@ -116,13 +83,17 @@ def post_worker_init(worker) -> None:
         signal.signal(number, lambda *_: _stop(worker))
     from imapp.app import start  # after the patches
 
+    worker.logs = worker.wsgi.extensions["imapp.logs"] = NodeLogs(settings)
+    worker.logs.start()
+    # An operator's `kill -USR1` of the master, who passes it on.
+    signal.signal(signal.SIGUSR1, lambda *_: worker.logs.toggle_debug())
     worker.stopping = threading.Lock()
     worker.stopped = False
     # An order to this node to go is obeyed as if an operator had ended it.
     worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
     start(worker.wsgi)
     _calm_the_collector()
-    _log.info("node %s serves http://%s", settings.node_id, " and http://".join(bind))
+    _log.info("node_serves", urls=" ".join(f"http://{address}" for address in bind))
 
 
 def _calm_the_collector() -> None:
@@ -157,4 +128,5 @@ def worker_exit(server, worker) -> None:
     """Leave only when the goodbye is said; a worker that failed to start has none to say."""
     if hasattr(worker, "stopping"):
         _finish(worker)
-        _log.info("node %s stopped", settings.node_id)
+        worker.logs.stop()
+        _log.info("node_stopped")

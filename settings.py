@@ -88,6 +88,7 @@ Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value)))]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
 Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+File = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve()), Allowed("a file in a writable folder")]
 
 
 class Settings(BaseModel):
@@ -106,6 +107,22 @@ class Settings(BaseModel):
     )
     data_dir: Folder = Field(PROJECT / "instance", description="The embedded database's and the secrets' folder.")
     log_level: Level = Field("INFO", description="The least severe kind of line that is logged.")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="text: lines for people, coloured on a terminal; json: one object a line."
+    )
+    log_file: Annotated[File | None, Allowed("a file in a writable folder")] = Field(
+        None, description="Where the lines go, and are rotated. Unset: standard error."
+    )
+    log_file_max_bytes: int = Field(
+        52_428_800, ge=1024, le=10_737_418_240, description="Past it, the file is renamed and a new one begun."
+    )
+    log_file_count: int = Field(10, ge=1, le=1000, description="Former files that are kept: FILE.1 is the latest.")
+    log_lines_per_second: int = Field(
+        100, ge=0, le=1_000_000, description="Lines of one event in a second; the others are only counted. 0: all."
+    )
+    access_log: bool = Field(
+        False, description="A line for each REST request; the probes under /actuator/ only when they fail."
+    )
     shutdown_timeout_seconds: int = Field(10, ge=1, le=300, description="How long a stopping node may finish its work.")
     stats_visibility: Literal["everyone", "operators"] = Field(
         "everyone",
@@ -217,6 +234,19 @@ class Settings(BaseModel):
         100, ge=0, le=10_000, description="Up to this size, members see who has read."
     )
 
+    retention_messages_days: int = Field(
+        0, ge=0, le=36_500, description="Older messages are deleted by flask im retention. 0: never."
+    )
+    retention_changes_days: int = Field(
+        0,
+        ge=0,
+        le=36_500,
+        description="The same for the log that sync reads; a device away for longer loads afresh. 0: as the messages.",
+    )
+    retention_sessions_days: int = Field(
+        30, ge=0, le=36_500, description="The same for sessions that ended so long ago. 0: never."
+    )
+
     sync_changes_default: int = Field(50, ge=1, le=500, description="Changes of one conversation in a sync.")
     sync_changes_max: int = Field(500, ge=1, le=500, description="The most that a client may ask for instead.")
     sync_total_max: int = Field(2000, ge=1, le=10_000, description="Changes in one whole answer; the rest is paged.")
@@ -257,6 +287,14 @@ class Settings(BaseModel):
         65_536, ge=1024, le=10_000_000, description="The largest packet that a socket may send."
     )
     request_max_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="The largest body of a REST request.")
+
+    trace_messages: int = Field(
+        20_000,
+        ge=0,
+        le=1_000_000,
+        description="Messages of which a node remembers the way, for `flask im trace`: 0.5 kB each. 0: none.",
+    )
+    trace_seconds: int = Field(3600, ge=0, le=86_400, description="How long it remembers them. 0: not at all.")
 
     committer_batch_max: int = Field(256, ge=1, le=1000, description="Writes that one commit takes at most.")
     committer_queue_max: int = Field(10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".')

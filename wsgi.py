@@ -1,14 +1,20 @@
 """What gunicorn (`wsgi:app`) and the `flask` command load."""
 
+import logging
 import sys
+from logging.config import dictConfig
 
 from config import SettingsError, load_settings
 from imapp.app import create_app
+from imapp.logs.setup import of_command
 
 try:
     settings = load_settings()
 except SettingsError as exc:
     sys.stderr.write(f"{exc}\n")
     sys.exit(exc.exit_code)
+
+if not logging.getLogger().handlers:  # gunicorn has set them up already
+    dictConfig(of_command(settings))
 
 app = create_app(settings)

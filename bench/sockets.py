@@ -3,19 +3,12 @@
 import json
 import socket
 
-_MASK = b"\x00\x00\x00\x00"  # a mask of zeros leaves the payload as it is
-_CLOSE = 0x88  # the first byte of a frame that closes
+from imapp.load.frames import CLOSE, frame, split
+
 _HANDSHAKE = (
     "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
     "Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
-
-
-def frame(text: bytes) -> bytes:
-    """A masked text frame."""
-    size = len(text)
-    head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2, "big")
-    return head + _MASK + text
 
 
 class Socket:
@@ -64,20 +57,7 @@ class Socket:
 
     def packets(self) -> list[bytes]:
         """Take all complete frames out of the buffer; the frame that closes is the end."""
-        found, at, data = [], 0, self.buffer
-        while len(data) - at >= 2:
-            size, start = data[at + 1] & 127, at + 2
-            if size >= 126:
-                width = 2 if size == 126 else 8
-                if len(data) < start + width:
-                    break
-                size = int.from_bytes(data[start : start + width], "big")
-                start += width
-            if len(data) < start + size:
-                break
-            if data[at] == _CLOSE:
-                raise ConnectionResetError("closed by the server")
-            found.append(data[start : start + size])
-            at = start + size
-        self.buffer = data[at:]
-        return found
+        frames, self.buffer = split(self.buffer)
+        if any(opcode == CLOSE for opcode, _ in frames):
+            raise ConnectionResetError("closed by the server")
+        return [payload for _, payload in frames]

@@ -1,6 +1,5 @@
 """Assembles everything: the one place that knows all the others."""
 
-import logging
 import sys
 import time
 
@@ -22,6 +21,7 @@ from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.cluster.register import Register
 from imapp.database import engine_options, init_database
 from imapp.extensions import db, migrate
+from imapp.logs import get_logger
 from imapp.proxies import TrustedProxies
 from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
@@ -30,7 +30,7 @@ from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
 from imapp.services.sampling import Sampler
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Exit code of a node that may not start; gunicorn takes it for "do not try again".
 REFUSED = 3
@@ -62,8 +62,17 @@ def create_app(settings: Settings) -> Flask:
     register_commands()
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
-    app.wsgi_app = TrustedProxies(app.wsgi_app, settings.trusted_proxies)  # type: ignore[method-assign]  # Flask's way
+    _tell_limits(settings)
+    proxies = app.extensions["imapp.proxies"] = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
+    app.wsgi_app = proxies  # type: ignore[method-assign]  # Flask's way
     return app
+
+
+def _tell_limits(settings: Settings) -> None:
+    """What alerts and charts measure this node's figures against."""
+    metrics.CONNECTIONS_LIMIT.set(settings.max_connections)
+    metrics.COMMIT_QUEUE_LIMIT.set(settings.committer_queue_max)
+    metrics.BUS_QUEUE_LIMIT_BYTES.set(settings.bus_queue_max_bytes)
 
 
 def start(app: Flask) -> None:
@@ -78,13 +87,13 @@ def start(app: Flask) -> None:
 
 
 def _join(app: Flask, register: Register) -> None:
-    settings = app.config["IMAPP"]
     _check_redis(app)
     heart = app.extensions["imapp.heart"] = Heart(app, register, on_taken=app.extensions["imapp.stop"])
     try:
         heart.start()
     except NodeTakenError as exc:
-        log.error("node_taken node=%s is running already (%s); give this one another NODE_ID", settings.node_id, exc)
+        node_id = app.config["IMAPP"].node_id
+        log.error("node_taken", by=str(exc), message=f"{node_id} is running already: give this one another NODE_ID")
         sys.exit(REFUSED)
 
 
@@ -96,11 +105,11 @@ def _check_redis(app: Flask) -> None:
         time.sleep(0.05)
     if broker.is_up:
         return
-    where = parse(str(settings.redis_url))
+    absent = f"Redis does not answer at {parse(str(settings.redis_url))}"
     if settings.redis_at_start == "refuse":
-        log.error("redis_absent Redis does not answer at %s: not started (IM_REDIS_AT_START=refuse)", where)
+        log.error("redis_absent", message=f"{absent}: not started (IM_REDIS_AT_START=refuse)")
         sys.exit(REFUSED)
-    log.warning("redis_absent Redis does not answer at %s: waiting for it, not ready until then", where)
+    log.warning("redis_absent", message=f"{absent}: waiting for it, not ready until then")
 
 
 def shutdown(app: Flask) -> None:

@@ -77,10 +77,12 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
     """Give the engine's arguments for this database URL; every wait is bounded in seconds."""
     if url.startswith("sqlite"):
         return {
+            "hide_parameters": True,
             "isolation_level": "AUTOCOMMIT",
             "connect_args": {"factory": _OffloadedConnection, "timeout": _SQLITE_TURN_SECONDS},
         }
     return {
+        "hide_parameters": True,  # in the texts of errors, which are logged
         "isolation_level": "READ COMMITTED",
         "pool_size": settings.db_pool_size,
         "max_overflow": settings.db_pool_overflow,

@@ -313,3 +313,11 @@ class MessageRecalledError(ConflictError):
 class TextTooLongError(TooLargeError):
     code = "text_too_long"
     message = "The text is too long."
+
+
+# -- the operator's commands -----------------------------------------------------------------------------------
+
+
+class BackupError(ConflictError):
+    code = "backup"
+    message = "This cannot be backed up or restored."

@@ -97,13 +97,15 @@ BUS_GAPS = Counter(
 )
 for _reason in ("silent", "ConnectionResetError", "failover"):
     BUS_GAPS.labels(reason=_reason)  # at 0 from the start: an increase is seen from the first gap on
-BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis.", registry=registry)
+BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis, or is without it.", registry=registry)
 BUS_QUEUE_BYTES = Gauge("imapp_bus_queue_bytes", "Bytes that wait for Redis.", registry=registry)
+BUS_QUEUE_LIMIT_BYTES = Gauge("imapp_bus_queue_limit_bytes", "So many may wait for Redis.", registry=registry)
 BUS_CHANNELS = Gauge("imapp_bus_channels", "Channels that this node is subscribed to.", registry=registry)
 
 # -- presence ------------------------------------------------------------------------------------------------------
 
 CONNECTIONS = Gauge("imapp_connections", "Authenticated sockets of this node.", registry=registry)
+CONNECTIONS_LIMIT = Gauge("imapp_connections_limit", "So many it takes (IM_MAX_CONNECTIONS).", registry=registry)
 ONLINE_USERS = Gauge("imapp_online_users", "Users with a connection on this node.", registry=registry)
 PRESENCE_DRIFT = Gauge(
     "imapp_presence_drift", "Connections of this node that Redis does not know, or knows wrongly.", registry=registry
@@ -127,6 +129,9 @@ DATABASE_RETRIES = Counter(
     "imapp_database_retries",
     "Transactions run again: they lost a deadlock, a lock wait or, on Galera, against another member.",
     registry=registry,
+)
+COMMIT_QUEUE_LIMIT = Gauge(
+    "imapp_commit_queue_limit", "Writes that may wait for their commit; past it: busy.", registry=registry
 )
 WRITE_SECONDS = Histogram(
     "imapp_write_seconds",

@@ -16,6 +16,10 @@ from pymysql.err import Error
 #: Execution option of SQLAlchemy: the list that takes the rows of each statement of a text.
 RESULTS = "results"
 
+#: Execution option of SQLAlchemy: the text itself, with the values in it. Not given as the statement, which stands in
+#: the texts of SQLAlchemy's errors, which are logged.
+SCRIPT = "script"
+
 _contexts: dict[str, ssl.SSLContext] = {}
 
 
@@ -58,12 +62,12 @@ def connect_for_scripts(dialect: Any, record: Any, arguments: list[Any], options
     return connect(dialect, record, arguments, options)
 
 
-def run_script(cursor: Any, statements: str, context: Any) -> bool:
+def run_script(cursor: Any, _statement: str, context: Any) -> bool:
     """Run a text of statements, and keep the rows of each (SQLAlchemy's event do_execute_no_params)."""
     results = context.execution_options.get(RESULTS)
     if results is None:
         return False
-    results += _run(cursor, statements)
+    results += _run(cursor, context.execution_options[SCRIPT])
     return True
 
 

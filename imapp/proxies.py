@@ -33,12 +33,16 @@ class TrustedProxies:
         self._app = app
         self._networks = [ip_network(network) for network in networks]
         self._is_trusted = lru_cache(maxsize=1024)(self._look_up)
+        #: Who spoke last of another client without being trusted: a proxy that was forgotten, or a liar.
+        self.disbelieved = ""
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
         """Correct the address and scheme of the client, then pass the request on."""
         said = {name: environ.pop(name) for name in _SPEAKING if name in environ}
         environ[IS_FORWARDED] = bool(said)
-        if said and self._is_trusted(environ.get("REMOTE_ADDR", "")):
+        if said and not self._is_trusted(environ.get("REMOTE_ADDR", "")):
+            self.disbelieved = environ.get("REMOTE_ADDR", "")
+        elif said:
             environ["REMOTE_ADDR"] = self._client(said.get("HTTP_X_FORWARDED_FOR", ""), environ["REMOTE_ADDR"])
             if said.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:
                 # Both: Flask reads the one, python-engineio the other.

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.engine import Connection, Dialect
 
-from imapp.mysql import RESULTS
+from imapp.mysql import RESULTS, SCRIPT
 
 #: Characters after which what waits is sent before more is added: far below MySQL's max_allowed_packet, 16 MB.
 _MOST_CHARS = 1_000_000
@@ -125,8 +125,8 @@ class _MySqlScript(Script):
 
     def run(self) -> list[Rows]:
         results: list[Rows] = []
-        options = {"no_parameters": True, RESULTS: results}
-        self.connection.exec_driver_sql(self._taken(), execution_options=options).close()
+        options = {"no_parameters": True, RESULTS: results, SCRIPT: self._taken()}
+        self.connection.exec_driver_sql("script", execution_options=options).close()
         return results
 
     def commit(self) -> None:

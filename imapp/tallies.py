@@ -5,6 +5,7 @@ over the buckets. They are counted in the event loop's thread; a thread of its o
 """
 
 from bisect import bisect_left
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -29,6 +30,13 @@ class Histogram:
         bucket = bisect_left(self._bounds, value)
         self._counts[bucket] += 1
         self.sum += value
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count several values."""
+        bounds, counts = self._bounds, self._counts
+        for value in values:
+            counts[bisect_left(bounds, value)] += 1
+        self.sum += sum(values)
 
     def buckets(self) -> list[tuple[str, float]]:
         """As Prometheus has them: (upper bound, values up to it)."""
@@ -73,17 +81,22 @@ class Counts(Collector):
 
     def __init__(self, name: str, text: str, labels: Sequence[str], *, registry: CollectorRegistry) -> None:
         self._family = (name, text, labels)
-        self._counts: dict[tuple[str, ...], int] = {}
+        self._counts: dict[tuple[str, ...], dict[str, int]] = {}
         registry.register(self)
+
+    def of(self, *values: str) -> dict[str, int]:
+        """The counters of these values of all labels but the last, by the last: `of("react")["ok"] += 1`."""
+        return self._counts.setdefault(values, defaultdict(int))
 
     def add(self, *values: str, count: int = 1) -> None:
         """Count one more, or with 0 show that there is such a counter."""
-        self._counts[values] = self._counts.get(values, 0) + count
+        self.of(*values[:-1])[values[-1]] += count
 
     def collect(self) -> Iterator[Metric]:
         """What was counted up to now."""
         name, text, labels = self._family
         family = CounterMetricFamily(name, text, labels=labels)
-        for values, count in list(self._counts.items()):
-            family.add_metric(values, count)
+        for values, by_last in list(self._counts.items()):
+            for last, count in list(by_last.items()):
+                family.add_metric([*values, last], count)
         yield family

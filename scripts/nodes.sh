@@ -120,21 +120,27 @@ state_of() {
     .venv/bin/python scripts/node_state.py "$HOST" "$(port_of "$1")"
 }
 
-# Start node $1 and wait until it is ready; fails with the last lines of its log.
+# Start node $1 and wait until it is ready; fails with the last lines of what it said. The node rotates its log by
+# itself; the .err file has what it says before it has a log, or cannot log, of its latest start.
 start_node() {
-    local port log pid end
+    local port log err said pid end
     port="$(port_of "$1")"
     log="logs/node$1.log"
+    err="logs/node$1.err"
+    said="$(stat -c %s "$log" 2>/dev/null || echo 0)"
     rm -f "$(pid_file "$1")"
-    NODE_ID="node-$1" PORT="$port" SOCKETIO_PORT="$((port + 1))" \
-        setsid nohup .venv/bin/python -m gunicorn --pid "$(pid_file "$1")" >>"$log" 2>&1 </dev/null 9>&- &
+    NODE_ID="node-$1" PORT="$port" SOCKETIO_PORT="$((port + 1))" IM_LOG_FILE="$PWD/$log" \
+        setsid nohup .venv/bin/python -m gunicorn --pid "$(pid_file "$1")" >"$err" 2>&1 </dev/null 9>&- &
     pid=$!
     end=$((SECONDS + start_timeout))
     until [[ $(state_of "$1") == ready* ]]; do
         if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= end)); then
             printf '%s\n' "node-$1 did not get ready / 节点 node-$1 未能就绪: $log" >&2
             # Gunicorn's own last words say that the node gave up, the node's why.
-            grep -v ' gunicorn\.error: ' "$log" | tail -n 5 >&2
+            {
+                cat "$err"
+                tail -c "+$((said + 1))" "$log" 2>/dev/null | grep -v 'gunicorn\.error'
+            } | tail -n 5 >&2 || true
             return 1
         fi
         sleep 0.2

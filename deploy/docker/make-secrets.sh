@@ -11,22 +11,28 @@ umask 077
 mkdir -p "$folder"
 umask 022
 
-if [[ -e $folder/imapp.env ]]; then
-    echo "The secrets are there already: $folder"
-    exit 0
-fi
-
 random() {
     od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
 }
 
-mysql="$(random)"
-redis="$(random)"
-printf '%s' "$mysql" >"$folder/mysql_password"
-printf '%s' "$(random)" >"$folder/mysql_root_password"
-printf 'requirepass %s\n' "$redis" >"$folder/redis.conf"
-printf '%s\n' "SECRET_KEY=$(random)" "DATABASE_URL=mysql://imapp:$mysql@mysql/imapp" \
-    "REDIS_URL=redis://:$redis@redis:6379/0" >"$folder/imapp.env.new"
-# Last, and at once: its presence says that all are there.
-mv "$folder/imapp.env.new" "$folder/imapp.env"
-echo "Made $folder"
+if [[ -e $folder/imapp.env ]]; then
+    echo "The secrets are there already: $folder"
+else
+    mysql="$(random)"
+    redis="$(random)"
+    printf '%s' "$mysql" >"$folder/mysql_password"
+    printf '%s' "$(random)" >"$folder/mysql_root_password"
+    printf 'requirepass %s\n' "$redis" >"$folder/redis.conf"
+    printf '%s\n' "SECRET_KEY=$(random)" "DATABASE_URL=mysql://imapp:$mysql@mysql/imapp" \
+        "REDIS_URL=redis://:$redis@redis:6379/0" >"$folder/imapp.env.new"
+    # Last, and at once: its presence says that all are there.
+    mv "$folder/imapp.env.new" "$folder/imapp.env"
+    echo "Made $folder"
+fi
+
+# What the profile "monitoring" reads, each time made of the ones above: folders of before it have none.
+printf '{"redis://redis:6379": "%s"}\n' "$(sed -n 's/^requirepass //p' "$folder/redis.conf")" >"$folder/redis_exporter.json"
+printf '[client]\nuser=imapp\npassword=%s\nhost=mysql\n' "$(<"$folder/mysql_password")" >"$folder/mysqld_exporter.cnf"
+if [[ ! -e $folder/grafana_password ]]; then
+    printf '%s' "$(random)" >"$folder/grafana_password"
+fi

@@ -21,6 +21,7 @@ BLUEPRINTS = (
     "join_requests",
     "conversations",
     "messages",
+    "traces",
     "sync",
     "stats",
     "admin_login",
@@ -40,12 +41,14 @@ def init_api(app: Flask) -> None:
     from imapp.api.errors import init_errors
     from imapp.api.headers import init_headers
     from imapp.api.json import OrjsonProvider
+    from imapp.api.request_log import init_request_log
     from imapp.api.timing import init_timing
 
     app.json = OrjsonProvider(app)
     app.url_map.converters["id"] = IdConverter
     app.url_map.converters["message"] = MessageIdConverter
     app.config["MAX_CONTENT_LENGTH"] = app.config["IMAPP"].request_max_bytes
+    init_request_log(app)
     init_errors(app)
     init_headers(app, app.config["IMAPP"].allowed_origins)
     for name in BLUEPRINTS:

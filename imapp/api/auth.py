@@ -1,6 +1,6 @@
 """Who calls: the bearer token and the client's address."""
 
-from flask import request
+from flask import g, request
 
 from imapp.cluster import limits
 from imapp.errors import InvalidTokenError
@@ -20,6 +20,7 @@ def current_actor() -> Actor:
     if token is None:
         raise InvalidTokenError
     actor = access.authenticate(token)
+    g.user_id = actor.user_id  # for the log
     limits.hit("commands_per_user", actor.user_id)
     return actor
 

@@ -1,6 +1,5 @@
 """Failures become answers here: RFC 9457 problem+json, whatever went wrong."""
 
-import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -17,8 +16,9 @@ from imapp.errors import (
     TooLargeError,
     UnsupportedMediaTypeError,
 )
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: What the framework raises by itself, in our words.
 _OURS: dict[int, type[AppError]] = {
@@ -39,6 +39,7 @@ def init_errors(app: Flask) -> None:
 
 def problem(error: AppError) -> Response:
     """The error as problem+json, with the headers that its status calls for."""
+    log.debug("request_refused", code=error.code, status=error.status)
     response = json_response(problem_body(error), error.status)
     response.mimetype = "application/problem+json"
     if error.retry_after is not None:
@@ -81,7 +82,7 @@ def _unexpected(exc: Exception) -> Response:
     """
     error = as_app_error(exc)
     if error is None:
-        log.error("unexpected error in %s %s", request.method, request.url_rule, exc_info=exc)
+        log.error("request_failed", code=AppError.code, rule=str(request.url_rule), exc_info=exc)
         return problem(AppError())
-    log.warning("%s in %s %s: %s", error.code, request.method, request.url_rule, type(exc).__name__)
+    log.warning("request_failed", code=error.code, rule=str(request.url_rule), error=type(exc).__name__)
     return problem(error)

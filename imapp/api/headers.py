@@ -63,7 +63,7 @@ def _share(response: Response, origins: Collection[str]) -> None:
     if origin not in origins and "*" not in origins:
         return
     response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Expose-Headers"] = "Retry-After"
+    response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
     if request.method == "OPTIONS":
         response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"

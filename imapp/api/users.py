@@ -3,9 +3,10 @@
 from flask import Blueprint
 
 from imapp.api.contract import endpoint
+from imapp.errors import OwnerMustTransferError, WrongPasswordError
 from imapp.schemas.base import Page
-from imapp.schemas.users import MeOut, ProfileIn, UserOut, UsersQuery
-from imapp.services import profiles, users
+from imapp.schemas.users import EraseIn, MeOut, ProfileIn, UserOut, UsersQuery
+from imapp.services import erasure, profiles, users
 from imapp.services.access import Actor
 
 bp = Blueprint("users", __name__, url_prefix="/api/users")
@@ -30,6 +31,13 @@ def get_me(actor: Actor) -> MeOut:
 def update_me(actor: Actor, body: ProfileIn) -> MeOut:
     """Change my profile: the fields that are given."""
     return profiles.update_me(actor.user_id, body)
+
+
+@bp.delete("/me")
+@endpoint(errors=[WrongPasswordError, OwnerMustTransferError])
+def erase_me(actor: Actor, body: EraseIn) -> None:
+    """Erase my account for good; the owner of groups must give them to others first."""
+    erasure.erase_own(actor.user_id, body)
 
 
 @bp.get("/<id:user_id>")

@@ -10,12 +10,19 @@ from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from imapp.cli.accounts import create_user, reset_second_factor
+from imapp.cli.backups import backup, restore
+from imapp.cli.bench import bench
 from imapp.cli.demo import demo
+from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
+from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes
+from imapp.cli.people import erase_user, export_user
+from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.cli.stats import stats
+from imapp.cli.traces import trace
 from imapp.database import code_of
 from imapp.errors import AppError
 
@@ -43,15 +50,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
-    create_user,
-    demo,
-    drain,
-    export_asyncapi,
-    export_openapi,
-    load_fixture,
-    nodes,
-    reset_second_factor,
-    show_settings,
-    stats,
-):
+    backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_user,
+    load_fixture, log_level, nodes, reset_second_factor, restore, retention, show_settings, stats, trace,
+):  # fmt: skip
     im.add_command(command)

@@ -6,10 +6,9 @@ for a moment is told so (`Listener.gap`), and a channel whose messages were lost
 in their place (`Listener.missed`).
 """
 
-import logging
 from typing import Protocol
 
-log = logging.getLogger(__name__)
+from imapp import metrics
 
 
 class Listener(Protocol):
@@ -42,8 +41,8 @@ class Broker(Protocol):
     def start(self, listener: Listener) -> None:
         """Begin to connect."""
 
-    def publish(self, channel: str, body: bytes) -> None:
-        """Give `body` to all other nodes that are subscribed to the channel."""
+    def publish(self, channel: str, body: bytes) -> bool:
+        """Give `body` to all other nodes that are subscribed to the channel; tells whether it could be queued."""
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel."""
@@ -79,13 +78,15 @@ class MemoryBroker:
     def start(self, listener: Listener) -> None:
         """Begin."""
         self._listener = listener
+        metrics.BUS_UP.set_function(lambda: 1)  # nothing that could be deaf
         listener.ready()
 
-    def publish(self, channel: str, body: bytes) -> None:
+    def publish(self, channel: str, body: bytes) -> bool:
         """Give `body` to the others who are subscribed."""
         for member in self._exchange.members:
             if member is not self and channel in member._channels and member._listener is not None:
                 member._listener.heard(channel, body)
+        return True
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel."""

@@ -44,11 +44,15 @@ def publish(event: Event, *rooms: str, skip_sid: str | None = None) -> None:
 
 def send(
     name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None = None, stamp: Stamp | None = None
-) -> None:
-    """As `publish`, for a payload that is JSON already; `stamp`: it is a message whose way is followed."""
+) -> bool:
+    """As `publish`, for a payload that is JSON already; `stamp`: it is a message whose way is followed.
+
+    Gives whether the bus took it for the other nodes.
+    """
     server = socketio.server
-    if server is not None:
-        server.manager.emit(name, payload, NAMESPACE, room=list(rooms), skip_sid=skip_sid, stamp=stamp)
+    if server is None:
+        return False
+    return bool(server.manager.emit(name, payload, NAMESPACE, room=list(rooms), skip_sid=skip_sid, stamp=stamp))
 
 
 def enter(user_id: int, room: str) -> None:

@@ -4,7 +4,6 @@ A Redis that hangs costs each asker a second. So after one failure nobody asks f
 for all. Whoever gets no answer has one without Redis.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -13,7 +12,9 @@ from typing import TypeVar
 import redis
 from redis.exceptions import RedisClusterException
 
-log = logging.getLogger(__name__)
+from imapp.logs import get_logger
+
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -66,9 +67,10 @@ class Gate:
             self._next_at = time.monotonic() + _PAUSE_SECONDS
             if not self._is_away:
                 self._is_away = True
-                log.warning("redis_away error=%s answers and limits are this node's own meanwhile", type(exc).__name__)
+                message = "answers and limits are this node's own meanwhile"
+                log.warning("redis_away", error=type(exc).__name__, message=message)
             return None
         if self._is_away:
             self._is_away = False
-            log.info("redis_back answers and limits are the cluster's again")
+            log.info("redis_back", message="answers and limits are the cluster's again")
         return answer

@@ -6,7 +6,6 @@ looks dead for a moment. A node that finds its lease gone (it was frozen, cut of
 it anew and writes all its connections again.
 """
 
-import logging
 import secrets
 import threading
 import time
@@ -19,8 +18,9 @@ from imapp import metrics
 from imapp.cluster import presence, redis
 from imapp.cluster.register import Register
 from imapp.cluster.report import report_of
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Heartbeats in one lease: three may be lost.
 _BEATS = 4
@@ -66,7 +66,7 @@ class Heart:
         """
         self._presence.journal = deque()
         if not self._try_renew():
-            log.info("node_name_in_use node=%s waiting for its lease to end", self._settings.node_id)
+            log.info("node_name_in_use", message="waiting for its lease to end")
             self._wait_for_the_name()
         self._thread.start()
 
@@ -81,7 +81,7 @@ class Heart:
             self._carry()
             self._register.release(self._instance)
         except redis.RedisError:
-            log.info("node_not_released node=%s its lease ends by itself", self._settings.node_id)
+            log.info("node_not_released", message="its lease ends by itself")
 
     def _wait_for_the_name(self) -> None:
         deadline = time.monotonic() + self._lease + 2
@@ -110,7 +110,7 @@ class Heart:
             except redis.RedisError as exc:
                 self._away(exc)
             except Exception:  # the next beat must come
-                log.exception("heartbeat failed")
+                log.exception("heartbeat_failed")
 
     def _tick(self) -> None:
         if time.monotonic() - self._renewed_at >= self._lease / _BEATS and not self._try_renew():
@@ -142,7 +142,7 @@ class Heart:
             self._is_stale = True
         if self._is_away:
             self._is_away = False
-            log.info("register_back node=%s", self._settings.node_id)
+            log.info("register_back")
         self._renewed_at = now
         self._beats += 1
         self._compare()
@@ -152,7 +152,8 @@ class Heart:
         self._held_since = None
         if not self._is_away:
             self._is_away = True
-            log.warning("register_away error=%s presence is this node's own until Redis is back", type(exc).__name__)
+            message = "presence is this node's own until Redis is back"
+            log.warning("register_away", error=type(exc).__name__, message=message)
 
     # -- connections -------------------------------------------------------------------------------------------------
 
@@ -190,7 +191,7 @@ class Heart:
             return  # somebody came or went meanwhile: not a drift
         metrics.PRESENCE_DRIFT.set(drift)
         if drift:
-            log.warning("presence_drift node=%s connections=%s", self._settings.node_id, drift)
+            log.warning("presence_drift", connections=drift)
             self._is_stale = True
 
     # -- others ------------------------------------------------------------------------------------------------------
@@ -201,6 +202,6 @@ class Heart:
             return
         name, user_ids = found
         metrics.NODES_REAPED.inc()
-        log.warning("node_dead node=%s users_offline=%s", name, len(user_ids))
+        log.warning("node_dead", dead_node=name, users_offline=len(user_ids))
         for user_id in user_ids:
             self._presence.on_change(user_id, False)

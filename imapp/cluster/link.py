@@ -8,7 +8,6 @@ hear back in time (DEAF_SECONDS) is a dead connection, whatever TCP says: half-o
 closed, made anew, all channels are subscribed again, and when the first canary is heard again the owner is told.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -19,8 +18,9 @@ from hiredis import ReplyError
 
 from imapp import metrics
 from imapp.cluster.resp import Connection, pack
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two canaries.
 CANARY_SECONDS = 1.0
@@ -118,13 +118,14 @@ class Link:
         for target, name in ((self._read_for_ever, "reader"), (self._write_for_ever, "writer")):
             threading.Thread(target=target, name=f"bus-{name}", daemon=True).start()
 
-    def publish(self, channel: bytes, frame: bytes) -> None:
-        """Queue a message without waiting; what cannot be queued is dropped and its channel remembered."""
+    def publish(self, channel: bytes, frame: bytes) -> bool:
+        """Queue a message without waiting; tells whether: else it is dropped and its channel remembered."""
         if not self.is_up or self.waiting_bytes + len(frame) > self._queue_max:
             self._miss(channel)
-            return
+            return False
         self._hand(_Asked("publish", channel), pack(self._verbs.publish, channel, frame))
         metrics.BUS_PUBLISHED.inc()
+        return True
 
     def subscribe(self, channel: bytes) -> None:
         """Hear a channel from (almost) now on, and again after each loss."""
@@ -230,7 +231,7 @@ class Link:
         try:
             connection = self._connect()
         except OSError as exc:
-            log.debug("bus: no connection: %s", exc)
+            log.debug("bus_not_connected", error=str(exc))
             return None
         connection.socket.settimeout(IO_SECONDS)
         with self._turn:
@@ -285,7 +286,7 @@ class Link:
         if why.startswith(("MOVED", "CLUSTERDOWN")):
             self._owner.moved(self)
         else:
-            log.warning("bus_refused kind=%s error=%s", asked.kind, why.split(" ", 1)[0])
+            log.warning("bus_refused", kind=asked.kind, error=why.split(" ", 1)[0])
 
     def _hear(self, channel: bytes, frame: bytes) -> None:
         if channel != self.canary:

@@ -2,8 +2,9 @@
 
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from imapp.cluster.broker import Broker
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.wire import Channels, Order, encode
 
@@ -30,15 +31,35 @@ class _Deaf:
         """Miss nothing."""
 
 
-def give(settings: "Settings", node_id: str, action: str) -> bool:
-    """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
-    outsider = settings.model_copy(update={"node_id": f"operator-{secrets.token_hex(4)}"})
-    broker = make_broker(outsider)
+def outsider(settings: "Settings") -> tuple[str, Broker]:
+    """A broker that only speaks, and the name under which it does. Waits for Redis a moment."""
+    name = f"operator-{secrets.token_hex(4)}"
+    broker = make_broker(settings.model_copy(update={"node_id": name}))
     broker.start(_Deaf())
     deadline = time.monotonic() + _SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.02)
-    broker.publish(Channels(settings.cluster_name).node(node_id), encode(Order(action, None)))
+    return name, broker
+
+
+def dismiss(broker: Broker) -> bool:
+    """Let it finish; gives whether Redis took what it said."""
     is_sent = broker.settle(_SECONDS)
     broker.close()
     return is_sent
+
+
+def give(settings: "Settings", node_id: str, action: str, argument: Any = None) -> bool:
+    """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
+    return _publish(settings, Channels(settings.cluster_name).node(node_id), Order(action, None, argument))
+
+
+def give_all(settings: "Settings", action: str, argument: Any) -> bool:
+    """Tell all nodes, this one included; gives whether Redis took the message. Waits for the network."""
+    return _publish(settings, Channels(settings.cluster_name).everybody, Order(action, None, argument))
+
+
+def _publish(settings: "Settings", channel: str, order: Order) -> bool:
+    _, broker = outsider(settings)
+    broker.publish(channel, encode(order))
+    return dismiss(broker)

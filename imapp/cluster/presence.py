@@ -68,6 +68,10 @@ class LocalPresence:
         elif is_change:
             self.on_change(presence.user_id, is_open)
 
+    def of_users(self, user_ids: Collection[int]) -> list[Presence]:
+        """The connections of these users."""
+        return [self.open[sid] for user_id in user_ids for sid in self._sids.get(user_id, ())]
+
     def users(self) -> Collection[int]:
         """Those with a connection here."""
         return self._sids.keys()

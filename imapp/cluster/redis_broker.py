@@ -1,6 +1,5 @@
 """The carrier over Redis: one server, or the master that Sentinels name."""
 
-import logging
 import threading
 import time
 
@@ -10,8 +9,9 @@ from imapp.cluster.broker import Listener
 from imapp.cluster.link import MISSED_MAX, Link
 from imapp.cluster.resp import Connection, ask_once
 from imapp.cluster.seal import ForgedError, Seal
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two questions to the Sentinels, whether the master is still the one.
 _SENTINEL_SECONDS = 1.0
@@ -58,10 +58,10 @@ class RedisBroker:
         for link in self._links:
             link.start()
 
-    def publish(self, channel: str, body: bytes) -> None:
+    def publish(self, channel: str, body: bytes) -> bool:
         """Queue for all other nodes that are subscribed."""
         name = channel.encode()
-        self._link_for(name).publish(name, self._seal.close(name, body))
+        return self._link_for(name).publish(name, self._seal.close(name, body))
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel, from the moment that `settle` waits for."""
@@ -91,7 +91,7 @@ class RedisBroker:
             body = self._seal.open(channel, frame)
         except ForgedError:
             metrics.BUS_REFUSED.inc()
-            log.warning("bus_forged channel=%s", channel.decode(errors="replace"))
+            log.warning("bus_forged", channel=channel.decode(errors="replace"))
             return
         if body is not None and self._listener is not None:
             metrics.BUS_HEARD.inc()
@@ -101,7 +101,7 @@ class RedisBroker:
         """Tell the node: ready, or that it was deaf; and the readers of what could not be sent."""
         if not self.is_up or self._listener is None:
             return
-        log.info("bus_up redis=%s", self._address)
+        log.info("bus_up", redis=str(self._address))
         if self._has_been_up:
             self._listener.gap("bus_restored")
         else:
@@ -119,11 +119,8 @@ class RedisBroker:
     def link_down(self, link: Link, reason: str) -> None:
         """Count it; the link goes on trying."""
         metrics.BUS_GAPS.labels(reason=reason).inc()
-        log.warning(
-            "bus_down reason=%s redis=%s pushes to other nodes are dropped until it is back 广播集群消息失败",
-            reason,
-            self._address,
-        )
+        message = "pushes to other nodes are dropped until it is back 广播集群消息失败"
+        log.warning("bus_down", reason=reason, redis=str(self._address), message=message)
 
     def moved(self, link: Link) -> None:
         """Only a Redis Cluster moves channels."""
@@ -179,5 +176,6 @@ class SentinelBroker(RedisBroker):
             except OSError:
                 continue
             if self.is_up and self._master not in {None, master}:
-                log.warning("bus_failover master=%s:%s after_ms=%d", *master, (time.monotonic() - began) * 1000)
+                after_ms = round((time.monotonic() - began) * 1000)
+                log.warning("bus_failover", master="{}:{}".format(*master), after_ms=after_ms)
                 self._links[0].reset("failover")

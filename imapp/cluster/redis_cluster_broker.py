@@ -5,7 +5,6 @@ specification, "Key distribution model"). The map of slots is read again when a 
 takes a subscription back; channels then go to the link that has their slot now.
 """
 
-import logging
 import threading
 from typing import Any
 
@@ -18,8 +17,9 @@ from imapp.cluster.link import MISSED_MAX, SHARDED, Link
 from imapp.cluster.redis_broker import RedisBroker
 from imapp.cluster.resp import Connection, ask_once
 from imapp.cluster.seal import Seal
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two looks at the map of slots while something is wrong with it, and while nothing is.
 _HURRY_SECONDS = 0.3
@@ -54,16 +54,16 @@ class RedisClusterBroker(RedisBroker):
         super().start(listener)
         threading.Thread(target=self._follow_for_ever, name="bus-slots", daemon=True).start()
 
-    def publish(self, channel: str, body: bytes) -> None:
+    def publish(self, channel: str, body: bytes) -> bool:
         """Queue for all other nodes that are subscribed."""
         name = channel.encode()
         link = self._owner(name)
         if link is not None:
-            link.publish(name, self._seal.close(name, body))
-            return
+            return link.publish(name, self._seal.close(name, body))
         metrics.BUS_DROPPED.inc()
         if len(self._orphans) <= MISSED_MAX:
             self._orphans.add(name)
+        return False
 
     def subscribe(self, channel: str) -> None:
         """Hear a channel, from the moment that `settle` waits for."""
@@ -117,7 +117,7 @@ class RedisClusterBroker(RedisBroker):
             try:
                 self._follow(self._read_slots())
             except OSError as exc:
-                log.debug("bus: no map of slots: %s", exc)
+                log.debug("bus_without_slots", error=str(exc))
             self._look.wait(_REST_SECONDS if self.is_up else _HURRY_SECONDS)
             if self._look.is_set():
                 self._look.clear()

@@ -225,6 +225,11 @@ class Register:
         """The connections of this node as Redis knows them."""
         return set(self._client.hkeys(f"{self._prefix}:conns:{self._node}"))
 
+    def connections(self, node_id: str) -> list[Presence]:
+        """The connections of a node as Redis knows them."""
+        found = self._client.hgetall(f"{self._prefix}:conns:{node_id}")
+        return [_presence(sid, text) for sid, text in found.items()]
+
     def online_among(self, user_ids: list[int]) -> set[int]:
         """Those of the users who have a connection on a living node."""
         return set(map(int, self._run(_AMONG, *user_ids)))

@@ -8,7 +8,7 @@ from flask import Flask
 
 import imapp
 from imapp import metrics
-from imapp.cluster import presence
+from imapp.cluster import presence, seal
 
 
 def report_of(app: Flask) -> dict[str, Any]:
@@ -27,4 +27,5 @@ def report_of(app: Flask) -> dict[str, Any]:
         "platforms": local.platforms(),
         "rss_bytes": metrics.memory_bytes(),
         "version": imapp.__version__,
+        "key": seal.fingerprint(settings.secret_key),
     }

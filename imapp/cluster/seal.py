@@ -40,6 +40,11 @@ class Seal:
         raise ForgedError
 
 
+def fingerprint(key: str) -> str:
+    """Tells one SECRET_KEY from another, and nothing else of it: who signs with which, for operators."""
+    return hashlib.blake2b(b"imapp fingerprint", digest_size=4, key=hashlib.sha256(key.encode()).digest()).hexdigest()
+
+
 def _signature(key: bytes, channel: bytes, origin: bytes, body: bytes) -> bytes:
     mac = hashlib.blake2b(origin, digest_size=_SIGNATURE_BYTES, key=key)
     mac.update(len(channel).to_bytes(4, "big") + channel)

@@ -6,14 +6,14 @@ one pipeline, and the answers tell what the whole cluster counted. Windows are f
 Key: `{cluster}:count:NAME:WINDOW`, a number; expires after two windows.
 """
 
-import logging
 import threading
 import time
 from typing import Any
 
 from imapp.cluster import redis
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two exchanges.
 _EXCHANGE_SECONDS = 0.2
@@ -74,9 +74,9 @@ class SharedCounts:
             try:
                 self._exchange()
             except redis.RedisError as exc:
-                log.debug("shared counts: %s", type(exc).__name__)
+                log.debug("counts_not_exchanged", error=type(exc).__name__)
             except Exception:  # the next exchange must come
-                log.exception("shared counts could not be exchanged")
+                log.exception("counts_not_exchanged")
             if len(self._counts) > _MAX_KEYS:
                 self._forget_the_past()
 

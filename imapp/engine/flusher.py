@@ -4,13 +4,14 @@ Connections to which one packet was sent go before those of a room: an emit to 1
 between them sockets are read, acks and heartbeats sent.
 """
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
-log = logging.getLogger(__name__)
+from imapp.logs import get_logger
+
+log = get_logger(__name__)
 
 #: Seconds that sending to rooms may take until the event loop gets its turn.
 _SLICE_SECONDS = 0.004
@@ -75,4 +76,4 @@ def _flush(queue: deque[Flushed], count: int) -> None:
         try:
             queue.popleft().flush()
         except Exception:  # the others have something to send, too
-            log.exception("flush failed")
+            log.exception("flush_failed")

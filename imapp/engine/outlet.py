@@ -4,15 +4,15 @@ What the kernel does not take waits here, a bounded amount for a bounded time; w
 """
 
 import _socket
-import logging
 import socket
 import time
 from contextlib import suppress
 from typing import Any
 
 from imapp.engine.tools import Tools, next_chunk, tune, unacknowledged
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds that the client gets to answer a close frame, and to take what was sent before it.
 CLOSING_SECONDS = 2.0
@@ -170,5 +170,5 @@ class Outlet:
     def _too_slow(self, bound: str) -> None:
         """The client is sent away; it will catch up when it is back."""
         if self._state == OPEN:
-            log.info("client too slow, closed: bound=%s waiting_bytes=%s", bound, self._out_bytes)
+            log.info("client_too_slow", bound=bound, waiting_bytes=self._out_bytes)
             self._end(f"too slow: {bound}")

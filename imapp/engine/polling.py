@@ -1,6 +1,5 @@
 """Engine.IO's long-polling: packets wait for the client's next GET, or a GET waits for packets."""
 
-import logging
 import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from imapp.engine.session import Session
 
-log = logging.getLogger(__name__)
 
 _NOOP = Out(NOOP)
 

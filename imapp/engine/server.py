@@ -4,7 +4,6 @@ Takes the place of python-engineio's server below python-socketio. Works on geve
 `gevent` worker, or gevent's own pywsgi for development.
 """
 
-import logging
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cached_property
@@ -25,8 +24,9 @@ from imapp.engine.tools import Tools
 from imapp.engine.turns import Turns
 from imapp.engine.upgrading import Probe
 from imapp.engine.websocket import WebSocket
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Greenlets for what connected clients send, and for those that are connecting: a storm of the latter must not
 #: keep the former waiting.
@@ -126,7 +126,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         try:
             self.handlers["message"](sid, data)
         except Exception:
-            log.exception("message handler failed")
+            log.exception("message_handler_failed")
 
     def forget(self, session: Session, reason: str) -> None:
         """A session has ended."""
@@ -166,7 +166,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
                 return packets.payload(poll(session, request.environ))
             receive(session, request.environ)
         except packets.PacketError as exc:
-            log.info("malformed request, session closed: %s", exc)
+            log.info("polling_malformed", reason=str(exc))
             session.break_off(self.reason.TRANSPORT_ERROR)
             raise Refusal.malformed() from exc
         return b"ok"
@@ -243,5 +243,5 @@ class _Deadline:
             session.has_knocked = False
             session.server.tools.wheel.add(self._seconds, self)
         else:
-            log.info("no CONNECT in time, socket closed")
+            log.info("connect_awaited_in_vain")
             session.break_off("transport error")

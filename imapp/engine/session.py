@@ -4,7 +4,6 @@ What it sends waits in `inbox` for its turn (turns.py) and is handled in order, 
 Its end is a part of that order: the disconnect handler runs once, after what came before, and never in the event loop.
 """
 
-import logging
 from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,12 @@ from imapp.engine.heartbeat import Heart
 from imapp.engine.packets import CLOSE, NOOP, Out, PacketError
 from imapp.engine.polling import Polling
 from imapp.engine.websocket import WebSocket
+from imapp.logs import get_logger
 
 if TYPE_CHECKING:
     from imapp.engine.server import EngineServer
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 _CLOSE = Out(CLOSE)
 _NOOP = Out(NOOP)
@@ -121,7 +121,7 @@ class Session(Heart):
         try:
             self.take_packets(messages)
         except PacketError as exc:
-            log.info("malformed packet, connection closed: %s", exc)
+            log.info("packet_malformed", reason=str(exc))
             self.break_off("transport error")
 
     def take_packets(self, packets: Iterable[str | bytes]) -> None:

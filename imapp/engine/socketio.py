@@ -8,7 +8,6 @@ Works over python-engineio's own transports, too (`eio_class`); there the order 
 is the stock one.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +18,9 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from imapp.engine import grammar
 from imapp.engine.grammar import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EnginePacket
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Stands for the environ of a request that is over.
 _FORGOTTEN: dict[str, Any] = {}
@@ -68,7 +68,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             else:
                 self._take(eio_sid, data)
         except (ValueError, TypeError, LookupError) as exc:
-            log.info("malformed packet, connection closed: %s", type(exc).__name__)
+            log.info("packet_malformed", reason=type(exc).__name__)
             self._binary_packet.pop(eio_sid, None)
             self._break_off(eio_sid)
 
@@ -128,7 +128,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
                 given = list(answer) if isinstance(answer, tuple) else [] if answer is None else [answer]
                 self.acknowledge(eio_sid, namespace, id, given)
         except Exception:  # the application's fault, not the client's: it stays, without an ack
-            log.exception("event handler failed")
+            log.exception("event_handler_failed")
 
     def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[Any]) -> None:
         """Answer an event."""
@@ -146,7 +146,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         try:
             return super()._trigger_event(event, namespace, *args)
         except Exception:  # else rooms and the other namespaces would keep the client
-            log.exception("disconnect handler failed")
+            log.exception("disconnect_handler_failed")
             return None
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
@@ -206,6 +206,6 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         except Refused as exc:
             return exc.error_args
         except Exception:  # the client must get an answer
-            log.exception("connect handler failed")
+            log.exception("connect_handler_failed")
             accepted = False
         return Refused().error_args if accepted is False else None

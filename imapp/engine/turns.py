@@ -6,14 +6,15 @@ it sent is handled in order. After some milliseconds the event loop gets its tur
 heartbeats sent while much is to do.
 """
 
-import logging
 import time
 from collections import deque
 from typing import Any, Protocol
 
 from gevent import get_hub, getcurrent, spawn_raw
 
-log = logging.getLogger(__name__)
+from imapp.logs import get_logger
+
+log = get_logger(__name__)
 
 #: Seconds of work until the event loop gets its turn.
 _SLICE_SECONDS = 0.004
@@ -81,7 +82,7 @@ class Turns:
                 if work.turn():
                     ready.append(work)
             except Exception:
-                log.exception("turn failed")
+                log.exception("turn_failed")
             if time.monotonic() > end:
                 break
         if ready:

@@ -7,7 +7,6 @@ client has closed, too, or its time is up); finishing (the client has closed, th
 closed (the descriptor is free).
 """
 
-import logging
 import time
 from typing import Any, Protocol
 
@@ -15,8 +14,9 @@ from imapp.engine.frames import CLOSE, NORMAL, PING, PONG, close_frame, frame
 from imapp.engine.outlet import CLOSED, CLOSING, CLOSING_SECONDS, FINISHING, OPEN, QUEUED, Outlet
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
 from imapp.engine.tools import Tools
+from imapp.logs import get_logger
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: One buffer for all: what it holds is taken out of it before anybody else reads.
 _BUFFER = bytearray(65_536)
@@ -68,7 +68,7 @@ class WebSocket(Outlet):
             parser.feed(data, messages)
         except ProtocolError as exc:
             self._give(messages)
-            log.info("websocket closed: %s", exc.reason)
+            log.info("websocket_malformed", reason=exc.reason)
             self.fail(exc.code, exc.reason)
         else:
             self._give(messages)

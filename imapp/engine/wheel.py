@@ -5,11 +5,12 @@ which something is due. There is no cancelling: who is called looks whether it s
 """
 
 import heapq
-import logging
 import time
 from typing import Any, Protocol
 
-log = logging.getLogger(__name__)
+from imapp.logs import get_logger
+
+log = get_logger(__name__)
 
 
 class Timed(Protocol):
@@ -59,7 +60,7 @@ class Wheel:
                 try:
                     item.on_time(now)
                 except Exception:  # the others' time has come, too
-                    log.exception("timer failed")
+                    log.exception("timer_failed")
         # Whoever was called may have armed it for what it added.
         if self._ticks and self._is_earlier(self._ticks[0]):
             self._arm(self._ticks[0])

@@ -28,6 +28,9 @@ class Conversation(Base):
     type: Mapped[str] = mapped_column(String(8))
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     last_change: Mapped[int] = mapped_column(BigInteger, default=0)
+    #: The oldest message and change that retention leaves: whatever is below does not count, deleted yet or not.
+    first_seq: Mapped[int] = mapped_column(BigInteger, default=1, server_default="1")
+    first_change: Mapped[int] = mapped_column(BigInteger, default=1, server_default="1")
     #: When the last message came; the list of conversations is ordered by it.
     active_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: The two users of a private conversation, smaller id first: one conversation for each pair. Null for groups.

@@ -5,17 +5,17 @@ conversations that the user has left is taken out of them. Then it is told to sy
 neither burden the database at one moment nor sync at one moment.
 """
 
-import logging
 from typing import Any
 
 from imapp import database
 from imapp.cluster import bus
 from imapp.events import SessionEnded, SyncRequired
+from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.realtime.handshake import LOOKS, correct_rooms
 from imapp.services import access, membership
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Connections that are looked after at one time, and the pause in seconds until the next: 5,000 take two seconds.
 _SLICE = 250
@@ -24,7 +24,7 @@ _PAUSE = 0.1
 
 def run(server: Any, sids: list[str], reason: str) -> None:
     """Bring these connections up to date and tell them to sync; never raises."""
-    log.info("catching_up connections=%s reason=%s", len(sids), reason)
+    log.info("catching_up", connections=len(sids), reason=reason)
     for start in range(0, len(sids), _SLICE):
         if start:
             server.sleep(_PAUSE)
@@ -39,7 +39,8 @@ def _look_after(server: Any, connections: list[Connection], reason: str) -> None
         connections = _close_ended(server, connections)
         _correct(server, connections)
     except Exception as exc:  # whatever failed, they must sync
-        log.warning("catching_up_unchecked error=%s", type(exc).__name__, exc_info=database.as_app_error(exc) is None)
+        is_bug = database.as_app_error(exc) is None
+        log.warning("catching_up_unchecked", error=type(exc).__name__, exc_info=is_bug)
     event = SyncRequired(reason=reason)
     for connection in connections:
         server.emit(event.name, event.wire(), to=connection.sid, namespace=bus.NAMESPACE, ignore_queue=True)

@@ -9,24 +9,24 @@ Nothing here waits for the network.
 """
 
 import itertools
-import logging
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from imapp import metrics
-from imapp.cluster import bus, wire
+from imapp.cluster import bus, facts, wire
 from imapp.cluster.broker import Broker
-from imapp.cluster.wire import Emit, Order, Stamp
+from imapp.cluster.traces import Ring
+from imapp.cluster.wire import Emit, Order
 from imapp.engine.grammar import EVENT
 from imapp.engine.packets import MESSAGE, Out
+from imapp.logs import get_logger
 from imapp.realtime.answers import Awaited, with_ack_id
+from imapp.realtime.following import Following
 from imapp.realtime.rooms import RoomManager
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Rooms of this prefix have no connection in common (each connection has one user).
 _DISJOINT = "user:"
@@ -45,7 +45,7 @@ class ClusterManager(RoomManager):
     may have missed something (`catch_up`).
     """
 
-    def __init__(self, broker: Broker, *, cluster: str, node_id: str) -> None:
+    def __init__(self, broker: Broker, *, cluster: str, node_id: str, ring: Ring) -> None:
         super().__init__()
         self.broker = broker
         self._channels = wire.Channels(cluster)
@@ -54,12 +54,17 @@ class ClusterManager(RoomManager):
         self._recent: set[str] = set()
         self._recent_order: deque[str] = deque()
         self._awaited = Awaited()
+        self._following = Following(ring, self._when_flushed)
 
     def start(self) -> None:
         """Begin to hear the other nodes."""
         self.broker.subscribe(self._channels.everybody)
         self.broker.subscribe(self._channels.node(self._node_id))
         self.broker.start(self)
+
+    def speak_as(self, name: str, broker: Broker) -> None:
+        """Publish under another name than this node's, which runs elsewhere: for a command of the operator."""
+        self._node_id, self.broker = name, broker
 
     # -- emit --------------------------------------------------------------------------------------------------------
 
@@ -73,8 +78,10 @@ class ClusterManager(RoomManager):
         callback: Any = None,
         to: Any = None,
         **options: Any,
-    ) -> None:
+    ) -> bool:
         """Push to one room, the union of several, or everybody, on all nodes; never waits.
+
+        Gives whether the bus took it for the other nodes, if there can be any.
 
         With `callback` the first client's answer is passed to it, whichever node the client is on.
         """
@@ -88,8 +95,7 @@ class ClusterManager(RoomManager):
             stamp=options.get("stamp"),
         )
         self._deliver(message, rooms)
-        if not (options.get("ignore_queue") or self.broker.is_alone):
-            self._relay(message)
+        return bool(options.get("ignore_queue") or self.broker.is_alone) or self._relay(message)
 
     def _encode(self, event: str, data: Any, namespace: str) -> list[str | bytes]:
         """Encode once for all receivers; a payload with bytes in it becomes a binary event."""
@@ -97,40 +103,45 @@ class ClusterManager(RoomManager):
         packet = self.server.packet_class(EVENT, [event, *arguments], namespace).encode()
         return packet if isinstance(packet, list) else [packet]
 
-    def _relay(self, message: Emit) -> None:
+    def _relay(self, message: Emit) -> bool:
         rooms = message.rooms
         if rooms is None or len(rooms) == 1:
-            self._publish(self._channels.room(rooms[0] if rooms else None), message, rooms)
-        elif all(room.startswith(_DISJOINT) for room in rooms):
-            for room in rooms:
-                self._publish(self._channels.room(room), message, [room])
-        else:
-            number = f"{self._node_id}{wire.SID_MARK}{next(self._numbers)}"
-            copy = replace(message, number=number)
-            for channel in dict.fromkeys(map(self._channels.room, rooms)):
-                self.broker.publish(channel, wire.encode(copy))
+            return self._publish(self._channels.room(rooms[0] if rooms else None), message, rooms)
+        if all(room.startswith(_DISJOINT) for room in rooms):
+            taken = [self._publish(self._channels.room(room), message, [room]) for room in rooms]
+            return all(taken)
+        number = f"{self._node_id}{wire.SID_MARK}{next(self._numbers)}"
+        frame = wire.encode(replace(message, number=number))
+        channels = dict.fromkeys(map(self._channels.room, rooms))
+        taken = [self.broker.publish(channel, frame) for channel in channels]
+        return all(taken)
 
-    def _publish(self, channel: str, message: Emit, rooms: list[str] | None) -> None:
+    def _publish(self, channel: str, message: Emit, rooms: list[str] | None) -> bool:
         if channel == self._channels.node(self._node_id):
-            return  # a connection of this node
+            return True  # a connection of this node
         named = [] if self._channels.room_of(channel) is not None else rooms
-        self.broker.publish(channel, wire.encode(replace(message, rooms=named)))
+        # Not by `replace`, which takes twice as long: this is the hot path.
+        copy = Emit(message.packet, named, message.skip, message.namespace, None, message.ack, message.stamp)
+        return self.broker.publish(channel, wire.encode(copy))
 
-    def _deliver(self, message: Emit, rooms: list[str] | None) -> None:
-        """Give the packet to this node's members of the rooms."""
+    def _deliver(self, message: Emit, rooms: list[str] | None, heard_ms: float | None = None) -> None:
+        """Give the packet to this node's members of the rooms; `heard_ms`: when it came from another node."""
         members = self.get_participants(message.namespace, rooms)
         if message.skip:
             members = [(sid, eio_sid) for sid, eio_sid in members if sid not in message.skip]
         packets = [Out(MESSAGE, part) for part in message.packet]
         if message.ack is None:
             self.server.send_to_many([eio_sid for _sid, eio_sid in members], packets)
-            if message.stamp is not None and members:
-                self.server.when_flushed(partial(_handed, message.stamp))
+            if message.stamp is not None:
+                self._following.given(message.stamp, members, heard_ms)
             return
         for sid, eio_sid in members:
             ack_id = self._generate_ack_id(sid, partial(self._answered, *message.ack))
             first = Out(MESSAGE, with_ack_id(str(message.packet[0]), message.namespace, ack_id))
             self.server.send_to_many([eio_sid], [first, *packets[1:]])
+
+    def _when_flushed(self, act: Callable[[], None]) -> None:
+        self.server.when_flushed(act)
 
     def _answered(self, node: str, number: int, *arguments: Any) -> None:
         """A client of this node has answered: tell the node that asked."""
@@ -232,20 +243,22 @@ class ClusterManager(RoomManager):
             if isinstance(message, Order):
                 self._take_order(message)
             elif message.number is None or self._is_first(message.number):
-                if message.stamp is not None:
-                    metrics.HEARD.observe(_seconds_since(message.stamp))
+                heard_ms = None if message.stamp is None else self._following.heard(message.stamp)
                 room = self._channels.room_of(channel)
-                self._deliver(message, [room] if room is not None and not message.rooms else message.rooms)
+                self._deliver(message, [room] if room is not None and not message.rooms else message.rooms, heard_ms)
         except Exception:  # one message must not end the listening
-            log.exception("bus_message_failed channel=%s", channel)
+            log.exception("bus_message_failed", channel=channel)
 
     def _take_order(self, order: Order) -> None:
         if order.action == "answer":
             self._answered(*order.argument)
         elif order.action in _ACTIONS:
             self._obey(order)
+        elif order.action == wire.EXAMINE:
+            answer = Order(wire.EXAMINED, None, facts.of(self.server.app))
+            self.broker.publish(self._channels.node(order.argument), wire.encode(answer))
         else:
-            self.server.take_order(order.action)
+            self.server.take_order(order.action, order.argument)
 
     def _is_first(self, number: str) -> bool:
         if number in self._recent:
@@ -258,11 +271,12 @@ class ClusterManager(RoomManager):
 
     def ready(self) -> None:
         """The node can be heard, and hears."""
-        log.info("cluster_router_ready node=%s 集群消息路由器初始化完成", self._node_id)
+        log.info("cluster_router_ready", message="集群消息路由器初始化完成")
         self._tell_all("bus_ready")
 
     def gap(self, reason: str) -> None:
         """The node was deaf: all its clients may have missed something."""
+        self._following.ring.note_hears_again()
         self._tell_all(reason)
 
     def missed(self, channels: set[str] | None) -> None:
@@ -287,15 +301,6 @@ _ACTIONS: dict[str, Callable[[ClusterManager, list[str], Order], None]] = {
     "close": ClusterManager._do_close,
     "sync": ClusterManager._do_sync,
 }
-
-
-def _handed(stamp: Stamp) -> None:
-    metrics.HANDED.observe(_seconds_since(stamp))
-
-
-def _seconds_since(stamp: Stamp) -> float:
-    """Since the acceptance; the clock of the node that accepted may be ahead."""
-    return max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000
 
 
 def _as_list(room: Any) -> list[str] | None:

@@ -6,7 +6,7 @@
 The AsyncAPI document is generated from the same declarations.
 """
 
-import logging
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +23,13 @@ from imapp.errors import (
     UnavailableError,
     UnknownCommandError,
 )
+from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse
+from imapp.tallies import Histogram
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Sends the ack, once.
 Reply = Callable[[dict[str, Any]], None]
@@ -65,8 +67,12 @@ _UNKNOWN = "unknown"
 _OUTCOMES = ("ok", *(error.code for error in (AppError, BusyError, RateLimitedError, UnavailableError)))
 
 
+#: What counts a command: its outcomes, and how long it takes.
+_TALLIES: dict[str, tuple[dict[str, int], Histogram]] = {}
+
+
 def _show(name: str, *outcomes: str) -> None:
-    metrics.COMMAND_SECONDS.of(name)
+    _TALLIES[name] = (metrics.COMMANDS.of(name), metrics.COMMAND_SECONDS.of(name))
     for outcome in outcomes:
         metrics.COMMANDS.add(name, outcome, count=0)
 
@@ -104,13 +110,13 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
 
 def _counted(name: Any, reply: Reply) -> Reply:
     """Count the answer by our own names and codes, whatever the client said; bounded, they are labels."""
-    known = name if isinstance(name, str) and name in COMMANDS else _UNKNOWN
+    outcomes, seconds = _TALLIES.get(name if isinstance(name, str) else _UNKNOWN, _TALLIES[_UNKNOWN])
     began = time.perf_counter()
 
     def counted(ack: dict[str, Any]) -> None:
         reply(ack)
-        metrics.COMMAND_SECONDS.of(known).observe(time.perf_counter() - began)
-        metrics.COMMANDS.add(known, "ok" if ack["ok"] else ack["error"]["code"])
+        seconds.observe(time.perf_counter() - began)
+        outcomes["ok" if ack["ok"] else ack["error"]["code"]] += 1
 
     return counted
 
@@ -118,6 +124,23 @@ def _counted(name: Any, reply: Reply) -> Reply:
 def refuse(name: Any, error: AppError, reply: Reply) -> None:
     """Answer a command that is not even looked at."""
     _counted(name, reply)(failure(error))
+
+
+def command_at_hand() -> dict[str, Any]:
+    """The command that this greenlet runs, for log lines.
+
+    Found on the stack, where `dispatch` has it already: most commands write no line, and shall not pay for one.
+    """
+    frame = sys._getframe()
+    while frame.f_code is not dispatch.__code__:
+        if frame.f_back is None:
+            return {}
+        frame = frame.f_back
+    return _known(frame.f_locals["connection"], frame.f_locals["name"])
+
+
+def _known(connection: Connection, name: Any) -> dict[str, Any]:
+    return {"user_id": connection.user_id, "sid": connection.sid, "command": name}
 
 
 def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, In]:
@@ -132,7 +155,10 @@ def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, 
 
 def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
     def done(outcome: dict[str, Any] | AppError) -> None:
-        reply(failure(outcome) if isinstance(outcome, AppError) else {"ok": True, **outcome})
+        if isinstance(outcome, AppError):  # told by the committer, which knows nothing of who asked
+            reply(failure(outcome, **_known(connection, found.name)))
+        else:
+            reply({"ok": True, **outcome})
         connection.answered()
 
     connection.queue()
@@ -149,10 +175,12 @@ def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
     return {"ok": True, **(result or {})}
 
 
-def failure(exc: Exception) -> dict[str, Any]:
+def failure(exc: Exception, **known: Any) -> dict[str, Any]:
     """The ack of a command that failed; what is no AppError is a bug, logged here and not shown."""
     error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
     if error is None:
-        log.error("command failed", exc_info=exc)
+        log.error("command_failed", exc_info=exc, **known)
         error = AppError()
+    else:
+        log.debug("command_refused", code=error.code, **known)
     return {"ok": False, "error": error.payload()}

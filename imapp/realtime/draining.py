@@ -5,16 +5,16 @@ let go at that moment: until then it is served. A node that is alone lets all go
 No Socket.IO DISCONNECT: clients take that as "stay away", and a closed transport as "reconnect".
 """
 
-import logging
 import random
 import time
 from typing import Any
 
 from imapp.cluster import bus
 from imapp.events import ServerDraining
+from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Milliseconds over which the clients of a node that is alone are asked to spread their return.
 _ALONE_MS = (500, 5000)
@@ -30,7 +30,7 @@ def drain(server: Any, *, other_nodes: int, seconds: float, per_second: int) -> 
     """Let all clients go within `seconds`; each other node takes `per_second` of them."""
     server.is_draining = True
     connections = server.connections.all()
-    log.info("draining connections=%s other_nodes=%s", len(connections), other_nodes)
+    log.info("draining", connections=len(connections), other_nodes=other_nodes)
     if other_nodes == 0:
         _tell(server, connections, lambda _index: random.randint(*_ALONE_MS))  # noqa: S311 - a spread, not a secret
     else:

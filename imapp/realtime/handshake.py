@@ -1,13 +1,12 @@
 """Connecting and disconnecting: who is this, and which rooms hear for him."""
 
-import logging
 import time
 from typing import Any
 
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from imapp import database, metrics
-from imapp.cluster import bus, presence
+from imapp.cluster import bus, presence, traces
 from imapp.cluster.register import Presence
 from imapp.errors import (
     AppError,
@@ -17,10 +16,11 @@ from imapp.errors import (
     TokenExpiredError,
     UnavailableError,
 )
+from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.services import access
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: How often a new connection looks for its rooms at most, when memberships, anybody's, keep changing meanwhile.
 LOOKS = 5
@@ -61,13 +61,8 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
         Presence(sid, actor.user_id, actor.session_id, actor.platform, actor.device, time.time())
     )
     node_id = server.app.config["IMAPP"].node_id
-    log.info(
-        "user_connected user=%s node=%s 用户 [%s] 已连接到节点 %s",
-        actor.user_id,
-        node_id,
-        actor.user_id,
-        node_id,
-    )
+    message = f"用户 [{actor.user_id}] 已连接到节点 {node_id}"
+    log.info("user_connected", user_id=actor.user_id, session_id=actor.session_id, sid=sid, message=message)
 
 
 def on_disconnect(server: Any, sid: str, reason: str) -> None:
@@ -76,7 +71,8 @@ def on_disconnect(server: Any, sid: str, reason: str) -> None:
     if connection is None:
         return
     metrics.DISCONNECTS.add(_KINDS.get(reason, "other"))
-    log.info("user_disconnected user=%s reason=%s", connection.user_id, reason)
+    traces.of_app(server.app).note_gone(sid, connection.user_id, connection.session_id, _KINDS.get(reason, "other"))
+    log.info("user_disconnected", user_id=connection.user_id, sid=sid, reason=reason)
     presence.local_of(server.app).disconnect(sid)
 
 
@@ -90,7 +86,7 @@ def _token(auth: Any) -> str:
 def _refusal(exc: Exception) -> Refused:
     error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
     if error is None:
-        log.error("connect failed", exc_info=exc)
+        log.error("connect_failed", exc_info=exc)
         error = AppError()
     metrics.CONNECTS_REFUSED.add(error.code)
     return Refused(error.message, {"code": error.code})

@@ -1,16 +1,16 @@
 """What happens to connections as time passes: tokens end, and sockets that never identify themselves are closed."""
 
-import logging
 import time
 from datetime import timedelta
 from typing import Any
 
 from imapp.cluster import bus
 from imapp.events import SessionEnded, TokenExpiring
+from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import now
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two looks at all connections; 10,000 take about a millisecond.
 _TICK_SECONDS = 1.0
@@ -23,7 +23,7 @@ def run(server: Any) -> None:
         try:
             tick(server)
         except Exception:  # the next tick must come
-            log.exception("housekeeping failed")
+            log.exception("housekeeping_failed")
 
 
 def tick(server: Any) -> None:
@@ -40,7 +40,7 @@ def tick(server: Any) -> None:
 
 
 def _expire(server: Any, connection: Connection) -> None:
-    log.info("token expired, connection closed: user=%s", connection.user_id)
+    log.info("token_expired", user_id=connection.user_id, sid=connection.sid)
     bus.publish(SessionEnded(code="token_expired"), connection.sid)
     server.disconnect(connection.sid, namespace=bus.NAMESPACE)
 
@@ -50,5 +50,5 @@ def _close_silent(server: Any) -> None:
     for eio_sid, deadline in list(waiting.items()):
         if deadline <= time.monotonic():
             waiting.pop(eio_sid, None)
-            log.info("no CONNECT in time, socket closed")
+            log.info("connect_awaited_in_vain")
             server.eio.disconnect(eio_sid)

@@ -5,13 +5,13 @@ database. What is told of a user is the latest; while the database is away it is
 """
 
 import itertools
-import logging
 from typing import Any
 
 from imapp import database
+from imapp.logs import get_logger
 from imapp.services import presence
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Users told of at a time: some milliseconds of database work.
 _SLICE = 200
@@ -57,5 +57,5 @@ class PresenceChanges:
             except Exception as exc:
                 if database.as_app_error(exc) is not None:
                     return False
-                log.exception("presence could not be announced: users=%s", len(changes))
+                log.exception("presence_not_announced", users=len(changes))
         return True

@@ -5,7 +5,6 @@ request and without a greenlet each (so they stay in order), acks may come later
 refused, and a socket that never says CONNECT is closed.
 """
 
-import logging
 import time
 from typing import Any
 
@@ -14,6 +13,7 @@ from flask import Flask, has_app_context
 
 from imapp import database, metrics
 from imapp.cluster import presence
+from imapp.cluster import traces as cluster_traces
 from imapp.cluster.brokers import make_broker
 from imapp.cluster.bus import NAMESPACE
 from imapp.cluster.wire import SID_MARK
@@ -21,13 +21,15 @@ from imapp.engine.grammar import BINARY_ACK, BINARY_EVENT, EnginePacket
 from imapp.engine.socketio import StrictServer
 from imapp.errors import BinaryNotAllowedError, BusyError
 from imapp.extensions import socketio
+from imapp.logs import add_source, get_logger
 from imapp.realtime import catching_up, handshake, housekeeping, transports
 from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
-from imapp.realtime.dispatch import dispatch, refuse
+from imapp.realtime.dispatch import command_at_hand, dispatch, refuse
 from imapp.realtime.presence_changes import PresenceChanges
+from imapp.services import traces
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 #: Clients that may wait to be let in, some seconds' work; more are asked to come again after so many seconds.
@@ -56,18 +58,22 @@ class RealtimeServer(StrictServer):
     def start(self) -> None:
         """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
         self.manager.start()
-        log.info("socketio_server_started node=%s SocketIO服务器启动成功", self.app.config["IMAPP"].node_id)
+        log.info("socketio_server_started", message="SocketIO服务器启动成功")
 
     def catch_up(self, sids: list[str], reason: str) -> None:
         """These connections may have missed something: look after them, in the background."""
         if sids:
             self.start_background_task(catching_up.run, self, sids, reason)
 
-    def take_order(self, action: str) -> None:
+    def take_order(self, action: str, argument: Any = None) -> None:
         """Do what another node or the operator says to this node."""
         if action == "drain":
-            log.info("drain_ordered node=%s", self.app.config["IMAPP"].node_id)
+            log.info("drain_ordered")
             self.app.extensions["imapp.stop"]()
+        elif action == "log_level" and "imapp.logs" in self.app.extensions:
+            self.app.extensions["imapp.logs"].levels.change(*argument)
+        elif action == traces.ORDER:
+            self.start_background_task(traces.reply, self.app, argument)
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve a request of Engine.IO; a node that goes away takes no new connection (a proxy asks the next node)."""
@@ -123,9 +129,12 @@ class RealtimeServer(StrictServer):
 
 def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     """Bind Flask-SocketIO to the app with this server in place of the stock one."""
+    add_source(command_at_hand)
     plain = app.wsgi_app
     settings = app.config["IMAPP"]
-    manager = ClusterManager(make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id)
+    manager = ClusterManager(
+        make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id, ring=cluster_traces.of_app(app)
+    )
     options = {
         "async_mode": async_mode,
         "async_handlers": False,

@@ -25,6 +25,8 @@ class ConversationOut(Out):
 
     id: int
     type: ConversationType
+    #: The oldest message that retention has left.
+    first_seq: int
     last_seq: int
     last_change: int
     read_seq: int

@@ -40,6 +40,8 @@ class SyncConversation(Out):
 
     id: int
     type: ConversationType | None
+    #: The oldest message that the server keeps; a device may forget those before.
+    first_seq: int
     last_seq: int
     last_change: int
     read_seq: int
@@ -50,7 +52,8 @@ class SyncConversation(Out):
     next_change: int
     #: The user is not in it (any more): forget it.
     removed: bool
-    #: What the device named is not of this history: forget it and start with this page.
+    #: What the device named is not of this history, or so old that the log does not reach back to it: forget it and
+    #: start with this page.
     reset: bool
 
 

@@ -1,7 +1,7 @@
 """Accounts: what clients send and what they get."""
 
 import unicodedata
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -43,6 +43,10 @@ Email = Annotated[Text, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.
 Phone = Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9][0-9 ()-]{3,30}$")]
 
 
+#: What becomes of the messages of an account that is erased: they stay, without their author's name, or are recalled.
+OwnMessages = Literal["anonymise", "delete"]
+
+
 class UserOut(Out):
     """An account as everybody sees it."""
 
@@ -73,6 +77,13 @@ class ProfileIn(In):
     bio: Annotated[Text, Field(max_length=500)] = ""
     email: Email | None = None
     phone: Phone | None = None
+
+
+class EraseIn(In):
+    """Erasing the own account: the password once more, and whether the messages stay under a nameless account."""
+
+    password: Password
+    messages: OwnMessages = "anonymise"
 
 
 class UsersQuery(In):

@@ -1,6 +1,5 @@
 """The log of administrative acts: who did what, to what, when and from where."""
 
-import logging
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
@@ -9,13 +8,14 @@ from sqlalchemy.orm import Session
 from imapp.database import as_app_error, atomic
 from imapp.errors import InvalidInputError
 from imapp.extensions import db, settings
+from imapp.logs import get_logger
 from imapp.models.acts import AdminAct
 from imapp.models.users import User
 from imapp.schemas.administration import ActOut, ActsQuery, By
 from imapp.schemas.base import Page, now
 from imapp.services.access import Actor, require_operator
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def note(session: Session, by: By, action: str, target: str = "") -> None:
@@ -25,7 +25,7 @@ def note(session: Session, by: By, action: str, target: str = "") -> None:
     name = by.name or session.get_one(User, by.user_id).username
     row = AdminAct(at=moment, user_id=by.user_id, name=name[:64], action=action, target=target[:128], ip=by.ip[:45])
     session.add(row)
-    log.info("admin_act: action=%s target=%s by=%s address=%s", row.action, row.target, row.name, row.ip)
+    log.info("admin_act", action=row.action, target=row.target, by=row.name, remote=row.ip)
 
 
 def record(by: By, action: str, target: str) -> None:
@@ -35,7 +35,7 @@ def record(by: By, action: str, target: str) -> None:
     except Exception as exc:
         if as_app_error(exc) is None:
             raise
-        log.warning("admin_act_not_stored: action=%s target=%s user=%s name=%s", action, target, by.user_id, by.name)
+        log.warning("admin_act_not_stored", action=action, target=target, user_id=by.user_id, by=by.name)
 
 
 def list_acts(actor: Actor, query: ActsQuery) -> Page[ActOut]:

@@ -1,6 +1,5 @@
 """How operators get in: password, then the second factor; the session is marked with when it was proved."""
 
-import logging
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
@@ -10,6 +9,7 @@ from imapp.cluster import limits
 from imapp.database import atomic
 from imapp.errors import ForbiddenError, NotFoundError, SecondFactorRequiredError, WrongCodeError
 from imapp.extensions import settings
+from imapp.logs import get_logger
 from imapp.models.users import User
 from imapp.schemas.administration import By
 from imapp.schemas.base import now
@@ -18,7 +18,7 @@ from imapp.schemas.sessions import ClientInfo, LoginIn, TokensOut
 from imapp.services import access, acts, identity, second_factor, users
 from imapp.services.identity import Entry
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -111,7 +111,7 @@ def _action(proved: object) -> str:
 
 
 def _refuse(user: User) -> NoReturn:
-    log.warning("second_factor_refused: user=%d", user.id)
+    log.warning("second_factor_refused", user_id=user.id)
     raise WrongCodeError
 
 

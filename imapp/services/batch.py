@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import orjson
 from sqlalchemy import delete, update
@@ -32,15 +32,8 @@ MessageRow = dict[str, Any]
 Rights = dict[str, Any]
 
 
-class Publication(NamedTuple):
-    """An event for after the commit; `skip_sid` is left out because its ack says the same."""
-
-    event: str
-    payload: dict[str, Any]
-    rooms: tuple[str, ...]
-    skip_sid: str | None = None
-    #: Of a new message: its way is followed.
-    stamp: Stamp | None = None
+#: (event name, payload, rooms, the sid that is left out because its ack says the same, of a new message its stamp)
+Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None, Stamp | None]
 
 
 class Op:

@@ -4,7 +4,6 @@ While one commit is under way the next batch gathers, so an idle node commits at
 itself. Nothing waits on purpose. Acknowledgement and publishing come after the commit, in the order of the queue.
 """
 
-import logging
 import threading
 import time
 from collections import deque
@@ -16,13 +15,16 @@ from typing import Any, Protocol
 from flask import Flask, current_app
 
 from imapp import database, metrics
-from imapp.cluster import bus
+from imapp.cluster import bus, traces
+from imapp.cluster.traces import REFUSED, SENT
+from imapp.cluster.wire import Stamp
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
+from imapp.logs import get_logger
 from imapp.services.batch import Op, Publication
 from imapp.services.group_commit import Outcome, commit
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 class Done(Protocol):
@@ -34,6 +36,9 @@ class Done(Protocol):
 
 #: A write, whom to tell, and the time.monotonic() after which it is no longer tried.
 _Waiting = tuple[Op, Done, float]
+
+#: A message that was published: its stamp, its sender's sid, and whether the bus took it.
+_Sent = tuple[Stamp, str | None, bool]
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,13 @@ class Committer:
         #: None while the last commit was well, else when it failed (monotonic).
         self._failed_at: float | None = None
         self._has_committed = False
+        self._ring = traces.of_app(app)
         metrics.COMMIT_QUEUE.set_function(lambda: len(self._queue))
 
     def submit(self, op: Op, done: Done) -> None:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
         if self._closing or len(self._queue) >= self._queue_max:
+            self.note_refusal(op.actor_id, op.client_id, BusyError())
             raise BusyError(retry_after=1)
         self._queue.append((op, done, time.monotonic() + self._patience))
         self._wake.set()
@@ -144,11 +151,34 @@ class Committer:
         answered_at = time.monotonic()
         metrics.COMMIT_BATCH.observe(len(taken))
         committed_ms = time.time() * 1000
-        for (_, done, deadline), outcome in zip(taken, outcomes, strict=True):
+        for (op, done, deadline), outcome in zip(taken, outcomes, strict=True):
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
+            if isinstance(outcome, AppError):
+                self.note_refusal(op.actor_id, op.client_id, outcome)
             _tell(done, outcome)
+        sent: list[_Sent] = []
         for publication in publications:
-            _publish(publication, committed_ms)
+            is_taken, stamp = _publish(publication), publication[4]
+            if stamp is not None:
+                sent.append((stamp, publication[3], is_taken))
+        self._follow(sent, committed_ms)
+
+    def note_refusal(self, actor_id: int, client_id: str | None, error: AppError) -> None:
+        """Remember why a message was not stored, for its trace."""
+        if client_id is not None:
+            self._ring.keep([(time.time() * 1000, REFUSED, client_id, actor_id, error.code)])
+
+    def _follow(self, sent: list[_Sent], committed_ms: float) -> None:
+        """Count the messages that were published, and remember whether the bus took them; together, which is cheap."""
+        published_ms = time.time() * 1000
+        metrics.COMMITTED.observe_all([max(0.0, committed_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
+        metrics.PUBLISHED.observe_all([max(0.0, published_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
+        self._ring.keep(
+            [
+                (accepted_ms, SENT, message_id, committed_ms, published_ms, sid, is_taken)
+                for (accepted_ms, message_id), sid, is_taken in sent
+            ]
+        )
 
     def _note(self, outcomes: list[Outcome]) -> None:
         """Each of a batch is told the same when the database does not take it."""
@@ -164,6 +194,7 @@ class Committer:
             op, done, deadline = self._queue.popleft()
             if time.monotonic() > deadline:
                 metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
+                self.note_refusal(op.actor_id, op.client_id, UnavailableError())
                 _tell(done, UnavailableError(retry_after=1))
             else:
                 taken.append((op, done, deadline))
@@ -174,18 +205,17 @@ def _tell(done: Done, outcome: Outcome) -> None:
     try:
         done(outcome)
     except Exception:  # one submitter's fault must not stop the committer
-        log.exception("acknowledgement failed")
+        log.exception("acknowledgement_failed")
 
 
-def _publish(publication: Publication, committed_ms: float) -> None:
+def _publish(publication: Publication) -> bool:
+    """Push it; tells whether the bus took it."""
     name, payload, rooms, skip_sid, stamp = publication
     try:
-        bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
+        return bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
     except Exception:  # what was acknowledged is found by sync; the committer must go on
-        log.exception("publishing failed: %s", name)
-    if stamp is not None:
-        metrics.COMMITTED.observe(max(0.0, committed_ms - stamp.accepted_ms) / 1000)
-        metrics.PUBLISHED.observe(max(0.0, time.time() * 1000 - stamp.accepted_ms) / 1000)
+        log.exception("publishing_failed", pushed=name)
+        return False
 
 
 def current() -> Committer:

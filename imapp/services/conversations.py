@@ -80,8 +80,8 @@ def leave_room(actor_id: int, conversation_id: int, sid: str) -> None:
 def _rows_of(user_id: int) -> Select[Any]:
     return (
         select(
-            Conversation.id, Conversation.type, Conversation.last_seq, Conversation.last_change, Conversation.active_at,
-            Conversation.user_low_id, Conversation.user_high_id, ConversationMember.read_seq,
+            Conversation.id, Conversation.type, Conversation.first_seq, Conversation.last_seq, Conversation.last_change,
+            Conversation.active_at, Conversation.user_low_id, Conversation.user_high_id, ConversationMember.read_seq,
             ConversationMember.pinned_at, ConversationMember.is_muted, ConversationMember.hidden_seq,
             ConversationMember.is_marked_unread, ConversationMember.draft, ConversationMember.role,
             ConversationMember.muted_until, Group.name, Group.avatar_url, Group.member_count, Group.is_muted_all,
@@ -170,6 +170,7 @@ def _out(
     return ConversationOut(
         id=row.id,
         type=row.type,
+        first_seq=row.first_seq,
         last_seq=row.last_seq,
         last_change=row.last_change,
         read_seq=row.read_seq,

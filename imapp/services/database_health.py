@@ -1,6 +1,5 @@
 """Whether the database answers, and whether its tables are those that this code needs."""
 
-import logging
 import time
 from functools import cache
 
@@ -9,10 +8,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from imapp.logs import get_logger
 from imapp.schemas.health import ComponentHealth
 from settings import PROJECT
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds between two looks at the revision of tables that are too old; others are not looked at again.
 _REVISION_SECONDS = 10.0
@@ -37,7 +37,7 @@ class DatabaseLook:
                 latency = round(1000 * (time.monotonic() - began), 2)
                 self._look_at_revision(connection)
         except SQLAlchemyError as exc:
-            log.warning("the database does not answer: %s", type(exc).__name__)
+            log.warning("database_away", error=type(exc).__name__)
             return ComponentHealth(status="DOWN", details={"database": kind, "error": type(exc).__name__})
         return ComponentHealth(
             status="UP", details={"database": kind, "version": _version(connection), "latency_ms": latency}

@@ -3,7 +3,6 @@
 When the transaction fails for a reason that one of the writes may be, each gets one of its own.
 """
 
-import logging
 import time
 from collections.abc import Sequence
 from itertools import count
@@ -14,9 +13,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from imapp import database
 from imapp.errors import AppError, UnavailableError
 from imapp.events import SyncRequired
+from imapp.logs import get_logger
 from imapp.services.batch import Batch, Op, Publication
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: What a submitter is told: the op's result, or the error with which it failed.
 Outcome = dict[str, Any] | AppError
@@ -28,7 +28,7 @@ class _CommitUnknownError(Exception):
     def __init__(self, batch: Batch) -> None:
         super().__init__()
         #: Those who would have been told.
-        self.rooms = tuple({room for publication in batch.publications for room in publication.rooms})
+        self.rooms = tuple({room for publication in batch.publications for room in publication[2]})
 
 
 def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
@@ -60,14 +60,14 @@ def _one_by_one(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
 def _failed(ops: Sequence[Op], exc: Exception) -> tuple[list[Outcome], list[Publication]]:
     """What the submitters are told; and when nobody knows whether it is stored, those concerned look for themselves."""
     if isinstance(exc, _CommitUnknownError):
-        log.warning("commit failed: %s ops, whether they are stored is unknown", len(ops))
+        log.warning("commit_failed", ops=len(ops), message="whether they are stored is unknown")
         event = SyncRequired(reason="commit_unknown")
-        return [UnavailableError(retry_after=1)] * len(ops), [Publication(event.name, event.wire(), exc.rooms)]
+        return [UnavailableError(retry_after=1)] * len(ops), [(event.name, event.wire(), exc.rooms, None, None)]
     known = database.as_app_error(exc)
     if known is None:
-        log.error("op failed: %s", type(ops[0]).__name__, exc_info=exc)
+        log.error("op_failed", op=type(ops[0]).__name__, exc_info=exc)
         return [AppError()] * len(ops), []
-    log.warning("commit failed: %s ops, %s %s", len(ops), type(exc).__name__, database.code_of(exc) or "")
+    log.warning("commit_failed", ops=len(ops), error=type(exc).__name__, code=database.code_of(exc))
     return [known] * len(ops), []
 
 

@@ -1,6 +1,5 @@
 """Is this node fit to serve? Every answer comes within PROBE_SECONDS, whatever the database and Redis do."""
 
-import logging
 import shutil
 import time
 from concurrent.futures import Future
@@ -15,12 +14,13 @@ from imapp import metrics
 from imapp.cluster import bus, redis
 from imapp.cluster.address import parse
 from imapp.extensions import db, settings
+from imapp.logs import get_logger
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
 from imapp.services import committer
 from imapp.services.database_health import DatabaseLook
 from imapp.services.probes import Probe, answer_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: How long all looks together may take before what has not answered counts as down.
 PROBE_SECONDS = 2.0
@@ -43,8 +43,9 @@ class _Probes:
 def check() -> HealthOut:
     """Look at everything that the node needs."""
     probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
-    looks = probes.redis.begin(), probes.database.begin()
-    found_redis, found_database = (_answer(look, deadline) for look in looks)
+    looks = probes.redis.begin(), probes.database.begin()  # both before the first is waited for
+    found_redis = _answer(looks[0], deadline, mode=_redis_mode())
+    found_database = _answer(looks[1], deadline, database=db.engine.dialect.name)
     return _health(
         {
             "diskSpace": _disk(),
@@ -64,7 +65,7 @@ def check_readiness() -> HealthOut:
     return _health(
         {
             "diskSpace": _disk(),
-            "db": _answer(probes.database.begin(), deadline),
+            "db": _answer(probes.database.begin(), deadline, database=db.engine.dialect.name),
             "bus": _bus(),
             "writePath": _write_path(),
             "migrations": probes.database_look.migrations,
@@ -95,13 +96,17 @@ def _health(components: dict[str, ComponentHealth]) -> HealthOut:
     return HealthOut(status="UP" if is_up else "DOWN", components=components)
 
 
-def _answer(look: "Future[ComponentHealth]", deadline: float) -> ComponentHealth:
+def _answer(look: "Future[ComponentHealth]", deadline: float, **known: str) -> ComponentHealth:
     """What was seen; a look that does not end in time, or fails in a way of its own, says DOWN."""
     try:
-        return answer_of(look, deadline) or ComponentHealth(status="DOWN", details={"error": "TimeoutError"})
+        return answer_of(look, deadline) or _down("TimeoutError", **known)
     except Exception as exc:
         log.exception("a look at health failed")
-        return ComponentHealth(status="DOWN", details={"error": type(exc).__name__})
+        return _down(type(exc).__name__, **known)
+
+
+def _down(error: str, **known: str) -> ComponentHealth:
+    return ComponentHealth(status="DOWN", details={**known, "error": error})
 
 
 def _disk() -> ComponentHealth:
@@ -119,15 +124,20 @@ def _look_at_redis(app: Flask) -> ComponentHealth:
     client = redis.client_of(app)
     if client is None:
         return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
-    mode = parse(app.config["IMAPP"].redis_url).kind
+    with app.app_context():
+        mode = _redis_mode()
     began = time.monotonic()
     try:
         client.ping()
         latency = round(1000 * (time.monotonic() - began), 2)
         version = _redis_version(client)
     except redis.RedisError as exc:
-        return ComponentHealth(status="DOWN", details={"mode": mode, "error": type(exc).__name__})
+        return _down(type(exc).__name__, mode=mode)
     return ComponentHealth(status="UP", details={"mode": mode, "version": version, "latency_ms": latency})
+
+
+def _redis_mode() -> str:
+    return "single-node" if settings.redis_url is None else str(parse(settings.redis_url).kind)
 
 
 def _redis_version(client: Any) -> str | None:

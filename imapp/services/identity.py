@@ -1,6 +1,5 @@
 """Getting in and out: registration, log-in, refresh, log-out, change of password."""
 
-import logging
 from typing import Any, Literal
 
 from sqlalchemy.orm import Session
@@ -16,6 +15,7 @@ from imapp.errors import (
     WrongPasswordError,
 )
 from imapp.extensions import settings
+from imapp.logs import get_logger
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.administration import By
@@ -24,7 +24,7 @@ from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, Re
 from imapp.schemas.users import MeOut
 from imapp.services import acts, passwords, sessions, tokens, users
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 
 def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
@@ -36,7 +36,7 @@ def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
     fields = _new_account(body.username, body.password, body.nickname)
     token_id = tokens.new_token_id()
     user, row = atomic(_register, fields, token_id, body.device, client)
-    log.info("user %d registered", user.id)
+    log.info("user_registered", user_id=user.id)
     return _answer(user, row.id, token_id)
 
 
@@ -67,6 +67,7 @@ def verify(account: str, password: str, client: ClientInfo) -> User:
     limits.hit("login_per_account", key or "")
     user = users.find_by_key(key) if key else None
     if not passwords.is_correct(password, user.password_hash if user else None) or user is None:
+        log.info("login_failed", user_id=user.id if user else None, remote=client.ip)
         raise BadCredentialsError
     if user.disabled_at is not None:
         raise AccountDisabledError
@@ -113,7 +114,9 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
     token_id = tokens.new_token_id()
     outcome = atomic(_rotate, claims, token_id, client)
     if outcome == "reused":
-        log.warning("a spent refresh token came again: session %d ended", claims.session_id)
+        log.warning(
+            "refresh_token_reused", user_id=claims.user_id, session_id=claims.session_id, message="session ended"
+        )
         sessions.close_sockets([claims.session_id])
     if isinstance(outcome, str):
         raise SessionRevokedError
@@ -132,7 +135,7 @@ def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
     passwords.require_strong(body.new_password, user.username_key, user.nickname)
     new_hash = passwords.hash_password(body.new_password)
     sessions.close_sockets(atomic(_change_password, user, session_id, new_hash))
-    log.info("user %d changed the password", actor_id)
+    log.info("password_changed", user_id=actor_id)
 
 
 def _new_account(username: str, password: str, nickname: str | None) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """Who may see the details of a node's health: versions, sizes, names of errors. Everybody else sees statuses only."""
 
-import logging
 import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
@@ -10,10 +9,11 @@ from flask import Flask, current_app
 from imapp.database import as_app_error
 from imapp.errors import AppError
 from imapp.extensions import settings
+from imapp.logs import get_logger
 from imapp.services import access
 from imapp.services.probes import Probe, answer_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: Seconds that the database may take to tell whose token it is.
 _SECONDS = 1.0
@@ -60,5 +60,5 @@ def _ask(app: Flask, token: str) -> bool:
             return access.authenticate(token).is_operator
         except Exception as exc:
             if as_app_error(exc) is None and not isinstance(exc, AppError):
-                log.exception("who asks for health is unknown")
+                log.exception("insider_check_failed")
             return False

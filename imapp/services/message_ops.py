@@ -12,7 +12,6 @@ from typing import Any
 import orjson
 
 from imapp.cluster.bus import conversation_room
-from imapp.cluster.wire import Stamp
 from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
@@ -26,7 +25,7 @@ from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import message_wire
-from imapp.services.batch import Batch, Head, MessageRow, Op, Publication, Rights
+from imapp.services.batch import Batch, Head, MessageRow, Op, Rights
 from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
 
 #: Stands for everybody in the table of mentions.
@@ -40,7 +39,7 @@ NAMED_REACTORS = 20
 def announce(batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
     """Queue the event of an altered message for after the commit; give the message as clients see it."""
     wire = message_wire(row)
-    batch.publications.append(Publication(event, {"message": wire}, (conversation_room(head.id),)))
+    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),), None, None))
     return wire
 
 
@@ -85,9 +84,9 @@ class Send(Op):
         batch.sent[self.actor_id, self.body.client_id] = row
         self._note_mentions(batch, row)
         wire = message_wire(row)
-        stamp = Stamp(self.accepted_ms, wire["id"])
+        stamp = (self.accepted_ms, wire["id"])
         batch.publications.append(
-            Publication("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
+            ("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
         )
         return {"message": wire, "duplicate": False}
 
@@ -191,6 +190,10 @@ class Recall(MessageOp):
         head, rights = require_member(batch, self)
         row = self.message(batch)
         self._check(batch, head, rights, row)
+        return self.empty(batch, head, row)
+
+    def empty(self, batch: Batch, head: Head, row: MessageRow) -> dict[str, Any]:
+        """Keep nothing of the message but its place."""
         row.update(
             content="{}",
             mentions=None,
@@ -211,6 +214,19 @@ class Recall(MessageOp):
             raise ForbiddenError("Only the author may recall a message.")
         if batch.moment - row["created_at"] > timedelta(seconds=settings.recall_window_seconds):
             raise WindowClosedError
+
+
+class Erase(Recall):
+    """Recall a message of an account that is being erased: whenever it was sent, and from wherever its author left."""
+
+    __slots__ = ()
+
+    def apply(self, batch: Batch) -> dict[str, Any]:
+        """Empty the message."""
+        row = self.message(batch)
+        if row["sender_id"] != self.actor_id:
+            raise ForbiddenError
+        return self.empty(batch, batch.heads[self.conversation_id], row)
 
 
 class React(MessageOp):

@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import and_, select
 
 from imapp.cluster import limits
-from imapp.errors import ForbiddenError, MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
+from imapp.errors import AppError, ForbiddenError, MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
 from imapp.extensions import db, settings
 from imapp.models.messages import Message, MessageEdit, Pin
 from imapp.schemas.base import Page
@@ -47,8 +47,7 @@ def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, 
     Raises NotAMemberError, BlockedError, NotAContactError, MutedError, GroupDissolvedError, ClientIdConflictError,
     RoleRequiredError (@all), TextTooLongError, TooLargeError, RateLimitedError, BusyError, UnavailableError.
     """
-    limits.hit("messages_per_user", actor_id)
-    return committer.run(_send_op(actor_id, conversation_id, draft, _packed(draft.type, draft.content)))
+    return committer.run(_checked(actor_id, draft, conversation_id))
 
 
 def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | None = None) -> None:
@@ -56,12 +55,22 @@ def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | N
 
     What can be refused is refused before a private conversation is opened: an empty one would stay behind.
     """
-    limits.hit("messages_per_user", actor_id)
-    packed = _packed(message.type, message.content)
-    conversation_id = message.conversation_id or message.group_id
-    if conversation_id is None:
-        conversation_id = _private(actor_id, message.to_user_id or 0, message)
-    committer.submit(_send_op(actor_id, conversation_id, message, packed, origin), done)
+    committer.submit(_checked(actor_id, message, message.conversation_id or message.group_id, origin), done)
+
+
+def _checked(
+    actor_id: int, draft: MessageDraft, conversation_id: int | None, origin: str | None = None
+) -> message_ops.Send:
+    """The op of a message that may be queued; without a conversation, for the one with `to_user_id`."""
+    try:
+        limits.hit("messages_per_user", actor_id)
+        packed = _packed(draft.type, draft.content)
+        if conversation_id is None:
+            conversation_id = _private(actor_id, getattr(draft, "to_user_id", None) or 0, draft)
+        return _send_op(actor_id, conversation_id, draft, packed, origin)
+    except AppError as error:
+        committer.current().note_refusal(actor_id, draft.client_id, error)
+        raise
 
 
 def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:

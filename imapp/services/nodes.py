@@ -1,5 +1,6 @@
 """The nodes of the cluster, for its operators."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import current_app
@@ -36,13 +37,23 @@ def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
 
 def report(node_id: str) -> NodeReport:
     """One node's; raises NotFoundError when no living node has that name, UnavailableError without Redis."""
-    found = reports()
-    if found is None:
-        raise UnavailableError(_NO_CLUSTER)
-    own = [node for node in found if node.id == node_id]
+    own = [node for node in _all() if node.id == node_id]
     if not own:
         raise NotFoundError
     return own[0]
+
+
+def change_log_level(node_ids: Sequence[str], change: tuple[str, str, int]) -> list[str]:
+    """Tell nodes (none: all) to use (level, logger, seconds); gives those that were told. Raises as `report`."""
+    named = [report(node_id).id for node_id in node_ids] or [node.id for node in _all()]
+    return [node_id for node_id in named if orders.give(settings, node_id, "log_level", change)]
+
+
+def _all() -> list[NodeReport]:
+    found = reports()
+    if found is None:
+        raise UnavailableError(_NO_CLUSTER)
+    return found
 
 
 def drain(node_id: str, by: By) -> NodeReport:

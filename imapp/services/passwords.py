@@ -4,7 +4,6 @@ A hash costs 20 MiB and tens of milliseconds by design. The slots bound what a f
 the node; without them it would be a way to stop it.
 """
 
-import logging
 import secrets
 import threading
 import unicodedata
@@ -20,8 +19,6 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from imapp.database import offload
 from imapp.errors import BusyError, WeakPasswordError
 from imapp.extensions import settings
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 

@@ -67,9 +67,14 @@ class _Viewers:
 def update_me(actor_id: int, changes: ProfileIn) -> MeOut:
     """Change the fields of the caller's profile that are given; raises RateLimitedError."""
     limits.hit("profile_changes_per_user", actor_id)
-    me, viewers = atomic(_update, actor_id, changes.model_dump(exclude_unset=True))
+    return write(actor_id, changes.model_dump(exclude_unset=True))
+
+
+def write(user_id: int, columns: dict[str, Any]) -> MeOut:
+    """Change columns of an account and tell everybody who is shown it."""
+    me, viewers = atomic(_update, user_id, columns)
     if viewers is not None:
-        bus.publish(UserUpdated(user=me), bus.user_room(actor_id))
+        bus.publish(UserUpdated(user=me), bus.user_room(user_id))
     if viewers:
         bus.publish(UserUpdated(user=_as_others_see(me)), *map(bus.user_room, sorted(viewers)))
     return me

@@ -7,7 +7,7 @@ from imapp.errors import AppError
 from imapp.events import ConversationRead
 from imapp.extensions import settings
 from imapp.services import committer, receipts
-from imapp.services.batch import Batch, Head, Op, Publication
+from imapp.services.batch import Batch, Head, Op
 from imapp.services.committer import Done
 from imapp.services.group_commit import Outcome
 from imapp.services.rights import require_member
@@ -35,7 +35,7 @@ class MarkRead(Op):
         batch.mark_read(head.id, self.actor_id, seq)
         payload = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
         batch.touch(head.id, self.actor_id, payload)
-        batch.publications.append(Publication(ConversationRead.name, payload, self._rooms(batch, head)))
+        batch.publications.append((ConversationRead.name, payload, self._rooms(batch, head), None, None))
         if head.type == "group" and rights["member_count"] <= settings.group_receipts_max_members:
             self.receipt = payload
         return {"read_seq": seq}

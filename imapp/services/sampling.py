@@ -1,6 +1,5 @@
 """The sampler: what this node did within each step, taken from its metrics and kept for the history."""
 
-import logging
 import threading
 import time
 from collections import Counter
@@ -9,10 +8,11 @@ from flask import Flask
 
 from imapp import metrics
 from imapp.cluster import presence, redis
+from imapp.logs import get_logger
 from imapp.schemas.history import NodeStep
 from imapp.services.history import history_of
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: The samples that are looked at, and what the history calls what was added to them within a step.
 _COUNTED = {
@@ -49,9 +49,9 @@ class Sampler:
             try:
                 self.take(round(time.time() / self._step) * self._step)
             except redis.RedisError as exc:
-                log.debug("history has a gap: %s", type(exc).__name__)
+                log.debug("history_gap", error=type(exc).__name__)
             except Exception:  # the next step must come
-                log.exception("history could not be kept")
+                log.exception("history_failed")
 
     def take(self, at: int) -> None:
         """Keep the step that ends at this Unix time; raises redis.RedisError."""

@@ -24,6 +24,9 @@ from imapp.services.sync_changes import Feed
 #: Bytes of JSON in one answer, about.
 ANSWER_BYTES = 1_000_000
 
+#: Begins the epoch of a database into which a backup is being restored.
+RESTORING = "restoring-"
+
 #: Bytes of a conversation without its changes, and what remains for changes at any rate.
 _FEED_BYTES = 250
 _LEAST_BYTES = 100_000
@@ -69,6 +72,8 @@ def _epoch() -> str:
     epoch = db.session.scalar(select(ServerState.epoch))
     if epoch is None:
         raise UnavailableError("The database has not been set up.")
+    if epoch.startswith(RESTORING):
+        raise UnavailableError("The database is being restored.")
     return epoch
 
 
@@ -103,6 +108,8 @@ def _heads_of(user_id: int) -> Any:
             Conversation.type,
             Conversation.last_seq,
             Conversation.last_change,
+            Conversation.first_seq,
+            Conversation.first_change,
             ConversationMember.read_seq,
         )
         .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
@@ -112,8 +119,9 @@ def _heads_of(user_id: int) -> Any:
 
 
 def _feed(head: Any, named: int | None, known: Known) -> Feed:
-    is_named = named is not None and named <= head.last_change and not known.is_foreign
-    start = named if is_named and named is not None else max(0, head.last_change - known.limit)
+    oldest = head.first_change - 1
+    is_named = named is not None and oldest <= named <= head.last_change and not known.is_foreign
+    start = named if is_named and named is not None else max(oldest, head.last_change - known.limit)
     return Feed(
         **head._mapping,
         start=start,
@@ -133,6 +141,7 @@ def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
         yield {
             "id": feed.id,
             "type": feed.type,
+            "first_seq": feed.first_seq,
             "last_seq": feed.last_seq,
             "last_change": feed.last_change,
             "read_seq": feed.read_seq,
@@ -167,6 +176,7 @@ def _removed(conversation_id: int) -> dict[str, Any]:
     return {
         "id": conversation_id,
         "type": None,
+        "first_seq": 1,
         **numbers,
         "peer_read_seq": None,
         "changes": [],

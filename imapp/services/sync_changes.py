@@ -41,6 +41,8 @@ class Feed:
     type: str
     last_seq: int
     last_change: int
+    first_seq: int
+    first_change: int
     read_seq: int
     start: int
     next_change: int

@@ -68,6 +68,16 @@ def find_by_key(key: str) -> User | None:
     return db.session.scalars(query, execution_options=_FRESH).one_or_none()
 
 
+def find_by_name_or_id(name_or_id: str) -> User:
+    """The account with this id, or with this username if it is not a number; raises NotFoundError."""
+    if name_or_id.isascii() and name_or_id.isdigit():
+        return get_row(int(name_or_id))
+    found = find_by_key(username_key(name_or_id))
+    if found is None:
+        raise NotFoundError("There is no such user.")
+    return found
+
+
 def get_me(actor_id: int) -> MeOut:
     """The caller's own account."""
     return MeOut.model_validate(get_row(actor_id))

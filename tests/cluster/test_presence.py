@@ -129,7 +129,7 @@ def test_a_crowd_that_dies_with_its_node_is_noted_to_the_last_user(start_nodes, 
     wait_for(lambda: metric(node, "imapp_nodes_reaped_total") == 1, 15, "the burial")
     wait_for(lambda: not unseen(), 40, "the last user")
     database.dispose()
-    assert "could not be announced" not in node.log
+    assert "presence_not_announced" not in node.log
 
 
 def test_a_second_node_of_the_same_name_is_refused_in_one_line(start_nodes, start_server, tmp_path):

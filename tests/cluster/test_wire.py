@@ -4,9 +4,9 @@ import orjson
 import pytest
 
 from imapp.cluster import wire
-from imapp.cluster.wire import Emit, Order, Stamp
+from imapp.cluster.wire import Emit, Order
 
-STAMP = Stamp(1_764_030_645_123.456, "12-345")
+STAMP = (1_764_030_645_123.456, "12-345")
 PACKETS = (['2["message_created",{}]'], ['51-["e",{"_placeholder":true,"num":0}]', b"\x00bytes"], ["2[é]"])
 
 

@@ -1,5 +1,6 @@
 """The images and the compose file: linters, schemas, and the images' own scripts for real. No image is built here."""
 
+import json
 import re
 import stat
 import subprocess
@@ -8,15 +9,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from config import load_settings
-from imapp import metrics
 from tests.support.ports import free_port
 from tests.support.server import ROOT
 
 DOCKER = ROOT / "deploy/docker"
-PROMETHEUS = ROOT / "deploy/prometheus"
+MONITORING = ROOT / "deploy/monitoring"
 BIN = Path(sys.executable).parent
 
 
@@ -129,8 +128,8 @@ def test_no_secret_is_in_the_compose_file_and_only_nginx_is_open_to_others(compo
     assert not re.search(
         r"(?i)(password|secret_key)\s*[:=]\s*(?!/run/secrets/)[\w$]", (DOCKER / "compose.yaml").read_text()
     )
-    assert set(open_ports) == {"front", "prometheus"}
-    assert open_ports["prometheus"] == ["127.0.0.1:9090:9090"]
+    assert set(open_ports) == {"front", "prometheus", "alertmanager", "grafana"}
+    assert all(ports[0].startswith("127.0.0.1:") for name, ports in open_ports.items() if name != "front")
 
 
 # -- scripts of the images ------------------------------------------------------------------------------------------
@@ -199,22 +198,35 @@ def test_the_healthcheck_is_red_when_nobody_answers():
 # -- monitoring -----------------------------------------------------------------------------------------------------
 
 
-def test_every_alert_asks_for_a_metric_that_the_nodes_have():
-    metrics.BUS_GAPS.labels(reason="none")
-    families = text_string_to_metric_families(metrics.exposition().decode())
-    known = {sample.name for family in families for sample in family.samples}
+def test_prometheus_asks_all_nodes_and_exporters_of_the_compose_file(compose, nodes):
+    config = yaml.safe_load((MONITORING / "prometheus.yaml").read_text())
+    asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
 
-    rules = [
-        rule for group in yaml.safe_load((PROMETHEUS / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
-    ]
-    asked = {name for rule in rules for name in re.findall(r"imapp_\w+", rule["expr"])}
-
-    assert asked - known == set()
-    assert len(rules) >= 7
+    assert asked["imapp"] == [f"{name}:8080" for name in nodes]
+    assert config["scrape_configs"][0]["metrics_path"] == "/actuator/prometheus"
+    assert {asked["redis"][0], asked["mysql"][0]} == {"redis-exporter:9121", "mysqld-exporter:9104"}
+    assert config["alerting"]["alertmanagers"][0]["static_configs"] == [{"targets": ["alertmanager:9093"]}]
+    assert {"redis-exporter", "mysqld-exporter", "alertmanager"} < set(compose["services"])
 
 
-def test_prometheus_asks_all_nodes_of_the_compose_file(nodes):
-    [job] = yaml.safe_load((PROMETHEUS / "prometheus.yaml").read_text())["scrape_configs"]
+def test_what_the_exporters_read_is_made_for_secrets_of_before_them_too(tmp_path):
+    folder = tmp_path / "secrets"
+    run(DOCKER / "make-secrets.sh", folder)
+    for name in ("redis_exporter.json", "mysqld_exporter.cnf", "grafana_password"):
+        (folder / name).unlink()
 
-    assert job["static_configs"] == [{"targets": [f"{name}:8080" for name in nodes]}]
-    assert job["metrics_path"] == "/actuator/prometheus"
+    run(DOCKER / "make-secrets.sh", folder)
+
+    [(address, password)] = json.loads((folder / "redis_exporter.json").read_text()).items()
+    assert address == "redis://redis:6379"
+    assert password == (folder / "redis.conf").read_text().split()[1]
+    assert f"password={(folder / 'mysql_password').read_text()}\n" in (folder / "mysqld_exporter.cnf").read_text()
+    assert len((folder / "grafana_password").read_text()) == 64
+
+
+def test_every_file_of_the_host_that_a_container_reads_exists(compose):
+    mounts = [mount for one in compose["services"].values() for mount in one.get("volumes", [])]
+    files = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
+
+    assert files
+    assert all((DOCKER / file).exists() for file in files)

@@ -16,7 +16,7 @@ from tests.support.server import ROOT
 TWINS = ["docs/operations"]
 MANUALS = [*(f"{twin}{ending}" for twin in TWINS for ending in (".md", ".zh-CN.md")), "docs/scaling.md"]
 LINKED = [*MANUALS, "README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/testing.md"]
-LINKED += ["deploy/README.md", "deploy/nginx/README.md", "bench/README.md"]
+LINKED += ["deploy/README.md", "deploy/monitoring/README.md", "deploy/nginx/README.md", "bench/README.md"]
 LINKED += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs/decisions").glob("*.md"))]
 
 #: Folders of which a manual names files; what a machine has at work, as in run/ and logs/, is not looked for.
@@ -85,7 +85,7 @@ def test_every_script_that_a_manual_runs_can_be_run(name):
 
 @pytest.mark.parametrize("name", MANUALS)
 def test_every_command_that_a_manual_names_exists(name):
-    commands = set(re.findall(r"\bim ([a-z]+(?:-[a-z]+)*)", code_in(name)))
+    commands = set(re.findall(r"\bim(?:\.sh)? ([a-z]+(?:-[a-z]+)*)", code_in(name)))
 
     assert commands - im.commands.keys() == set()
 

@@ -157,4 +157,4 @@ def test_the_log_holds_no_secret(app, client, caplog):
     secrets = [PASSWORD, "mistyped passphrase", app.config["IMAPP"].secret_key]
     secrets += [tokens[kind] for tokens in (alice, again) for kind in ("access_token", "refresh_token")]
     assert not [secret for secret in secrets if secret in caplog.text]
-    assert "a spent refresh token came again" in caplog.text
+    assert "refresh_token_reused" in caplog.text

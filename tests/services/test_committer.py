@@ -13,7 +13,7 @@ from imapp.errors import BusyError, NotAMemberError, UnavailableError
 from imapp.extensions import db
 from imapp.models.messages import Message
 from imapp.services import committer, group_commit, health
-from imapp.services.batch import Op, Publication
+from imapp.services.batch import Op
 from imapp.services.committer import Committer
 from imapp.services.message_ops import Body, Edit, React, Recall, Send
 from imapp.services.private_conversations import open_private
@@ -154,7 +154,7 @@ def test_an_acknowledgement_that_fails_does_not_stop_the_others(app, ada_and_bob
     committer.run(send_op(ada, conversation, 3))
 
     assert outcomes[0]["message"]["seq"] == 2
-    assert "acknowledgement failed" in caplog.text
+    assert "acknowledgement_failed" in caplog.text
 
 
 def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog, monkeypatch):
@@ -165,7 +165,7 @@ def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog,
     stored = committer.run(send_op(ada, conversation, 2))
 
     assert stored["message"]["seq"] == 2
-    assert "publishing failed: message_created" in caplog.text
+    assert "publishing_failed pushed=message_created" in caplog.text
 
 
 def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, monkeypatch):
@@ -185,7 +185,7 @@ def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, mon
 
     assert isinstance(outcomes[0], UnavailableError)
     assert publications == [
-        Publication("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),))
+        ("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),), None, None)
     ]
     assert again[0]["duplicate"]
     assert repeated == []

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -10,88 +9,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.setup.test_run import NOBODY, PROJECT, copy_project
+from tests.setup.test_run import NOBODY
+from tests.support.cluster import Cluster, copy_with_environment
 from tests.support.device import Device
 from tests.support.mariadb import MariaDb
 from tests.support.ports import free_port, wait_for
 from tests.support.redis import RedisServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
-
-
-def free_ports(count):
-    """The first of so many free ports in a row."""
-    while True:
-        base = free_port()
-        if base + count < 60_000 and all(_is_free(base + step) for step in range(count)):
-            return base
-
-
-def _is_free(port):
-    import socket
-
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
-class Cluster:
-    """A copy of the project whose scripts are run; `environ` may be changed between runs."""
-
-    def __init__(self, folder: Path, redis_url: str, database_url: str, nodes: int = 3) -> None:
-        self.folder = folder
-        self.prefix: list[str] = []
-        self.base = free_ports(2 * nodes)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("IM_", "COV_"))}
-        self.environ = {
-            **inherited, "CLUSTER_NODES": str(nodes), "CLUSTER_BASE_PORT": str(self.base), "REDIS_URL": redis_url,
-            "DATABASE_URL": database_url, "IM_ENV": "test", "IM_RATE_LIMITS": "off", "START_TIMEOUT": "40",
-        }  # fmt: skip
-
-    def run(self, name: str, **environ: str) -> subprocess.CompletedProcess:
-        """Run a script to its end."""
-        command = [*self.prefix, f"scripts/{name}-cluster.sh"]
-        return subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environ | environ,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-
-    def table(self) -> dict[str, list[str]]:
-        """What the status says: node -> [pid, ports, state, uptime, connections, users, memory]."""
-        lines = self.run("status").stdout.splitlines()[2:]
-        return {words[0]: words[1:] for words in map(str.split, lines)}
-
-    def url(self, number: int) -> str:
-        """A node's address."""
-        return f"http://127.0.0.1:{self.base + 2 * (number - 1)}"
-
-    def processes(self) -> list[str]:
-        """All processes whose command line names this copy's pid files."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                words = entry.read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if f"{self.folder}/run/node" in words:
-                found.append(words)
-        return found
-
-
-def copy_with_environment(folder: Path) -> Path:
-    """A copy that uses this project's installed packages and modules."""
-    copy_project(folder)
-    (folder / ".venv").symlink_to(PROJECT / ".venv")
-    shutil.copytree(PROJECT / "web/vendor", folder / "web/vendor", dirs_exist_ok=True)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +159,23 @@ def test_a_stop_leaves_nothing_behind_and_may_be_repeated(fresh):
     assert "No node runs / 没有运行中的节点" in again.stdout
     assert cluster.processes() == []
     assert list((cluster.folder / "run").iterdir()) == []
-    assert "node node-1 stopped" in (cluster.folder / "logs/node1.log").read_text()
+    assert "node_stopped node=node-1" in (cluster.folder / "logs/node1.log").read_text()
+
+
+def test_a_nodes_log_turns_over_and_what_it_cannot_log_is_beside_it(fresh):
+    cluster = fresh()
+    cluster.environ |= {"IM_LOG_FILE_MAX_BYTES": "1024", "IM_LOG_FILE_COUNT": "2", "IM_ACCESS_LOG": "on"}
+    assert cluster.run("start").returncode == 0
+    for _ in range(40):
+        requests.get(cluster.url(1) + "/api/users/me", timeout=10)
+
+    assert cluster.run("stop").returncode == 0
+
+    logs = {path.name: path for path in (cluster.folder / "logs").iterdir()}
+    assert set(logs) == {"node1.log", "node1.log.1", "node1.log.2", "node1.err"}
+    assert all(path.stat().st_size < 2048 for path in logs.values())
+    assert "node_stopped node=node-1" in logs["node1.log"].read_text()
+    assert logs["node1.err"].read_text() == ""
 
 
 def test_a_node_that_does_not_stop_is_killed(fresh):

@@ -16,6 +16,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from tests.support.copies import copy_project
 from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -26,23 +27,6 @@ NOBODY = 65534
 FIRST_START = 300
 START = 30
 STOP = 20
-
-
-def copy_project(target: Path) -> Path:
-    """What a clone would hold: tracked files and new ones, nothing ignored."""
-    names = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=PROJECT,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout.split("\0")
-    for name in filter(None, names):
-        source = PROJECT / name
-        if source.is_file():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target / name)
-    return target
 
 
 @dataclass
@@ -150,7 +134,7 @@ def test_every_signal_stops_it_cleanly(clone: Path, number: signal.Signals) -> N
 
     assert code == 0
     assert "Traceback" not in out + err
-    assert err.splitlines()[-1].endswith("node node-1 stopped")
+    assert err.splitlines()[-1].endswith("node_stopped node=node-1")
 
 
 def test_a_stop_of_the_master_alone_is_clean_too(clone: Path) -> None:

@@ -25,7 +25,12 @@ class Device:
     @classmethod
     def register(cls, server, name: str = "user", **extra: str) -> "Device":
         """A new user at a first device, not connected yet."""
-        body = {"username": f"{name}-{uuid4().hex[:10]}", "password": PASSWORD, **extra}
+        return cls.named(server, f"{name}-{uuid4().hex[:10]}", **extra)
+
+    @classmethod
+    def named(cls, server, username: str, **extra: str) -> "Device":
+        """The same, with exactly this name."""
+        body = {"username": username, "password": PASSWORD, **extra}
         answer = requests.post(server.url + "/api/auth/register", json=body, timeout=20)
         assert answer.status_code == 201, answer.text
         return cls(server, answer.json())

@@ -1,0 +1,63 @@
+"""Fire every alert by a real fault, end the fault, and see it resolved; print a table.
+
+    python -m bench.alerts [PART OF A NAME]...
+
+Three nodes, Redis, MariaDB, the exporters, Prometheus and Alertmanager on this machine; the rules are those of
+deploy/monitoring with shorter times (hurried.py). Needs root for the control group and the loop mount. Some 25 minutes.
+"""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.alerts import hurried
+from bench.alerts.drills import DRILLS, Drill
+from bench.alerts.field import Field
+
+#: Seconds that an alert has to fire, and to be resolved when the fault is over.
+FIRES, RESOLVES = 120, 240
+
+
+def main(words: list[str]) -> int:
+    """Run the drills whose name or alerts contain a word; gives the number of alerts that failed."""
+    chosen = [drill for drill in DRILLS if not words or any(word in str((drill.name, *drill.alerts)) for word in words)]
+    failed = 0
+    print("| fault | alert | fired after, s | resolved after, s |\n|---|---|---|---|", flush=True)
+    with tempfile.TemporaryDirectory(prefix="imapp-alerts-") as folder:
+        field = Field(Path(folder))
+        try:
+            time.sleep(100)  # the longest time that a hurried rule looks back
+            for drill in chosen:
+                failed += _run(field, drill)
+        finally:
+            field.close()
+    known = {rule["alert"] for group in hurried.rules()["groups"] for rule in group["rules"] if "alert" in rule}
+    if not words:
+        print("not tried:", *sorted(known - {alert for drill in DRILLS for alert in drill.alerts}) or ["none"])
+    return failed
+
+
+def _run(field: Field, drill: Drill) -> int:
+    told = {alert: len(field.states(alert)) for alert in drill.alerts}
+    fired: dict[str, float | None] = {}
+    with drill.fault(field):
+        began = time.monotonic()
+        for alert in drill.alerts:
+            field.wait(FIRES, lambda alert=alert: "firing" in field.states(alert)[told[alert] :])
+            fired[alert] = time.monotonic() - began if "firing" in field.states(alert)[told[alert] :] else None
+    ended, failed = time.monotonic(), 0
+    for alert in drill.alerts:
+        field.wait(RESOLVES, lambda alert=alert: field.states(alert)[-1:] == ["resolved"])
+        resolved = time.monotonic() - ended if field.states(alert)[-1:] == ["resolved"] else None
+        failed += fired[alert] is None or resolved is None
+        print(f"| {drill.name} | {alert} | {_shown(fired[alert])} | {_shown(resolved)} |", flush=True)
+    return failed
+
+
+def _shown(seconds: float | None) -> str:
+    return "**never**" if seconds is None else f"{seconds:.0f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,354 @@
+"""The faults, each with the alerts that it must fire; leaving the context is its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import requests
+
+from bench.alerts.field import Field
+from bench.sockets import Socket
+from tests.support.server import ROOT
+
+
+@dataclass(frozen=True)
+class Drill:
+    """One fault."""
+
+    name: str
+    alerts: tuple[str, ...]
+    fault: Callable[[Field], AbstractContextManager[None]]
+
+
+@contextmanager
+def _node_killed(field: Field) -> Iterator[None]:
+    field.nodes[2].kill()
+    yield
+    field.nodes[2].start()
+    field.crowd.begin_again()
+
+
+@contextmanager
+def _node_restarts(field: Field) -> Iterator[None]:
+    for _ in range(4):
+        field.nodes[2].kill()
+        field.nodes[2].start()
+        field.nodes[2].wait_until_ready(60)
+        time.sleep(3)
+    yield
+
+
+@contextmanager
+def _crowd_gone(field: Field) -> Iterator[None]:
+    field.crowd.rest()
+    yield
+    field.crowd.come()
+
+
+@contextmanager
+def _redis_killed(field: Field) -> Iterator[None]:
+    field.redis.kill()
+    yield
+    field.redis.start()
+
+
+@contextmanager
+def _redis_frozen(field: Field) -> Iterator[None]:
+    field.again(1, IM_BUS_QUEUE_MAX_BYTES="65536")
+    field.crowd.begin_again()
+    time.sleep(5)
+    field.redis.freeze()
+    yield
+    field.redis.thaw()
+    field.again(1, IM_BUS_QUEUE_MAX_BYTES="8388608")
+    field.crowd.begin_again()
+
+
+@contextmanager
+def _subscriptions_cut(field: Field) -> Iterator[None]:
+    with field.redis.client() as client:
+        for _ in range(6):
+            client.client_kill_filter(_type="pubsub")
+            time.sleep(4)
+    yield
+
+
+@contextmanager
+def _stranger_on_the_bus(field: Field) -> Iterator[None]:
+    with field.redis.client() as client:
+        client.publish("drill:all", "not signed by anybody")
+    yield
+
+
+@contextmanager
+def _redis_takes_no_writes(field: Field) -> Iterator[None]:
+    with field.redis.client() as client:
+        client.config_set("maxmemory", "1mb")
+        field.crowd.begin_again()
+        yield
+        client.config_set("maxmemory", "200mb")
+
+
+@contextmanager
+def _slow_way_to_the_database(field: Field) -> Iterator[None]:
+    field.to_database.delay = 0.4
+    yield
+    field.to_database.delay = 0.0
+
+
+@contextmanager
+def _database_frozen(field: Field) -> Iterator[None]:
+    field.again(1, IM_COMMITTER_QUEUE_MAX="10")
+    field.crowd.begin_again()
+    time.sleep(5)
+    field.mariadb.freeze()
+    yield
+    field.mariadb.thaw()
+    field.again(1, IM_COMMITTER_QUEUE_MAX="10000")
+    field.crowd.begin_again()
+
+
+@contextmanager
+def _database_killed(field: Field) -> Iterator[None]:
+    field.mariadb.kill()
+    yield
+    field.mariadb.start()
+
+
+@contextmanager
+def _rows_locked(field: Field) -> Iterator[None]:
+    """Somebody else's long transactions hold the conversations for longer than a lock is waited for (3 s)."""
+    ended = threading.Event()
+
+    def hold() -> None:
+        link = pymysql.connect(
+            host="127.0.0.1", port=field.mariadb.port, user="root", database=field.database, autocommit=False
+        )
+        with link, link.cursor() as cursor:
+            while not ended.is_set():
+                with suppress(pymysql.err.OperationalError):
+                    cursor.execute("SELECT id FROM conversations FOR UPDATE")
+                    time.sleep(5)
+                link.rollback()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@contextmanager
+def _people_table_locked(field: Field) -> Iterator[None]:
+    """Requests pile up behind a locked table, each with its connection and its greenlet."""
+    token = field.tokens.read_text().split()[0]
+    ended = threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            with suppress(requests.RequestException):
+                requests.get(
+                    field.nodes[0].url + "/api/users/me", headers={"Authorization": f"Bearer {token}"}, timeout=30
+                )
+
+    with ThreadPoolExecutor(300) as pool, field.mariadb.locked(f"{field.database}.users"):
+        for _ in range(300):
+            pool.submit(ask)
+        yield
+        ended.set()
+
+
+@contextmanager
+def _few_database_connections(field: Field) -> Iterator[None]:
+    used = len(field.mariadb.connections()) + 2
+    field.mariadb.query(f"SET GLOBAL max_connections = {max(10, int(used * 1.1))}")
+    yield
+    field.mariadb.query("SET GLOBAL max_connections = 151")
+
+
+@contextmanager
+def _few_redis_clients(field: Field) -> Iterator[None]:
+    with field.redis.client() as client:
+        client.config_set("maxclients", int(client.info("clients")["connected_clients"] * 1.1) + 1)
+        yield
+        client.config_set("maxclients", 10_000)
+
+
+@contextmanager
+def _little_redis_memory(field: Field) -> Iterator[None]:
+    with field.redis.client() as client:
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 1.15))
+        yield
+        client.config_set("maxmemory", "200mb")
+
+
+@contextmanager
+def _busy_redis(field: Field) -> Iterator[None]:
+    command = [
+        "redis-benchmark",
+        "-p",
+        str(field.redis.port),
+        "-n",
+        "100000000",
+        "-q",
+        "-t",
+        "lpush,lrange",
+        "-c",
+        "20",
+    ]
+    busy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield
+    busy.kill()
+    busy.wait()
+    with field.redis.client() as client:
+        client.delete("mylist")
+
+
+@contextmanager
+def _exporter_gone(field: Field) -> Iterator[None]:
+    os.kill(field.exporters[0].pid, signal.SIGSTOP)
+    yield
+    os.kill(field.exporters[0].pid, signal.SIGCONT)
+
+
+@contextmanager
+def _stuttering_node(field: Field) -> Iterator[None]:
+    """Its processor is taken away for 0.8 s again and again, as by a hypervisor."""
+    ended = threading.Event()
+
+    def stutter() -> None:
+        while not ended.wait(1.5):
+            field.nodes[1].freeze()
+            time.sleep(0.8)
+            field.nodes[1].thaw()
+
+    thread = threading.Thread(target=stutter)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+@contextmanager
+def _full_load(field: Field) -> Iterator[None]:
+    command = [sys.executable, "-m", "bench.load", "--port", str(field.nodes[1].port), "--tokens", str(field.tokens)]
+    command += ["--connections", "100", "--window", "8", "--seconds", "600"]
+    load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield
+    load.kill()
+    load.wait()
+
+
+@contextmanager
+def _few_connections_allowed(field: Field) -> Iterator[None]:
+    field.again(2, IM_MAX_CONNECTIONS="50")
+    field.crowd.begin_again()
+    yield
+    field.again(2, IM_MAX_CONNECTIONS="20000")
+    field.crowd.begin_again()
+
+
+@contextmanager
+def _few_files_allowed(field: Field) -> Iterator[None]:
+    worker = field.nodes[1].worker
+    count = int(len(list(Path(f"/proc/{worker}/fd").iterdir())) * 1.1)
+    before = subprocess.check_output(
+        ["prlimit", "--pid", str(worker), "--nofile", "--noheadings", "-o", "SOFT,HARD"], text=True
+    ).split()
+    subprocess.run(["prlimit", "--pid", str(worker), f"--nofile={count}:{before[1]}"], check=True)
+    yield
+    subprocess.run(["prlimit", "--pid", str(worker), f"--nofile={before[0]}:{before[1]}"], check=True)
+
+
+@contextmanager
+def _little_memory(field: Field) -> Iterator[None]:
+    """A node in a control group that leaves it a tenth more than it has."""
+    group = Path("/sys/fs/cgroup/imapp-alerts")
+    group.mkdir()
+    node = field.nodes[1]
+    pids = [node.process.pid, node.worker]
+    pages = int(Path(f"/proc/{node.worker}/statm").read_text().split()[1])
+    (group / "memory.max").write_text(str(int(pages * 4096 * 1.15)))
+    home = Path("/sys/fs/cgroup") / Path(f"/proc/{node.worker}/cgroup").read_text().strip().partition("::/")[2]
+    for pid in pids:
+        (group / "cgroup.procs").write_text(str(pid))
+    yield
+    for pid in pids:
+        (home / "cgroup.procs").write_text(str(pid))
+    group.rmdir()
+
+
+@contextmanager
+def _full_disk(field: Field) -> Iterator[None]:
+    """A file system of 150 MB, filled to 20 MB."""
+    image, place = field.folder / "disk.img", field.folder / "disk"
+    place.mkdir()
+    subprocess.run(["truncate", "-s", "150M", image], check=True)
+    subprocess.run(["mkfs.ext4", "-q", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    usual = field.nodes[1].environ["IM_DATA_DIR"]
+    field.again(2, IM_DATA_DIR=str(place / "data"))
+    free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
+    (place / "ballast").write_bytes(bytes(free - 20_000_000))
+    yield
+    field.again(2, IM_DATA_DIR=usual)
+    subprocess.run(["umount", place], check=True)
+
+
+@contextmanager
+def _readers_that_stop(field: Field) -> Iterator[None]:
+    """Devices that ask for much and take nothing of it."""
+    token = field.tokens.read_text().split()[0]
+    stopped = []
+    for _ in range(25):
+        one = Socket(field.nodes[1].port, token)
+        one.sock.setsockopt(6, 10, 4096)
+        for number in range(400):
+            one.say(f'42{number}["sync",{json.dumps({"conversations": {}, "limit": 100})}]'.encode())
+        stopped.append(one)
+    yield
+    for one in stopped:
+        one.sock.close()
+
+
+DRILLS = [
+    Drill("a node killed", ("ImappNodeDown", "ImappNodeDied"), _node_killed),
+    Drill("a node killed four times", ("ImappNodeRestarts",), _node_restarts),
+    Drill("everybody leaves", ("ImappOnlineUsersJump", "ImappOnlineUsersUnlikeYesterday"), _crowd_gone),
+    Drill(
+        "Redis killed",
+        ("ImappRedisDown", "ImappBusDeaf", "ImappNodeNotReady", "ImappPushesDropped"),
+        _redis_killed,
+    ),
+    Drill("Redis frozen", ("ImappBusQueueNearFull",), _redis_frozen),
+    Drill("subscriptions cut six times", ("ImappBusGaps",), _subscriptions_cut),
+    Drill("a stranger publishes", ("ImappForgedMessages",), _stranger_on_the_bus),
+    Drill("Redis out of memory, clients come", ("ImappPresenceDrift",), _redis_takes_no_writes),
+    Drill("0.4 s to the database and back", ("ImappSlowWrites", "ImappSlowMessages"), _slow_way_to_the_database),
+    Drill("the database frozen", ("ImappWriteQueueNearFull", "ImappCommandFailures"), _database_frozen),
+    Drill("the database killed", ("ImappDatabaseDown",), _database_killed),
+    Drill("rows locked by another", ("ImappDatabaseConflicts",), _rows_locked),
+    Drill("a table locked, 300 requests", ("ImappDatabasePoolNearLimit", "ImappGreenletsMany"), _people_table_locked),
+    Drill("max_connections lowered", ("ImappDatabaseConnectionsNearLimit",), _few_database_connections),
+    Drill("maxclients lowered", ("ImappRedisConnectionsNearLimit",), _few_redis_clients),
+    Drill("maxmemory lowered", ("ImappRedisMemoryNearLimit",), _little_redis_memory),
+    Drill("redis-benchmark", ("ImappRedisProcessorBusy",), _busy_redis),
+    Drill("an exporter frozen", ("ImappExporterDown",), _exporter_gone),
+    Drill("a node without processor", ("ImappEventLoopLag",), _stuttering_node),
+    Drill("a closed loop of sends", ("ImappProcessorBusy",), _full_load),
+    Drill("50 connections allowed", ("ImappConnectionsNearLimit",), _few_connections_allowed),
+    Drill("few open files allowed", ("ImappFilesNearLimit",), _few_files_allowed),
+    Drill("a control group of little memory", ("ImappMemoryNearLimit",), _little_memory),
+    Drill("a disk filled", ("ImappDiskSpaceLow", "ImappDiskFull"), _full_disk),
+    Drill("25 readers stop", ("ImappSlowClients",), _readers_that_stop),
+]

@@ -1,0 +1,135 @@
+"""What counting and tracing cost: a message's and a command's way through the program, without database and network.
+
+    .venv/bin/python -m bench.path_cost [--messages 200] [--rounds 400]
+
+One process, gevent as in the server. A message: op, rules decided in memory, committer, ack, encoding for the bus,
+delivery to one connection here and one that hears it from the bus. Prints nanoseconds of processor time, the least of
+all rounds. Runs on older versions of the program, too: copy it there.
+"""
+
+# ruff: noqa: E402 - gevent patches before all else is imported
+from gevent import monkey
+
+monkey.patch_all()
+
+import argparse
+import tempfile
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import gevent
+
+from config import Settings
+from imapp.app import create_app
+from imapp.cluster import bus
+from imapp.realtime.connections import Connection
+from imapp.realtime.dispatch import dispatch
+from imapp.schemas.base import now
+from imapp.services import committer as committer_module
+from imapp.services.batch import Batch, Head
+from imapp.services.message_ops import Body, Send
+
+RIGHTS = {
+    "left_at": None, "is_blocked": False, "is_contact": True, "is_marked_unread": False, "role": "member",
+    "read_seq": 0, "member_count": 2, "dissolved_at": None, "muted_until": None, "is_muted_all": False,
+}  # fmt: skip
+
+
+class Bus:
+    """Takes what is encoded; another node of it would hear the same bytes."""
+
+    is_alone, is_up = False, True
+
+    def __init__(self):
+        self.frames = []
+
+    def publish(self, channel, body):
+        self.frames.append((channel, body))
+        return True
+
+    def subscribe(self, channel):
+        """Nothing."""
+
+
+class Socket:
+    """A session that takes packets and is flushed."""
+
+    def __init__(self, tools):
+        self.tools = tools
+
+    def send(self, packet, *, is_room=False):
+        packet.frame  # noqa: B018 - makes it
+        self.tools.flusher.add(self, is_room=is_room)
+
+    def flush(self):
+        """Nothing."""
+
+
+class ProgramPath:
+    """The program without its ends."""
+
+    def __init__(self, folder):
+        self.app = create_app(Settings(data_dir=folder, secret_key="k" * 32, env="test", rate_limits=False))
+        self.server, self.committer = self.app.extensions["imapp.server"], self.app.extensions["committer"]
+        self.manager = self.server.manager
+        self.manager.broker = Bus()
+        self.committer._thread = object()  # its turns are taken here
+        for sid in ("node-1~ada", "node-1~bob"):
+            self.server.eio.sockets[sid] = Socket(self.server.eio.tools)
+            self.manager.basic_enter_room(sid, "/", None, sid)
+            self.manager.basic_enter_room(sid, "/", bus.conversation_room(1), sid)
+        committer_module.commit = self._commit
+        self.number = 0
+
+    def _commit(self, ops):
+        batch = Batch(ops)
+        batch.heads[1] = Head(1, "private", self.number, self.number, batch.moment, 1, 2)
+        batch.rights[1, 1] = RIGHTS
+        return [op.apply(batch) for op in ops], batch.publications
+
+    def messages(self, count):
+        """Some messages in batches of 50."""
+        for _ in range(count // 50):
+            for _ in range(50):
+                self.number += 1
+                body = Body(f"client-{self.number}", "text", b'{"text":"hello"}')
+                self.committer.submit(Send(1, 1, body, "node-1~ada"), lambda _outcome: None)
+            self.committer._turn()
+            frames, self.manager.broker.frames = self.manager.broker.frames, []
+            for channel, body in frames:
+                self.manager.heard(channel, body)
+            gevent.sleep(0)
+
+    def commands(self, count):
+        """Some commands that touch nothing."""
+        connection = Connection("node-1~ada", 1, 1, now() + timedelta(hours=1))
+        for _ in range(count):
+            dispatch(connection, "ping_server", [{}], lambda _ack: None)
+
+
+def least(run, count, rounds):
+    """Nanoseconds of processor time for one, in the best round."""
+    run(count)
+    taken = []
+    for _ in range(rounds):
+        began = time.process_time_ns()
+        run(count)
+        taken.append((time.process_time_ns() - began) / count)
+    return min(taken)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--messages", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=400)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = ProgramPath(Path(folder))
+        with path.app.app_context():
+            print(f"message: {least(path.messages, options.messages, options.rounds):.0f} ns")
+            print(f"command: {least(path.commands, 10 * options.messages, options.rounds):.0f} ns")
+
+
+if __name__ == "__main__":
+    main()

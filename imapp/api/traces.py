@@ -1,0 +1,25 @@
+"""What became of a message, for operators."""
+
+from flask import Blueprint
+
+from imapp.api.contract import endpoint
+from imapp.errors import ForbiddenError, NotFoundError
+from imapp.schemas.traces import SendQuery, TraceOut, TraceQuery
+from imapp.services import traces
+from imapp.services.access import Actor
+
+bp = Blueprint("traces", __name__, url_prefix="/api/admin/messages")
+
+
+@bp.get("/<message:message_id>/trace")
+@endpoint(errors=[ForbiddenError, NotFoundError])
+def read_trace(actor: Actor, message_id: str, query: TraceQuery) -> TraceOut:
+    """Tell what became of a message: when each node and member got it, or why not. Nothing of what it says."""
+    return traces.trace(actor, message_id, query.user_id)
+
+
+@bp.get("/trace")
+@endpoint(errors=[ForbiddenError, NotFoundError])
+def read_trace_of_send(actor: Actor, query: SendQuery) -> TraceOut:
+    """The same by the sender and the client's id of it; also of a message that was refused."""
+    return traces.trace_send(actor, query.sender_id, query.client_id)

@@ -1,0 +1,112 @@
+"""Backup and restore."""
+
+import socket
+import time
+from pathlib import Path
+
+import click
+from flask.cli import with_appcontext
+
+from imapp.cli.progress import progress_bar
+from imapp.extensions import settings
+from imapp.services import backups, nodes, restores
+from imapp.services.backup_format import BackupFile
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("target", metavar="FILE_OR_DIR", type=_PATH)
+@click.option("--verify", is_flag=True, help="Check the backup FILE instead of writing one.")
+@click.option("--part-rows", type=click.IntRange(1, 1_000_000), default=backups.PART_ROWS, show_default=True,
+              help="Rows of one part: what an interruption costs.")  # fmt: skip
+@with_appcontext
+def backup(target: Path, verify: bool, part_rows: int) -> None:
+    """Back up the database into FILE, or into DIR under a name with the time.
+
+    All tables as they are at one moment, while the nodes go on writing. An interrupted backup is simply started
+    again: it takes a new moment, reads anew what may have changed since, and keeps the rest of what was read. The
+    file is whole when it has its name; only its owner can read it. It holds password hashes and is not encrypted.
+    """
+    if verify:
+        _verify(target)
+        return
+    started = time.monotonic()
+    with progress_bar("Backup", backups.estimate()) as progress:
+        file, manifest, reused = backups.write(target, progress, part_rows)
+    kept = f", {reused} of them read by the interrupted backup" if reused else ""
+    size = file.stat().st_size / 2**20
+    click.echo(f"{file}: {manifest.rows} rows{kept}, {size:.1f} MiB, {time.monotonic() - started:.1f} s")
+
+
+def _verify(file: Path) -> None:
+    with BackupFile(file) as whole:
+        _check(whole)
+        manifest = whole.manifest
+    click.echo(f"{file} is whole: {manifest.rows} rows of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, "
+               f"revision {manifest.revision}, from {manifest.database}.")  # fmt: skip
+
+
+def _check(whole: BackupFile) -> None:
+    with progress_bar("Check", whole.manifest.rows) as progress:
+        backups.verify(whole, progress)
+
+
+@click.command()
+@click.argument("file", type=_PATH)
+@click.option("--replace", is_flag=True, help="Drop what the database holds.")
+@click.option("--keep-sessions", is_flag=True, help="Leave devices logged in: for a move to another database.")
+@click.option("--force", is_flag=True, help="Although nodes run, or nobody can tell whether they do.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+def restore(file: Path, replace: bool, keep_sessions: bool, force: bool, yes: bool) -> None:
+    """Restore the backup FILE into an empty database; the tables are made if need be.
+
+    FILE is checked as a whole before anything is touched. An interrupted restore goes on when it is started again
+    with the same options. At the end the database has a new epoch, by which all clients load afresh, and all devices
+    have to log in again.
+    """
+    if not force:
+        _require_stopped()
+    with BackupFile(file) as whole:
+        _check(whole)
+        restores.require_known(whole)
+        target = restores.examine(whole, keep_sessions)
+        if target == "full":
+            _confirm(replace, yes)
+        started = time.monotonic()
+        with progress_bar("Restore", whole.manifest.rows) as progress:
+            epoch = restores.restore(whole, target, progress, keep_sessions=keep_sessions)
+        words = "Went on and restored" if target == "begun" else "Restored"
+        moment = f"{whole.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
+        seconds = time.monotonic() - started
+        click.echo(f"{words} {whole.manifest.rows} rows of {moment} in {seconds:.1f} s; new epoch {epoch}.")
+
+
+def _require_stopped() -> None:
+    """Raises ClickException while nodes run."""
+    found = nodes.reports() if settings.redis_url else []
+    if found is None:
+        raise click.ClickException("Redis does not answer, so whether nodes run is unknown; --force if none does.")
+    names = [node.id for node in found]
+    if not names and _is_served():
+        names = [f"the one on port {settings.port}"]
+    if names:
+        raise click.ClickException(f"Nodes run: {', '.join(names)}. Stop them first.")
+
+
+def _is_served() -> bool:
+    """Whether somebody listens where this node would; a node without Redis leaves no other trace."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - an address to compare
+    try:
+        socket.create_connection((host, settings.port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _confirm(replace: bool, yes: bool) -> None:
+    if not replace:
+        raise click.ClickException("The database is not empty: --replace drops what it holds.")
+    if not yes:
+        click.confirm(f"Drop everything in {settings.masked()['DATABASE_URL']}?", abort=True)

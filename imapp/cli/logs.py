@@ -1,0 +1,39 @@
+"""How much the nodes log, for a while."""
+
+import click
+from flask.cli import with_appcontext
+
+from imapp.errors import NotFoundError, UnavailableError
+from imapp.logs.levels import LEVELS, ROOTS, is_allowed
+from imapp.services import nodes as service
+
+_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer. A node alone: kill -USR1 its gunicorn."
+
+
+def _logger(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    if not is_allowed(value):
+        raise click.BadParameter(f"it must be one of {', '.join(ROOTS)} or below.")
+    return value
+
+
+@click.command()
+@click.argument("node_ids", metavar="[NODE]...", nargs=-1)
+@click.argument("level", type=click.Choice(LEVELS, case_sensitive=False))
+@click.option("--logger", default="", callback=_logger, help="Only this logger and those below it, as imapp.realtime.")
+@click.option(
+    "--for", "seconds", default=600, show_default=True, type=click.IntRange(0), help="Seconds; 0: until the node ends."
+)
+@with_appcontext
+def log_level(node_ids: tuple[str, ...], level: str, logger: str, seconds: int) -> None:
+    """Let each NODE (none: all) log from LEVEL on; it goes back by itself."""
+    try:
+        told = service.change_log_level(node_ids, (level, logger, seconds))
+    except NotFoundError:
+        raise click.ClickException("No living node is called so: see flask im nodes.") from None
+    except UnavailableError:
+        raise click.ClickException(_NO_CLUSTER) from None
+    until = f"for {seconds} s" if seconds else "until it ends"
+    for node_id in told:
+        click.echo(f"{node_id} logs from {level} on, {until}.")
+    if not told:
+        raise click.ClickException("No node could be told.")

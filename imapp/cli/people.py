@@ -1,0 +1,47 @@
+"""What the law gives a user: the own data, and to be forgotten."""
+
+from pathlib import Path
+from typing import get_args
+
+import click
+from flask.cli import with_appcontext
+
+from imapp.realtime.speaking import heard_by_the_nodes
+from imapp.schemas.users import OwnMessages
+from imapp.services import erasure, exports, users
+
+
+@click.command()
+@click.argument("user", metavar="NAME|ID")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@with_appcontext
+def export_user(user: str, file: Path) -> None:
+    """Write all that the server holds about a user to FILE, a zip file of JSON lines with a README."""
+    found = users.find_by_name_or_id(user)
+    try:
+        counts = exports.export(found.id, file)
+    except OSError as exc:
+        raise click.ClickException(f"{file}: {exc.strerror}") from exc
+    parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count and name != "account")
+    click.echo(f"{file}: user {found.id}, {parts or 'no more than the account'}")
+
+
+@click.command()
+@click.argument("user", metavar="NAME|ID")
+@click.option("--messages", type=click.Choice(get_args(OwnMessages)), default="anonymise", show_default=True,
+              help="They stay under a nameless account, or are recalled.")  # fmt: skip
+@click.option("--transfer-groups", is_flag=True, help="Give the user's groups to others instead of refusing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@with_appcontext
+def erase_user(user: str, messages: OwnMessages, transfer_groups: bool, yes: bool) -> None:
+    """Erase an account for good: its name, its sessions, contacts, blocks and memberships.
+
+    What others said and did stays whole. An interrupted erasure is started again, with the ID.
+    """
+    found = users.find_by_name_or_id(user)
+    shown = f"user {found.id} ({found.username})"
+    if not yes:
+        click.confirm(f"Erase {shown} for good?", abort=True)
+    with heard_by_the_nodes():
+        recalled = erasure.erase(found.id, messages, transfer_groups=transfer_groups)
+    click.echo(f"Erased {shown}" + (f", {recalled} messages recalled." if messages == "delete" else "."))

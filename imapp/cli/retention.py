@@ -1,0 +1,49 @@
+"""Retention by the operator's hand, or by a timer's."""
+
+import time
+
+import click
+from flask.cli import with_appcontext
+
+from imapp.cli.progress import progress_bar
+from imapp.extensions import settings
+from imapp.services import retention as service
+from imapp.services.retention import Policy
+from imapp.services.retention_sweep import Counts, Pace
+
+
+@click.command()
+@click.option("--yes", is_flag=True, help="Really delete. Without it: only count what would go.")
+@click.option("--dry-run", is_flag=True, help="Only count, whatever else is said.")
+@click.option("--batch", type=click.IntRange(10, 10_000), default=500, show_default=True, help="Rows of a transaction.")
+@click.option("--pause-ms", type=click.IntRange(0, 10_000), default=50, show_default=True, help="Between two of them.")
+@with_appcontext
+def retention(yes: bool, dry_run: bool, batch: int, pause_ms: int) -> None:
+    """Delete what is older than the settings IM_RETENTION_... say; 0 days keep it for ever.
+
+    Runs beside the nodes, in small transactions. An interrupted run is simply started again.
+    """
+    policy = Policy.of_settings()
+    deletes = yes and not dry_run
+    click.echo(f"Kept: messages {_days(settings.retention_messages_days)}, "
+               f"changes {_days(settings.retention_changes_days)}, "
+               f"ended sessions {_days(settings.retention_sessions_days)}.")  # fmt: skip
+    started = time.monotonic()
+    with progress_bar("Delete" if deletes else "Count", service.conversations()) as progress:
+        if deletes:
+            counts = service.run(policy, Pace(batch, pause_ms / 1000), progress)
+        else:
+            counts = service.preview(policy, progress)
+    _print(counts, "deleted" if deletes else "would be deleted")
+    click.echo(f"{counts.conversations} conversations, {time.monotonic() - started:.1f} s."
+               + ("" if deletes else " Nothing was deleted; --yes does it."))  # fmt: skip
+
+
+def _days(days: int) -> str:
+    return f"{days} days" if days else "for ever"
+
+
+def _print(counts: Counts, what: str) -> None:
+    for table, count in counts.rows.items():
+        if count:
+            click.echo(f"{table}: {count} rows {what}")

@@ -1,0 +1,33 @@
+"""What a node tells the doctor of itself, when asked: how it really runs, which its settings alone do not say."""
+
+import os
+import platform
+import resource
+import time
+from typing import Any
+
+from flask import Flask
+
+import imapp
+
+
+def of(app: Flask) -> dict[str, Any]:
+    """As plain JSON; nothing secret."""
+    from gevent import monkey  # tests and the command line run without
+
+    settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
+    return {
+        "id": settings.node_id,
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "version": imapp.__version__,
+        "python": platform.python_version(),
+        "clock": time.time(),
+        "engine": type(server.eio).__module__,
+        "unpatched": [name for name in ("socket", "ssl", "threading", "time") if not monkey.is_module_patched(name)],
+        "files_limit": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+        "max_connections": settings.max_connections,
+        "database_connections": settings.db_pool_size + settings.db_pool_overflow + 1,
+        "hears_itself": bool(server.manager.broker.is_up),
+        "disbelieved": app.extensions["imapp.proxies"].disbelieved,
+    }

@@ -1,0 +1,43 @@
+"""What the doctor looks at: one node's settings and environment, and what was asked for on the command line."""
+
+import threading
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from flask import Flask
+
+if TYPE_CHECKING:
+    from config import Settings
+
+T = TypeVar("T")
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class Case:
+    """See the module. `nginx`: a file, a folder, or `-`; `url`: where clients come in; `project`: the code's folder."""
+
+    def __init__(
+        self, app: Flask, *, nginx: str | None = None, url: str | None = None, project: Path = PROJECT
+    ) -> None:
+        self.app = app
+        self.settings: Settings = app.config["IMAPP"]
+        self.nginx = nginx
+        self.url = url.rstrip("/") if url else None
+        self.project = project
+        self._turn = threading.Lock()
+        self._looks: dict[Hashable, Future[Any]] = {}
+
+    def once(self, look: Callable[["Case"], T]) -> T:
+        """What `look` gives, or raises: the same for all who ask, and asked for once."""
+        with self._turn:
+            is_first = look not in self._looks
+            future = self._looks.setdefault(look, Future())
+        if is_first:
+            try:
+                future.set_result(look(self))
+            except Exception as exc:  # noqa: BLE001 - it is raised below, for each who asked
+                future.set_exception(exc)
+        return cast("T", future.result())

@@ -1,0 +1,60 @@
+"""Looks at every Redis server that the nodes use: one, the master that Sentinels name, or a Cluster's masters."""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from redis import ConnectionPool
+from redis.exceptions import NoPermissionError
+
+from imapp.cluster import redis
+from imapp.cluster.address import parse
+from imapp.doctor.case import Case
+
+_CONFIG = ("maxmemory", "maxmemory-policy", "maxclients", "client-output-buffer-limit", "appendonly", "save")
+
+
+@dataclass(frozen=True)
+class Server:
+    """One server. `info` and `config` are empty where the nodes' user may not ask."""
+
+    name: str
+    ping_ms: float
+    info: dict[str, Any]
+    config: dict[str, str]
+
+
+def servers(case: Case) -> list[Server]:
+    """Look at all; raises redis.RedisError."""
+    client = redis.client()
+    if parse(str(case.settings.redis_url)).kind != "cluster":
+        return [_look("", client)]
+    return [_look(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
+
+
+def _look(name: str, client: Any) -> Server:
+    client.ping()  # connects
+    began = time.monotonic()
+    client.ping()
+    took = 1000 * (time.monotonic() - began)
+    return Server(name or _name_of(client), took, _info(client), _config(client))
+
+
+def _name_of(client: Any) -> str:
+    pool: ConnectionPool = client.connection_pool
+    options = pool.connection_kwargs
+    return str(options.get("path") or f"{options['host']}:{options['port']}") if "host" in options else "the master"
+
+
+def _info(client: Any) -> dict[str, Any]:
+    try:
+        return dict(client.info())
+    except NoPermissionError:
+        return {}
+
+
+def _config(client: Any) -> dict[str, str]:
+    try:
+        return dict(client.config_get(*_CONFIG))
+    except NoPermissionError:
+        return {}

@@ -1,0 +1,145 @@
+"""Secrets and settings that make a server unsafe without making it fail."""
+
+import math
+import stat
+from collections import Counter
+from ipaddress import ip_address, ip_network
+
+from sqlalchemy import make_url
+
+from imapp.cluster.address import Address, parse
+from imapp.doctor.case import Case
+from imapp.doctor.finding import Finding, fail, ok, skip, warn
+
+#: Bits below which a key could be guessed, by the frequency of its characters; a random one has 128 and more.
+_KEY_BITS = 100
+
+#: Words of examples and defaults.
+_WORDS = ("changeme", "change-me", "change_me", "secret", "password", "example", "default", "12345", "qwerty", "abcdef")
+
+#: The shortest password of the database or Redis that is not guessed.
+_PASSWORD_CHARS = 12
+
+_MAKE_KEY = "openssl rand -hex 32"
+
+
+def key(case: Case) -> Finding:
+    """SECRET_KEY signs everybody's tokens: who guesses it is everybody."""
+    keys = {"SECRET_KEY": case.settings.secret_key, "SECRET_KEY_PREVIOUS": case.settings.secret_key_previous}
+    weak = [f"{name}: {words}" for name, value in keys.items() if value and (words := weakness(value))]
+    if weak:
+        return fail("; ".join(weak), "Make a new one, for all nodes (operations: key rotation).", _MAKE_KEY)
+    return ok(f"{len(case.settings.secret_key)} characters, random as far as can be seen")
+
+
+def weakness(value: str) -> str:
+    """What makes a key guessable; empty when nothing does."""
+    word = next((word for word in _WORDS if word in value.lower()), None)
+    if word:
+        return f"contains {word!r}"
+    bits = -sum(count * math.log2(count / len(value)) for count in Counter(value).values())
+    return "" if bits >= _KEY_BITS else f"too regular, about {bits:.0f} bits"
+
+
+def passwords(case: Case) -> Finding:
+    """Those of the database and of Redis, where they can be reached over the network."""
+    weak = [words for words in (_database_password(case), _redis_password(case)) if words]
+    if weak:
+        cure = "Set a long random one: allow a second user, restart the nodes one by one, remove the first."
+        return warn("; ".join(weak), cure, "openssl rand -hex 24")
+    return ok("none is missing or short")
+
+
+def _database_password(case: Case) -> str:
+    url = make_url(case.settings.database_url)
+    if url.drivername.startswith("sqlite"):
+        return ""
+    words = _password("the database's", url.password or "", url.host or "localhost")
+    return words or ("the nodes are the database's root" if url.username == "root" else "")
+
+
+def _redis_password(case: Case) -> str:
+    if case.settings.redis_url is None:
+        return ""
+    address: Address = parse(case.settings.redis_url)
+    return next((words for host, _ in address.hosts if (words := _password("Redis'", address.password, host))), "")
+
+
+def _password(whose: str, value: str, host: str) -> str:
+    if not value:
+        return "" if _is_here(host) else f"{whose} password is not set"
+    return f"{whose} password is shorter than {_PASSWORD_CHARS}" if len(value) < _PASSWORD_CHARS else ""
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def modes(case: Case) -> Finding:
+    """Files with secrets or data are their owner's alone."""
+    folder = case.settings.data_dir
+    secrets = [folder / "secrets.env", case.project / "cluster.env"]
+    # What lies in a folder that others cannot enter is safe whatever its own mode.
+    others = [folder / "imapp.db"] if folder.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH) else []
+    found = [file for file in secrets + others if file.exists()]
+    open_files = [file for file in found if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+    if open_files:
+        names = " ".join(map(str, open_files))
+        return fail(f"others can read {names}", "Take away the rights of all others.", f"chmod go-rwx {names}")
+    return ok(f"{folder} and {len(found)} files with secrets are their owner's alone")
+
+
+def environment(case: Case) -> Finding:
+    """Production, and no debugger."""
+    if case.app.debug:
+        return fail("Flask's debug mode is on", "It lets a visitor run code: unset it.", "unset FLASK_DEBUG")
+    if case.settings.env != "production":
+        cure = "Only production refuses to load test data into the database."
+        return warn(f"IM_ENV is {case.settings.env}", cure, "IM_ENV=production")
+    return ok("IM_ENV is production, debug is off")
+
+
+def origins(case: Case) -> Finding:
+    """Which pages of others may connect."""
+    found = case.settings.allowed_origins
+    if "*" in found:
+        cure = "Name the pages that may connect, or unset it: then only the server's own may."
+        return warn("IM_ALLOWED_ORIGINS is *", cure, "IM_ALLOWED_ORIGINS=https://chat.example.org")
+    return ok(", ".join(found) or "only this server's own page")
+
+
+def rate_limits(case: Case) -> Finding:
+    """Without them passwords can be guessed as fast as the node can hash."""
+    if case.settings.rate_limits:
+        return ok("on")
+    make = fail if case.settings.env == "production" else warn
+    return make("IM_RATE_LIMITS is off", "Turn them on: off is for load tests.", "IM_RATE_LIMITS=on")
+
+
+def proxies(case: Case) -> Finding:
+    """A proxy must be trusted, and nobody else."""
+    trusted = case.settings.trusted_proxies
+    wide = [one for one in trusted if ip_network(one).prefixlen == 0]
+    if wide:
+        cure = "Anybody could pass for any address: name the proxy alone."
+        return fail(f"IM_TRUSTED_PROXIES trusts everybody ({', '.join(wide)})", cure, "IM_TRUSTED_PROXIES=10.0.0.5")
+    if trusted:
+        return ok(", ".join(trusted))
+    if case.nginx is None and case.url is None:
+        return skip("IM_TRUSTED_PROXIES is unset: right where no proxy stands before the nodes")
+    cure = "All clients share the proxy's address, and its rate limits: name it."
+    return fail("IM_TRUSTED_PROXIES is unset behind a proxy", cure, "IM_TRUSTED_PROXIES=127.0.0.1")
+
+
+CHECKS = {
+    "safety.key": key,
+    "safety.passwords": passwords,
+    "safety.files": modes,
+    "safety.environment": environment,
+    "safety.origins": origins,
+    "safety.rate_limits": rate_limits,
+    "safety.proxies": proxies,
+}

@@ -1,0 +1,124 @@
+"""All connections: coming in at a pace, trying again when refused, leaving."""
+
+import asyncio
+import resource
+import socket
+import time
+from collections import Counter
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any
+
+from imapp.load.errors import LoadError, MisuseError
+from imapp.load.ledger import Ledger
+from imapp.load.meter import Meter
+from imapp.load.options import Options, address_of
+from imapp.load.rest import tls_of
+from imapp.load.users import User
+from imapp.load.wire import RefusedError, Wire
+
+#: Seconds that one attempt to connect may take, how often it is made, and the pause after the first that failed.
+_ATTEMPT_SECONDS, _ATTEMPTS, _PAUSE = 15.0, 4, 0.5
+
+#: Files that are open beside the sockets.
+_OTHER_FILES = 64
+
+
+@dataclass(frozen=True)
+class _Door:
+    """A server's address, looked up once: thousands of connections need not ask again."""
+
+    host: str
+    name: str
+    address: str
+    port: int
+    tls: SSLContext | None
+
+
+class Crowd:
+    """See the module. Neighbours are at different servers, if there are several."""
+
+    def __init__(self, options: Options, users: list[User], ledger: Ledger, meter: Meter) -> None:
+        self._options = options
+        self._users = users
+        self._ledger = ledger
+        self._meter = meter
+        self.wires: list[Wire | None] = [None] * len(users)
+        self._doors = [_door(url, options) for url in options.urls]
+        self.refusals: Counter[str] = Counter()
+
+    async def connect(self, stop: asyncio.Event) -> None:
+        """Everybody comes; raises LoadError when somebody cannot."""
+        began = time.monotonic()
+        tasks: list[asyncio.Task[None]] = []
+        for index in range(len(self._users)):
+            due = began + index / self._options.connect_rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if stop.is_set() or (tasks and tasks[0].done() and self._meter.connected == 0):
+                break  # told to end; or the very first was refused for good, and so would all be
+            tasks.append(asyncio.create_task(self._come(index, due)))
+        await asyncio.gather(*tasks)
+        if not stop.is_set() and self._meter.connected + len(self._ledger.offline) < len(self._users):
+            raise LoadError(self._complaint())
+
+    def _complaint(self) -> str:
+        codes = ", ".join(f"{code} {count} times" for code, count in self.refusals.most_common())
+        return f"{self._meter.connected} of {len(self._users)} could connect: {codes or 'no reason given'}"
+
+    async def _come(self, index: int, due: float) -> None:
+        for attempt in range(_ATTEMPTS):
+            try:
+                await self._enter(index)
+            except RefusedError as exc:
+                code = exc.code
+            except TimeoutError:
+                code = "connect_timeout"
+            except OSError as exc:
+                code = type(exc).__name__
+            else:
+                self._meter.connect.record(time.monotonic() - due)
+                self._meter.connected += 1
+                return
+            self.refusals[code] += 1
+            self._meter.failed(f"connect: {code}")
+            await asyncio.sleep(_PAUSE * 2**attempt if attempt + 1 < _ATTEMPTS else 0)
+
+    async def _enter(self, index: int) -> None:
+        door = self._doors[(index // 2 + index % 2) % len(self._doors)]
+        wire = Wire(index, door.host, self._users[index].token, self._ledger)
+        tls: dict[str, Any] = {"ssl": door.tls, "server_hostname": door.name} if door.tls else {}
+        async with asyncio.timeout(_ATTEMPT_SECONDS):
+            await asyncio.get_running_loop().create_connection(lambda: wire, door.address, door.port, **tls)
+            try:
+                await wire.entered
+            except asyncio.CancelledError:
+                wire.leave()
+                raise
+        self.wires[index] = wire
+
+    async def leave(self) -> None:
+        """All say goodbye."""
+        for wire in self.wires:
+            if wire is not None:
+                wire.leave()
+        await asyncio.sleep(0.1)  # so that it goes out
+
+
+def _door(url: str, options: Options) -> _Door:
+    parts, port = address_of(url)
+    name = str(parts.hostname)
+    try:
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise LoadError(f"{url}: {exc.strerror}") from exc
+    return _Door(parts.netloc, name, str(found[0][4][0]), port, tls_of(url, options.ca))
+
+
+def allow_files(count: int) -> None:
+    """Raise this process' limit of open files for so many connections; raises MisuseError."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count + _OTHER_FILES
+    if soft < needed:
+        if hard != resource.RLIM_INFINITY and hard < needed:
+            raise MisuseError(f"{count} connections need {needed} open files, {hard} are allowed: ulimit -n {needed}")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

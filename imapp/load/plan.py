@@ -1,0 +1,68 @@
+"""Who says what to whom: the same order in every run, private and group messages mixed evenly."""
+
+import secrets
+from dataclasses import dataclass
+from itertools import count
+
+from imapp.load.users import User
+
+
+@dataclass(frozen=True)
+class Letter:
+    """What one connection is to say, and who must hear it."""
+
+    number: int
+    sender: int
+    receivers: set[int]
+    #: As the payload names it.
+    target: str
+    packet: bytes
+
+
+class Plan:
+    """Connections 2k and 2k+1 write to each other; in groups, the members write in turn."""
+
+    def __init__(self, users: list[User], groups: dict[int, list[int]], group_share: float, text_bytes: int) -> None:
+        self.run = secrets.token_hex(6)
+        self._users = users
+        self._groups = list(groups.items())
+        self._group_share = group_share if groups else 0.0
+        self._text = "x" * text_bytes
+        self._numbers = count(1)
+        #: The two of a pair write at other moments.
+        self._turns = [*range(0, len(users), 2), *range(1, len(users), 2)]
+        self._private = self._in_groups = 0
+
+    def next(self, offline: set[int]) -> Letter | None:
+        """The next message between those who are online; nothing if there is nobody."""
+        number = next(self._numbers)
+        if int(number * self._group_share) > int((number - 1) * self._group_share):
+            return self._to_group(number, offline)
+        return self._to_peer(number, offline)
+
+    def _to_peer(self, number: int, offline: set[int]) -> Letter | None:
+        for _ in self._turns:
+            sender = self._turns[self._private % len(self._turns)]
+            self._private += 1
+            peer = sender ^ 1 if sender ^ 1 < len(self._users) else 0
+            if sender not in offline and peer not in offline:
+                return self._letter(number, sender, {peer}, f'"to_user_id":{self._users[peer].id}')
+        return None
+
+    def _to_group(self, number: int, offline: set[int]) -> Letter | None:
+        for _ in self._groups:
+            conversation_id, members = self._groups[self._in_groups % len(self._groups)]
+            turn = self._in_groups // len(self._groups)
+            self._in_groups += 1
+            online = [place for place in members if place not in offline] if offline else members
+            if len(online) > 1:
+                sender = online[turn % len(online)]
+                return self._letter(number, sender, {*online} - {sender}, f'"conversation_id":{conversation_id}')
+        return None
+
+    def _letter(self, number: int, sender: int, receivers: set[int], target: str) -> Letter:
+        packet = (
+            f'42{number}["send_message",{{{target},"client_id":"{self.run}-{number}","type":"text",'
+            f'"content":{{"text":"{self._text}"}}}}]'
+        )
+        return Letter(number, sender, receivers, target, packet.encode())

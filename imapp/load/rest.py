@@ -1,0 +1,92 @@
+"""The few REST calls that a load test needs: accounts and groups before it, the nodes' figures during it."""
+
+import json
+import secrets
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any
+
+from imapp.load.errors import LoadError
+from imapp.load.options import address_of
+from imapp.load.users import User
+
+#: Seconds that an answer may take.
+_TIMEOUT = 20.0
+
+#: Seconds to wait when a limit does not say how long.
+_PAUSE = 5.0
+
+
+def tls_of(url: str, ca: Path | None) -> ssl.SSLContext | None:
+    """What an https address needs."""
+    return ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
+
+
+class Rest:
+    """One server; raises LoadError when it does not answer."""
+
+    def __init__(self, url: str, ca: Path | None = None) -> None:
+        self._url = url
+        self._parts, self._port = address_of(url)
+        self._tls = tls_of(url, ca)
+
+    def _connection(self) -> HTTPConnection:
+        host = str(self._parts.hostname)
+        if self._tls is not None:
+            return HTTPSConnection(host, self._port, timeout=_TIMEOUT, context=self._tls)
+        return HTTPConnection(host, self._port, timeout=_TIMEOUT)
+
+    def request(
+        self, method: str, path: str, body: Any = None, token: str | None = None
+    ) -> tuple[int, bytes, str | None]:
+        """One request: status, body, and what Retry-After says."""
+        headers = {"Content-Type": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        connection = self._connection()
+        try:
+            connection.request(method, path, None if body is None else json.dumps(body), headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read(), answer.headers["Retry-After"]
+        except (OSError, HTTPException) as exc:
+            raise LoadError(f"{self._url} does not answer: {exc}") from exc
+        finally:
+            connection.close()
+
+    def create(self, path: str, body: Any, token: str | None = None) -> Any:
+        """Make something, however long limits let it take; raises LoadError when it is refused."""
+        while True:
+            status, answer, pause = self.request("POST", path, body, token)
+            if status == 201:
+                return json.loads(answer)
+            if status != 429:
+                raise LoadError(f"{self._url}{path} answers {status}: {_detail(answer)}")
+            time.sleep(float(pause) if pause and pause.isdigit() else _PAUSE)
+
+
+def _detail(answer: bytes) -> str:
+    try:
+        found = json.loads(answer)
+        return f"{found['code']}: {found['detail']}"
+    except (ValueError, KeyError, TypeError):
+        return "no reason given"
+
+
+def register(rest: Rest, count: int, tell: Callable[[int], None]) -> Iterator[User]:
+    """New accounts, one after the other: hashing of passwords and rate limits make each slow, by design."""
+    run = secrets.token_hex(4)
+    for number in range(1, count + 1):
+        body = {"username": f"bench-{run}-{number}", "password": secrets.token_urlsafe(18)}
+        made = rest.create("/api/auth/register", body)
+        tell(number)
+        yield User(made["access_token"], made["user"]["id"], None)
+
+
+def make_group(rest: Rest, members: list[User]) -> int:
+    """A group; gives the id of its conversation."""
+    owner, *others = members
+    body = {"name": "load test", "member_ids": [user.id for user in others]}
+    return int(rest.create("/api/groups", body, owner.token)["conversation_id"])

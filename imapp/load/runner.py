@@ -1,0 +1,178 @@
+"""One load test from the first connection to the last: warm-up, one step or a ramp of them, patience.
+
+The loop is open: each message has its moment, whatever came of those before it, and its latency counts from there. A
+server that stalls therefore has the wait of all that was due meanwhile in its figures (no coordinated omission).
+"""
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from imapp.load.crowd import Crowd
+from imapp.load.errors import LoadError
+from imapp.load.histogram import Histogram
+from imapp.load.ledger import Counts, Ledger
+from imapp.load.meter import Meter, Slice, is_busy
+from imapp.load.options import Options
+from imapp.load.plan import Plan
+from imapp.load.users import User
+from imapp.load.watch import Watch
+
+#: Messages that are sent in one turn at most: what has come is to be read in between.
+_BURST = 100
+
+#: A pause of so many seconds can be cut short by the operator.
+_LONG = 0.1
+
+#: Seconds between two looks whether all has come.
+_LOOK = 0.05
+
+Show = Callable[[dict[str, Any]], None]
+
+
+@dataclass
+class Result:
+    """Everything that reports are made of."""
+
+    options: Options
+    meter: Meter
+    counts: Counts
+    events: dict[str, int]
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    histograms: list[tuple[Histogram, Histogram]] = field(default_factory=list)
+    nodes: dict[str, Any] = field(default_factory=dict)
+    is_interrupted: bool = False
+    #: Why it ended before it began.
+    trouble: str | None = None
+
+
+class Runner:
+    """See the module; `show` is called with each second's row."""
+
+    def __init__(self, options: Options, users: list[User], groups: dict[int, list[int]], show: Show) -> None:
+        self._options = options
+        self._show = show
+        self._plan = Plan(users, groups, options.group_share, options.text_bytes)
+        self._meter = Meter()
+        self._ledger = Ledger(self._plan.run, self._meter)
+        self._crowd = Crowd(options, users, self._ledger, self._meter)
+        self._result = Result(options, self._meter, self._ledger.counts, self._ledger.events)
+
+    async def run(self) -> Result:
+        """Do it all; SIGINT and SIGTERM end it early, but in order."""
+        stop = self._stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        watch = Watch(self._options, self._meter.began)
+        watch.start()
+        ticker = asyncio.create_task(self._tick())
+        try:
+            await self._crowd.connect(stop)
+            # The connections stay: the collector need not look at them again and again.
+            gc.collect()
+            gc.freeze()
+            await self._all_steps()
+        except LoadError as exc:
+            self._result.trouble = str(exc)
+        finally:
+            ticker.cancel()
+            with suppress(asyncio.CancelledError):
+                await ticker
+            await self._crowd.leave()
+            self._result.nodes = watch.stop()
+        self._result.is_interrupted = stop.is_set()
+        return self._result
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self._show(self._meter.tick())
+
+    async def _all_steps(self) -> None:
+        options = self._options
+        self._meter.begin("warm-up", options.rate, measured=False)
+        await self._send(options.rate, options.warm_up)
+        await self._settle()
+        rate, number = options.rate, 1
+        while not self._stop.is_set():
+            step = await self._step(number, rate)
+            if not options.ramp or step["verdict"] != "carried":
+                break
+            rate, number = rate * options.ramp_factor, number + 1
+
+    async def _step(self, number: int, rate: float) -> dict[str, Any]:
+        self._meter.begin(f"step {number}", rate, measured=True)
+        part = self._meter.step
+        assert part is not None  # noqa: S101 - begin() made it
+        await self._send(rate, self._options.seconds)
+        seconds, cpu, busy = time.monotonic() - part.began, part.client_cpu(), is_busy(part)
+        acks, deliveries = part.acks, part.deliveries
+        self._meter.begin(f"patience after step {number}", 0, measured=False)
+        self._meter.step = part  # what was due in the step counts for it, whenever it comes
+        await self._settle()
+        step = {
+            "rate": round(rate, 1), "seconds": round(seconds, 2), "sent": part.sent, "acks": part.acks,
+            "acks_per_second": round(acks / seconds, 1), "deliveries": part.deliveries,
+            "deliveries_per_second": round(deliveries / seconds, 1), "errors": dict(part.errors),
+            "ack": part.ack.summary(), "delivery": part.delivery.summary(), "late": part.late.summary(),
+            "client_cpu": round(cpu, 3), "client_busy": busy,
+        }  # fmt: skip
+        step["verdict"] = self._verdict(part, busy)
+        self._result.steps.append(step)
+        self._result.histograms.append((part.ack, part.delivery))
+        return step
+
+    def _verdict(self, part: Slice, is_client_busy: bool) -> str:
+        """Whether the server carried this rate by the bounds, or why not."""
+        options = self._options
+        if self._stop.is_set():
+            return "interrupted"
+        if sum(part.errors.values()) > options.error_bound * max(1, part.sent):
+            return "errors"
+        worst = max(part.ack.percentile(99) or 0.0, part.delivery.percentile(99) or 0.0)
+        # A backlog needs no bound of its own: latencies count from the schedule.
+        if worst > options.p99_bound_ms:
+            return "client busy" if is_client_busy else "p99"
+        return "carried"
+
+    async def _send(self, rate: float, seconds: float) -> None:
+        """Everything that is due in this time, and the rest of the time."""
+        began, total, done = time.monotonic(), round(rate * seconds), 0
+        end = began + seconds
+        while not self._stop.is_set() and (done < total or time.monotonic() < end):
+            ready = min(total, int((time.monotonic() - began) * rate) + 1, done + _BURST)
+            for number in range(done, ready):
+                self._say(began + number / rate)
+            done = max(done, ready)
+            until = began + done / rate if done < total else end
+            await self._pause(until - time.monotonic())
+
+    async def _pause(self, seconds: float) -> None:
+        """So long, or until told to end."""
+        if seconds < _LONG:
+            await asyncio.sleep(max(0.0, seconds))
+            return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
+
+    def _say(self, due: float) -> None:
+        letter = self._plan.next(self._ledger.offline)
+        if letter is None:
+            self._meter.failed("nobody_online")
+            return
+        wire = self._crowd.wires[letter.sender]
+        assert wire is not None  # noqa: S101 - everybody has come
+        self._ledger.sent(letter, due)
+        wire.send(letter.packet)
+
+    async def _settle(self) -> None:
+        """Wait for what is under way, as long as patience lasts."""
+        until = time.monotonic() + self._options.patience
+        while not self._ledger.is_settled() and time.monotonic() < until:
+            await asyncio.sleep(_LOOK)
+        self._ledger.settle()

@@ -1,0 +1,60 @@
+"""A flood of one event does not fill the disk: beyond so many in a second they are counted only."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+from imapp.logs.lines import Line, get_logger
+
+log = get_logger(__name__)
+
+_WINDOW_SECONDS = 1.0
+
+
+@dataclass
+class _Window:
+    """What was seen of an event since a moment (monotonic)."""
+
+    since: float
+    seen: int = 0
+
+
+class Sampler(logging.Filter):
+    """Lets `per_second` lines of an event pass in a second (0: all), and says how many others there were.
+
+    An event is a logger and a name; of libraries, which have no names, a logger and the place of the call. Nothing
+    here switches greenlets, so there is no lock.
+    """
+
+    def __init__(self, per_second: int) -> None:
+        super().__init__()
+        self._per_second = per_second
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written."""
+        if not self._per_second or record.name == __name__:
+            return True
+        key = (record.name, _event(record))
+        window = self._windows.get(key)
+        if window is None or time.monotonic() - window.since >= _WINDOW_SECONDS:
+            self._end(key)
+            window = self._windows[key] = _Window(time.monotonic())
+        window.seen += 1
+        return window.seen <= self._per_second
+
+    def tell(self, *, all_of_them: bool = False) -> None:
+        """Say what was left out in the seconds that are over; to be called every second, and at the end."""
+        now = time.monotonic()
+        for key, window in list(self._windows.items()):
+            if all_of_them or now - window.since >= _WINDOW_SECONDS:
+                self._end(key)
+
+    def _end(self, key: tuple[str, str]) -> None:
+        window = self._windows.pop(key, None)
+        if window is not None and window.seen > self._per_second:
+            log.warning("lines_suppressed", of=key[1], by=key[0], lines=window.seen - self._per_second)
+
+
+def _event(record: logging.LogRecord) -> str:
+    return str(record.msg["event"]) if isinstance(record.msg, Line) else f"{record.pathname}:{record.lineno}"

@@ -1,0 +1,214 @@
+"""Erasing an account: nothing of the person remains, and everything of the others does.
+
+The account stays as a row without a name, because messages, groups and other people's lists refer to it. Each step is
+an ordinary use case, so everybody's devices learn of it as they learn of everything; an erasure that was interrupted is
+simply started again.
+"""
+
+import logging
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from imapp.cluster import limits
+from imapp.database import atomic, release
+from imapp.errors import AppError, OwnerMustTransferError, UnavailableError, WrongPasswordError
+from imapp.extensions import db
+from imapp.models.contacts import Block, Contact, ContactRequest
+from imapp.models.conversations import ConversationMember
+from imapp.models.groups import Group, JoinRequest
+from imapp.models.messages import HiddenMessage, Message
+from imapp.models.sessions import DeviceSession
+from imapp.models.users import User
+from imapp.schemas.base import now
+from imapp.schemas.contents import SYSTEM
+from imapp.schemas.users import EraseIn, OwnMessages
+from imapp.services import (
+    blocks,
+    committer,
+    contact_requests,
+    contacts,
+    group_members,
+    groups,
+    join_requests,
+    passwords,
+    profiles,
+    sessions,
+    users,
+)
+from imapp.services.group_commit import Outcome
+from imapp.services.message_ops import Erase
+
+log = logging.getLogger(__name__)
+
+#: What everybody sees of an account that was erased.
+NICKNAME = "Deleted user"
+
+#: Messages that are erased at once; groups that a refusal names.
+_BATCH = 200
+_NAMED = 10
+
+#: Seconds for a batch of messages.
+_PATIENCE = 120
+
+
+def erase_own(actor_id: int, body: EraseIn) -> None:
+    """Erase the caller's account; raises WrongPasswordError, OwnerMustTransferError, RateLimitedError."""
+    user = users.get_row(actor_id)
+    limits.hit("login_per_account", user.username_key)
+    if not passwords.is_correct(body.password, user.password_hash):
+        raise WrongPasswordError
+    erase(actor_id, body.messages, transfer_groups=False)
+
+
+def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> int:
+    """Erase an account; gives how many messages were recalled.
+
+    Raises NotFoundError, and OwnerMustTransferError for the owner of groups, unless they are to be given to others:
+    to the admin or, without one, the member who joined first. A group without other members is dissolved.
+    """
+    users.get_row(user_id)
+    owned = owned_groups(user_id)
+    if owned and not transfer_groups:
+        names = ", ".join(f"{group.name} ({group.id})" for group in owned[:_NAMED])
+        raise OwnerMustTransferError(f"Transfer the ownership or dissolve these groups first: {names}.")
+    sessions.close_sockets(atomic(_close, user_id))
+    for group in owned:
+        _give_away(user_id, group.id)
+    profiles.write(user_id, _anonymous(user_id))
+    _leave_groups(user_id)
+    _end_relations(user_id)
+    recalled = _recall_messages(user_id) if own_messages == "delete" else 0
+    atomic(_wipe, user_id)
+    log.info("account_erased: user=%d messages=%s", user_id, own_messages)
+    return recalled
+
+
+def owned_groups(user_id: int) -> Sequence[Group]:
+    """The groups that live and belong to a user."""
+    owned = select(Group).where(Group.owner_id == user_id, Group.dissolved_at.is_(None)).order_by(Group.id)
+    return db.session.scalars(owned, execution_options={"populate_existing": True}).all()
+
+
+def _close(session: Session, user_id: int) -> list[int]:
+    """Let nobody in any more; gives the sessions that ended."""
+    user = session.get_one(User, user_id)
+    user.disabled_at = user.disabled_at or now()
+    user.password_hash = passwords.NO_PASSWORD
+    return sessions.revoke_all_but(session, user_id, 0)
+
+
+def _anonymous(user_id: int) -> dict[str, object]:
+    """What is left of a profile; an erased one stays as it is."""
+    name = users.get_row(user_id).username
+    if not name.startswith(f"deleted-{user_id}-"):
+        name = f"deleted-{user_id}-{secrets.token_hex(3)}"
+    empty = dict.fromkeys(("avatar_url", "email", "phone"))
+    return {**empty, "username": name, "username_key": name, "nickname": NICKNAME, "bio": "", "is_operator": False}
+
+
+# -- groups and people ---------------------------------------------------------------------------------------------
+
+
+def _give_away(user_id: int, group_id: int) -> None:
+    heirs = (
+        select(ConversationMember)
+        .where(ConversationMember.conversation_id == group_id, ConversationMember.user_id != user_id)
+        .where(ConversationMember.left_at.is_(None))
+    )
+    by_age = ConversationMember.role, ConversationMember.joined_at, ConversationMember.user_id  # admin before member
+    heir = db.session.scalars(heirs.order_by(*by_age).limit(1)).first()
+    if heir is None:
+        groups.dissolve(user_id, group_id)
+    else:
+        groups.transfer(user_id, group_id, heir.user_id)
+
+
+def _leave_groups(user_id: int) -> None:
+    present = (
+        select(ConversationMember.conversation_id)
+        .join(Group, Group.id == ConversationMember.conversation_id)
+        .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
+    )
+    for group_id in db.session.scalars(present).all():
+        group_members.leave(user_id, group_id)
+    waiting = select(JoinRequest.group_id).where(JoinRequest.user_id == user_id, JoinRequest.status == "pending")
+    for group_id in db.session.scalars(waiting).all():
+        join_requests.cancel(user_id, group_id)
+
+
+def _end_relations(user_id: int) -> None:
+    friends = select(Contact.contact_id).where(Contact.user_id == user_id, Contact.removed_at.is_(None))
+    for other_id in db.session.scalars(friends).all():
+        contacts.remove(user_id, other_id)
+    pending = select(ContactRequest.id).where(ContactRequest.status == "pending")
+    for request_id in db.session.scalars(pending.where(ContactRequest.from_user_id == user_id)).all():
+        contact_requests.cancel(user_id, request_id)
+    for request_id in db.session.scalars(pending.where(ContactRequest.to_user_id == user_id)).all():
+        contact_requests.reject(user_id, request_id)
+    blocked = select(Block.blocked_id).where(Block.user_id == user_id, Block.removed_at.is_(None))
+    for other_id in db.session.scalars(blocked).all():
+        blocks.unblock(user_id, other_id)
+
+
+# -- messages ------------------------------------------------------------------------------------------------------
+
+
+def _recall_messages(user_id: int) -> int:
+    recalled = 0
+    for keys in _own_messages(user_id):
+        outcomes = _commit([Erase(user_id, *key) for key in keys])
+        lost = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
+        if lost:
+            raise lost[0]
+        recalled += sum(not isinstance(outcome, AppError) for outcome in outcomes)
+    return recalled
+
+
+def _own_messages(user_id: int) -> Iterator[list[tuple[int, int]]]:
+    """The keys of what the user said and has not taken back, some at a time, along the index of client ids."""
+    last = ""
+    mine = select(Message.conversation_id, Message.seq, Message.client_id).where(
+        Message.sender_id == user_id, Message.recalled_at.is_(None), Message.type != SYSTEM
+    )
+    while rows := db.session.execute(
+        mine.where(Message.client_id > last).order_by(Message.client_id).limit(_BATCH)
+    ).all():
+        release()
+        yield [(row.conversation_id, row.seq) for row in rows]
+        last = rows[-1].client_id
+
+
+def _commit(ops: list[Erase]) -> list[Outcome]:
+    """Let the committer do all of them, together; gives what became of each."""
+    outcomes: list[Outcome] = []
+    through = threading.Event()
+
+    def note(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        if len(outcomes) == len(ops):
+            through.set()
+
+    for op in ops:
+        committer.submit(op, note)
+    if not through.wait(_PATIENCE):
+        raise UnavailableError
+    return outcomes
+
+
+# -- the rest ------------------------------------------------------------------------------------------------------
+
+
+def _wipe(session: Session, user_id: int) -> None:
+    """Delete what only the account itself has seen."""
+    session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id))
+    session.execute(delete(HiddenMessage).where(HiddenMessage.user_id == user_id))
+    member, request = ConversationMember, ContactRequest
+    session.execute(update(member).where(member.user_id == user_id).values(draft=None))
+    session.execute(update(Contact).where(Contact.user_id == user_id).values(remark=""))
+    session.execute(update(request).where(request.from_user_id == user_id).values(message=""))
+    session.execute(update(JoinRequest).where(JoinRequest.user_id == user_id).values(message=""))
+    session.execute(update(User).where(User.id == user_id).values(last_seen_at=None))

@@ -1,0 +1,175 @@
+"""Deleting what retention has left behind: small transactions with pauses, so that nobody waits for one.
+
+What is below the `first_seq` and `first_change` of its conversation goes, the lowest first, and messages after what
+hangs on them: wherever it is interrupted, it can go on. Read marks are moved up to the first message, so that what is
+gone counts as read.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from imapp.database import atomic, release
+from imapp.extensions import db
+from imapp.models.changes import Change
+from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Pin, Reaction
+from imapp.models.sessions import DeviceSession
+from imapp.services import own_state
+
+#: Told of what is done: the kind, and how many more.
+Progress = Callable[[str, int], None]
+
+#: What hangs on messages, and they themselves at last.
+BY_SEQ = (Mention, MessageEdit, Pin, Reaction, Message)
+
+#: Read marks that are moved at once: each locks a user's own counter.
+_MARKS = 50
+
+#: Conversations that are looked for with one query.
+_PAGE = 200
+
+
+@dataclass
+class Counts:
+    """Rows by table, and the conversations that lose messages."""
+
+    rows: dict[str, int] = field(default_factory=dict)
+    conversations: int = 0
+
+    def add(self, table: str, count: int) -> None:
+        """Count rows."""
+        self.rows[table] = self.rows.get(table, 0) + count
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Rows of one transaction, and the seconds between two."""
+
+    batch: int = 500
+    pause_seconds: float = 0.05
+    #: Between the new beginnings and the first deletion: longer than an answer takes that knows the old ones.
+    grace_seconds: float = 10
+
+
+def over(moment: datetime) -> Any:
+    """Sessions that ended before a moment."""
+    return or_(DeviceSession.revoked_at < moment, DeviceSession.expires_at < moment)
+
+
+def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> Counts:
+    """Delete what does not count any more; None keeps all sessions."""
+    counts = Counts()
+    for conversation_id, first_seq, first_change in _begun_later():
+        if first_seq > 1:
+            _read_up_to(conversation_id, first_seq - 1, pace)
+        gone = [_delete_below(model, conversation_id, model.seq, first_seq, (pace, counts)) for model in BY_SEQ]
+        counts.conversations += gone[-1] > 0
+        _delete_below(Change, conversation_id, Change.change, first_change, (pace, counts))
+        progress(f"conversations, {sum(counts.rows.values())} rows deleted", 0)
+    _delete_hidden(pace, counts)
+    if sessions_before is not None:
+        _delete_sessions(sessions_before, pace, counts)
+    return counts
+
+
+def _begun_later() -> Iterator[tuple[int, int, int]]:
+    """The conversations that have lost something."""
+    columns = Conversation.id, Conversation.first_seq, Conversation.first_change
+    later = or_(Conversation.first_seq > 1, Conversation.first_change > 1)
+    last_id = 0
+    while page := db.session.execute(
+        select(*columns).where(later, Conversation.id > last_id).order_by(Conversation.id).limit(_PAGE)
+    ).all():
+        release()
+        yield from (tuple(row) for row in page)
+        last_id = page[-1].id
+
+
+def _read_up_to(conversation_id: int, seq: int, pace: Pace) -> None:
+    """Move the read marks that stand before the first message; their owners learn of it by `sync`."""
+    while atomic(_move_marks, conversation_id, seq, min(pace.batch, _MARKS)):
+        time.sleep(pace.pause_seconds)
+
+
+def _move_marks(session: Session, conversation_id: int, seq: int, limit: int) -> int:
+    member = ConversationMember
+    behind = [member.conversation_id == conversation_id, member.read_seq < seq, member.left_at.is_(None)]
+    user_ids = sorted(session.scalars(select(member.user_id).where(*behind).limit(limit)))
+    for user_id, version in own_state.next_versions(session, user_ids).items():
+        session.execute(
+            update(member).where(*behind, member.user_id == user_id).values(read_seq=seq, version=version),
+            execution_options={"synchronize_session": False},
+        )
+    return len(user_ids)
+
+
+def _delete_below(
+    model: Any, conversation_id: int, number: Any, first: int, how: tuple[Pace, Counts]
+) -> int:  # fmt: skip
+    """Delete the rows of a conversation below a number, the lowest first; gives how many."""
+    pace, counts = how
+    total = 0
+    while deleted := atomic(_delete_lowest, model, conversation_id, number, (first, pace.batch)):
+        total += deleted
+        counts.add(model.__tablename__, deleted)
+        time.sleep(pace.pause_seconds)
+    return total
+
+
+def _delete_lowest(
+    session: Session, model: Any, conversation_id: int, number: Any, bounds: tuple[int, int]
+) -> int:  # fmt: skip
+    first, limit = bounds
+    below = [model.conversation_id == conversation_id, number < first]
+    last = session.scalar(select(number).where(*below).order_by(number).offset(limit - 1).limit(1))
+    if last is not None:
+        below[1] = number <= last
+    return _deleted(session, delete(model).where(*below))
+
+
+def _deleted(session: Session, statement: Any) -> int:
+    result: Any = session.execute(statement, execution_options={"synchronize_session": False})
+    return int(result.rowcount)
+
+
+def _delete_hidden(pace: Pace, counts: Counts) -> None:
+    """Forget who has hidden messages that are gone, user by user."""
+    user_id: int | None = 0
+    while user_id is not None:
+        following = select(func.min(HiddenMessage.user_id)).where(HiddenMessage.user_id > user_id)
+        user_id = db.session.scalar(following)
+        release()
+        while user_id and (deleted := atomic(_delete_hidden_of, user_id, pace.batch)):
+            counts.add(HiddenMessage.__tablename__, deleted)
+            time.sleep(pace.pause_seconds)
+
+
+def _delete_hidden_of(session: Session, user_id: int, limit: int) -> int:
+    gone = (
+        select(HiddenMessage.conversation_id, HiddenMessage.seq)
+        .join(Conversation, Conversation.id == HiddenMessage.conversation_id)
+        .where(HiddenMessage.user_id == user_id, HiddenMessage.seq < Conversation.first_seq)
+        .limit(limit)
+    )
+    keys = session.execute(gone).all()
+    for conversation_id, seq in keys:
+        key = {"user_id": user_id, "conversation_id": conversation_id, "seq": seq}
+        session.execute(delete(HiddenMessage).filter_by(**key), execution_options={"synchronize_session": False})
+    return len(keys)
+
+
+def _delete_sessions(moment: datetime, pace: Pace, counts: Counts) -> None:
+    while deleted := atomic(_delete_some_sessions, moment, pace.batch):
+        counts.add(DeviceSession.__tablename__, deleted)
+        time.sleep(pace.pause_seconds)
+
+
+def _delete_some_sessions(session: Session, moment: datetime, limit: int) -> int:
+    ids = session.scalars(select(DeviceSession.id).where(over(moment)).limit(limit)).all()
+    return _deleted(session, delete(DeviceSession).where(DeviceSession.id.in_(ids))) if ids else 0

@@ -1,0 +1,142 @@
+"""A server's commands in processes of their own, and databases of both kinds to restore into."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, select
+
+from imapp.database import atomic
+from imapp.extensions import Base
+from imapp.schemas.base import now
+from imapp.schemas.contacts import ContactRequestIn
+from imapp.schemas.groups import GroupIn
+from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft
+from imapp.services import contact_requests, groups, hidden_messages, messages
+from imapp.services.private_conversations import open_private
+from tests.support.crowd_of_rows import fill
+from tests.support.people import create_users
+from tests.support.ports import free_port
+from tests.support.server import ROOT
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database(request):
+    """What is backed up."""
+    return request.param
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def other_url(request, tmp_path):
+    """An empty database without tables, to restore into."""
+    if request.param == "sqlite":
+        (tmp_path / "other").mkdir()
+        return f"sqlite:///{tmp_path}/other/imapp.db"
+    return request.getfixturevalue("mariadb").create_database()
+
+
+class Commands:
+    """`flask im ...` against a database, as an operator runs it."""
+
+    def __init__(self, folder: Path) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
+        self.environ = {
+            **inherited, "IM_DATA_DIR": str(folder / "operator"), "IM_ENV": "test", "PORT": str(free_port()),
+            "SECRET_KEY": "t" * 32,
+        }  # fmt: skip
+
+    def start(self, url: str, *arguments: object) -> subprocess.Popen:
+        """Start a command."""
+        command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", *map(str, arguments)]
+        environ = {**self.environ, "DATABASE_URL": url}
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def run(self, url: str, *arguments: object) -> tuple[int, str]:
+        """Run a command; gives its exit code and what it said."""
+        process = self.start(url, *arguments)
+        output, _ = process.communicate(timeout=100)
+        return process.returncode, output
+
+    def must(self, url: str, *arguments: object) -> str:
+        """Run a command that must succeed; gives what it said."""
+        code, output = self.run(url, *arguments)
+        assert code == 0, output
+        return output
+
+
+@pytest.fixture
+def im(app):
+    """Run a command of this app."""
+
+    def run(*args, **options):
+        return app.test_cli_runner().invoke(args=["im", *map(str, args)], **options)
+
+    return run
+
+
+@pytest.fixture
+def commands(tmp_path) -> Commands:
+    """The operator."""
+    return Commands(tmp_path)
+
+
+def rows_of(url: str) -> dict[str, list[tuple]]:
+    """All rows of all tables but the server's own state, in the order of their keys."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for table in Base.metadata.sorted_tables
+            if table.name != "server_state"
+        }
+    engine.dispose()
+    return found
+
+
+def epoch_of(url: str) -> str:
+    """The name of the history of a database."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        epoch = connection.exec_driver_sql("SELECT epoch FROM server_state").scalar_one()
+    engine.dispose()
+    return epoch
+
+
+def wait_until(condition, process: subprocess.Popen, seconds: float = 60) -> None:
+    """Until the condition holds while the process runs."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def say(user_id: int, conversation_id: int, text: str = "hello", **more) -> dict:
+    """Send a text; gives the message."""
+    draft = MessageDraft(client_id=uuid4().hex, type="text", content={"text": text}, **more)
+    return messages.send(user_id, conversation_id, draft)["message"]
+
+
+@pytest.fixture
+def lively(app) -> dict[str, int]:
+    """Something in each table that hangs on messages; names and their ids."""
+    ada, bob, eve = create_users("ada", "bob", "eve")
+    group = groups.create(ada, GroupIn(name="Höhle 🕳", member_ids=[bob, eve])).id
+    private, _ = open_private(ada, bob)
+    request, _ = contact_requests.send(ada, ContactRequestIn(user_id=bob, message="hi"))
+    contact_requests.accept(bob, request.id)
+    first = say(ada, group, "你好 👋", mentions=[bob])
+    messages.react(bob, first["id"], "👍", remove=False)
+    messages.react(eve, first["id"], "🎉", remove=False)
+    messages.edit(ada, EditMessage(message_id=first["id"], content={"text": "edited"}))
+    messages.set_pin(ada, first["id"], pin=True)
+    messages.recall(bob, say(bob, group)["id"])
+    hidden_messages.hide(eve, HideMessages(message_ids=[first["id"]]))
+    atomic(fill, private, ada, 2_500, now())
+    return {"ada": ada, "bob": bob, "eve": eve, "group": group, "private": private}

@@ -1,0 +1,67 @@
+"""`flask im retention`."""
+
+import signal
+import time
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from imapp.database import atomic
+from imapp.extensions import db
+from imapp.models.messages import Message
+from imapp.schemas.base import now
+from imapp.services.private_conversations import open_private
+from tests.backup.conftest import Commands
+from tests.support.crowd_of_rows import fill
+from tests.support.people import create_users
+
+
+@pytest.fixture
+def old(make_app):
+    """An app that keeps messages for ten days, and 400 of long ago."""
+    app = make_app(retention_messages_days=10)
+    with app.app_context():
+        ada, bob = create_users("ada", "bob")
+        private, _ = open_private(ada, bob)
+        atomic(fill, private, ada, 400, now() - timedelta(days=100))
+        atomic(fill, private, ada, 5, now())
+        db.session.remove()
+        yield app
+
+
+def left():
+    found = db.session.scalar(select(func.count()).select_from(Message))
+    db.session.remove()
+    return found
+
+
+@pytest.mark.parametrize("options", [[], ["--dry-run"], ["--yes", "--dry-run"]], ids=" ".join)
+def test_without_a_word_it_only_counts(old, options):
+    result = old.test_cli_runner().invoke(args=["im", "retention", *options])
+
+    assert result.exit_code == 0, result.output
+    assert "messages: 400 rows would be deleted" in result.output
+    assert "1 conversations" in result.output
+    assert "Nothing was deleted" in result.output
+    assert left() == 405
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_and_started_again_it_ends_right(old, database_url, tmp_path):
+    commands = Commands(tmp_path)
+    commands.environ["IM_RETENTION_MESSAGES_DAYS"] = "10"
+    process = commands.start(database_url, "retention", "--yes", "--batch", 10, "--pause-ms", 100)
+    deadline = time.monotonic() + 60
+    while left() > 385:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert 5 < left() < 405
+
+    said = commands.must(database_url, "retention", "--yes", "--pause-ms", 0)
+
+    assert "rows deleted" in said
+    assert left() == 5

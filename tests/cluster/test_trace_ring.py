@@ -1,0 +1,51 @@
+"""What a node remembers is bounded in number and age."""
+
+import time
+
+import pytest
+
+from imapp.cluster.traces import GIVEN, REFUSED, Ring
+
+
+def ms(ago=0.0):
+    return (time.time() - ago) * 1000
+
+
+def test_the_oldest_goes_when_there_are_too_many():
+    ring = Ring(messages=3, seconds=60)
+
+    for number in range(5):
+        ring.keep([(ms(), GIVEN, f"1-{number}", ms(), 1, ("a",), False)])
+
+    assert [len(ring.of(f"1-{number}")) for number in range(5)] == [0, 0, 1, 1, 1]
+    assert ring.complete_since_ms == ring.of("1-2")[0][0]
+
+
+def test_what_is_too_old_is_neither_told_nor_kept():
+    ring = Ring(messages=100, seconds=60)
+    ring.keep([(ms(ago=120), GIVEN, "1-1", ms(ago=120), 1, ("a",), False)])
+
+    assert ring.of("1-1") == []
+
+    ring.keep([(ms(), GIVEN, "1-2", ms(), 1, ("a",), False)])
+    assert len(ring._records) == 1
+
+
+@pytest.mark.parametrize(("messages", "seconds"), [(0, 60), (60, 0)])
+def test_nothing_is_kept_when_it_is_off(messages, seconds):
+    ring = Ring(messages=messages, seconds=seconds)
+
+    ring.keep([(ms(), REFUSED, "mine", 1, "blocked")])
+    ring.note_gone("a", 1, 1, "client")
+
+    assert not ring.is_on
+    assert ring.of("mine") == ring.gone({1}, {"a"}) == []
+    assert ring.complete_since_ms >= ms(ago=60)
+
+
+def test_of_each_user_the_last_connection_that_went_is_told_and_all_that_are_named():
+    ring = Ring(messages=100, seconds=60)
+    for sid, user in (("a", 1), ("b", 1), ("c", 2), ("d", 3)):
+        ring.note_gone(sid, user, user * 10, "client")
+
+    assert {sid for _, sid, *_ in ring.gone({1}, {"c"})} == {"b", "c"}

@@ -1,0 +1,149 @@
+"""The doctor as an operator calls it, and single checks on apps whose surroundings are really broken."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from imapp.doctor.case import Case
+from imapp.doctor.catalogue import CHECKS
+from imapp.doctor.runner import chosen, examine
+from tests.support import apps
+from tests.support.mariadb import MariaDb
+from tests.support.nginx import Nginx
+from tests.support.redis import RedisServer
+from tests.support.server import ROOT
+
+
+class Told:
+    """What one call of the command said."""
+
+    def __init__(self, ran: subprocess.CompletedProcess) -> None:
+        self.exit_code = ran.returncode
+        self.output = ran.stdout + ran.stderr
+        self.json = json.loads(ran.stdout) if ran.stdout.startswith("{") else {}
+        self.rows = {row["name"]: row for row in self.json.get("checks", ())}
+
+    def status(self, name: str) -> str:
+        """OK, WARN, FAIL or SKIP."""
+        return self.rows[name]["status"]
+
+    def named(self, status: str) -> list[str]:
+        """The checks with this status."""
+        return [name for name, row in self.rows.items() if row["status"] == status]
+
+
+@pytest.fixture
+def doctor():
+    """`doctor(environ, *options, wrapper=...)`: the command in a process of its own, as JSON unless said otherwise."""
+
+    def run(environ, *options: str, wrapper: tuple[str, ...] = (), as_json: bool = True) -> Told:
+        command = [*wrapper, sys.executable, "-m", "flask", "--app", "wsgi", "im", "doctor", *options]
+        command += ["--json"] if as_json else []
+        ran = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=90, check=False)
+        return Told(ran)
+
+    return run
+
+
+@pytest.fixture
+def environ(tmp_path, sqlite_template) -> dict[str, str]:
+    """The environment of a node that is alone and sound, and does not run."""
+    apps.copy_of(sqlite_template, tmp_path / "data")
+    (tmp_path / "data").chmod(0o700)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
+    return {**inherited, "IM_DATA_DIR": str(tmp_path / "data"), "IM_MAX_CONNECTIONS": "2000"}
+
+
+@pytest.fixture
+def look():
+    """`look(app, name, **case)`: the finding of one check on an app in this process."""
+
+    def run(app, name: str, **case):
+        (result,) = examine(Case(app, **case), chosen(CHECKS, (name,)))
+        return result.finding
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def wrong_redis(tmp_path_factory):
+    """A Redis whose every setting is wrong."""
+    words = "--maxmemory 3mb --maxmemory-policy allkeys-lru --maxclients 30"
+    limit = ("--client-output-buffer-limit", "pubsub 1mb 1mb 60")
+    server = RedisServer(tmp_path_factory.mktemp("wrong-redis"), *words.split(), *limit)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def wrong_mariadb(tmp_path_factory):
+    """A MariaDB whose every setting is wrong."""
+    options = (
+        "--sql-mode=", "--innodb-flush-log-at-trx-commit=2", "--wait-timeout=100", "--max-connections=15",
+        "--max-allowed-packet=1M",
+    )  # fmt: skip
+    server = MariaDb(tmp_path_factory.mktemp("wrong-mariadb"), *options)
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def front(tmp_path):
+    """`front(nodes, *options, edit=..., certificate=...)`: a started Nginx."""
+    started = []
+
+    def start(nodes, *options, **kwargs):
+        started.append(Nginx(tmp_path / f"nginx{len(started)}", nodes, *options, **kwargs).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()
+
+
+@pytest.fixture
+def make_certificate(tmp_path):
+    """`make_certificate(days)`: a self-signed certificate with its key in one file."""
+
+    def make(days: int) -> str:
+        file, key = tmp_path / f"{days}.pem", tmp_path / f"{days}.key"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"]
+        command += ["-days", str(days), "-addext", "subjectAltName=IP:127.0.0.1", "-out", file, "-keyout", key]
+        subprocess.run(command, check=True, capture_output=True)
+        Path(file).write_text(file.read_text() + key.read_text())
+        return str(file)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def account(mariadb):
+    """`account()`: the URL of an empty database with a user of its own, as the manual makes them."""
+
+    def make() -> str:
+        name = mariadb.create_database().rsplit("/", 1)[-1]
+        password = secrets.token_hex(16)
+        mariadb.query(f"CREATE USER {name}@'%' IDENTIFIED BY '{password}'")
+        mariadb.query(f"GRANT ALL ON {name}.* TO {name}@'%'")
+        return f"mysql+pymysql://{name}:{password}@127.0.0.1:{mariadb.port}/{name}"
+
+    return make
+
+
+@pytest.fixture
+def app_on(tmp_path):
+    """`app_on(url, **settings)`: an app on that database, whatever there is in it."""
+    made = []
+
+    def make(url: str, **settings):
+        made.append(apps.make_app(url, tmp_path, **settings))
+        return made[-1]
+
+    yield make
+    for one in made:
+        apps.close_app(one)

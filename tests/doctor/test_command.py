@@ -1,0 +1,158 @@
+"""`flask im doctor` as a command: its output, its exit codes, its bounds."""
+
+import json
+import signal
+import threading
+import time
+
+import pytest
+
+from imapp.doctor.case import Case
+from imapp.doctor.catalogue import CHECKS
+from imapp.doctor.finding import ok
+from imapp.doctor.runner import chosen, examine, exit_code
+from tests.support.ports import free_port
+
+
+def test_a_sound_node_that_is_alone_has_no_failure_and_exit_code_0(doctor, environ):
+    told = doctor(environ)
+
+    assert (told.exit_code, told.named("FAIL"), told.named("WARN")) == (0, [], []), told.output
+    assert list(told.rows) == list(CHECKS)
+    assert told.json["ok"] == len(told.named("OK")) > 20
+
+
+def test_the_table_names_the_cure_and_the_command(doctor, environ):
+    environ["IM_TRUSTED_PROXIES"] = "0.0.0.0/0"
+
+    told = doctor(environ, "--only", "safety.proxies", "--only", "safety.key", as_json=False)
+
+    lines = told.output.splitlines()
+    assert told.exit_code == 2
+    assert lines[0].split() == ["check", "status", "what", "was", "found", "what", "to", "do"]
+    assert any("safety.proxies" in line and "FAIL" in line and "name the proxy alone" in line for line in lines)
+    assert any("IM_TRUSTED_PROXIES=10.0.0.5" in line for line in lines)
+    assert lines[-1] == "1 OK, 0 WARN, 1 FAIL, 0 SKIP"
+
+
+def test_warnings_alone_are_exit_code_1(doctor, environ):
+    told = doctor({**environ, "IM_ALLOWED_ORIGINS": "*"}, "--only", "safety.origins")
+
+    assert (told.exit_code, told.status("safety.origins")) == (1, "WARN")
+
+
+def test_an_unknown_check_is_refused_by_name(doctor, environ):
+    told = doctor(environ, "--only", "colour")
+
+    assert told.exit_code == 2
+    assert "colour" in told.output
+    assert "redis.policy" in told.output
+
+
+def test_settings_that_cannot_be_used_are_one_line_and_exit_code_2(doctor, environ):
+    told = doctor({**environ, "IM_PORTS": "1"}, "--only", "safety")
+
+    assert (told.exit_code, told.output.count("\n")) == (2, 1)
+    assert "IM_PORTS is not a setting" in told.output
+
+
+def test_no_secret_is_ever_told(doctor, environ):
+    port = free_port()
+    secret = "correct-horse-battery-staple-" + "x1y2z3" * 4
+    environ |= {"SECRET_KEY": secret, "REDIS_URL": f"redis://u:redis-pw-9@127.0.0.1:{port}"}
+    environ |= {"DATABASE_URL": f"mysql://im:database-pw-9@127.0.0.1:{port}/im"}
+
+    told = doctor(environ, "--only", "database", "--only", "redis", "--only", "safety", "--only", "nodes")
+
+    assert told.exit_code == 2
+    for word in (secret, "redis-pw-9", "database-pw-9"):
+        assert word not in told.output
+
+
+def test_all_that_is_away_is_told_within_the_bound(doctor, environ):
+    port = free_port()
+    environ |= {"REDIS_URL": f"redis://127.0.0.1:{port}", "DATABASE_URL": f"mysql://im@127.0.0.1:{port}/im"}
+
+    told = doctor(environ, "--url", f"http://127.0.0.1:{port}")
+
+    assert told.exit_code == 2
+    assert {"redis.answers", "nodes.bus", "database.answers", "database.write", "front.health"} <= set(
+        told.named("FAIL")
+    )
+    assert "ConnectionError" in told.rows["redis.answers"]["text"]
+    assert "OperationalError" in told.rows["database.answers"]["text"]
+    assert {told.status(name) for name in ("system.backlog", "safety.key", "program.packages")} == {"OK"}
+
+
+@pytest.mark.slow
+def test_what_hangs_is_told_within_the_bound(doctor, environ, wrong_redis, wrong_mariadb):
+    url = wrong_mariadb.create_database()
+    wrong_redis.signal(signal.SIGSTOP)
+    wrong_mariadb.freeze()
+    try:
+        told = doctor(
+            {**environ, "REDIS_URL": wrong_redis.url, "DATABASE_URL": url},
+            "--only",
+            "redis",
+            "--only",
+            "database",
+            "--only",
+            "nodes",
+        )
+    finally:
+        wrong_redis.thaw()
+        wrong_mariadb.thaw()
+
+    assert told.exit_code == 2
+    assert {"redis.answers", "nodes.bus", "database.answers", "database.write"} <= set(told.named("FAIL"))
+    assert max(row["seconds"] for row in told.rows.values()) <= 26
+
+
+def test_a_check_that_crashes_or_hangs_is_that_checks_own_failure(app):
+    is_over = threading.Event()
+
+    def crash(_case):
+        raise KeyError("gone\nsecond line")
+
+    def hang(_case):
+        is_over.wait(60)
+        return ok("late")
+
+    results = examine(Case(app), {"crash": crash, "hang": hang, "well": lambda _case: ok("well")}, seconds=1)
+    is_over.set()
+
+    crashed, hung, well = (result.finding for result in results)
+    assert (crashed.status, crashed.text) == ("FAIL", "KeyError: 'gone\\nsecond line'")
+    assert (hung.status, hung.text) == ("FAIL", "no answer within 1 s")
+    assert hung.command == "flask --app wsgi im doctor --only hang"
+    assert well.status == "OK"
+    assert exit_code(results) == 2
+
+
+def test_what_several_look_at_is_looked_at_once(app):
+    calls = []
+
+    def seen(_case):
+        calls.append(1)
+        time.sleep(0.1)
+        raise ValueError("no")
+
+    case = Case(app)
+    results = examine(case, {name: lambda one: one.once(seen) for name in "abc"})
+
+    assert len(calls) == 1
+    assert {result.finding.text for result in results} == {"ValueError: no"}
+
+
+def test_a_group_or_a_name_can_be_chosen():
+    assert set(chosen(CHECKS, ("clocks", "redis.policy"))) == {
+        "clocks.nodes", "clocks.redis", "clocks.database", "redis.policy",
+    }  # fmt: skip
+    assert chosen(CHECKS, ()) == CHECKS
+
+
+def test_the_json_is_one_object_with_a_row_for_each_check(doctor, environ):
+    told = doctor(environ, "--only", "disk")
+
+    assert set(json.loads(told.output)) == {"ok", "warn", "fail", "skip", "checks"}
+    assert set(told.rows["disk.space"]) == {"name", "status", "text", "cure", "command", "seconds"}

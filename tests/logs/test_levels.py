@@ -1,0 +1,61 @@
+"""Levels change while the process runs, and go back."""
+
+import logging
+
+import pytest
+
+from imapp.logs.levels import Levels
+from tests.support.ports import wait_for
+
+
+@pytest.fixture
+def levels():
+    """Changes that are gone at the end."""
+    before = {name: logging.getLogger(name).level for name in ("", "imapp", "imapp.test")}
+    yield Levels()
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def test_a_level_goes_back_when_its_time_is_over(levels):
+    own = logging.getLogger("imapp.test")
+    own.setLevel("ERROR")
+    levels.change("INFO", "imapp.test", 0.05)
+    levels.change("DEBUG", "imapp.test", 0.05)
+    changed = own.level
+
+    wait_for(lambda: levels.restore_due() or own.level == logging.ERROR, 10, "its old level")
+
+    assert changed == logging.DEBUG
+
+
+def test_without_an_end_it_stays(levels):
+    levels.change("DEBUG", "imapp.test", 0)
+    levels.restore_due()
+
+    assert logging.getLogger("imapp.test").level == logging.DEBUG
+
+
+def test_a_logger_that_had_none_has_none_again(levels):
+    levels.change("DEBUG", "imapp.test", 0.01)
+
+    wait_for(lambda: levels.restore_due() or logging.getLogger("imapp.test").level == logging.NOTSET, 10, "no level")
+
+
+def test_a_signal_turns_debug_on_and_off(levels):
+    before = logging.getLogger().level
+
+    levels.toggle_debug(600)
+    on = logging.getLogger().level
+    levels.toggle_debug(600)
+
+    assert on == logging.DEBUG
+    assert logging.getLogger().level == before
+
+
+@pytest.mark.parametrize(
+    ("level", "name"), [("LOUD", ""), ("DEBUG", "sqlalchemy.engine"), ("DEBUG", "engineio.server"), ("DEBUG", "imappx")]
+)
+def test_what_would_log_contents_is_refused(levels, level, name):
+    with pytest.raises(ValueError, match="no such"):
+        levels.change(level, name, 1)

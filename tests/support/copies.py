@@ -1,0 +1,24 @@
+"""Copies of the project, as a clone would be."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.support.server import ROOT as PROJECT
+
+
+def copy_project(target: Path) -> Path:
+    """What a clone would hold: tracked files and new ones, nothing ignored."""
+    names = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split("\0")
+    for name in filter(None, names):
+        source = PROJECT / name
+        if source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
+    return target
