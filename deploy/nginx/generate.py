@@ -79,6 +79,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--connections-per-address", type=int, default=5000, help="generous: whole offices share one address")
     add("--requests-per-second", type=int, default=500, help="of one address, bursts of twice as many")
     add("--allow", action="append", default=[], help="network that may read /actuator/ (health: everybody)")
+    add("--allow-admin", action="append", default=[], help="network that may open /admin (everybody, if none is named)")
     add("--full", type=Path, metavar="PREFIX", help="a whole nginx.conf that runs as an ordinary user in PREFIX")
     options = parser.parse_args(argv)
     options.node = options.node or [parse_node(text) for text in NODES]
@@ -232,6 +233,14 @@ def requests(options: argparse.Namespace) -> Iterator[str]:
     yield "proxy_next_upstream_tries 2;"
     yield "}"
     yield ""
+    if options.allow_admin:
+        yield "location ~ ^/(admin$|api/admin/) {"
+        for network in options.allow_admin:
+            yield f"allow {network};"
+        yield "deny all;"
+        yield "proxy_pass http://imapp_http;"
+        yield "}"
+        yield ""
     yield "location /actuator/ {"
     for network in options.allow:
         yield f"allow {network};"

@@ -117,6 +117,24 @@ def test_operators_pages_are_not_for_everybody(front, path):
     assert requests.get(front.url + "/actuator/health", timeout=10).ok
 
 
+def test_the_operators_page_can_be_kept_to_a_network(nginx, nodes):
+    elsewhere, here = nginx(nodes, "--allow-admin=192.0.2.0/24"), nginx(nodes, "--allow-admin=127.0.0.0/8")
+
+    for path in (
+        "/admin",
+        "/api/admin/acts",
+        "//api/admin/acts",
+        "/%61dmin",
+        "/api/x/../admin/acts",
+        "/api/admin%2Facts",
+    ):
+        answer = raw(elsewhere.port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        assert answer.split(b"\r\n")[0] == b"HTTP/1.1 403 Forbidden", path
+    assert requests.get(elsewhere.url + "/", timeout=10).ok
+    assert requests.get(here.url + "/admin", timeout=10).ok
+    assert requests.get(here.url + "/api/admin/acts", timeout=10).status_code == 401
+
+
 def test_plain_http_leads_to_tls_on_its_port_and_tells_no_version(nginx, nodes, certificate):
     here = free_port()
     front = nginx(nodes, edit=lambda text: text.replace("listen 80;", f"listen {here};"), certificate=certificate)

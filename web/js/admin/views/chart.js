@@ -64,9 +64,18 @@ function options(element, lines) {
       { value: (_plot, moment) => (moment === null ? '–' : clock(moment * 1000)), label: t('when') },
       ...lines.map(({ label }, index) => ({
         label, stroke: colour(`line-${index}`), width: 1.5, value: (_plot, value) => figure(value),
+        points: { filter: (plot, number, all) => (all ? null : alone(plot.data[number])) },
       })),
     ],
   };
+}
+
+/** Values without a neighbour, of which there is no line to see: they are drawn as points. */
+function alone(values) {
+  return values.flatMap((value, index) => {
+    const isAlone = (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;
+    return value !== null && isAlone ? [index] : [];
+  });
 }
 
 function onTheAxis(moments) {

@@ -1,0 +1,40 @@
+"""The second factor on both databases: what comes at the same moment."""
+
+import time
+
+import pyotp
+import pytest
+
+from imapp.database import atomic
+from imapp.extensions import db
+from imapp.models.users import User
+from imapp.services import second_factor
+from tests.support.people import at_once, create_users
+
+
+@pytest.fixture
+def olga(app):
+    """A user with a confirmed second factor: id, TOTP, recovery codes."""
+    (user_id,) = create_users("olga")
+    enrolment = atomic(second_factor.begin, db.session.get(User, user_id))
+    totp = pyotp.TOTP(enrolment.secret)
+    return user_id, totp, atomic(second_factor.confirm, user_id, totp.now())
+
+
+def accepted_of_many(app, user_id, code):
+    """How many of those who bring the code at the same moment are let in."""
+    outcomes = at_once(app, *[lambda: atomic(second_factor.accept, user_id, code)] * 6)
+    return sum(outcome is not None for outcome in outcomes)
+
+
+def test_a_code_that_comes_often_at_the_same_moment_counts_once(app, olga):
+    user_id, totp, _ = olga
+
+    assert accepted_of_many(app, user_id, totp.at(int(time.time()) + 30)) == 1
+
+
+def test_a_recovery_code_that_comes_often_at_the_same_moment_counts_once(app, olga):
+    user_id, _, codes = olga
+
+    assert accepted_of_many(app, user_id, codes[0]) == 1
+    assert accepted_of_many(app, user_id, codes[1]) == 1
