@@ -10,7 +10,8 @@ from functools import wraps
 from imapp.doctor.case import Case
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.runner import Check
-from imapp.doctor.visitor import POLLING, SECONDS, UnexpectedError, Visitor, expect, round_trip
+from imapp.doctor.visitor import SECONDS, Visitor, round_trip
+from imapp.doctor.websocket import UnexpectedError
 
 #: Sessions that are tried for whether they find their node: two nodes that are chosen at random betray themselves.
 _SESSIONS = 10
@@ -40,7 +41,7 @@ def _of_url(look: Callable[[Visitor], Finding]) -> Check:
 @_of_url
 def health(visitor: Visitor) -> Finding:
     """A node answers through it, and is well."""
-    status, text, _ = visitor.request("GET", "/actuator/health")
+    status, text, _ = visitor.get("/actuator/health")
     if status not in {200, 503} or '"components"' not in text:
         return fail(f"{status}: no node answers there", "See whether the proxy leads to the nodes.", _LOGS)
     down = [name for name, one in json.loads(text)["components"].items() if one["status"] != "UP"]
@@ -56,7 +57,7 @@ def websocket(visitor: Visitor) -> Finding:
     """A socket of its own from the start."""
     link = visitor.websocket()
     try:
-        expect(link, "0{")
+        link.expect("0{")
         took = round_trip(link)
     finally:
         link.close()
@@ -69,7 +70,7 @@ def upgrade(visitor: Visitor) -> Finding:
     link = visitor.websocket(visitor.open())
     try:
         link.send("2probe")
-        expect(link, "3probe")
+        link.expect("3probe")
         link.send("5")
         took = round_trip(link)
     finally:
@@ -84,7 +85,7 @@ def routing(visitor: Visitor) -> Finding:
     for _ in range(_SESSIONS):
         sid = visitor.open()
         nodes.add(sid.partition("~")[0])
-        lost += not _finds_its_node(visitor, sid)
+        lost += not visitor.is_known(sid)
     if lost:
         cure = "Polling clients cannot get in: the proxy must route by the session's id, or by address."
         return fail(
@@ -96,19 +97,10 @@ def routing(visitor: Visitor) -> Finding:
     return ok(f"{_SESSIONS} sessions kept to their node ({', '.join(sorted(nodes))}), {each:.0f} ms for each")
 
 
-def _finds_its_node(visitor: Visitor, sid: str) -> bool:
-    """Ask to be connected without a token, and read the refusal, each over a connection of its own."""
-    status, _, _ = visitor.request("POST", f"{POLLING}&sid={sid}", "40")
-    if status != 200:
-        return False
-    status, text, _ = visitor.request("GET", f"{POLLING}&sid={sid}")
-    return status == 200 and text.startswith("44")
-
-
 @_of_url
 def scheme(visitor: Visitor) -> Finding:
     """Whether the nodes believe the proxy shows in a header that they send over TLS only."""
-    _, _, headers = visitor.request("GET", "/actuator/health")
+    _, _, headers = visitor.get("/actuator/health")
     is_believed = "strict-transport-security" in {name.lower() for name in headers}
     if visitor.is_tls and not is_believed:
         cure = "They take TLS for plain HTTP: pass X-Forwarded-Proto on, and name the proxy in IM_TRUSTED_PROXIES."

@@ -4,20 +4,15 @@ import json
 import ssl
 import time
 from http.client import HTTPConnection, HTTPSConnection
-from typing import Any
 from urllib.parse import urlsplit
 
-import simple_websocket
+from imapp.doctor.websocket import UnexpectedError, WebSocket
 
 #: Seconds that one answer may take.
 SECONDS = 5.0
 
-POLLING = "/socket.io/?EIO=4&transport=polling"
-WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
-
-
-class UnexpectedError(Exception):
-    """Something answered, and not as a node does; says how."""
+_POLLING = "/socket.io/?EIO=4&transport=polling"
+_WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 
 class Visitor:
@@ -33,16 +28,16 @@ class Visitor:
         self._tls.check_hostname = False
         self._tls.verify_mode = ssl.CERT_NONE
 
-    def request(self, method: str, path: str, body: str | None = None) -> tuple[int, str, dict[str, str]]:
-        """One request: status, text, headers."""
+    def _connect(self) -> HTTPConnection:
         if self.is_tls:
-            link: HTTPConnection = HTTPSConnection(self.host, self.port, timeout=SECONDS, context=self._tls)
-        else:
-            link = HTTPConnection(self.host, self.port, timeout=SECONDS)
+            return HTTPSConnection(self.host, self.port, timeout=SECONDS, context=self._tls)
+        return HTTPConnection(self.host, self.port, timeout=SECONDS)
+
+    def get(self, path: str) -> tuple[int, str, dict[str, str]]:
+        """One request: status, text, headers."""
+        link = self._connect()
         try:
-            link.request(
-                method, self._prefix + path, body, {"Content-Type": "text/plain;charset=UTF-8"} if body else {}
-            )
+            link.request("GET", self._prefix + path)
             answer = link.getresponse()
             return answer.status, answer.read().decode(errors="replace"), dict(answer.getheaders())
         finally:
@@ -50,34 +45,41 @@ class Visitor:
 
     def open(self) -> str:
         """Begin a session by polling; gives its id."""
-        status, text, _ = self.request("GET", POLLING)
+        status, text, _ = self.get(_POLLING)
         if status != 200 or not text.startswith("0{"):
             raise UnexpectedError(f"{status} to the first poll: {text[:80]!r}")
         sid: str = json.loads(text[1:])["sid"]
         return sid
 
-    def websocket(self, sid: str = "") -> Any:
-        """A WebSocket, of a session when `sid` is given; raises ConnectionError when it is refused."""
-        url = f"{'wss' if self.is_tls else 'ws'}://{self._netloc}{self._prefix}{WEBSOCKET}"
+    def is_known(self, sid: str) -> bool:
+        """Whether a session's poll, and what is posted while it waits, both reach the node that has it.
+
+        As clients do it: asks to be connected without a token, and reads the refusal.
+        """
+        path = f"{self._prefix}{_POLLING}&sid={sid}"
+        poll, post = self._connect(), self._connect()
         try:
-            return simple_websocket.Client.connect(
-                url + (f"&sid={sid}" if sid else ""), ssl_context=self._tls if self.is_tls else None
-            )
-        except simple_websocket.ConnectionError as exc:
-            raise UnexpectedError(f"no WebSocket: {exc}") from exc
+            poll.request("GET", path)
+            post.request("POST", path, "40", {"Content-Type": "text/plain;charset=UTF-8"})
+            if post.getresponse().status != 200:
+                return False
+            answer = poll.getresponse()
+            return answer.status == 200 and answer.read().startswith(b"44")
+        finally:
+            poll.close()
+            post.close()
+
+    def websocket(self, sid: str = "") -> WebSocket:
+        """A WebSocket, of a session when `sid` is given; raises UnexpectedError when it is refused."""
+        path = f"{self._prefix}{_WEBSOCKET}" + (f"&sid={sid}" if sid else "")
+        link = WebSocket(self.host, self.port, SECONDS, self._tls if self.is_tls else None)
+        link.open(self._netloc, path)
+        return link
 
 
-def expect(link: Any, *beginnings: str) -> str:
-    """The next message, which must begin with one of these."""
-    found = link.receive(timeout=SECONDS)
-    if not isinstance(found, str) or not found.startswith(beginnings):
-        raise UnexpectedError(f"{str(found)[:80]!r} instead of {' or '.join(beginnings)}")
-    return found
-
-
-def round_trip(link: Any) -> float:
+def round_trip(link: WebSocket) -> float:
     """Ask to be connected without a token and be refused: seconds of the way to the node's rules and back."""
     began = time.monotonic()
     link.send("40")
-    expect(link, "44")
+    link.expect("44")
     return time.monotonic() - began

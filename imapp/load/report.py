@@ -95,7 +95,7 @@ def conclusion(result: Result) -> str:
     carried = [step for step in result.steps if step["verdict"] == "carried"]
     bounds = f"p99 up to {result.options.p99_bound_ms:g} ms, errors up to {result.options.error_bound:.1%}"
     if not carried:
-        return f"The server did not carry this load ({bounds})." if result.steps else "Nothing was measured."
+        return _without_result(result, bounds)
     best = carried[-1]
     text = (
         f"The server carried {best['rate']:g} messages/s ({best['deliveries_per_second']:g} deliveries/s) to"
@@ -103,6 +103,14 @@ def conclusion(result: Result) -> str:
     )
     last = result.steps[-1]
     return f"{text}; not {last['rate']:g}/s: {last['verdict']}." if last is not best else f"{text}."
+
+
+def _without_result(result: Result, bounds: str) -> str:
+    if not result.steps:
+        return "Nothing was measured."
+    if result.steps[-1]["verdict"] == "client busy":
+        return "The load client was too busy or starved to say what the server carries."
+    return f"The server did not carry this load ({bounds})."
 
 
 def _histogram(result: Result) -> dict[str, list[tuple[float, int]]]:

@@ -122,12 +122,12 @@ class Runner:
             "ack": part.ack.summary(), "delivery": part.delivery.summary(), "late": part.late.summary(),
             "client_cpu": round(cpu, 3), "client_busy": busy,
         }  # fmt: skip
-        step["verdict"] = self._verdict(part)
+        step["verdict"] = self._verdict(part, busy)
         self._result.steps.append(step)
         self._result.histograms.append((part.ack, part.delivery))
         return step
 
-    def _verdict(self, part: Slice) -> str:
+    def _verdict(self, part: Slice, is_client_busy: bool) -> str:
         """Whether the server carried this rate by the bounds, or why not."""
         options = self._options
         if self._stop.is_set():
@@ -136,7 +136,9 @@ class Runner:
             return "errors"
         worst = max(part.ack.percentile(99) or 0.0, part.delivery.percentile(99) or 0.0)
         # A backlog needs no bound of its own: latencies count from the schedule.
-        return "p99" if worst > options.p99_bound_ms else "carried"
+        if worst > options.p99_bound_ms:
+            return "client busy" if is_client_busy else "p99"
+        return "carried"
 
     async def _send(self, rate: float, seconds: float) -> None:
         """Everything that is due in this time, and the rest of the time."""

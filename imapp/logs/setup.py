@@ -7,6 +7,7 @@ from logging.config import dictConfig
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any
 
+from imapp.logs import strays
 from imapp.logs.levels import Levels
 from imapp.logs.rendering import formatter
 from imapp.logs.sampling import Sampler
@@ -43,7 +44,7 @@ def config(settings: "Settings", handler: dict[str, Any], *, level: str | None =
         "root": {"level": level or settings.log_level, "handlers": ["node"]},
         "loggers": {
             # What these two say at every start and stop is of no use to an operator.
-            "gunicorn.error": {"level": "WARNING"},
+            "gunicorn.error": {"level": "WARNING", "propagate": True},
             "alembic": {"level": "WARNING"},
             # They log what passes through, and without a level they make handlers of their own.
             "engineio.server": {"level": "ERROR"},
@@ -83,6 +84,7 @@ class NodeLogs:
         if self._settings.log_file is not None:
             sizes = {"maxBytes": self._settings.log_file_max_bytes, "backupCount": self._settings.log_file_count}
             dictConfig(config(self._settings, {"()": RotatingFile, **_file(self._settings), **sizes}))
+        strays.catch()
         threading.Thread(target=self._watch, name="logs", daemon=True).start()
 
     def stop(self) -> None:

@@ -162,6 +162,22 @@ def test_a_stop_leaves_nothing_behind_and_may_be_repeated(fresh):
     assert "node_stopped node=node-1" in (cluster.folder / "logs/node1.log").read_text()
 
 
+def test_a_nodes_log_turns_over_and_what_it_cannot_log_is_beside_it(fresh):
+    cluster = fresh()
+    cluster.environ |= {"IM_LOG_FILE_MAX_BYTES": "1024", "IM_LOG_FILE_COUNT": "2", "IM_ACCESS_LOG": "on"}
+    assert cluster.run("start").returncode == 0
+    for _ in range(40):
+        requests.get(cluster.url(1) + "/api/users/me", timeout=10)
+
+    assert cluster.run("stop").returncode == 0
+
+    logs = {path.name: path for path in (cluster.folder / "logs").iterdir()}
+    assert set(logs) == {"node1.log", "node1.log.1", "node1.log.2", "node1.err"}
+    assert all(path.stat().st_size < 2048 for path in logs.values())
+    assert "node_stopped node=node-1" in logs["node1.log"].read_text()
+    assert logs["node1.err"].read_text() == ""
+
+
 def test_a_node_that_does_not_stop_is_killed(fresh):
     cluster = fresh()
     assert cluster.run("start").returncode == 0

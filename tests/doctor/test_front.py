@@ -1,0 +1,197 @@
+"""What clients meet through a real Nginx before real nodes, sound and broken; and the doctor's whole report on both."""
+
+import os
+import secrets
+
+import pytest
+
+from tests.support.ports import free_port
+from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+FRONT = ["front.health", "front.websocket", "front.upgrade", "front.routing"]
+
+
+def without(*words):
+    """An edit of Nginx' configuration."""
+
+    def edit(text):
+        for old in words:
+            assert old in text
+            text = text.replace(old, "")
+        return text
+
+    return edit
+
+
+def loose(text):
+    """No routing by the session's id; one after the other instead of the least busy."""
+    return text.replace("proxy_pass http://$imapp_sockets;", "proxy_pass http://imapp_sockets;").replace(
+        "least_conn;", ""
+    )
+
+
+def test_a_sound_front_is_well(nodes, front, app, look):
+    through = front(nodes)
+
+    found = {name: look(app, name, url=through.url) for name in FRONT}
+
+    assert {name: one for name, one in found.items() if one.status != "OK"} == {}
+    assert found["front.routing"].text.startswith("10 sessions kept to their node (node-")
+    assert look(app, "front.certificate", url=through.url).status == "SKIP"
+    assert look(app, "front.scheme", url=through.url).status == "SKIP"
+
+
+def test_without_an_address_nobody_visits(app, look):
+    assert {look(app, name).status for name in [*FRONT, "front.scheme", "front.certificate"]} == {"SKIP"}
+
+
+def test_a_front_that_is_away_is_a_failure(app, look):
+    url = f"http://127.0.0.1:{free_port()}"
+
+    found = {name: look(app, name, url=url) for name in FRONT}
+
+    assert {one.status for one in found.values()} == {"FAIL"}
+    assert found["front.health"].text.startswith("ConnectionRefusedError")
+
+
+def test_a_front_that_is_half_open_is_told_in_time(server, app, look):
+    proxy = Proxy(server.port)
+    proxy.is_silent = True
+
+    found = {name: look(app, name, url=proxy.url) for name in ("front.health", "front.routing")}
+
+    proxy.close()
+    assert {one.status for one in found.values()} == {"FAIL"}
+    assert "TimeoutError" in found["front.health"].text
+
+
+def test_a_front_without_upgrades_leaves_polling_alone(nodes, front, app, look):
+    through = front(nodes, edit=without("proxy_set_header Upgrade $http_upgrade;"))
+
+    assert {look(app, name, url=through.url).status for name in ("front.websocket", "front.upgrade")} == {"FAIL"}
+    assert look(app, "front.routing", url=through.url).status == "OK"
+
+
+def test_a_front_that_spreads_a_sessions_requests_is_found(nodes, front, app, look):
+    through = front(nodes, edit=loose)
+
+    found = look(app, "front.routing", url=through.url)
+
+    assert found.status == "FAIL"
+    assert "of 10 sessions reached a node that does not know them" in found.text
+    assert look(app, "front.websocket", url=through.url).status == "OK"
+
+
+def test_a_front_that_leads_elsewhere_is_found(nodes, front, app, look):
+    through = front(nodes)
+
+    found = look(app, "front.health", url=through.url + "/elsewhere")
+
+    assert (found.status, found.text) == ("FAIL", "404: no node answers there")
+
+
+def test_a_node_that_is_not_well_is_named(start_nodes, front, app, look, tmp_path):
+    own = RedisServer(tmp_path / "redis")
+    nodes = start_nodes(1, redis_url=own.url)
+    through = front(nodes)
+    own.kill()
+
+    found = look(app, "front.health", url=through.url)
+
+    assert found.status == "FAIL"
+    assert found.text.startswith("DOWN: ")
+    assert "redis" in found.text
+
+
+@pytest.fixture
+def front_with_tls(nodes, front, make_certificate):
+    """`front_with_tls(days, edit=...)`: Nginx with a certificate for so many days; gives it and the certificate."""
+
+    def start(days: int, edit=lambda text: text):
+        certificate = make_certificate(days)
+        port = free_port()
+        return front(
+            nodes, certificate=certificate, edit=lambda text: edit(text).replace("listen 80;", f"listen {port};")
+        ), certificate
+
+    return start
+
+
+@pytest.mark.parametrize(("days", "status"), [(90, "OK"), (10, "WARN"), (2, "FAIL")])
+def test_a_certificate_that_ends_soon_is_told(front_with_tls, doctor, environ, days, status):
+    through, certificate = front_with_tls(days)
+
+    told = doctor({**environ, "SSL_CERT_FILE": certificate}, "--url", through.url, "--only", "front")
+
+    assert told.status("front.certificate") == status, told.output
+    assert told.rows["front.certificate"]["text"] == f"valid for {days} days"
+    assert {told.status(name) for name in [*FRONT, "front.scheme"]} == {"OK"}
+
+
+def test_a_certificate_that_no_client_knows_does_not_keep_the_rest_from_being_looked_at(
+    front_with_tls, doctor, environ
+):
+    through, _ = front_with_tls(90, without("proxy_set_header X-Forwarded-Proto $scheme;"))
+
+    told = doctor(environ, "--url", through.url, "--only", "front")
+
+    assert told.named("FAIL") == ["front.scheme", "front.certificate"]
+    assert "self-signed" in told.rows["front.certificate"]["text"]
+
+
+# -- the whole report ------------------------------------------------------------------------------------------------
+
+
+def keep(name: str, told) -> None:
+    """Leave the table for who wants to read it (IM_TEST_TABLES names a folder)."""
+    if folder := os.environ.get("IM_TEST_TABLES"):
+        with open(f"{folder}/doctor-{name}.txt", "w", encoding="utf-8") as file:  # noqa: PTH123 - one line
+            file.write(told.output)
+
+
+def test_a_sound_cluster_behind_nginx_has_nothing_to_tell(start_nodes, account, front, doctor):
+    sound = {"SECRET_KEY": secrets.token_hex(32), "IM_ENV": "production", "IM_RATE_LIMITS": "on"}
+    nodes = start_nodes(2, database_url=account(), IM_MAX_CONNECTIONS="2000", **sound)
+    through = front(nodes)
+    options = ("--nginx", str(through.config), "--url", through.url)
+
+    told = doctor(nodes[0].environ, *options)
+    keep("sound", doctor(nodes[0].environ, *options, as_json=False))
+
+    assert (told.exit_code, told.named("FAIL"), told.named("WARN")) == (0, [], []), told.output
+    assert "2 nodes answered" in told.rows["nodes.alive"]["text"]
+
+
+def test_a_cluster_with_everything_wrong_is_told_all_of_it(start_nodes, wrong_redis, wrong_mariadb, front, doctor):
+    wrong_redis.client().config_set("maxclients", 500)  # enough for the nodes to live
+    wrong_mariadb.query("SET GLOBAL max_connections = 60")
+    url = wrong_mariadb.create_database()
+    wrong = {"IM_ALLOWED_ORIGINS": "*", "IM_TRUSTED_PROXIES": "", "IM_NODE_LEASE_SECONDS": "60"}
+    nodes = start_nodes(2, redis_url=wrong_redis.url, database_url=url, **wrong)
+    edits = without("proxy_set_header Upgrade $http_upgrade;", "proxy_buffering off;")
+    through = front(nodes, edit=lambda text: loose(edits(text)).replace("read_timeout 60s", "read_timeout 30s"))
+    wrong_mariadb.query("UPDATE alembic_version SET version_num = '0002'", url.rsplit("/", 1)[-1])
+    nodes[1].freeze()
+    try:
+        options = ("--nginx", str(through.config), "--url", through.url)
+        told = doctor(nodes[0].environ, *options)
+        keep("broken", doctor(nodes[0].environ, *options, as_json=False))
+    finally:
+        nodes[1].thaw()
+        wrong_redis.client().config_set("maxclients", 30)
+        wrong_mariadb.query("SET GLOBAL max_connections = 15")
+
+    assert told.exit_code == 2
+    expected = {
+        "safety.key", "safety.proxies", "redis.policy", "nodes.alive", "database.migrations", "database.sql_mode",
+        "nginx.timeouts", "nginx.upgrade", "nginx.sticky", "front.websocket", "front.upgrade", "front.routing",
+    }  # fmt: skip
+    assert expected <= set(told.named("FAIL")), told.output
+    warned = {"safety.environment", "safety.origins", "safety.rate_limits", "safety.passwords", "redis.buffers"}
+    assert warned | {"database.durability", "database.timeout", "nginx.buffering"} <= set(told.named("WARN")), (
+        told.output
+    )
+    assert all(row["cure"] for name, row in told.rows.items() if row["status"] in {"FAIL", "WARN"})
