@@ -3,7 +3,6 @@
 import json
 from uuid import uuid4
 
-import pytest
 import requests
 
 from tests.support.ports import wait_for
