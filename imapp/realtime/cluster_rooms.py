@@ -54,6 +54,8 @@ class ClusterManager(RoomManager):
         self._recent: set[str] = set()
         self._recent_order: deque[str] = deque()
         self._awaited = Awaited()
+        #: Rooms that were entered by an order and that this node may not hear yet.
+        self._settling: set[str | None] = set()
         self._following = Following(ring, self._when_flushed)
 
     def start(self) -> None:
@@ -168,13 +170,14 @@ class ClusterManager(RoomManager):
         _ACTIONS[order.action](self, sids, order)
 
     def _do_enter(self, sids: list[str], order: Order) -> None:
-        is_new = order.argument not in self.rooms.get(order.namespace, {})
+        if not self.broker.is_alone and order.argument not in self.rooms.get(order.namespace, {}):
+            self._settling.add(order.argument)
         entered = [sid for sid in sids if order.argument not in self._rooms_of.get(sid, ())]
         for sid in entered:
             self.basic_enter_room(sid, order.namespace, order.argument)
-        if entered and is_new and not self.broker.is_alone:
+        if entered and order.argument in self._settling:
             # What was pushed between the change and this node's subscription did not come here.
-            self.server.start_background_task(self._sync_when_settled, entered)
+            self.server.start_background_task(self._sync_when_settled, entered, order.argument)
 
     def _do_leave(self, sids: list[str], order: Order) -> None:
         for sid in sids:
@@ -289,8 +292,9 @@ class ClusterManager(RoomManager):
     def _tell_all(self, reason: str) -> None:
         self.server.catch_up([sid for sid, _ in self.get_participants(bus.NAMESPACE, None)], reason)
 
-    def _sync_when_settled(self, sids: list[str]) -> None:
+    def _sync_when_settled(self, sids: list[str], room: str) -> None:
         self.broker.settle(_SETTLE_SECONDS)
+        self._settling.discard(room)
         self.server.catch_up(sids, "joined")
 
 

@@ -39,15 +39,22 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
         raise ForbiddenError("A private conversation needs another user.")
     found = find_private(actor_id, other_id)
     if found is not None:
+        _let_hear(found, actor_id, other_id)  # who made it a moment ago may not have come to that
         return found, False
     try:
         members = atomic(_create, actor_id, other_id)
     except IntegrityError:  # the other side was faster
         return open_private(actor_id, other_id)
+    _let_hear(members[0].conversation_id, actor_id, other_id)
     for member in members:
-        bus.enter(member.user_id, bus.conversation_room(member.conversation_id))
         bus.publish(ConversationUpdated(conversation=state_of(member)), bus.user_room(member.user_id))
     return members[0].conversation_id, True
+
+
+def _let_hear(conversation_id: int, *user_ids: int) -> None:
+    """Both are in the room before anything is said in it: nothing here waits."""
+    for user_id in user_ids:
+        bus.enter(user_id, bus.conversation_room(conversation_id))
 
 
 def known_private(actor_id: int, other_id: int) -> int:
