@@ -296,6 +296,12 @@ class Settings(BaseModel):
     )
     trace_seconds: int = Field(3600, ge=0, le=86_400, description="How long it remembers them. 0: not at all.")
 
+    tracing: bool = Field(
+        False,
+        description="Send OpenTelemetry traces of commands and messages, where OTEL_ variables say; needs "
+        "requirements-tracing.txt.",
+    )
+
     committer_batch_max: int = Field(256, ge=1, le=1000, description="Writes that one commit takes at most.")
     committer_queue_max: int = Field(10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".')
 

@@ -12,6 +12,7 @@ from imapp import (
     metrics,
     models,  # noqa: F401 - registers the tables
     runtime,
+    tracing,
 )
 from imapp.api import init_api
 from imapp.cli import im
@@ -78,6 +79,7 @@ def _tell_limits(settings: Settings) -> None:
 def start(app: Flask) -> None:
     """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
     runtime.watch()
+    _start_tracing(app)
     app.extensions["imapp.server"].start()
     register = presence.register_of(app)
     if register is not None:
@@ -95,6 +97,16 @@ def _join(app: Flask, register: Register) -> None:
         node_id = app.config["IMAPP"].node_id
         log.error("node_taken", by=str(exc), message=f"{node_id} is running already: give this one another NODE_ID")
         sys.exit(REFUSED)
+
+
+def _start_tracing(app: Flask) -> None:
+    settings = app.config["IMAPP"]
+    if settings.tracing:
+        try:
+            tracing.start(settings.node_id, __version__)
+        except ModuleNotFoundError as exc:
+            log.error("tracing_absent %s: IM_TRACING=on needs pip install -r requirements-tracing.txt", exc)
+            sys.exit(REFUSED)
 
 
 def _check_redis(app: Flask) -> None:
@@ -131,3 +143,4 @@ def shutdown(app: Flask) -> None:
         app.extensions["imapp.sampler"].stop()
     server.manager.broker.close()
     redis.close(app)
+    tracing.stop()

@@ -25,9 +25,10 @@ def retention(yes: bool, dry_run: bool, batch: int, pause_ms: int) -> None:
     """
     policy = Policy.of_settings()
     deletes = yes and not dry_run
-    click.echo(f"Kept: messages {_days(settings.retention_messages_days)}, "
-               f"changes {_days(settings.retention_changes_days)}, "
-               f"ended sessions {_days(settings.retention_sessions_days)}.")  # fmt: skip
+    messages, changes = settings.retention_messages_days, settings.retention_changes_days
+    log = min(filter(None, (messages, changes)), default=0)
+    ended = _days(settings.retention_sessions_days)
+    click.echo(f"Kept: messages {_days(messages)}, changes {_days(log)}, ended sessions {ended}.")
     started = time.monotonic()
     with progress_bar("Delete" if deletes else "Count", service.conversations()) as progress:
         if deletes:

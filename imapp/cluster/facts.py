@@ -21,7 +21,6 @@ def of(app: Flask) -> dict[str, Any]:
         "host": platform.node(),
         "pid": os.getpid(),
         "version": imapp.__version__,
-        "python": platform.python_version(),
         "clock": time.time(),
         "engine": type(server.eio).__module__,
         "unpatched": [name for name in ("socket", "ssl", "threading", "time") if not monkey.is_module_patched(name)],

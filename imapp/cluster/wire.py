@@ -26,8 +26,8 @@ EXAMINE, EXAMINED = "examine", "examined"
 SID_MARK = "~"
 
 
-#: When a message was accepted, Unix time in ms of the node that took it in; and its id.
-Stamp = tuple[float, str]
+#: When a message was accepted, Unix time in ms of the node that took it in; its id; the traceparent of its command.
+Stamp = tuple[float, str, str | None]
 
 
 @dataclass(slots=True)  # not frozen, which makes making one three times as slow
@@ -110,8 +110,8 @@ def _stamp(body: bytes, start: int) -> Stamp | None:
     """What later versions may add to it is overlooked."""
     if len(body) == start:
         return None
-    accepted_ms, message_id, *_ = orjson.loads(body[start:])
-    return accepted_ms, message_id
+    accepted_ms, message_id, traceparent, *_ = orjson.loads(body[start:])
+    return accepted_ms, message_id, traceparent
 
 
 def _parts(data: bytes, lengths: list[int]) -> list[str | bytes]:

@@ -1,6 +1,5 @@
 """Looks at the database once, over a connection as the nodes make it."""
 
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from flask import current_app
 from sqlalchemy import Connection, text
 
 from imapp.doctor.case import Case
+from imapp.doctor.latency import least_ms
 from imapp.extensions import db
 
 _COLUMNS = (
@@ -50,9 +50,7 @@ def database(case: Case) -> Database:
     if url.drivername.startswith("sqlite") and not Path(str(url.database)).is_file():
         raise AbsentError(f"{url.database} does not exist: flask --app wsgi db upgrade makes it")
     with db.engine.connect() as connection:
-        began = time.monotonic()
-        connection.execute(text("SELECT 1"))
-        took = 1000 * (time.monotonic() - began)
+        took = least_ms(lambda: connection.execute(text("SELECT 1")))
         heads = tuple(MigrationContext.configure(connection).get_current_heads())
         if connection.dialect.name == "sqlite":
             return Database("sqlite", str(connection.scalar(text("SELECT sqlite_version()"))), took, heads)

@@ -8,6 +8,7 @@ from imapp.cluster import presence
 from imapp.doctor.case import Case
 from imapp.doctor.database_look import Database, database
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
+from imapp.doctor.nodes import examination
 from imapp.doctor.runner import Check
 
 #: The oldest versions that were tried, as (major, minor).
@@ -121,16 +122,25 @@ def timeout(case: Case, found: Database) -> Finding:
 def connections(case: Case, found: Database) -> Finding:
     """Room for the pools of all nodes, and of one more during a rolling restart."""
     settings, limit = case.settings, int(found.variables["max_connections"])
-    nodes = len(presence.reports() or []) or 1
     each = settings.db_pool_size + settings.db_pool_overflow + 1
-    needed = nodes * each
-    words = f"{nodes} nodes take up to {needed} ({each} each) of max_connections {limit}; {found.connected} are open"
+    pools = _pools(case, each)
+    needed = sum(pools)
+    words = f"nodes take up to {' + '.join(map(str, pools))} of max_connections {limit}; {found.connected} are open"
     command = f"SET GLOBAL max_connections={max(151, 2 * needed)}"
     if needed > limit:
         return fail(words, "Under load the nodes are refused: raise it, or lower IM_DB_POOL_SIZE.", command)
     if needed + each > limit or needed > _ROOM * limit:
         return warn(words, "No room for one node more, a migration, a backup: raise it.", command)
     return ok(words)
+
+
+def _pools(case: Case, each: int) -> list[int]:
+    """What each node may take: as it says, or as this one's settings say for one that is silent."""
+    if case.settings.redis_url is None:
+        return [each]
+    told = [int(one.facts["database_connections"]) for one in case.once(examination).answers]
+    silent = len(presence.reports() or []) - len(told)
+    return told + [each] * silent or [each]
 
 
 @_of_server

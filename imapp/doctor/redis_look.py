@@ -1,6 +1,5 @@
 """Looks at every Redis server that the nodes use: one, the master that Sentinels name, or a Cluster's masters."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from redis.exceptions import NoPermissionError
 from imapp.cluster import redis
 from imapp.cluster.address import parse
 from imapp.doctor.case import Case
+from imapp.doctor.latency import least_ms
 
 _CONFIG = ("maxmemory", "maxmemory-policy", "maxclients", "client-output-buffer-limit", "appendonly", "save")
 
@@ -33,11 +33,7 @@ def servers(case: Case) -> list[Server]:
 
 
 def _look(name: str, client: Any) -> Server:
-    client.ping()  # connects
-    began = time.monotonic()
-    client.ping()
-    took = 1000 * (time.monotonic() - began)
-    return Server(name or _name_of(client), took, _info(client), _config(client))
+    return Server(name or _name_of(client), least_ms(client.ping), _info(client), _config(client))
 
 
 def _name_of(client: Any) -> str:

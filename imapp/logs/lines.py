@@ -18,7 +18,8 @@ class Line(dict[str, Any]):
     """An event with its fields; other handlers than ours (a test's, none at all) read it as text."""
 
     def __str__(self) -> str:
-        fields = clean({name: value for name, value in self.items() if name != "exc_info"})
+        fields = clean({"event": "", **self})
+        fields.pop("exc_info", None)
         return " ".join([fields.pop("event"), *(f"{name}={shown(value)}" for name, value in fields.items())])
 
 

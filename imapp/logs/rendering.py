@@ -44,11 +44,10 @@ class _Assembly:
             "message": fields.pop("message", None),
             "node": self._node_id,
         }
-        known = {**at_hand(), **fields}
-        written = clean({name: value for name, value in {**known, **head}.items() if value is not None})
-        ordered = {name: written.pop(name) for name in head if name in written} | written
+        known = {**head, **at_hand(), **fields, **head}  # first, and by nobody else
+        written = clean({name: value for name, value in known.items() if value is not None})
         text = "\n".join(str(line[name]) for name in ("stack_info", "exception") if line.get(name))
-        return {**ordered, "exception": clean_traceback(text)} if text else ordered
+        return {**written, "exception": clean_traceback(text)} if text else written
 
 
 def _moment(created: float) -> str:

@@ -15,7 +15,7 @@ def catch() -> None:
 
     logging.captureWarnings(True)
     threading.excepthook = _thread_failed
-    get_hub().print_exception = _greenlet_failed  # type: ignore[method-assign]  # gevent's way
+    get_hub().print_exception = _greenlet_failed  # type: ignore[method-assign, assignment]  # gevent's way
 
 
 def _thread_failed(failure: Any) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from imapp import database, metrics
+from imapp import database, metrics, tracing
 from imapp.cluster import limits
 from imapp.errors import (
     AppError,
@@ -96,6 +96,8 @@ def command(
 def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -> None:
     """Check, run and answer one command. Those of one connection take effect in the order in which they came."""
     reply = _counted(name, reply)
+    if tracing.is_on():
+        reply = tracing.traced(name if isinstance(name, str) and name in COMMANDS else _UNKNOWN, reply)
     with connection.turn:
         try:
             found, payload = _read(connection, name, args)
@@ -106,6 +108,7 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
                 reply(_answer(found.handler(connection, payload)))
         except Exception as exc:  # noqa: BLE001 - the one place where failures become acks
             reply(failure(exc))
+    tracing.leave()
 
 
 def _counted(name: Any, reply: Reply) -> Reply:

@@ -6,7 +6,7 @@ What is flushed together is counted together: that halves the cost.
 import time
 from collections.abc import Callable
 
-from imapp import metrics
+from imapp import metrics, tracing
 from imapp.cluster.traces import GIVEN, NAMED, Ring
 from imapp.cluster.wire import Stamp
 
@@ -52,12 +52,15 @@ class Following:
         metrics.HANDED.observe_all([(moment - one[0][0]) / 1000 if moment > one[0][0] else 0.0 for one in left])
         if self.ring.is_on:
             self.ring.keep([_record(one, moment) for one in left])
+        if tracing.is_on():
+            for (_, _, traceparent), since, members, _ in left:
+                tracing.record("deliver", traceparent, since, moment, **{"imapp.connections": len(members)})
         if self._marked:
             self._when_flushed(self._flushed)
 
 
 def _record(one: _Given, flushed_ms: float | None) -> tuple[object, ...]:
-    (_, message_id), moment, members, is_remote = one
+    (_, message_id, _), moment, members, is_remote = one
     count = len(members)
     sids = tuple([sid for sid, _ in (members if count <= NAMED else members[:NAMED])])
     return moment, GIVEN, message_id, flushed_ms, count, sids, is_remote

@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import delete, update
 from sqlalchemy.engine import Connection
 
+from imapp import tracing
 from imapp.cluster.wire import Stamp
 from imapp.models.changes import Change
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
@@ -39,7 +40,7 @@ Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None, Stamp | No
 class Op:
     """One write to one conversation by one user."""
 
-    __slots__ = ("accepted_ms", "actor_id", "conversation_id")
+    __slots__ = ("accepted_ms", "actor_id", "conversation_id", "traceparent")
 
     #: Whether the reactions on `target_seq` are to be loaded too.
     needs_reactions: ClassVar[bool] = False
@@ -49,6 +50,7 @@ class Op:
         self.conversation_id = conversation_id
         #: Made when it was found good enough to be queued.
         self.accepted_ms = time.time() * 1000
+        self.traceparent = tracing.current()
 
     @property
     def client_id(self) -> str | None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from flask import Flask, current_app
 
-from imapp import database, metrics
+from imapp import database, metrics, tracing
 from imapp.cluster import bus, traces
 from imapp.cluster.traces import REFUSED, SENT
 from imapp.cluster.wire import Stamp
@@ -176,9 +176,13 @@ class Committer:
         self._ring.keep(
             [
                 (accepted_ms, SENT, message_id, committed_ms, published_ms, sid, is_taken)
-                for (accepted_ms, message_id), sid, is_taken in sent
+                for (accepted_ms, message_id, _), sid, is_taken in sent
             ]
         )
+        if tracing.is_on():
+            for (accepted_ms, message_id, traceparent), _, _ in sent:
+                tracing.record("commit", traceparent, accepted_ms, committed_ms, **{"imapp.message_id": message_id})
+                tracing.record("publish", traceparent, committed_ms, published_ms)
 
     def _note(self, outcomes: list[Outcome]) -> None:
         """Each of a batch is told the same when the database does not take it."""

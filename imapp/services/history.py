@@ -3,7 +3,7 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from flask import Flask, current_app
@@ -49,11 +49,13 @@ def history_of(app: Flask) -> History:
     return found
 
 
-def _steps(records: dict[str, list[str]], node: str | None) -> Iterable[NodeStep]:
+def _steps(records: dict[str, list[str]], node: str | None) -> Iterator[NodeStep]:
     """Those of one node or of all; what was counted by steps of another length cannot be added to these."""
     chosen = records.values() if node is None else [records.get(node, [])]
-    found = (NodeStep.model_validate_json(record) for own in chosen for record in own)
-    return [step for step in found if step.step_seconds == settings.history_step_seconds]
+    for own in chosen:
+        found = map(NodeStep.model_validate_json, own)
+        # By its end: a clock that was set back makes a step twice.
+        yield from {step.at: step for step in found if step.step_seconds == settings.history_step_seconds}.values()
 
 
 def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:

@@ -84,7 +84,7 @@ class Send(Op):
         batch.sent[self.actor_id, self.body.client_id] = row
         self._note_mentions(batch, row)
         wire = message_wire(row)
-        stamp = (self.accepted_ms, wire["id"])
+        stamp = (self.accepted_ms, wire["id"], self.traceparent)
         batch.publications.append(
             ("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
         )

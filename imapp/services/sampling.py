@@ -45,9 +45,13 @@ class Sampler:
         self._ending.set()
 
     def _run(self) -> None:
-        while not self._ending.wait(self._step - time.time() % self._step):
+        while True:
+            moment = time.time()
+            at = end_of_step(moment, self._step)
+            if self._ending.wait(at - moment):
+                return
             try:
-                self.take(round(time.time() / self._step) * self._step)
+                self.take(at)
             except redis.RedisError as exc:
                 log.debug("history_gap", error=type(exc).__name__)
             except Exception:  # the next step must come
@@ -74,6 +78,11 @@ class Sampler:
             memory_bytes=metrics.memory_bytes(),
             **added,
         )
+
+
+def end_of_step(moment: float, seconds: int) -> int:
+    """The end of the step at hand, or of the next when that is less than half a step away: timers may come early."""
+    return (int(moment / seconds + 0.5) + 1) * seconds
 
 
 def _totals() -> Counter[str]:

@@ -13,7 +13,7 @@ from imapp.models.users import User
 from imapp.schemas.messages import MessageDraft
 from imapp.services import messages
 from imapp.services.private_conversations import open_private
-from imapp.services.sampling import Sampler
+from imapp.services.sampling import Sampler, end_of_step
 from tests.accounts import bearer, register
 from tests.support.people import create_users
 
@@ -107,6 +107,20 @@ def test_a_step_counts_only_what_happened_within_it(app, history, minute):
     first, second = history()["points"]
     assert first["latency_ms"] > 0
     assert (second["latency_ms"], second["p99_ms"]) == (None, None)
+
+
+def test_a_clock_that_is_set_back_does_not_count_a_node_twice(app, history, minute):
+    sampler = Sampler(app)
+    sampler.take(minute)
+
+    sampler.take(minute)
+
+    assert [point["nodes"] for point in history()["points"]] == [1]
+
+
+@pytest.mark.parametrize(("moment", "at"), [(60.0, 120), (89.9, 120), (119.99, 180), (120.0, 180), (120.01, 180)])
+def test_a_step_ends_with_the_minute_and_a_timer_that_comes_early_makes_no_second_one(moment, at):
+    assert end_of_step(moment, 60) == at
 
 
 def test_hours_say_how_far_back_and_a_node_alone_keeps_no_more_than_a_day(app, history, minute):

@@ -1,5 +1,6 @@
 """What is not restored, and what is not touched then."""
 
+import gzip
 import zipfile
 
 import orjson
@@ -44,6 +45,12 @@ def one_byte_off(name, data):
     return data[:100] + bytes([data[100] ^ 1]) + data[101:] if name.endswith("-messages.jsonl.gz") else data
 
 
+def another_text(name, data):
+    if not name.endswith("-messages.jsonl.gz"):
+        return data
+    return gzip.compress(gzip.decompress(data).replace(b"line 7 ", b"LINE 7 "))
+
+
 def without_parts(name, data):
     return None if name.endswith("-messages.jsonl.gz") else data
 
@@ -56,7 +63,9 @@ def with_a_part_less(name, data):
     return orjson.dumps(manifest)
 
 
-@pytest.mark.parametrize("change", [one_byte_off, without_parts, with_a_part_less], ids=lambda change: change.__name__)
+@pytest.mark.parametrize(
+    "change", [one_byte_off, another_text, without_parts, with_a_part_less], ids=lambda change: change.__name__
+)
 def test_damage_is_found_before_anything_is_touched(im, database_url, file, change):
     before, epoch = rows_of(database_url), epoch_of(database_url)
     damaged = rewritten(file, change)

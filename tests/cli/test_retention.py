@@ -41,6 +41,7 @@ def test_without_a_word_it_only_counts(old, options):
     result = old.test_cli_runner().invoke(args=["im", "retention", *options])
 
     assert result.exit_code == 0, result.output
+    assert "Kept: messages 10 days, changes 10 days, ended sessions 30 days." in result.output
     assert "messages: 400 rows would be deleted" in result.output
     assert "1 conversations" in result.output
     assert "Nothing was deleted" in result.output

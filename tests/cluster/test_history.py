@@ -179,7 +179,7 @@ def test_servers_keep_it_by_themselves_and_a_killed_ones_part_stays(start_nodes,
     def alice_is_seen_once():
         return any((point["nodes"], point["connections"], point["users"]) == (2, 2, 1) for point in points())
 
-    wait_for(alice_is_seen_once, 30, "a step in which both nodes saw her")
+    wait_for(alice_is_seen_once, 60, "a step in which both nodes saw her")
     told = json.loads(one.flask("im", "stats", "--json"))
     table = one.flask("im", "stats").splitlines()
     assert (told["users"], told["connections"], told["platforms"]) == (1, 2, {"unknown": 2})
@@ -188,7 +188,7 @@ def test_servers_keep_it_by_themselves_and_a_killed_ones_part_stays(start_nodes,
     assert [line.split()[0] for line in table] == ["node", "node-1", "node-2", "all", "2"]
     assert table[3].split()[1:3] == ["2", "1"]
     two.kill()
-    wait_for(lambda: points()[-1]["nodes"] == 1, 30, "a step without the dead node")
+    wait_for(lambda: points()[-1]["nodes"] == 1, 60, "a step without the dead node")
 
     assert points(node="node-2")[-1]["connections"] == 1
     assert at_one.get("/api/admin/nodes")["nodes"][0]["id"] == "node-1"

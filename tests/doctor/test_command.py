@@ -13,6 +13,8 @@ from imapp.doctor.finding import ok
 from imapp.doctor.runner import chosen, examine, exit_code
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_sound_node_that_is_alone_has_no_failure_and_exit_code_0(doctor, environ):
     told = doctor(environ)
@@ -84,7 +86,6 @@ def test_all_that_is_away_is_told_within_the_bound(doctor, environ):
     assert {told.status(name) for name in ("system.backlog", "safety.key", "program.packages")} == {"OK"}
 
 
-@pytest.mark.slow
 def test_what_hangs_is_told_within_the_bound(doctor, environ, wrong_redis, wrong_mariadb):
     url = wrong_mariadb.create_database()
     wrong_redis.signal(signal.SIGSTOP)

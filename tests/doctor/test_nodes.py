@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+import time
 
 import pytest
 import requests
 
-from imapp.cluster import presence
+from imapp.cluster import redis, wire
+from imapp.cluster.brokers import make_broker
 from imapp.cluster.register import Register
 from imapp.doctor.case import Case
 from imapp.doctor.nodes import reports
@@ -106,9 +108,8 @@ def test_nodes_with_another_secret_are_told_apart_from_deaf_ones(start_nodes, be
 def test_a_node_of_another_version_is_a_warning(app_on, look, redis_server, mariadb_url):
     app = app_on(mariadb_url, redis_url=redis_server.url, cluster_name="versions")
     with app.app_context():
-        client = presence.register_of(app)._client
         report = {"id": "node-9", "host": "h", "pid": 1, "version": "0.0.9"}
-        Register(client, "versions", "node-9").renew("x", 30_000, report)
+        Register(redis.client(), "versions", "node-9").renew("x", 30_000, report)
         assert [one["id"] for one in reports(Case(app))] == ["node-9"]
 
     found = look(app, "nodes.versions")
@@ -156,3 +157,62 @@ def test_a_proxy_that_a_node_does_not_believe_is_named(start_nodes, beside, look
 
     found = look(app, "nodes.proxies")
     assert (found.status, found.command) == ("WARN", "IM_TRUSTED_PROXIES=127.0.0.1")
+
+
+class _SickNode:
+    """Answers over the real bus what it is told to: states that a test cannot bring a real node into at will."""
+
+    def __init__(self, app, **facts) -> None:
+        settings = app.config["IMAPP"].model_copy(update={"node_id": "node-9"})
+        self.facts = {
+            "id": "node-9",
+            "host": "h",
+            "pid": 9,
+            "unpatched": [],
+            "files_limit": 9,
+            "max_connections": 9,
+            **facts,
+        }
+        self.channels = wire.Channels(settings.cluster_name)
+        self.broker = make_broker(settings)
+        self.broker.subscribe(self.channels.node("node-9"))
+        self.broker.start(self)
+        wait_for(lambda: self.broker.is_up and self.broker.settle(1), 10, "the bus")
+        with app.app_context():
+            report = {**self.facts, "version": "0.1.0"}
+            Register(redis.client(), settings.cluster_name, "node-9").renew("x", 30_000, report)
+
+    def heard(self, _channel, body) -> None:
+        asker = wire.decode(body).argument
+        facts = {**self.facts, "clock": time.time()}
+        self.broker.publish(self.channels.node(asker), wire.encode(wire.Order(wire.EXAMINED, None, facts)))
+
+    def ready(self) -> None: ...
+
+
+@pytest.fixture
+def sick_node(app_on, redis_server, mariadb_url):
+    """`sick_node(**facts)`: an app in the cluster of a node that answers so."""
+    started = []
+
+    def start(**facts):
+        app = app_on(mariadb_url, redis_url=redis_server.url, cluster_name=f"sick{len(facts)}-{next(iter(facts))}")
+        started.append(_SickNode(app, **facts))
+        return app
+
+    yield start
+    for one in started:
+        one.broker.close()
+
+
+@pytest.mark.parametrize(
+    ("facts", "name", "text"),
+    [
+        ({"hears_itself": False}, "nodes.alive", "node-9 does not hear itself"),
+        ({"unpatched": ["ssl", "time"]}, "nodes.running", "node-9: not patched: ssl, time"),
+    ],
+)
+def test_what_a_node_says_against_itself_is_a_failure(sick_node, look, facts, name, text):
+    found = look(sick_node(**facts), name)
+
+    assert (found.status, found.text) == ("FAIL", text)

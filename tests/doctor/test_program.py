@@ -8,6 +8,8 @@ import pytest
 
 from imapp.doctor import disk, kernel, program
 
+pytestmark = pytest.mark.slow
+
 #: Network and mounts of their own, for a process that may then change them.
 _ALONE = ("unshare", "--map-root-user")
 

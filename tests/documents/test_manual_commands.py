@@ -24,6 +24,18 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 MANUAL = (ROOT / "docs/operations.md").read_text()
 #: That nothing is found is an answer, too.
 _GREP = 'grep() { command grep "$@" || [ $? = 1 ]; }\n'
+#: What would take long, or ask: the same, shorter, answered. The doctor may find fault with a machine of a test.
+_SHORTER = {
+    r"--connections \d+": "--connections 20",
+    r"--rate \d+": "--rate 20",
+    r"--seconds \d+": "--seconds 2 --warm-up 1 --ca $CERTIFICATE",
+    r"--users \d+ --groups \d+": "--users 40 --groups 2",
+    r"--groups 50": "--groups 2",
+    r"--ramp": "--ramp --p99-bound 1",
+    r"(scripts/im\.sh create-user)": r"printf 'correct horse battery\\n' | \1",
+    r"(scripts/im\.sh doctor[^#\n]*)": r"{ \1 || [ $? -le 2 ]; }",
+    r"-h HOST -u imapp -p imapp": "$DATABASE",
+}
 _BLOCK = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _ROW = re.compile(r"^\| `((?:scripts/|redis-cli |mariadb |curl |nginx )[^`]*)` \|", re.MULTILINE)
 
@@ -63,6 +75,7 @@ class Machine:
             "deploy/nginx/generate.py": f"deploy/nginx/generate.py --listen={self.port} {self._nodes()}",
             "https://im.example.com": f"https://127.0.0.1:{self.port}",
             "/var/backups": str(folder / "backups"),
+            "10.0.0.0/8": "127.0.0.1",
         }
         (folder / "backups").mkdir()
         subprocess.run([self.shims / "nginx"], check=True)
@@ -96,6 +109,7 @@ class Machine:
 
     def _certificate(self) -> None:
         command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+        command += ["-addext", "subjectAltName=IP:127.0.0.1"]
         command += ["-keyout", self.certificate, "-out", self.folder / "certificate"]
         subprocess.run(command, check=True, capture_output=True)
         with self.certificate.open("ab") as both:
@@ -126,8 +140,12 @@ class Machine:
         for name, value in self.places.items():
             command = command.replace(name, value)
         command = re.sub(r"127\.0\.0\.1:80(8[0-5])\b", self._node_address, command)
-        command = command.replace("-h HOST -u imapp -p imapp", self.database)
-        environ = self.cluster.environ | {"PATH": f"{self.shims}:{os.environ['PATH']}:/usr/sbin"}
+        for pattern, shorter in _SHORTER.items():
+            command = re.sub(pattern, shorter, command)
+        environ = self.cluster.environ | {
+            "CERTIFICATE": str(self.certificate), "DATABASE": self.database,
+            "PATH": f"{self.shims}:{os.environ['PATH']}:/usr/sbin",
+        }  # fmt: skip
         ran = subprocess.run(
             ["bash", "-e", "-o", "pipefail", "-c", _GREP + command],
             cwd=self.cluster.folder, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,

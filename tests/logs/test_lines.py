@@ -64,6 +64,16 @@ def test_a_json_line_is_one_object_with_the_same(write):
     }  # fmt: skip
 
 
+def test_no_field_takes_the_place_of_what_the_line_begins_with(write):
+    many = {f"field_{number}": number for number in range(500)}
+
+    line = json.loads(write("json", "info", "event", **many, node="another", level="ERROR", timestamp="never"))
+
+    assert list(line)[:5] == ["timestamp", "level", "logger", "event", "node"]
+    assert (line["node"], line["level"], line["field_0"]) == ("node-1", "INFO", 0)
+    assert line["timestamp"] != "never"
+
+
 def test_calls_in_the_style_of_the_standard_library_go_the_same_way(write):
     assert write("text", "info", "came: user=%s", 7).endswith("came: user=7 node=node-1")
 
