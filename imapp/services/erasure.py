@@ -36,6 +36,7 @@ from imapp.services import (
     join_requests,
     passwords,
     profiles,
+    second_factor,
     sessions,
     users,
 )
@@ -204,6 +205,7 @@ def _commit(ops: list[Erase]) -> list[Outcome]:
 
 def _wipe(session: Session, user_id: int) -> None:
     """Delete what only the account itself has seen."""
+    second_factor.remove(session, user_id)
     session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id))
     session.execute(delete(HiddenMessage).where(HiddenMessage.user_id == user_id))
     member, request = ConversationMember, ContactRequest

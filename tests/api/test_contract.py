@@ -13,12 +13,16 @@ from tests.accounts import bearer, register
 
 #: The whole list of what may be asked without a token.
 PUBLIC = {
+    "admin_login.begin_enrolment",
+    "admin_login.confirm_enrolment",
+    "admin_login.login",
     "auth.login",
     "auth.refresh",
     "auth.register",
     "health.check",
     "health.check_liveness",
     "health.check_readiness",
+    "health.show_info",
 }
 
 

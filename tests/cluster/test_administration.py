@@ -60,7 +60,7 @@ def test_a_disabled_account_is_thrown_out_of_every_node(nodes, olga, device):
     assert olga.rest("POST", f"/api/admin/users/{ada.id}/disable").status_code == 204
 
     for one in (ada, other):
-        one.wait_for("session_ended")
+        one.wait_for("session_ended", timeout=30)
         wait_for(lambda one=one: not one.sio.connected, 20, "the end of the connection")
     assert ada.rest("GET", "/api/users/me").json()["code"] == "session_revoked"
 

@@ -4,11 +4,13 @@ import time
 
 import pyotp
 import pytest
+from sqlalchemy import func, select
 
 from imapp.database import atomic
 from imapp.extensions import db
+from imapp.models.second_factors import RecoveryCode, SecondFactor
 from imapp.models.users import User
-from imapp.services import second_factor
+from imapp.services import erasure, second_factor
 from tests.support.people import at_once, create_users
 
 
@@ -38,3 +40,12 @@ def test_a_recovery_code_that_comes_often_at_the_same_moment_counts_once(app, ol
 
     assert accepted_of_many(app, user_id, codes[0]) == 1
     assert accepted_of_many(app, user_id, codes[1]) == 1
+
+
+def test_an_erased_account_has_no_second_factor_any_more(app, olga):
+    user_id, _, _ = olga
+
+    erasure.erase(user_id, "anonymise", transfer_groups=False)
+
+    for table in (SecondFactor, RecoveryCode):
+        assert db.session.scalar(select(func.count()).select_from(table)) == 0
