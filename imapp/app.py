@@ -105,7 +105,8 @@ def _start_tracing(app: Flask) -> None:
         try:
             tracing.start(settings.node_id, __version__)
         except ModuleNotFoundError as exc:
-            log.error("tracing_absent %s: IM_TRACING=on needs pip install -r requirements-tracing.txt", exc)
+            message = "IM_TRACING=on needs pip install -r requirements-tracing.txt"
+            log.error("tracing_absent", error=str(exc), message=message)
             sys.exit(REFUSED)
 
 

@@ -31,8 +31,14 @@ _SECRETS = (
     (re.compile(r"eyJ[\w-]{6,}(\.[\w-]*){0,2}"), HIDDEN),
     (re.compile(r"\b(Bearer|Basic)(\s+)[^\s\"',]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
     (re.compile(r"(://[^\s:/@]*):[^\s@]*@"), rf"\1:{HIDDEN}@"),
-    (re.compile(r"((?:passw|secret|token)\w*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;]+)", re.IGNORECASE), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(near|entry|value:) '(?:.{0,500}?' (?=at line|for key|for column)|[^\n]*)", re.DOTALL), rf"\1 {HIDDEN} "),
+    (
+        re.compile(r"((?:passw|secret|token)\w*[\"']?\s*[=:]\s*)(\"[^\"]*\"|'[^']*'|[^\s&,;]+)", re.IGNORECASE),
+        rf"\1{HIDDEN}",
+    ),
+    (
+        re.compile(r"\b(near|entry|value:) '(?:.{0,500}?' (?=at line|for key|for column)|[^\n]*)", re.DOTALL),
+        rf"\1 {HIDDEN} ",
+    ),
     (re.compile(r"input_value=(?:.{0,500}?(?=, input_type)|[^\n]*)", re.DOTALL), f"input_value={HIDDEN}"),
 )  # fmt: skip
 

@@ -31,7 +31,9 @@ def shown(value: object) -> str:
     return orjson.dumps(text.encode(errors="replace").decode()).decode()
 
 
-def _as_record(logger: logging.Logger, method: str, line: MutableMapping[str, Any]) -> tuple[tuple[Line], dict[str, Any]]:
+def _as_record(
+    logger: logging.Logger, method: str, line: MutableMapping[str, Any]
+) -> tuple[tuple[Line], dict[str, Any]]:
     """What structlog calls the standard logger with; as its `wrap_for_formatter`, and with the exception."""
     extra = {"_logger": logger, "_name": method}
     return (Line(line),), {"extra": extra, "exc_info": line.get("exc_info")}

@@ -18,7 +18,13 @@ from imapp.logs.lines import shown
 _APART = ("_record", "_from_structlog", "exc_info", "exception", "stack_info")
 
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
-_LEVELS = {"DEBUG": "\x1b[36m", "INFO": "\x1b[32m", "WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[31;1m"}
+_LEVELS = {
+    "DEBUG": "\x1b[36m",
+    "INFO": "\x1b[32m",
+    "WARNING": "\x1b[33m",
+    "ERROR": "\x1b[31m",
+    "CRITICAL": "\x1b[31;1m",
+}
 
 
 def formatter(log_format: str, node_id: str, *, is_coloured: bool = False) -> logging.Formatter:
@@ -62,7 +68,7 @@ def _text(is_coloured: bool) -> ConsoleRenderer:
     """TIME LEVEL LOGGER: EVENT MESSAGE NAME=VALUE ...; then the traceback."""
     reset, dim, bold = (_RESET, _DIM, _BOLD) if is_coloured else ("", "", "")
 
-    def level(key: str, value: object) -> str:  # noqa: ARG001 - structlog's interface
+    def level(key: str, value: object) -> str:
         return f"{_LEVELS.get(str(value), '')}{value}{reset}" if is_coloured else str(value)
 
     def plain(style: str, postfix: str = "") -> KeyValueColumnFormatter:

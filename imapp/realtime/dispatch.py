@@ -139,7 +139,9 @@ def command_at_hand() -> dict[str, Any]:
         if frame.f_back is None:
             return {}
         frame = frame.f_back
-    return _known(frame.f_locals["connection"], frame.f_locals["name"])
+    traceparent = tracing.current()
+    trace_id = traceparent.split("-")[1] if traceparent else None
+    return {**_known(frame.f_locals["connection"], frame.f_locals["name"]), "trace_id": trace_id}
 
 
 def _known(connection: Connection, name: Any) -> dict[str, Any]:

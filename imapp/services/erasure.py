@@ -5,7 +5,6 @@ an ordinary use case, so everybody's devices learn of it as they learn of everyt
 simply started again.
 """
 
-import logging
 import secrets
 import threading
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from imapp.cluster import limits
 from imapp.database import atomic, release
 from imapp.errors import AppError, OwnerMustTransferError, UnavailableError, WrongPasswordError
 from imapp.extensions import db
+from imapp.logs import get_logger
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group, JoinRequest
@@ -43,7 +43,7 @@ from imapp.services import (
 from imapp.services.group_commit import Outcome
 from imapp.services.message_ops import Erase
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: What everybody sees of an account that was erased.
 NICKNAME = "Deleted user"
@@ -84,7 +84,7 @@ def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> 
     _end_relations(user_id)
     recalled = _recall_messages(user_id) if own_messages == "delete" else 0
     atomic(_wipe, user_id)
-    log.info("account_erased: user=%d messages=%s", user_id, own_messages)
+    log.info("account_erased", user_id=user_id, messages=own_messages)
     return recalled
 
 

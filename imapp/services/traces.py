@@ -7,7 +7,6 @@ The nodes are asked by an order over the bus and answer through Redis, in
 so that nothing is written while nobody asks. A deaf node does not answer; then Redis tells of its connections.
 """
 
-import logging
 import secrets
 import time
 from typing import Any
@@ -21,6 +20,7 @@ from imapp.cluster.register import Presence
 from imapp.cluster.traces import GIVEN, REFUSED, SENT
 from imapp.errors import NotFoundError
 from imapp.extensions import db, settings
+from imapp.logs import get_logger
 from imapp.models.conversations import ConversationMember
 from imapp.models.messages import Message
 from imapp.schemas.messages import message_id, split_message_id
@@ -28,7 +28,7 @@ from imapp.schemas.traces import TraceOut
 from imapp.services.access import Actor, require_operator
 from imapp.services.trace_report import Report, moment
 
-log = logging.getLogger(__name__)
+log = get_logger(__name__)
 
 #: What the nodes call the question.
 ORDER = "trace"
@@ -162,7 +162,7 @@ def reply(app: Flask, question: dict[str, Any]) -> None:
             return bool(client.expire(key, _EXPIRY_SECONDS))
 
         if redis.ask(tell) is None:
-            log.warning("trace_unanswered Redis did not take the answer")
+            log.warning("trace_unanswered", message="Redis did not take the answer")
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """OpenTelemetry's traces: one from the sender's command to the receiver's socket, over two nodes."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -107,3 +108,20 @@ def test_the_exporter_is_not_imported_while_tracing_is_off(tmp_path):
     )
 
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+
+
+def test_a_commands_log_lines_have_the_id_of_its_trace(start_server, device, collector):
+    node = start_server(
+        IM_TRACING="on",
+        OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
+        OTEL_BSP_SCHEDULE_DELAY="200",
+        IM_LOG_FORMAT="json",
+        IM_LOG_LEVEL="DEBUG",
+    )
+
+    device(node, "ada").connect().call("send_message", {"nonsense": 1})
+
+    wait_for(lambda: collector.named("send_message"), 20, "the span")
+    (_, span), *_ = collector.named("send_message")
+    (line,) = [json.loads(line) for line in node.log.splitlines() if '"command_refused"' in line]
+    assert line["trace_id"] == span.trace_id.hex()

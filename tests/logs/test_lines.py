@@ -28,7 +28,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 
 
 @pytest.fixture
-def write(request):
+def write():
     """`write(format, method, event, **fields)`: the line of one event."""
     records = []
     handler = logging.Handler()
@@ -36,13 +36,14 @@ def write(request):
     logger = logging.getLogger("imapp.test")
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
-    request.addfinalizer(lambda: (logger.removeHandler(handler), logger.setLevel(logging.NOTSET)))
 
     def write(log_format, method, event, *args, **fields):
         getattr(get_logger("imapp.test"), method)(event, *args, **fields)
         return formatter(log_format, "node-1").format(records[-1])
 
-    return write
+    yield write
+    logger.removeHandler(handler)
+    logger.setLevel(logging.NOTSET)
 
 
 def test_a_text_line_says_when_how_bad_where_and_what(write):

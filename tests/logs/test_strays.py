@@ -28,7 +28,12 @@ gevent.sleep(0.1)
 
 def test_they_are_logged_in_the_nodes_format_and_without_their_arguments():
     ran = subprocess.run(
-        [sys.executable, "-W", "always", "-c", PROGRAM], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "always", "-c", PROGRAM],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
 
     lines = [json.loads(line) for line in ran.stderr.splitlines()]
