@@ -32,11 +32,11 @@ class Histogram:
         self.sum += value
 
     def observe_all(self, values: Sequence[float]) -> None:
-        """Count several values."""
+        """Count several values; what is less than nothing, since clocks differ, counts as 0."""
         bounds, counts = self._bounds, self._counts
         for value in values:
             counts[bisect_left(bounds, value)] += 1
-        self.sum += sum(values)
+        self.sum += sum(values) if not values or min(values) >= 0 else sum([max(0.0, value) for value in values])
 
     def buckets(self) -> list[tuple[str, float]]:
         """As Prometheus has them: (upper bound, values up to it)."""

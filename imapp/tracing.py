@@ -64,8 +64,7 @@ def traced(name: str, reply: Callable[[dict[str, Any]], None]) -> Callable[[dict
 
 def leave() -> None:
     """The greenlet goes on with something else."""
-    if _tracer is not None:
-        _current.set(None)
+    _current.set(None)
 
 
 def record(name: str, traceparent: str | None, began_ms: float, ended_ms: float, **attributes: str | int) -> None:

@@ -96,7 +96,8 @@ def command(
 def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -> None:
     """Check, run and answer one command. Those of one connection take effect in the order in which they came."""
     reply = _counted(name, reply)
-    if tracing.is_on():
+    is_traced = tracing.is_on()
+    if is_traced:
         reply = tracing.traced(name if isinstance(name, str) and name in COMMANDS else _UNKNOWN, reply)
     with connection.turn:
         try:
@@ -108,7 +109,8 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
                 reply(_answer(found.handler(connection, payload)))
         except Exception as exc:  # noqa: BLE001 - the one place where failures become acks
             reply(failure(exc))
-    tracing.leave()
+    if is_traced:
+        tracing.leave()
 
 
 def _counted(name: Any, reply: Reply) -> Reply:

@@ -49,7 +49,7 @@ class Following:
         """What was marked has left; what came later is marked now, behind its own connections."""
         moment = time.time() * 1000
         left, self._marked, self._later = self._marked, self._later, []
-        metrics.HANDED.observe_all([(moment - one[0][0]) / 1000 if moment > one[0][0] else 0.0 for one in left])
+        metrics.HANDED.observe_all([(moment - stamp[0]) / 1000 for stamp, _, _, _ in left])
         if self.ring.is_on:
             self.ring.keep([_record(one, moment) for one in left])
         if tracing.is_on():

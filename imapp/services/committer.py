@@ -171,8 +171,8 @@ class Committer:
     def _follow(self, sent: list[_Sent], committed_ms: float) -> None:
         """Count the messages that were published, and remember whether the bus took them; together, which is cheap."""
         published_ms = time.time() * 1000
-        metrics.COMMITTED.observe_all([max(0.0, committed_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
-        metrics.PUBLISHED.observe_all([max(0.0, published_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
+        metrics.COMMITTED.observe_all([(committed_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
+        metrics.PUBLISHED.observe_all([(published_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
         self._ring.keep(
             [
                 (accepted_ms, SENT, message_id, committed_ms, published_ms, sid, is_taken)
