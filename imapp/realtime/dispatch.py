@@ -95,7 +95,7 @@ def command(
 
 def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -> None:
     """Check, run and answer one command. Those of one connection take effect in the order in which they came."""
-    reply = _counted(name, reply)
+    began = time.perf_counter()
     is_traced = tracing.is_on()
     if is_traced:
         reply = tracing.traced(name if isinstance(name, str) and name in COMMANDS else _UNKNOWN, reply)
@@ -103,32 +103,30 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
         try:
             found, payload = _read(connection, name, args)
             if found.is_queued:
-                _queue(connection, found, payload, reply)
+                _queue(connection, found, payload, reply, began)
             else:
                 connection.wait_for_queued()
-                reply(_answer(found.handler(connection, payload)))
+                _tell(name, began, reply, _answer(found.handler(connection, payload)))
         except Exception as exc:  # noqa: BLE001 - the one place where failures become acks
-            reply(failure(exc))
+            _tell(name, began, reply, failure(exc))
     if is_traced:
         tracing.leave()
 
 
-def _counted(name: Any, reply: Reply) -> Reply:
-    """Count the answer by our own names and codes, whatever the client said; bounded, they are labels."""
+def _tell(name: Any, began: float, reply: Reply, ack: dict[str, Any]) -> None:
+    """Answer, and count it by our own names and codes, whatever the client said: they are labels, and bounded.
+
+    Not by a closure around `reply`: its cells, alive until the commit, make the garbage collector look at each batch.
+    """
+    reply(ack)
     outcomes, seconds = _TALLIES.get(name if isinstance(name, str) else _UNKNOWN, _TALLIES[_UNKNOWN])
-    began = time.perf_counter()
-
-    def counted(ack: dict[str, Any]) -> None:
-        reply(ack)
-        seconds.observe(time.perf_counter() - began)
-        outcomes["ok" if ack["ok"] else ack["error"]["code"]] += 1
-
-    return counted
+    seconds.observe(time.perf_counter() - began)
+    outcomes["ok" if ack["ok"] else ack["error"]["code"]] += 1
 
 
 def refuse(name: Any, error: AppError, reply: Reply) -> None:
     """Answer a command that is not even looked at."""
-    _counted(name, reply)(failure(error))
+    _tell(name, time.perf_counter(), reply, failure(error))
 
 
 def command_at_hand() -> dict[str, Any]:
@@ -160,12 +158,13 @@ def _read(connection: Connection, name: Any, args: list[Any]) -> tuple[Command, 
     return found, parse(found.takes, args[0] if args and args[0] is not None else {})
 
 
-def _queue(connection: Connection, found: Command, payload: In, reply: Reply) -> None:
+def _queue(connection: Connection, found: Command, payload: In, reply: Reply, began: float) -> None:
+    name = found.name
+
     def done(outcome: dict[str, Any] | AppError) -> None:
-        if isinstance(outcome, AppError):  # told by the committer, which knows nothing of who asked
-            reply(failure(outcome, **_known(connection, found.name)))
-        else:
-            reply({"ok": True, **outcome})
+        # A refusal is told by the committer, which knows nothing of who asked.
+        ack = failure(outcome, **_known(connection, name)) if isinstance(outcome, AppError) else {"ok": True, **outcome}
+        _tell(name, began, reply, ack)
         connection.answered()
 
     connection.queue()
@@ -173,7 +172,7 @@ def _queue(connection: Connection, found: Command, payload: In, reply: Reply) ->
         found.handler(connection, payload, done)
     except Exception as exc:  # noqa: BLE001 - as in `dispatch`
         connection.unqueue()
-        reply(failure(exc))
+        _tell(name, began, reply, failure(exc))
 
 
 def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
