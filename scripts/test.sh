@@ -33,6 +33,8 @@ if (($#)); then
 fi
 scripts/check.sh --static
 keep_in_memory
+# Most of the time a test waits for a process to start or to end: two share it. The tests of a file stay together, with
+# the servers that they share.
 # The browser's driver runs an event loop of its own in the main thread: the other tests are not to share it.
-.venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 --ignore=tests/web
+.venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadfile --ignore=tests/web
 exec .venv/bin/python -m pytest --cov --cov-append --cov-report=term tests/web
