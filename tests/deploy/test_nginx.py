@@ -194,7 +194,7 @@ def test_files_of_the_page_come_from_nginx_with_the_nodes_own_headers(front, nod
     assert here.headers["Server"].startswith("nginx")
     assert here.content == there.content
     different = {"Server", "Date", "Connection", "Content-Length", "ETag", "Last-Modified", "Accept-Ranges"}
-    different |= {"Content-Disposition", "Content-Type", "Content-Encoding", "Transfer-Encoding"}
+    different |= {"Content-Disposition", "Content-Type", "Content-Encoding", "Transfer-Encoding", "X-Request-ID"}
     assert {
         name: value for name, value in there.headers.items() if name not in different
     }.items() <= here.headers.items()
