@@ -86,7 +86,7 @@ def of_the_version_before(file):
     older = file.with_name("older.zip")
     with zipfile.ZipFile(file) as archive, zipfile.ZipFile(older, "w") as written:
         manifest = orjson.loads(archive.read("manifest.json"))
-        manifest["revision"] = "0003"
+        manifest["revision"] = "0004"
         (table,) = [table for table in manifest["tables"] if table["name"] == "conversations"]
         kept = [place for place, name in enumerate(table["columns"]) if not name.startswith("first_")]
         table["columns"] = [table["columns"][place] for place in kept]
