@@ -3,8 +3,10 @@
 import click
 from flask.cli import with_appcontext
 
+from imapp.cli.by import command_line
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.logs.levels import LEVELS, ROOTS, is_allowed
+from imapp.services import acts
 from imapp.services import nodes as service
 
 _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer. A node alone: kill -USR1 its gunicorn."
@@ -32,6 +34,8 @@ def log_level(node_ids: tuple[str, ...], level: str, logger: str, seconds: int) 
         raise click.ClickException("No living node is called so: see flask im nodes.") from None
     except UnavailableError:
         raise click.ClickException(_NO_CLUSTER) from None
+    if told:
+        acts.record(command_line(), "change_log_level", f"{level} {logger or 'all'} nodes:{','.join(told)}")
     until = f"for {seconds} s" if seconds else "until it ends"
     for node_id in told:
         click.echo(f"{node_id} logs from {level} on, {until}.")

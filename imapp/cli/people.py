@@ -6,9 +6,10 @@ from typing import get_args
 import click
 from flask.cli import with_appcontext
 
+from imapp.cli.by import command_line
 from imapp.realtime.speaking import heard_by_the_nodes
 from imapp.schemas.users import OwnMessages
-from imapp.services import erasure, exports, users
+from imapp.services import acts, erasure, exports, users
 
 
 @click.command()
@@ -22,6 +23,7 @@ def export_user(user: str, file: Path) -> None:
         counts = exports.export(found.id, file)
     except OSError as exc:
         raise click.ClickException(f"{file}: {exc.strerror}") from exc
+    acts.record(command_line(), "export_user", f"user:{found.id}")
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count and name != "account")
     click.echo(f"{file}: user {found.id}, {parts or 'no more than the account'}")
 
@@ -44,4 +46,5 @@ def erase_user(user: str, messages: OwnMessages, transfer_groups: bool, yes: boo
         click.confirm(f"Erase {shown} for good?", abort=True)
     with heard_by_the_nodes():
         recalled = erasure.erase(found.id, messages, transfer_groups=transfer_groups)
+    acts.record(command_line(), "erase_user", f"user:{found.id}")
     click.echo(f"Erased {shown}" + (f", {recalled} messages recalled." if messages == "delete" else "."))
