@@ -124,7 +124,8 @@ class Frames:
             length = bytes([form]) + (size.to_bytes({126: 2, 127: 8}[form], "big") if form > 125 else b"")
         if mask is not None:
             length = bytes([length[0] | 0x80]) + length[1:] + mask
-            payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
+            if any(mask):  # without: large payloads are to leave at once
+                payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self.sock.sendall(bytes([head]) + length + payload)
 
     def _take(self, size: int) -> bytes:

@@ -167,7 +167,7 @@ def test_who_is_refused_and_says_no_more_is_closed(talk):
 
 
 HURRIED = pytest.mark.parametrize(
-    "arguments", [("--engineio", "--ping-interval", "0.3", "--ping-timeout", "1")], ids=["fast"]
+    "arguments", [("--engineio", "--ping-interval", "0.3", "--ping-timeout", "2")], ids=["fast"]
 )
 
 
@@ -180,7 +180,7 @@ def test_a_client_that_takes_bit_by_bit_what_lies_before_the_ping_is_not_given_u
     for _ in range(messages):
         frames.send(0x81, text, mask=b"\0\0\0\0")
 
-    frames.takes_in_a_second = messages * bytes_each / 3  # longer than any client has for a pong
+    frames.takes_in_a_second = messages * bytes_each / 5  # longer than any client has for a pong
     for _ in range(messages):
         assert frames.read() == (0x81, text)
     assert frames.echo() == b"4still here"
@@ -193,5 +193,5 @@ def test_a_client_that_takes_nothing_of_what_lies_before_the_ping_is_given_up(ad
     frames.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
     frames.send(0x81, b"4" + b"x" * 240_000, mask=b"\0\0\0\0")
 
-    time.sleep(3)  # the ping comes after 0.3, its time is up a second later
+    time.sleep(4)  # the ping comes after 0.3, its time is up two seconds later
     assert frames.is_ended(0.5)
