@@ -63,14 +63,26 @@ def _redis_killed(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _redis_frozen(field: Field) -> Iterator[None]:
-    field.again(1, IM_BUS_QUEUE_MAX_BYTES="65536")
+def _slow_redis(field: Field) -> Iterator[None]:
+    """It gets a tenth of its time, and one node sends as much as it can."""
+    field.again(2, IM_BUS_QUEUE_MAX_BYTES="65536")
     field.crowd.begin_again()
-    time.sleep(5)
-    field.redis.freeze()
-    yield
-    field.redis.thaw()
-    field.again(1, IM_BUS_QUEUE_MAX_BYTES="8388608")
+    ended = threading.Event()
+
+    def stutter() -> None:
+        while not ended.is_set():
+            field.redis.freeze()
+            time.sleep(0.9)
+            field.redis.thaw()
+            time.sleep(0.1)
+
+    thread = threading.Thread(target=stutter)
+    with _full_load(field):
+        thread.start()
+        yield
+        ended.set()
+        thread.join()
+    field.again(2, IM_BUS_QUEUE_MAX_BYTES="16777216")
     field.crowd.begin_again()
 
 
@@ -330,7 +342,7 @@ DRILLS = [
         ("ImappRedisDown", "ImappBusDeaf", "ImappNodeNotReady", "ImappPushesDropped"),
         _redis_killed,
     ),
-    Drill("Redis frozen", ("ImappBusQueueNearFull",), _redis_frozen),
+    Drill("a slow Redis, a closed loop of sends", ("ImappBusQueueNearFull",), _slow_redis),
     Drill("subscriptions cut six times", ("ImappBusGaps",), _subscriptions_cut),
     Drill("a stranger publishes", ("ImappForgedMessages",), _stranger_on_the_bus),
     Drill("Redis out of memory, clients come", ("ImappPresenceDrift",), _redis_takes_no_writes),
