@@ -1,5 +1,6 @@
 """Whether the database answers, and whether its tables are those that this code needs."""
 
+import os
 import time
 from functools import cache
 
@@ -59,7 +60,8 @@ def compare(revision: str | None) -> ComponentHealth:
 
 @cache
 def _of_the_code() -> tuple[str | None, frozenset[str]]:
-    scripts = ScriptDirectory(str(PROJECT / "migrations"))
+    # From here, not from the root: Alembic asks access(2), and folders above may be closed to this account.
+    scripts = ScriptDirectory(os.path.relpath(PROJECT / "migrations"))
     return scripts.get_current_head(), frozenset(one.revision for one in scripts.walk_revisions())
 
 
