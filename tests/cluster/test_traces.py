@@ -99,7 +99,7 @@ def test_who_took_too_little_and_was_dropped_is_told(watched):
 
     def is_dropped():
         sent.extend(watched.say("慢" * 8000) for _ in range(20))
-        return "client too slow" in watched.second.log
+        return "client_too_slow" in watched.second.log
 
     wait_for(is_dropped, 60, "the end of the slow client")
 
