@@ -17,6 +17,9 @@ log = get_logger(__name__)
 #: Seconds that the client gets to answer a close frame, and to take what was sent before it.
 CLOSING_SECONDS = 2.0
 
+#: Less than this on its way keeps no client busy: a line that needs half of a ping timeout for it carries no chat.
+_BUSY_BYTES = 16 * 1024
+
 #: States of a WebSocket; websocket.py says what they mean.
 OPEN, CLOSING, FINISHING, CLOSED = range(4)
 
@@ -141,15 +144,16 @@ class Outlet:
             self._since = time.monotonic()
 
     def is_taking(self, seconds: float) -> bool:
-        """Whether the client is busy taking: something was on its way, and it took a part of it within these seconds.
+        """Whether the client is busy taking: much was on its way, and it took a part of it within these seconds.
 
         Asked at two times, it tells about the time between them; the answer to the first is about the time before.
+        The last answer to a client that chatters is on its way nearly always, and keeps nobody busy.
         """
         if self._state != OPEN:
             return False
         held = self._held
         self._look()
-        return bool(held or self._held) and time.monotonic() - self._since < seconds
+        return max(held, self._held) > _BUSY_BYTES and time.monotonic() - self._since < seconds
 
     def on_time(self, now: float) -> None:
         """Either the closing handshake has lasted long enough, or a client may have stopped reading."""
