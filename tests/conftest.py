@@ -12,9 +12,15 @@ from tests.support.redis import RedisServer
 from tests.support.server import ROOT, Server
 
 
-def pytest_configure(config):
-    """Let server processes be measured too, if these tests are: as greenlets, and into the same place."""
-    if config.pluginmanager.hasplugin("_cov"):
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session):
+    """Let server processes be measured too, if these tests are: as greenlets, and into the same place.
+
+    Said when the measuring of this process has begun, and not by the process that starts others to run the tests in:
+    tests measured as greenlets hang (pyproject.toml says why).
+    """
+    plugins = session.config.pluginmanager
+    if plugins.hasplugin("_cov") and not plugins.hasplugin("dsession"):
         os.environ["IMAPP_TRACED_GREENLETS"] = "gevent"
         os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
         os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")

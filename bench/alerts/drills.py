@@ -67,21 +67,14 @@ def _slow_redis(field: Field) -> Iterator[None]:
     """It gets a tenth of its time, and one node sends as much as it can."""
     field.again(2, IM_BUS_QUEUE_MAX_BYTES="65536")
     field.crowd.begin_again()
-    ended = threading.Event()
 
     def stutter() -> None:
-        while not ended.is_set():
-            field.redis.freeze()
-            time.sleep(0.9)
-            field.redis.thaw()
-            time.sleep(0.1)
+        field.redis.freeze()
+        time.sleep(0.9)
+        field.redis.thaw()
 
-    thread = threading.Thread(target=stutter)
-    with _full_load(field):
-        thread.start()
+    with _full_load(field), _repeated(0.1, stutter):
         yield
-        ended.set()
-        thread.join()
     field.again(2, IM_BUS_QUEUE_MAX_BYTES="16777216")
     field.crowd.begin_again()
 
@@ -105,18 +98,8 @@ def _stranger_on_the_bus(field: Field) -> Iterator[None]:
 @contextmanager
 def _presence_deleted(field: Field) -> Iterator[None]:
     """Somebody deletes a node's keys again and again; once is mended within a heartbeat."""
-    ended = threading.Event()
-
-    def delete() -> None:
-        with field.redis.client() as client:
-            while not ended.wait(0.2):
-                client.delete("{drill}:conns:node-1")
-
-    thread = threading.Thread(target=delete)
-    thread.start()
-    yield
-    ended.set()
-    thread.join()
+    with field.redis.client() as client, _repeated(0.2, lambda: client.delete("{drill}:conns:node-1")):
+        yield
 
 
 @contextmanager
@@ -215,17 +198,8 @@ def _little_redis_memory(field: Field) -> Iterator[None]:
 @contextmanager
 def _busy_redis(field: Field) -> Iterator[None]:
     command = [
-        "redis-benchmark",
-        "-p",
-        str(field.redis.port),
-        "-n",
-        "100000000",
-        "-q",
-        "-t",
-        "lpush,lrange",
-        "-c",
-        "20",
-    ]
+        "redis-benchmark", "-p", str(field.redis.port), "-n", "100000000", "-q", "-t", "lpush,lrange", "-c", "20",
+    ]  # fmt: skip
     busy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     yield
     busy.kill()
@@ -244,19 +218,14 @@ def _exporter_gone(field: Field) -> Iterator[None]:
 @contextmanager
 def _stuttering_node(field: Field) -> Iterator[None]:
     """Its processor is taken away for 0.8 s again and again, as by a hypervisor."""
-    ended = threading.Event()
 
     def stutter() -> None:
-        while not ended.wait(1.5):
-            field.nodes[1].freeze()
-            time.sleep(0.8)
-            field.nodes[1].thaw()
+        field.nodes[1].freeze()
+        time.sleep(0.8)
+        field.nodes[1].thaw()
 
-    thread = threading.Thread(target=stutter)
-    thread.start()
-    yield
-    ended.set()
-    thread.join()
+    with _repeated(1.5, stutter):
+        yield
 
 
 @contextmanager
@@ -291,21 +260,68 @@ def _few_files_allowed(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _little_memory(field: Field) -> Iterator[None]:
-    """A node in a control group that leaves it a tenth more than it has."""
-    group = Path("/sys/fs/cgroup/imapp-alerts")
+def _hoarding_node(field: Field) -> Iterator[None]:
+    """A debugger makes a node keep millions of objects and look for garbage among them, in a small control group."""
+    with _memory_group() as group:
+        (group / "cgroup.procs").write_text(str(os.getpid()))  # what this process starts now is in the group
+        field.again(2)
+        (group.parent / "cgroup.procs").write_text(str(os.getpid()))
+        field.crowd.begin_again()
+        worker = field.nodes[1].worker
+        _inject(worker, "import gc; gc.hoard = [[[]] for _ in range(2_000_000)]")
+        resident = int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        (group / _LIMIT).write_text(str(int(resident / 0.85)))
+        with _repeated(3, lambda: _inject(worker, "import gc; gc.collect()")):
+            yield
+        (group / _LIMIT).write_text("-1" if "bytes" in _LIMIT else "max")
+        field.again(2)
+        field.crowd.begin_again()
+
+
+_IS_FIRST_VERSION = Path("/sys/fs/cgroup/memory").is_dir()
+_LIMIT = "memory.limit_in_bytes" if _IS_FIRST_VERSION else "memory.max"
+
+
+@contextmanager
+def _memory_group() -> Iterator[Path]:
+    """A control group for memory, of either version."""
+    group = Path("/sys/fs/cgroup", "memory" if _IS_FIRST_VERSION else "", "imapp-alerts")
     group.mkdir()
-    node = field.nodes[1]
-    pids = [node.process.pid, node.worker]
-    pages = int(Path(f"/proc/{node.worker}/statm").read_text().split()[1])
-    (group / "memory.max").write_text(str(int(pages * 4096 * 1.15)))
-    home = Path("/sys/fs/cgroup") / Path(f"/proc/{node.worker}/cgroup").read_text().strip().partition("::/")[2]
-    for pid in pids:
-        (group / "cgroup.procs").write_text(str(pid))
-    yield
-    for pid in pids:
-        (home / "cgroup.procs").write_text(str(pid))
-    group.rmdir()
+    try:
+        yield group
+    finally:
+        for pid in (group / "cgroup.procs").read_text().split():
+            (group.parent / "cgroup.procs").write_text(pid)
+        group.rmdir()
+
+
+def _inject(pid: int, code: str) -> None:
+    """Run Python in another process."""
+    steps = [
+        "call (int)PyGILState_Ensure()",
+        f'call (int)PyRun_SimpleString("{code}")',
+        "call (void)PyGILState_Release($1)",
+    ]
+    command = ["gdb", "-nx", "-batch", "-p", str(pid)]
+    subprocess.run([*command, *(word for step in steps for word in ("-ex", step))], check=True, capture_output=True)
+
+
+@contextmanager
+def _repeated(seconds: float, do: Callable[[], object]) -> Iterator[None]:
+    """Do it again and again, until the context is left."""
+    ended = threading.Event()
+
+    def go_on() -> None:
+        while not ended.wait(seconds):
+            do()
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager
@@ -368,7 +384,7 @@ DRILLS = [
     Drill("a closed loop of sends", ("ImappProcessorBusy",), _full_load),
     Drill("50 connections allowed", ("ImappConnectionsNearLimit",), _few_connections_allowed),
     Drill("few open files allowed", ("ImappFilesNearLimit",), _few_files_allowed),
-    Drill("a control group of little memory", ("ImappMemoryNearLimit",), _little_memory),
+    Drill("a node hoards objects", ("ImappMemoryNearLimit", "ImappGcPauses"), _hoarding_node),
     Drill("a disk filled", ("ImappDiskSpaceLow", "ImappDiskFull"), _full_disk),
     Drill("25 readers stop", ("ImappSlowClients",), _readers_that_stop),
 ]
