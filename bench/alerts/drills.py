@@ -18,6 +18,7 @@ import requests
 
 from bench.alerts.field import Field
 from bench.sockets import Socket
+from tests.support.proxy import Proxy
 from tests.support.server import ROOT
 
 
@@ -46,6 +47,7 @@ def _node_restarts(field: Field) -> Iterator[None]:
         field.nodes[2].wait_until_ready(60)
         time.sleep(3)
     yield
+    field.crowd.begin_again()
 
 
 @contextmanager
@@ -63,20 +65,30 @@ def _redis_killed(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _slow_redis(field: Field) -> Iterator[None]:
-    """It gets a tenth of its time, and one node sends as much as it can."""
-    field.again(2, IM_BUS_QUEUE_MAX_BYTES="65536")
+def _slow_way_to_redis(field: Field) -> Iterator[None]:
+    """2 MB/s, and one node has more to tell the others."""
+    proxy = Proxy(field.redis.port, receive_buffer=65_536)
+    field.again(2, REDIS_URL=f"redis://127.0.0.1:{proxy.port}", IM_BUS_QUEUE_MAX_BYTES="65536")
     field.crowd.begin_again()
-
-    def stutter() -> None:
-        field.redis.freeze()
-        time.sleep(0.9)
-        field.redis.thaw()
-
-    with _full_load(field), _repeated(0.1, stutter):
+    proxy.delay = 0.03
+    command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "bench", "--url", field.nodes[1].url]
+    command += ["--users-file", str(field.tokens), "--connections", "100", "--rate", "400", "--text-bytes", "8000"]
+    with _running([*command, "--seconds", "600"], field.nodes[1].environ):
         yield
-    field.again(2, IM_BUS_QUEUE_MAX_BYTES="16777216")
+    field.again(2, REDIS_URL=field.redis.url, IM_BUS_QUEUE_MAX_BYTES="16777216")
+    proxy.close()
     field.crowd.begin_again()
+
+
+@contextmanager
+def _running(command: list[str], environ: dict[str, str] | None = None) -> Iterator[None]:
+    """A load, until the context is left."""
+    load = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        load.kill()
+        load.wait()
 
 
 @contextmanager
@@ -200,10 +212,8 @@ def _busy_redis(field: Field) -> Iterator[None]:
     command = [
         "redis-benchmark", "-p", str(field.redis.port), "-n", "100000000", "-q", "-t", "lpush,lrange", "-c", "20",
     ]  # fmt: skip
-    busy = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield
-    busy.kill()
-    busy.wait()
+    with _running(command):
+        yield
     with field.redis.client() as client:
         client.delete("mylist")
 
@@ -232,10 +242,8 @@ def _stuttering_node(field: Field) -> Iterator[None]:
 def _full_load(field: Field) -> Iterator[None]:
     command = [sys.executable, "-m", "bench.load", "--port", str(field.nodes[1].port), "--tokens", str(field.tokens)]
     command += ["--connections", "100", "--window", "8", "--seconds", "600"]
-    load = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    yield
-    load.kill()
-    load.wait()
+    with _running(command):
+        yield
 
 
 @contextmanager
@@ -366,7 +374,7 @@ DRILLS = [
         ("ImappRedisDown", "ImappBusDeaf", "ImappNodeNotReady", "ImappPushesDropped"),
         _redis_killed,
     ),
-    Drill("a slow Redis, a closed loop of sends", ("ImappBusQueueNearFull",), _slow_redis),
+    Drill("2 MB/s to Redis, 3 MB/s to say", ("ImappBusQueueNearFull",), _slow_way_to_redis),
     Drill("subscriptions cut six times", ("ImappBusGaps",), _subscriptions_cut),
     Drill("a stranger publishes", ("ImappForgedMessages",), _stranger_on_the_bus),
     Drill("presence deleted in Redis", ("ImappPresenceDrift",), _presence_deleted),

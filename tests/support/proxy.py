@@ -9,9 +9,11 @@ from contextlib import suppress
 class Proxy:
     """Stands before `port` of this machine; what it does to the bytes is changed while it runs."""
 
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
+    def __init__(self, port: int, host: str = "127.0.0.1", receive_buffer: int | None = None) -> None:
         self._target = port
         self._listener = socket.create_server((host, 0))
+        if receive_buffer:  # how much a client may say before somebody has to take it
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.port = self._listener.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
         #: The server's bytes are read and thrown away.
