@@ -175,8 +175,7 @@ class Heart:
         if journal is not None:
             journal.clear()  # what is open now is all that counts
         gone, come = self._register.rewrite(list(self._presence.open.values()))
-        self._is_stale = False
-        metrics.PRESENCE_DRIFT.set(0)
+        self._is_stale = False  # whether that mended it, the next comparison tells: until then the drift is shown
         for user_id in gone:
             self._presence.on_change(user_id, False)
         for user_id in come:

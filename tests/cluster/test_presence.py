@@ -177,7 +177,22 @@ def test_an_emptied_redis_is_filled_again(start_nodes, friends, own_redis):
 
     wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "being seen again")
     wait_for(lambda: stats(alice)["count"] == 2, GONE, "the count")
-    assert metric(one, "imapp_presence_drift") == 0
+    wait_for(lambda: metric(one, "imapp_presence_drift") == 0, 20, "a comparison without findings")
+
+
+def test_a_drift_is_shown_until_a_comparison_finds_none(start_nodes, device, redis_server):
+    (node,) = start_nodes(1, IM_NODE_LEASE_SECONDS="4")
+    alice = device(node, "alice").connect()
+    client, key = redis_server.client(), f"{{{node.environ['IM_CLUSTER_NAME']}}}:conns:node-1"
+    wait_for(lambda: client.hlen(key) == 1, 5, "her presence")
+
+    client.delete(key)
+
+    wait_for(lambda: metric(node, "imapp_presence_drift") == 1, 15, "the finding")
+    wait_for(lambda: client.hlen(key) == 1, 5, "the mending")
+    assert metric(node, "imapp_presence_drift") == 1
+    wait_for(lambda: metric(node, "imapp_presence_drift") == 0, 15, "a comparison without findings")
+    assert alice.sio.connected
 
 
 def test_a_paused_redis_makes_nobody_a_ghost_and_declares_nobody_dead(start_nodes, friends, own_redis):
