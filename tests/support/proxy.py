@@ -34,7 +34,11 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._target))
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # nobody serves there now
+                client.close()
+                continue
             self._open += [client, server]
             for source, sink, is_answer in ((client, server, False), (server, client, True)):
                 thread = threading.Thread(target=self._carry, args=(source, sink, is_answer), daemon=True)
