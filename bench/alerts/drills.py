@@ -164,7 +164,7 @@ def _rows_locked(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _people_table_locked(field: Field) -> Iterator[None]:
+def _conversations_locked(field: Field) -> Iterator[None]:
     """Requests pile up behind a locked table, each with its connection and its greenlet."""
     token = field.tokens.read_text().split()[0]
     ended = threading.Event()
@@ -173,10 +173,10 @@ def _people_table_locked(field: Field) -> Iterator[None]:
         while not ended.is_set():
             with suppress(requests.RequestException):
                 requests.get(
-                    field.nodes[0].url + "/api/users/me", headers={"Authorization": f"Bearer {token}"}, timeout=30
+                    field.nodes[0].url + "/api/conversations", headers={"Authorization": f"Bearer {token}"}, timeout=30
                 )
 
-    with ThreadPoolExecutor(300) as pool, field.mariadb.locked(f"{field.database}.users"):
+    with ThreadPoolExecutor(300) as pool, field.mariadb.locked(f"{field.database}.conversations"):
         for _ in range(300):
             pool.submit(ask)
         yield
@@ -382,7 +382,7 @@ DRILLS = [
     Drill("the database frozen", ("ImappWriteQueueNearFull", "ImappCommandFailures"), _database_frozen),
     Drill("the database killed", ("ImappDatabaseDown",), _database_killed),
     Drill("rows locked by another", ("ImappDatabaseConflicts",), _rows_locked),
-    Drill("a table locked, 300 requests", ("ImappDatabasePoolNearLimit", "ImappGreenletsMany"), _people_table_locked),
+    Drill("a table locked, 300 requests", ("ImappDatabasePoolNearLimit", "ImappGreenletsMany"), _conversations_locked),
     Drill("max_connections lowered", ("ImappDatabaseConnectionsNearLimit",), _few_database_connections),
     Drill("maxclients lowered", ("ImappRedisConnectionsNearLimit",), _few_redis_clients),
     Drill("maxmemory lowered", ("ImappRedisMemoryNearLimit",), _little_redis_memory),

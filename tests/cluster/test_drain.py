@@ -45,13 +45,14 @@ def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on
                 return
             assert ack["ok"], ack
             sent[client_id] = ack["message"]["conversation_id"]
-            time.sleep(0.05)
+            time.sleep(0.2)
 
     with ThreadPoolExecutor(18) as pool:
         pool.submit(is_over.wait, 60).add_done_callback(lambda _: is_over.set())  # no failure leaves them sending
         busy = [pool.submit(send_until_closed, bob) for bob in leaving]
         ordered = pool.submit(order, one, "node-2", "--wait", "40")
-        delays = sorted(bob.wait_for("server_draining")["reconnect_after_ms"] for bob in leaving)
+        # The order is a process that has to start first.
+        delays = sorted(bob.wait_for("server_draining", timeout=40)["reconnect_after_ms"] for bob in leaving)
         shown = requests.get(two.url + "/actuator/health/readiness", timeout=5).json()
         refused = requests.get(two.url + HANDSHAKE, timeout=5)
         for one_busy in busy:
