@@ -29,6 +29,7 @@ def main(words: list[str]) -> int:
         try:
             time.sleep(100)  # the longest time that a hurried rule looks back
             for drill in chosen:
+                field.settle()
                 failed += _run(field, drill)
         finally:
             field.close()

@@ -147,6 +147,10 @@ class Field:
         """Whether Prometheus says so now."""
         return bool(self.prometheus.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}'))
 
+    def settle(self) -> None:
+        """Wait until everybody is back, as they are after most drills."""
+        self.wait(60, lambda: self.prometheus.query(f"sum(imapp_connections) >= {PEOPLE}"))
+
     def wait(self, seconds: float, until) -> float | None:
         """Seconds until it is so; None when it never was."""
         began = time.monotonic()
