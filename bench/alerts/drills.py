@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -353,13 +354,11 @@ def _full_disk(field: Field) -> Iterator[None]:
 def _readers_that_stop(field: Field) -> Iterator[None]:
     """Devices that ask for much and take nothing of it."""
     token = field.tokens.read_text().split()[0]
-    stopped = []
-    for _ in range(25):
-        one = Socket(field.nodes[1].port, token)
-        one.sock.setsockopt(6, 10, 4096)
-        for number in range(400):
+    stopped = [Socket(field.nodes[1].port, token) for _ in range(25)]
+    for one in stopped:
+        one.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 4096)
+        for number in range(150):
             one.say(f'42{number}["sync",{json.dumps({"conversations": {}, "limit": 100})}]'.encode())
-        stopped.append(one)
     yield
     for one in stopped:
         one.sock.close()
