@@ -30,15 +30,15 @@ def pytest_sessionstart(session):
 def pytest_collection_modifyitems(items):
     """What starts the server is slow: scripts/check.sh leaves it out.
 
-    Real processes, sockets and browsers on a busy machine may starve once: such a test gets a second attempt, which
-    the report counts as a rerun. What fails twice is a failure; tests within the process get no second attempt.
+    Real processes, sockets and browsers on a busy machine may starve: such a test gets two more attempts, which the
+    report counts as reruns. What fails three times is a failure; tests within the process get no second attempt.
     """
     for item in items:
         starts_a_server = {"server", "start_server", "nodes", "start_nodes", "start_engine"}
         if not starts_a_server.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.flaky(reruns=1))
+            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")
