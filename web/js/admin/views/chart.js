@@ -59,7 +59,7 @@ function options(element, lines) {
     width: element.clientWidth,
     height: HEIGHT,
     scales: { y: { range: (_plot, _least, most) => [0, Math.max(1, most * 1.1)] } },
-    axes: [{ ...axis, size: 30, values: (_plot, moments) => onTheAxis(moments) }, { ...axis, size: 44 }],
+    axes: [{ ...axis, size: 30, space: 70, values: (_plot, moments) => onTheAxis(moments) }, { ...axis, size: 44 }],
     series: [
       { value: (_plot, moment) => (moment === null ? '–' : clock(moment * 1000)), label: t('when') },
       ...lines.map(({ label }, index) => ({
