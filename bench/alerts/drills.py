@@ -73,7 +73,7 @@ def _slow_way_to_redis(field: Field) -> Iterator[None]:
     field.crowd.begin_again()
     proxy.delay = 0.03
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "bench", "--url", field.nodes[1].url]
-    command += ["--users-file", str(field.tokens), "--connections", "100", "--rate", "400", "--text-bytes", "8000"]
+    command += ["--users-file", str(field.tokens), "--connections", "100", "--rate", "750", "--text-bytes", "4000"]
     with _running([*command, "--seconds", "600"], field.nodes[1].environ):
         yield
     field.again(2, REDIS_URL=field.redis.url, IM_BUS_QUEUE_MAX_BYTES="16777216")
