@@ -69,7 +69,7 @@ def _redis_killed(field: Field) -> Iterator[None]:
 def _slow_way_to_redis(field: Field) -> Iterator[None]:
     """2 MB/s, and one node has more to tell the others."""
     proxy = Proxy(field.redis.port, receive_buffer=65_536)
-    field.again(2, REDIS_URL=f"redis://127.0.0.1:{proxy.port}", IM_BUS_QUEUE_MAX_BYTES="65536")
+    field.again(2, REDIS_URL=f"redis://127.0.0.1:{proxy.port}", IM_BUS_QUEUE_MAX_BYTES="1048576")
     field.crowd.begin_again()
     proxy.delay = 0.03
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "bench", "--url", field.nodes[1].url]
