@@ -19,6 +19,7 @@ import requests
 
 from bench.alerts.field import Field
 from bench.sockets import Socket
+from imapp.load.frames import frame
 from tests.support.proxy import Proxy
 from tests.support.server import ROOT
 
@@ -211,12 +212,11 @@ def _little_redis_memory(field: Field) -> Iterator[None]:
 @contextmanager
 def _busy_redis(field: Field) -> Iterator[None]:
     command = [
-        "redis-benchmark", "-p", str(field.redis.port), "-n", "100000000", "-q", "-t", "lpush,lrange", "-c", "20",
+        "redis-benchmark", "-p", str(field.redis.port), "-n", "100000000", "-q", "-c", "4",
+        "eval", "local sum = 0 for i = 1, 200000 do sum = sum + i end return sum", "0",
     ]  # fmt: skip
-    with _running(command):
+    with _preferred(field.redis.process.pid), _running(command):
         yield
-    with field.redis.client() as client:
-        client.delete("mylist")
 
 
 @contextmanager
@@ -240,11 +240,39 @@ def _stuttering_node(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _full_load(field: Field) -> Iterator[None]:
-    command = [sys.executable, "-m", "bench.load", "--port", str(field.nodes[1].port), "--tokens", str(field.tokens)]
-    command += ["--connections", "100", "--window", "8", "--seconds", "600"]
-    with _running(command):
+def _preferred(pid: int) -> Iterator[None]:
+    """What is to be busy gets a core of its own, whatever else this machine does."""
+    os.setpriority(os.PRIO_PROCESS, pid, -15)
+    try:
         yield
+    finally:
+        os.setpriority(os.PRIO_PROCESS, pid, 0)
+
+
+@contextmanager
+def _full_load(field: Field) -> Iterator[None]:
+    """Commands as fast as one node answers them."""
+    node, ended = field.nodes[1], threading.Event()
+    tokens = [line.split()[0] for line in field.tokens.read_text().splitlines()]
+    batch = frame(b'421["ping_server",{}]') * 200
+
+    def ask(token: str) -> None:
+        one = Socket(node.port, token)
+        while not ended.is_set():
+            one.sock.sendall(batch)
+            left = 200
+            while left > 0:
+                one.fill()
+                left -= one.buffer.count(b"43")
+                one.buffer = b""
+        one.sock.close()
+
+    with ThreadPoolExecutor(8) as pool, _preferred(node.worker):
+        asking = [pool.submit(ask, token) for token in tokens[:8]]
+        yield
+        ended.set()
+        for one in asking:
+            one.result()
 
 
 @contextmanager
@@ -385,10 +413,10 @@ DRILLS = [
     Drill("max_connections lowered", ("ImappDatabaseConnectionsNearLimit",), _few_database_connections),
     Drill("maxclients lowered", ("ImappRedisConnectionsNearLimit",), _few_redis_clients),
     Drill("maxmemory lowered", ("ImappRedisMemoryNearLimit",), _little_redis_memory),
-    Drill("redis-benchmark", ("ImappRedisProcessorBusy",), _busy_redis),
+    Drill("a script that Redis runs again and again", ("ImappRedisProcessorBusy",), _busy_redis),
     Drill("an exporter frozen", ("ImappExporterDown",), _exporter_gone),
     Drill("a node without processor", ("ImappEventLoopLag",), _stuttering_node),
-    Drill("a closed loop of sends", ("ImappProcessorBusy",), _full_load),
+    Drill("commands as fast as they are answered", ("ImappProcessorBusy",), _full_load),
     Drill("50 connections allowed", ("ImappConnectionsNearLimit",), _few_connections_allowed),
     Drill("few open files allowed", ("ImappFilesNearLimit",), _few_files_allowed),
     Drill("a node hoards objects", ("ImappMemoryNearLimit", "ImappGcPauses"), _hoarding_node),
