@@ -45,7 +45,7 @@ def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on
                 return
             assert ack["ok"], ack
             sent[client_id] = ack["message"]["conversation_id"]
-            time.sleep(0.2)
+            time.sleep(0.2)  # 80 sends a second of all: always some under way, and time for the order's process
 
     with ThreadPoolExecutor(18) as pool:
         pool.submit(is_over.wait, 60).add_done_callback(lambda _: is_over.set())  # no failure leaves them sending
