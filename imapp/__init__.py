@@ -17,3 +17,6 @@ Imports point down only (import-linter enforces it):
 """
 
 __version__ = "0.1.0"
+
+#: Grows only when something is removed from REST or Socket.IO, or changes its meaning (docs/api-versioning.md).
+API_VERSION = 1

@@ -29,6 +29,7 @@ BLUEPRINTS = (
     "cluster",
     "health",
     "metrics",
+    "client_config",
     "docs",
     "web",
 )

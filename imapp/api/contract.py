@@ -8,19 +8,50 @@ differ from the code.
 
 import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from functools import update_wrapper
 from typing import Any, get_type_hints
 
+import orjson
 from flask import Response, request
 from pydantic import BaseModel
+from werkzeug.http import http_date
 
 from imapp.api.auth import current_actor
 from imapp.api.json import json_response, read_body
 from imapp.errors import AppError, InvalidInputError
+from imapp.prepared import prepared
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse, parse_strings
 
 View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Deprecated:
+    """An operation that will go: deprecated since one day, answered until another, replaced by what `link` tells."""
+
+    since: date
+    sunset: date
+    link: str
+
+    def headers(self) -> dict[str, str]:
+        """RFC 9745 and RFC 8594 for clients, so that they can tell before the operation is gone."""
+        return {
+            "Deprecation": f"@{int(_midnight(self.since).timestamp())}",
+            "Sunset": http_date(_midnight(self.sunset)),
+            "Link": f'<{self.link}>; rel="deprecation"; type="text/markdown"',
+        }
+
+
+@dataclass(frozen=True)
+class Options:
+    """What few views say of themselves."""
+
+    #: Seconds that an answer may be used again, where it is the same for everybody and built once.
+    max_age: int | None = None
+    deprecated: Deprecated | None = None
 
 
 class Endpoint:
@@ -28,7 +59,9 @@ class Endpoint:
 
     __name__: str
 
-    def __init__(self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]]) -> None:
+    def __init__(
+        self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]], options: Options
+    ) -> None:
         """Read the view's signature."""
         hints = get_type_hints(view)
         self.view = view
@@ -38,10 +71,22 @@ class Endpoint:
         self.answer: type[BaseModel] | None = returns or _schema(hints["return"])
         self.statuses = statuses or (204 if self.answer is None else 200,)
         self.errors = tuple(errors)
+        self.max_age = options.max_age
+        self.deprecated = options.deprecated
         update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
         """Check, call the view, render its answer; the actor is checked before anything else is read."""
+        response = self._answer(path) if self.max_age is None else self._prepared(self.max_age)
+        if self.deprecated is not None:
+            response.headers.extend(self.deprecated.headers())
+        return response
+
+    def _prepared(self, max_age: int) -> Response:
+        """Give the answer that was made for the first request: it is the same for everybody."""
+        return prepared(self.__name__, lambda: orjson.dumps(self.view().wire()), "application/json", max_age)
+
+    def _answer(self, path: dict[str, Any]) -> Response:
         inputs: dict[str, Any] = {}
         if self.needs_actor:
             inputs["actor"] = current_actor()
@@ -65,18 +110,21 @@ def endpoint(
     returns: type[BaseModel] | None = None,
     errors: Sequence[type[AppError]] = (),
     public: bool = False,
+    max_age: int | None = None,
+    deprecated: Deprecated | None = None,
 ) -> Callable[[View], Endpoint]:
     """Declare a REST view.
 
     `statuses`: what it may answer, the default first (200, or 204 without an answer); `returns`: the answer's
-    schema where the return annotation is not one; `errors`: refusals worth naming in the document. Raises
-    TypeError for a view that neither takes an actor nor says that it is public.
+    schema where the return annotation is not one; `errors`: refusals worth naming in the document; `max_age`: the
+    answer is the same for everybody, built once, and may be used again for so many seconds; `deprecated`: since when,
+    until when. Raises TypeError for a view that neither takes an actor nor says that it is public.
     """
 
     def declare(view: View) -> Endpoint:
         if public == ("actor" in inspect.signature(view).parameters):
             raise TypeError(f"{view.__name__} must either take an actor or be public")
-        return Endpoint(view, statuses, returns, errors)
+        return Endpoint(view, statuses, returns, errors, Options(max_age, deprecated))
 
     return declare
 
@@ -87,6 +135,10 @@ def _schema(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     raise TypeError(f"give returns=: {annotation} is not a schema")
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
 
 
 def _empty(status: int) -> Response:

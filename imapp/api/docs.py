@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import orjson
 from flask import Blueprint, Response, current_app, render_template
 
-from imapp.api.json import json_response
 from imapp.api.openapi import document
+from imapp.prepared import prepared
+
+#: Seconds that a client may use a document without asking whether it is still the same.
+MAX_AGE = 300
 
 bp = Blueprint(
     "docs",
@@ -20,14 +24,18 @@ bp = Blueprint(
 @bp.get("/openapi.json")
 def openapi() -> Response:
     """The document; public, as the addresses of the API are no secret."""
-    return json_response(document(current_app))
+    return prepared("openapi", lambda: orjson.dumps(document(current_app)), "application/json", MAX_AGE)
 
 
 @bp.get("/docs")
-def page() -> str:
+def page() -> Response:
     """The document for people: no script, nothing from elsewhere."""
+    return prepared("docs", _page, "text/html", MAX_AGE)
+
+
+def _page() -> bytes:
     described = document(current_app)
-    return render_template("docs.html", document=described, sections=_sections(described["paths"]))
+    return render_template("docs.html", document=described, sections=_sections(described["paths"])).encode()
 
 
 def _sections(paths: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

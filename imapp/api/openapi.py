@@ -75,6 +75,8 @@ def _operation(rule: Rule, view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
     }
     if description.strip():
         operation["description"] = description.strip()
+    if view.deprecated is not None:
+        operation["deprecated"] = True
     if view.needs_actor:
         operation["security"] = [{"bearer": []}]
     if view.body is not None:

@@ -6,7 +6,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Blueprint, current_app
+import orjson
+from flask import Blueprint, Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -14,10 +15,14 @@ import imapp
 from imapp.cluster.bus import NAMESPACE
 from imapp.errors import AppError
 from imapp.events import Event
+from imapp.prepared import prepared
 from imapp.realtime.dispatch import COMMANDS, Command
 from imapp.schemas.problems import AckFailure
 
 bp = Blueprint("asyncapi", __name__)
+
+#: Seconds that a client may use the document without asking whether it is still the same.
+_MAX_AGE = 300
 
 _CHANNEL = "main"
 _REF = "#/components/schemas/{model}"
@@ -26,9 +31,9 @@ _Schemas = Any  # (model, direction) -> reference
 
 
 @bp.get("/api/asyncapi.json")
-def serve() -> Any:
+def serve() -> Response:
     """Serve the document; public, as the commands are no secret."""
-    return current_app.json.response(document())
+    return prepared("asyncapi", lambda: orjson.dumps(document()), "application/json", _MAX_AGE)
 
 
 def document() -> dict[str, Any]:

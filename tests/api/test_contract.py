@@ -2,11 +2,13 @@
 
 import logging
 import socket
+from datetime import date
 
 import pytest
 from flask import url_for
 
-from imapp.api.contract import Endpoint, endpoint
+from imapp.api.contract import Deprecated, Endpoint, endpoint
+from imapp.api.openapi import document
 from imapp.schemas.base import Out
 from imapp.services.access import Actor
 from tests.accounts import bearer, register
@@ -19,6 +21,7 @@ PUBLIC = {
     "auth.login",
     "auth.refresh",
     "auth.register",
+    "config.show_config",
     "health.check",
     "health.check_liveness",
     "health.check_readiness",
@@ -321,3 +324,20 @@ def test_a_configured_origin_may_read_the_api_without_credentials(make_app):
     assert answer.headers["Access-Control-Allow-Origin"] == "https://chat.example.org"
     assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
     assert "Access-Control-Allow-Credentials" not in answer.headers
+
+
+def test_an_operation_that_will_go_says_so_in_its_answers_and_in_the_document(app, client):
+    end = Deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), link="/docs/gone")
+
+    @app.get("/api/old")
+    @endpoint(public=True, deprecated=end)
+    def old() -> None:
+        """Do what will not be done for ever."""
+
+    answer = client.get("/api/old")
+
+    assert answer.headers["Deprecation"] == "@1767225600"
+    assert answer.headers["Sunset"] == "Wed, 01 Jul 2026 00:00:00 GMT"
+    assert answer.headers["Link"].startswith('</docs/gone>; rel="deprecation"')
+    assert document(app)["paths"]["/api/old"]["get"]["deprecated"] is True
+    assert "Deprecation" not in client.get("/api/config").headers
