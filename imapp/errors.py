@@ -315,6 +315,25 @@ class TextTooLongError(TooLargeError):
     message = "The text is too long."
 
 
+class NotAnEmojiError(InvalidInputError):
+    code = "not_an_emoji"
+    message = "A reaction is exactly one emoji."
+
+
+class TooManyReactionsError(ConflictError):
+    """The message has as many different emoji as it takes; one of these can still be set."""
+
+    code = "too_many_reactions"
+    message = "This message takes no more different emoji."
+
+
+class TooManyOwnReactionsError(ConflictError):
+    """The user has set as many different emoji on the message as one user may."""
+
+    code = "too_many_own_reactions"
+    message = "You have set as many different emoji on this message as one user may."
+
+
 # -- the operator's commands -----------------------------------------------------------------------------------
 
 

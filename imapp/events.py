@@ -55,10 +55,17 @@ class MessageRecalled(Event):
 
 
 class MessageReacted(Event):
-    """Somebody set or took back an emoji; the message carries all reactions as they are now."""
+    """A member set or removed an emoji; the message carries all reactions as they are now.
+
+    A push names the member in `user_id`, with `emoji` and `removed`, since it is the same for all members. In `sync`
+    these three are missing: there `mine` of each reaction says what is the asking user's own.
+    """
 
     name = "message_reacted"
     message: MessageOut
+    user_id: int | None = None
+    emoji: str | None = None
+    removed: bool | None = None
 
 
 class MessagePinned(Event):

@@ -12,6 +12,9 @@ from imapp.errors import (
     MessageRecalledError,
     MutedError,
     NotAMemberError,
+    NotAnEmojiError,
+    TooManyOwnReactionsError,
+    TooManyReactionsError,
     WindowClosedError,
 )
 from imapp.schemas.base import Page
@@ -29,7 +32,7 @@ from imapp.schemas.messages import (
     MessageResult,
     ReactionIn,
 )
-from imapp.services import messages
+from imapp.services import messages, reactions
 from imapp.services.access import Actor
 
 bp = Blueprint("messages", __name__, url_prefix="/api")
@@ -98,17 +101,20 @@ def recall_message(actor: Actor, message_id: str) -> dict[str, Any]:
 
 
 @bp.put(_ONE + "/reactions")
-@endpoint(returns=MessageResult, errors=[NotAMemberError])
+@endpoint(
+    returns=MessageResult,
+    errors=[NotAMemberError, NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError],
+)
 def add_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
     """Set an emoji on a message."""
-    return messages.react(actor.user_id, message_id, body.emoji, remove=False)
+    return reactions.react(actor.user_id, message_id, body.emoji, remove=False)
 
 
 @bp.post(_ONE + "/reactions/remove")
 @endpoint(returns=MessageResult, errors=[NotAMemberError])
 def remove_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
     """Take back one's emoji."""
-    return messages.react(actor.user_id, message_id, body.emoji, remove=True)
+    return reactions.react(actor.user_id, message_id, body.emoji, remove=True)
 
 
 @bp.put(_ONE + "/pin")

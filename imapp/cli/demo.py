@@ -10,7 +10,7 @@ from imapp.errors import UsernameTakenError
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import MessageDraft, message_id
-from imapp.services import contact_requests, groups, identity, messages, private_conversations, read_marks
+from imapp.services import contact_requests, groups, identity, messages, private_conversations, reactions, read_marks
 
 _PEOPLE = {
     "ada": "Ada Lovelace",
@@ -66,7 +66,7 @@ def _fill_group(ids: dict[str, int]) -> None:
         sent = _say(ids[name], group.id, text)
         first = first or sent
     for line, name, emoji in _REACTIONS:
-        messages.react(ids[name], message_id(group.id, first + line - 1), emoji, remove=False)
+        reactions.react(ids[name], message_id(group.id, first + line - 1), emoji, remove=False)
     read_marks.mark_read(ids["grace"], group.id, first + len(_TALK))
 
 

@@ -14,7 +14,7 @@ from imapp.schemas.messages import (
     React,
     SendMessage,
 )
-from imapp.services import messages, read_marks
+from imapp.services import messages, reactions, read_marks
 from imapp.services.committer import Done
 
 
@@ -51,7 +51,7 @@ def recall_message(connection: Connection, payload: MessageRef) -> dict[str, Any
 @command("react", React, MessageResult)
 def react(connection: Connection, payload: React) -> dict[str, Any]:
     """Set or take back an emoji on a message."""
-    return messages.react(connection.user_id, payload.message_id, payload.emoji, remove=payload.remove)
+    return reactions.react(connection.user_id, payload.message_id, payload.emoji, remove=payload.remove)
 
 
 @command("pin_message", MessageRef, MessageResult)

@@ -1,12 +1,13 @@
 """Messages: what clients send and what they get."""
 
 import re
+from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 import orjson
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from imapp.schemas.base import MAX_ID, Id, In, Moment, Out, Position, rfc3339
+from imapp.schemas.base import MAX_ID, Id, In, Moment, Out, Position, Text, rfc3339
 from imapp.schemas.contents import Content, MessageType, check_content
 from imapp.schemas.validation import Limit
 
@@ -36,7 +37,8 @@ MessageId = Annotated[str, AfterValidator(_checked_message_id), Field(examples=[
 #: Chosen by the sender, unique per sender: the key of "nothing is shown twice". A UUID is a good choice.
 ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 
-Emoji = Annotated[str, Field(min_length=1, max_length=32, pattern=r"^[^\x00-\x20]+$")]
+#: One emoji that Unicode recommends for interchange (RGI), in any of its spellings.
+Emoji = Annotated[Text, Field(min_length=1, max_length=32, examples=["👍"])]
 
 
 class MessageDraft(In):
@@ -117,11 +119,16 @@ class HideMessages(In):
 
 
 class ReactionOut(Out):
-    """How often one emoji stands on a message, and the first 20 users who set it."""
+    """How many users have set one emoji on a message, and the first 20 of them.
+
+    `mine`: whether the asking user is one of them. It is null in pushes, which are the same for all members: keep
+    what you know of your own, and follow `message_reacted` where its `user_id` is yours.
+    """
 
     emoji: str
     count: int
     user_ids: list[int]
+    mine: bool | None
 
 
 class MessageOut(Out):
@@ -204,13 +211,25 @@ def message_wire(row: Any) -> dict[str, Any]:
         "reply_to": f"{conversation_id}-{row['reply_to_seq']}" if row["reply_to_seq"] else None,
         "forwarded_from": row["forwarded_from"],
         "mentions": orjson.loads(row["mentions"]) if row["mentions"] else [],
-        "reactions": orjson.loads(row["reactions"]) if row["reactions"] else [],
+        "reactions": _reactions(row["reactions"]) if row["reactions"] else [],
         "created_at": rfc3339(row["created_at"]),
         "edited_at": _moment(row["edited_at"]),
         "recalled_at": _moment(row["recalled_at"]),
         "pinned_at": _moment(row["pinned_at"]),
         "pinned_by": row["pinned_by"],
     }
+
+
+def personal(wire: dict[str, Any], user_id: int, own: Container[str] = ()) -> dict[str, Any]:
+    """Copy a message for one user, who has set the emoji of `own` and those beside which the user is named."""
+    if not wire["reactions"]:
+        return wire
+    reactions = [{**one, "mine": one["emoji"] in own or user_id in one["user_ids"]} for one in wire["reactions"]]
+    return {**wire, "reactions": reactions}
+
+
+def _reactions(stored: str) -> list[dict[str, Any]]:
+    return [{**one, "mine": None} for one in orjson.loads(stored)]
 
 
 def _moment(value: Any) -> str | None:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 from sqlalchemy import delete, update
@@ -22,6 +22,7 @@ from imapp.cluster.wire import Stamp
 from imapp.models.changes import Change
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
+from imapp.schemas.messages import personal
 from imapp.script import Script, script, sql_time
 from imapp.services import batch_sql, own_state
 from imapp.services.batch_sql import MESSAGE_COLUMNS, MESSAGE_TIMES, statements
@@ -41,9 +42,6 @@ class Op:
     """One write to one conversation by one user."""
 
     __slots__ = ("accepted_ms", "actor_id", "conversation_id", "traceparent")
-
-    #: Whether the reactions on `target_seq` are to be loaded too.
-    needs_reactions: ClassVar[bool] = False
 
     def __init__(self, actor_id: int, conversation_id: int) -> None:
         self.actor_id = actor_id
@@ -148,6 +146,11 @@ class Batch:
         self.added[model] = [row for row in self.added[model] if not equal.items() <= row.items()]
         self.removed.append((model, equal))
 
+    def personal(self, user_id: int, wire: dict[str, Any]) -> dict[str, Any]:
+        """Copy a loaded message for one user, with `mine` at each reaction."""
+        known = self.reactions.get((wire["conversation_id"], wire["seq"]), ())
+        return personal(wire, user_id, {emoji for emoji, reactor_id in known if reactor_id == user_id})
+
     def read_seq(self, conversation_id: int, user_id: int) -> int:
         """How far a member has read, marks of this batch included."""
         mark = self._marks.get((conversation_id, user_id))
@@ -197,9 +200,7 @@ class Batch:
         sql = statements(connection.dialect.name)
         reading = script(connection)
         reading.add(sql.messages, keys=_json(wanted))
-        reading.add(
-            sql.reactions, keys=_json({(op.conversation_id, op.target_seq) for op in targets if op.needs_reactions})
-        )
+        reading.add(sql.reactions, keys=_json(wanted))
         messages, reactions = reading.run()
         for message in messages:
             self.messages[message[0], message[1]] = batch_sql.typed(MESSAGE_COLUMNS, message, MESSAGE_TIMES)

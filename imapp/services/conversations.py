@@ -18,6 +18,7 @@ from imapp.schemas.base import Page
 from imapp.schemas.conversations import ConversationOut, ConversationsQuery
 from imapp.schemas.messages import MessageOut, message_wire
 from imapp.schemas.users import UserOut
+from imapp.services import reactions
 from imapp.services.batch_sql import MESSAGE_TIMES, MESSAGES, over_pairs
 from imapp.services.hidden_messages import visible_to
 from imapp.services.membership import require_membership
@@ -131,7 +132,8 @@ def _last_messages(user_id: int, ids: list[int]) -> dict[int, MessageOut]:
         return {}
     statement = over_pairs(MESSAGES, db.engine.dialect.name, **MESSAGE_TIMES)
     found = db.session.execute(statement, {"keys": orjson.dumps(pairs).decode()})
-    return {row["conversation_id"]: MessageOut.model_validate(message_wire(row)) for row in found.mappings()}
+    shown = reactions.for_user(user_id, [message_wire(row) for row in found.mappings()])
+    return {message["conversation_id"]: MessageOut.model_validate(message) for message in shown}
 
 
 def _mention_counts(user_id: int, rows: Sequence[Row[Any]]) -> dict[int, int]:

@@ -31,15 +31,11 @@ from imapp.services.rights import ADMINS, require_admin, require_member, require
 #: Stands for everybody in the table of mentions.
 EVERYBODY = 0
 
-#: How many different emoji one message takes, and how many users are named for each.
-MAX_EMOJI = 20
-NAMED_REACTORS = 20
 
-
-def announce(batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
-    """Queue the event of an altered message for after the commit; give the message as clients see it."""
+def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
+    """Queue the event of an altered message for after the commit; give the message as all members see it."""
     wire = message_wire(row)
-    batch.publications.append((event, {"message": wire}, (conversation_room(head.id),), None, None))
+    batch.publications.append((event, {"message": wire, **more}, (conversation_room(head.id),), None, None))
     return wire
 
 
@@ -76,7 +72,7 @@ class Send(Op):
         """Store the message, or find that it was stored before."""
         first = batch.sent.get((self.actor_id, self.body.client_id))
         if first is not None:
-            return self._duplicate(first)
+            return self._duplicate(batch, first)
         head, rights = require_voice(batch, self)
         self._check(head, rights)
         row = self._row(batch)
@@ -90,10 +86,10 @@ class Send(Op):
         )
         return {"message": wire, "duplicate": False}
 
-    def _duplicate(self, first: MessageRow) -> dict[str, Any]:
+    def _duplicate(self, batch: Batch, first: MessageRow) -> dict[str, Any]:
         if first["digest"] != self.digest:
             raise ClientIdConflictError
-        return {"message": message_wire(first), "duplicate": True}
+        return {"message": batch.personal(self.actor_id, message_wire(first)), "duplicate": True}
 
     def _check(self, head: Head, rights: Rights) -> None:
         if self.body.reply_to_seq is not None and self.body.reply_to_seq > head.last_seq:
@@ -143,10 +139,10 @@ class MessageOp(Op):
             raise ForbiddenError
         return row
 
-    def finish(self, batch: Batch, head: Head, event: str, row: MessageRow) -> dict[str, Any]:
-        """Number, store and announce the altered row."""
+    def finish(self, batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
+        """Number, store and announce the altered row, with `more` beside it in the event; return the answer."""
         batch.alter(head, event, row)
-        return {"message": announce(batch, head, event, row)}
+        return {"message": batch.personal(self.actor_id, announce(batch, head, event, row, **more))}
 
     def key(self) -> dict[str, int]:
         """The message's primary key."""
@@ -229,53 +225,6 @@ class Erase(Recall):
         return self.empty(batch, batch.heads[self.conversation_id], row)
 
 
-class React(MessageOp):
-    """Set or take back one's emoji; saying it twice changes nothing."""
-
-    __slots__ = ("emoji", "remove")
-
-    needs_reactions = True
-
-    def __init__(self, actor_id: int, key: tuple[int, int], emoji: str, *, remove: bool) -> None:
-        super().__init__(actor_id, *key)
-        self.emoji = emoji
-        self.remove = remove
-
-    def apply(self, batch: Batch) -> dict[str, Any]:
-        """Set or remove the reaction and count anew."""
-        head, _ = require_voice(batch, self)
-        row = self.message(batch)
-        reactions = batch.reactions[self.conversation_id, self.seq]
-        mine = (self.emoji, self.actor_id)
-        if (mine in reactions) != self.remove:
-            return {"message": message_wire(row)}
-        self._check_room(reactions)
-        key = {**self.key(), "emoji": self.emoji, "user_id": self.actor_id}
-        if self.remove:
-            reactions.remove(mine)
-            batch.remove(Reaction, key)
-        else:
-            reactions.append(mine)
-            batch.added[Reaction].append({**key, "created_at": batch.moment})
-        row["reactions"] = _summary(reactions)
-        return self.finish(batch, head, "message_reacted", row)
-
-    def _check_room(self, reactions: list[tuple[str, int]]) -> None:
-        emoji = {known for known, _ in reactions}
-        if not self.remove and self.emoji not in emoji and len(emoji) >= MAX_EMOJI:
-            raise ForbiddenError("This message has too many different reactions.")
-
-
-def _summary(reactions: list[tuple[str, int]]) -> str | None:
-    users: dict[str, list[int]] = {}
-    for emoji, user_id in reactions:
-        users.setdefault(emoji, []).append(user_id)
-    if not users:
-        return None
-    summary = [{"emoji": e, "count": len(ids), "user_ids": ids[:NAMED_REACTORS]} for e, ids in users.items()]
-    return orjson.dumps(summary).decode()
-
-
 class SetPin(MessageOp):
     """Pin or unpin a message for everybody: either side of a private conversation, owner and admins of a group."""
 
@@ -291,7 +240,7 @@ class SetPin(MessageOp):
         require_admin(head, rights)
         row = self.message(batch)
         if (row["pinned_at"] is not None) == self.pin:
-            return {"message": message_wire(row)}
+            return {"message": batch.personal(self.actor_id, message_wire(row))}
         row["pinned_at"] = batch.moment if self.pin else None
         row["pinned_by"] = self.actor_id if self.pin else None
         if self.pin:

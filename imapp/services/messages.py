@@ -3,6 +3,7 @@
 Everything that writes goes through the committer; what is checked here needs no database.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ from imapp.schemas.messages import (
     message_wire,
     split_message_id,
 )
-from imapp.services import committer, message_ops
+from imapp.services import committer, message_ops, reactions
 from imapp.services.committer import Done
 from imapp.services.hidden_messages import visible_to
 from imapp.services.membership import require_membership
@@ -141,11 +142,6 @@ def recall(actor_id: int, message_id: str) -> dict[str, Any]:
     return committer.run(message_ops.Recall(actor_id, *split_message_id(message_id)))
 
 
-def react(actor_id: int, message_id: str, emoji: str, *, remove: bool) -> dict[str, Any]:
-    """Set or take back an emoji; gives {"message"}."""
-    return committer.run(message_ops.React(actor_id, split_message_id(message_id), emoji, remove=remove))
-
-
 def set_pin(actor_id: int, message_id: str, *, pin: bool) -> dict[str, Any]:
     """Pin or unpin a message for everybody; gives {"message"}. Raises RoleRequiredError."""
     return committer.run(message_ops.SetPin(actor_id, split_message_id(message_id), pin=pin))
@@ -153,7 +149,7 @@ def set_pin(actor_id: int, message_id: str, *, pin: bool) -> dict[str, Any]:
 
 def get(actor_id: int, message_id: str) -> dict[str, Any]:
     """Read one message; raises NotAMemberError, NotFoundError."""
-    return message_wire(_row(actor_id, message_id))
+    return _shown(actor_id, [_row(actor_id, message_id)])[0]
 
 
 def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> HistoryPage:
@@ -168,7 +164,7 @@ def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> History
         statement = statement.where(Message.seq < query.before)
     rows = db.session.execute(statement.limit(query.limit + 1)).mappings().all()
     return HistoryPage.model_validate(
-        {"items": [message_wire(row) for row in rows[: query.limit]], "has_more": len(rows) > query.limit}
+        {"items": _shown(actor_id, rows[: query.limit]), "has_more": len(rows) > query.limit}
     )
 
 
@@ -185,7 +181,7 @@ def pins(actor_id: int, conversation_id: int, query: ListQuery) -> Page[MessageO
     if query.cursor is not None:
         statement = statement.where(Pin.seq < query.cursor)
     found = db.session.execute(statement.limit(query.limit + 1)).mappings().all()
-    items = [MessageOut.model_validate(message_wire(row)) for row in found[: query.limit]]
+    items = [MessageOut.model_validate(message) for message in _shown(actor_id, found[: query.limit])]
     return Page[MessageOut](items=items, next_cursor=str(items[-1].seq) if len(found) > query.limit else None)
 
 
@@ -205,6 +201,10 @@ def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:
         for row in found[: query.limit]
     ]
     return Page[EditOut](items=items, next_cursor=str(items[-1].change) if len(found) > query.limit else None)
+
+
+def _shown(actor_id: int, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    return reactions.for_user(actor_id, [message_wire(row) for row in rows])
 
 
 def _row(actor_id: int, message_id: str) -> Any:

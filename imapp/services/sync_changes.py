@@ -13,6 +13,7 @@ import orjson
 
 from imapp.extensions import db
 from imapp.schemas.messages import message_wire
+from imapp.services import reactions
 from imapp.services.batch_sql import MESSAGE_TIMES, over_pairs
 
 #: (conversation, change) or (conversation, seq)
@@ -112,7 +113,8 @@ def _messages(user_id: int, keys: set[Key]) -> dict[Key, dict[str, Any]]:
         return {}
     statement = over_pairs(_MESSAGES, db.engine.dialect.name, **MESSAGE_TIMES)
     rows = db.session.execute(statement, {"keys": _json(sorted(keys)), "user_id": user_id}).mappings()
-    return {(row["conversation_id"], row["seq"]): {"message": message_wire(row)} for row in rows}
+    messages = reactions.for_user(user_id, [message_wire(row) for row in rows])
+    return {(message["conversation_id"], message["seq"]): {"message": message} for message in messages}
 
 
 def _json(keys: Sequence[Key]) -> str:

@@ -16,7 +16,7 @@ from imapp.schemas.base import now
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft
-from imapp.services import contact_requests, groups, hidden_messages, messages
+from imapp.services import contact_requests, groups, hidden_messages, messages, reactions
 from imapp.services.private_conversations import open_private
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users
@@ -132,8 +132,8 @@ def lively(app) -> dict[str, int]:
     request, _ = contact_requests.send(ada, ContactRequestIn(user_id=bob, message="hi"))
     contact_requests.accept(bob, request.id)
     first = say(ada, group, "你好 👋", mentions=[bob])
-    messages.react(bob, first["id"], "👍", remove=False)
-    messages.react(eve, first["id"], "🎉", remove=False)
+    reactions.react(bob, first["id"], "👍", remove=False)
+    reactions.react(eve, first["id"], "🎉", remove=False)
     messages.edit(ada, EditMessage(message_id=first["id"], content={"text": "edited"}))
     messages.set_pin(ada, first["id"], pin=True)
     messages.recall(bob, say(bob, group)["id"])

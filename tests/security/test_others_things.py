@@ -26,8 +26,8 @@ ALLOWED = {
 BODIES = {
     "messages.send_message": {"client_id": "s", "type": "text", "content": {"text": "x"}},
     "messages.edit_message": {"content": {"text": "x"}},
-    "messages.add_reaction": {"emoji": "x"},
-    "messages.remove_reaction": {"emoji": "x"},
+    "messages.add_reaction": {"emoji": "👍"},
+    "messages.remove_reaction": {"emoji": "👍"},
     "conversations.mark_read": {"seq": 1},
     "conversations.update_conversation": {"is_pinned": True},
     "contacts.set_remark": {"remark": "x"},
@@ -123,7 +123,7 @@ def command_attempts(world):
     extra = {
         "mark_read": {"seq": 1},
         "edit_message": {"content": {"text": "x"}},
-        "react": {"emoji": "x"},
+        "react": {"emoji": "👍"},
         "update_conversation": {"is_pinned": True},
         "forward_message": {"client_id": "e"},
         "send_message": {"client_id": "e", "type": "text", "content": {"text": "x"}},

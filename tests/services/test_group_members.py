@@ -24,7 +24,7 @@ from imapp.schemas.base import now, rfc3339
 from imapp.schemas.groups import GroupPatch, JoinIn, MembersQuery, RoleIn
 from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery
 from imapp.schemas.users import UserOut
-from imapp.services import blocks, group_members, groups, messages
+from imapp.services import blocks, group_members, groups, messages, reactions
 from tests.services.groups import changes, group_row, lines, make_group, present, row_of, say, version_of
 from tests.support.people import at_once, create_users
 
@@ -184,7 +184,7 @@ def test_who_leaves_reads_and_writes_nothing_more(people, group_id):
         lambda: say(carol, group_id),
         lambda: messages.edit(carol, EditMessage(message_id=said["id"], content={"text": "x"})),
         lambda: messages.recall(carol, said["id"]),
-        lambda: messages.react(carol, said["id"], "👍", remove=False),
+        lambda: reactions.react(carol, said["id"], "👍", remove=False),
         lambda: messages.set_pin(carol, said["id"], pin=True),
         lambda: group_members.list_members(carol, group_id, MembersQuery()),
         lambda: group_members.leave(carol, group_id),
@@ -333,7 +333,7 @@ def test_a_muted_member_reads_and_may_not_speak_edit_react_or_pin(people, group_
     for attempt in (
         lambda: say(carol, group_id),
         lambda: messages.edit(carol, EditMessage(message_id=mine["id"], content={"text": "x"})),
-        lambda: messages.react(carol, theirs["id"], "👍", remove=False),
+        lambda: reactions.react(carol, theirs["id"], "👍", remove=False),
     ):
         with pytest.raises(MutedError) as refusal:
             attempt()

@@ -23,7 +23,7 @@ from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn, GroupPatch, JoinIn, JoinRequestsQuery, MembersQuery, RoleIn
 from imapp.schemas.messages import HistoryQuery
-from imapp.services import blocks, group_members, groups, join_requests, messages, private_conversations
+from imapp.services import blocks, group_members, groups, join_requests, messages, private_conversations, reactions
 from imapp.services.passwords import NO_PASSWORD
 from tests.services.groups import changes, lines, make_group, row_of, say, version_of
 from tests.support.people import create_users
@@ -246,7 +246,7 @@ def test_a_dissolved_group_keeps_its_history_and_takes_nothing_more(people, grou
         groups.get(dave, group_id)
     for attempt in (
         lambda: say(alice, group_id),
-        lambda: messages.react(bob, said["id"], "👍", remove=False),
+        lambda: reactions.react(bob, said["id"], "👍", remove=False),
         lambda: groups.update_settings(alice, group_id, GroupPatch(name="Again")),
         lambda: group_members.add(bob, group_id, [dave]),
         lambda: group_members.join(dave, group_id, JoinIn()),

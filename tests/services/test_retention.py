@@ -18,7 +18,7 @@ from imapp.schemas.base import now
 from imapp.schemas.conversations import ConversationsQuery
 from imapp.schemas.messages import EditMessage, HideMessages, HistoryQuery, MessageDraft, message_id
 from imapp.schemas.sync import SyncIn, SyncOut
-from imapp.services import conversations, hidden_messages, messages, read_marks, retention, sync
+from imapp.services import conversations, hidden_messages, messages, reactions, read_marks, retention, sync
 from imapp.services.private_conversations import open_private
 from imapp.services.retention import Policy
 from imapp.services.retention_sweep import Pace
@@ -97,7 +97,7 @@ def test_what_hangs_on_old_messages_goes_with_them(people, private):
     ada, bob = people
     old, new = message_id(private, 5), message_id(private, 140)
     for one in (old, new):
-        messages.react(bob, one, "👍", remove=False)
+        reactions.react(bob, one, "👍", remove=False)
         messages.set_pin(ada, one, pin=True)
         hidden_messages.hide(bob, HideMessages(message_ids=[one]))
     messages.edit(ada, EditMessage(message_id=new, content={"text": "edited"}))

@@ -195,7 +195,8 @@ class ModelDevice:
 
     def _take_change(self, copy: dict[str, Any], event: str, payload: dict[str, Any], *, is_push: bool) -> None:
         if event in MESSAGE_EVENTS:
-            self._take_message(copy, event, payload["message"], is_push=is_push)
+            message = self._with_mine(copy, payload) if is_push else payload["message"]
+            self._take_message(copy, event, message, is_push=is_push)
         elif "member_count" in payload:
             copy["member_count"] = payload["member_count"]
         elif "group" in payload:
@@ -213,6 +214,15 @@ class ModelDevice:
             self._read(copy, message["seq"], clears=is_push and message["type"] != "system")
         else:
             copy["peer_read_seq"] = max(copy["peer_read_seq"], message["seq"])
+
+    def _with_mine(self, copy: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
+        """A push is the same for all members: what is the user's own is known from before, or the event says it."""
+        message = payload["message"]
+        known = copy["messages"].get(message["seq"], {"reactions": []})
+        mine = {one["emoji"] for one in known["reactions"] if one["mine"]}
+        if payload.get("user_id") == self.user_id:
+            mine = mine - {payload["emoji"]} if payload["removed"] else mine | {payload["emoji"]}
+        return {**message, "reactions": [{**one, "mine": one["emoji"] in mine} for one in message["reactions"]]}
 
     def _keep(self, copy: dict[str, Any], message: dict[str, Any]) -> None:
         known = copy["messages"].get(message["seq"])

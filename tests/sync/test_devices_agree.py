@@ -139,7 +139,7 @@ class Chat(RuleBasedStateMachine):
     @rule(who=person_numbers, pick=picks, remove=st.booleans())
     def react(self, who, pick, remove):
         path = f"/api/messages/{self._message(pick)}/reactions"
-        self._try(who, "POST" if remove else "PUT", path + "/remove" * remove, {"emoji": "+1"})
+        self._try(who, "POST" if remove else "PUT", path + "/remove" * remove, {"emoji": "👍"})
 
     @precondition(lambda self: self.sent)
     @rule(who=person_numbers, pick=picks, method=st.sampled_from(["PUT", "DELETE"]))
