@@ -3,8 +3,9 @@
 import { createClient } from './client.js';
 import { render, html } from './dom.js';
 import { unreadTotal } from './state/selectors.js';
-import { language } from './strings.js';
+import { language, t } from './strings.js';
 import { App } from './views/app.js';
+import { Boundary } from './views/boundary.js';
 
 /** Milliseconds that a notice stays. */
 const NOTICE = 5_000;
@@ -29,7 +30,10 @@ function draw() {
   drawn = false;
   const unread = unreadTotal(store.state);
   document.title = unread ? `(${unread}) imapp` : 'imapp';
-  render(html`<${App} state=${store.state} actions=${actions} />`, root);
+  render(html`
+    <${Boundary} of=${store.state.open} fallback=${html`<p class="empty" role="alert">${t('page_cannot_be_shown')}</p>`}>
+      <${App} state=${store.state} actions=${actions} />
+    <//>`, root);
 }
 
 function changed(state) {

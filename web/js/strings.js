@@ -58,13 +58,16 @@ const EN = {
   replying_to: 'Replying to {name}',
   editing: 'Editing your message',
   everybody: 'all',
-  image: 'Picture',
-  file: 'File',
-  voice: 'Voice message',
-  video: 'Video',
-  location: 'Location',
-  custom: 'Message',
+  type_image: 'Picture',
+  type_file: 'File',
+  type_voice: 'Voice message',
+  type_video: 'Video',
+  type_location: 'Location',
+  type_custom: 'Message',
   somebody: 'Somebody',
+  cannot_be_shown: 'This message cannot be shown.',
+  entry_cannot_be_shown: 'This conversation cannot be shown.',
+  page_cannot_be_shown: 'The page cannot be shown. Reload it.',
   system_group_created: '{actor} created the group “{name}”',
   system_members_added: '{actor} added {names}',
   system_member_joined: '{actor} joined',
@@ -143,13 +146,16 @@ const ZH = {
   replying_to: '回复 {name}',
   editing: '正在编辑消息',
   everybody: '所有人',
-  image: '图片',
-  file: '文件',
-  voice: '语音',
-  video: '视频',
-  location: '位置',
-  custom: '消息',
+  type_image: '图片',
+  type_file: '文件',
+  type_voice: '语音',
+  type_video: '视频',
+  type_location: '位置',
+  type_custom: '消息',
   somebody: '某人',
+  cannot_be_shown: '此消息无法显示。',
+  entry_cannot_be_shown: '此会话无法显示。',
+  page_cannot_be_shown: '页面无法显示，请重新加载。',
   system_group_created: '{actor} 创建了群聊“{name}”',
   system_members_added: '{actor} 邀请 {names} 加入了群聊',
   system_member_joined: '{actor} 加入了群聊',
@@ -185,7 +191,7 @@ export function translator(dictionaries) {
   }
 
   function known(key) {
-    return key in dictionary;
+    return Object.hasOwn(dictionary, key);
   }
 
   /** An error in words: by its code where the page has words for it, else as the server says it. */

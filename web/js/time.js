@@ -8,32 +8,43 @@ const DATE = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short' 
 const FULL = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
 
 export function clock(moment) {
-  return CLOCK.format(new Date(moment));
+  return format(CLOCK, moment);
 }
 
 export function full(moment) {
-  return FULL.format(new Date(moment));
+  return format(FULL, moment);
+}
+
+/** Milliseconds since 1970 of a time on the wire or of Date.now(); NaN for anything else. */
+export function millis(moment) {
+  return typeof moment === 'string' || typeof moment === 'number' ? new Date(moment).getTime() : NaN;
+}
+
+/** Formatters throw for what is no time. */
+function format(formatter, moment) {
+  const date = millis(moment);
+  return Number.isNaN(date) ? '' : formatter.format(date);
 }
 
 /** The day as a heading: today, yesterday or its date. */
 export function day(moment) {
   const age = daysAgo(moment);
   if (age === 0) return t('today');
-  return age === 1 ? t('yesterday') : DAY.format(new Date(moment));
+  return age === 1 ? t('yesterday') : format(DAY, moment);
 }
 
 /** Short: the time of today, else the day. */
 export function brief(moment) {
   const age = daysAgo(moment);
   if (age === 0) return clock(moment);
-  return age === 1 ? t('yesterday') : DATE.format(new Date(moment));
+  return age === 1 ? t('yesterday') : format(DATE, moment);
 }
 
 export function sameDay(one, other) {
-  return new Date(one).toDateString() === new Date(other).toDateString();
+  return new Date(millis(one)).toDateString() === new Date(millis(other)).toDateString();
 }
 
 function daysAgo(moment) {
-  const midnight = (date) => new Date(date).setHours(0, 0, 0, 0);
+  const midnight = (date) => new Date(millis(date)).setHours(0, 0, 0, 0);
   return Math.round((midnight(Date.now()) - midnight(moment)) / 86_400_000);
 }

@@ -1,6 +1,8 @@
 // What the views ask the state.
 
+import { idsOf, isId, listOf, objectOf, textOf } from '../content.js';
 import { known as hasText, t } from '../strings.js';
+import { millis } from '../time.js';
 
 /** The conversations as the list shows them: pinned ones first, then by last activity. */
 export function listed(state) {
@@ -10,7 +12,7 @@ export function listed(state) {
 }
 
 function activity(conversation) {
-  return new Date(activeAt(conversation)).getTime();
+  return millis(activeAt(conversation)) || 0;
 }
 
 export function activeAt(conversation) {
@@ -31,17 +33,17 @@ export function unreadTotal(state) {
 }
 
 export function nameOf(state, userId) {
-  const user = state.users[userId];
-  return user ? user.nickname || user.username : t('somebody');
+  const { nickname, username } = objectOf(isId(userId) && state.users[userId]);
+  return textOf(nickname).trim() || textOf(username) || t('somebody');
 }
 
 export function title(state, conversation) {
-  return conversation.type === 'group' ? conversation.name : nameOf(state, conversation.peer_id);
+  return conversation.type === 'group' ? textOf(conversation.name) || t('group') : nameOf(state, conversation.peer_id);
 }
 
 /** Whether another is there; while the link is down nobody can be said to be. */
 export function isOnline(state, userId) {
-  return state.link !== 'down' && Boolean(state.presence[userId]?.online);
+  return state.link !== 'down' && isId(userId) && Boolean(state.presence[userId]?.online);
 }
 
 /** The names of those who are writing in a conversation, as one line; empty when nobody is. */
@@ -57,43 +59,49 @@ export function typingLine(state, conversationId) {
 export function line(state, message) {
   if (message.recalled_at) return t('recalled');
   if (message.type === 'system') return systemLine(state, message);
-  if (message.type === 'text') return message.content.text;
-  const name = message.content.name ?? message.content.text;
-  return name ? `${t(message.type)}: ${name}` : t(message.type);
+  const { name, text } = objectOf(message.content);
+  if (message.type === 'text') return textOf(text);
+  const kind = t(hasText(`type_${message.type}`) ? `type_${message.type}` : 'type_custom');
+  const said = textOf(name) || textOf(text);
+  return said ? `${kind}: ${said}` : kind;
 }
 
 /** What happened, told by the server as {event, ...} and put into words here. */
 export function systemLine(state, { sender_id, content }) {
   const users = concerned(content);
-  const key = `system_${happened(content, users.length === 1 && users[0] === sender_id)}`;
+  const key = `system_${happened(objectOf(content), users.length === 1 && users[0] === sender_id)}`;
   const names = users.map((id) => nameOf(state, id)).join(', ');
-  return t(hasText(key) ? key : 'system_other', { actor: nameOf(state, sender_id), names, name: content.name });
+  const name = textOf(objectOf(content).name);
+  return t(hasText(key) ? key : 'system_other', { actor: nameOf(state, sender_id), names, name });
 }
 
 function happened({ event, changes }, isAboutActor) {
   if (isAboutActor && event === 'members_added') return 'member_joined';
   if (isAboutActor && event === 'member_removed') return 'member_left';
-  return changes && 'name' in changes ? 'group_renamed' : event;
+  return 'name' in objectOf(changes) ? 'group_renamed' : textOf(event);
 }
 
-/** The users whom a system line is about. */
-function concerned({ user_ids, user_id }) {
-  return user_id ? [user_id] : user_ids ?? [];
+/** The users that a system line is about. */
+function concerned(content) {
+  const { user_ids, user_id } = objectOf(content);
+  return isId(user_id) ? [user_id] : idsOf(user_ids);
 }
 
-/** Everybody whose name is on the screen; the page must know them. */
+/** The ids of all users whose name is on the screen; the page must know them. */
 export function named(state) {
   const ids = new Set();
   for (const { peer_id, last_message } of Object.values(state.conversations)) {
-    if (peer_id) ids.add(peer_id);
+    if (isId(peer_id)) ids.add(peer_id);
     if (last_message) addNamed(ids, last_message);
   }
   for (const message of state.timelines[state.open]?.messages ?? []) addNamed(ids, message);
-  for (const id of state.typing[state.open] ?? []) ids.add(id);
+  for (const id of listOf(state.typing[state.open]).filter(isId)) ids.add(id);
   return ids;
 }
 
-function addNamed(ids, { sender_id, content, mentions }) {
-  ids.add(sender_id);
-  for (const id of [...concerned(content), ...(mentions ?? [])]) if (id !== 'all') ids.add(id);
+/** Only the server writes system messages; the content of any other is a person's and names nobody. */
+function addNamed(ids, { type, sender_id, content, mentions }) {
+  if (isId(sender_id)) ids.add(sender_id);
+  for (const id of idsOf(mentions)) ids.add(id);
+  if (type === 'system') for (const id of concerned(content)) ids.add(id);
 }

@@ -4,6 +4,15 @@ export function createStore(reduce, initial) {
   let state = initial;
   const listeners = new Set();
 
+  /** A listener that throws must keep neither the others nor the sender of the action from going on. */
+  function tell(listener) {
+    try {
+      listener(state);
+    } catch (error) {
+      reportError(error);
+    }
+  }
+
   return {
     get state() {
       return state;
@@ -12,7 +21,7 @@ export function createStore(reduce, initial) {
       const next = reduce(state, action);
       if (next === state) return;
       state = next;
-      for (const listener of listeners) listener(state);
+      for (const listener of listeners) tell(listener);
     },
     subscribe(listener) {
       listeners.add(listener);

@@ -1,10 +1,11 @@
 // One message in the timeline: its bubble, its state, and what can be done with it.
 
+import { idsOf, listOf, objectOf, textOf } from '../content.js';
 import { html } from '../dom.js';
 import { line, nameOf, systemLine } from '../state/selectors.js';
 import { t } from '../strings.js';
 import { clock, full } from '../time.js';
-import { Avatar } from './avatar.js';
+import { Avatar, hue } from './avatar.js';
 import { Icon } from './icons.js';
 import { richText } from './rich_text.js';
 
@@ -12,6 +13,11 @@ const EMOJI = ['👍', '❤️', '😂', '🎉'];
 
 export function SystemLine({ state, message }) {
   return html`<li class="system" data-seq=${message.seq}><span>${systemLine(state, message)}</span></li>`;
+}
+
+/** What stands in the place of a message whose view has failed. */
+export function Unshowable({ message }) {
+  return html`<li class="system" data-seq=${Number(message.seq) || null}><span>${t('cannot_be_shown')}</span></li>`;
 }
 
 export function Message({ state, actions, conversation, message, isFirst, isLast }) {
@@ -24,7 +30,7 @@ export function Message({ state, actions, conversation, message, isFirst, isLast
         <${Avatar} small id=${message.sender_id} name=${nameOf(state, message.sender_id)} />`}</span>`}
       <div class="column">
         ${hasFace && isFirst && html`
-          <span class=${`author hue-${message.sender_id % 8}`}>${nameOf(state, message.sender_id)}</span>`}
+          <span class=${`author ${hue(message.sender_id)}`}>${nameOf(state, message.sender_id)}</span>`}
         <${Bubble} state=${state} conversation=${conversation} message=${message} isMine=${isMine} />
         <${Reactions} state=${state} actions=${actions} message=${message} />
         ${message.error && html`<${Failure} actions=${actions} message=${message} />`}
@@ -42,7 +48,7 @@ function Bubble({ state, conversation, message, isMine }) {
       <span class="text">${isRecalled ? t('recalled') : body(state, message)}</span>
       <span class="meta">
         ${message.edited_at && !isRecalled ? `${t('edited')} · ` : ''}
-        <time datetime=${message.created_at} title=${full(message.created_at)}>${clock(message.created_at)}</time>
+        <time datetime=${textOf(message.created_at)} title=${full(message.created_at)}>${clock(message.created_at)}</time>
         ${isMine && !isRecalled && !message.error && html`<${Tick} conversation=${conversation} message=${message} />`}
       </span>
     </div>`;
@@ -50,8 +56,9 @@ function Bubble({ state, conversation, message, isMine }) {
 
 function body(state, message) {
   if (message.type !== 'text') return line(state, message);
-  const names = message.mentions.map((id) => (id === 'all' ? t('everybody') : nameOf(state, id)));
-  return richText(message.content.text, names);
+  const names = idsOf(message.mentions).map((id) => nameOf(state, id));
+  if (listOf(message.mentions).includes('all')) names.push(t('everybody'));
+  return richText(textOf(objectOf(message.content).text), names);
 }
 
 function Quote({ state, message }) {
@@ -77,16 +84,20 @@ function progress({ type, peer_read_seq }, message) {
 }
 
 function Reactions({ state, actions, message }) {
-  if (!message.reactions.length || message.recalled_at) return null;
+  const reactions = listOf(message.reactions).map(objectOf);
+  if (!reactions.length || message.recalled_at) return null;
   return html`
     <span class="reactions">
-      ${message.reactions.map(({ emoji, count, user_ids }) => {
-        const isMine = user_ids.includes(state.me.id);
-        return html`
-          <button key=${emoji} class="chip" aria-pressed=${isMine} onClick=${() => actions.react(message, emoji, isMine)}
-            title=${user_ids.map((id) => nameOf(state, id)).join(', ')}>${emoji} ${count}</button>`;
-      })}
+      ${reactions.map((reaction) => html`
+        <${Reaction} key=${reaction.emoji} state=${state} actions=${actions} message=${message} ...${reaction} />`)}
     </span>`;
+}
+
+function Reaction({ state, actions, message, emoji, count, user_ids }) {
+  const isMine = idsOf(user_ids).includes(state.me.id);
+  return html`
+    <button class="chip" aria-pressed=${isMine} onClick=${() => actions.react(message, textOf(emoji), isMine)}
+      title=${idsOf(user_ids).map((id) => nameOf(state, id)).join(', ')}>${textOf(emoji)} ${Number(count) || 0}</button>`;
 }
 
 function Failure({ actions, message }) {

@@ -1,10 +1,12 @@
 // The timeline of a conversation. Scrolling up loads what is older; the end stays in sight while one is there.
 
+import { isId, textOf } from '../content.js';
 import { Component, createRef, html } from '../dom.js';
 import { title, unread } from '../state/selectors.js';
 import { t } from '../strings.js';
-import { day, sameDay } from '../time.js';
-import { Message, SystemLine } from './message.js';
+import { day, millis, sameDay } from '../time.js';
+import { Boundary } from './boundary.js';
+import { Message, SystemLine, Unshowable } from './message.js';
 
 /** Pixels from the end within which one counts as being at the end. */
 const NEAR_END = 60;
@@ -70,19 +72,22 @@ export class MessageList extends Component {
     const View = message.type === 'system' ? SystemLine : Message;
     return html`
       ${heading && html`<li class="day" key=${`day ${message.seq}`}><span>${heading}</span></li>`}
-      <${View} key=${keyOf(message)} state=${state} actions=${actions} conversation=${conversation}
-        message=${message} isFirst=${heading || !isRun(before, message)} isLast=${!after || !isRun(message, after)} />`;
+      <${Boundary} key=${keyOf(message)} of=${message} fallback=${html`<${Unshowable} message=${message} />`}>
+        <${View} state=${state} actions=${actions} conversation=${conversation} message=${message}
+          isFirst=${heading || !isRun(before, message)} isLast=${!after || !isRun(message, after)} />
+      <//>`;
   }
 }
 
 /** A message keeps its element when the server's version takes the place of the echo. */
 function keyOf(message) {
-  return message.client_id ? `${message.sender_id} ${message.client_id}` : message.id;
+  const { sender_id, client_id, seq } = message;
+  return isId(sender_id) && textOf(client_id) ? `${sender_id} ${client_id}` : seq;
 }
 
 function isRun(one, next) {
   if (!one || one.sender_id !== next.sender_id || one.type === 'system' || next.type === 'system') return false;
-  return new Date(next.created_at) - new Date(one.created_at) < RUN;
+  return millis(next.created_at) - millis(one.created_at) < RUN;
 }
 
 /** Own messages that the server has not confirmed, in the shape of messages. */

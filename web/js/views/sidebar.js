@@ -5,6 +5,7 @@ import { activeAt, hasUnread, isOnline, line, listed, nameOf, title, typingLine,
 import { t } from '../strings.js';
 import { brief } from '../time.js';
 import { Avatar } from './avatar.js';
+import { Boundary } from './boundary.js';
 import { Icon } from './icons.js';
 import { NewConversation } from './new_conversation.js';
 
@@ -33,7 +34,9 @@ export class Sidebar extends Component {
             <p class="muted empty">${t('no_conversations')}</p>`}
           <ul>
             ${conversations.map((conversation) => html`
-              <${Entry} key=${conversation.id} state=${state} conversation=${conversation} />`)}
+              <${Boundary} key=${conversation.id} of=${conversation} fallback=${html`<${UnshowableEntry} />`}>
+                <${Entry} state=${state} conversation=${conversation} />
+              <//>`)}
           </ul>
         </nav>
         ${isNewOpen && html`<${NewConversation} state=${state} actions=${actions} onClose=${this.toggleNew} />`}
@@ -43,6 +46,10 @@ export class Sidebar extends Component {
 
 function Link({ link }) {
   return html`<span class=${`link-state ${link}`} role="status">${t(`link_${link}`)}</span>`;
+}
+
+function UnshowableEntry() {
+  return html`<li class="entry muted">${t('entry_cannot_be_shown')}</li>`;
 }
 
 function Entry({ state, conversation }) {
