@@ -199,6 +199,13 @@ class Settings(BaseModel):
     refresh_token_seconds: int = Field(
         30 * 86_400, ge=60, le=366 * 86_400, description="How long a device away stays logged in."
     )
+    refresh_retry_seconds: int = Field(
+        60,
+        ge=0,
+        le=600,
+        description="Seconds for which a spent refresh token answers again while the tokens issued for it are unused, "
+        "because its answer may have been lost. Later its reuse ends the session. 0: at once.",
+    )
     token_expiring_lead_seconds: int = Field(
         60, ge=1, le=3600, description="How long ahead a client is told of the end."
     )

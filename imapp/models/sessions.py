@@ -12,7 +12,8 @@ from imapp.extensions import Base
 class DeviceSession(Base):
     """One login on one device. Tokens carry its id; when it ends they are refused, whatever they say.
 
-    The refresh token is single-use: `refresh_hash` knows the only one that counts, but cannot make it.
+    The refresh token is single-use: `refresh_hash` knows the only one that counts, but cannot make it. Until its
+    first use, or the first use of the access token issued with it, its predecessor can be spent again.
     """
 
     __tablename__ = "device_sessions"
@@ -36,6 +37,10 @@ class DeviceSession(Base):
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: SHA-256 (hex) of the jti of the current refresh token.
     refresh_hash: Mapped[str] = mapped_column(String(64))
+    #: The same of the token spent for it; None as soon as the client has shown that it has the new pair.
+    previous_refresh_hash: Mapped[str | None] = mapped_column(String(64))
+    #: When that one was spent first: it can be spent again for `refresh_retry_seconds` from then on.
+    rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: When an operator proved the second factor in it; None: not at all.
     second_factor_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -37,7 +37,7 @@ class LoginIn(In):
 
 
 class RefreshIn(In):
-    """The refresh token of the latest answer; it can be used once."""
+    """The refresh token of the latest answer. If the answer is lost, send the same token again within a minute."""
 
     refresh_token: Token
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, select, update
+from sqlalchemy.orm import Session
 
+from imapp.database import atomic
 from imapp.errors import (
     ForbiddenError,
     SecondFactorEnrolmentRequiredError,
@@ -20,7 +22,7 @@ from imapp.models.second_factors import SecondFactor
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
-from imapp.services import tokens
+from imapp.services import sessions, tokens
 from imapp.services.shared_reads import SharedRead
 
 #: Of the tables, not of the mapped classes: these queries are asked for every connect and every request.
@@ -54,6 +56,8 @@ def authenticate(token: str) -> Actor:
     row = _session_and_user(claims.session_id)
     if row is None or row.user_id != claims.user_id or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
+    if row.previous_refresh_hash and _is_first_use(claims, row):
+        _confirm((row.id, row.refresh_hash))
     return Actor(
         claims.user_id, claims.session_id, claims.expires_at,
         row.is_operator, row.device_name, row.platform, row.second_factor_at,
@@ -102,6 +106,23 @@ def _has_proved(actor: Actor) -> bool:
     return actor.second_factor_at is not None and actor.second_factor_at > oldest
 
 
+def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
+    """Tell whether this token shows that the client has the answer to its latest refresh."""
+    return claims.pair == tokens.pair_name(row.refresh_hash) and sessions.is_retry_window_open(row.rotated_at)
+
+
+def _confirm_rotations(keys: AbstractSet[tuple[int, str]]) -> dict[tuple[int, str], None]:
+    atomic(_forget_predecessors, keys)
+    return {}
+
+
+def _forget_predecessors(session: Session, keys: AbstractSet[tuple[int, str]]) -> None:
+    """Let reuse of the former refresh tokens end their sessions from now on."""
+    ids, hashes = {key[0] for key in keys}, {key[1] for key in keys}
+    current = update(_sessions).where(_session.id.in_(ids), _session.refresh_hash.in_(hashes))
+    session.execute(current.values(previous_refresh_hash=None))
+
+
 def _alive() -> tuple[Any, ...]:
     """The sessions that count, as conditions; `authenticate` has the same."""
     return _session.revoked_at.is_(None), _session.expires_at > now(), _user.disabled_at.is_(None)
@@ -111,6 +132,7 @@ def _read_sessions(session_ids: AbstractSet[int]) -> dict[int, Any]:
     query = (
         select(
             _session.id, _session.user_id, _session.revoked_at, _session.expires_at,
+            _session.refresh_hash, _session.previous_refresh_hash, _session.rotated_at,
             _session.device_name, _session.platform, _session.second_factor_at, _user.disabled_at, _user.is_operator,
         )
         .join(_users, _OWN)
@@ -135,3 +157,5 @@ def _read_conversations(session_ids: AbstractSet[int]) -> dict[int, set[int]]:
 
 _session_and_user = SharedRead(_read_sessions)
 _conversations = SharedRead(_read_conversations)
+#: One transaction for all that confirm at one moment: after a restart whole crowds refresh and connect.
+_confirm = SharedRead(_confirm_rotations)

@@ -24,7 +24,15 @@ from imapp.services import backup_tables, users
 from imapp.services.backup_parts import private_file
 
 #: Columns that prove something, or are of use to the program only.
-_SECRET = {"password_hash", "refresh_hash", "username_key", "nickname_key", "digest", "version"}
+_SECRET = {
+    "password_hash",
+    "refresh_hash",
+    "previous_refresh_hash",
+    "username_key",
+    "nickname_key",
+    "digest",
+    "version",
+}
 
 README = """What this server holds about one user. Each file has a JSON object a line, times are UTC.
 

@@ -106,13 +106,13 @@ class Entry:
 def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
     """Spend a refresh token for new tokens.
 
-    A spent one that comes again means that two parties hold it: the session ends. Raises InvalidTokenError,
-    TokenExpiredError, SessionRevokedError, RateLimitedError.
+    The same token gives the new tokens again for a short while, until they are used. After that its reuse means that
+    it has leaked, and the session ends. Raises InvalidTokenError, TokenExpiredError, SessionRevokedError,
+    RateLimitedError.
     """
     limits.hit("refresh_per_address", limits.address_key(client.ip))
     claims = tokens.verify(refresh_token, "refresh")
-    token_id = tokens.new_token_id()
-    outcome = atomic(_rotate, claims, token_id, client)
+    outcome = atomic(_rotate, claims, client)
     if outcome == "reused":
         log.warning(
             "refresh_token_reused", user_id=claims.user_id, session_id=claims.session_id, message="session ended"
@@ -120,7 +120,8 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
         sessions.close_sockets([claims.session_id])
     if isinstance(outcome, str):
         raise SessionRevokedError
-    return _answer(outcome, claims.session_id, token_id)
+    user, token_id = outcome
+    return _answer(user, claims.session_id, token_id)
 
 
 def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
@@ -189,17 +190,17 @@ def _unchanged(session: Session, verified: User, refusal: type[AppError]) -> Use
 
 
 def _rotate(
-    session: Session, claims: tokens.Claims, token_id: str, client: ClientInfo
-) -> User | Literal["ended", "reused"]:
+    session: Session, claims: tokens.Claims, client: ClientInfo
+) -> tuple[User, str] | Literal["ended", "reused"]:
     row = session.get(DeviceSession, claims.session_id, with_for_update=True)
     user = session.get(User, claims.user_id)
     if row is None or row.revoked_at or row.expires_at <= now() or user is None or user.disabled_at:
         return "ended"
-    if row.refresh_hash != sessions.token_hash(claims.token_id):
+    token_id = sessions.rotate(row, claims.token_id, client)
+    if token_id is None:
         row.revoked_at = now()
         return "reused"
-    sessions.renew(row, token_id, client)
-    return user
+    return user, token_id
 
 
 def _change_password(session: Session, verified: User, session_id: int, new_hash: str) -> list[int]:
@@ -208,9 +209,10 @@ def _change_password(session: Session, verified: User, session_id: int, new_hash
 
 
 def _answer(user: User, session_id: int, token_id: str) -> TokensOut:
+    access_token, refresh_token = tokens.issue_pair(user.id, session_id, token_id)
     return TokensOut(
         user=MeOut.model_validate(user),
-        access_token=tokens.issue("access", user.id, session_id, tokens.new_token_id()),
-        refresh_token=tokens.issue("refresh", user.id, session_id, token_id),
+        access_token=access_token,
+        refresh_token=refresh_token,
         expires_in=settings.access_token_seconds,
     )

@@ -1,6 +1,5 @@
 """Device sessions: opening, listing and ending them. Ending one closes its sockets."""
 
-import hashlib
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, or_, select, true, update
@@ -13,6 +12,7 @@ from imapp.extensions import db, settings
 from imapp.models.sessions import DeviceSession
 from imapp.schemas.base import Page, now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, SessionOut
+from imapp.services import tokens
 
 #: Devices of one user; one more ends the oldest.
 MAX_SESSIONS = 50
@@ -60,9 +60,30 @@ def open_session(
     return row, _revoke_oldest(session, user_id)
 
 
+def rotate(row: DeviceSession, spent_id: str, client: ClientInfo) -> str | None:
+    """Replace the session's refresh token and return the new one's name. Part of a transaction.
+
+    The token before it counts once more while its successor is unused and young: then the answer was probably lost.
+    Any other token is a reuse, which has leaked: return None.
+    """
+    spent = tokens.fingerprint(spent_id)
+    if spent == row.refresh_hash:
+        row.previous_refresh_hash, row.rotated_at = spent, now()
+    elif spent != row.previous_refresh_hash or not is_retry_window_open(row.rotated_at):
+        return None
+    successor = tokens.successor_id(spent_id)
+    renew(row, successor, client)
+    return successor
+
+
+def is_retry_window_open(rotated_at: datetime | None) -> bool:
+    """Tell whether the answer to a refresh at this moment may still be asked for again."""
+    return rotated_at is not None and rotated_at + timedelta(seconds=settings.refresh_retry_seconds) > now()
+
+
 def renew(row: DeviceSession, token_id: str, client: ClientInfo) -> None:
-    """Let the session last from now on, with this refresh token as its only one. Part of a transaction."""
-    row.refresh_hash = token_hash(token_id)
+    """Let the session last from now on, with this refresh token as its current one. Part of a transaction."""
+    row.refresh_hash = tokens.fingerprint(token_id)
     row.last_used_at = now()
     row.expires_at = row.last_used_at + timedelta(seconds=settings.refresh_token_seconds)
     row.ip, row.user_agent = client.ip[:45], client.user_agent[:255]
@@ -90,11 +111,6 @@ def close_sockets(session_ids: list[int]) -> None:
     """Tell the connections of ended sessions why, and close them."""
     for session_id in session_ids:
         bus.disconnect_session(session_id, "session_revoked")
-
-
-def token_hash(token_id: str) -> str:
-    """What is stored of a refresh token: enough to know it, too little to make it."""
-    return hashlib.sha256(token_id.encode()).hexdigest()
 
 
 def _alive() -> tuple[ColumnElement[bool], ColumnElement[bool]]:

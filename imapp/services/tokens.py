@@ -5,7 +5,9 @@ only name one of the two active keys. The former key keeps its tokens valid whil
 """
 
 import hashlib
+import hmac
 import secrets
+from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -37,6 +39,8 @@ class Claims:
     session_id: int
     token_id: str
     expires_at: datetime
+    #: The pair that the token was issued in; empty for a token that came alone.
+    pair: str = ""
 
 
 def new_token_id() -> str:
@@ -44,21 +48,38 @@ def new_token_id() -> str:
     return secrets.token_urlsafe(16)
 
 
+def successor_id(spent_id: str) -> str:
+    """Return the name of the refresh token that replaces a spent one.
+
+    It is the same at each attempt, so that two attempts at the same moment do not make each other's answer worthless.
+    """
+    digest = hmac.digest(settings.secret_key.encode(), f"imapp refresh {spent_id}".encode(), "sha256")
+    return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
+
+
+def fingerprint(token_id: str) -> str:
+    """Return what is stored of a refresh token: enough to recognise it, too little to make it."""
+    return hashlib.sha256(token_id.encode()).hexdigest()
+
+
+def pair_name(refresh_fingerprint: str) -> str:
+    """Return the name of the pair of tokens that a refresh token belongs to."""
+    return refresh_fingerprint[:16]
+
+
+def issue_pair(user_id: int, session_id: int, refresh_id: str) -> tuple[str, str]:
+    """Sign an access token and the refresh token of this name."""
+    pair = {"pair": pair_name(fingerprint(refresh_id))}
+    return (
+        _sign({**_payload("access", user_id, session_id, new_token_id()), **pair}),
+        _sign({**_payload("refresh", user_id, session_id, refresh_id), **pair}),
+    )
+
+
 def issue(kind: Kind, user_id: int, session_id: int, token_id: str, lifetime: timedelta | None = None) -> str:
-    """Sign a token; the lifetime is the settings' unless one is given."""
-    issued = now()
-    payload: dict[str, Any] = {
-        "iss": _ISSUER,
-        "aud": _AUDIENCE,
-        "iat": issued,
-        "exp": issued + (lifetime or _lifetime(kind)),
-        "sub": str(user_id),
-        "sid": session_id,
-        "jti": token_id,
-        "typ": kind,
-    }
-    key = settings.secret_key
-    return _jwt.encode(payload, key, algorithm=_ALGORITHM, headers={"kid": key_id(key)})
+    """Sign a token that belongs to no pair; the lifetime is the settings' unless one is given."""
+    payload = _payload(kind, user_id, session_id, token_id)
+    return _sign(payload if lifetime is None else {**payload, "exp": payload["iat"] + lifetime})
 
 
 def verify(token: str, kind: Kind) -> Claims:
@@ -88,6 +109,25 @@ def key_id(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 
+def _payload(kind: Kind, user_id: int, session_id: int, token_id: str) -> dict[str, Any]:
+    issued = now()
+    return {
+        "iss": _ISSUER,
+        "aud": _AUDIENCE,
+        "iat": issued,
+        "exp": issued + _lifetime(kind),
+        "sub": str(user_id),
+        "sid": session_id,
+        "jti": token_id,
+        "typ": kind,
+    }
+
+
+def _sign(payload: dict[str, Any]) -> str:
+    key = settings.secret_key
+    return _jwt.encode(payload, key, algorithm=_ALGORITHM, headers={"kid": key_id(key)})
+
+
 def _lifetime(kind: Kind) -> timedelta:
     return timedelta(seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds)
 
@@ -106,6 +146,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
         session_id=_id(payload["sid"]),
         token_id=str(payload["jti"]),
         expires_at=datetime.fromtimestamp(payload["exp"], UTC),
+        pair=str(payload.get("pair", "")),
     )
 
 

@@ -113,7 +113,8 @@ def test_a_new_password_closes_the_other_logins(server, device):
 def test_a_spent_refresh_token_ends_the_session_and_its_sockets(server, device):
     phone = device(server).connect()
     spent = phone.tokens["refresh_token"]
-    phone.post("/api/auth/refresh", {"refresh_token": spent})
+    fresh = phone.post("/api/auth/refresh", {"refresh_token": spent})
+    assert phone.call("renew_token", {"token": fresh["access_token"]})["ok"]
 
     answer = phone.rest("POST", "/api/auth/refresh", {"refresh_token": spent})
 

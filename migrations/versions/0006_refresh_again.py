@@ -1,0 +1,27 @@
+"""a refresh whose answer was lost can be repeated
+
+Revision: 0006, after 0005.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+_MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
+
+
+def upgrade() -> None:
+    """Apply. Nodes of the version before leave the columns empty: a lost answer ends the session there, as before."""
+    op.add_column("device_sessions", sa.Column("previous_refresh_hash", sa.String(length=64), nullable=True))
+    op.add_column("device_sessions", sa.Column("rotated_at", _MOMENT, nullable=True))
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_column("device_sessions", "rotated_at")
+    op.drop_column("device_sessions", "previous_refresh_hash")
