@@ -291,7 +291,11 @@ class Settings(BaseModel):
         "engine", description="What carries Socket.IO: the product's own engine, or python-engineio with gevent."
     )
     max_payload_bytes: int = Field(
-        65_536, ge=1024, le=10_000_000, description="The largest packet that a socket may send."
+        262_144,
+        ge=1024,
+        le=10_000_000,
+        description="The largest packet, in bytes, that a logged-in socket may send: a larger one is refused with"
+        " message_too_large. Before log-in: 16,384.",
     )
     request_max_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="The largest body of a REST request.")
 

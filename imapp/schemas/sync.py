@@ -7,14 +7,23 @@ from pydantic import ConfigDict, Field, JsonValue
 from imapp.schemas.base import Id, In, Moment, Out, Position
 from imapp.schemas.conversations import ConversationType
 
-#: Conversations that one request may name. (A packet on the socket holds about 4,000, a REST body all of them.)
+#: Conversations that one request may name. A request of 5,000 fits into a packet and a body of 262,144 bytes.
 MAX_NAMED = 10_000
 
 
 class SyncIn(In):
-    """What the device has: the last change of each conversation, and the cursor of the user's own state."""
+    """What the device has: the last change of each conversation, and the cursor of the user's own state.
+
+    A device with more than 5,000 conversations sorts their ids and asks in pieces: the first with `last_id` = a,
+    the next with `first_id` = a + 1 and `last_id` = b, and so on; the last piece has only `first_id`. An answer
+    then covers only conversations, named or not, whose ids are in that range. `state` is the same in all of them.
+    """
 
     conversations: Annotated[dict[Id, Position], Field(max_length=MAX_NAMED)] = {}
+    #: Cover only conversations with this id or a greater one.
+    first_id: Id | None = None
+    #: Cover only conversations with this id or a smaller one.
+    last_id: Id | None = None
     #: Changes of each conversation; the server may give less.
     limit: Annotated[int, Field(ge=1)] | None = None
     #: As the last answer gave it; left out by a device that has nothing yet.

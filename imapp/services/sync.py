@@ -16,7 +16,7 @@ from imapp.errors import UnavailableError
 from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.own_state import ServerState
-from imapp.schemas.base import now, rfc3339
+from imapp.schemas.base import MAX_ID, now, rfc3339
 from imapp.schemas.sync import SyncIn
 from imapp.services import sync_changes, sync_state
 from imapp.services.sync_changes import Feed
@@ -26,6 +26,9 @@ ANSWER_BYTES = 1_000_000
 
 #: Begins the epoch of a database into which a backup is being restored.
 RESTORING = "restoring-"
+
+#: Conversations that one answer says the user is not in (175 bytes each); more follow in the next one.
+REMOVED_MAX = 500
 
 #: Bytes of a conversation without its changes, and what remains for changes at any rate.
 _FEED_BYTES = 250
@@ -37,6 +40,8 @@ class Known:
     """What the device has."""
 
     conversations: dict[int, int]
+    #: The answer covers conversations with ids from the first of these to the second, both included.
+    ids: tuple[int, int]
     version: int
     #: What it has is of another history of the database.
     is_foreign: bool
@@ -58,10 +63,13 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     metrics.SYNCS.inc()
     metrics.SYNC_CHANGES.observe(sum(len(feed.changes) for feed in given))
     return {
-        "conversations": [*_represent(actor_id, given), *(_removed(id_) for id_ in removed)],
+        "conversations": [*_represent(actor_id, given), *(_removed(id_) for id_ in removed[:REMOVED_MAX])],
         "state": [sync_state.wire(row) for row in rows],
         "state_limited": state_limited,
-        "more": state_limited or len(given) < len(feeds) or any(feed.is_behind for feed in given),
+        "more": state_limited
+        or len(given) < len(feeds)
+        or len(removed) > REMOVED_MAX
+        or any(feed.is_behind for feed in given),
         "cursor": f"{epoch}.{until}",
         "epoch": epoch,
         "server_time": rfc3339(now()),
@@ -80,28 +88,30 @@ def _epoch() -> str:
 def _known(epoch: str, request: SyncIn) -> Known:
     """Read the cursor; one that this server cannot have given to this database is as good as none."""
     limit = min(request.limit or settings.sync_changes_default, settings.sync_changes_max)
+    first, last = ids = request.first_id or 1, request.last_id or MAX_ID
+    named = {id_: change for id_, change in request.conversations.items() if first <= id_ <= last}
     if request.cursor is None:
-        return Known(request.conversations, 0, False, limit)
+        return Known(named, ids, 0, False, limit)
     theirs, _, version = request.cursor.rpartition(".")
     is_foreign = theirs != epoch or not (version.isascii() and version.isdigit())
-    return Known(request.conversations, 0 if is_foreign else int(version), is_foreign, limit)
+    return Known(named, ids, 0 if is_foreign else int(version), is_foreign, limit)
 
 
 # -- which conversations -------------------------------------------------------------------------------------------
 
 
 def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], list[int]]:
-    """Those with news, the most lively first, and the ids of those named that the user is not in."""
+    """Return the changed conversations, most recently active first, and the named ids that the user is not in."""
     unseen = dict(known.conversations)
     feeds = []
-    for head in db.session.execute(_heads_of(user_id)):
+    for head in db.session.execute(_heads_of(user_id, known.ids)):
         named = unseen.pop(head.id, None)
         if named != head.last_change or head.id in touched or known.is_foreign:
             feeds.append(_feed(head, named, known))
     return feeds, sorted(unseen)
 
 
-def _heads_of(user_id: int) -> Any:
+def _heads_of(user_id: int, ids: tuple[int, int]) -> Any:
     return (
         select(
             Conversation.id,
@@ -114,6 +124,7 @@ def _heads_of(user_id: int) -> Any:
         )
         .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
         .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
+        .where(Conversation.id.between(*ids))
         .order_by(Conversation.active_at.desc(), Conversation.id.desc())
     )
 

@@ -368,3 +368,30 @@ def test_a_group_as_stored_is_a_group_as_shown(people):
     (change, *_) = ask(bob)["by_id"][created.id]["changes"]
 
     assert change["group"] == created.wire()
+
+
+# -- in pieces ---------------------------------------------------------------------------------------------------
+
+
+def test_an_answer_covers_only_the_range_of_ids_that_is_asked_for(people):
+    ada, bob, eve = people
+    ids = sorted([open_private(ada, bob)[0], open_private(ada, eve)[0]])
+    ids.append(ids[1] + 1000)
+
+    first = ask(ada, {ids[2]: 5}, last_id=ids[0])
+    rest = ask(ada, {ids[2]: 5}, first_id=ids[0] + 1)
+
+    assert list(first["by_id"]) == [ids[0]]
+    assert {id_: item["removed"] for id_, item in rest["by_id"].items()} == {ids[1]: False, ids[2]: True}
+    assert first["state"] == rest["state"]
+
+
+def test_thousands_of_foreign_ids_are_answered_a_bounded_number_at_a_time(people):
+    known = {number: 1 for number in range(1000, 1700)}
+
+    first = ask(people[0], known)
+    left = {id_: change for id_, change in known.items() if id_ not in first["by_id"]}
+    second = ask(people[0], left)
+
+    assert (len(first["by_id"]), first["more"]) == (service.REMOVED_MAX, True)
+    assert (len(second["by_id"]), second["more"]) == (200, False)
