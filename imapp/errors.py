@@ -75,6 +75,13 @@ class TooLargeError(AppError):
     message = "The content is larger than this server accepts."
 
 
+class MessageTooLargeError(TooLargeError):
+    """A packet is larger than IM_MAX_PAYLOAD_BYTES; the connection goes on."""
+
+    code = "message_too_large"
+    message = "The packet is larger than this server accepts."
+
+
 class UnsupportedMediaTypeError(AppError):
     code = "unsupported_media_type"
     status = 415
@@ -114,6 +121,13 @@ class RateLimitedError(AppError):
     code = "rate_limited"
     status = 429
     message = "Too many requests. Try again later."
+
+
+class TooManyConnectionsError(RateLimitedError):
+    """The user has as many connections to this node as IM_MAX_CONNECTIONS_PER_USER allows, all of them alive."""
+
+    code = "too_many_connections"
+    message = "You have too many connections. Close some of them, then try again."
 
 
 class BusyError(AppError):

@@ -18,6 +18,9 @@ _HEAD = re.compile(r"([0-6])(?:(?<=[56])(\d{1,9})-)?(/[^,]*(?:,|$))?(\d{1,15})?(
 #: What nearly all that clients send begins with: an event in the main namespace, without attachments.
 _EVENT_HEAD = re.compile(r"2(\d{0,15})(?=\[)", re.ASCII)
 
+#: How an event without attachments begins, in any namespace; what is in it need not be right.
+_ANY_EVENT_HEAD = re.compile(r"2(/[^,]*,)?(\d{1,15})?\[", re.ASCII)
+
 #: Event names that mean something else to clients or to python-socketio.
 _RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 
@@ -110,6 +113,15 @@ def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
         raise ValueError("no event")
     packet_id = head.group(1)
     return (int(packet_id) if packet_id else None), data
+
+
+def event_head(text: str) -> tuple[str, int | None] | None:
+    """Return (namespace, ack id) of what begins like an event, however it goes on; None for all else."""
+    head = _ANY_EVENT_HEAD.match(text)
+    if head is None:
+        return None
+    namespace, packet_id = head.groups()
+    return (namespace or "/").rstrip(",").partition("?")[0], int(packet_id) if packet_id else None
 
 
 def quick_ack(packet_id: int, data: list[Any]) -> Out | None:

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from imapp.engine.packets import PING, Out
+from imapp.engine.packets import PING, Out, PacketError
 from imapp.engine.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -11,11 +11,14 @@ if TYPE_CHECKING:
 
 _PING = Out(PING)
 
+#: Pongs between two pings that no ping asked for.
+_UNASKED_MAX = 20
+
 
 class Heart:
     """A session's part that beats."""
 
-    __slots__ = ("_awaits_pong", "_deadline", "closed", "server", "websocket")
+    __slots__ = ("_awaits_pong", "_deadline", "_unasked", "closed", "server", "websocket")
 
     def __init__(self, server: "EngineServer") -> None:
         self.server = server
@@ -23,6 +26,8 @@ class Heart:
         #: The transport in use is the WebSocket if there is one, else long-polling.
         self.websocket: WebSocket | None = None
         self._awaits_pong = False
+        #: Pongs since the last ping that no ping asked for.
+        self._unasked = 0
         #: When the next ping is due, or the pong must have come.
         self._deadline = time.monotonic() + server.ping_interval
         server.tools.wheel.add(server.ping_interval, self)
@@ -36,6 +41,11 @@ class Heart:
         raise NotImplementedError
 
     def _ponged(self) -> None:
+        """Note a pong; raises PacketError when too many come that nobody asked for."""
+        if not self._awaits_pong:
+            self._unasked += 1
+            if self._unasked > _UNASKED_MAX:
+                raise PacketError("too many pongs")
         self._awaits_pong = False
         self._deadline = time.monotonic() + self.server.ping_interval
 
@@ -51,6 +61,7 @@ class Heart:
             self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
             if not self._awaits_pong:
                 self._awaits_pong = True
+                self._unasked = 0
                 self._is_taking()  # from here on, what it takes is an answer of a kind
                 self.transmit(_PING)  # never held back: a handler may take longer than a client has for its pong
         self.server.tools.wheel.add(self._deadline - now, self)

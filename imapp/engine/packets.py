@@ -20,6 +20,22 @@ class PacketError(ValueError):
     """What a client sent is no packet that a client may send."""
 
 
+class TooLarge:
+    """A message that was larger than allowed; `head` is how its text began, enough for a command's ack id."""
+
+    __slots__ = ("head",)
+
+    #: Characters of `head`.
+    SIZE = 64
+
+    def __init__(self, head: str) -> None:
+        self.head = head
+
+
+#: A packet of a client.
+Incoming = str | bytes | TooLarge
+
+
 class Out:
     """A packet to clients. Has the interface of python-engineio's Packet, so that its own transports take it, too."""
 
@@ -87,12 +103,23 @@ def payload(packets: list[Any]) -> bytes:
     return SEPARATOR.join([str(packet.encode(b64=True)) for packet in packets]).encode()
 
 
-def decode_payload(body: bytes) -> list[str | bytes]:
-    """The packets of a polling request as they would come over a WebSocket; raises PacketError."""
+def decode_payload(body: bytes, limit: int | None = None) -> list[Incoming]:
+    """Return the packets of a polling request as they would come over a WebSocket; raises PacketError.
+
+    A packet of more than `limit` bytes is a TooLarge, and so is what follows once the others together have as many.
+    """
+    found: list[Incoming] = []
+    left = len(body) if limit is None else limit
     try:
-        return [_part(text) for text in body.decode().split(SEPARATOR)]
+        for part in body.split(SEPARATOR.encode()):
+            if len(part) > left:
+                found.append(TooLarge(part[: TooLarge.SIZE].decode(errors="replace")))
+            else:
+                found.append(_part(part.decode()))
+                left -= len(part)
     except ValueError as exc:  # not UTF-8, or not base64
         raise PacketError("no payload") from exc
+    return found
 
 
 def _part(text: str) -> str | bytes:

@@ -27,6 +27,14 @@ _BESIDE_SECONDS = 0.1
 _READABLE = 1
 
 
+#: A body of several packets may be so many times larger than one packet; what exceeds is refused packet by packet.
+_BODY_PACKETS = 4
+
+
+class TooLongError(PacketError):
+    """A body is larger than its session may send."""
+
+
 class Polling:
     """What waits for a client that polls."""
 
@@ -136,7 +144,8 @@ def receive(session: "Session", environ: dict[str, Any]) -> None:
         raise PacketError("a second request that sends")
     polling.is_posting = True
     try:
-        packets = decode_payload(_body(environ, session.server.limits.payload_bytes))
+        limit, discard = session.server.limits.of(is_joining=session.is_joining)
+        packets = decode_payload(_body(environ, max(limit, min(discard, _BODY_PACKETS * limit))), limit)
         if "1" in packets and not polling.is_waited_for:
             sleep(_BESIDE_SECONDS)
         session.take_packets(packets)
@@ -150,8 +159,10 @@ def receive(session: "Session", environ: dict[str, Any]) -> None:
 
 def _body(environ: dict[str, Any], limit: int) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
-    if not length.isdecimal() or int(length) > limit:
-        raise PacketError("no length, or too long")
+    if not length.isdecimal():
+        raise PacketError("no length")
+    if int(length) > limit:
+        raise TooLongError("too long")
     body: bytes = environ["wsgi.input"].read(int(length))
     if len(body) < int(length):
         raise PacketError("cut off")

@@ -45,6 +45,11 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this serve
         return cls("400 Bad Request", 3, "Bad request")
 
     @classmethod
+    def too_large(cls) -> "Refusal":
+        """The body is larger than the session may send."""
+        return cls("413 Content Too Large", 3, "Payload too large")
+
+    @classmethod
     def forbidden(cls) -> "Refusal":
         """Another site's page, or the application does not want it."""
         return cls("403 Forbidden", 4, "Forbidden")

@@ -17,7 +17,7 @@ from imapp.engine import opening, packets
 from imapp.engine.admission import Admission
 from imapp.engine.frames import POLICY
 from imapp.engine.limits import Limits
-from imapp.engine.polling import Polling, poll, receive
+from imapp.engine.polling import Polling, TooLongError, poll, receive
 from imapp.engine.requests import Refusal, Request, answer, refuse
 from imapp.engine.session import Session
 from imapp.engine.tools import Tools
@@ -38,7 +38,7 @@ _TICK_SECONDS = (0.01, 1.0)
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no types
-    """See the module. `connect_timeout`: seconds in which a client must have said CONNECT; None: no limit."""
+    """See the module. `connect_timeout`: seconds in which a client must have been let in; None: no limit."""
 
     def __init__(
         self,
@@ -107,7 +107,6 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         """The answer to the CONNECT; what was held back follows, if it was not refused."""
         session = self.sockets.get(sid)
         if session is not None:
-            session.is_joining = session.is_joining and not keep
             session.release(first, keep=keep)
 
     def is_greeted(self, sid: str) -> bool:
@@ -121,7 +120,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         if session is not None:
             session.break_off(self.reason.TRANSPORT_ERROR)
 
-    def message(self, sid: str, data: str | bytes) -> None:
+    def message(self, sid: str, data: packets.Incoming) -> None:
         """A message came; its handler's errors end here."""
         try:
             self.handlers["message"](sid, data)
@@ -131,6 +130,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     def forget(self, session: Session, reason: str) -> None:
         """A session has ended."""
         self.sockets.pop(session.sid, None)
+        session.leave_address()
         if reason.startswith("too slow"):
             metrics.SLOW_CLIENTS.labels(reason.rpartition(" ")[2]).inc()
 
@@ -168,7 +168,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         except packets.PacketError as exc:
             log.info("polling_malformed", reason=str(exc))
             session.break_off(self.reason.TRANSPORT_ERROR)
-            raise Refusal.malformed() from exc
+            raise (Refusal.too_large() if isinstance(exc, TooLongError) else Refusal.malformed()) from exc
         return b"ok"
 
     def _open_websocket(self, request: Request) -> Any:
@@ -224,14 +224,17 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             raise Refusal.forbidden()
 
 
-class _Deadline:
-    """The moment until which a session must have said CONNECT; who was refused gets as long again to try again."""
+#: Seconds between two looks whether a CONNECT that waits for this server has been decided.
+_DECISION_SECONDS = 1.0
 
-    __slots__ = ("_seconds", "_session")
+
+class _Deadline:
+    """The moment until which a session must have been let in; a refused CONNECT does not put it off."""
+
+    __slots__ = ("_session",)
 
     def __init__(self, session: Session, seconds: float) -> None:
         self._session = session
-        self._seconds = seconds
         session.server.tools.wheel.add(seconds, self)
 
     def on_time(self, now: float) -> None:
@@ -239,9 +242,8 @@ class _Deadline:
         session = self._session
         if session.closed or not session.is_joining:
             return
-        if session.has_knocked or session.is_busy:
-            session.has_knocked = False
-            session.server.tools.wheel.add(self._seconds, self)
+        if session.is_busy:  # its CONNECT is being decided, or waits for that: not the client's fault
+            session.server.tools.wheel.add(_DECISION_SECONDS, self)
         else:
             log.info("connect_awaited_in_vain")
             session.break_off("transport error")

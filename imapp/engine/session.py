@@ -5,14 +5,14 @@ Its end is a part of that order: the disconnect handler runs once, after what ca
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 
 from imapp.engine.frames import GOING_AWAY, NORMAL, POLICY
 from imapp.engine.heartbeat import Heart
-from imapp.engine.packets import CLOSE, NOOP, Out, PacketError
+from imapp.engine.packets import CLOSE, NOOP, Incoming, Out, PacketError
 from imapp.engine.polling import Polling
 from imapp.engine.websocket import WebSocket
 from imapp.logs import get_logger
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from imapp.engine.server import EngineServer
 
 log = get_logger(__name__)
+
+#: CONNECTs that may be refused before the connection is closed.
+_KNOCKS = 3
 
 _CLOSE = Out(CLOSE)
 _NOOP = Out(NOOP)
@@ -34,7 +37,8 @@ class Session(Heart):
         "_end_reason",
         "_held",
         "_inbox",
-        "has_knocked",
+        "_knocks",
+        "_release_address",
         "is_busy",
         "is_greeted",
         "is_joining",
@@ -49,11 +53,14 @@ class Session(Heart):
         self.polling: Polling | None = None
         #: A WebSocket that is being tried.
         self.probe: Any = None
-        #: Whether CONNECT has come, whether its turn has, and whether the client is still to be let in.
-        self.has_knocked = False
+        #: Whether a CONNECT has had its turn, and whether the client is still to be let in.
         self.is_greeted = False
         self.is_joining = True
-        self._inbox: deque[str | bytes] | None = None
+        #: CONNECTs that were refused.
+        self._knocks = 0
+        #: Called once, when it has been let in or has ended: its address has one less that is connecting.
+        self._release_address: Callable[[], None] | None = None
+        self._inbox: deque[Incoming] | None = None
         #: Whether something that it sent, or its end, is not handled yet.
         self.is_busy = False
         self._end_reason: str | None = None
@@ -111,12 +118,35 @@ class Session(Heart):
     def release(self, first: Any, *, keep: bool) -> None:
         """Send `first`, and then what was kept back if it is to be kept."""
         held, self._held = self._held, None
+        if keep:
+            self._let_in()
         for packet in [first, *(held or [] if keep else [])]:
             self.send(packet)
 
+        if not keep and self.is_joining:
+            self._knocks += 1
+            if self._knocks >= _KNOCKS:
+                self.break_off("transport error")
+
+    def _let_in(self) -> None:
+        self.is_joining = False
+        self.leave_address()
+        if self.websocket is not None:
+            self.websocket.trust()
+
+    def counted(self, release: Callable[[], None]) -> None:
+        """Call `release` when this session is no longer one of those that are connecting."""
+        self._release_address = release
+
+    def leave_address(self) -> None:
+        """See `counted`."""
+        release, self._release_address = self._release_address, None
+        if release is not None:
+            release()
+
     # -- in ----------------------------------------------------------------------------------------------------------
 
-    def take(self, messages: list[str | bytes]) -> None:
+    def take(self, messages: list[Incoming]) -> None:
         """Packets came over the WebSocket."""
         try:
             self.take_packets(messages)
@@ -124,10 +154,10 @@ class Session(Heart):
             log.info("packet_malformed", reason=str(exc))
             self.break_off("transport error")
 
-    def take_packets(self, packets: Iterable[str | bytes]) -> None:
+    def take_packets(self, packets: Iterable[Incoming]) -> None:
         """Packets came, in this order; raises PacketError after those before the one that is none."""
         for packet in packets:
-            if isinstance(packet, bytes) or packet[:1] == "4":
+            if not isinstance(packet, str) or packet[:1] == "4":
                 self._queue(packet)
             elif packet == "3":
                 self._ponged()
@@ -136,14 +166,12 @@ class Session(Heart):
             else:
                 raise PacketError("no packet that a client may send here")
 
-    def _queue(self, packet: str | bytes) -> None:
+    def _queue(self, packet: Incoming) -> None:
         if self.closed:
             return
         if self._inbox is None:
             self._inbox = deque()
         self._inbox.append(packet)
-        if not self.has_knocked:
-            self.has_knocked = packet[:2] == "40"
         if len(self._inbox) > self.server.limits.inbox_messages and self.websocket is not None:
             self.websocket.pause()
         self._schedule()
@@ -181,6 +209,8 @@ class Session(Heart):
         polling, self.polling = self.polling, None
         websocket.owner = self
         self.websocket = websocket
+        if not self.is_joining:
+            websocket.trust()
         if polling is not None:
             for packet in polling.leave():
                 websocket.send(packet.frame)

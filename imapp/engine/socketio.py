@@ -18,6 +18,7 @@ from socketio.exceptions import ConnectionRefusedError as Refused
 
 from imapp.engine import grammar
 from imapp.engine.grammar import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EnginePacket
+from imapp.engine.packets import Incoming, TooLarge
 from imapp.logs import get_logger
 
 log = get_logger(__name__)
@@ -61,16 +62,29 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
-    def _handle_eio_message(self, eio_sid: str, data: str | bytes) -> None:
+    def _handle_eio_message(self, eio_sid: str, data: Incoming) -> None:
         try:
             if isinstance(data, bytes):
                 self._take_attachment(eio_sid, data)
+            elif isinstance(data, TooLarge):
+                raise ValueError("too large")
             else:
                 self._take(eio_sid, data)
         except (ValueError, TypeError, LookupError) as exc:
-            log.info("packet_malformed", reason=type(exc).__name__)
-            self._binary_packet.pop(eio_sid, None)
-            self._break_off(eio_sid)
+            if self._binary_packet.pop(eio_sid, None) is not None or not self._is_excused(eio_sid, data):
+                log.info("packet_malformed", reason=type(exc).__name__)
+                self._break_off(eio_sid)
+
+    def _is_excused(self, eio_sid: str, data: Incoming) -> bool:
+        if isinstance(data, bytes):
+            return False
+        is_too_large = isinstance(data, TooLarge)
+        about = grammar.event_head(data.head[1:] if isinstance(data, TooLarge) else data)
+        return about is not None and self.excuse(eio_sid, *about, is_too_large=is_too_large)
+
+    def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
+        """Answer an event that could not be taken in; false: the client is disconnected, as the protocol wants it."""
+        return False
 
     def _break_off(self, eio_sid: str) -> None:
         if self._is_engine:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from imapp.engine.frames import POLICY
-from imapp.engine.packets import PONG, Out
+from imapp.engine.packets import PONG, Incoming, Out
 from imapp.engine.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Probe:
         session.probe = self
         session.server.tools.wheel.add(_PROBE_SECONDS, self)
 
-    def take(self, messages: list[str | bytes]) -> None:
+    def take(self, messages: list[Incoming]) -> None:
         """Packets came."""
         for index, message in enumerate(messages):
             if self._session.closed:
@@ -51,7 +51,7 @@ class Probe:
             # answer first takes this one for the next packet.
             self.websocket.flush()
 
-    def _upgrade(self, rest: list[str | bytes]) -> None:
+    def _upgrade(self, rest: list[Incoming]) -> None:
         session, websocket = self._session, self.websocket
         if websocket is not None:
             session.probe = None

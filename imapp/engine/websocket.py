@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from imapp.engine.frames import CLOSE, NORMAL, PING, PONG, close_frame, frame
 from imapp.engine.outlet import CLOSED, CLOSING, CLOSING_SECONDS, FINISHING, OPEN, QUEUED, Outlet
+from imapp.engine.packets import Incoming
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
 from imapp.engine.tools import Tools
 from imapp.logs import get_logger
@@ -28,7 +29,7 @@ _READABLE = 1
 class Owner(Protocol):
     """Who is told what comes; in the event loop, so it must not block."""
 
-    def take(self, messages: list[str | bytes]) -> None:
+    def take(self, messages: list[Incoming]) -> None:
         """Text and binary messages came."""
 
     def gone(self, reason: str) -> None:
@@ -38,15 +39,24 @@ class Owner(Protocol):
 class WebSocket(Outlet):
     """See the module."""
 
-    __slots__ = ("_parser", "_reader", "owner")
+    __slots__ = ("_later", "_parser", "_reader", "is_paused", "owner")
 
     def __init__(self, tools: Tools, descriptor: int, owner: Owner | None) -> None:
         super().__init__(tools, descriptor)
         self.owner = owner
-        self._parser: Parser | None = Parser(tools.limits.payload_bytes)
+        #: Whether it is not read until `resume`.
+        self.is_paused = False
+        #: Calls when the frames that wait are to be parsed.
+        self._later: Any = None
+        self._parser: Parser | None = Parser(*tools.limits.of(is_joining=True))
         # Before requests that came in the same moment: what a client sent first over its WebSocket is known then.
         self._reader: Any = tools.loop.io(descriptor, _READABLE, priority=tools.loop.MAXPRI)
         self._reader.start(self._readable)
+
+    def trust(self) -> None:
+        """The client has been let in: it may send larger messages."""
+        if self._parser is not None:
+            self._parser.allow(*self._tools.limits.of(is_joining=False))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -72,6 +82,34 @@ class WebSocket(Outlet):
             self.fail(exc.code, exc.reason)
         else:
             self._give(messages)
+            if parser.has_more and not self.is_paused:
+                self._parse_later()
+
+    def _parse_later(self) -> None:
+        """Parse what waits when the other connections have had their turn; until then nothing more is read."""
+        if self._state == CLOSED or self._later is not None:
+            return
+        self._reader.stop()
+        self._later = self._tools.loop.timer(0)
+        self._later.start(self._parse_more)
+
+    def _parse_more(self) -> None:
+        self._stop_later()
+        parser = self._parser
+        if self.is_paused or parser is None:
+            return
+        self._parse(parser, b"")
+        if not parser.has_more:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if self._reader is not None and not self.is_paused and not self._reader.active:
+            self._reader.start(self._readable)
+
+    def _stop_later(self) -> None:
+        if self._later is not None:
+            self._later.close()
+            self._later = None
 
     def _give(self, messages: list[Message]) -> None:
         data = [message for message in messages if not isinstance(message, Control)]
@@ -107,16 +145,17 @@ class WebSocket(Outlet):
     def pause(self) -> None:
         """Read no more until `resume`: the client's bytes wait in the kernel, and then with the client."""
         if self._state == OPEN:
+            self.is_paused = True
             self._reader.stop()
-
-    @property
-    def is_paused(self) -> bool:
-        """Whether it is not read."""
-        return bool(self._state == OPEN and not self._reader.active)
 
     def resume(self) -> None:
         """Read again."""
-        if self._state == OPEN and not self._reader.active:
+        if self._state != OPEN or not self.is_paused:
+            return
+        self.is_paused = False
+        if self._parser is not None and self._parser.has_more:
+            self._parse_later()
+        else:
             self._reader.start(self._readable)
 
     # -- the end -----------------------------------------------------------------------------------------------------
@@ -124,6 +163,7 @@ class WebSocket(Outlet):
     def fail(self, code: int, reason: str) -> None:
         """The client broke a rule: say so, and listen no more."""
         self._parser = None
+        self._stop_later()
         self.close(code, reason)
         self._tell("transport error")
 
@@ -141,10 +181,10 @@ class WebSocket(Outlet):
         if self._state == CLOSED:
             return
         self._state = CLOSED
-        for watcher in (self._reader, self._writer):
+        for watcher in (self._reader, self._writer, self._later):
             if watcher is not None:
                 watcher.close()
-        self._reader = self._writer = self._parser = self._out = None
+        self._reader = self._writer = self._later = self._parser = self._out = None
         self._out_bytes = 0
         self._socket.close()
         self._tell(reason or "transport close")

@@ -1,10 +1,15 @@
 """The connections of this node."""
 
 import threading
+import time
 from datetime import datetime
 
 #: Seconds that a command waits for those sent before it; a commit never takes that long unless the database hangs.
 _ORDER_SECONDS = 30
+
+#: Packets of one connection within this time that may be malformed or too large; one more ends the connection.
+OFFENCES_MAX = 20
+_OFFENCE_SECONDS = 60.0
 
 
 class Connection:
@@ -16,7 +21,7 @@ class Connection:
     """
 
     __slots__ = (
-        "_all_answered", "_answered", "_queued", "expires_at", "is_warned", "session_id", "sid", "turn", "user_id",
+        "_all_answered", "_answered", "_offences", "_offences_since", "_queued", "expires_at", "is_warned", "session_id", "sid", "turn", "user_id",
     )  # fmt: skip
 
     def __init__(self, sid: str, user_id: int, session_id: int, expires_at: datetime) -> None:
@@ -28,6 +33,8 @@ class Connection:
         self.is_warned = False
         self.turn = threading.Lock()
         self._queued = self._answered = 0
+        #: Packets within the minute at hand that could not be taken in, and when it began (monotonic).
+        self._offences, self._offences_since = 0, 0.0
         #: Set, and forgotten, once nothing is queued; made by who waits for that.
         self._all_answered: threading.Event | None = None
 
@@ -35,6 +42,14 @@ class Connection:
         """A newer token was shown."""
         self.expires_at = expires_at
         self.is_warned = False
+
+    def offend(self) -> bool:
+        """Count a packet that could not be taken in; tell whether there were too many within a minute."""
+        moment = time.monotonic()
+        if moment - self._offences_since > _OFFENCE_SECONDS:
+            self._offences, self._offences_since = 0, moment
+        self._offences += 1
+        return self._offences > OFFENCES_MAX
 
     def queue(self) -> None:
         """A command goes to the committer."""

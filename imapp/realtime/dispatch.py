@@ -19,6 +19,7 @@ from imapp.errors import (
     BinaryNotAllowedError,
     BusyError,
     MalformedError,
+    MessageTooLargeError,
     RateLimitedError,
     UnavailableError,
     UnknownCommandError,
@@ -77,7 +78,10 @@ def _show(name: str, *outcomes: str) -> None:
         metrics.COMMANDS.add(name, outcome, count=0)
 
 
-_show(_UNKNOWN, UnknownCommandError.code, BinaryNotAllowedError.code)
+_show(
+    _UNKNOWN,
+    *(kind.code for kind in (UnknownCommandError, BinaryNotAllowedError, MalformedError, MessageTooLargeError)),
+)
 
 
 def command(

@@ -19,7 +19,7 @@ from imapp.cluster.bus import NAMESPACE
 from imapp.cluster.wire import SID_MARK
 from imapp.engine.grammar import BINARY_ACK, BINARY_EVENT, EnginePacket
 from imapp.engine.socketio import StrictServer
-from imapp.errors import BinaryNotAllowedError, BusyError
+from imapp.errors import BinaryNotAllowedError, BusyError, MalformedError, MessageTooLargeError
 from imapp.extensions import socketio
 from imapp.logs import add_source, get_logger
 from imapp.realtime import catching_up, handshake, housekeeping, transports
@@ -110,6 +110,20 @@ class RealtimeServer(StrictServer):
             refuse(None, BinaryNotAllowedError(), lambda ack: self._reply(eio_sid, packet.namespace, packet.id, ack))
         elif packet.packet_type != BINARY_ACK:
             super()._hand_over(eio_sid, packet)
+
+    def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
+        """Refuse a packet of a logged-in client that is too large or malformed; too many of them end the connection.
+
+        Without an ack id there is nobody to tell: it is counted, and a line in the log says so.
+        """
+        sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        connection = None if sid is None else self.connections.get(sid)
+        if connection is None or connection.offend():
+            return False
+        error = MessageTooLargeError() if is_too_large else MalformedError("The packet is not valid JSON.")
+        log.info("packet_refused", user_id=connection.user_id, sid=sid, code=error.code, is_told=packet_id is not None)
+        refuse(None, error, lambda ack: self._reply(eio_sid, namespace, packet_id, ack))
+        return True
 
     def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002 - the library's name
         connection = self.connections.get(self.manager.sid_from_eio_sid(eio_sid, namespace or NAMESPACE))

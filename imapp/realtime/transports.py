@@ -17,6 +17,12 @@ from imapp.realtime.websocket import guarded
 #: Packets that one polling request may carry; python-engineio drops all of a longer one and answers 200.
 _STOCK_PAYLOAD_PACKETS = 1000
 
+#: Bytes of the largest packet of a client that has not logged in: a CONNECT with its token takes less than 1 kB.
+STRANGER_BYTES = 16_384
+
+#: Bytes of a packet that is read only to refuse it; the sender of a larger one is disconnected (1009).
+DISCARD_BYTES = 16 * 1024 * 1024
+
 
 def options(settings: Settings, async_mode: str) -> dict[str, Any]:
     """What python-socketio's server is to be made with."""
@@ -26,6 +32,8 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
         "eio_class": EngineServer,
         "limits": Limits(
             payload_bytes=settings.max_payload_bytes,
+            stranger_bytes=min(STRANGER_BYTES, settings.max_payload_bytes),
+            discard_bytes=DISCARD_BYTES,
             slow_bytes=settings.slow_client_max_bytes,
             slow_seconds=settings.slow_client_seconds,
         ),

@@ -132,7 +132,7 @@ def test_an_invalid_payload_is_answered_400_and_closes_the_session(polling, body
 def test_a_payload_over_the_limit_is_refused_and_closes_the_session(polling):
     polling.open()
 
-    assert polling.post("4" + "x" * 1_000_000).status_code == 400
+    assert polling.post("4" + "x" * 1_000_000).status_code == 413
 
     assert polling.get().status_code == 400
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from imapp.engine.frames import BINARY, TEXT
 from imapp.engine.grammar import EnginePacket
-from imapp.engine.packets import PacketError, decode_payload
+from imapp.engine.packets import PacketError, TooLarge, decode_payload
 from imapp.engine.parser import Control, Message, Parser, ProtocolError, unmask
 from tests.fuzz import targets
 from tests.support.server import ROOT
@@ -81,6 +81,32 @@ def test_any_bytes_are_messages_or_a_protocol_error(data, places):
     kept = len(parser._rest or b"") + len(parser._parts or b"")
     assert kept <= LIMIT + 14
     assert all(isinstance(message, str | bytes | Control) for message in out)
+
+
+@settings(max_examples=200, deadline=None)
+@given(streams(), st.lists(st.integers(0, 10_000), max_size=20), st.integers(0, 400))
+def test_what_is_too_large_is_thrown_away_and_the_rest_comes_out(case, places, limit):
+    said, stream = case
+    parser, out = Parser(limit, 10_000), []
+
+    for piece in cut(stream, places):
+        parser.feed(piece, out)
+
+    heard = [message.head if isinstance(message, TooLarge) else message for message in out if not_control(message)]
+    assert heard == [head_of(message) if size_of(message) > limit else message for message in said]
+
+
+def not_control(message: Message) -> bool:
+    return not isinstance(message, Control)
+
+
+def size_of(message: str | bytes) -> int:
+    return len(message.encode() if isinstance(message, str) else message)
+
+
+def head_of(message: str | bytes) -> str:
+    data = message.encode() if isinstance(message, str) else message
+    return data[: TooLarge.SIZE].decode(errors="replace")
 
 
 @settings(max_examples=300, deadline=None)
