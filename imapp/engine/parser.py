@@ -99,16 +99,10 @@ class Parser:
 
         Stops after FRAMES_A_TURN frames: call again, with nothing, while `has_more`.
         """
-        source: bytes | bytearray = data
         self.has_more = False
-        if self._rest is not None:
-            self._rest += data
-            if len(self._rest) < self._need:
-                return
-            source, self._rest = self._rest, None
-        start, end = 0, len(source)
-        if self._skip:
-            start = self._skip_some(start, end, out)
+        source = data if self._rest is None else self._joined(self._rest, data)
+        end = len(source)
+        start = self._skip_some(0, end, out) if self._skip else 0
         for _ in range(FRAMES_A_TURN):
             if start >= end:
                 return
@@ -128,6 +122,14 @@ class Parser:
             start = stop
         if start < end:
             self._rest, self._need, self.has_more = bytearray(source[start:]), 0, True
+
+    def _joined(self, rest: bytearray, data: bytes) -> bytes | bytearray:
+        """The beginning of a frame and what has come now; empty while more must come."""
+        rest += data
+        if len(rest) < self._need:
+            return b""
+        self._rest = None
+        return rest
 
     def _measure(self, data: bytes | bytearray, start: int, end: int) -> tuple[int, int]:
         """Where the payload of the frame begins and ends; an end beyond `end` says that more bytes must come."""

@@ -66,14 +66,18 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         try:
             if isinstance(data, bytes):
                 self._take_attachment(eio_sid, data)
-            elif isinstance(data, TooLarge):
-                raise ValueError("too large")
-            else:
+            elif isinstance(data, str):
                 self._take(eio_sid, data)
+            else:
+                self._break_off_unless_excused(eio_sid, data, "too large")
         except (ValueError, TypeError, LookupError) as exc:
-            if self._binary_packet.pop(eio_sid, None) is not None or not self._is_excused(eio_sid, data):
-                log.info("packet_malformed", reason=type(exc).__name__)
-                self._break_off(eio_sid)
+            self._break_off_unless_excused(eio_sid, data, type(exc).__name__)
+
+    def _break_off_unless_excused(self, eio_sid: str, data: Incoming, reason: str) -> None:
+        """A packet whose attachments were to come is lost by it, so that is never excused."""
+        if self._binary_packet.pop(eio_sid, None) is not None or not self._is_excused(eio_sid, data):
+            log.info("packet_malformed", reason=reason)
+            self._break_off(eio_sid)
 
     def _is_excused(self, eio_sid: str, data: Incoming) -> bool:
         if isinstance(data, bytes):

@@ -21,7 +21,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_all_answered", "_answered", "_offences", "_offences_since", "_queued", "expires_at", "is_warned", "session_id", "sid", "turn", "user_id",
+        "_all_answered", "_answered", "_offences", "_offences_since", "_queued", "expires_at", "is_warned",
+        "session_id", "sid", "turn", "user_id",
     )  # fmt: skip
 
     def __init__(self, sid: str, user_id: int, session_id: int, expires_at: datetime) -> None:

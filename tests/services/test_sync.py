@@ -387,7 +387,7 @@ def test_an_answer_covers_only_the_range_of_ids_that_is_asked_for(people):
 
 
 def test_thousands_of_foreign_ids_are_answered_a_bounded_number_at_a_time(people):
-    known = {number: 1 for number in range(1000, 1700)}
+    known = dict.fromkeys(range(1000, 1700), 1)
 
     first = ask(people[0], known)
     left = {id_: change for id_, change in known.items() if id_ not in first["by_id"]}
