@@ -6,14 +6,16 @@ inside the message). Fields that are not declared are a bug and fail.
 
 from typing import ClassVar, Literal
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from imapp.schemas.base import Moment, Out
 from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
 from imapp.schemas.conversations import ConversationState
 from imapp.schemas.groups import GroupOut, JoinRequestOut, Role
 from imapp.schemas.messages import MessageOut
+from imapp.schemas.sync import ChangeOut
 from imapp.schemas.users import MeOut, UserOut
+from imapp.schemas.variants import VARIANTS, add_other, make
 
 
 class Event(Out):
@@ -283,6 +285,27 @@ class JoinRequestUpdated(Event):
 
     name = "join_request_updated"
     request: JoinRequestOut
+
+
+class _Altered(Out):
+    """What the log of changes keeps of an event that carries a message: the message as it is now."""
+
+    message: MessageOut
+
+
+_OF_MESSAGES = [MessageCreated, MessageEdited, MessageRecalled, MessageReacted, MessagePinned]
+_OF_GROUPS = [GroupCreated, GroupUpdated, GroupDissolved, MembersAdded, MemberRemoved, MemberUpdated]
+
+
+def _logged(event: type[Event], base: type[Out]) -> type[BaseModel]:
+    return make(base, f"{event.__name__}Change", f"`event` is `{event.name}`.", change=int, event=Literal[event.name])
+
+
+VARIANTS[ChangeOut] = [
+    *(_logged(event, _Altered) for event in _OF_MESSAGES),
+    *(_logged(event, event) for event in _OF_GROUPS),
+]
+add_other(ChangeOut, "OtherChange", "event")
 
 
 #: A JSON object of an event, as stored in the log of changes.

@@ -7,39 +7,73 @@ from typing import Any
 
 from flask import Flask
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 import imapp
 from imapp.api.contract import Endpoint
 from imapp.errors import AppError, InvalidTokenError
 from imapp.schemas.base import MAX_ID
+from imapp.schemas.json_schema import Mode, Schemas, WireSchema, describe
 from imapp.schemas.problems import Problem
 
-_REF = "#/components/schemas/{model}"
+_DESCRIPTION = """\
+The REST API of imapp, a self-hosted instant-messaging server. Its Socket.IO API is described by /api/asyncapi.json.
+
+Answers are open: newer servers may add fields and values to them, and a client must ignore what it does not know.
+`x-extensible-enum` lists the values that this version knows. Nothing is taken away or renamed within a version of the
+API. Every refusal is application/problem+json; branch on its `code`, never on its texts."""
+
+_TAGS = {
+    "auth": "Registration, log-in, token refresh, log-out, password.",
+    "users": "Accounts and profiles.",
+    "sessions": "The devices that are logged in.",
+    "contacts": "Contacts.",
+    "contact_requests": "Requests to become a contact.",
+    "blocks": "Blocked users.",
+    "conversations": "Conversations, the user's own settings for them, read marks.",
+    "messages": "Messages: send, read, edit, recall, react, pin, forward.",
+    "groups": "Groups and their settings.",
+    "group_members": "Members of groups and their roles.",
+    "join_requests": "Requests to join groups.",
+    "sync": "Everything that a device missed.",
+    "stats": "Who is online.",
+    "config": "The limits and features of this server.",
+    "health": "Health of the node, for load balancers and operators.",
+    "administration": "For operators: accounts, sessions, connections, nodes, the log of administrative acts.",
+    "admin_login": "For operators: log-in with a second factor, and its enrolment.",
+    "cluster": "For operators: the nodes, their rates and their last day.",
+    "traces": "For operators: what became of a message.",
+}
+
 _PATH_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 _PARAMETER_SCHEMAS: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "message": {"type": "string", "pattern": "^[1-9][0-9]{0,18}-[1-9][0-9]{0,18}$"},
 }
 
-_Schemas = dict[tuple[type[BaseModel], str], dict[str, Any]]
-
 
 def document(app: Flask) -> dict[str, Any]:
     """Describe every view that has a contract."""
     views = sorted(_views(app), key=lambda found: (found[0].rule, found[1]))
-    schemas, definitions = models_json_schema(sorted(_models(views), key=str), ref_template=_REF)
+    schemas, definitions = describe(_models(views))
     paths: dict[str, dict[str, Any]] = {}
     for rule, method, view in views:
         path = _PATH_PARAMETER.sub(r"{\2}", rule.rule)
-        paths.setdefault(path, {})[method.lower()] = _operation(rule, view, schemas)  # type: ignore[arg-type]  # narrower keys
+        paths.setdefault(path, {})[method.lower()] = _operation(rule, view, schemas)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "imapp", "version": imapp.__version__, "description": _first_line(imapp)},
+        "info": {
+            "title": "imapp",
+            "version": imapp.__version__,
+            "description": _DESCRIPTION,
+            "contact": {"name": "The operator of this server"},
+            "license": {"name": "MIT", "identifier": "MIT"},
+        },
+        "servers": [{"url": "/", "description": "The server that this document came from."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
-            "schemas": definitions["$defs"],
+            "schemas": definitions,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -53,9 +87,9 @@ def _views(app: Flask) -> Iterator[tuple[Rule, str, Endpoint]]:
                 yield rule, method, view
 
 
-def _models(views: list[tuple[Rule, str, Endpoint]]) -> set[tuple[type[BaseModel], Any]]:
+def _models(views: list[tuple[Rule, str, Endpoint]]) -> set[tuple[type[BaseModel], Mode]]:
     """Every schema with its direction: what may come in can differ from what goes out."""
-    models: set[tuple[type[BaseModel], Any]] = {(Problem, "serialization")}
+    models: set[tuple[type[BaseModel], Mode]] = {(Problem, "serialization")}
     for _, _, view in views:
         if view.body is not None:
             models.add((view.body, "validation"))
@@ -64,7 +98,7 @@ def _models(views: list[tuple[Rule, str, Endpoint]]) -> set[tuple[type[BaseModel
     return models
 
 
-def _operation(rule: Rule, view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
+def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     summary, _, description = (inspect.getdoc(view.view) or "").partition("\n")
     operation: dict[str, Any] = {
         "operationId": rule.endpoint,
@@ -77,8 +111,7 @@ def _operation(rule: Rule, view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
         operation["description"] = description.strip()
     if view.deprecated is not None:
         operation["deprecated"] = True
-    if view.needs_actor:
-        operation["security"] = [{"bearer": []}]
+    operation["security"] = [{"bearer": []}] if view.needs_actor else []
     if view.body is not None:
         content = {"application/json": {"schema": schemas[view.body, "validation"]}}
         operation["requestBody"] = {"required": True, "content": content}
@@ -94,19 +127,19 @@ def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
 def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
     if view.query is None:
         return
-    schema = view.query.model_json_schema()
+    schema = view.query.model_json_schema(schema_generator=WireSchema)
     for name, field in schema["properties"].items():
         yield {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": field}
 
 
-def _answers(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
+def _answers(view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     if view.answer is None:
         return {str(status): {"description": "Done."} for status in view.statuses}
     content = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
     return {str(status): {"description": _first_line(view.answer), "content": content} for status in view.statuses}
 
 
-def _refusals(view: Endpoint, schemas: _Schemas) -> dict[str, Any]:
+def _refusals(view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     """The named refusals by status; `default` stands for all others."""
     content = {"application/problem+json": {"schema": schemas[Problem, "serialization"]}}
     named: list[type[AppError]] = [*view.errors, *([InvalidTokenError] if view.needs_actor else [])]

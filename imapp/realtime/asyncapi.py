@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from flask import Blueprint, Response
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 import imapp
 from imapp.cluster.bus import NAMESPACE
@@ -17,6 +16,7 @@ from imapp.errors import AppError
 from imapp.events import Event
 from imapp.prepared import prepared
 from imapp.realtime.dispatch import COMMANDS, Command
+from imapp.schemas.json_schema import REF, Mode, Schemas, WireSchema, describe
 from imapp.schemas.problems import AckFailure
 
 bp = Blueprint("asyncapi", __name__)
@@ -25,9 +25,6 @@ bp = Blueprint("asyncapi", __name__)
 _MAX_AGE = 300
 
 _CHANNEL = "main"
-_REF = "#/components/schemas/{model}"
-
-_Schemas = Any  # (model, direction) -> reference
 
 
 @bp.get("/api/asyncapi.json")
@@ -38,7 +35,7 @@ def serve() -> Response:
 
 def document() -> dict[str, Any]:
     """Describe every command, its ack and every pushed event."""
-    schemas, definitions = models_json_schema(sorted(_models(), key=str), ref_template=_REF)
+    schemas, definitions = describe(_models())
     messages = dict(_messages(schemas))
     return {
         "asyncapi": "3.0.0",
@@ -56,7 +53,7 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": dict(_operations()),
-        "components": {"messages": messages, "schemas": definitions["$defs"]},
+        "components": {"messages": messages, "schemas": definitions},
         "x-error-codes": error_codes(),
     }
 
@@ -81,8 +78,8 @@ def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
         yield from _subclasses(error)
 
 
-def _models() -> set[tuple[type[BaseModel], Any]]:
-    models: set[tuple[type[BaseModel], Any]] = {(event, "serialization") for event in events()}
+def _models() -> set[tuple[type[BaseModel], Mode]]:
+    models: set[tuple[type[BaseModel], Mode]] = {(event, "serialization") for event in events()}
     models.add((AckFailure, "serialization"))
     for command in COMMANDS.values():
         models.add((command.takes, "validation"))
@@ -91,7 +88,7 @@ def _models() -> set[tuple[type[BaseModel], Any]]:
     return models
 
 
-def _messages(schemas: _Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
+def _messages(schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     for command in COMMANDS.values():
         yield command.name, _message(command.name, command.summary, schemas[command.takes, "validation"])
         yield f"{command.name}_ack", _message(command.name, "The ack.", _ack(command, schemas))
@@ -104,12 +101,12 @@ def _message(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]
     return {"name": name, "summary": summary, "payload": payload}
 
 
-def _ack(command: Command, schemas: _Schemas) -> dict[str, Any]:
+def _ack(command: Command, schemas: Schemas) -> dict[str, Any]:
     """An ack is flat: `ok` beside the fields of the answer, or `ok` false with the error."""
     ok = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
     success: dict[str, Any] = ok
     if command.gives is not None:
-        answer = command.gives.model_json_schema(mode="serialization", ref_template=_REF)
+        answer = command.gives.model_json_schema(mode="serialization", ref_template=REF, schema_generator=WireSchema)
         answer.pop("$defs", None)
         success = {
             **answer,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 ItemT = TypeVar("ItemT")
 
@@ -37,13 +37,20 @@ def _without_nul(value: str) -> str:
 
 
 #: An id: a positive integer; a string of digits is taken too, because ids travel as JSON object keys.
-Id = Annotated[int, BeforeValidator(_digits_to_int), Field(ge=1, le=MAX_ID)]
+Id = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_digits_to_int)]
+
+#: Where a list that is ordered by ids goes on: a number to the server, to clients an opaque string like all cursors.
+IdCursor = Annotated[Id, WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,18}$"})]
 
 #: A position in a conversation (seq or change) that a client already has; 0 is "nothing yet".
 Position = Annotated[int, Field(ge=0, le=MAX_ID)]
 
 #: A time on the wire.
-Moment = Annotated[datetime, PlainSerializer(rfc3339, return_type=str, when_used="json")]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(rfc3339, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T19:30:00.123Z"]}),
+]
 
 #: Text of people: anything but NUL (lone surrogates and invalid UTF-8 are refused by the JSON parser).
 Text = Annotated[str, AfterValidator(_without_nul)]
@@ -52,13 +59,18 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 class In(BaseModel):
     """What a client sends: exact types, no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class Out(BaseModel):
     """What the server sends; built from rows or by name, and the documents are generated from it."""
 
-    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        from_attributes=True,
+        json_schema_serialization_defaults_required=True,
+        use_attribute_docstrings=True,
+    )
 
     def wire(self) -> dict[str, Any]:
         """The JSON object."""

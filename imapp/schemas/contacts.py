@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imapp.schemas.base import Id, In, Moment, Out, Text
+from imapp.schemas.base import Id, IdCursor, In, Moment, Out, Text
 from imapp.schemas.users import UserOut
 from imapp.schemas.validation import Limit
 
@@ -70,7 +70,7 @@ class ContactsQuery(In):
     """A page of contacts or blocks, in the order of the users' ids."""
 
     limit: Limit = 50
-    cursor: Id | None = None
+    cursor: IdCursor | None = None
 
 
 class ContactRequestsQuery(ContactsQuery):

@@ -6,7 +6,7 @@ Files are references for now: a URL that the client can fetch, with what is need
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AnyUrl, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AnyUrl, Field, GetJsonSchemaHandler, JsonValue, TypeAdapter, ValidationError
 
 from imapp.schemas.base import In, Text
 from imapp.schemas.validation import parse, require_exact, require_plain
@@ -37,7 +37,9 @@ def _is_web(value: str) -> bool:
         return False
 
 
-Url = Annotated[Text, Field(min_length=1, max_length=2000), AfterValidator(_safe_url)]
+Url = Annotated[
+    Text, Field(min_length=1, max_length=2000, json_schema_extra={"format": "uri-reference"}), AfterValidator(_safe_url)
+]
 Name = Annotated[Text, Field(min_length=1, max_length=255)]
 Bytes = Annotated[int, Field(ge=0, le=2**53)]
 Pixels = Annotated[int, Field(ge=1, le=100_000)]
@@ -102,12 +104,19 @@ CONTENTS: dict[str, type[In]] = {
     "location": LocationContent,
 }
 
-#: For the generated documents: what `content` may be.
-CONTENT_SCHEMA: dict[str, Any] = {
-    "anyOf": [model.model_json_schema() for model in CONTENTS.values()] + [{"type": "object", "title": "CustomContent"}]
-}
+_AnyContent = TypeAdapter[Any](
+    TextContent | FileContent | ImageContent | VoiceContent | VideoContent | LocationContent | dict[str, JsonValue]
+)
 
-Content = Annotated[dict[str, JsonValue], Field(json_schema_extra=CONTENT_SCHEMA)]
+
+class _ShownAsAny:
+    """For the documents: what `content` may be; which shape goes with which type is checked by `check_content`."""
+
+    def __get_pydantic_json_schema__(self, _: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(_AnyContent.core_schema)
+
+
+Content = Annotated[dict[str, JsonValue], _ShownAsAny()]
 
 
 def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:

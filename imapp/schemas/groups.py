@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imapp.schemas.base import Id, In, Moment, Out, Text
+from imapp.schemas.base import Id, IdCursor, In, Moment, Out, Text
 from imapp.schemas.users import AvatarUrl, OneLine, UserOut
 from imapp.schemas.validation import Limit, MomentIn
 
@@ -159,7 +159,7 @@ class MembersQuery(In):
 
     role: Role | None = None
     limit: Limit = 50
-    cursor: Id | None = None
+    cursor: IdCursor | None = None
 
 
 class JoinRequestsQuery(In):

@@ -5,11 +5,13 @@ from collections.abc import Container
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
-from imapp.schemas.base import MAX_ID, Id, In, Moment, Out, Position, Text, rfc3339
-from imapp.schemas.contents import Content, MessageType, check_content
+from imapp.schemas.base import MAX_ID, Id, IdCursor, In, Moment, Out, Position, Text, rfc3339
+from imapp.schemas.contents import CONTENTS, SYSTEM, Content, MessageType, check_content
+from imapp.schemas.system_lines import Recalled, SystemContent
 from imapp.schemas.validation import Limit
+from imapp.schemas.variants import add_other, vary
 
 _MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
 
@@ -32,10 +34,18 @@ def _checked_message_id(value: str) -> str:
     return value
 
 
-MessageId = Annotated[str, AfterValidator(_checked_message_id), Field(examples=["12-345"])]
+_MESSAGE_ID_SCHEMA = {"type": "string", "pattern": "^[1-9][0-9]{0,18}-[1-9][0-9]{0,18}$", "examples": ["12-345"]}
+
+MessageId = Annotated[str, AfterValidator(_checked_message_id), WithJsonSchema(_MESSAGE_ID_SCHEMA)]
+
+#: The id of a message in an answer: <conversation>-<seq>.
+WireMessageId = Annotated[str, WithJsonSchema(_MESSAGE_ID_SCHEMA)]
 
 #: Chosen by the sender, unique per sender: the key of "nothing is shown twice". A UUID is a good choice.
 ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
+
+#: For the documents: the content of each type.
+SHAPES: dict[str, Any] = {**CONTENTS, "custom": dict[str, JsonValue]}
 
 #: One emoji that Unicode recommends for interchange (RGI), in any of its spellings.
 Emoji = Annotated[Text, Field(min_length=1, max_length=32, examples=["👍"])]
@@ -118,6 +128,10 @@ class HideMessages(In):
     message_ids: Annotated[list[MessageId], Field(min_length=1, max_length=100)]
 
 
+vary(MessageDraft, "{}Draft", "type", "content", SHAPES)
+vary(SendMessage, "Send{}", "type", "content", SHAPES)
+
+
 class ReactionOut(Out):
     """How many users have set one emoji on a message, and the first 20 of them.
 
@@ -134,7 +148,7 @@ class ReactionOut(Out):
 class MessageOut(Out):
     """A message. `seq` numbers messages; `change` is the number of the latest alteration of this one."""
 
-    id: str
+    id: WireMessageId
     conversation_id: int
     seq: int
     change: int
@@ -142,8 +156,8 @@ class MessageOut(Out):
     client_id: str | None
     type: Literal["text", "image", "file", "voice", "video", "location", "custom", "system"]
     content: dict[str, JsonValue]
-    reply_to: str | None
-    forwarded_from: str | None
+    reply_to: WireMessageId | None
+    forwarded_from: WireMessageId | None
     mentions: list[int | Literal["all"]]
     reactions: list[ReactionOut]
     created_at: Moment
@@ -151,6 +165,13 @@ class MessageOut(Out):
     recalled_at: Moment | None
     pinned_at: Moment | None
     pinned_by: int | None
+
+
+#: What a message may carry: the content of its type, or nothing once it is recalled.
+_SHOWN: dict[str, Any] = {kind: shape | Recalled for kind, shape in SHAPES.items() if kind != "custom"}
+
+vary(MessageOut, "{}Message", "type", "content", {**_SHOWN, "custom": dict[str, JsonValue], SYSTEM: SystemContent})
+add_other(MessageOut, "OtherMessage", "type", "content")
 
 
 class MessageAck(Out):
@@ -178,7 +199,7 @@ class ListQuery(In):
     """A page of the pinned messages, newest first, or of a message's earlier versions, oldest first."""
 
     limit: Limit = 50
-    cursor: Id | None = None
+    cursor: IdCursor | None = None
 
 
 class HistoryPage(Out):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from imapp.schemas.base import Out
 
@@ -17,6 +17,8 @@ class FieldError(Out):
 class Problem(Out):
     """RFC 9457; `code` is what programs branch on, `detail` is for people."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
+
     type: str = Field(examples=["about:blank"])
     title: str
     status: int
@@ -29,6 +31,8 @@ class Problem(Out):
 
 class AckError(Out):
     """Why a command was refused; `code` is what programs branch on."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
     code: str = Field(examples=["not_a_member"])
     message: str

@@ -5,7 +5,12 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from imapp.schemas.base import Id, In, Moment, Out, Position
-from imapp.schemas.conversations import ConversationType
+from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
+from imapp.schemas.conversations import ConversationState, ConversationType
+from imapp.schemas.groups import GroupJoinRequests, JoinRequestOut
+from imapp.schemas.messages import WireMessageId
+from imapp.schemas.users import MeOut, UserOut
+from imapp.schemas.variants import add_other, vary
 
 #: Conversations that one request may name. A request of 5,000 fits into a packet and a body of 262,144 bytes.
 MAX_NAMED = 10_000
@@ -66,6 +71,13 @@ class SyncConversation(Out):
     reset: bool
 
 
+class HiddenOut(Out):
+    """Messages that the user deleted for themselves."""
+
+    message_ids: list[WireMessageId]
+    version: int
+
+
 class StateRow(Out):
     """One piece of the user's own state as it is now; the greater version of two is the newer one."""
 
@@ -84,6 +96,26 @@ class StateRow(Out):
         "group_join_requests",
     ]
     item: dict[str, JsonValue]
+
+
+vary(
+    StateRow,
+    "{}Row",
+    "kind",
+    "item",
+    {
+        "conversation": ConversationState,
+        "messages_hidden": HiddenOut,
+        "contact": ContactOut,
+        "contact_request": ContactRequestOut,
+        "block": BlockOut,
+        "me": MeOut,
+        "user": UserOut,
+        "join_request": JoinRequestOut,
+        "group_join_requests": GroupJoinRequests,
+    },
+)
+add_other(StateRow, "OtherRow", "kind", "item")
 
 
 class SyncOut(Out):

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from imapp.errors import InvalidInputError, MalformedError
 
@@ -28,7 +28,7 @@ def _moment(value: Any) -> datetime:
 _TEXT_LENGTH = re.compile(r"^Value should have (at (?:least|most) \d+) items? after validation, not .*$")
 
 #: A time that a client sends: a string in RFC 3339 with its zone.
-MomentIn = Annotated[datetime, BeforeValidator(_moment, json_schema_input_type=str)]
+MomentIn = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 #: Length of a page.
 Limit = Annotated[int, Field(ge=1, le=200)]

@@ -1,5 +1,6 @@
 """The OpenAPI document and its page: complete, sound, and true."""
 
+import json
 import re
 
 import pytest
@@ -39,7 +40,81 @@ def test_every_operation_says_what_it_does_and_who_may(document):
             "auth.login",
             "auth.refresh",
         }
-        assert ("security" in operation) is not public
+        assert operation["security"] == ([] if public else [{"bearer": []}])
+        assert set(operation["tags"]) <= {tag["name"] for tag in document["tags"]}
+
+
+def test_a_request_states_no_default_that_a_generated_client_would_send(document):
+    """Clients generated from a PATCH with defaults erased what their user did not name."""
+    schemas = document["components"]["schemas"]
+
+    parameters = [operation["parameters"] for operation in operations(document)]
+    assert '"default":' not in json.dumps([schemas, parameters])
+    assert schemas["ProfileIn"]["properties"]["bio"]["maxLength"] == 500
+    assert "required" not in schemas["GroupPatch"]
+    assert schemas["LoginIn"]["required"] == ["account", "password"]
+
+
+def test_cursors_are_strings_in_questions_and_answers(document):
+    asked = [p for o in operations(document) for p in o["parameters"] if p["name"] == "cursor"]
+
+    assert len(asked) > 10
+    for parameter in asked:
+        assert {kind["type"] for kind in parameter["schema"].get("anyOf", [parameter["schema"]])} <= {"string", "null"}
+
+
+def test_bounds_and_formats_are_said_in_the_words_of_json_schema(document):
+    schemas = document["components"]["schemas"]
+
+    found = set(re.findall(r'"(ge|le|gt|lt)":', json.dumps(document)))
+
+    assert not found
+    assert schemas["OpenPrivate"]["properties"]["user_id"]["minimum"] == 1
+    assert schemas["UserOut"]["properties"]["id"]["format"] == "int64"
+    assert schemas["UserOut"]["properties"]["created_at"]["format"] == "date-time"
+    assert schemas["MuteIn"]["properties"]["until"]["format"] == "date-time"
+
+
+def test_answers_are_open_and_requests_are_closed(document):
+    schemas = document["components"]["schemas"]
+    bodies = {
+        name
+        for operation in operations(document)
+        for name in re.findall(r"schemas/(\w+)", str(operation.get("requestBody", "")))
+    }
+
+    for name, schema in schemas.items():
+        if name in bodies and "properties" in schema:
+            assert schema["additionalProperties"] is False, name
+        elif name.endswith("Out"):
+            assert "additionalProperties" not in schema, name
+            assert "enum" not in str(schema.get("properties")).replace("x-extensible-enum", ""), name
+
+
+def test_the_content_of_a_message_goes_with_its_type_in_both_directions(document):
+    schemas = document["components"]["schemas"]
+    message = {**example_message(), "type": "text", "content": {"text": "hi"}}
+
+    def fits(name, value):
+        schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
+        return Draft202012Validator(schema).is_valid(value)
+
+    assert fits("MessageOut", message)
+    assert fits("MessageOut", {**message, "content": {}})
+    assert fits("MessageOut", {**message, "type": "poll", "content": {"a": 1}, "new_field": True})
+    assert not fits("MessageOut", {**message, "type": "image"})
+    assert fits("MessageDraft", {"client_id": "1", "type": "text", "content": {"text": "hi"}})
+    assert not fits("MessageDraft", {"client_id": "1", "type": "image", "content": {"text": "hi"}})
+    assert not fits("StateRow", {"version": 1, "kind": "me", "item": {}})
+    assert fits("StateRow", {"version": 1, "kind": "unheard_of", "item": {}})
+    assert schemas["TextContent"] != schemas["TextContentIn"]
+
+
+def example_message():
+    names = ["client_id", "reply_to", "forwarded_from", "edited_at", "recalled_at", "pinned_at", "pinned_by"]
+    numbers = {"id": "7-1", "conversation_id": 7, "seq": 1, "change": 1, "sender_id": 3}
+    others = {"mentions": [], "reactions": [], "created_at": "2026-11-23T19:30:00.123Z"}
+    return {**numbers, **dict.fromkeys(names), **others}
 
 
 def test_every_reference_leads_somewhere_and_every_schema_is_sound(document):
