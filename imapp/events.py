@@ -59,15 +59,16 @@ class MessageRecalled(Event):
 class MessageReacted(Event):
     """A member set or removed an emoji; the message carries all reactions as they are now.
 
-    A push names the member in `user_id`, with `emoji` and `removed`, since it is the same for all members. In `sync`
-    these three are missing: there `mine` of each reaction says what is the asking user's own.
+    The push is the same for all members, so it names the member. In `sync` the message alone is told: there, `mine` of
+    each reaction says what is the asking user's own.
     """
 
     name = "message_reacted"
     message: MessageOut
-    user_id: int | None = None
-    emoji: str | None = None
-    removed: bool | None = None
+    user_id: int
+    """Id of the member who set or removed the emoji."""
+    emoji: str
+    removed: bool
 
 
 class MessagePinned(Event):
@@ -293,8 +294,8 @@ class _Altered(Out):
     message: MessageOut
 
 
-_OF_MESSAGES = [MessageCreated, MessageEdited, MessageRecalled, MessageReacted, MessagePinned]
-_OF_GROUPS = [GroupCreated, GroupUpdated, GroupDissolved, MembersAdded, MemberRemoved, MemberUpdated]
+_OF_MESSAGES: list[type[Event]] = [MessageCreated, MessageEdited, MessageRecalled, MessageReacted, MessagePinned]
+_OF_GROUPS: list[type[Event]] = [GroupCreated, GroupUpdated, GroupDissolved, MembersAdded, MemberRemoved, MemberUpdated]
 
 
 def _logged(event: type[Event], base: type[Out]) -> type[BaseModel]:

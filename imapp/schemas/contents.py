@@ -6,7 +6,16 @@ Files are references for now: a URL that the client can fetch, with what is need
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AnyUrl, Field, GetJsonSchemaHandler, JsonValue, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AnyUrl,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+)
 
 from imapp.schemas.base import In, Text
 from imapp.schemas.validation import parse, require_exact, require_plain
@@ -18,9 +27,15 @@ SYSTEM = "system"
 
 _url = TypeAdapter(AnyUrl)
 
-#: A path of this server. Browsers read a backslash as a slash and skip tabs and line ends: `/\\x` and `/<tab>/x` are
-#: other servers.
-_PATH = re.compile(r"/[^\s/\\\x00-\x1f][^\s\\\x00-\x1f]*")
+#: What no address contains. Browsers read a backslash as a slash and skip tabs and line ends: `/\\x` and `/<tab>/x`
+#: are other servers.
+_NO = r"\s\\\x00-\x1f\x7f"
+
+#: A path of this server.
+_PATH = re.compile(rf"/[^/{_NO}][^{_NO}]*")
+
+#: An address on the web. Browsers supply missing slashes: `http:x` is a host or a path, depending on the page.
+_WEB = re.compile(rf"https?://[^/{_NO}][^{_NO}]*", re.IGNORECASE)
 
 
 def _safe_url(value: str) -> str:
@@ -32,7 +47,7 @@ def _safe_url(value: str) -> str:
 
 def _is_web(value: str) -> bool:
     try:
-        return _url.validate_python(value).scheme in {"http", "https"}
+        return _WEB.fullmatch(value) is not None and bool(_url.validate_python(value).host)
     except ValidationError:
         return False
 
@@ -95,6 +110,17 @@ class LocationContent(In):
     address: Annotated[Text, Field(max_length=500)] | None = None
 
 
+class CustomContent(In):
+    """Any JSON object, for clients that know each other. All others show `text` or `name`, if there is one."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: Text | None = None
+    """What the message shows, for example the title of a card."""
+    text: Text | None = None
+    """What a client shows that does not know the rest."""
+
+
 CONTENTS: dict[str, type[In]] = {
     "text": TextContent,
     "image": ImageContent,
@@ -102,10 +128,11 @@ CONTENTS: dict[str, type[In]] = {
     "voice": VoiceContent,
     "video": VideoContent,
     "location": LocationContent,
+    "custom": CustomContent,
 }
 
 _AnyContent = TypeAdapter[Any](
-    TextContent | FileContent | ImageContent | VoiceContent | VideoContent | LocationContent | dict[str, JsonValue]
+    TextContent | FileContent | ImageContent | VoiceContent | VideoContent | LocationContent | CustomContent
 )
 
 
@@ -126,9 +153,9 @@ def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     """
     if kind == "text":  # the hot path
         return {"text": parse(TextContent, content, "content").text}
-    model = CONTENTS.get(kind)
-    if model is None:
+    if kind == "custom":
         require_plain(content)
         require_exact(content, "content")
+        parse(CustomContent, content, "content")
         return content
-    return parse(model, content, "content").model_dump(mode="json", exclude_none=True)
+    return parse(CONTENTS[kind], content, "content").model_dump(mode="json", exclude_none=True)

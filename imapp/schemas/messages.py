@@ -44,9 +44,6 @@ WireMessageId = Annotated[str, WithJsonSchema(_MESSAGE_ID_SCHEMA)]
 #: Chosen by the sender, unique per sender: the key of "nothing is shown twice". A UUID is a good choice.
 ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 
-#: For the documents: the content of each type.
-SHAPES: dict[str, Any] = {**CONTENTS, "custom": dict[str, JsonValue]}
-
 #: One emoji that Unicode recommends for interchange (RGI), in any of its spellings.
 Emoji = Annotated[Text, Field(min_length=1, max_length=32, examples=["👍"])]
 
@@ -128,8 +125,8 @@ class HideMessages(In):
     message_ids: Annotated[list[MessageId], Field(min_length=1, max_length=100)]
 
 
-vary(MessageDraft, "{}Draft", "type", "content", SHAPES)
-vary(SendMessage, "Send{}", "type", "content", SHAPES)
+vary(MessageDraft, "{}Draft", "type", "content", dict(CONTENTS))
+vary(SendMessage, "Send{}", "type", "content", dict(CONTENTS))
 
 
 class ReactionOut(Out):
@@ -168,9 +165,9 @@ class MessageOut(Out):
 
 
 #: What a message may carry: the content of its type, or nothing once it is recalled.
-_SHOWN: dict[str, Any] = {kind: shape | Recalled for kind, shape in SHAPES.items() if kind != "custom"}
+_SHOWN: dict[str, Any] = {kind: shape | Recalled for kind, shape in CONTENTS.items()}
 
-vary(MessageOut, "{}Message", "type", "content", {**_SHOWN, "custom": dict[str, JsonValue], SYSTEM: SystemContent})
+vary(MessageOut, "{}Message", "type", "content", {**_SHOWN, SYSTEM: SystemContent})
 add_other(MessageOut, "OtherMessage", "type", "content")
 
 

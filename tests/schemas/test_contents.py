@@ -42,6 +42,13 @@ def test_a_file_lies_on_the_web_or_on_this_server(url):
         "/",
         "a.png",
         "https://",
+        "http:evil",
+        "https:/evil",
+        "https:///evil",
+        "https:\\\\evil",
+        "https://x.example/\n",
+        "https://x.example/a b",
+        "/files/1\n",
     ],
 )
 def test_what_leads_elsewhere_is_no_address_of_a_file(url):
@@ -67,6 +74,13 @@ def test_faults_speak_of_the_input_and_not_of_the_library():
 
 def test_whole_numbers_are_degrees_too():
     assert check_content("location", {"latitude": 52, "longitude": -13}) == {"latitude": 52.0, "longitude": -13.0}
+
+
+@pytest.mark.parametrize("name", ["name", "text"])
+@pytest.mark.parametrize("value", [5, ["a"], {"toString": 1}, True])
+def test_what_others_show_of_custom_content_is_text(name, value):
+    assert faults_of("custom", {name: value}).keys() == {f"content.{name}"}
+    assert check_content("custom", {name: "a", "other": value}) == {name: "a", "other": value}
 
 
 def test_custom_content_is_any_object_that_every_client_can_read():
