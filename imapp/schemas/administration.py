@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from imapp.schemas.base import In, Moment, Out, Page, Text
-from imapp.schemas.users import stripped
+from imapp.schemas.text import stripped
 from imapp.schemas.validation import Cursor, Limit
 
 

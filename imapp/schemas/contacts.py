@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imapp.schemas.base import Id, IdCursor, In, Moment, Out, Text
+from imapp.schemas.base import Id, IdCursor, In, Moment, Out
+from imapp.schemas.text import OptionalText
 from imapp.schemas.users import UserOut
 from imapp.schemas.validation import Limit
 
@@ -57,13 +58,13 @@ class ContactRequestIn(In):
     """Whom to ask, with a few words."""
 
     user_id: Id
-    message: Annotated[Text, Field(max_length=200)] = ""
+    message: Annotated[OptionalText, Field(max_length=200)] = ""
 
 
 class ContactIn(In):
     """What the user alone calls the contact; empty takes it back."""
 
-    remark: Annotated[Text, Field(max_length=50)]
+    remark: Annotated[OptionalText, Field(max_length=50)]
 
 
 class ContactsQuery(In):

@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from imapp.schemas.base import Id, IdCursor, In, Moment, Out, Text
-from imapp.schemas.users import AvatarUrl, OneLine, UserOut
+from imapp.schemas.base import Id, IdCursor, In, Moment, Out
+from imapp.schemas.text import OptionalText, VisibleName
+from imapp.schemas.users import AvatarUrl, UserOut
 from imapp.schemas.validation import Limit, MomentIn
 
 JoinPolicy = Literal["open", "approval", "invitation"]
@@ -20,9 +21,9 @@ MEMBERS_MAX = 10_000
 #: Users that one invitation names at most: it becomes one line of the timeline.
 INVITED_MAX = 200
 
-GroupName = Annotated[OneLine, Field(min_length=1, max_length=100)]
-Announcement = Annotated[Text, Field(max_length=5000)]
-Description = Annotated[Text, Field(max_length=500)]
+GroupName = Annotated[VisibleName, Field(min_length=1, max_length=100)]
+Announcement = Annotated[OptionalText, Field(max_length=5000)]
+Description = Annotated[OptionalText, Field(max_length=500)]
 MemberLimit = Annotated[int, Field(ge=2, le=MEMBERS_MAX)]
 
 
@@ -133,7 +134,7 @@ class InviteIn(In):
 class JoinIn(In):
     """A few words to owner and admins."""
 
-    message: Annotated[Text, Field(max_length=200)] = ""
+    message: Annotated[OptionalText, Field(max_length=200)] = ""
 
 
 class RoleIn(In):

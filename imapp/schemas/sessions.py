@@ -5,7 +5,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from imapp.schemas.base import In, Moment, Out, Text
+from imapp.schemas.base import In, Moment, Out
+from imapp.schemas.text import CleanedLine
 from imapp.schemas.users import MeOut, Nickname, Password, Username
 
 #: Longest token that is looked at; ours have about 400 characters.
@@ -15,8 +16,8 @@ Token = Annotated[str, Field(min_length=1, max_length=2048)]
 class DeviceIn(In):
     """What the client says about itself, shown in the user's list of devices."""
 
-    name: Annotated[Text, Field(max_length=100)] = ""
-    platform: Annotated[Text, Field(max_length=32)] = ""
+    name: Annotated[CleanedLine, Field(max_length=100)] = ""
+    platform: Annotated[CleanedLine, Field(max_length=32)] = ""
 
 
 class RegisterIn(In):

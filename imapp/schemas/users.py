@@ -1,27 +1,12 @@
 """Accounts: what clients send and what they get."""
 
-import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from imapp.schemas.base import In, Moment, Out, Text
+from imapp.schemas.text import OptionalText, VisibleName, stripped
 from imapp.schemas.validation import Cursor, Limit
-
-#: Characters that reorder the text around them: a name must not disguise itself or its neighbours.
-_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def stripped(value: Any) -> Any:
-    """Text without the blanks around it."""
-    return value.strip() if isinstance(value, str) else value
-
-
-def _one_line(value: str) -> str:
-    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} or char in _REORDERING for char in value):
-        raise ValueError("must be one line without control characters")
-    return value
-
 
 #: Upper bound only: services/users.py says which names are allowed, by PRECIS.
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])]
@@ -29,10 +14,7 @@ Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])
 #: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
-#: One line of text, without blanks around it.
-OneLine = Annotated[Text, BeforeValidator(stripped), AfterValidator(_one_line)]
-
-Nickname = Annotated[OneLine, Field(min_length=1, max_length=50)]
+Nickname = Annotated[VisibleName, Field(min_length=1, max_length=50)]
 
 #: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
 AvatarUrl = Annotated[Text, Field(max_length=500, pattern=r"^(https?://[^\s/]|/[^\s/\\])\S*$")]
@@ -74,7 +56,7 @@ class ProfileIn(In):
 
     nickname: Nickname = ""
     avatar_url: AvatarUrl | None = None
-    bio: Annotated[Text, Field(max_length=500)] = ""
+    bio: Annotated[OptionalText, Field(max_length=500)] = ""
     email: Email | None = None
     phone: Phone | None = None
 

@@ -1,0 +1,95 @@
+"""Text that people read: something to see in it, and nothing that spills over into the text around it."""
+
+import pytest
+
+from imapp.schemas.contacts import ContactIn
+from imapp.schemas.groups import GroupIn
+from imapp.schemas.sessions import DeviceIn
+from imapp.schemas.text import cleaned_line, optional_text, visible_line, visible_text
+from imapp.schemas.users import ProfileIn
+
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+INVISIBLE = {
+    "nothing": "",
+    "blanks": " \u00a0\u3000",
+    "line ends": "\n\r\n",
+    "zero width space": "\u200b",
+    "joiners": "\u200d\u200c",
+    "Hangul filler": "\u3164",
+    "halfwidth filler": "\uffa0",
+    "Braille blank": "\u2800",
+    "soft hyphen": "\u00ad",
+    "byte order mark": "\ufeff",
+    "directional mark": "\u200e",
+    "variation selector": "\ufe0f",
+    "marks without a letter": "\u0301\u0302",
+    "tags": "\U000e0041\U000e0042",
+}
+
+ORDINARY = [
+    "Ada", "林小雨", "Ünal", "नमस्ते", "ภาษาไทย", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "\u0f67\u0f90\u0fb5\u0fa8\u0fb3\u0fba\u0fbc\u0fbb\u0f82",
+    "👩\u200d💻", "❤\ufe0f", "1\ufe0f\u20e3", ENGLAND, "\U0001fae8", "葛\U000e0100", "?",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", INVISIBLE.values(), ids=INVISIBLE)
+def test_something_must_be_visible(value):
+    for check in (visible_line, visible_text):
+        with pytest.raises(ValueError, match=r"must "):
+            check(value)
+
+
+@pytest.mark.parametrize("value", ORDINARY)
+def test_languages_and_emoji_are_taken_as_they_are(value):
+    assert visible_line(value) == visible_text(value) == value
+
+
+@pytest.mark.parametrize(
+    "char", ["\n", "\t", "\x00", "\x1b", "\u202e", "\u2067", "\u2028", "\u200b", "\u200f", "\u3164"]
+)
+def test_no_character_of_a_name_is_invisible_or_moves_others(char):
+    with pytest.raises(ValueError, match="one line"):
+        visible_line(f"a{char}b")
+
+
+def test_a_text_has_lines_tabs_and_words_of_the_other_direction():
+    pasted = "one\r\n\ttwo\x0b\u202a+49 30 1234\u202c and \u2067\u05e9\u05dc\u2069\u200f\ufeff"
+
+    assert visible_text(pasted) == pasted
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "a\x1b[2Jb", "a\x9bb", "ab\u202e", "ab\u2067\nc\u2069", "a\U000e0041"])
+def test_nothing_in_a_text_spills_over_into_what_is_around_it(value):
+    with pytest.raises(ValueError, match="must "):
+        visible_text(value)
+
+
+def test_marks_do_not_pile_up():
+    for check in (visible_line, visible_text):
+        with pytest.raises(ValueError, match="marks"):
+            check("Zalgo" + "\u0301" * 9)
+
+
+def test_an_optional_text_may_be_empty_and_blanks_are_empty():
+    assert optional_text("") == optional_text(" \n ") == ""
+    with pytest.raises(ValueError, match="visible"):
+        optional_text("\u200b")
+
+
+def test_the_name_of_a_device_loses_what_a_name_must_not_have():
+    assert cleaned_line("\u200fAda's\u202e phone\n\u0000 ") == "Ada's phone"
+    assert DeviceIn(name="\u200b", platform="\U000e0041web").model_dump() == {"name": "", "platform": "web"}
+
+
+@pytest.mark.parametrize("make", [
+    lambda text: ProfileIn(nickname=text),
+    lambda text: ProfileIn(bio=text),
+    lambda text: GroupIn(name=text),
+    lambda text: GroupIn(name="x", description=text),
+    lambda text: ContactIn(remark=text),
+])  # fmt: skip
+def test_every_door_has_the_rule(make):
+    with pytest.raises(ValueError, match="visible"):
+        make("\u200b")
