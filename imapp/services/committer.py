@@ -1,7 +1,8 @@
 """The committer: all writes to conversations on the hot path go through one per node.
 
 While one commit is under way the next batch gathers, so an idle node commits at once and a busy one batches by
-itself. Nothing waits on purpose. Acknowledgement and publishing come after the commit, in the order of the queue.
+itself. Nothing waits on purpose. After the commit each write, in the order of the queue, is acknowledged and then
+published: on one connection, acks and pushes of a conversation leave in the order of its change numbers.
 """
 
 import threading
@@ -151,16 +152,16 @@ class Committer:
         answered_at = time.monotonic()
         metrics.COMMIT_BATCH.observe(len(taken))
         committed_ms = time.time() * 1000
-        for (op, done, deadline), outcome in zip(taken, outcomes, strict=True):
+        sent: list[_Sent] = []
+        for (op, done, deadline), outcome, published in zip(taken, outcomes, publications, strict=True):
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
             if isinstance(outcome, AppError):
                 self.note_refusal(op.actor_id, op.client_id, outcome)
             _tell(done, outcome)
-        sent: list[_Sent] = []
-        for publication in publications:
-            is_taken, stamp = _publish(publication), publication[4]
-            if stamp is not None:
-                sent.append((stamp, publication[3], is_taken))
+            for publication in published:
+                is_taken, stamp = _publish(publication), publication[4]
+                if stamp is not None:
+                    sent.append((stamp, publication[3], is_taken))
         self._follow(sent, committed_ms)
 
     def note_refusal(self, actor_id: int, client_id: str | None, error: AppError) -> None:

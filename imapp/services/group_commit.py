@@ -21,6 +21,9 @@ log = get_logger(__name__)
 #: What a submitter is told: the op's result, or the error with which it failed.
 Outcome = dict[str, Any] | AppError
 
+#: For each op, in their order: its outcome, and what is to be published for it.
+Committed = tuple[list[Outcome], list[list[Publication]]]
+
 
 class _CommitUnknownError(Exception):
     """The connection broke during COMMIT: nobody can tell whether the batch is stored."""
@@ -31,7 +34,7 @@ class _CommitUnknownError(Exception):
         self.rooms = tuple({room for publication in batch.publications for room in publication[2]})
 
 
-def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+def commit(ops: Sequence[Op]) -> Committed:
     """Commit all ops in one transaction; when that fails, each in one of its own, so that a bad one fails alone."""
     try:
         return _attempt(ops)
@@ -43,9 +46,9 @@ def commit(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
         return _failed(ops, exc)
 
 
-def _one_by_one(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+def _one_by_one(ops: Sequence[Op]) -> Committed:
     outcomes: list[Outcome] = []
-    publications: list[Publication] = []
+    publications: list[list[Publication]] = []
     for op in ops:
         try:
             # Two attempts: the first may lose the race for a client id to another node, the second finds its row.
@@ -57,21 +60,23 @@ def _one_by_one(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
     return outcomes, publications
 
 
-def _failed(ops: Sequence[Op], exc: Exception) -> tuple[list[Outcome], list[Publication]]:
+def _failed(ops: Sequence[Op], exc: Exception) -> Committed:
     """What the submitters are told; and when nobody knows whether it is stored, those concerned look for themselves."""
     if isinstance(exc, _CommitUnknownError):
         log.warning("commit_failed", ops=len(ops), message="whether they are stored is unknown")
         event = SyncRequired(reason="commit_unknown")
-        return [UnavailableError(retry_after=1)] * len(ops), [(event.name, event.wire(), exc.rooms, None, None)]
+        publications: list[list[Publication]] = [[] for _ in ops]
+        publications[-1].append((event.name, event.wire(), exc.rooms, None, None))
+        return [UnavailableError(retry_after=1)] * len(ops), publications
     known = database.as_app_error(exc)
     if known is None:
         log.error("op_failed", op=type(ops[0]).__name__, exc_info=exc)
-        return [AppError()] * len(ops), []
+        return [AppError()] * len(ops), [[] for _ in ops]
     log.warning("commit_failed", ops=len(ops), error=type(exc).__name__, code=database.code_of(exc))
-    return [known] * len(ops), []
+    return [known] * len(ops), [[] for _ in ops]
 
 
-def _first_success(ops: Sequence[Op], attempts: int) -> tuple[list[Outcome], list[Publication]]:
+def _first_success(ops: Sequence[Op], attempts: int) -> Committed:
     for _ in range(attempts - 1):
         try:
             return _attempt(ops)
@@ -80,7 +85,7 @@ def _first_success(ops: Sequence[Op], attempts: int) -> tuple[list[Outcome], lis
     return _attempt(ops)
 
 
-def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+def _attempt(ops: Sequence[Op]) -> Committed:
     """Run one transaction, again when it lost a deadlock or its connection was dead before the commit."""
     deadline = time.monotonic() + database.patience_seconds()
     for attempt in count():
@@ -95,17 +100,22 @@ def _attempt(ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
     raise AssertionError("unreachable")
 
 
-def _transact(batch: Batch, ops: Sequence[Op]) -> tuple[list[Outcome], list[Publication]]:
+def _transact(batch: Batch, ops: Sequence[Op]) -> Committed:
     with database.writer_turn(), database.timed(), database.committer_engine().connect() as connection:
         batch.load(connection)
-        outcomes = [_apply(op, batch) for op in ops]
+        outcomes: list[Outcome] = []
+        publications: list[list[Publication]] = []
+        for op in ops:
+            start = len(batch.publications)
+            outcomes.append(_apply(op, batch))
+            publications.append(batch.publications[start:])
         try:
             batch.commit(connection)
         except DBAPIError as exc:
             if exc.connection_invalidated:
                 raise _CommitUnknownError(batch) from exc
             raise
-    return outcomes, batch.publications
+    return outcomes, publications
 
 
 def _apply(op: Op, batch: Batch) -> Outcome:

@@ -1,6 +1,7 @@
 """Commands of one connection take effect in the order in which they were sent (drill R24)."""
 
 import json
+import re
 
 import pytest
 
@@ -30,6 +31,29 @@ def node(request, start_server):
 def text(bob, number: int) -> list:
     body = {"to_user_id": bob.id, "client_id": f"c{number}", "type": "text", "content": {"text": str(number)}}
     return ["send_message", body]
+
+
+def test_acks_and_pushes_come_in_the_order_of_the_changes(node, device, raw):
+    alice, bob = device(node, "alice"), device(node, "bob")
+    conversation_id = alice.post("/api/conversations", {"user_id": bob.id})["id"]
+    sockets = [raw(node) for _ in range(4)]
+    for one, socket in zip([alice, bob] * 2, sockets, strict=True):
+        socket.connect({"token": one.tokens["access_token"]})
+
+    for number in range(40):
+        for who, socket in enumerate(sockets):
+            about = {"conversation_id": conversation_id, "client_id": f"{who}-{number}"}
+            body = {**about, "type": "text", "content": {"text": "x"}}
+            socket.send(f"42{number}" + json.dumps(["send_message", body]))
+
+    for socket in sockets:
+        changes: list[int] = []
+        while len(changes) < 160:
+            packet = socket.receive()
+            assert packet, "closed"
+            if found := re.search(r'"change":(\d+)', packet):
+                changes.append(int(found[1]))
+        assert changes == list(range(1, 161))
 
 
 def test_fifty_pipelined_messages_are_numbered_in_the_order_sent(node, device, raw):
