@@ -317,13 +317,29 @@ class Settings(BaseModel):
     committer_queue_max: int = Field(10_000, ge=1, le=1_000_000, description='Writes that may wait; past it: "busy".')
 
     rate_limits: bool = Field(True, description="Whether there are rate limits at all. Off: for load tests.")
-    rate_login_per_account: Rate = Field("10/minute", description="Log-in attempts on one account.")
-    rate_login_per_address: Rate = Field("60/minute", description="Log-in attempts from one address.")
+    rate_login_per_account_and_address: Rate = Field(
+        "10/minute", description="Failed log-ins on one account from one address (of IPv6: from one /64 network)."
+    )
+    rate_login_per_account: Rate = Field(
+        "100/hour",
+        description="Failed log-ins on one account from all addresses. Past it, only addresses that the account has "
+        "a session of may try.",
+    )
+    rate_login_per_address: Rate = Field(
+        "60/minute",
+        description="Failed log-ins from one address on all accounts. Past it, only accounts that have a session "
+        "from there may be tried.",
+    )
+    rate_logins_per_user: Rate = Field("20/minute;40/15 minutes", description="Successful log-ins of one user.")
+    rate_password_checks_per_session: Rate = Field(
+        "10/minute", description="Wrong present passwords from one session: to change it, or to erase the account."
+    )
     rate_second_factor_per_account: Rate = Field(
-        "5/minute;30/hour", description="Codes of the second factor tried on one account."
+        "5/minute;30/hour", description="Wrong codes of the second factor on one account, after the right password."
     )
     rate_register_per_address: Rate = Field("30/minute", description="Registrations from one address.")
-    rate_refresh_per_address: Rate = Field("120/minute", description="Token refreshes from one address.")
+    rate_refresh_per_address: Rate = Field("120/minute", description="Failed token refreshes from one address.")
+    rate_refresh_per_session: Rate = Field("20/minute", description="Token refreshes of one session.")
     rate_messages_per_user: Rate = Field("30/second;900/minute", description="Messages sent by one user.")
     rate_commands_per_user: Rate = Field(
         "60/second;1800/minute", description="Commands and REST calls of one user, those above included."

@@ -6,7 +6,7 @@ its own host and scheme from them, and whoever counts by address would be lied t
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 Environ = dict[str, Any]
@@ -37,11 +37,15 @@ class TrustedProxies:
         self.disbelieved = ""
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Correct the address and scheme of the client, then pass the request on."""
+        """Correct the address and scheme of the client, then pass the request on.
+
+        A socket for both families names its IPv4 clients `::ffff:a.b.c.d`: nothing behind this sees that form.
+        """
+        environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", "")) or environ.get("REMOTE_ADDR", "")
         said = {name: environ.pop(name) for name in _SPEAKING if name in environ}
         environ[IS_FORWARDED] = bool(said)
-        if said and not self._is_trusted(environ.get("REMOTE_ADDR", "")):
-            self.disbelieved = environ.get("REMOTE_ADDR", "")
+        if said and not self._is_trusted(environ["REMOTE_ADDR"]):
+            self.disbelieved = environ["REMOTE_ADDR"]
         elif said:
             environ["REMOTE_ADDR"] = self._client(said.get("HTTP_X_FORWARDED_FOR", ""), environ["REMOTE_ADDR"])
             if said.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:
@@ -51,9 +55,9 @@ class TrustedProxies:
 
     def _client(self, forwarded: str, proxy: str) -> str:
         """The last address that is no trusted proxy: what stands before it anybody may have written."""
-        hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
-        for hop in reversed(hops):
-            if not _is_address(hop):
+        hops = [hop for hop in forwarded.split(",") if hop.strip()]
+        for hop in map(client_address, reversed(hops)):
+            if hop is None:
                 break
             if not self._is_trusted(hop):
                 return hop
@@ -61,22 +65,31 @@ class TrustedProxies:
         return proxy
 
     def _look_up(self, address: str) -> bool:
-        try:
-            found = ip_address(address)
-        except ValueError:
-            return False
-        if found.version == 6 and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped  # so a socket for both families names its IPv4 clients
-        return any(_contains(network, found) for network in self._networks)
+        found = _parsed(address)
+        return found is not None and any(_contains(network, found) for network in self._networks)
+
+
+def client_address(text: str) -> str | None:
+    """Return the address of a peer in its one form, without the port or brackets that some balancers add.
+
+    None for anything else.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    found = _parsed(text)
+    return None if found is None else str(found)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        found = ip_address(text)
+    except ValueError:
+        return None
+    return getattr(found, "ipv4_mapped", None) or found
 
 
 def _contains(network: IPv4Network | IPv6Network, address: Any) -> bool:
     return bool(address.version == network.version and address in network)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -37,7 +37,7 @@ def update_me(actor: Actor, body: ProfileIn) -> MeOut:
 @endpoint(errors=[WrongPasswordError, OwnerMustTransferError])
 def erase_me(actor: Actor, body: EraseIn) -> None:
     """Erase my account for good; the owner of groups must give them to others first."""
-    erasure.erase_own(actor.user_id, body)
+    erasure.erase_own(actor.user_id, actor.session_id, body)
 
 
 @bp.get("/<id:user_id>")

@@ -30,7 +30,8 @@ _IPV6_PREFIX = 64
 _HOT = frozenset({"messages_per_user", "commands_per_user"})
 
 # The sliding window counter: the window before counts with the share of it that is still in sight.
-# ARGV: uses allowed, window in seconds. Gives 0, or after how many milliseconds one more use is allowed.
+# ARGV: uses allowed, window in seconds, uses to add (-1 takes one back). Gives 0, or after how many milliseconds
+# one more use is allowed.
 _SLIDE = """
 local t=redis.call('TIME')
 local size=tonumber(ARGV[2])
@@ -40,13 +41,13 @@ local known=redis.call('HMGET',KEYS[1],'window','now','before')
 local age,now,before=window-(tonumber(known[1]) or 0),tonumber(known[2]) or 0,tonumber(known[3]) or 0
 if age==1 then before=now now=0 elseif age~=0 then before=0 now=0 end
 local rest=1-(position-window)
-local free=tonumber(ARGV[1])-1-now
+local free=tonumber(ARGV[1])-tonumber(ARGV[3])-now
 if before*rest>free then
   local wait=rest
   if free>=0 then wait=rest-free/before end
   return math.max(1,math.ceil(wait*size*1000))
 end
-redis.call('HSET',KEYS[1],'window',window,'now',now+1,'before',before)
+redis.call('HSET',KEYS[1],'window',window,'now',now+tonumber(ARGV[3]),'before',before)
 redis.call('PEXPIRE',KEYS[1],size*2000)
 return 0
 """
@@ -68,6 +69,19 @@ def hit(name: str, *key_parts: object) -> None:
             _hit_exactly(client, rule, key)
 
 
+def take_back(name: str, *key_parts: object) -> None:
+    """Let one use not count, after all: of attempts that only count when they fail. Not for what is hot."""
+    if not settings.rate_limits:
+        return
+    key = [name, *map(str, key_parts)]
+    client = redis.client()
+    for rule in _rules(getattr(settings, f"rate_{name}")):
+        if client is None:
+            _hit_here(rule, key, cost=-1)
+        else:
+            _hit_exactly(client, rule, key, cost=-1)
+
+
 def address_key(ip: str) -> str:
     """What counts as one address: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
@@ -84,9 +98,9 @@ def _rules(text: str) -> list[RateLimitItem]:
     return parse_many(text)
 
 
-def _hit_here(rule: RateLimitItem, key: list[str]) -> None:
+def _hit_here(rule: RateLimitItem, key: list[str], cost: int = 1) -> None:
     limiter = _limiter()
-    if not limiter.hit(rule, *key):
+    if not limiter.hit(rule, *key, cost=cost):
         reset = limiter.get_window_stats(rule, *key).reset_time
         raise RateLimitedError(retry_after=max(0.001, reset - time.time()))
 
@@ -98,11 +112,11 @@ def _count_together(client: Any, rule: RateLimitItem, key: list[str]) -> None:
         raise RateLimitedError(retry_after=max(0.001, seconds - time.time() % seconds))
 
 
-def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str]) -> None:
+def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str], cost: int = 1) -> None:
     name = f"{{{settings.cluster_name}}}:limit:{rule}:{':'.join(key)}"
-    wait_ms = redis.ask(lambda: client.register_script(_SLIDE)([name], [rule.amount, rule.get_expiry()]))
+    wait_ms = redis.ask(lambda: client.register_script(_SLIDE)([name], [rule.amount, rule.get_expiry(), cost]))
     if wait_ms is None:
-        _hit_here(rule, key)
+        _hit_here(rule, key, cost)
     if wait_ms:
         raise RateLimitedError(retry_after=int(wait_ms) / 1000)
 

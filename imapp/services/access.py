@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
-from imapp.database import atomic
+from imapp.database import as_app_error, atomic
 from imapp.errors import (
     ForbiddenError,
     SecondFactorEnrolmentRequiredError,
@@ -17,6 +17,7 @@ from imapp.errors import (
     SessionRevokedError,
 )
 from imapp.extensions import db, settings
+from imapp.logs import get_logger
 from imapp.models.conversations import ConversationMember
 from imapp.models.second_factors import SecondFactor
 from imapp.models.sessions import DeviceSession
@@ -24,6 +25,8 @@ from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.services import sessions, tokens
 from imapp.services.shared_reads import SharedRead
+
+log = get_logger(__name__)
 
 #: Of the tables, not of the mapped classes: these queries are asked for every connect and every request.
 _sessions: Any = DeviceSession.__table__
@@ -56,8 +59,8 @@ def authenticate(token: str) -> Actor:
     row = _session_and_user(claims.session_id)
     if row is None or row.user_id != claims.user_id or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
-    if row.previous_refresh_hash and _is_first_use(claims, row):
-        _confirm((row.id, row.refresh_hash))
+    if _is_first_use(claims, row):
+        _note_first_use(row)
     return Actor(
         claims.user_id, claims.session_id, claims.expires_at,
         row.is_operator, row.device_name, row.platform, row.second_factor_at,
@@ -107,20 +110,33 @@ def _has_proved(actor: Actor) -> bool:
 
 
 def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
-    """Tell whether this token shows that the client has the answer to its latest refresh."""
-    return claims.pair == tokens.pair_name(row.refresh_hash) and sessions.is_retry_window_open(row.rotated_at)
+    """Tell whether this token shows, for the first time, that the client has the answer to its log-in or refresh."""
+    if claims.pair != tokens.pair_name(row.refresh_hash):
+        return False
+    is_new = row.last_used_at <= row.created_at
+    return is_new or (row.previous_refresh_hash is not None and sessions.is_retry_window_open(row.rotated_at))
 
 
-def _confirm_rotations(keys: AbstractSet[tuple[int, str]]) -> dict[tuple[int, str], None]:
+def _note_first_use(row: Any) -> None:
+    """Write it down; a database that can only be read keeps nobody out."""
+    try:
+        _first_uses((row.id, row.refresh_hash))
+    except Exception as exc:
+        if as_app_error(exc) is None:
+            raise
+        log.warning("first_use_not_noted", session_id=row.id)
+
+
+def _write_first_uses(keys: AbstractSet[tuple[int, str]]) -> dict[tuple[int, str], None]:
     atomic(_forget_predecessors, keys)
     return {}
 
 
 def _forget_predecessors(session: Session, keys: AbstractSet[tuple[int, str]]) -> None:
-    """Let reuse of the former refresh tokens end their sessions from now on."""
+    """From now on reuse of the former refresh tokens ends their sessions."""
     ids, hashes = {key[0] for key in keys}, {key[1] for key in keys}
     current = update(_sessions).where(_session.id.in_(ids), _session.refresh_hash.in_(hashes))
-    session.execute(current.values(previous_refresh_hash=None))
+    session.execute(current.values(previous_refresh_hash=None, last_used_at=now()))
 
 
 def _alive() -> tuple[Any, ...]:
@@ -133,6 +149,7 @@ def _read_sessions(session_ids: AbstractSet[int]) -> dict[int, Any]:
         select(
             _session.id, _session.user_id, _session.revoked_at, _session.expires_at,
             _session.refresh_hash, _session.previous_refresh_hash, _session.rotated_at,
+            _session.created_at, _session.last_used_at,
             _session.device_name, _session.platform, _session.second_factor_at, _user.disabled_at, _user.is_operator,
         )
         .join(_users, _OWN)
@@ -157,5 +174,5 @@ def _read_conversations(session_ids: AbstractSet[int]) -> dict[int, set[int]]:
 
 _session_and_user = SharedRead(_read_sessions)
 _conversations = SharedRead(_read_conversations)
-#: One transaction for all that confirm at one moment: after a restart whole crowds refresh and connect.
-_confirm = SharedRead(_confirm_rotations)
+#: One transaction for all first uses of one moment: after a restart whole crowds refresh and connect.
+_first_uses = SharedRead(_write_first_uses)

@@ -5,7 +5,6 @@ from typing import NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
-from imapp.cluster import limits
 from imapp.database import atomic
 from imapp.errors import ForbiddenError, NotFoundError, SecondFactorRequiredError, WrongCodeError
 from imapp.extensions import settings
@@ -15,7 +14,7 @@ from imapp.schemas.administration import By
 from imapp.schemas.base import now
 from imapp.schemas.second_factor import AdminLoginIn, ConfirmationIn, EnrolledOut, EnrolmentIn, EnrolmentOut
 from imapp.schemas.sessions import ClientInfo, LoginIn, TokensOut
-from imapp.services import access, acts, identity, second_factor, users
+from imapp.services import access, acts, attempts, identity, second_factor, users
 from imapp.services.identity import Entry
 
 log = get_logger(__name__)
@@ -39,8 +38,9 @@ def login(body: AdminLoginIn, client: ClientInfo) -> TokensOut:
     if body.code is None:
         access.require_enrolled(user.id)
         raise SecondFactorRequiredError
-    code = _code(user, body.code)
-    entry, _ = _enter(user, body, client, lambda session: second_factor.accept(session, user.id, code))
+    code = body.code
+    with attempts.counted("second_factor_per_account", user.id):
+        entry, _ = _enter(user, body, client, lambda session: second_factor.accept(session, user.id, code))
     return entry.tokens()
 
 
@@ -56,8 +56,8 @@ def begin_enrolment(body: EnrolmentIn, client: ClientInfo) -> EnrolmentOut:
 def confirm_enrolment(body: ConfirmationIn, client: ClientInfo) -> EnrolledOut:
     """Make the secret count by its first code, and log in with it. Raises as `begin_enrolment`, and WrongCodeError."""
     user = _operator(body, client)
-    code = _code(user, body.code)
-    entry, recovery = _enter(user, body, client, lambda session: second_factor.confirm(session, user.id, code))
+    with attempts.counted("second_factor_per_account", user.id):
+        entry, recovery = _enter(user, body, client, lambda session: second_factor.confirm(session, user.id, body.code))
     return EnrolledOut(**entry.tokens().model_dump(), recovery_codes=recovery)
 
 
@@ -70,16 +70,10 @@ def reset_second_factor(username: str, by: By) -> None:
 
 
 def _operator(body: LoginIn | EnrolmentIn, client: ClientInfo) -> User:
-    user = identity.verify(body.account, body.password, client)
+    user = identity.verify(body.account, body.password, client, door="admin")
     if not user.is_operator:
         raise ForbiddenError
     return user
-
-
-def _code(user: User, code: str) -> str:
-    """Count a try: of a million codes three are right at any time."""
-    limits.hit("second_factor_per_account", user.id)
-    return code
 
 
 def _enter(user: User, body: LoginIn, client: ClientInfo, proof: Proof[T]) -> tuple[Entry, T]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from imapp.cluster import limits
 from imapp.database import atomic, release
 from imapp.errors import AppError, OwnerMustTransferError, UnavailableError, WrongPasswordError
 from imapp.extensions import db
@@ -27,6 +26,7 @@ from imapp.schemas.base import now
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.users import EraseIn, OwnMessages
 from imapp.services import (
+    attempts,
     blocks,
     committer,
     contact_requests,
@@ -56,12 +56,12 @@ _NAMED = 10
 _PATIENCE = 120
 
 
-def erase_own(actor_id: int, body: EraseIn) -> None:
+def erase_own(actor_id: int, session_id: int, body: EraseIn) -> None:
     """Erase the caller's account; raises WrongPasswordError, OwnerMustTransferError, RateLimitedError."""
     user = users.get_row(actor_id)
-    limits.hit("login_per_account", user.username_key)
-    if not passwords.is_correct(body.password, user.password_hash):
-        raise WrongPasswordError
+    with attempts.counted("password_checks_per_session", "erase", session_id):
+        if not passwords.is_correct(body.password, user.password_hash):
+            raise WrongPasswordError
     erase(actor_id, body.messages, transfer_groups=False)
 
 

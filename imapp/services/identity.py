@@ -22,7 +22,7 @@ from imapp.schemas.administration import By
 from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, RegisterIn, TokensOut
 from imapp.schemas.users import MeOut
-from imapp.services import acts, passwords, sessions, tokens, users
+from imapp.services import acts, attempts, passwords, sessions, tokens, users
 
 log = get_logger(__name__)
 
@@ -56,19 +56,19 @@ def login(body: LoginIn, client: ClientInfo) -> TokensOut:
     return entry.tokens()
 
 
-def verify(account: str, password: str, client: ClientInfo) -> User:
-    """The account that this password is right for.
+def verify(account: str, password: str, client: ClientInfo, door: str = "chat") -> User:
+    """The account that this password is right for; `door` names the log-in.
 
     An unknown account and a wrong password get the same answer after the same work. Raises
     BadCredentialsError, AccountDisabledError (only to who knows the password), RateLimitedError, BusyError.
     """
     key = _key_or_none(account)
-    limits.hit("login_per_address", limits.address_key(client.ip))
-    limits.hit("login_per_account", key or "")
-    user = users.find_by_key(key) if key else None
-    if not passwords.is_correct(password, user.password_hash if user else None) or user is None:
-        log.info("login_failed", user_id=user.id if user else None, remote=client.ip)
-        raise BadCredentialsError
+    with attempts.counted_login(door, key or "", client.ip):
+        user = users.find_by_key(key) if key else None
+        if not passwords.is_correct(password, user.password_hash if user else None) or user is None:
+            log.info("login_failed", user_id=user.id if user else None, remote=client.ip)
+            raise BadCredentialsError
+    limits.hit("logins_per_user", door, user.id)
     if user.disabled_at is not None:
         raise AccountDisabledError
     return user
@@ -110,8 +110,13 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
     it has leaked, and the session ends. Raises InvalidTokenError, TokenExpiredError, SessionRevokedError,
     RateLimitedError.
     """
-    limits.hit("refresh_per_address", limits.address_key(client.ip))
-    claims = tokens.verify(refresh_token, "refresh")
+    address = limits.address_key(client.ip)
+    try:
+        claims = tokens.verify(refresh_token, "refresh")
+    except AppError:
+        limits.hit("refresh_per_address", address)
+        raise
+    limits.hit("refresh_per_session", claims.session_id)
     outcome = atomic(_rotate, claims, client)
     if outcome == "reused":
         log.warning(
@@ -119,6 +124,7 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
         )
         sessions.close_sockets([claims.session_id])
     if isinstance(outcome, str):
+        limits.hit("refresh_per_address", address)
         raise SessionRevokedError
     user, token_id = outcome
     return _answer(user, claims.session_id, token_id)
@@ -130,9 +136,9 @@ def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
     Raises WrongPasswordError, WeakPasswordError, RateLimitedError, BusyError.
     """
     user = users.get_row(actor_id)
-    limits.hit("login_per_account", user.username_key)
-    if not passwords.is_correct(body.old_password, user.password_hash):
-        raise WrongPasswordError
+    with attempts.counted("password_checks_per_session", "change", session_id):
+        if not passwords.is_correct(body.old_password, user.password_hash):
+            raise WrongPasswordError
     passwords.require_strong(body.new_password, user.username_key, user.nickname)
     new_hash = passwords.hash_password(body.new_password)
     sessions.close_sockets(atomic(_change_password, user, session_id, new_hash))

@@ -16,7 +16,7 @@ from typing import TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from imapp.database import offload
+from imapp.database import offload, release
 from imapp.errors import BusyError, WeakPasswordError
 from imapp.extensions import settings
 
@@ -78,6 +78,8 @@ def _verify(hasher: PasswordHasher, stored: str, password: str) -> bool:
 
 
 def _in_slot(fn: Callable[..., T], *args: object) -> T:
+    """Run a hash when it is its turn, without holding a database connection meanwhile: others need it."""
+    release()
     with _slot():
         return offload(fn, *args)
 

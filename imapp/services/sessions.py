@@ -14,7 +14,7 @@ from imapp.schemas.base import Page, now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, SessionOut
 from imapp.services import tokens
 
-#: Devices of one user; one more ends the oldest.
+#: Devices of one user; one more ends the least recently used one.
 MAX_SESSIONS = 50
 
 
@@ -57,7 +57,7 @@ def open_session(
     renew(row, token_id, client)
     session.add(row)
     session.flush()
-    return row, _revoke_oldest(session, user_id)
+    return row, _revoke_least_used(session, user_id, row.id)
 
 
 def rotate(row: DeviceSession, spent_id: str, client: ClientInfo) -> str | None:
@@ -127,10 +127,16 @@ def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[
     return ids
 
 
-def _revoke_oldest(session: Session, user_id: int) -> list[int]:
-    newest = select(DeviceSession.id).where(DeviceSession.user_id == user_id, *_alive())
-    ids = list(session.scalars(newest.order_by(DeviceSession.id.desc()).offset(MAX_SESSIONS)))
-    return _revoke(session, user_id, DeviceSession.id.in_(ids)) if ids else []
+def _revoke_least_used(session: Session, user_id: int, new_id: int) -> list[int]:
+    """End what is too much: first sessions that were never used after their log-in, then the least recently used.
+
+    When a session was used is noticed at the first use of each pair of tokens (access.py).
+    """
+    row = DeviceSession
+    others = select(row.id).where(row.user_id == user_id, row.id != new_id, *_alive())
+    by_use = (row.last_used_at > row.created_at).desc(), row.last_used_at.desc(), row.id.desc()
+    ids = list(session.scalars(others.order_by(*by_use).offset(MAX_SESSIONS - 1)))
+    return _revoke(session, user_id, row.id.in_(ids)) if ids else []
 
 
 def _represent(row: DeviceSession, is_current: bool) -> SessionOut:

@@ -5,7 +5,7 @@ import time_machine
 
 from imapp.cluster import limits
 from imapp.errors import RateLimitedError
-from tests.accounts import bearer, login, refresh, register
+from tests.accounts import PASSWORD, admin_login, bearer, login, refresh, register
 
 
 @pytest.fixture
@@ -13,7 +13,10 @@ def limited(make_app):
     """An app with small limits."""
     return make_app(
         rate_limits=True,
-        rate_login_per_account="3/minute",
+        rate_login_per_account_and_address="3/minute",
+        rate_login_per_account="5/hour",
+        rate_password_checks_per_session="3/minute",
+        rate_refresh_per_session="4/minute",
         rate_login_per_address="6/minute",
         rate_register_per_address="2/minute",
         rate_refresh_per_address="2/minute",
@@ -54,10 +57,17 @@ def test_every_rule_of_a_limit_counts(limited):
 def test_after_the_wait_it_goes_on(limited):
     with limited.app_context(), time_machine.travel(1_800_000_000, tick=False) as clock:
         for _ in range(3):
-            limits.hit("login_per_account", "alice")
+            limits.hit("login_per_account_and_address", "alice")
         clock.shift(121)
 
-        limits.hit("login_per_account", "alice")
+        limits.hit("login_per_account_and_address", "alice")
+
+
+def test_what_is_taken_back_does_not_count(limited):
+    with limited.app_context():
+        for _ in range(10):
+            limits.hit("search_per_user", 1)
+            limits.take_back("search_per_user", 1)
 
 
 def test_all_limits_can_be_lifted(make_app):
@@ -123,7 +133,104 @@ def test_a_client_cannot_choose_its_address_by_a_header(limited):
     assert answers == [401] * 6 + [429]
 
 
-def test_a_guess_at_the_present_password_counts_as_a_log_in(limited):
+def at(app, ip):
+    """A client at this address."""
+    client = app.test_client()
+    client.environ_base["REMOTE_ADDR"] = ip
+    return client
+
+
+def test_strangers_do_not_lock_the_owner_out(limited):
+    home = at(limited, "198.51.100.7")
+    alice = register(home, "alice")
+    for number in range(12):
+        login(at(limited, f"203.0.113.{number}"), "alice", "wrong password")
+
+    body = {"old_password": PASSWORD, "new_password": "another passphrase"}
+    refused = login(at(limited, "203.0.113.99"), "alice")
+    changed = home.post("/api/auth/password", json=body, headers=bearer(alice))
+
+    assert refused.status_code == 429  # from where the account has never been
+    assert login(home, "alice", "another passphrase").status_code == 200
+    assert changed.status_code == 204
+
+
+def test_at_its_own_address_an_account_is_known_after_a_log_out_too(limited):
+    home = at(limited, "2001:db8:1:2::1")
+    alice = register(home, "alice")
+    home.post("/api/auth/logout", headers=bearer(alice))
+    for number in range(6):
+        login(at(limited, f"203.0.113.{number}"), "alice", "wrong password")
+
+    assert login(at(limited, "2001:db8:1:2:9:9:9:9"), "alice").status_code == 200
+
+
+def test_of_an_account_that_does_not_exist_the_limits_tell_nothing(limited):
+    register(at(limited, "198.51.100.7"), "alice")
+
+    answers = [
+        [login(at(limited, f"203.0.113.{number}"), name, "wrong password").status_code for number in range(8)]
+        for name in ("alice", "nobody")
+    ]
+
+    assert answers == [[401] * 5 + [429] * 3] * 2
+
+
+def test_right_passwords_do_not_count(limited):
+    client = limited.test_client()
+    register(client, "alice")
+
+    assert [login(client, "alice").status_code for _ in range(10)] == [200] * 10
+
+
+def test_log_ins_that_succeed_have_a_limit_of_their_own(make_app):
+    client = make_app(rate_limits=True, rate_logins_per_user="2/minute").test_client()
+    register(client, "alice")
+
+    assert [login(client, "alice").status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_others_at_a_shared_address_do_not_lock_its_users_out(limited):
+    office = at(limited, "198.51.100.7")
+    register(office, "alice")
+    for number in range(10):
+        login(office, f"user{number}", "wrong password")
+
+    assert login(office, "alice").status_code == 200
+
+
+def test_each_log_in_has_counts_of_its_own(limited):
+    client = limited.test_client()
+    register(client, "alice")
+    for _ in range(4):
+        login(client, "alice", "wrong password")
+
+    answer = admin_login(client, "alice")
+
+    assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
+
+
+def test_an_office_refreshes_behind_one_address(limited):
+    people = [register(at(limited, f"198.51.100.{number}"), f"user{number}") for number in range(5)]
+    office = at(limited, "203.0.113.1")
+
+    answers = [refresh(office, tokens["refresh_token"]).status_code for tokens in people]
+
+    assert answers == [200] * 5
+
+
+def test_one_session_cannot_refresh_without_end(limited):
+    client = limited.test_client()
+    token = register(client, "alice")["refresh_token"]
+    answers = []
+    for _ in range(5):
+        answers.append(refresh(client, token))
+        token = answers[-1].json.get("refresh_token")
+
+    assert [answer.status_code for answer in answers] == [200] * 4 + [429]
+
+
+def test_a_guess_at_the_present_password_counts(limited):
     client = limited.test_client()
     alice = register(client, "alice")
     body = {"old_password": "wrong password", "new_password": "another passphrase"}

@@ -28,6 +28,13 @@ def seen(remote, **headers):
         ("1.1.1.1,203.0.113.9, 10.1.2.3", "203.0.113.9"),
         ("10.1.2.3", "10.1.2.3"),
         ("2001:db8::7", "2001:db8::7"),
+        ("2001:DB8:0:0::7", "2001:db8::7"),
+        ("203.0.113.9:51234", "203.0.113.9"),
+        ("[2001:db8::7]:443", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("[::ffff:203.0.113.9]:80", "203.0.113.9"),
+        ("203.0.113.8:1, 10.1.2.3:9", "203.0.113.8"),
         ("", "127.0.0.1"),
         ("unknown", "127.0.0.1"),
         ("203.0.113.9, unknown", "127.0.0.1"),
@@ -44,7 +51,15 @@ def test_a_trusted_proxy_is_known_by_a_socket_for_both_families():
     environ = seen("::ffff:10.1.2.3", HTTP_X_FORWARDED_FOR="203.0.113.9")
 
     assert environ["REMOTE_ADDR"] == "203.0.113.9"
-    assert seen("::ffff:11.1.2.3", HTTP_X_FORWARDED_FOR="203.0.113.9")["REMOTE_ADDR"] == "::ffff:11.1.2.3"
+    assert seen("::ffff:11.1.2.3", HTTP_X_FORWARDED_FOR="203.0.113.9")["REMOTE_ADDR"] == "11.1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("peer", "client"),
+    [("::ffff:203.0.113.9", "203.0.113.9"), ("2001:db8::7", "2001:db8::7"), ("", ""), ("unix:", "unix:")],
+)
+def test_ipv4_clients_have_one_address_on_every_kind_of_socket(peer, client):
+    assert seen(peer)["REMOTE_ADDR"] == client
 
 
 def test_a_trusted_proxy_is_believed_about_the_scheme():

@@ -193,6 +193,47 @@ def test_a_log_in_sweeps_the_users_sessions_that_are_over_and_nobody_elses(app):
     assert count(DeviceSession, DeviceSession.user_id == bob.user_id) == 1
 
 
+def test_one_device_too_many_ends_the_one_that_was_not_used_for_the_longest_time(app, monkeypatch):
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
+    with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
+        phone, tablet = register("alice"), login("alice")
+        for answer in (phone, tablet):
+            clock.shift(1)
+            actor(answer)
+        scripts = []
+        for _ in range(5):
+            clock.shift(1)
+            scripts.append(login("alice"))
+            actor(phone)
+        assert actor(phone)
+        assert actor(tablet)
+        clock.shift(1)
+        actor(scripts[-1])
+
+        used = login("alice")
+
+        assert actor(used)
+        assert actor(scripts[-1])
+        assert actor(tablet)
+        with pytest.raises(SessionRevokedError):
+            actor(phone)
+
+
+def test_a_hash_is_waited_for_without_a_database_connection(app, monkeypatch):
+    register("alice")
+    seen = []
+    verify = PasswordHasher.verify
+
+    def look(self, *arguments):
+        seen.append(db.engine.pool.checkedout())
+        return verify(self, *arguments)
+
+    monkeypatch.setattr(PasswordHasher, "verify", look)
+    login("alice")
+
+    assert seen == [0]
+
+
 def test_the_id_of_a_swept_session_is_not_given_again(app):
     first = actor(register("alice"))
     sessions.revoke_session(first.user_id, first.session_id)
@@ -204,6 +245,7 @@ def test_the_id_of_a_swept_session_is_not_given_again(app):
 
 def test_authenticating_costs_one_query_by_primary_key(app, statements):
     answer = register("alice")
+    actor(answer)
     statements.clear()
 
     actor(answer)
