@@ -271,6 +271,11 @@ class Settings(BaseModel):
     reconnects_per_second: int = Field(
         50, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
     )
+    rebalance: bool = Field(
+        True,
+        description="After a node has joined, the other nodes ask the clients beyond their share to reconnect, at the "
+        "pace of IM_RECONNECTS_PER_SECOND. Off: only flask im rebalance moves clients.",
+    )
     max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
     ping_timeout_seconds: int = Field(20, ge=1, le=300, description="How long the answer to a probe may take.")

@@ -78,6 +78,13 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--max-body-kib", type=int, default=256, help="as IM_REQUEST_MAX_BYTES")
     add("--connections-per-address", type=int, default=5000, help="generous: whole offices share one address")
     add("--requests-per-second", type=int, default=500, help="of one address, bursts of twice as many")
+    add(
+        "--behind",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="proxies before this one, whose X-Forwarded-For and -Proto count",
+    )
     add("--allow", action="append", default=[], help="network that may read /actuator/ (health: everybody)")
     add("--allow-admin", action="append", default=[], help="network that may open /admin (everybody, if none is named)")
     add("--full", type=Path, metavar="PREFIX", help="a whole nginx.conf that runs as an ordinary user in PREFIX")
@@ -106,6 +113,7 @@ def http_part(options: argparse.Namespace) -> Iterator[str]:
     yield ""
     yield from routing(options)
     yield ""
+    yield from behind(options)
     yield "limit_conn_zone $binary_remote_addr zone=imapp_connections:10m;"
     yield f"limit_req_zone $binary_remote_addr zone=imapp_requests:10m rate={options.requests_per_second}r/s;"
     yield "limit_conn_status 429;"
@@ -129,27 +137,51 @@ def routing(options: argparse.Namespace) -> Iterator[str]:
         yield "}"
         yield ""
     yield "# A new session goes to the node with the fewest connections, counted over all workers of Nginx (zone)."
-    yield "# Three failures in 10 s: a node is left alone for 10 s."
-    yield "# Idle connections end here before a node ends them (2 s): a POST that meets a closing one would be a 502."
+    yield "# No record of failures for sockets (max_fails=0): Nginx clears one only when a request ends, and a WebSocket"
+    yield "# does not end, so a restarted node would get one client in 10 s. A dead node refuses at once, and"
+    yield "# proxy_next_upstream asks the next one. REST requests do end: three failures exclude a node for 2 s."
+    yield "# Nginx closes idle connections before a node does (2 s): a POST on a closing one would be a 502."
     yield from upstream("imapp_sockets", [node.socketio for node in options.node], hashed=options.ip_hash)
-    yield from upstream("imapp_http", [node.http for node in options.node])
+    yield from upstream("imapp_http", [node.http for node in options.node], marks="max_fails=3 fail_timeout=2s")
     if not options.ip_hash:
         for node in options.node:
             yield from upstream(node.upstream, [node.socketio])
 
 
-def upstream(name: str, addresses: list[str], *, hashed: bool = False) -> Iterator[str]:
-    """One upstream; of a single server nothing is judged: there is no other."""
+def upstream(name: str, addresses: list[str], *, marks: str = "max_fails=0", hashed: bool = False) -> Iterator[str]:
+    """One upstream. `marks` say when Nginx excludes a server for its failures; a single server is never excluded."""
     yield f"upstream {name} {{"
     if len(addresses) > 1:
-        # Without it each worker of Nginx counts and judges for itself.
+        # Without it each worker of Nginx counts for itself.
         yield f"zone {name} 64k;"
     yield "ip_hash;" if hashed else "least_conn;"
     for address in addresses:
-        yield f"server {address}" + (" max_fails=3 fail_timeout=10s;" if len(addresses) > 1 else " max_fails=0;")
+        yield f"server {address} {marks if len(addresses) > 1 else 'max_fails=0'};"
     yield "keepalive 64;"
     yield "keepalive_timeout 1s;"
     yield "}"
+
+
+def behind(options: argparse.Namespace) -> Iterator[str]:
+    """The client's address and scheme, when other proxies stand before this one."""
+    if not options.behind:
+        return
+    yield "# The proxies before this one: their word about the client's address and scheme counts, nobody else's."
+    for network in options.behind:
+        yield f"set_real_ip_from {network};"
+    yield "real_ip_header X-Forwarded-For;"
+    yield "real_ip_recursive on;"
+    yield "geo $realip_remote_addr $imapp_is_proxied {"
+    yield "default 0;"
+    for network in options.behind:
+        yield f"{network} 1;"
+    yield "}"
+    yield 'map "$imapp_is_proxied $http_x_forwarded_proto" $imapp_scheme {'
+    yield "default $scheme;"
+    yield '"1 http" http;'
+    yield '"1 https" https;'
+    yield "}"
+    yield ""
 
 
 def redirect(options: argparse.Namespace) -> Iterator[str]:
@@ -177,14 +209,16 @@ def server(options: argparse.Namespace) -> Iterator[str]:
         yield "ssl_session_tickets off;"
     yield "server_tokens off;"
     yield f"client_max_body_size {options.max_body_kib}k;"
-    yield "# Who dawdles over a request holds nothing up."
+    yield "# Cookies of the company's other services may be long; the nodes use none and get none."
+    yield "large_client_header_buffers 4 32k;"
+    yield "# A client that sends its request slowly holds no node."
     yield "client_header_timeout 10s;"
     yield "client_body_timeout 10s;"
     yield "send_timeout 20s;"
     yield f"limit_conn imapp_connections {options.connections_per_address};"
     yield f"limit_req zone=imapp_requests burst={2 * options.requests_per_second} nodelay;"
     yield ""
-    yield from forwarding()
+    yield from forwarding(options)
     yield ""
     yield from sockets(options)
     yield ""
@@ -195,19 +229,21 @@ def server(options: argparse.Namespace) -> Iterator[str]:
     yield "}"
 
 
-def forwarding() -> Iterator[str]:
+def forwarding(options: argparse.Namespace) -> Iterator[str]:
     """Headers for the nodes: what a client says about itself does not get through."""
     yield "proxy_http_version 1.1;"
     yield "# With the port: without it the nodes would take their own page for a foreign one."
     yield "proxy_set_header Host $http_host;"
     yield "proxy_set_header X-Forwarded-For $remote_addr;"
-    yield "proxy_set_header X-Forwarded-Proto $scheme;"
+    yield f"proxy_set_header X-Forwarded-Proto {'$imapp_scheme' if options.behind else '$scheme'};"
     yield 'proxy_set_header X-Forwarded-Host "";'
     yield 'proxy_set_header X-Real-IP "";'
     yield 'proxy_set_header Forwarded "";'
+    yield 'proxy_set_header Cookie "";'
     yield "proxy_set_header Upgrade $http_upgrade;"
     yield "proxy_set_header Connection $imapp_connection;"
-    yield "proxy_connect_timeout 3s;"
+    yield "# A host that is silent costs a new session this long, before the next node is asked."
+    yield "proxy_connect_timeout 1s;"
 
 
 def sockets(options: argparse.Namespace) -> Iterator[str]:
@@ -217,9 +253,10 @@ def sockets(options: argparse.Namespace) -> Iterator[str]:
     yield f"proxy_read_timeout {options.read_timeout}s;"
     yield f"proxy_send_timeout {options.read_timeout}s;"
     yield "proxy_buffering off;"
-    yield "# A node that goes away answers 503 to a new session: the next one takes it. Opening two does no harm."
+    yield "# A node that goes away answers 503 to a new session, a dead one refuses: the next one takes it. All are"
+    yield "# asked: dead nodes have the fewest connections and come first. Opening two sessions does no harm."
     yield "proxy_next_upstream error timeout http_502 http_503;"
-    yield "proxy_next_upstream_tries 3;"
+    yield "proxy_next_upstream_timeout 10s;"
     yield "}"
 
 

@@ -17,7 +17,7 @@ from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.logs import log_level
-from imapp.cli.nodes import drain, nodes
+from imapp.cli.nodes import drain, nodes, rebalance
 from imapp.cli.people import erase_user, export_user
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
@@ -51,6 +51,6 @@ im = Commands("im", help="Operate this server.")
 
 for command in (
     backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_user,
-    load_fixture, log_level, nodes, reset_second_factor, restore, retention, show_settings, stats, trace,
+    load_fixture, log_level, nodes, rebalance, reset_second_factor, restore, retention, show_settings, stats, trace,
 ):  # fmt: skip
     im.add_command(command)

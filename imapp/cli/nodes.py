@@ -50,6 +50,18 @@ def drain(node_id: str, wait: int) -> None:
         _wait_gone(told, time.monotonic() + wait)
 
 
+@click.command()
+@with_appcontext
+def rebalance() -> None:
+    """Spread the clients over the nodes: those beyond a node's share reconnect, at a pace."""
+    try:
+        told = service.rebalance(command_line())
+    except UnavailableError:
+        raise click.ClickException(_NO_CLUSTER) from None
+    counts = ", ".join(f"{node.id} {node.connections}" for node in told)
+    click.echo(f"{len(told)} nodes were told to spread their clients. Connections now: {counts}.")
+
+
 def _wait_gone(told: NodeReport, deadline: float) -> None:
     """Until it has left, or another process is this node; raises ClickException at the end of the wait."""
     while time.monotonic() < deadline:

@@ -36,9 +36,14 @@ def drain(server: Any, *, other_nodes: int, seconds: float, per_second: int) -> 
     else:
         window = min(len(connections) / (per_second * other_nodes), max(0.0, seconds - _RESERVE_SECONDS))
         random.shuffle(connections)
-        _tell(server, connections, lambda index: round(1000 * window * index / len(connections)))
-        _let_go(server, connections, window)
+        send_on(server, connections, window)
     close_all(server)
+
+
+def send_on(server: Any, connections: list[Connection], seconds: float) -> None:
+    """Tell each of these clients its moment to reconnect, spread over `seconds`, and close it at that moment."""
+    _tell(server, connections, lambda index: round(1000 * seconds * index / len(connections)))
+    _let_go(server, connections, seconds)
 
 
 def _tell(server: Any, connections: list[Connection], delay_ms: Any) -> None:

@@ -27,6 +27,7 @@ from imapp.realtime.cluster_rooms import ClusterManager
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import command_at_hand, dispatch, refuse
 from imapp.realtime.presence_changes import PresenceChanges
+from imapp.realtime.rebalancing import Rebalancer
 from imapp.services import traces
 
 log = get_logger(__name__)
@@ -52,12 +53,16 @@ class RealtimeServer(StrictServer):
         self.connections = Connections()
         #: Whether the node goes away: no new sockets.
         self.is_draining = False
+        #: Moves clients to nodes that join; None without Redis.
+        self.rebalancer: Rebalancer | None = None
         self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
         self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
 
     def start(self) -> None:
         """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
         self.manager.start()
+        if self.rebalancer is not None:
+            self.start_background_task(self.rebalancer.run)
         log.info("socketio_server_started", message="SocketIO服务器启动成功")
 
     def catch_up(self, sids: list[str], reason: str) -> None:
@@ -70,6 +75,8 @@ class RealtimeServer(StrictServer):
         if action == "drain":
             log.info("drain_ordered")
             self.app.extensions["imapp.stop"]()
+        elif action == "rebalance" and self.rebalancer is not None:
+            self.rebalancer.ask()
         elif action == "log_level" and "imapp.logs" in self.app.extensions:
             self.app.extensions["imapp.logs"].levels.change(*argument)
         elif action == traces.ORDER:
@@ -168,5 +175,12 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     server.eio.generate_id = lambda: f"{settings.node_id}{SID_MARK}{stock_id()}"
     socketio.server = app.extensions["imapp.server"] = server
     app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
+    if settings.redis_url:
+        server.rebalancer = Rebalancer(
+            server,
+            node_id=settings.node_id,
+            per_second=settings.reconnects_per_second,
+            is_automatic=settings.rebalance,
+        )
     presence.local_of(app).on_change = PresenceChanges(server).note
     return server

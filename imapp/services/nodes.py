@@ -56,6 +56,15 @@ def _all() -> list[NodeReport]:
     return found
 
 
+def rebalance(by: By) -> list[NodeReport]:
+    """Tell all nodes to send the clients beyond their share on; return the latest reports. Raises UnavailableError."""
+    latest = _all()
+    acts.record(by, "rebalance", "nodes")
+    if not orders.give_all(settings, "rebalance", None):
+        raise UnavailableError(_NO_CLUSTER)
+    return latest
+
+
 def drain(node_id: str, by: By) -> NodeReport:
     """Tell a node to let its clients go and to end; gives its latest report. Raises as `report`."""
     latest = report(node_id)

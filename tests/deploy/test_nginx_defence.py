@@ -32,6 +32,39 @@ def test_what_a_client_says_about_its_address_is_not_believed(nginx, start_nodes
     assert answers == [401, 401, 401, 429, 429]
 
 
+def session_address(front, number, **headers):
+    """Register through `front`; gives the address that the node keeps with the session."""
+    user = {"username": f"behind{number}", "password": "correct horse battery"}
+    tokens = requests.post(front.url + "/api/auth/register", json=user, headers=headers, timeout=10).json()
+    bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
+    return requests.get(front.url + "/api/sessions", headers=bearer, timeout=10).json()["items"][0]["ip"]
+
+
+def test_another_proxy_before_nginx_is_believed_if_it_is_named(nginx, start_nodes):
+    nodes = start_nodes(1, IM_TRUSTED_PROXIES="127.0.0.1")
+    named, other = nginx(nodes, "--behind=127.0.0.0/8"), nginx(nodes, "--behind=10.0.0.0/8")
+    said = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
+
+    addresses = [session_address(named, 1, **said), session_address(other, 2, **said)]
+    pages = [
+        requests.get(
+            front.url + HANDSHAKE,
+            headers={**said, "Host": "im.example.org", "Origin": "https://im.example.org"},
+            timeout=5,
+        ).status_code
+        for front in (named, other)
+    ]
+
+    assert addresses == ["198.51.100.7", "127.0.0.1"]
+    assert pages == [200, 403]
+
+
+def test_long_cookies_of_the_companys_domain_do_no_harm(front):
+    answer = requests.get(front.url + "/api/users/me", headers={"Cookie": "a=" + "x" * 20_000}, timeout=10)
+
+    assert answer.status_code == 401
+
+
 def test_log_ins_spread_over_the_nodes_count_together(nginx, start_nodes):
     nodes = start_nodes(
         3, IM_RATE_LIMITS="on", IM_RATE_LOGIN_PER_ACCOUNT="10/hour", IM_RATE_LOGIN_PER_ADDRESS="1000/hour"

@@ -1,4 +1,4 @@
-"""The official JavaScript client in a Node process of its own (tests/npm/client.mjs), driven from Python."""
+"""Official JavaScript clients in a Node process of their own (tests/npm), driven from Python."""
 
 import json
 import shutil
@@ -13,10 +13,10 @@ _NO_NODE = "node is missing: apt-get install nodejs npm (scripts/test.sh does it
 _NO_PACKAGES = "the npm packages are missing: cd tests/npm && npm ci (scripts/test.sh does it)"
 
 
-class NpmClient:
-    """One socket.io-client; what is pushed gathers in `events` as (event, payload)."""
+class NpmProgram:
+    """One Node process that takes orders; what it reports by itself gathers in `events` as (event, payload)."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str) -> None:
         node = shutil.which("node")
         assert node, _NO_NODE
         assert (FOLDER / "node_modules/socket.io-client").is_dir(), _NO_PACKAGES
@@ -26,7 +26,7 @@ class NpmClient:
         self._ended = False
         self._heard = threading.Condition()
         self._process = subprocess.Popen(
-            [node, "client.mjs"], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [node, program], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
@@ -59,6 +59,24 @@ class NpmClient:
         answer = self._answers.pop(order)
         assert "error" not in answer, answer
         return answer
+
+    def close(self) -> None:
+        """Leave."""
+        self._process.stdin.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(10)
+        self._process.stdout.close()
+
+
+class NpmClient(NpmProgram):
+    """One socket.io-client; what is pushed gathers in `events`."""
+
+    def __init__(self) -> None:
+        super().__init__("client.mjs")
 
     def connect(self, url: str, token: str, **options: object) -> "NpmClient":
         """Begin to connect; `wait_for("connect")` or `wait_for("connect_error")` tells how it went."""
@@ -95,13 +113,28 @@ class NpmClient:
         with self._heard:
             self.events.clear()
 
-    def close(self) -> None:
-        """Leave."""
-        self._process.stdin.close()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._reader.join(10)
-        self._process.stdout.close()
+
+class NpmCrowd(NpmProgram):
+    """Many socket.io-clients, each for one of the tokens; the first `websocket` by WebSocket only, the rest polling."""
+
+    def __init__(self, url: str, tokens: list[str], *, websocket: int) -> None:
+        super().__init__("crowd.mjs")
+        self.size = len(tokens)
+        self.finish(self.begin("open", url=url, tokens=tokens, websocket=websocket))
+
+    def state(self) -> dict:
+        """`connected`, `nodes` (node id -> connections), `returns`, and `longest_away_ms` without a connection."""
+        state = self.finish(self.begin("state"))
+        del state["order"]
+        return state
+
+    def forget(self) -> None:
+        """Count returns and times from here on."""
+        self.finish(self.begin("forget"))
+
+    def is_whole(self, nodes: int, tolerance: float = 0.2) -> bool:
+        """Tell whether all are connected, each node with its share give or take `tolerance` of it."""
+        state = self.state()
+        share = self.size / nodes
+        fair = [abs(count - share) <= share * tolerance for count in state["nodes"].values()]
+        return state["connected"] == self.size and len(fair) == nodes and all(fair)

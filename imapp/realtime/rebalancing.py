@@ -1,0 +1,108 @@
+"""Spread the clients over the nodes again after a node has joined the cluster.
+
+A proxy gives a new session to the node with the fewest connections, but it moves no open one: without this, the node
+that was restarted last stays empty. Each node compares its connections with the others' reports. After a node has
+joined, every node with more than its share asks the surplus to reconnect, at a pace that the newcomer can take.
+A node does so once for each arrival: behind a proxy that sends an address back to the same node (`--ip-hash`) the
+moved clients lose one reconnect, and no loop begins.
+"""
+
+import random
+import time
+from collections.abc import Collection
+from typing import Any
+
+from imapp.cluster import presence
+from imapp.logs import get_logger
+from imapp.realtime.connections import Connection
+from imapp.realtime.draining import send_on
+
+log = get_logger(__name__)
+
+#: Seconds between two looks at the other nodes; they report every quarter of a lease (2 s by default).
+_LOOK_SECONDS = 2.0
+
+#: Seconds from an arrival until the clients move: those that lost their node reconnect first.
+_SETTLE_SECONDS = 3.0
+
+#: A node moves clients when it has more than its share by this part of the share, and by more than so many.
+_TOLERANCE = 0.05
+_LEAST = 2
+
+
+class Rebalancer:
+    """Moves clients of one node: after each arrival if `is_automatic`, and whenever `ask` was called."""
+
+    def __init__(self, server: Any, *, node_id: str, per_second: int, is_automatic: bool) -> None:
+        self._server = server
+        self._node_id = node_id
+        self._per_second = per_second
+        self._is_automatic = is_automatic
+        #: (node id, start) of the nodes at the look before; None before the first look.
+        self._present: set[tuple[str, float]] | None = None
+        self._seen: set[tuple[str, float]] = set()
+        #: When to move clients (monotonic), and up to which Unix time those were connected that may move.
+        self._due: float | None = None
+        self._connected_before = 0.0
+
+    def run(self) -> None:
+        """Look at the nodes for ever."""
+        while not self._server.is_draining:
+            self._server.sleep(_LOOK_SECONDS)
+            try:
+                self._look()
+            except Exception:  # the next look must come
+                log.exception("rebalancing_failed")
+
+    def ask(self) -> None:
+        """Move this node's surplus at the next look."""
+        self._due, self._connected_before = time.monotonic(), time.time()
+
+    def _look(self) -> None:
+        with self._server.app.app_context():
+            reports = presence.reports()
+        if reports is None:
+            return
+        serving = [report for report in reports if report["state"] == "up"]
+        self._notice({(report["id"], report["started_at"]) for report in serving})
+        if self._due is not None and time.monotonic() >= self._due:
+            self._due = None
+            self._move({report["id"]: report["connections"] for report in serving})
+
+    def _notice(self, present: set[tuple[str, float]]) -> None:
+        """Note the nodes that joined since the look before; a node that was away counts as one that joined."""
+        joined = present - self._present if self._is_automatic and self._present is not None else set()
+        for node in joined:
+            # Clients that connected after the newcomer started had the choice.
+            before = time.time() if node in self._seen else node[1]
+            self._connected_before = max(self._connected_before, before)
+            self._due = time.monotonic() + _SETTLE_SECONDS
+        self._present = present
+        self._seen |= present
+
+    def _move(self, counts: dict[str, int]) -> None:
+        movable = self._movable()
+        counts = {**counts, self._node_id: len(self._server.connections.all())}
+        surplus = min(surplus_of(self._node_id, counts), len(movable))
+        if surplus == 0:
+            return
+        givers = sum(1 for node in counts if surplus_of(node, counts))
+        seconds = surplus * givers / self._per_second
+        log.info("rebalancing", moved=surplus, connections=counts[self._node_id], nodes=len(counts))
+        send_on(self._server, random.sample(movable, surplus), seconds)
+
+    def _movable(self) -> list[Connection]:
+        open_here = presence.local_of(self._server.app).open
+        found = self._server.connections.all()
+        return [c for c in found if c.sid in open_here and open_here[c.sid].since < self._connected_before]
+
+
+def surplus_of(node_id: str, counts: dict[str, int]) -> int:
+    """How many connections a node has beyond its share, 0 within the tolerance. `counts`: node id -> connections."""
+    share = _ceil_mean(counts.values())
+    surplus = counts.get(node_id, 0) - share
+    return surplus if surplus > max(_LEAST, share * _TOLERANCE) else 0
+
+
+def _ceil_mean(counts: Collection[int]) -> int:
+    return -(-sum(counts) // len(counts))

@@ -1,0 +1,49 @@
+"""Clients behind the real Nginx find their way back: WebSockets, whose requests never end, and polling clients."""
+
+import time
+
+import pytest
+
+from tests.support.npm import NpmCrowd
+from tests.support.ports import wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+
+#: Seconds that the clients may take on a busy machine; bench/front.py measures how long they do.
+_BACK_SECONDS = 40
+
+
+@pytest.fixture
+def crowd(nginx, start_nodes, tmp_path):
+    """The nodes, and 30 WebSocket-only and 9 polling clients that are spread over them by Nginx."""
+    nodes = start_nodes(3)
+    front = nginx(nodes)
+    nodes[0].flask("im", "load-fixture", "--users", "39", "--out", str(tmp_path / "users"))
+    tokens = [line.split()[0] for line in (tmp_path / "users").read_text().splitlines()]
+    clients = NpmCrowd(front.url, tokens, websocket=30)
+    wait_for(lambda: clients.is_whole(3), 30, "all clients")
+    yield nodes, clients
+    clients.close()
+
+
+def start_again(node):
+    """Start a node that has ended."""
+    node.start()
+    node.wait_until_ready()
+
+
+def test_all_clients_are_back_and_spread_after_a_kill_and_after_a_rolling_restart(crowd):
+    nodes, clients = crowd
+
+    nodes[1].kill()
+    wait_for(lambda: clients.state()["connected"] == 39, _BACK_SECONDS, "the return to the nodes that are left")
+    start_again(nodes[1])
+    wait_for(lambda: clients.is_whole(3), _BACK_SECONDS, "an even spread after the kill")
+    for node in nodes:
+        node.stop()
+        start_again(node)
+
+    wait_for(lambda: clients.is_whole(3), _BACK_SECONDS, "an even spread after the restarts")
+    settled = clients.state()
+    time.sleep(5)
+    assert clients.state() == settled
