@@ -137,8 +137,8 @@ def routing(options: argparse.Namespace) -> Iterator[str]:
         yield "}"
         yield ""
     yield "# A new session goes to the node with the fewest connections, counted over all workers of Nginx (zone)."
-    yield "# No record of failures for sockets (max_fails=0): Nginx clears one only when a request ends, and a WebSocket"
-    yield "# does not end, so a restarted node would get one client in 10 s. A dead node refuses at once, and"
+    yield "# No record of failures for sockets (max_fails=0): Nginx clears one only when a request ends. A"
+    yield "# WebSocket does not end, so a restarted node would get one client in 10 s. A dead node refuses at once, and"
     yield "# proxy_next_upstream asks the next one. REST requests do end: three failures exclude a node for 2 s."
     yield "# Nginx closes idle connections before a node does (2 s): a POST on a closing one would be a 502."
     yield from upstream("imapp_sockets", [node.socketio for node in options.node], hashed=options.ip_hash)
