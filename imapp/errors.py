@@ -329,6 +329,11 @@ class TextTooLongError(TooLargeError):
     message = "The text is too long."
 
 
+class TooManyEditsError(ConflictError):
+    code = "too_many_edits"
+    message = "This message has been edited as often as it may be."
+
+
 class NotAnEmojiError(InvalidInputError):
     code = "not_an_emoji"
     message = "A reaction is exactly one emoji."

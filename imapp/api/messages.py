@@ -13,6 +13,8 @@ from imapp.errors import (
     MutedError,
     NotAMemberError,
     NotAnEmojiError,
+    RoleRequiredError,
+    TooManyEditsError,
     TooManyOwnReactionsError,
     TooManyReactionsError,
     WindowClosedError,
@@ -80,10 +82,14 @@ def read_message(actor: Actor, message_id: str) -> dict[str, Any]:
 
 
 @bp.patch(_ONE)
-@endpoint(returns=MessageResult, errors=[ForbiddenError, WindowClosedError, MessageRecalledError])
+@endpoint(
+    returns=MessageResult,
+    errors=[ForbiddenError, RoleRequiredError, WindowClosedError, MessageRecalledError, TooManyEditsError],
+)
 def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, Any]:
-    """Change what one's own message says."""
-    return messages.edit(actor.user_id, EditMessage(message_id=message_id, content=body.content))
+    """Change what one's own message says and the users whom it mentions."""
+    order = EditMessage(message_id=message_id, content=body.content, mentions=body.mentions)
+    return messages.edit(actor.user_id, order)
 
 
 @bp.get(_ONE + "/edits")

@@ -38,7 +38,8 @@ class Message(Base):
     content: Mapped[str] = mapped_column(Text)
     #: seq of the message that this one answers.
     reply_to_seq: Mapped[int | None] = mapped_column(BigInteger)
-    #: Id of the message that was forwarded.
+    #: Of a forwarded message, the sender and the time of the first one: "<user>@<milliseconds>".
+    #: Earlier versions stored its id.
     forwarded_from: Mapped[str | None] = mapped_column(String(40))
     #: JSON list of user ids, or ["all"]; null when nobody is mentioned.
     mentions: Mapped[str | None] = mapped_column(Text)

@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from imapp.schemas.base import In, Text
+from imapp.schemas.text import OptionalText, VisibleName, VisibleText
 from imapp.schemas.validation import parse, require_exact, require_plain
 
 MessageType = Literal["text", "image", "file", "voice", "video", "location", "custom"]
@@ -55,7 +56,7 @@ def _is_web(value: str) -> bool:
 Url = Annotated[
     Text, Field(min_length=1, max_length=2000, json_schema_extra={"format": "uri-reference"}), AfterValidator(_safe_url)
 ]
-Name = Annotated[Text, Field(min_length=1, max_length=255)]
+Name = Annotated[VisibleName, Field(min_length=1, max_length=255)]
 Bytes = Annotated[int, Field(ge=0, le=2**53)]
 Pixels = Annotated[int, Field(ge=1, le=100_000)]
 Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
@@ -64,7 +65,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
 class TextContent(In):
     """Plain text; its greatest length is a setting."""
 
-    text: Annotated[Text, Field(min_length=1)]
+    text: Annotated[VisibleText, Field(min_length=1)]
 
 
 class FileContent(In):
@@ -107,7 +108,7 @@ class LocationContent(In):
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
     name: Name | None = None
-    address: Annotated[Text, Field(max_length=500)] | None = None
+    address: Annotated[OptionalText, Field(max_length=500)] | None = None
 
 
 class CustomContent(In):

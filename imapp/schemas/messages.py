@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Container
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import orjson
@@ -12,6 +13,8 @@ from imapp.schemas.contents import CONTENTS, SYSTEM, Content, MessageType, check
 from imapp.schemas.system_lines import Recalled, SystemContent
 from imapp.schemas.validation import Limit
 from imapp.schemas.variants import add_other, vary
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
 
@@ -48,6 +51,10 @@ ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x
 Emoji = Annotated[Text, Field(min_length=1, max_length=32, examples=["👍"])]
 
 
+#: User ids; "all" mentions everybody and is for owners and admins.
+Mentions = Annotated[list[Id | Literal["all"]], Field(max_length=50)]
+
+
 class MessageDraft(In):
     """A message as its author sends it."""
 
@@ -55,8 +62,7 @@ class MessageDraft(In):
     type: MessageType
     content: Content
     reply_to: MessageId | None = None
-    #: User ids; "all" mentions everybody and is for owners and admins.
-    mentions: Annotated[list[Id | Literal["all"]], Field(max_length=50)] = Field(default_factory=list)
+    mentions: Mentions = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _content_fits_the_type(self) -> "MessageDraft":
@@ -86,17 +92,20 @@ class ForwardMessage(In):
     conversation_id: Id
 
 
-class EditMessage(In):
-    """New content of the author's own message, of the same type."""
+class ContentIn(In):
+    """What the author's own message says from now on: content of the same type, and the users whom it mentions.
+
+    As in a new message, mentions that are left out mention nobody.
+    """
+
+    content: Content
+    mentions: Mentions = Field(default_factory=list)
+
+
+class EditMessage(ContentIn):
+    """New content and mentions of the author's own message."""
 
     message_id: MessageId
-    content: Content
-
-
-class ContentIn(In):
-    """New content of the same type."""
-
-    content: Content
 
 
 class ReactionIn(In):
@@ -142,6 +151,16 @@ class ReactionOut(Out):
     mine: bool | None
 
 
+class ForwardedFrom(Out):
+    """Who said first what a message says, and when. Nothing tells in which conversation: it may be a private one.
+
+    Both are null in messages that an earlier version of the server forwarded.
+    """
+
+    sender_id: int | None
+    created_at: Moment | None
+
+
 class MessageOut(Out):
     """A message. `seq` numbers messages; `change` is the number of the latest alteration of this one."""
 
@@ -154,7 +173,7 @@ class MessageOut(Out):
     type: Literal["text", "image", "file", "voice", "video", "location", "custom", "system"]
     content: dict[str, JsonValue]
     reply_to: WireMessageId | None
-    forwarded_from: WireMessageId | None
+    forwarded_from: ForwardedFrom | None
     mentions: list[int | Literal["all"]]
     reactions: list[ReactionOut]
     created_at: Moment
@@ -227,7 +246,7 @@ def message_wire(row: Any) -> dict[str, Any]:
         "type": row["type"],
         "content": orjson.loads(row["content"]),
         "reply_to": f"{conversation_id}-{row['reply_to_seq']}" if row["reply_to_seq"] else None,
-        "forwarded_from": row["forwarded_from"],
+        "forwarded_from": _origin(row["forwarded_from"]) if row["forwarded_from"] else None,
         "mentions": orjson.loads(row["mentions"]) if row["mentions"] else [],
         "reactions": _reactions(row["reactions"]) if row["reactions"] else [],
         "created_at": rfc3339(row["created_at"]),
@@ -248,6 +267,20 @@ def personal(wire: dict[str, Any], user_id: int, own: Container[str] = ()) -> di
 
 def _reactions(stored: str) -> list[dict[str, Any]]:
     return [{**one, "mine": None} for one in orjson.loads(stored)]
+
+
+def origin(sender_id: int, created_at: datetime) -> str:
+    """Return what a forwarded message keeps of the first one, as it is stored: "<sender>@<milliseconds>"."""
+    return f"{sender_id}@{(created_at - _EPOCH) // timedelta(milliseconds=1)}"
+
+
+def _origin(stored: str) -> dict[str, Any]:
+    """Earlier versions stored the id of the message, which is not for the members of another conversation."""
+    sender_id, found, moment = stored.partition("@")
+    if not found:
+        return {"sender_id": None, "created_at": None}
+    created_at = _EPOCH + timedelta(milliseconds=int(moment))
+    return {"sender_id": int(sender_id), "created_at": rfc3339(created_at)}
 
 
 def _moment(value: Any) -> str | None:

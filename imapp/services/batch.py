@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from sqlalchemy import delete, update
@@ -42,6 +42,9 @@ class Op:
     """One write to one conversation by one user."""
 
     __slots__ = ("accepted_ms", "actor_id", "conversation_id", "traceparent")
+
+    #: Whether the edits of `target_seq` are to be counted.
+    counts_edits: ClassVar[bool] = False
 
     def __init__(self, actor_id: int, conversation_id: int) -> None:
         self.actor_id = actor_id
@@ -104,6 +107,8 @@ class Batch:
         self.sent: dict[tuple[int, str], MessageRow] = {}
         self.messages: dict[tuple[int, int], MessageRow] = {}
         self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+        #: How often a message has been edited.
+        self.edits: dict[tuple[int, int], int] = defaultdict(int)
         self.publications: list[Publication] = []
         self._created: list[MessageRow] = []
         self._altered: dict[tuple[int, int], MessageRow] = {}
@@ -201,9 +206,12 @@ class Batch:
         reading = script(connection)
         reading.add(sql.messages, keys=_json(wanted))
         reading.add(sql.reactions, keys=_json(wanted))
-        messages, reactions = reading.run()
+        reading.add(sql.edits, keys=_json({(op.conversation_id, op.target_seq) for op in targets if op.counts_edits}))
+        messages, reactions, edits = reading.run()
         for message in messages:
             self.messages[message[0], message[1]] = batch_sql.typed(MESSAGE_COLUMNS, message, MESSAGE_TIMES)
+        for conversation_id, seq, count in edits:
+            self.edits[conversation_id, seq] = count
         for conversation_id, seq, emoji, user_id in reactions:
             self.reactions[conversation_id, seq].append((emoji, user_id))
         for sender_id, client_id, *key in sent:

@@ -63,6 +63,11 @@ SELECT r.conversation_id, r.seq, r.emoji, r.user_id FROM {pairs}
 {join} reactions r ON r.conversation_id = k.c AND r.seq = k.u ORDER BY r.created_at, r.user_id
 """
 
+_EDITS = """
+SELECT e.conversation_id, e.seq, COUNT(*) FROM {pairs}
+{join} message_edits e ON e.conversation_id = k.c AND e.seq = k.u GROUP BY e.conversation_id, e.seq
+"""
+
 _MYSQL_PAIRS = "JSON_TABLE(:keys, '$[*]' COLUMNS (c BIGINT PATH '$[0]', u BIGINT PATH '$[1]')) k"
 _MYSQL_IDS = "JSON_TABLE(:keys, '$[*]' COLUMNS (s BIGINT PATH '$[0]', i VARCHAR(64) PATH '$[1]')) k"
 _MYSQL_HEADS = (
@@ -91,6 +96,8 @@ class Statements:
     messages: str
     #: keys: [conversation, seq]
     reactions: str
+    #: keys: [conversation, seq]; gives how often each was edited
+    edits: str
     #: rows: [conversation, last_seq, last_change, active_at]
     heads: str
     #: rows: [conversation, user, read_seq, version or 0 for "keep", 1 to clear "marked unread"]
@@ -119,6 +126,7 @@ MYSQL = Statements(
     sent=_mysql(_SENT, _MYSQL_IDS),
     messages=_mysql(MESSAGES),
     reactions=_mysql(_REACTIONS),
+    edits=_mysql(_EDITS),
     heads=(
         "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"  # noqa: S608 - only literals of this file
         " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a"
@@ -137,6 +145,7 @@ SQLITE = Statements(
     sent=_lite(_SENT, _LITE_IDS),
     messages=_lite(MESSAGES),
     reactions=_lite(_REACTIONS),
+    edits=_lite(_EDITS),
     heads=(
         "UPDATE conversations SET last_seq = k.s, last_change = k.n, active_at = k.a"
         " FROM (SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS s,"

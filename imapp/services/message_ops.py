@@ -19,6 +19,7 @@ from imapp.errors import (
     MessageRecalledError,
     NotFoundError,
     RoleRequiredError,
+    TooManyEditsError,
     WindowClosedError,
 )
 from imapp.extensions import settings
@@ -32,6 +33,16 @@ from imapp.services.rights import ADMINS, require_admin, require_member, require
 EVERYBODY = 0
 
 
+#: How often one message may be edited: all its versions are kept.
+MAX_EDITS = 100
+
+#: What an author who has left learns of a message by sending it again: that it is stored, and where.
+_PLACE_ONLY = {
+    "change": 0, "content": "{}", "mentions": None, "reactions": None, "edited_at": None, "recalled_at": None,
+    "pinned_at": None, "pinned_by": None,
+}  # fmt: skip
+
+
 def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
     """Queue the event of an altered message for after the commit; give the message as all members see it."""
     wire = message_wire(row)
@@ -39,16 +50,42 @@ def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: Any)
     return wire
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
-    """What a new message consists of; `content` is JSON already, `mentions` holds user ids or "all"."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a message says; `content` is JSON already, `mentions` holds user ids or "all"."""
 
-    client_id: str
     kind: str
     content: bytes
-    reply_to_seq: int | None = None
     mentions: Sequence[int | str] = ()
+
+    @property
+    def packed_mentions(self) -> str | None:
+        """The mentions as the column of a message holds them."""
+        return orjson.dumps(self.mentions).decode() if self.mentions else None
+
+    def note_mentions(self, batch: Batch, key: dict[str, int]) -> None:
+        """Add the rows by which unread mentions are counted."""
+        for user_id in {EVERYBODY if who == "all" else int(who) for who in self.mentions}:
+            batch.added[Mention].append({**key, "user_id": user_id})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Body(Said):
+    """What a new message consists of."""
+
+    client_id: str
+    reply_to_seq: int | None = None
     forwarded_from: str | None = None
+
+
+def require_mentionable(mentions: Sequence[int | str], *, is_admin: bool) -> None:
+    """Let only owner and admins of a group mention everybody; raises RoleRequiredError."""
+    if "all" in mentions and not is_admin:
+        raise RoleRequiredError("Only owner and admins of a group may mention everybody.")
+
+
+def _is_admin(head: Head, rights: Rights) -> bool:
+    return head.type == "group" and rights["role"] in ADMINS
 
 
 class Send(Op):
@@ -78,7 +115,7 @@ class Send(Op):
         row = self._row(batch)
         batch.create(head, row)
         batch.sent[self.actor_id, self.body.client_id] = row
-        self._note_mentions(batch, row)
+        self.body.note_mentions(batch, {"conversation_id": self.conversation_id, "seq": row["seq"]})
         wire = message_wire(row)
         stamp = (self.accepted_ms, wire["id"], self.traceparent)
         batch.publications.append(
@@ -89,13 +126,15 @@ class Send(Op):
     def _duplicate(self, batch: Batch, first: MessageRow) -> dict[str, Any]:
         if first["digest"] != self.digest:
             raise ClientIdConflictError
+        rights = batch.rights.get((self.conversation_id, self.actor_id))
+        if rights is None or rights["left_at"] is not None:
+            return {"message": message_wire({**first, **_PLACE_ONLY}), "duplicate": True}
         return {"message": batch.personal(self.actor_id, message_wire(first)), "duplicate": True}
 
     def _check(self, head: Head, rights: Rights) -> None:
         if self.body.reply_to_seq is not None and self.body.reply_to_seq > head.last_seq:
             raise NotFoundError("The message to reply to does not exist.")
-        if "all" in self.body.mentions and (head.type != "group" or rights["role"] not in ADMINS):
-            raise RoleRequiredError("Only owner and admins of a group may mention everybody.")
+        require_mentionable(self.body.mentions, is_admin=_is_admin(head, rights))
 
     def _row(self, batch: Batch) -> MessageRow:
         return {
@@ -103,15 +142,9 @@ class Send(Op):
             "client_id": self.body.client_id, "digest": self.digest, "type": self.body.kind,
             "content": self.body.content.decode(),
             "reply_to_seq": self.body.reply_to_seq, "forwarded_from": self.body.forwarded_from,
-            "mentions": orjson.dumps(self.body.mentions).decode() if self.body.mentions else None, "reactions": None,
+            "mentions": self.body.packed_mentions, "reactions": None,
             "created_at": batch.moment, "edited_at": None, "recalled_at": None, "pinned_at": None, "pinned_by": None,
         }  # fmt: skip
-
-    def _note_mentions(self, batch: Batch, row: MessageRow) -> None:
-        for user_id in {EVERYBODY if who == "all" else int(who) for who in self.body.mentions}:
-            batch.added[Mention].append(
-                {"conversation_id": self.conversation_id, "user_id": user_id, "seq": row["seq"]}
-            )
 
 
 class MessageOp(Op):
@@ -152,28 +185,43 @@ class MessageOp(Op):
 class Edit(MessageOp):
     """The author says something else, within a window; what was said before is kept."""
 
-    __slots__ = ("content", "kind")
+    __slots__ = ("said",)
 
-    def __init__(self, actor_id: int, key: tuple[int, int], kind: str, content: bytes) -> None:
+    counts_edits = True
+
+    def __init__(self, actor_id: int, key: tuple[int, int], said: Said) -> None:
         super().__init__(actor_id, *key)
-        self.kind = kind
-        self.content = content
+        self.said = said
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Replace the content."""
-        head, _ = require_voice(batch, self)
+        """Replace the content and the mentions."""
+        head, rights = require_voice(batch, self)
         row = self.message(batch)
-        if row["sender_id"] != self.actor_id:
-            raise ForbiddenError("Only the author may edit a message.")
-        if row["type"] != self.kind:
-            raise InvalidInputError("An edit keeps the type of the message.")
-        if batch.moment - row["created_at"] > timedelta(seconds=settings.edit_window_seconds):
-            raise WindowClosedError
-        before, row["content"], row["edited_at"] = row["content"], self.content.decode(), batch.moment
+        self._check(batch, row)
+        require_mentionable(self.said.mentions, is_admin=_is_admin(head, rights))
+        before, row["content"], row["edited_at"] = row["content"], self.said.content.decode(), batch.moment
+        self._replace_mentions(batch, row)
         result = self.finish(batch, head, "message_edited", row)
         edit = {**self.key(), "change": row["change"], "content": before, "edited_at": batch.moment}
         batch.added[MessageEdit].append(edit)
+        batch.edits[self.conversation_id, self.seq] += 1
         return result
+
+    def _check(self, batch: Batch, row: MessageRow) -> None:
+        if row["sender_id"] != self.actor_id:
+            raise ForbiddenError("Only the author may edit a message.")
+        if row["type"] != self.said.kind:
+            raise InvalidInputError("An edit keeps the type of the message.")
+        if batch.moment - row["created_at"] > timedelta(seconds=settings.edit_window_seconds):
+            raise WindowClosedError
+        if batch.edits[self.conversation_id, self.seq] >= MAX_EDITS:
+            raise TooManyEditsError(f"A message may be edited {MAX_EDITS} times.")
+
+    def _replace_mentions(self, batch: Batch, row: MessageRow) -> None:
+        if row["mentions"] is not None:
+            batch.remove(Mention, self.key())
+        row["mentions"] = self.said.packed_mentions
+        self.said.note_mentions(batch, self.key())
 
 
 class Recall(MessageOp):

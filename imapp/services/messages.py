@@ -4,13 +4,22 @@ Everything that writes goes through the committer; what is checked here needs no
 """
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 
 from imapp.cluster import limits
-from imapp.errors import AppError, ForbiddenError, MessageRecalledError, NotFoundError, TextTooLongError, TooLargeError
+from imapp.errors import (
+    AppError,
+    ClientIdConflictError,
+    ForbiddenError,
+    MessageRecalledError,
+    NotFoundError,
+    TextTooLongError,
+    TooLargeError,
+)
 from imapp.extensions import db, settings
 from imapp.models.messages import Message, MessageEdit, Pin
 from imapp.schemas.base import Page
@@ -26,18 +35,22 @@ from imapp.schemas.messages import (
     MessageOut,
     SendMessage,
     message_wire,
+    origin,
     split_message_id,
 )
 from imapp.services import committer, message_ops, reactions
 from imapp.services.committer import Done
 from imapp.services.hidden_messages import visible_to
 from imapp.services.membership import require_membership
-from imapp.services.private_conversations import find_private, known_private
+from imapp.services.private_conversations import find_private, is_known, known_private
 
 _COLUMNS = Message.__table__.columns
 
 #: Bytes that the column of a content holds on MySQL and MariaDB.
 _COLUMN_BYTES = 65_535
+
+#: Bytes of earlier versions in one page.
+_PAGE_BYTES = 250_000
 
 _NO_SUCH_REPLY = "The message to reply to is not in this conversation."
 
@@ -75,10 +88,22 @@ def _checked(
 
 
 def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:
-    """The conversation with a user, opened if need be; a reply needs one that there is already."""
-    if draft.reply_to is not None and find_private(actor_id, other_id) is None:
-        raise NotFoundError(_NO_SUCH_REPLY)
+    """Return the conversation with a user, opened if need be.
+
+    What the committer would refuse in a new one is refused before: it would stay behind, empty.
+    """
+    if not is_known(actor_id, other_id) and find_private(actor_id, other_id) is None:
+        _require_fit_for_new(actor_id, draft)
     return known_private(actor_id, other_id)
+
+
+def _require_fit_for_new(actor_id: int, draft: MessageDraft) -> None:
+    if draft.reply_to is not None:
+        raise NotFoundError(_NO_SUCH_REPLY)
+    message_ops.require_mentionable(draft.mentions, is_admin=False)
+    known = select(Message.seq).where(Message.sender_id == actor_id, Message.client_id == draft.client_id)
+    if db.session.scalar(known) is not None:
+        raise ClientIdConflictError
 
 
 def _send_op(
@@ -119,22 +144,25 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
     """Send what another message says to a conversation; raises as `send`, NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
     row = _readable(actor_id, order.message_id)
-    if row["type"] == SYSTEM:
-        raise ForbiddenError
     body = message_ops.Body(
         client_id=order.client_id,
         kind=row["type"],
         content=row["content"].encode(),
-        forwarded_from=row["forwarded_from"] or order.message_id,
+        forwarded_from=row["forwarded_from"] or origin(row["sender_id"], row["created_at"]),
     )
     return committer.run(message_ops.Send(actor_id, order.conversation_id, body))
 
 
 def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
-    """Change what one's own message says; gives {"message"}. Raises ForbiddenError, WindowClosedError and others."""
+    """Change what one's own message says; return {"message"}. An edit counts as a message in the rate limit.
+
+    Raises ForbiddenError, RoleRequiredError (@all), WindowClosedError, TooManyEditsError, RateLimitedError and others.
+    """
+    limits.hit("messages_per_user", actor_id)
     row = _readable(actor_id, order.message_id)
-    packed = _packed(row["type"], check_content(row["type"], order.content))
-    return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), row["type"], packed))
+    content = check_content(row["type"], order.content)
+    said = message_ops.Said(kind=row["type"], content=_packed(row["type"], content), mentions=order.mentions)
+    return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), said))
 
 
 def recall(actor_id: int, message_id: str) -> dict[str, Any]:
@@ -143,7 +171,8 @@ def recall(actor_id: int, message_id: str) -> dict[str, Any]:
 
 
 def set_pin(actor_id: int, message_id: str, *, pin: bool) -> dict[str, Any]:
-    """Pin or unpin a message for everybody; gives {"message"}. Raises RoleRequiredError."""
+    """Pin or unpin a message for everybody; return {"message"}. Raises RoleRequiredError, RateLimitedError."""
+    limits.hit("messages_per_user", actor_id)
     return committer.run(message_ops.SetPin(actor_id, split_message_id(message_id), pin=pin))
 
 
@@ -186,21 +215,28 @@ def pins(actor_id: int, conversation_id: int, query: ListQuery) -> Page[MessageO
 
 
 def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:
-    """Read a page of what a message said before its edits, oldest first; raises NotAMemberError, NotFoundError."""
+    """Read a page of what a message said before its edits, oldest first; raises NotAMemberError, NotFoundError.
+
+    A page is bounded in bytes too, since each version may be as long as a message.
+    """
     _row(actor_id, message_id)
     conversation_id, seq = split_message_id(message_id)
-    statement = (
-        select(MessageEdit)
-        .where(MessageEdit.conversation_id == conversation_id, MessageEdit.seq == seq)
-        .where(MessageEdit.change > (query.cursor or 0))
-        .order_by(MessageEdit.change)
+    mine = MessageEdit.conversation_id == conversation_id, MessageEdit.seq == seq
+    sizes = select(MessageEdit.change, func.length(MessageEdit.content)).where(*mine)
+    sizes = sizes.where(MessageEdit.change > (query.cursor or 0)).order_by(MessageEdit.change)
+    found = db.session.execute(sizes.limit(query.limit + 1)).tuples().all()
+    changes = _fitting(found[: query.limit])
+    rows = db.session.scalars(
+        select(MessageEdit).where(*mine, MessageEdit.change.in_(changes)).order_by(MessageEdit.change)
     )
-    found = db.session.scalars(statement.limit(query.limit + 1)).all()
-    items = [
-        EditOut(change=row.change, content=orjson.loads(row.content), edited_at=row.edited_at)
-        for row in found[: query.limit]
-    ]
-    return Page[EditOut](items=items, next_cursor=str(items[-1].change) if len(found) > query.limit else None)
+    items = [EditOut(change=row.change, content=orjson.loads(row.content), edited_at=row.edited_at) for row in rows]
+    return Page[EditOut](items=items, next_cursor=str(changes[-1]) if len(found) > len(changes) else None)
+
+
+def _fitting(sizes: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the changes whose versions fit into one page: some always do, since a column holds _COLUMN_BYTES."""
+    totals = accumulate(size for _, size in sizes)
+    return [change for (change, _), total in zip(sizes, totals, strict=True) if total <= _PAGE_BYTES]
 
 
 def _shown(actor_id: int, rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -218,7 +254,10 @@ def _row(actor_id: int, message_id: str) -> Any:
 
 
 def _readable(actor_id: int, message_id: str) -> Any:
+    """Read what a person said; raises MessageRecalledError, ForbiddenError for lines of the server and as `_row`."""
     row = _row(actor_id, message_id)
+    if row["type"] == SYSTEM:
+        raise ForbiddenError
     if row["recalled_at"] is not None:
         raise MessageRecalledError
     return row

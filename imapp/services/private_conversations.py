@@ -57,9 +57,14 @@ def _let_hear(conversation_id: int, *user_ids: int) -> None:
         bus.enter(user_id, bus.conversation_room(conversation_id))
 
 
+def is_known(actor_id: int, other_id: int) -> bool:
+    """Tell whether `known_private` needs no query."""
+    return _pair(actor_id, other_id) in _known
+
+
 def known_private(actor_id: int, other_id: int) -> int:
     """As `open_private`, for those who send: from memory when it was looked up before."""
-    pair = (actor_id, other_id) if actor_id < other_id else (other_id, actor_id)
+    pair = _pair(actor_id, other_id)
     found = _known.get(pair)
     if found is None:
         found, _ = open_private(actor_id, other_id)
@@ -67,6 +72,10 @@ def known_private(actor_id: int, other_id: int) -> int:
         if len(_known) > _KNOWN_MAX:
             _known.popitem(last=False)
     return found
+
+
+def _pair(actor_id: int, other_id: int) -> tuple[int, int]:
+    return (actor_id, other_id) if actor_id < other_id else (other_id, actor_id)
 
 
 def _create(session: Session, actor_id: int, other_id: int) -> list[ConversationMember]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from imapp.cluster import limits
 from imapp.errors import NotAnEmojiError, TooManyOwnReactionsError, TooManyReactionsError
 from imapp.extensions import db
 from imapp.models.messages import Reaction
@@ -86,9 +87,10 @@ def _summary(reactions: list[tuple[str, int]]) -> str | None:
 def react(actor_id: int, message_id: str, text: str, *, remove: bool) -> dict[str, Any]:
     """Set or take back an emoji; return {"message"}.
 
-    Raises NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError. Any text can be taken back: earlier
-    versions stored any.
+    Raises NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError, RateLimitedError. Any text can be taken
+    back: earlier versions stored any.
     """
+    limits.hit("messages_per_user", actor_id)
     emoji = emoji_form(text)
     if emoji is None and not remove:
         raise NotAnEmojiError

@@ -68,8 +68,14 @@ def test_faults_speak_of_the_input_and_not_of_the_library():
     with pytest.raises(InvalidInputError) as refusal:
         parse(SendMessage, draft("text", {"text": "a"}))
 
-    assert faults_of("text", {"text": ""}) == {"content.text": "String should have a length of at least 1"}
+    assert faults_of("image", {"url": ""}) == {"content.url": "String should have a length of at least 1"}
     assert refusal.value.fields[0]["message"].startswith("give exactly one of")
+
+
+@pytest.mark.parametrize("text", [" ", "\n\n", "\u200b", "\u2800", "\u3164", "\u00ad\t"])
+def test_a_text_has_something_to_see(text):
+    assert faults_of("text", {"text": text}) == {"content.text": "must contain a visible character"}
+    assert "content.name" in faults_of("file", {"url": "/a", "name": text})
 
 
 def test_whole_numbers_are_degrees_too():

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import orjson
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from imapp.database import atomic
 from imapp.errors import (
@@ -19,9 +19,11 @@ from imapp.errors import (
     NotAContactError,
     NotAMemberError,
     NotFoundError,
+    RateLimitedError,
     RoleRequiredError,
     TextTooLongError,
     TooLargeError,
+    TooManyEditsError,
     WindowClosedError,
 )
 from imapp.extensions import db
@@ -38,7 +40,7 @@ from imapp.schemas.messages import (
     SendMessage,
     message_id,
 )
-from imapp.services import blocks, group_members, groups, messages, reactions, read_marks
+from imapp.services import blocks, conversations, group_members, groups, messages, reactions, read_marks
 from imapp.services.private_conversations import find_private, known_private, open_private
 from tests.support.people import create_users
 
@@ -64,8 +66,8 @@ def say(user_id, conversation_id, text="hello", client_id=None, **fields):
     return messages.send(user_id, conversation_id, draft(text, client_id or uuid4().hex, **fields))["message"]
 
 
-def edit_of(message, text="better"):
-    return EditMessage(message_id=message["id"], content={"text": text})
+def edit_of(message, text="better", **fields):
+    return EditMessage(message_id=message["id"], content={"text": text}, **fields)
 
 
 def age(message, seconds):
@@ -294,6 +296,101 @@ def test_an_edit_keeps_what_was_said_before(people, private):
     assert [edit.content for edit in messages.edits(bob, sent["id"], ListQuery()).items] == [{"text": "good"}]
 
 
+def mention_count(user_id, conversation_id):
+    return conversations.get(user_id, conversation_id).mention_count
+
+
+def test_an_edit_mentions_the_users_that_it_names_and_no_others(people):
+    ada, bob, eve = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve]))
+    sent = say(ada, group.id, "@bob", mentions=[bob])
+
+    named = messages.edit(ada, edit_of(sent, "@eve", mentions=[eve]))["message"]
+    assert named["mentions"] == [eve]
+    assert (mention_count(bob, group.id), mention_count(eve, group.id)) == (0, 1)
+
+    everybody = messages.edit(ada, edit_of(sent, "@all", mentions=["all", eve]))["message"]
+    assert everybody["mentions"] == ["all", eve]
+    assert (mention_count(bob, group.id), mention_count(eve, group.id)) == (1, 1)
+
+    nobody = messages.edit(ada, edit_of(sent, "nothing"))["message"]
+    assert nobody["mentions"] == []
+    assert (mention_count(bob, group.id), mention_count(eve, group.id)) == (0, 0)
+
+
+def test_a_recall_takes_its_mentions_back(people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    sent = say(ada, group.id, "@bob", mentions=[bob])
+
+    messages.recall(ada, sent["id"])
+
+    assert mention_count(bob, group.id) == 0
+
+
+def test_an_edit_mentions_everybody_only_for_admins(people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    sent = say(bob, group.id)
+
+    with pytest.raises(RoleRequiredError):
+        messages.edit(bob, edit_of(sent, mentions=["all"]))
+    assert messages.get(bob, sent["id"])["content"] == sent["content"]
+
+
+def test_a_message_keeps_a_hundred_versions_and_a_page_holds_some_bytes_of_them(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private, "0" * 8000)
+    key = {"conversation_id": private, "seq": 1, "edited_at": now()}
+    rows = [{**key, "change": n, "content": orjson.dumps({"text": "x" * 8000}).decode()} for n in range(-98, 1)]
+    atomic(lambda session: session.execute(insert(MessageEdit), rows) and None)
+    messages.edit(ada, edit_of(sent))
+
+    with pytest.raises(TooManyEditsError):
+        messages.edit(ada, edit_of(sent, "again"))
+    pages = []
+    while not pages or pages[-1].next_cursor:
+        cursor = int(pages[-1].next_cursor) if pages else None
+        pages.append(messages.edits(bob, sent["id"], ListQuery.model_construct(limit=200, cursor=cursor or -1000)))
+        assert sum(len(item.content["text"]) for item in pages[-1].items) < 256_000
+    assert sum(len(page.items) for page in pages) == 100
+    assert len(pages) == 4
+
+
+def test_edits_reactions_and_pins_count_as_messages(make_app):
+    with make_app(rate_limits=True, rate_messages_per_user="4/hour").app_context():
+        ada, bob = create_users("ada", "bob")
+        sent = say(ada, open_private(ada, bob)[0])
+        messages.edit(ada, edit_of(sent))
+        reactions.react(ada, sent["id"], "👍", remove=False)
+        messages.set_pin(ada, sent["id"], pin=True)
+
+        with pytest.raises(RateLimitedError):
+            messages.edit(ada, edit_of(sent))
+
+
+def test_a_retry_tells_an_author_who_has_left_only_where_the_message_is(people):
+    ada, bob, _ = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
+    sent = say(bob, group.id, "secret", "c1")
+    group_members.remove(ada, group.id, bob)
+    reactions.react(ada, sent["id"], "👍", remove=False)
+    messages.set_pin(ada, sent["id"], pin=True)
+
+    again = messages.send(bob, group.id, draft("secret", "c1"))
+
+    assert again["duplicate"] is True
+    told = {name: again["message"][name] for name in ("id", "seq", "content", "reactions", "pinned_at", "change")}
+    assert told == {
+        "id": sent["id"],
+        "seq": sent["seq"],
+        "content": {},
+        "reactions": [],
+        "pinned_at": None,
+        "change": 0,
+    }
+
+
 def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, private):
     ada, bob, _ = people
     sent = say(ada, private)
@@ -440,7 +537,8 @@ def test_a_forward_says_the_same_and_names_the_origin(people, private):
     )
 
     assert first["message"]["content"] == {"text": "pass it on"}
-    assert first["message"]["forwarded_from"] == second["message"]["forwarded_from"] == sent["id"]
+    origin = {"sender_id": ada, "created_at": sent["created_at"]}
+    assert first["message"]["forwarded_from"] == second["message"]["forwarded_from"] == origin
 
 
 # -- reading ---------------------------------------------------------------------------------------------------
@@ -490,11 +588,14 @@ def test_a_message_that_does_not_exist_is_not_found(people, private):
         (TextTooLongError, {"type": "text", "content": {"text": "x" * 8001}}),
         (TooLargeError, {"type": "custom", "content": {"text": "x" * 40_000}}),
         (NotFoundError, {"type": "text", "content": {"text": "hi"}, "reply_to": "1-1"}),
+        (RoleRequiredError, {"type": "text", "content": {"text": "hi"}, "mentions": ["all"]}),
+        (ClientIdConflictError, {"type": "text", "content": {"text": "hi"}, "client_id": "used"}),
     ],
 )
 def test_what_is_refused_opens_no_conversation(people, error, fields):
-    ada, _, eve = people
-    message = SendMessage(client_id="refused", to_user_id=eve, **fields)
+    ada, bob, eve = people
+    say(ada, open_private(ada, bob)[0], client_id="used")
+    message = SendMessage(**{"client_id": "refused", "to_user_id": eve, **fields})
 
     with pytest.raises(error):
         messages.submit_send(ada, message, lambda *_outcome: None)
