@@ -11,10 +11,23 @@ from werkzeug.routing import Rule
 
 import imapp
 from imapp.api.contract import Endpoint
-from imapp.errors import AppError, InvalidTokenError
+from imapp.errors import (
+    AppError,
+    InvalidInputError,
+    InvalidTokenError,
+    MalformedError,
+    NotFoundError,
+    RateLimitedError,
+    SessionRevokedError,
+    TokenExpiredError,
+    TooLargeError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
 from imapp.schemas.base import MAX_ID
 from imapp.schemas.json_schema import Mode, Schemas, WireSchema, describe
 from imapp.schemas.problems import Problem
+from imapp.schemas.refusals import all_errors, codes_of
 
 _DESCRIPTION = """\
 The REST API of imapp, a self-hosted instant-messaging server. Its Socket.IO API is described by /api/asyncapi.json.
@@ -45,6 +58,9 @@ _TAGS = {
     "traces": "For operators: what became of a message.",
 }
 
+#: The header that goes with a status.
+_HEADERS = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
+
 _PATH_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 _PARAMETER_SCHEMAS: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
@@ -74,6 +90,13 @@ def document(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions,
+            "headers": {
+                "Retry-After": {
+                    "description": "Whole seconds to wait before the same request may succeed.",
+                    "schema": {"type": "integer", "minimum": 1},
+                },
+                "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
+            },
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -105,7 +128,7 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": summary.rstrip("."),
         "parameters": [*_path_parameters(rule), *_query_parameters(view)],
-        "responses": {**_answers(view, schemas), **_refusals(view, schemas)},
+        "responses": {**_answers(view, schemas), **_refusals(rule, view, schemas)},
     }
     if description.strip():
         operation["description"] = description.strip()
@@ -139,15 +162,37 @@ def _answers(view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     return {str(status): {"description": _first_line(view.answer), "content": content} for status in view.statuses}
 
 
-def _refusals(view: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    """The named refusals by status; `default` stands for all others."""
+def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
+    """The refusals by status, each with its codes; `default` stands for codes of newer servers."""
     content = {"application/problem+json": {"schema": schemas[Problem, "serialization"]}}
-    named: list[type[AppError]] = [*view.errors, *([InvalidTokenError] if view.needs_actor else [])]
-    texts: dict[str, list[str]] = {}
-    for error in named:
-        texts.setdefault(str(error.status), []).append(f"`{error.code}`: {error.message}")
-    texts["default"] = ["Refused: `code` says why."]
-    return {status: {"description": " ".join(lines), "content": content} for status, lines in texts.items()}
+    errors = all_errors()
+    by_status: dict[str, list[str]] = {}
+    for code in sorted(_codes(rule, view)):
+        by_status.setdefault(str(errors[code].status), []).append(code)
+    answers: dict[str, Any] = {}
+    for status, codes in sorted(by_status.items()):
+        text = " ".join(f"`{code}`: {errors[code].message}" for code in codes)
+        answers[status] = {"description": text, "content": content, "x-codes": codes}
+        if status in _HEADERS:
+            name = _HEADERS[status]
+            answers[status]["headers"] = {name: {"$ref": f"#/components/headers/{name}"}}
+    answers["default"] = {"description": "Refused for another reason: `code` says why.", "content": content}
+    return answers
+
+
+def _codes(rule: Rule, view: Endpoint) -> set[str]:
+    """What the operation itself refuses, and what its contract does before."""
+    codes = codes_of(rule.endpoint) if view.needs_actor or view.body else set()
+    codes |= {error.code for error in view.errors} | {AppError.code, RateLimitedError.code, UnavailableError.code}
+    if view.needs_actor:
+        codes |= {InvalidTokenError.code, TokenExpiredError.code, SessionRevokedError.code}
+    if view.body is not None:
+        codes |= {MalformedError.code, TooLargeError.code, UnsupportedMediaTypeError.code}
+    if view.body is not None or view.query is not None:
+        codes.add(InvalidInputError.code)
+    if _PATH_PARAMETER.search(rule.rule):
+        codes.add(NotFoundError.code)
+    return codes
 
 
 def _first_line(described: object) -> str:

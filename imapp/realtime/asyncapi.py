@@ -12,12 +12,21 @@ from pydantic import BaseModel
 
 import imapp
 from imapp.cluster.bus import NAMESPACE
-from imapp.errors import AppError
+from imapp.errors import (
+    AppError,
+    BinaryNotAllowedError,
+    InvalidInputError,
+    MalformedError,
+    MessageTooLargeError,
+    RateLimitedError,
+    UnavailableError,
+)
 from imapp.events import Event
 from imapp.prepared import prepared
 from imapp.realtime.dispatch import COMMANDS, Command
 from imapp.schemas.json_schema import REF, Mode, Schemas, WireSchema, describe
 from imapp.schemas.problems import AckFailure
+from imapp.schemas.refusals import all_errors, codes_of
 
 bp = Blueprint("asyncapi", __name__)
 
@@ -25,6 +34,11 @@ bp = Blueprint("asyncapi", __name__)
 _MAX_AGE = 300
 
 _CHANNEL = "main"
+
+#: Refusals that any command may meet.
+_OF_ANY_COMMAND = (
+    *(AppError, BinaryNotAllowedError, MalformedError, MessageTooLargeError, RateLimitedError, UnavailableError),
+)
 
 
 @bp.get("/api/asyncapi.json")
@@ -68,14 +82,15 @@ def events(base: type[Event] = Event) -> Iterator[type[Event]]:
 
 def error_codes() -> dict[str, str]:
     """Every error code with its message, in the order of their declaration."""
-    known: list[type[AppError]] = [AppError, *_subclasses(AppError)]
-    return {error.code: error.message for error in known}
+    return {code: error.message for code, error in all_errors().items()}
 
 
-def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
-    for error in base.__subclasses__():
-        yield error
-        yield from _subclasses(error)
+def refusals_of(command: Command) -> list[str]:
+    """The codes in the ack of a command that is refused."""
+    codes = codes_of(command.name) | {error.code for error in _OF_ANY_COMMAND}
+    if command.takes.model_fields:
+        codes.add(InvalidInputError.code)
+    return sorted(codes)
 
 
 def _models() -> set[tuple[type[BaseModel], Mode]]:

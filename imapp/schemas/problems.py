@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from imapp.schemas.base import Out
+from imapp.schemas.refusals import list_codes
 
 
 class FieldError(Out):
@@ -22,7 +23,7 @@ class Problem(Out):
     type: str = Field(examples=["about:blank"])
     title: str
     status: int
-    code: str = Field(examples=["invalid_input"])
+    code: str = Field(examples=["invalid_input"], json_schema_extra=list_codes)
     detail: str
     errors: list[FieldError] = []
     #: Seconds after which the same request may succeed.
@@ -34,7 +35,7 @@ class AckError(Out):
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
-    code: str = Field(examples=["not_a_member"])
+    code: str = Field(examples=["not_a_member"], json_schema_extra=list_codes)
     message: str
     errors: list[FieldError] | None = None
     #: Seconds after which the same command may succeed.

@@ -1,67 +1,125 @@
-"""The errors that a function of the server can raise, found by reading it and what it calls.
+"""Write imapp/schemas/refusals.json: the codes that each REST operation and each command can be refused with.
 
-Too many rather than too few: every branch counts, also one that the caller never takes.
+    .venv/bin/python -m tests.support.raised
+
+It reads the code: a function can raise what it constructs, and what everything that it mentions can raise, without
+what it catches. That is rather too much than too little: every branch counts, also one that a caller never takes.
+A test compares the file with the code.
 """
 
 import ast
 import inspect
 import textwrap
 from collections.abc import Iterator
-from functools import cache
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-from imapp.errors import AppError
+import orjson
 
-#: What is looked into; the rest raises no refusals of its own.
+import imapp.schemas
+from imapp.api import BLUEPRINTS
+from imapp.api.contract import Endpoint
+from imapp.errors import AppError
+from imapp.realtime.commands import register_commands
+from imapp.realtime.dispatch import COMMANDS
+
+FILE = Path(imapp.schemas.__file__).with_name("refusals.json")
+
+#: What is read; the rest has no refusals of its own.
 _READ = ("imapp.services.", "imapp.schemas.", "imapp.cluster.limits", "imapp.api.", "imapp.realtime.")
 
 
-def errors_of(function: Any) -> set[type[AppError]]:
-    """All classes of refusals that `function` or anything that it mentions constructs or raises."""
-    found: set[type[AppError]] = set()
-    seen: set[Any] = set()
-    waiting = [function]
+@dataclass
+class Read:
+    """What reading one function or class has found."""
+
+    mentions: tuple[Any, ...]
+    caught: tuple[type[AppError], ...]
+    raises: frozenset[type[AppError]]
+
+
+def refusals() -> dict[str, list[str]]:
+    """The codes by operation (`messages.send_message`) and command (`send_message`)."""
+    register_commands()
+    doors = {name: command.handler for name, command in COMMANDS.items()} | dict(_views())
+    read: dict[Any, Read] = {}
+    waiting = list(doors.values())
     while waiting:
         thing = waiting.pop()
-        if thing in seen:
-            continue
-        seen.add(thing)
-        for mentioned in _mentions(thing):
-            if isinstance(mentioned, type) and issubclass(mentioned, AppError):
-                found.add(mentioned)
-            elif (getattr(mentioned, "__module__", None) or "").startswith(_READ):
-                waiting.append(mentioned)
-    return found
+        if thing not in read:
+            read[thing] = _read(thing)
+            waiting += read[thing].mentions
+    _spread(read)
+    return {name: sorted({error.code for error in read[doors[name]].raises}) for name in sorted(doors)}
 
 
-@cache
-def _mentions(thing: Any) -> tuple[Any, ...]:
-    """The classes and functions that a function mentions, or those of all methods of a class."""
+def _views() -> Iterator[tuple[str, Any]]:
+    for name in BLUEPRINTS:
+        module = import_module(f"imapp.api.{name}")
+        for view in vars(module).values():
+            if isinstance(view, Endpoint):
+                yield f"{module.bp.name}.{view.view.__name__}", view.view
+
+
+def _spread(read: dict[Any, Read]) -> None:
+    """Add to each function what the functions that it mentions raise, until nothing is new."""
+    is_new = True
+    while is_new:
+        is_new = False
+        for one in read.values():
+            found = one.raises.union(*(read[thing].raises for thing in one.mentions))
+            found = frozenset(error for error in found if not issubclass(error, one.caught))
+            is_new = is_new or found != one.raises
+            one.raises = found
+
+
+def _read(thing: Any) -> Read:
     if isinstance(thing, type):
-        methods = [getattr(value, "fget", value) for base in thing.__mro__ for value in vars(base).values()]
-        return tuple(method for method in methods if isinstance(inspect.unwrap(method), FunctionType)) if methods else ()
+        values = [getattr(value, "fget", value) for base in thing.__mro__ for value in vars(base).values()]
+        return Read(tuple(value for value in values if _is_read(value)), (), frozenset())
     function = inspect.unwrap(thing)
-    if not isinstance(function, FunctionType):
-        return ()
+    if not isinstance(function, FunctionType) or not function.__code__.co_filename.endswith(".py"):
+        return Read((), (), frozenset())
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    known = {**function.__globals__, **_arguments(function)}
-    return tuple(_resolved(tree, known))
+    known = {**function.__globals__, **{n: h for n, h in function.__annotations__.items() if isinstance(h, type)}}
+    caught = [_value(kind, known) for kind in _caught(tree)]
+    mentioned = [_value(node, known) for node in _used(tree)]
+    return Read(
+        tuple(value for value in mentioned if _is_read(value)),
+        tuple(error for error in caught if error is AppError or _is_error(error)),
+        frozenset(error for error in mentioned if _is_error(error)),
+    )
 
 
-def _arguments(function: FunctionType) -> dict[str, Any]:
-    """Names of arguments whose class is declared: their methods can be found."""
-    names = {name: function.__globals__.get(hint, hint) for name, hint in function.__annotations__.items()}
-    return {name: hint for name, hint in names.items() if isinstance(hint, type)}
+def _is_error(value: Any) -> bool:
+    return isinstance(value, type) and issubclass(value, AppError) and value is not AppError
 
 
-def _resolved(tree: ast.AST, known: dict[str, Any]) -> Iterator[Any]:
-    passed = {id(h.type) for h in ast.walk(tree) if isinstance(h, ast.ExceptHandler)}
+def _is_read(value: Any) -> bool:
+    wrapped = inspect.getattr_static(value, "__wrapped__", None)  # not getattr: flask's proxies would look for an app
+    is_code = isinstance(value, FunctionType | type) or isinstance(wrapped, FunctionType)
+    return is_code and (getattr(value, "__module__", None) or "").startswith(_READ)
+
+
+def _caught(tree: ast.AST) -> Iterator[ast.AST]:
+    """The classes that handlers catch without raising again."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Name | ast.Attribute) and id(node) not in passed:
-            value = _value(node, known)
-            if isinstance(value, FunctionType | type) or callable(value) and hasattr(value, "__wrapped__"):
-                yield value
+        if isinstance(node, ast.ExceptHandler) and node.type and not any(isinstance(n, ast.Raise) for n in ast.walk(node)):
+            yield from node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
+
+
+def _used(tree: ast.AST) -> Iterator[ast.AST]:
+    """Names and attributes, except in decorators and in what handlers catch."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name | ast.Attribute):
+            yield node
+        skipped = getattr(node, "decorator_list", []) + [getattr(node, "type", None)]
+        waiting += [child for child in ast.iter_child_nodes(node) if child not in skipped]
 
 
 def _value(node: ast.AST, known: dict[str, Any]) -> Any:
@@ -72,3 +130,12 @@ def _value(node: ast.AST, known: dict[str, Any]) -> Any:
         if isinstance(owner, ModuleType | type):
             return inspect.getattr_static(owner, node.attr, None)
     return None
+
+
+def text() -> bytes:
+    """The file as it has to be."""
+    return orjson.dumps(refusals(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+if __name__ == "__main__":
+    FILE.write_bytes(text())

@@ -1,0 +1,41 @@
+"""The codes that each REST operation and each command can be refused with.
+
+refusals.json is written from the code by tests/support/raised.py; a test compares the two.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import orjson
+
+from imapp.errors import AppError
+
+
+@cache
+def _written() -> dict[str, list[str]]:
+    codes: dict[str, list[str]] = orjson.loads(Path(__file__).with_name("refusals.json").read_bytes())
+    return codes
+
+
+def codes_of(name: str) -> set[str]:
+    """The codes of an operation (`messages.send_message`) or a command (`send_message`)."""
+    return set(_written().get(name, ()))
+
+
+def all_errors() -> dict[str, type[AppError]]:
+    """Every class of refusals by its code, in the order of their declaration."""
+    return {error.code: error for error in (AppError, *_subclasses(AppError))}
+
+
+def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
+    for error in base.__subclasses__():
+        yield error
+        yield from _subclasses(error)
+
+
+def list_codes(schema: dict[str, object]) -> None:
+    """Add the codes and their meanings to the schema of a field `code`."""
+    errors = all_errors()
+    schema["x-extensible-enum"] = list(errors)
+    schema["x-enum-descriptions"] = [error.message for error in errors.values()]
