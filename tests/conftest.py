@@ -4,7 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
+from flask import request
 
+from imapp.api.contract import Endpoint
+from imapp.api.openapi import codes_at
+from imapp.errors import AppError
 from tests.support import apps
 from tests.support.device import Device
 from tests.support.mariadb import MariaDb
@@ -101,6 +105,23 @@ def make_app(database_url, tmp_path):
     yield make
     for app in made:
         apps.close_app(app)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _declared_refusals():
+    """Whatever any test is refused with is in the document: an undeclared code is a failure of the view."""
+    answer = Endpoint.__call__
+
+    def checked(view, **path):
+        try:
+            return answer(view, **path)
+        except AppError as exc:
+            assert exc.code in codes_at(request.url_rule, view), f"{exc.code} of {request.endpoint} is not declared"
+            raise
+
+    Endpoint.__call__ = checked
+    yield
+    Endpoint.__call__ = answer
 
 
 @pytest.fixture

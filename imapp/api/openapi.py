@@ -167,7 +167,7 @@ def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     content = {"application/problem+json": {"schema": schemas[Problem, "serialization"]}}
     errors = all_errors()
     by_status: dict[str, list[str]] = {}
-    for code in sorted(_codes(rule, view)):
+    for code in sorted(codes_at(rule, view)):
         by_status.setdefault(str(errors[code].status), []).append(code)
     answers: dict[str, Any] = {}
     for status, codes in sorted(by_status.items()):
@@ -180,7 +180,7 @@ def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     return answers
 
 
-def _codes(rule: Rule, view: Endpoint) -> set[str]:
+def codes_at(rule: Rule, view: Endpoint) -> set[str]:
     """What the operation itself refuses, and what its contract does before."""
     codes = codes_of(rule.endpoint) if view.needs_actor or view.body else set()
     codes |= {error.code for error in view.errors} | {AppError.code, RateLimitedError.code, UnavailableError.code}

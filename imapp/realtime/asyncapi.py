@@ -3,7 +3,9 @@
 "receive" is what this server receives (commands, each with its ack as the reply), "send" what it pushes.
 """
 
+import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -24,8 +26,8 @@ from imapp.errors import (
 from imapp.events import Event
 from imapp.prepared import prepared
 from imapp.realtime.dispatch import COMMANDS, Command
-from imapp.schemas.json_schema import REF, Mode, Schemas, WireSchema, describe
-from imapp.schemas.problems import AckFailure
+from imapp.schemas.json_schema import REF, Mode, Schemas, describe
+from imapp.schemas.problems import AckFailure, ConnectRefused
 from imapp.schemas.refusals import all_errors, codes_of
 
 bp = Blueprint("asyncapi", __name__)
@@ -34,6 +36,9 @@ bp = Blueprint("asyncapi", __name__)
 _MAX_AGE = 300
 
 _CHANNEL = "main"
+
+#: The message of a refused CONNECT.
+_REFUSED = "connect_refused"
 
 #: Refusals that any command may meet.
 _OF_ANY_COMMAND = (
@@ -50,13 +55,25 @@ def serve() -> Response:
 def document() -> dict[str, Any]:
     """Describe every command, its ack and every pushed event."""
     schemas, definitions = describe(_models())
+    acks = _acks(definitions)
     messages = dict(_messages(schemas))
     return {
-        "asyncapi": "3.0.0",
+        "asyncapi": "3.1.0",
         "info": {
             "title": "imapp, Socket.IO",
             "version": imapp.__version__,
-            "description": "Socket.IO v5 at /socket.io/; the access token travels in the auth payload {token}.",
+            "description": Path(__file__).with_name("protocol.md").read_text(),
+            "contact": {"name": "The operator of this server"},
+            "license": {"name": "MIT"},
+            "tags": [{"name": "chat", "description": "Commands, their acks, and pushed events."}],
+        },
+        "servers": {
+            "here": {
+                "host": "localhost",
+                "pathname": "/socket.io/",
+                "protocol": "wss",
+                "description": "The server that this document came from; without TLS the protocol is ws.",
+            }
         },
         "defaultContentType": "application/json",
         "channels": {
@@ -67,9 +84,15 @@ def document() -> dict[str, Any]:
             }
         },
         "operations": dict(_operations()),
-        "components": {"messages": messages, "schemas": definitions},
+        "components": {"messages": messages, "schemas": _used({**definitions, **acks}, messages)},
         "x-error-codes": error_codes(),
     }
+
+
+def _used(schemas: dict[str, Any], messages: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the answers that are only part of an ack."""
+    text = orjson.dumps([schemas, messages]).decode()
+    return {name: schema for name, schema in schemas.items() if f'"{REF.format(model=name)}"' in text}
 
 
 def events(base: type[Event] = Event) -> Iterator[type[Event]]:
@@ -95,7 +118,7 @@ def refusals_of(command: Command) -> list[str]:
 
 def _models() -> set[tuple[type[BaseModel], Mode]]:
     models: set[tuple[type[BaseModel], Mode]] = {(event, "serialization") for event in events()}
-    models.add((AckFailure, "serialization"))
+    models |= {(AckFailure, "serialization"), (ConnectRefused, "serialization")}
     for command in COMMANDS.values():
         models.add((command.takes, "validation"))
         if command.gives is not None:
@@ -105,48 +128,54 @@ def _models() -> set[tuple[type[BaseModel], Mode]]:
 
 def _messages(schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     for command in COMMANDS.values():
-        yield command.name, _message(command.name, command.summary, schemas[command.takes, "validation"])
-        yield f"{command.name}_ack", _message(command.name, "The ack.", _ack(command, schemas))
+        yield command.name, _message(command.name, command.handler, schemas[command.takes, "validation"])
+        name = f"{command.name}_ack"
+        shown = {"$ref": REF.format(model=_ack_name(command))} if command.gives else {"$ref": REF.format(model="Done")}
+        payload = {"oneOf": [shown, schemas[AckFailure, "serialization"]]}
+        yield name, {"name": name, "summary": f"The ack of {command.name}.", "payload": payload}
     for event in events():
-        summary = (event.__doc__ or "").strip().partition("\n")[0]
-        yield event.name, _message(event.name, summary, schemas[event, "serialization"])
+        yield event.name, _message(event.name, event, schemas[event, "serialization"])
+    yield _REFUSED, _message(_REFUSED, ConnectRefused, schemas[ConnectRefused, "serialization"])
 
 
-def _message(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "summary": summary, "payload": payload}
+def _message(name: str, described: object, payload: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, **_texts(described), "payload": payload}
 
 
-def _ack(command: Command, schemas: Schemas) -> dict[str, Any]:
-    """An ack is flat: `ok` beside the fields of the answer, or `ok` false with the error."""
-    ok = {"type": "object", "properties": {"ok": {"const": True}}, "required": ["ok"]}
-    success: dict[str, Any] = ok
-    if command.gives is not None:
-        answer = command.gives.model_json_schema(mode="serialization", ref_template=REF, schema_generator=WireSchema)
-        answer.pop("$defs", None)
-        success = {
-            **answer,
-            "properties": {**ok["properties"], **answer.get("properties", {})},  # type: ignore[dict-item]  # a dict
-            "required": ["ok", *answer.get("required", [])],
-        }
-    return {"oneOf": [success, schemas[AckFailure, "serialization"]]}
+def _texts(described: object) -> dict[str, str]:
+    """The first line of a docstring, and all of it."""
+    text = inspect.getdoc(described) or ""
+    return {"summary": text.partition("\n")[0], "description": text}
+
+
+def _ack_name(command: Command) -> str:
+    return "".join(part.capitalize() for part in command.name.split("_")) + "Ack"
+
+
+def _acks(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The acks of success: flat, `ok` beside the fields of the answer."""
+    ok = {"const": True, "description": "The command has succeeded."}
+    done = {"title": "Done", "type": "object", "description": "Success.", "properties": {"ok": ok}, "required": ["ok"]}
+    found: dict[str, Any] = {"Done": done}
+    for command in COMMANDS.values():
+        if command.gives is not None:
+            name, answer = _ack_name(command), definitions[command.gives.__name__]
+            properties, required = {"ok": ok, **answer["properties"]}, ["ok", *answer.get("required", [])]
+            found[name] = {**answer, "title": name, "properties": properties, "required": required}
+    return found
 
 
 def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
     channel = {"$ref": f"#/channels/{_CHANNEL}"}
     for command in COMMANDS.values():
+        codes = refusals_of(command)
+        texts = _texts(command.handler)
+        texts["description"] += "\n\nRefused with: " + ", ".join(f"`{code}`" for code in codes) + "."
         reply = {"channel": channel, "messages": [_in_channel(f"{command.name}_ack")]}
-        yield (
-            command.name,
-            {
-                "action": "receive",
-                "channel": channel,
-                "summary": command.summary,
-                "messages": [_in_channel(command.name)],
-                "reply": reply,
-            },
-        )
-    for event in events():
-        yield event.name, {"action": "send", "channel": channel, "messages": [_in_channel(event.name)]}
+        given = {"action": "receive", "channel": channel, **texts, "messages": [_in_channel(command.name)]}
+        yield command.name, {**given, "reply": reply, "x-codes": codes}
+    for name, described in [*((event.name, event) for event in events()), (_REFUSED, ConnectRefused)]:
+        yield name, {"action": "send", "channel": channel, **_texts(described), "messages": [_in_channel(name)]}
 
 
 def _in_channel(name: str) -> dict[str, str]:

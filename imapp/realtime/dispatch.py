@@ -53,11 +53,6 @@ class Command:
     handler: Callable[..., Any]
     is_queued: bool
 
-    @property
-    def summary(self) -> str:
-        """The first line of the handler's docstring."""
-        return (self.handler.__doc__ or "").strip().partition("\n")[0]
-
 
 COMMANDS: dict[str, Command] = {}
 

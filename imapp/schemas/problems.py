@@ -47,3 +47,16 @@ class AckFailure(Out):
 
     ok: Literal[False]
     error: AckError
+
+
+class RefusedData(Out):
+    """Why the connection was refused."""
+
+    code: str = Field(examples=["token_expired"], json_schema_extra=list_codes)
+
+
+class ConnectRefused(Out):
+    """CONNECT was refused: what the client library reports as `connect_error`. `data.code` says why."""
+
+    message: str
+    data: RefusedData

@@ -6,6 +6,7 @@ refusals.json is written from the code by tests/support/raised.py; a test compar
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -34,7 +35,7 @@ def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
         yield from _subclasses(error)
 
 
-def list_codes(schema: dict[str, object]) -> None:
+def list_codes(schema: dict[str, Any]) -> None:
     """Add the codes and their meanings to the schema of a field `code`."""
     errors = all_errors()
     schema["x-extensible-enum"] = list(errors)

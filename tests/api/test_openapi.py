@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from imapp.api.contract import Endpoint
 from tests.accounts import bearer, register
+from tests.support import raised
 
 
 @pytest.fixture
@@ -108,6 +109,24 @@ def test_the_content_of_a_message_goes_with_its_type_in_both_directions(document
     assert not fits("StateRow", {"version": 1, "kind": "me", "item": {}})
     assert fits("StateRow", {"version": 1, "kind": "unheard_of", "item": {}})
     assert schemas["TextContent"] != schemas["TextContentIn"]
+
+
+def test_the_codes_in_the_documents_are_those_that_the_code_raises():
+    assert raised.FILE.read_bytes() == raised.text(), "write it again: .venv/bin/python -m tests.support.raised"
+
+
+def test_every_status_of_an_operation_is_declared_with_its_codes(document):
+    send = document["paths"]["/api/conversations/{conversation_id}/messages"]["post"]["responses"]
+    codes = {status: answer.get("x-codes") for status, answer in send.items() if status != "default"}
+
+    assert {"invalid_token", "session_revoked", "token_expired"} == set(codes["401"])
+    assert "client_id_conflict" in codes["409"]
+    assert {"text_too_long", "too_large"} <= set(codes["413"])
+    for operation in operations(document):
+        assert "Retry-After" in operation["responses"]["429"]["headers"]
+        if any(parameter["in"] == "path" for parameter in operation["parameters"]):
+            assert "not_found" in operation["responses"]["404"]["x-codes"]
+    assert "not_a_member" in document["components"]["schemas"]["Problem"]["properties"]["code"]["x-extensible-enum"]
 
 
 def example_message():

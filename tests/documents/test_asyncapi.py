@@ -42,9 +42,9 @@ def test_every_command_and_every_event_is_an_operation(described):
     receives = {name for name, operation in described["operations"].items() if operation["action"] == "receive"}
     sends = {name for name, operation in described["operations"].items() if operation["action"] == "send"}
 
-    assert described["asyncapi"] == "3.0.0"
+    assert described["asyncapi"] == "3.1.0"
     assert receives == set(COMMANDS)
-    assert sends == {event.name for event in events()}
+    assert sends == {event.name for event in events()} | {"connect_refused"}
     assert {"message_created", "sync_required", "server_draining", "presence_changed"} <= sends
 
 
@@ -74,6 +74,14 @@ def test_every_error_code_is_listed_once():
 
     assert codes["not_a_member"]
     assert AppError.code in codes
+
+
+def test_every_command_lists_the_codes_that_it_can_be_refused_with(described):
+    codes = described["operations"]["send_message"]["x-codes"]
+
+    assert {"not_a_member", "client_id_conflict", "rate_limited", "busy", "message_too_large"} <= set(codes)
+    assert "not_a_member" not in described["operations"]["ping_server"]["x-codes"]
+    assert "`muted`" in described["operations"]["typing"]["description"]
 
 
 def test_what_the_server_sends_fits_the_document(server, described, device):
@@ -127,6 +135,7 @@ def test_what_the_server_sends_fits_the_document(server, described, device):
     time.sleep(1)
 
     for command, ack in acks:
+        assert ack["ok"] or ack["error"]["code"] in described["operations"][command]["x-codes"]
         check(described, f"{command}_ack", ack)
     pushed = [*ada.events, *bob.events, *laptop.events]
     for event, payload in pushed:

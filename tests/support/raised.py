@@ -107,7 +107,11 @@ def _is_read(value: Any) -> bool:
 def _caught(tree: ast.AST) -> Iterator[ast.AST]:
     """The classes that handlers catch without raising again."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler) and node.type and not any(isinstance(n, ast.Raise) for n in ast.walk(node)):
+        if (
+            isinstance(node, ast.ExceptHandler)
+            and node.type
+            and not any(isinstance(n, ast.Raise) for n in ast.walk(node))
+        ):
             yield from node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
 
 
@@ -118,7 +122,7 @@ def _used(tree: ast.AST) -> Iterator[ast.AST]:
         node = waiting.pop()
         if isinstance(node, ast.Name | ast.Attribute):
             yield node
-        skipped = getattr(node, "decorator_list", []) + [getattr(node, "type", None)]
+        skipped = [*getattr(node, "decorator_list", []), getattr(node, "type", None)]
         waiting += [child for child in ast.iter_child_nodes(node) if child not in skipped]
 
 
