@@ -26,7 +26,8 @@ def codes_of(name: str) -> set[str]:
 
 def all_errors() -> dict[str, type[AppError]]:
     """Every class of refusals by its code, in the order of their declaration."""
-    return {error.code: error for error in (AppError, *_subclasses(AppError))}
+    errors: list[type[AppError]] = [AppError, *_subclasses(AppError)]
+    return {error.code: error for error in errors}
 
 
 def _subclasses(base: type[AppError]) -> Iterator[type[AppError]]:
