@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 pytestmark = pytest.mark.slow
 
-MODEL = Path(__file__).with_name("model.js")
+FOLDER = Path(__file__).parent
 
 STEP = st.fixed_dictionaries({
     "conversation": st.integers(1, 3),
@@ -17,10 +17,16 @@ STEP = st.fixed_dictionaries({
 })  # fmt: skip
 
 
+def serve(route):
+    """Answer with the file of that name beside this one."""
+    route.fulfill(path=FOLDER / route.request.url.rsplit("/", 1)[1], content_type="text/javascript")
+
+
 @pytest.fixture
 def page_with_model(browser, server):
     page = browser.new_page()
-    page.route("**/web/js/model.js", lambda route: route.fulfill(path=MODEL, content_type="text/javascript"))
+    for name in ("model.js", "window.js"):
+        page.route(f"**/web/js/{name}", serve)
     page.goto(server.url)
     yield page
     page.close()
@@ -34,6 +40,44 @@ def test_lost_doubled_and_swapped_pushes_end_in_what_a_fresh_load_shows(page_wit
     )
 
     assert seen["device"] == seen["fresh"] == seen["server"]
+
+
+READING = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["write", "arrive", "arrive", "scroll", "loadOlder", "loadOlder", "loadNewer", "toNewest", "jump"]
+        ),
+        st.integers(1, 130),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=READING, first=st.integers(1, 500))
+@example(steps=[("write", 130)] * 12, first=1)
+@example(steps=[("scroll", 1), *[("write", 130)] * 12, ("loadNewer", 1), ("arrive", 1)], first=1)
+@example(steps=[("loadOlder", 1), ("arrive", 1)] * 12, first=500)
+def test_the_held_messages_are_few_and_without_a_hole_however_one_reads(page_with_model, steps, first):
+    faults = page_with_model.evaluate(
+        "async ([steps, first]) => (await import('/web/js/window.js')).read(steps, first)", [steps, first]
+    )
+
+    assert faults == []
+
+
+def test_a_page_of_the_list_is_taken_at_once_and_brings_the_names_along(page_with_model):
+    users, milliseconds = page_with_model.evaluate("""async () => {
+        const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
+        const items = Array.from({ length: 5000 }, (_none, index) => (
+            { id: index + 1, peer_id: index + 2, peer: { id: index + 2, revision: 1 }, last_change: 1, last_seq: 1 }));
+        const started = performance.now();
+        const { users } = reduce(EMPTY, { type: 'conversations_loaded', items });
+        return [Object.keys(users).length, performance.now() - started];
+    }""")
+
+    assert users == 5000
+    assert milliseconds < 1000  # a copy of the whole list for each of its entries takes several seconds
 
 
 def test_of_two_versions_of_a_message_the_later_change_is_kept(page_with_model):

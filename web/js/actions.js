@@ -1,10 +1,9 @@
 // What a person can do on the page. Views call these; nothing else talks to the server on a click.
 
-import { merge } from './state/messages.js';
+import { idOf } from './api.js';
+import { createHistory } from './history.js';
 import { explain } from './strings.js';
 
-/** Messages of one page of history. */
-const PAGE = 50;
 /** Members whose names are asked for at once. */
 const MEMBERS = 100;
 /** Milliseconds between two signs that the user is writing. */
@@ -12,42 +11,21 @@ const TYPING_EVERY = 3_000;
 
 export function createActions({ store, api, command, sync, outbox, show }) {
   let typedAt = 0;
-  const loading = new Set();
+  const history = createHistory({ store, api });
 
   /** Put a conversation on the screen, null for the list alone. */
   async function open(id) {
     const conversation = store.state.conversations[id];
     store.dispatch({ type: 'opened', id: conversation ? id : null });
     if (!conversation || store.state.timelines[id]) return;
-    await loadHistory(id);
+    await history.begin(id);
     if (conversation.type === 'group') await loadMembers(id);
   }
 
   /** The names of a group's members: all that fit on one page, the others when they say something. */
   async function loadMembers(id) {
-    const { items } = await api.get(`/api/groups/${id}/members`, { limit: MEMBERS });
+    const { items } = await api.get(`/api/groups/${idOf(id)}/members`, { limit: MEMBERS });
     store.dispatch({ type: 'users_loaded', users: items.map(({ user }) => user) });
-  }
-
-  async function loadHistory(id) {
-    store.dispatch({ type: 'history_started', id });
-    await loadPage(id, { limit: PAGE });
-  }
-
-  async function loadOlder(id) {
-    const timeline = store.state.timelines[id];
-    if (timeline?.has_more) await loadPage(id, { before: timeline.messages[0]?.seq, limit: PAGE });
-  }
-
-  async function loadPage(id, query) {
-    if (loading.has(id)) return;
-    loading.add(id);
-    try {
-      const { items, has_more } = await api.get(`/api/conversations/${id}/messages`, query);
-      store.dispatch({ type: 'history_loaded', id, items, has_more });
-    } finally {
-      loading.delete(id);
-    }
   }
 
   /** Alter a message by a command; what goes wrong is said in a notice. */
@@ -57,9 +35,7 @@ export function createActions({ store, api, command, sync, outbox, show }) {
 
   async function alterOrThrow(name, payload) {
     const { message } = await command(name, payload);
-    const { messages, has_more } = store.state.timelines[message.conversation_id];
-    const altered = merge(messages, [message]);
-    store.dispatch({ type: 'history_loaded', id: message.conversation_id, items: altered, has_more });
+    store.dispatch({ type: 'message_altered', message });
   }
 
   function typing(id) {
@@ -82,11 +58,15 @@ export function createActions({ store, api, command, sync, outbox, show }) {
   return {
     open,
     show,
-    loadOlder,
+    loadOlder: history.loadOlder,
+    loadNewer: history.loadNewer,
+    toNewest: history.toNewest,
+    jumpTo: history.jumpTo,
     typing,
     stopTyping,
     send(id, text, extra = {}) {
       stopTyping(id);
+      history.toNewest(id).catch(ignore); // the view offers it again
       return outbox.add({ conversation_id: id, type: 'text', content: { text }, ...extra });
     },
     keepDraft: (id, text) => store.dispatch({ type: 'drafted', id, text }),

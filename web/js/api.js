@@ -75,3 +75,12 @@ function withQuery(path, query) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null);
   return given.length ? `${path}?${new URLSearchParams(given)}` : path;
 }
+
+/**
+ * An id as a part of a path. Throws for anything but a whole number above zero: ids come from what other people have
+ * written, too, and must not lead to another address.
+ */
+export function idOf(value) {
+  if (!Number.isSafeInteger(value) || value <= 0) throw new TypeError('not an id');
+  return String(value);
+}

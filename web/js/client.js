@@ -1,7 +1,7 @@
 // Puts the parts together: who listens to whom, from logging in to logging out.
 
 import { createActions } from './actions.js';
-import { createApi, request } from './api.js';
+import { createApi, idOf, request } from './api.js';
 import { createConnection } from './connection.js';
 import { createOutbox, keepOutbox } from './outbox.js';
 import { createPeople } from './people.js';
@@ -40,7 +40,7 @@ export function createClient({ show }) {
   }
 
   async function loadConversation(id) {
-    store.dispatch({ type: 'conversations_loaded', items: [await api.get(`/api/conversations/${id}`)] });
+    store.dispatch({ type: 'conversations_loaded', items: [await api.get(`/api/conversations/${idOf(id)}`)] });
   }
 
   async function catchUp() {

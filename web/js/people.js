@@ -1,5 +1,6 @@
 // Names and presence of the people on the screen, fetched when they are first needed.
 
+import { idOf } from './api.js';
 import { named } from './state/selectors.js';
 
 /** Milliseconds after which somebody who said nothing more is no longer shown as writing. */
@@ -20,7 +21,7 @@ export function createPeople({ store, api, command }) {
 
   async function fetchUser(id) {
     try {
-      store.dispatch({ type: 'users_loaded', users: [await api.get(`/api/users/${id}`)] });
+      store.dispatch({ type: 'users_loaded', users: [await api.get(`/api/users/${idOf(id)}`)] });
     } catch (error) {
       if (error.status !== 404) asked.delete(id); // asked again when the state changes next
     }

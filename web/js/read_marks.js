@@ -6,14 +6,17 @@ import { hasUnread } from './state/selectors.js';
 const DELAY = 250;
 
 export function createReadMarks({ store, command }) {
-  let atEnd = true;
   let busy = false;
 
   function due() {
-    const { open, link, conversations } = store.state;
+    const { open, link, conversations, timelines, is_at_end } = store.state;
     const conversation = conversations[open];
-    const isSeen = atEnd && link === 'live' && document.visibilityState === 'visible';
+    const isSeen = isNewestSeen(is_at_end, timelines[open]) && link === 'live';
     return isSeen && conversation && hasUnread(conversation) ? conversation : null;
+  }
+
+  function isNewestSeen(isAtEnd, timeline) {
+    return isAtEnd && !timeline?.has_newer && document.visibilityState === 'visible';
   }
 
   async function mark() {
@@ -43,8 +46,7 @@ export function createReadMarks({ store, command }) {
     check,
     /** The view says whether the newest message is in sight. */
     setAtEnd(value) {
-      atEnd = value;
-      check();
+      store.dispatch({ type: 'scrolled', is_at_end: value });
     },
   };
 }

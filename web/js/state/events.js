@@ -1,6 +1,6 @@
 // What each pushed event does to the state. The same functions apply what `sync` brings.
 
-import { merge, replace, without } from './messages.js';
+import { alter, append, drop } from './timelines.js';
 
 /** Apply one event; an event of a conversation moves `last_change`, the number up to which the device knows it. */
 export function applyEvent(state, name, payload) {
@@ -67,15 +67,26 @@ export function patchConversation(state, id, patch) {
   return { ...state, conversations: { ...state.conversations, [id]: { ...known, ...patch(known) } } };
 }
 
-/**
- * Take a conversation as the server represents it. One that is known keeps its `last_change`: what happened since is
- * not in the timeline before `sync` has brought it.
- */
-export function putConversation(state, conversation) {
-  const known = state.conversations[conversation.id];
-  const kept = known ? { last_change: known.last_change, ...newer(known, conversation) } : {};
-  const merged = { ...known, ...conversation, ...kept };
-  return { ...state, conversations: { ...state.conversations, [conversation.id]: merged } };
+/** Take conversations as the server represents them, and the users that it names beside them. */
+export function putConversations(state, items) {
+  const conversations = { ...state.conversations };
+  for (const { peer: _peer, ...item } of items) conversations[item.id] = combine(conversations[item.id], item);
+  return putUsers({ ...state, conversations }, items.map(({ peer }) => peer).filter(Boolean));
+}
+
+/** A known one keeps its `last_change`: what happened since is not in the timeline before `sync` has brought it. */
+function combine(known, conversation) {
+  return known
+    ? { ...known, ...conversation, last_change: known.last_change, ...newer(known, conversation) }
+    : conversation;
+}
+
+/** Keep the newest copy of each user. */
+export function putUsers(state, users) {
+  const fresh = users.filter(({ id, revision }) => !(state.users[id]?.revision >= revision));
+  return fresh.length
+    ? { ...state, users: { ...state.users, ...Object.fromEntries(fresh.map((user) => [user.id, user])) } }
+    : state;
 }
 
 /** Keep the newest copy of a user; the copy of oneself is more than what others see. */
@@ -100,7 +111,7 @@ function addMessage(state, message) {
     is_hidden: false,
     ...readMark(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
   }));
-  return patchTimeline(setTyping(next, id, message.sender_id, false), id, (messages) => merge(messages, [message]));
+  return append(setTyping(next, id, message.sender_id, false), message);
 }
 
 /** What is the user's own about a conversation, changed on another device. */
@@ -152,13 +163,12 @@ function alterMessage(state, { message }) {
   const next = patchConversation(state, message.conversation_id, (known) => ({
     last_message: known.last_message?.seq === message.seq ? message : known.last_message,
   }));
-  return patchTimeline(next, message.conversation_id, (messages) => replace(messages, message));
+  return alter(next, message);
 }
 
 function hideMessages(state, { message_ids }) {
   const conversations = new Set(message_ids.map((id) => id.split('-')[0]));
-  return [...conversations].reduce(
-    (next, id) => patchTimeline(next, id, (messages) => without(messages, message_ids)), state);
+  return [...conversations].reduce((next, id) => drop(next, id, message_ids), state);
 }
 
 function readConversation(state, { conversation_id, user_id, read_seq }) {
@@ -176,12 +186,4 @@ function setTyping(state, conversationId, userId, isTyping) {
   if (before.includes(userId) === isTyping || userId === state.me?.id) return state;
   const after = isTyping ? [...before, userId] : before.filter((id) => id !== userId);
   return { ...state, typing: { ...state.typing, [conversationId]: after } };
-}
-
-function patchTimeline(state, id, alter) {
-  const timeline = state.timelines[id];
-  if (!timeline) return state;
-  const messages = alter(timeline.messages);
-  if (messages === timeline.messages) return state;
-  return { ...state, timelines: { ...state.timelines, [id]: { ...timeline, messages } } };
 }

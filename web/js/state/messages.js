@@ -2,6 +2,22 @@
 
 /** Merge `incoming` (any order, repeats allowed) into `messages`; of two versions the greater `change` wins. */
 export function merge(messages, incoming) {
+  const last = messages.at(-1)?.seq ?? 0;
+  const isAppend = incoming.every(({ seq }, index) => seq > (index ? incoming[index - 1].seq : last));
+  if (isAppend) return incoming.length ? [...messages, ...incoming] : messages;
+  return incoming.length === 1 ? place(messages, incoming[0]) : mergeMany(messages, incoming);
+}
+
+/** Put one message where its `seq` belongs. */
+function place(messages, message) {
+  const index = indexOf(messages, message.seq);
+  const known = messages[index];
+  const isKnown = known?.seq === message.seq;
+  if (isKnown && known.change >= message.change) return messages;
+  return [...messages.slice(0, index), message, ...messages.slice(isKnown ? index + 1 : index)];
+}
+
+function mergeMany(messages, incoming) {
   const bySeq = new Map(messages.map((message) => [message.seq, message]));
   let altered = false;
   for (const message of incoming) {
@@ -13,12 +29,25 @@ export function merge(messages, incoming) {
   return altered ? [...bySeq.values()].sort((a, b) => a.seq - b.seq) : messages;
 }
 
+/** The place of the first message whose `seq` is not below the given one. */
+function indexOf(messages, seq) {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (messages[middle].seq < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Put a newer version in the place of a message that is shown; others come with the history when it is read. */
 export function replace(messages, message) {
-  return messages.some((known) => known.seq === message.seq) ? merge(messages, [message]) : messages;
+  return messages[indexOf(messages, message.seq)]?.seq === message.seq ? place(messages, message) : messages;
 }
 
 export function without(messages, ids) {
   const gone = new Set(ids);
-  return messages.filter((message) => !gone.has(message.id));
+  const rest = messages.filter((message) => !gone.has(message.id));
+  return rest.length < messages.length ? rest : messages;
 }

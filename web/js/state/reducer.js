@@ -1,7 +1,9 @@
 // Every alteration of the page's state, by name. Pure: the same state and action give the same result.
 
-import { addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversation, putUser } from './events.js';
-import { merge } from './messages.js';
+import {
+  addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversations, putUser, putUsers,
+} from './events.js';
+import { addNewer, addOlder, alter, keepRecent, restartRun, startRun } from './timelines.js';
 
 export const EMPTY = Object.freeze({
   me: null,
@@ -9,7 +11,9 @@ export const EMPTY = Object.freeze({
   epoch: null,
   cursor: null, // how far the user's own list (contacts, settings, read marks) is known
   conversations: {}, // id -> conversation; `last_change` is what this device knows
-  timelines: {}, // id -> {messages, has_more}: an unbroken run of messages up to the newest
+  timelines: {}, // id -> {messages, has_more, has_newer}: see timelines.js
+  recent: [], // ids of the conversations that were opened last, the latest first
+  is_at_end: true, // whether the newest message that is held of the open conversation is in sight
   users: {}, // id -> user
   presence: {}, // user id -> {online, last_seen_at}
   typing: {}, // conversation id -> user ids
@@ -26,22 +30,20 @@ const HANDLERS = {
   link_changed: (state, { link }) => ({ ...state, link }),
   drafted: (state, { id, text }) => ({ ...state, drafts: { ...state.drafts, [id]: text } }),
   noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
-  opened: (state, { id }) => (state.open === id ? state : { ...state, open: id }),
-  conversations_loaded: (state, { items }) => items.reduce(putConversation, state),
+  opened: (state, { id }) => (state.open === id ? state : open({ ...state, open: id, is_at_end: true }, id)),
+  scrolled: (state, { is_at_end }) => (state.is_at_end === is_at_end ? state : { ...state, is_at_end }),
+  conversations_loaded: (state, { items }) => putConversations(state, items),
   conversation_gone: (state, { id }) => dropConversation(state, id),
-  users_loaded: (state, { users }) => users.reduce(putUser, state),
+  users_loaded: (state, { users }) => putUsers(state, users),
   presence_loaded: (state, { asked, online }) => ({
     ...state,
     presence: { ...state.presence, ...Object.fromEntries(asked.map((id) => [id, { online: online.includes(id) }])) },
   }),
-  // Started before the history is asked for, so that what is pushed meanwhile is kept and the run stays unbroken.
-  history_started: (state, { id }) => (state.timelines[id]
-    ? state
-    : { ...state, timelines: { ...state.timelines, [id]: { messages: [], has_more: true } } }),
-  history_loaded: (state, { id, items, has_more }) => {
-    const messages = merge(state.timelines[id]?.messages ?? [], items);
-    return { ...state, timelines: { ...state.timelines, [id]: { messages, has_more } } };
-  },
+  history_started: (state, { id }) => startRun(state, id),
+  history_loaded: (state, { id, items, has_more }) => addOlder(state, id, items, has_more),
+  newer_loaded: (state, { id, items, has_newer }) => addNewer(state, id, items, has_newer),
+  history_restarted: (state, { id, run }) => restartRun(state, id, run),
+  message_altered: (state, { message }) => alter(state, message),
   pushed: (state, { event, payload }) => applyEvent(state, event, payload),
   synced: applySync,
   read: (state, { id, seq }) => patchConversation(state, id, (known) => ({
@@ -62,6 +64,10 @@ export function reduce(state, action) {
   const handle = HANDLERS[action.type];
   if (!handle) throw new Error(`unknown action ${action.type}`);
   return handle(state, action);
+}
+
+function open(state, id) {
+  return id === null ? state : keepRecent(state, id);
 }
 
 /** One page of `sync`: conversations with the changes that this device missed, in order, and the user's own state. */

@@ -1,4 +1,5 @@
-// The timeline of a conversation. Scrolling up loads what is older; the end stays in sight while one is there.
+// The timeline of a conversation. Scrolling loads what is older or newer than the messages that the page holds; the end
+// stays in sight while one is there, and else the message that is being read stays where it is.
 
 import { isId, textOf } from '../content.js';
 import { Component, createRef, html } from '../dom.js';
@@ -10,8 +11,8 @@ import { Message, SystemLine, Unshowable } from './message.js';
 
 /** Pixels from the end within which one counts as being at the end. */
 const NEAR_END = 60;
-/** Pixels from the beginning at which older messages are asked for. */
-const NEAR_START = 400;
+/** Pixels from the beginning or the end of what is held at which more is asked for. */
+const NEAR_EDGE = 400;
 /** Milliseconds between two messages of one person that are shown as one run. */
 const RUN = 5 * 60_000;
 
@@ -23,10 +24,12 @@ export class MessageList extends Component {
   scrolled = () => {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller.current;
     this.setAtEnd(scrollTop > -NEAR_END);
-    if (scrollHeight + scrollTop - clientHeight < NEAR_START) this.loadOlder();
+    if (scrollHeight + scrollTop - clientHeight < NEAR_EDGE) this.loadOlder();
+    else if (-scrollTop < NEAR_EDGE) this.loadNewer();
   };
 
   toEnd = () => {
+    this.props.actions.toNewest(this.props.conversation.id).catch(() => {}); // the next click tries again
     this.scroller.current.scrollTop = 0;
   };
 
@@ -41,11 +44,25 @@ export class MessageList extends Component {
     this.props.actions.loadOlder(this.props.conversation.id).catch(() => {}); // the next scroll tries again
   }
 
+  loadNewer() {
+    this.props.actions.loadNewer(this.props.conversation.id).catch(() => {}); // the next scroll tries again
+  }
+
+  /** The first message in sight and its place: what must not move when messages at either end come or go. */
+  getSnapshotBeforeUpdate({ state, conversation }) {
+    if (this.isAtEnd && !state.timelines[conversation.id]?.has_newer) return null;
+    const { top } = this.scroller.current.getBoundingClientRect();
+    const rows = [...this.scroller.current.querySelectorAll('[data-seq]')];
+    const row = rows.find((each) => each.getBoundingClientRect().bottom > top);
+    return row ? { row, top: row.getBoundingClientRect().top } : null;
+  }
+
   componentDidMount() {
     this.props.actions.setAtEnd(true);
   }
 
-  componentDidUpdate(before) {
+  componentDidUpdate(before, _state, anchor) {
+    if (anchor?.row.isConnected) this.scroller.current.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
     if (this.scroller.current.scrollHeight <= this.scroller.current.clientHeight) this.loadOlder();
     if (echoes(before).length < echoes(this.props).length) this.toEnd();
   }
@@ -62,7 +79,7 @@ export class MessageList extends Component {
           ${messages.map((message, index) => this.row(message, messages[index - 1], messages[index + 1]))}
         </ol>
       </div>
-      ${!this.isAtEnd && unread(conversation) > 0 && html`
+      ${(timeline?.has_newer || (!this.isAtEnd && unread(conversation) > 0)) && html`
         <button class="to-end primary" onClick=${this.toEnd}>${t('new_messages')}</button>`}`;
   }
 
