@@ -268,6 +268,18 @@ class RequestHandledError(ConflictError):
     message = "This request has been handled already."
 
 
+class RecipientGoneError(ForbiddenError):
+    """The other account of a private conversation is erased or disabled; `peer.is_closed` says so too."""
+
+    code = "recipient_gone"
+    message = "This account has been closed. It cannot be written to."
+
+
+class OneselfError(ForbiddenError):
+    code = "oneself"
+    message = "A private conversation needs another user."
+
+
 # -- groups ----------------------------------------------------------------------------------------------------
 
 

@@ -5,7 +5,14 @@ from typing import Any
 from flask import Blueprint
 
 from imapp.api.contract import endpoint
-from imapp.errors import BlockedError, ForbiddenError, NotAContactError, NotAMemberError, NotFoundError
+from imapp.errors import (
+    BlockedError,
+    NotAContactError,
+    NotAMemberError,
+    NotFoundError,
+    OneselfError,
+    RecipientGoneError,
+)
 from imapp.events import MessagesHidden
 from imapp.schemas.base import Page
 from imapp.schemas.conversations import (
@@ -34,7 +41,12 @@ def list_conversations(actor: Actor, query: ConversationsQuery) -> Page[Conversa
 
 
 @bp.post("/conversations")
-@endpoint(201, 200, returns=ConversationOut, errors=[BlockedError, NotAContactError, ForbiddenError, NotFoundError])
+@endpoint(
+    201,
+    200,
+    returns=ConversationOut,
+    errors=[BlockedError, NotAContactError, RecipientGoneError, OneselfError, NotFoundError],
+)
 def open_private(actor: Actor, body: OpenPrivate) -> tuple[ConversationOut, int]:
     """Open the private conversation with a user; 200 when there is one already."""
     conversation, is_new = conversations.open_with(actor.user_id, body.user_id)

@@ -13,6 +13,7 @@ from imapp.errors import (
     MutedError,
     NotAMemberError,
     NotAnEmojiError,
+    RecipientGoneError,
     RoleRequiredError,
     TooManyEditsError,
     TooManyOwnReactionsError,
@@ -47,7 +48,12 @@ def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
 
 
 @bp.post("/conversations/<id:conversation_id>/messages")
-@endpoint(201, 200, returns=MessageAck, errors=[NotAMemberError, BlockedError, MutedError, ClientIdConflictError])
+@endpoint(
+    201,
+    200,
+    returns=MessageAck,
+    errors=[NotAMemberError, BlockedError, RecipientGoneError, MutedError, ClientIdConflictError],
+)
 def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[dict[str, Any], int]:
     """Send a message; 200 when this client_id had been stored before."""
     return _created(messages.send(actor.user_id, conversation_id, body))

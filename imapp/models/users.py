@@ -39,3 +39,8 @@ class User(Base):
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Of the user's own counter (UserState) when the account changed last: `sync` tells the user's other devices.
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the account is disabled or erased."""
+        return self.disabled_at is not None

@@ -40,6 +40,8 @@ class UserOut(Out):
     created_at: Moment
     #: How often this has changed: of two copies the greater is the newer one.
     revision: int
+    is_closed: bool
+    """The account is disabled or erased: it cannot be written to."""
 
 
 class MeOut(UserOut):

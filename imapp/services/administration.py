@@ -25,7 +25,7 @@ from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo
 from imapp.schemas.stats import NodeReport
 from imapp.schemas.users import UsersQuery
-from imapp.services import acts, nodes, sessions, users
+from imapp.services import acts, nodes, profiles, sessions, users
 from imapp.services.access import Actor, require_operator
 
 
@@ -73,12 +73,14 @@ def disable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
     if user_id == actor.user_id:
         raise OwnAccountError
     sessions.close_sockets(atomic(_disable, _by(actor, client), user_id))
+    profiles.announce(user_id)
 
 
 def enable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
     """Let an account in again; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     atomic(_enable, _by(actor, client), user_id)
+    profiles.announce(user_id)
 
 
 def drain_node(actor: Actor, client: ClientInfo, node_id: str) -> NodeReport:

@@ -23,7 +23,7 @@ HEAD_COLUMNS = ("id", "type", "last_seq", "last_change", "active_at", "user_low_
 #: What a member may do and where the member stands, column by column.
 RIGHTS_COLUMNS = (
     "conversation_id", "user_id", "role", "left_at", "muted_until", "read_seq", "is_marked_unread",
-    "is_muted_all", "dissolved_at", "member_count", "is_blocked", "is_contact",
+    "is_muted_all", "dissolved_at", "member_count", "is_blocked", "is_contact", "is_peer_closed",
 )  # fmt: skip
 _RIGHTS_TIMES = ("left_at", "muted_until", "dissolved_at")
 
@@ -42,7 +42,9 @@ SELECT JSON_ARRAY(k.c, k.u, m.role, m.left_at, m.muted_until, m.read_seq, m.is_m
                          AND ((b.user_id = v.user_low_id AND b.blocked_id = v.user_high_id)
                            OR (b.user_id = v.user_high_id AND b.blocked_id = v.user_low_id))) THEN 1 ELSE 0 END,
        CASE WHEN EXISTS (SELECT 1 FROM contacts f WHERE f.removed_at IS NULL
-                         AND f.user_id = v.user_low_id AND f.contact_id = v.user_high_id) THEN 1 ELSE 0 END)
+                         AND f.user_id = v.user_low_id AND f.contact_id = v.user_high_id) THEN 1 ELSE 0 END,
+       CASE WHEN EXISTS (SELECT 1 FROM users u WHERE u.disabled_at IS NOT NULL AND u.id =
+                         CASE WHEN v.user_low_id = k.u THEN v.user_high_id ELSE v.user_low_id END) THEN 1 ELSE 0 END)
 FROM {pairs} {join} conversation_members m ON m.conversation_id = k.c AND m.user_id = k.u
 {join} conversations v ON v.id = k.c
 LEFT JOIN chat_groups g ON g.id = k.c

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from imapp.cluster import bus
 from imapp.database import atomic
-from imapp.errors import ForbiddenError, NotFoundError
+from imapp.errors import NotFoundError, OneselfError, RecipientGoneError
 from imapp.events import ConversationUpdated
 from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
@@ -33,10 +33,10 @@ def find_private(user_id: int, other_id: int) -> int | None:
 def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
     """Give (id, whether it was made now).
 
-    Raises NotFoundError for an unknown user, ForbiddenError for oneself, BlockedError, NotAContactError.
+    Raises NotFoundError for an unknown user, RecipientGoneError, OneselfError, BlockedError, NotAContactError.
     """
     if actor_id == other_id:
-        raise ForbiddenError("A private conversation needs another user.")
+        raise OneselfError
     found = find_private(actor_id, other_id)
     if found is not None:
         _let_hear(found, actor_id, other_id)  # who made it a moment ago may not have come to that
@@ -80,9 +80,12 @@ def _pair(actor_id: int, other_id: int) -> tuple[int, int]:
 
 def _create(session: Session, actor_id: int, other_id: int) -> list[ConversationMember]:
     low, high = sorted((actor_id, other_id))
-    if session.get(User, other_id) is None:
+    other = session.get(User, other_id)
+    if other is None:
         raise NotFoundError("There is no such user.")
     require_reach(session, actor_id, other_id)
+    if other.is_closed:
+        raise RecipientGoneError
     moment = now()
     conversation = Conversation(
         type="private",

@@ -72,9 +72,17 @@ def update_me(actor_id: int, changes: ProfileIn) -> MeOut:
 
 def write(user_id: int, columns: dict[str, Any]) -> MeOut:
     """Change columns of an account and tell everybody who is shown it."""
-    me, viewers = atomic(_update, user_id, columns)
+    return _publish(*atomic(_update, user_id, columns, False))
+
+
+def announce(user_id: int) -> None:
+    """Tell everybody who is shown an account that it was closed or opened again."""
+    _publish(*atomic(_update, user_id, {}, True))
+
+
+def _publish(me: MeOut, viewers: set[int] | None) -> MeOut:
     if viewers is not None:
-        bus.publish(UserUpdated(user=me), bus.user_room(user_id))
+        bus.publish(UserUpdated(user=me), bus.user_room(me.id))
     if viewers:
         bus.publish(UserUpdated(user=_as_others_see(me)), *map(bus.user_room, sorted(viewers)))
     return me
@@ -85,13 +93,16 @@ def _as_others_see(me: MeOut) -> UserOut:
     return UserOut(**me.model_dump(include=set(UserOut.model_fields)))
 
 
-def _update(session: Session, user_id: int, wanted: dict[str, Any]) -> tuple[MeOut, set[int] | None]:
-    """Give the account and who is to be told besides its owner; None for a change that changes nothing."""
+def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: bool) -> tuple[MeOut, set[int] | None]:
+    """Give the account and who is to be told besides its owner; None for a change that changes nothing.
+
+    `is_public`: what everybody sees has changed already.
+    """
     user = session.get_one(User, user_id)
     changed = {name for name, value in wanted.items() if getattr(user, name) != value}
-    if not changed:
+    if not changed and not is_public:
         return MeOut.model_validate(user), None
-    is_public = not changed.isdisjoint(UserOut.model_fields)
+    is_public = is_public or not changed.isdisjoint(UserOut.model_fields)
     viewers = _renumber(session, user_id) if is_public else set()
     version = own_state.next_version(session, user_id)
     session.refresh(user)  # another device may have changed it while the counter was waited for

@@ -8,6 +8,7 @@ from imapp.errors import (
     MutedError,
     NotAContactError,
     NotAMemberError,
+    RecipientGoneError,
     RoleRequiredError,
 )
 from imapp.extensions import settings
@@ -44,6 +45,8 @@ def check_voice(kind: str, rights: Rights, moment: datetime) -> None:
 def _require_open_private(rights: Rights) -> None:
     if rights["is_blocked"]:
         raise BlockedError
+    if rights["is_peer_closed"]:
+        raise RecipientGoneError
     if settings.private_messages == "contacts" and not rights["is_contact"]:
         raise NotAContactError
 

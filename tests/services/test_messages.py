@@ -19,7 +19,9 @@ from imapp.errors import (
     NotAContactError,
     NotAMemberError,
     NotFoundError,
+    OneselfError,
     RateLimitedError,
+    RecipientGoneError,
     RoleRequiredError,
     TextTooLongError,
     TooLargeError,
@@ -40,7 +42,9 @@ from imapp.schemas.messages import (
     SendMessage,
     message_id,
 )
-from imapp.services import blocks, conversations, group_members, groups, messages, reactions, read_marks
+from imapp.schemas.sessions import ClientInfo
+from imapp.services import administration, blocks, conversations, group_members, groups, messages, reactions, read_marks
+from imapp.services.access import Actor
 from imapp.services.private_conversations import find_private, known_private, open_private
 from tests.support.people import create_users
 
@@ -193,6 +197,30 @@ def test_a_block_stops_private_messages_both_ways_until_it_ends(people, private)
     assert say(ada, private)["seq"] == 1
 
 
+def test_nobody_writes_to_a_closed_account(people, private):
+    ada, bob, eve = people
+    operator = Actor(ada, 0, expires_at=now(), is_operator=True, second_factor_at=now())
+    client = ClientInfo(ip="192.0.2.1", user_agent="")
+    sent = say(ada, private)
+    revision = conversations.get(ada, private).peer.revision
+    for user_id in (bob, eve):
+        administration.disable_user(operator, client, user_id)
+
+    for write in (
+        lambda: say(ada, private),
+        lambda: messages.edit(ada, edit_of(sent)),
+        lambda: open_private(ada, eve),
+    ):
+        with pytest.raises(RecipientGoneError):
+            write()
+    peer = conversations.get(ada, private).peer
+    assert (peer.is_closed, peer.revision > revision) == (True, True)
+
+    administration.enable_user(operator, client, bob)
+    assert say(ada, private)["seq"] == 2
+    assert conversations.get(ada, private).peer.is_closed is False
+
+
 def test_a_setting_limits_private_messages_to_contacts(make_app):
     app = make_app(private_messages="contacts")
     with app.app_context():
@@ -276,7 +304,7 @@ def test_the_conversation_of_a_pair_is_remembered(people):
 def test_a_private_conversation_needs_another_existing_user(people):
     ada, _, _ = people
 
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(OneselfError):
         open_private(ada, ada)
     with pytest.raises(NotFoundError):
         open_private(ada, 10**9)
