@@ -277,9 +277,24 @@ class Settings(BaseModel):
         "pace of IM_RECONNECTS_PER_SECOND. Off: only flask im rebalance moves clients.",
     )
     max_connections: int = Field(20_000, ge=10, le=1_000_000, description="Sockets that this node serves.")
+    max_connections_per_user: int = Field(
+        50,
+        ge=1,
+        le=1_000_000,
+        description="Sockets of one user that this node serves. At the limit one that seems dead makes room for a new"
+        " one; if all are alive the new one is refused with too_many_connections.",
+    )
+    max_connecting_per_address: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="Sockets from one address (IPv6: a /64) that have not logged in; one more gets 503, to come again.",
+    )
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
     ping_timeout_seconds: int = Field(20, ge=1, le=300, description="How long the answer to a probe may take.")
-    connect_timeout_seconds: int = Field(5, ge=1, le=60, description="How long a fresh socket may take to log in.")
+    connect_timeout_seconds: int = Field(
+        15, ge=1, le=60, description="How long a fresh socket may take to log in; the third refusal closes it, too."
+    )
     connects_per_second: int = Field(
         2000, ge=1, le=100_000, description="New sockets that are let in within a second; the others come again."
     )

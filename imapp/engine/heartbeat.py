@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
 _PING = Out(PING)
 
+#: Seconds after a ping within which nearly every client that is there has answered.
+_DOUBT_SECONDS = 5.0
+
 #: Pongs between two pings that no ping asked for.
 _UNASKED_MAX = 20
 
@@ -48,6 +51,11 @@ class Heart:
                 raise PacketError("too many pongs")
         self._awaits_pong = False
         self._deadline = time.monotonic() + self.server.ping_interval
+
+    def is_doubtful(self) -> bool:
+        """Whether a ping has waited for its pong for some seconds."""
+        waited = time.monotonic() - (self._deadline - self.server.ping_timeout)
+        return self._awaits_pong and waited > min(_DOUBT_SECONDS, self.server.ping_timeout / 2)
 
     def on_time(self, now: float) -> None:
         """Send a ping, or give the client up: the wheel calls when one of them may be due."""

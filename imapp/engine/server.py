@@ -4,7 +4,7 @@ Takes the place of python-engineio's server below python-socketio. Works on geve
 `gevent` worker, or gevent's own pywsgi for development.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from gevent import get_hub
 
 from imapp import metrics
 from imapp.engine import opening, packets
-from imapp.engine.admission import Admission
+from imapp.engine.admission import FULL_SECONDS, Admission
 from imapp.engine.frames import POLICY
 from imapp.engine.limits import Limits
 from imapp.engine.polling import Polling, TooLongError, poll, receive
@@ -38,7 +38,11 @@ _TICK_SECONDS = (0.01, 1.0)
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no types
-    """See the module. `connect_timeout`: seconds in which a client must have been let in; None: no limit."""
+    """See the module.
+
+    `connect_timeout`: seconds in which a client must have been let in; None: no limit. `address_of`: what counts as
+    the address of a request's client, by its environ.
+    """
 
     def __init__(
         self,
@@ -46,12 +50,14 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         limits: Limits | None = None,
         admission: Admission | None = None,
         connect_timeout: float | None = None,
+        address_of: Callable[[dict[str, Any]], str] = lambda environ: environ.get("REMOTE_ADDR", ""),
         **options: Any,
     ) -> None:
         super().__init__(**{**options, "async_mode": "gevent", "monitor_clients": False})
         self.limits = limits or Limits(payload_bytes=self.max_http_buffer_size)
         self.admission = admission or Admission()
         self.connect_timeout = connect_timeout
+        self._address_of = address_of
 
     # -- what belongs to the process that serves: made with the first session ----------------------------------------
 
@@ -108,6 +114,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         session = self.sockets.get(sid)
         if session is not None:
             session.release(first, keep=keep)
+
+    def is_doubtful(self, sid: str) -> bool:
+        """Whether the client has not answered a ping for some seconds: it may have gone."""
+        session = self.sockets.get(sid)
+        return session is None or session.is_doubtful()
 
     def is_greeted(self, sid: str) -> bool:
         """Whether the session has ever said CONNECT."""
@@ -198,12 +209,18 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         return websocket
 
     def _new_session(self, request: Request) -> Session:
+        address = self._address_of(request.environ)
+        if self.admission.is_crowded(address):
+            metrics.CONNECTS_REFUSED.add("address")
+            raise Refusal.busy(FULL_SECONDS)
         seconds = self.admission.refusal(len(self.sockets))
         if seconds:
             metrics.CONNECTS_REFUSED.add("admission")
             raise Refusal.busy(seconds)
         sid = self.generate_id()
         session = self.sockets[sid] = Session(self, sid)
+        session.address = address
+        self.admission.enter(address)
         return session
 
     def _greeting(self, session: Session, request: Request, upgrades: list[str]) -> None:

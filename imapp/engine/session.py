@@ -5,7 +5,7 @@ Its end is a part of that order: the disconnect handler runs once, after what ca
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
@@ -38,7 +38,7 @@ class Session(Heart):
         "_held",
         "_inbox",
         "_knocks",
-        "_release_address",
+        "address",
         "is_busy",
         "is_greeted",
         "is_joining",
@@ -58,8 +58,8 @@ class Session(Heart):
         self.is_joining = True
         #: CONNECTs that were refused.
         self._knocks = 0
-        #: Called once, when it has been let in or has ended: its address has one less that is connecting.
-        self._release_address: Callable[[], None] | None = None
+        #: Its address while it counts as connecting.
+        self.address: str | None = None
         self._inbox: deque[Incoming] | None = None
         #: Whether something that it sent, or its end, is not handled yet.
         self.is_busy = False
@@ -134,15 +134,11 @@ class Session(Heart):
         if self.websocket is not None:
             self.websocket.trust()
 
-    def counted(self, release: Callable[[], None]) -> None:
-        """Call `release` when this session is no longer one of those that are connecting."""
-        self._release_address = release
-
     def leave_address(self) -> None:
-        """See `counted`."""
-        release, self._release_address = self._release_address, None
-        if release is not None:
-            release()
+        """No longer count as connecting: the client has been let in, or has gone."""
+        address, self.address = self.address, None
+        if address is not None:
+            self.server.admission.leave(address)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 

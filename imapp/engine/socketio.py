@@ -173,8 +173,16 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     # -- CONNECT -----------------------------------------------------------------------------------------------------
 
+    def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
+        """Whether a second CONNECT of a connected client is in order: it is answered as the first was."""
+        return False
+
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
         namespace = namespace or "/"
+        known = self.manager.sid_from_eio_sid(eio_sid, namespace)
+        if known is not None and self.manager.is_connected(known, namespace):
+            self._handle_second_connect(eio_sid, known, namespace, data)
+            return
         if self._is_engine:
             self.eio.hold(eio_sid)
         sid, refusal = self._let_in(eio_sid, namespace, data)
@@ -188,6 +196,14 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self._send_packet(eio_sid, answer)
         if refusal is None:
             self._has_connected(eio_sid, sid, namespace)
+
+    def _handle_second_connect(self, eio_sid: str, sid: str, namespace: str, data: Any) -> None:
+        """Answer it, or close the transport: clients come back from that, and give up for good if they are refused."""
+        if self.connects_again(sid, namespace, data):
+            self._send_packet(eio_sid, self.packet_class(CONNECT, {"sid": sid}, namespace=namespace))
+        else:
+            log.info("second_connect", sid=sid)
+            self._break_off(eio_sid)
 
     def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.manager.connect(sid, namespace)

@@ -63,7 +63,7 @@ def _let_go(server: Any, connections: list[Connection], window: float) -> None:
             connection.wait_for_queued(_STEP_SECONDS)
             # Many go by themselves when they are told; python-socketio knows nothing of a room that all have left.
             if server.manager.is_connected(connection.sid, bus.NAMESPACE):
-                _close(server, server.manager.eio_sid_from_sid(connection.sid, bus.NAMESPACE))
+                server.hang_up(server.manager.eio_sid_from_sid(connection.sid, bus.NAMESPACE))
         gone = due
         server.sleep(_STEP_SECONDS)
 
@@ -71,10 +71,4 @@ def _let_go(server: Any, connections: list[Connection], window: float) -> None:
 def close_all(server: Any) -> None:
     """Close every transport that is left."""
     for eio_sid in list(server.eio.sockets):
-        _close(server, eio_sid)
-
-
-def _close(server: Any, eio_sid: str | None) -> None:
-    socket = server.eio.sockets.get(eio_sid)
-    if socket is not None:
-        socket.close(wait=False, abort=True, reason=server.reason.SERVER_DISCONNECT)
+        server.hang_up(eio_sid)

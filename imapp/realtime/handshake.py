@@ -14,6 +14,7 @@ from imapp.errors import (
     InvalidTokenError,
     SessionRevokedError,
     TokenExpiredError,
+    TooManyConnectionsError,
     UnavailableError,
 )
 from imapp.logs import get_logger
@@ -21,6 +22,9 @@ from imapp.realtime.connections import Connection
 from imapp.services import access
 
 log = get_logger(__name__)
+
+#: Seconds after which a user with too many connections may try again: a dead one is noticed within about so many.
+_AGAIN_SECONDS = 30
 
 #: How often a new connection looks for its rooms at most, when memberships, anybody's, keep changing meanwhile.
 LOOKS = 5
@@ -37,9 +41,17 @@ _KINDS = {
 }
 for _kind in (*_KINDS.values(), "other"):
     metrics.DISCONNECTS.add(_kind, count=0)
-for _error in (InvalidTokenError, TokenExpiredError, SessionRevokedError, BusyError, UnavailableError, AppError):
+for _error in (
+    InvalidTokenError,
+    TokenExpiredError,
+    SessionRevokedError,
+    TooManyConnectionsError,
+    BusyError,
+    UnavailableError,
+    AppError,
+):
     metrics.CONNECTS_REFUSED.add(_error.code, count=0)
-for _reason in ("draining", "admission"):
+for _reason in ("draining", "admission", "address", "origin"):
     metrics.CONNECTS_REFUSED.add(_reason, count=0)
 
 
@@ -51,6 +63,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     with server.app.app_context():
         try:
             actor = access.authenticate(_token(auth))
+            make_room(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             _enter_rooms(server, connection)
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
@@ -76,6 +89,37 @@ def on_disconnect(server: Any, sid: str, reason: str) -> None:
     presence.local_of(server.app).disconnect(sid)
 
 
+def make_room(server: Any, user_id: int) -> None:
+    """Let go a connection of the user that seems dead if there are too many; raises TooManyConnectionsError.
+
+    A device on a bad line leaves dead connections behind that last until their ping times out. Connections that are
+    alive are not closed for a new one: their clients would come back at once and close each other for ever.
+    """
+    present = server.manager.get_participants(bus.NAMESPACE, bus.user_room(user_id))
+    if len(present) < server.app.config["IMAPP"].max_connections_per_user:
+        return
+    for sid, eio_sid in present:
+        if server.seems_dead(eio_sid):
+            log.info("dead_connection_replaced", user_id=user_id, sid=sid)
+            server.hang_up(eio_sid)
+            return
+    raise TooManyConnectionsError(retry_after=_AGAIN_SECONDS)
+
+
+def is_same_login(server: Any, sid: str, auth: Any) -> bool:
+    """Whether a token is one of the login of this connection, which it then prolongs."""
+    connection = server.connections.get(sid)
+    with server.app.app_context():
+        try:
+            actor = access.authenticate(_token(auth))
+        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not the same login
+            return False
+    if connection is None or (actor.user_id, actor.session_id) != (connection.user_id, connection.session_id):
+        return False
+    connection.renew(actor.expires_at)
+    return True
+
+
 def _token(auth: Any) -> str:
     token = auth.get("token") if isinstance(auth, dict) else None
     if not isinstance(token, str):
@@ -89,7 +133,8 @@ def _refusal(exc: Exception) -> Refused:
         log.error("connect_failed", exc_info=exc)
         error = AppError()
     metrics.CONNECTS_REFUSED.add(error.code)
-    return Refused(error.message, {"code": error.code})
+    payload = error.payload()
+    return Refused(payload.pop("message"), payload)
 
 
 def _enter_rooms(server: Any, connection: Connection) -> None:

@@ -70,6 +70,16 @@ class RealtimeServer(StrictServer):
         if sids:
             self.start_background_task(catching_up.run, self, sids, reason)
 
+    def seems_dead(self, eio_sid: str) -> bool:
+        """Whether the client of this session may have gone; a stock transport cannot tell."""
+        return self._is_engine and bool(self.eio.is_doubtful(eio_sid))
+
+    def hang_up(self, eio_sid: str) -> None:
+        """Close a transport; not by a Socket.IO DISCONNECT, which clients take as "stay away"."""
+        session = self.eio.sockets.get(eio_sid)
+        if session is not None:
+            session.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
+
     def take_order(self, action: str, argument: Any = None) -> None:
         """Do what another node or the operator says to this node."""
         if action == "drain":
@@ -101,9 +111,13 @@ class RealtimeServer(StrictServer):
         self.connections.waiting.pop(eio_sid, None)
         super()._handle_eio_disconnect(eio_sid, reason)
 
-    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+    def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
+        """A client whose token came late, over a connection that was made meanwhile: with the same login it stays."""
+        return handshake.is_same_login(self, sid, auth)
+
+    def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
-        super()._handle_connect(eio_sid, namespace, data)
+        super()._has_connected(eio_sid, sid, namespace)
 
     def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
         if self._is_engine and self.eio.joining.waiting > _JOINING_MAX:

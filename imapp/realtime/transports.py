@@ -9,6 +9,7 @@ import engineio
 from engineio.payload import Payload
 
 from config import Settings
+from imapp.cluster import limits
 from imapp.engine.admission import Admission
 from imapp.engine.limits import Limits
 from imapp.engine.server import EngineServer
@@ -38,7 +39,10 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
             slow_seconds=settings.slow_client_seconds,
         ),
         "connect_timeout": settings.connect_timeout_seconds,
-        "admission": Admission(settings.max_connections, settings.connects_per_second),
+        "admission": Admission(
+            settings.max_connections, settings.connects_per_second, settings.max_connecting_per_address
+        ),
+        "address_of": lambda environ: limits.address_key(environ.get("REMOTE_ADDR", "")),
     }
 
 

@@ -9,6 +9,7 @@ import pytest
 import websocket
 
 from tests.conformance.client import Polling
+from tests.support import apps
 from tests.support.ports import wait_for
 from tests.support.server import Server
 
@@ -204,13 +205,82 @@ def test_deflate_is_not_negotiated(server):
     ws.close()
 
 
-def test_a_socket_that_never_says_connect_is_closed(start_server, raw):
-    node = start_server(IM_CONNECT_TIMEOUT_SECONDS="1")
-    socket = raw(node)
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory, sqlite_template):
+    """A node that lets few in, for a short time."""
+    folder = tmp_path_factory.mktemp("strict")
+    apps.copy_of(sqlite_template, folder / "data")
+    timeouts = {"CONNECT_TIMEOUT": "2", "PING_INTERVAL": "2", "PING_TIMEOUT": "4"}
+    environ = {f"IM_{name}_SECONDS": value for name, value in timeouts.items()}
+    node = Server(folder, IM_MAX_CONNECTIONS_PER_USER="2", IM_MAX_CONNECTING_PER_ADDRESS="3", **environ)
+    yield node
+    node.stop()
+
+
+def test_a_socket_that_never_says_connect_is_closed(strict, raw):
+    socket = raw(strict)
     started = time.monotonic()
 
     assert socket.is_closed()
     assert time.monotonic() - started < 5
+
+
+def test_refused_log_ins_do_not_keep_a_socket_open(strict, raw):
+    hasty, slow = raw(strict), raw(strict)
+    for number in range(3):
+        assert "invalid_token" in hasty.connect({"token": f"wrong {number}"})
+    assert hasty.is_closed()
+
+    started = time.monotonic()
+    slow.connect({"token": "wrong"})
+    time.sleep(1)
+    slow.connect({"token": "wrong again"})
+
+    assert slow.is_closed()
+    assert time.monotonic() - started < 5
+
+
+def test_one_address_gets_so_many_sockets_that_have_not_logged_in(strict, raw):
+    strangers = [raw(strict) for _ in range(3)]
+
+    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+        raw(strict)
+
+    assert refused.value.status_code == 503
+    assert all(one.is_closed() for one in strangers)
+    assert raw(strict).open["sid"]
+
+
+def test_a_user_gets_so_many_sockets_and_a_dead_one_makes_room(strict, device, raw):
+    token = {"token": device(strict).tokens["access_token"]}
+    for _ in range(2):  # they answer no ping: as a phone whose line is gone
+        assert raw(strict).connect(token).startswith("40")
+    before = len(strict.log)
+
+    refusal = raw(strict).connect(token)
+    assert '"code":"too_many_connections"' in refusal
+    assert '"retry_after":' in refusal
+
+    def is_let_in() -> bool:
+        one = raw(strict)
+        if one.connect(token).startswith("40"):
+            return True
+        one.close()
+        return False
+
+    wait_for(is_let_in, 10, "the end of a dead one")
+    assert "dead_connection_replaced" in strict.log[before:]
+
+
+def test_a_second_connect_with_the_same_login_is_answered_and_with_another_one_not(server, device, raw):
+    token = {"token": device(server).tokens["access_token"]}
+    socket = raw(server)
+    first = socket.connect(token)
+
+    assert socket.connect(token) == first
+    assert still_works(socket)
+    socket.send("40" + json.dumps({"token": device(server).tokens["access_token"]}))
+    assert socket.is_closed()
 
 
 def test_a_suspended_client_leaves_no_open_file_behind(start_server, device, raw):
