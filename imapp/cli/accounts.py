@@ -21,7 +21,7 @@ def create_user(username: str, nickname: str | None, operator: bool) -> None:
 
 
 @click.command()
-@click.argument("username")
+@click.argument("username", metavar="NAME|'#ID'")
 @with_appcontext
 def reset_second_factor(username: str) -> None:
     """Forget an operator's second factor; the next log-in at /admin sets up a new one."""

@@ -13,12 +13,12 @@ from imapp.services import acts, erasure, exports, users
 
 
 @click.command()
-@click.argument("user", metavar="NAME|ID")
+@click.argument("user", metavar="NAME|'#ID'")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @with_appcontext
 def export_user(user: str, file: Path) -> None:
     """Write all that the server holds about a user to FILE, a zip file of JSON lines with a README."""
-    found = users.find_by_name_or_id(user)
+    found = users.find_named(user)
     try:
         counts = exports.export(found.id, file)
     except OSError as exc:
@@ -29,7 +29,7 @@ def export_user(user: str, file: Path) -> None:
 
 
 @click.command()
-@click.argument("user", metavar="NAME|ID")
+@click.argument("user", metavar="NAME|'#ID'")
 @click.option("--messages", type=click.Choice(get_args(OwnMessages)), default="anonymise", show_default=True,
               help="They stay under a nameless account, or are recalled.")  # fmt: skip
 @click.option("--transfer-groups", is_flag=True, help="Give the user's groups to others instead of refusing.")
@@ -38,9 +38,9 @@ def export_user(user: str, file: Path) -> None:
 def erase_user(user: str, messages: OwnMessages, transfer_groups: bool, yes: bool) -> None:
     """Erase an account for good: its name, its sessions, contacts, blocks and memberships.
 
-    What others said and did stays whole. An interrupted erasure is started again, with the ID.
+    What others said and did stays whole. An interrupted erasure is started again with the ID: '#17'.
     """
-    found = users.find_by_name_or_id(user)
+    found = users.find_named(user)
     shown = f"user {found.id} ({found.username})"
     if not yes:
         click.confirm(f"Erase {shown} for good?", abort=True)

@@ -14,13 +14,21 @@ class User(Base):
 
     __tablename__ = "users"
     # Search reads a prefix of the nickname straight off the index, paged by (key, id).
-    __table_args__ = (Index("ix_users_nickname_key_id", "nickname_key", "id"), TABLE_OPTIONS)
+    __table_args__ = (
+        Index("ix_users_nickname_key_id", "nickname_key", "id"),
+        # Of two names that look alike only one is registered.
+        Index("uq_users_name_digest", "name_digest", unique=True),
+        TABLE_OPTIONS,
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     #: As entered at registration; shown, never compared.
     username: Mapped[str] = mapped_column(String(32))
     #: The username by PRECIS UsernameCaseMapped: what login and search compare.
     username_key: Mapped[str] = mapped_column(String(96), unique=True)
+    #: What the username has in common with all that look like it (services/usernames.py); it outlives an erasure, so
+    #: that nobody takes the name over. None: registered before the rule, beside a name that looks like it.
+    name_digest: Mapped[str | None] = mapped_column(String(64))
     nickname: Mapped[str] = mapped_column(String(50))
     #: The nickname folded for search (NFKC, case-folded, cut).
     nickname_key: Mapped[str] = mapped_column(String(64))

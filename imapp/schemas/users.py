@@ -8,7 +8,7 @@ from imapp.schemas.base import In, Moment, Out, Text
 from imapp.schemas.text import OptionalText, VisibleName, stripped
 from imapp.schemas.validation import Cursor, Limit
 
-#: Upper bound only: services/users.py says which names are allowed, by PRECIS.
+#: Upper bound only: services/usernames.py says which names are allowed.
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])]
 
 #: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.

@@ -6,7 +6,7 @@ from typing import NoReturn, TypeVar
 from sqlalchemy.orm import Session
 
 from imapp.database import atomic
-from imapp.errors import ForbiddenError, NotFoundError, SecondFactorRequiredError, WrongCodeError
+from imapp.errors import ForbiddenError, SecondFactorRequiredError, WrongCodeError
 from imapp.extensions import settings
 from imapp.logs import get_logger
 from imapp.models.users import User
@@ -62,11 +62,8 @@ def confirm_enrolment(body: ConfirmationIn, client: ClientInfo) -> EnrolledOut:
 
 
 def reset_second_factor(username: str, by: By) -> None:
-    """Forget an operator's second factor; the next log-in enrols anew. Raises NotFoundError, InvalidUsernameError."""
-    user = users.find_by_key(users.username_key(username))
-    if user is None:
-        raise NotFoundError(f"There is no account {username}.")
-    atomic(_reset, user, by)
+    """Forget an operator's second factor; the next log-in enrols anew. Raises NotFoundError."""
+    atomic(_reset, users.find_named(username), by)
 
 
 def _operator(body: LoginIn | EnrolmentIn, client: ClientInfo) -> User:

@@ -29,6 +29,7 @@ _SECRET = {
     "refresh_hash",
     "previous_refresh_hash",
     "username_key",
+    "name_digest",
     "nickname_key",
     "digest",
     "version",

@@ -22,7 +22,7 @@ from imapp.schemas.administration import By
 from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, RegisterIn, TokensOut
 from imapp.schemas.users import MeOut
-from imapp.services import acts, attempts, passwords, sessions, tokens, users
+from imapp.services import acts, attempts, passwords, sessions, tokens, usernames, users
 
 log = get_logger(__name__)
 
@@ -33,6 +33,7 @@ def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
     Raises InvalidUsernameError, UsernameTakenError, WeakPasswordError, RateLimitedError, BusyError.
     """
     limits.hit("register_per_address", limits.address_key(client.ip))
+    usernames.require_allowed(body.username)
     fields = _new_account(body.username, body.password, body.nickname)
     token_id = tokens.new_token_id()
     user, row = atomic(_register, fields, token_id, body.device, client)
@@ -44,6 +45,7 @@ def create_account(
     username: str, password: str, nickname: str | None, is_operator: bool, by: By | None = None
 ) -> MeOut:
     """Create an account by the operator's hand; raises as `register` does, without its limits."""
+    usernames.require_allowed(username, may_be_reserved=True)
     fields = {**_new_account(username, password, nickname), "is_operator": is_operator}
     return MeOut.model_validate(atomic(_create_account, fields, by))
 
@@ -147,10 +149,10 @@ def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
 
 def _new_account(username: str, password: str, nickname: str | None) -> dict[str, str]:
     """Check a new account and give its columns."""
-    key = users.username_key(username)
+    key = usernames.key_of(username)
     passwords.require_strong(password, key, nickname or "")
-    users.require_free(key)
-    shown = users.shown_username(username)
+    users.require_free(username)
+    shown = usernames.shown(username)
     return {
         "username": shown,
         "username_key": key,
@@ -177,7 +179,7 @@ def _register(
 
 def _key_or_none(account: str) -> str | None:
     try:
-        return users.username_key(account)
+        return usernames.key_of(account)
     except InvalidUsernameError:
         return None
 

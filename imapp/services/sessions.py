@@ -47,14 +47,9 @@ def open_session(
     """Insert a session and give it with the ids of those that had to end for it. Part of a transaction."""
     moment = now()
     session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id, _over(moment)))
-    row = DeviceSession(
-        user_id=user_id,
-        device_name=device.name,
-        platform=device.platform,
-        created_at=moment,
-        last_used_at=moment,
-    )
+    row = DeviceSession(user_id=user_id, device_name=device.name, platform=device.platform)
     renew(row, token_id, client)
+    row.created_at = row.last_used_at  # until its first use
     session.add(row)
     session.flush()
     return row, _revoke_least_used(session, user_id, row.id)

@@ -3,8 +3,7 @@
 import unicodedata
 from typing import Any
 
-from precis_i18n import get_profile
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,6 +14,7 @@ from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.schemas.base import Page, now
 from imapp.schemas.users import MeOut, UserOut, UsersQuery
+from imapp.services import usernames
 
 #: Greater than every character that a name can have: the end of a range of prefixes.
 _LAST = "\U0010ffff"
@@ -22,31 +22,11 @@ _LAST = "\U0010ffff"
 #: What the session has read before may have changed since.
 _FRESH = {"populate_existing": True}
 
-_mapped = get_profile("UsernameCaseMapped")
-_preserved = get_profile("UsernameCasePreserved")
-
-
-def username_key(username: str) -> str:
-    """What a username is compared by: PRECIS UsernameCaseMapped (RFC 8265); raises InvalidUsernameError."""
-    try:
-        key: str = _mapped.enforce(username)
-    except UnicodeEncodeError:
-        raise InvalidUsernameError from None
-    if not 2 <= len(key) <= 32 or not all(char.isalnum() or char in "._-" or _is_mark(char) for char in key):
-        raise InvalidUsernameError
-    return key
-
-
-def shown_username(username: str) -> str:
-    """The username as entered, in one form of its characters; only for what has a key."""
-    shown: str = _preserved.enforce(username)
-    return shown
-
 
 def create_user(session: Session, fields: dict[str, Any]) -> User:
     """Insert an account with its counter; raises UsernameTakenError. Part of a transaction."""
     user = User(created_at=now(), **fields)
-    user.nickname_key = nickname_key(user.nickname)
+    user.nickname_key, user.name_digest = nickname_key(user.nickname), usernames.digest(user.username_key)
     session.add(user)
     try:
         session.flush()
@@ -56,9 +36,12 @@ def create_user(session: Session, fields: dict[str, Any]) -> User:
     return user
 
 
-def require_free(key: str) -> None:
-    """Spare the work of hashing for a name that is taken; raises UsernameTakenError."""
-    if find_by_key(key) is not None:
+def require_free(username: str) -> None:
+    """Spare the work of hashing for a name that is taken, or that looks like one; raises UsernameTakenError."""
+    key = usernames.key_of(username)
+    digests = {usernames.digest(key), usernames.digest(usernames.shown(username))}
+    taken = exists().where(or_(User.username_key == key, User.name_digest.in_(digests)))
+    if db.session.scalar(select(taken)):
         raise UsernameTakenError
 
 
@@ -68,14 +51,25 @@ def find_by_key(key: str) -> User | None:
     return db.session.scalars(query, execution_options=_FRESH).one_or_none()
 
 
-def find_by_name_or_id(name_or_id: str) -> User:
-    """The account with this id, or with this username if it is not a number; raises NotFoundError."""
-    if name_or_id.isascii() and name_or_id.isdigit():
-        return get_row(int(name_or_id))
-    found = find_by_key(username_key(name_or_id))
+def find_named(user: str) -> User:
+    """Return the account with this username, or with this ID after a `#`; raises NotFoundError.
+
+    A bare number is a name: it may be that of another person than the ID's.
+    """
+    if user.startswith("#") and user[1:].isascii() and user[1:].isdigit():
+        return get_row(int(user[1:]))
+    found = _find_by_name(user)
     if found is None:
-        raise NotFoundError("There is no such user.")
+        hint = f" For the user with the ID {user} write '#{user}', with the quotes." if user.isdigit() else ""
+        raise NotFoundError(f"There is no user named {user}.{hint}")
     return found
+
+
+def _find_by_name(username: str) -> User | None:
+    try:
+        return find_by_key(usernames.key_of(username))
+    except InvalidUsernameError:
+        return None
 
 
 def get_me(actor_id: int) -> MeOut:
@@ -118,11 +112,6 @@ def find(query: UsersQuery, *which: ColumnElement[bool]) -> tuple[list[User], st
 def nickname_key(nickname: str) -> str:
     """What search compares a nickname by: compatible forms and case are one."""
     return unicodedata.normalize("NFKC", nickname).casefold()[:64]
-
-
-def _is_mark(char: str) -> bool:
-    """Marks belong to letters: without them half of the world's scripts could not be written."""
-    return unicodedata.category(char) in {"Mn", "Mc"}
 
 
 def get_row(user_id: int) -> User:

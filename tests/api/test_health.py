@@ -180,7 +180,7 @@ def details(client, path="/actuator/health", address="203.0.113.9", **headers):
 @pytest.fixture
 def tokens(app, client):
     """A plain user's header and an operator's."""
-    plain, operator = register(client, "alice"), register(client, "operator")
+    plain, operator = register(client, "alice"), register(client, "olga")
 
     def promote(session):
         session.get(User, operator["user"]["id"]).is_operator = True

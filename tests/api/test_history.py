@@ -20,7 +20,7 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def operator(app, client):
-    tokens = register(client, "operator")
+    tokens = register(client, "olga")
 
     def promote(session):
         session.get(User, tokens["user"]["id"]).is_operator = True

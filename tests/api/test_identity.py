@@ -222,7 +222,7 @@ def test_tokens_of_the_previous_key_are_good_until_that_key_is_dropped(make_app)
     assert me(after, renewed).status_code == 200
 
 
-def test_one_session_too_many_ends_the_oldest(client):
+def test_one_session_too_many_ends_the_oldest_of_those_that_were_never_used(client):
     first = register(client, "alice")
     second = login(client, "alice").json
     for _ in range(49):

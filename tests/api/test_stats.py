@@ -59,7 +59,7 @@ def test_a_cursor_that_is_not_ours_is_refused(client, cursor):
 def test_the_settings_may_keep_it_to_operators(make_app):
     app = make_app(stats_visibility="operators")
     client = app.test_client()
-    alice, operator = register(client, "alice"), register(client, "operator")
+    alice, operator = register(client, "alice"), register(client, "olga")
 
     def promote(session):
         session.get(User, operator["user"]["id"]).is_operator = True

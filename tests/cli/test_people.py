@@ -9,6 +9,7 @@ import pytest
 from imapp.services import users
 from tests.accounts import register
 from tests.backup.conftest import im, lively  # noqa: F401 - fixtures
+from tests.support.people import create_users
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -52,23 +53,37 @@ def read(file):
         }
 
 
-@pytest.mark.parametrize("command", [("export-user", "nobody", "x.zip"), ("erase-user", "999", "--yes")])
+@pytest.mark.parametrize(
+    "command", [("export-user", "nobody", "x.zip"), ("erase-user", "#999", "--yes"), ("erase-user", "1", "--yes")]
+)
 def test_nobody_is_found_in_one_line(im, tmp_path, monkeypatch, command):  # noqa: F811
     monkeypatch.chdir(tmp_path)
 
     result = im(*command)
 
     assert result.exit_code == 1
-    assert result.output.startswith("Error: There is no such")
+    assert result.output.startswith("Error: There is no ")
 
 
 def test_an_erasure_is_asked_for_and_done(im, lively):  # noqa: F811
     declined = im("erase-user", "bob", input="n\n")
-    done = im("erase-user", lively["bob"], "--yes", "--messages", "delete")
+    done = im("erase-user", f"#{lively['bob']}", "--yes", "--messages", "delete")
 
     assert declined.exit_code == 1
     assert (done.exit_code, done.output) == (0, f"Erased user {lively['bob']} (bob), 0 messages recalled.\n")
     assert users.get_user(lively["bob"]).nickname == "Deleted user"
+
+
+def test_a_number_is_a_name_and_never_the_id_of_another_person(im, lively):  # noqa: F811
+    (named,) = create_users("164")
+    assert named != 164
+
+    refused = im("erase-user", str(lively["bob"]), "--yes")
+    done = im("erase-user", "164", "--yes")
+
+    assert (refused.exit_code, f"write '#{lively['bob']}'" in refused.output) == (1, True)
+    assert done.output == f"Erased user {named} (164).\n"
+    assert users.get_user(lively["bob"]).nickname != "Deleted user"
 
 
 def test_the_owner_of_a_group_is_refused_in_one_line(im, lively):  # noqa: F811
@@ -88,7 +103,7 @@ def test_all_nodes_let_go_of_an_erased_user_and_others_see_it(start_nodes, devic
     sent = ada.send("hello", conversation_id=private)["message"]
     bob.wait_for("message_created")
 
-    two.flask("im", "erase-user", str(ada.id), "--yes", "--messages", "delete")
+    two.flask("im", "erase-user", f"#{ada.id}", "--yes", "--messages", "delete")
 
     bob.wait_for("message_recalled", lambda payload: payload["message"]["id"] == sent["id"], 20)
     bob.wait_for("user_updated", lambda payload: payload["user"]["nickname"] == "Deleted user", 20)

@@ -6,7 +6,13 @@ import pytest
 from sqlalchemy import select
 
 from imapp.database import atomic
-from imapp.errors import NotAMemberError, NotFoundError, OwnerMustTransferError, RecipientGoneError
+from imapp.errors import (
+    NotAMemberError,
+    NotFoundError,
+    OwnerMustTransferError,
+    RecipientGoneError,
+    UsernameTakenError,
+)
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
 from imapp.models.sessions import DeviceSession
@@ -77,8 +83,9 @@ def test_the_profile_loses_its_name_and_those_who_see_it_learn_of_it(people):
     assert told["user"]["nickname"] == "Deleted user"
     assert told["contact"]["removed"]
     assert told["contact"]["user"]["nickname"] == "Deleted user"
-    (again,) = create_users("ada")
-    assert again != ada
+    with pytest.raises(UsernameTakenError):
+        create_users("ada")
+    assert "ada" not in str(db.session.execute(select(User.__table__).where(User.id == ada)).one())
 
 
 def test_contacts_requests_and_blocks_end_on_both_sides(people):

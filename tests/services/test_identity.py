@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 from argon2 import PasswordHasher
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, select, update
 
+from imapp.database import atomic
 from imapp.errors import (
     AppError,
     BadCredentialsError,
+    InvalidUsernameError,
     SessionRevokedError,
     UsernameTakenError,
     WrongPasswordError,
@@ -306,6 +308,33 @@ def test_names_compare_by_their_profile_and_not_by_the_databases_rules(app, name
     with pytest.raises(UsernameTakenError):
         register(name)
     assert register("unal").user.username == "unal"
+
+
+@pytest.mark.parametrize("name", ["aIice", "a1ice", "\u0430lice"])
+def test_a_name_that_looks_like_another_one_is_taken(app, name):
+    register("alice")
+
+    with pytest.raises((UsernameTakenError, InvalidUsernameError)):
+        register(name)
+    with pytest.raises(UsernameTakenError):
+        register("ALICE")
+
+
+def test_names_that_look_alike_registered_at_once_become_one_account(app):
+    outcomes = at_once(app, *[lambda name=name: register(name) for name in ("coco", "\u0441\u043e\u0441\u043e")])
+
+    assert [type(one) for one in outcomes if isinstance(one, AppError)] == [UsernameTakenError]
+
+
+def test_an_account_from_before_the_rule_can_be_used(app):
+    register("alice")
+
+    def rename(session):
+        session.execute(update(User).values(username="164", username_key="164", name_digest=None))
+
+    atomic(rename)
+
+    assert login("164").user.username == "164"
 
 
 def test_names_beyond_the_basic_plane_are_stored_and_found(app):

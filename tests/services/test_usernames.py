@@ -1,0 +1,59 @@
+"""Which usernames may be registered."""
+
+import pytest
+
+from imapp.errors import InvalidUsernameError
+from imapp.services import usernames
+
+
+@pytest.fixture
+def database():
+    """None is needed."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ada", "Ünal", "user1", "a.b-c_d", "林小雨", "ひらカナ漢", "김철수", "мария", "नमस्ते", "ada林", "1000-words"],
+)
+def test_names_of_all_languages_are_allowed(name):
+    usernames.require_allowed(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("164", "letter"),
+        ("1-2", "letter"),
+        ("-rf", "begins"),
+        ("..", "letter"),
+        ("olg\u0430", "scripts"),
+        ("\u0430dmin", "scripts"),
+        ("admin", "reserved"),
+        ("ADMIN", "reserved"),
+        ("adm\u0131n", "reserved"),
+        ("root", "reserved"),
+        ("system", "reserved"),
+        ("me", "reserved"),
+        ("supp0rt", None),
+        ("deleted-5-abcdef", "reserved"),
+        ("de1eted-5", "reserved"),
+        ("a", "2 to 32"),
+        ("a b", "2 to 32"),
+    ],
+)
+def test_names_that_could_be_taken_for_something_else_are_refused(name, reason):
+    if reason is None:
+        usernames.require_allowed(name)  # a zero is no letter: UTS 39 tells them apart
+        return
+    with pytest.raises(InvalidUsernameError, match=reason):
+        usernames.require_allowed(name)
+
+
+def test_operators_may_create_reserved_accounts():
+    usernames.require_allowed("support", may_be_reserved=True)
+
+
+def test_a_digest_is_the_same_for_look_alikes_and_tells_no_name():
+    assert usernames.digest("alice") == usernames.digest("a1ice") == usernames.digest("AIice")
+    assert usernames.digest("alice") != usernames.digest("alicf")
+    assert "alice" not in usernames.digest("alice")
