@@ -25,7 +25,7 @@ from imapp.errors import (
     UnsupportedMediaTypeError,
 )
 from imapp.schemas.base import MAX_ID
-from imapp.schemas.json_schema import Mode, Schemas, WireSchema, describe
+from imapp.schemas.json_schema import Mode, Schemas, WireSchema, describe, meaning
 from imapp.schemas.problems import Problem
 from imapp.schemas.refusals import all_errors, codes_of
 
@@ -122,16 +122,15 @@ def _models(views: list[tuple[Rule, str, Endpoint]]) -> set[tuple[type[BaseModel
 
 
 def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    summary, _, description = (inspect.getdoc(view.view) or "").partition("\n")
+    text = inspect.getdoc(view.view) or ""
     operation: dict[str, Any] = {
         "operationId": rule.endpoint,
         "tags": [rule.endpoint.partition(".")[0]],
-        "summary": summary.rstrip("."),
+        "summary": text.partition("\n")[0].rstrip("."),
+        "description": text,
         "parameters": [*_path_parameters(rule), *_query_parameters(view)],
         "responses": {**_answers(view, schemas), **_refusals(rule, view, schemas)},
     }
-    if description.strip():
-        operation["description"] = description.strip()
     if view.deprecated is not None:
         operation["deprecated"] = True
     operation["security"] = [{"bearer": []}] if view.needs_actor else []
@@ -144,7 +143,7 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
 def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
     for converter, name in _PATH_PARAMETER.findall(rule.rule):
         schema = _PARAMETER_SCHEMAS.get(converter, {"type": "string"})
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
+        yield {"name": name, "in": "path", "required": True, "description": meaning(None, name), "schema": schema}
 
 
 def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
@@ -152,7 +151,9 @@ def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
         return
     schema = view.query.model_json_schema(schema_generator=WireSchema)
     for name, field in schema["properties"].items():
-        yield {"name": name, "in": "query", "required": name in schema.get("required", []), "schema": field}
+        text = field.pop("description", "")
+        required = name in schema.get("required", [])
+        yield {"name": name, "in": "query", "required": required, "description": text, "schema": field}
 
 
 def _answers(view: Endpoint, schemas: Schemas) -> dict[str, Any]:

@@ -80,5 +80,10 @@ class Out(BaseModel):
 class Page(Out, Generic[ItemT]):
     """One page of a list; `next_cursor` asks for the following one, null means that this was the last."""
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Pages of one kind of items are classes without a docstring of their own."""
+        cls.__doc__ = cls.__doc__ or Page.__doc__
+
     items: list[ItemT]
     next_cursor: str | None = None

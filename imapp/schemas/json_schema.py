@@ -66,18 +66,24 @@ class WireSchema(GenerateJsonSchema):
             shown = [self.generate_inner(variant.__pydantic_core_schema__) for variant in VARIANTS[model]]
             return {"title": described["title"], "description": described.get("description", ""), "anyOf": shown}
         for name, field in described.get("properties", {}).items():
-            _finish(name, field)
+            _finish(model, name, field)
         return described
 
 
-def _finish(name: str, field: dict[str, Any]) -> None:
+def _finish(model: type[BaseModel], name: str, field: dict[str, Any]) -> None:
     """Describe a field, by the glossary where its class does not."""
-    text = field.get("description") or MEANINGS.get(name)
+    text = field.get("description") or meaning(model, name)
     default = field.pop("x-default", None)
     if default is not None:
         text = f"{text or ''} Default: {orjson.dumps(default).decode()}.".strip()
     if text:
         field["description"] = text
+
+
+def meaning(model: type[BaseModel] | None, name: str) -> str:
+    """What the glossary says of a field of a model, or of the name alone; empty if nothing."""
+    own = (MEANINGS.get(f"{kind.__name__}.{name}") for kind in (model.__mro__ if model else ()))
+    return next(filter(None, own), MEANINGS.get(name, ""))
 
 
 def describe(models: Iterable[tuple[type[BaseModel], Mode]]) -> tuple[Schemas, dict[str, Any]]:
@@ -90,4 +96,5 @@ def describe(models: Iterable[tuple[type[BaseModel], Mode]]) -> tuple[Schemas, d
     schemas = definitions.get("$defs", {})
     for name, schema in schemas.items():
         schema["title"] = name  # some generators name their classes by it
+        schema.setdefault("description", "Any JSON value.")  # pydantic's JsonValue is the only one without
     return dict(zip(cast(Any, found[0]), references, strict=True)), schemas

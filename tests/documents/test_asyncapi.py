@@ -12,6 +12,7 @@ from imapp.errors import AppError
 from imapp.realtime.asyncapi import document, error_codes, events
 from imapp.realtime.commands import register_commands
 from imapp.realtime.dispatch import COMMANDS
+from tests.support.documents import undescribed
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,9 @@ def test_every_command_and_every_event_is_an_operation(described):
     assert {"message_created", "sync_required", "server_draining", "presence_changed"} <= sends
 
 
-def test_every_operation_says_what_it_does(described):
+def test_every_operation_schema_and_field_says_what_it_is(described):
+    assert undescribed(described["components"]["schemas"]) == []
+    assert all(operation["description"] for operation in described["operations"].values())
     for message in described["components"]["messages"].values():
         assert message["summary"][0].isupper()
 
