@@ -33,6 +33,12 @@ _REDIS_URL = re.compile(
     r"rediss?://[^/\s,]+(/\d+)?(\?\S*)?|unix://(\S*@)?/\S+"
     r"|rediss?\+sentinel://[^/\s]+/[\w.-]+(/\d+)?(\?\S*)?|rediss?\+cluster://[^/?\s]+/?(\?\S*)?"
 )
+#: Pages of hybrid apps have schemes of their own; a file has no host.
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([^/\s,:*@\[\]]*|\[[0-9a-f:.]+\])(?::(\d{1,5}))?/?")
+_ORIGIN_WORDS = (
+    "like https://chat.example.org, https://chat.example.org:8443, capacitor://localhost, file://, null or *"
+)
+_OWN_PORTS = {"http": "80", "https": "443"}
 _RATE = r"\d+/(\d+ ?)?(second|minute|hour|day)s?"
 _RATES = rf"^{_RATE}(;{_RATE})*$"
 
@@ -62,10 +68,24 @@ def _secret(value: str) -> str:
     return value
 
 
-def _origins(value: Any) -> Any:
+def _parts(value: Any) -> Any:
     if isinstance(value, str):
-        return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
+
+
+def _origin(value: str) -> str:
+    """Write an origin as browsers send it: in lower case, a host in ASCII, without the scheme's own port."""
+    value = value.lower()
+    if value in {"*", "null"}:
+        return value
+    found = _ORIGIN.fullmatch(value)
+    if found is None:
+        raise ValueError(f"it must be {_ORIGIN_WORDS}; a * cannot stand for a part of a name")
+    scheme, host, port = found.groups()
+    if not host.isascii():
+        host = host.encode("idna").decode()
+    return f"{scheme}://{host}" + ("" if port is None or _OWN_PORTS.get(scheme) == port else f":{port}")
 
 
 def _upper(value: Any) -> Any:
@@ -83,7 +103,7 @@ DatabaseUrl = Annotated[
 RedisUrl = Annotated[str, AfterValidator(_redis_url), Allowed(_REDIS_WORDS)]
 Secret = Annotated[str, AfterValidator(_secret), Allowed("32 bytes or longer")]
 Rate = Annotated[str, Field(pattern=_RATES), Allowed("like 10/minute or 30/second;600/hour")]
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[^/\s,]+)$")]
+Origin = Annotated[str, AfterValidator(_origin)]
 Network = Annotated[str, AfterValidator(lambda value: str(ip_network(value)))]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$"), Allowed("1 to 32 of A-Z a-z 0-9 _ . -")]
 Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:-]+$"), Allowed("a host name or an IP address")]
@@ -260,12 +280,16 @@ class Settings(BaseModel):
 
     allowed_origins: Annotated[
         tuple[Origin, ...],
-        BeforeValidator(_origins),
-        Allowed("origins like https://chat.example.org, separated by commas, or *"),
-    ] = Field((), description="Web pages of other origins that may connect. Unset: only this server's own.")
+        BeforeValidator(_parts),
+        Allowed("origins like https://chat.example.org or capacitor://localhost, separated by commas, null, or *"),
+    ] = Field(
+        (),
+        description="Web pages and apps of other origins that may connect, each named in full; null: pages of files and"
+        " sandboxed frames, whoever wrote them. Unset: only this server's own.",
+    )
     trusted_proxies: Annotated[
         tuple[Network, ...],
-        BeforeValidator(_origins),
+        BeforeValidator(_parts),
         Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
     ] = Field((), description="Proxies whose X-Forwarded-For and X-Forwarded-Proto count. Unset: nobody's do.")
     reconnects_per_second: int = Field(

@@ -110,6 +110,7 @@ class Request:
         if origin and self._server.cors_allowed_origins != []:
             allowed = self._server._cors_allowed_origins(self.environ)
             if allowed is not None and origin not in allowed:
+                self._server.note_refused_origin(origin)
                 raise Refusal.forbidden()
 
     @property

@@ -4,6 +4,7 @@ Takes the place of python-engineio's server below python-socketio. Works on geve
 `gevent` worker, or gevent's own pywsgi for development.
 """
 
+import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
@@ -58,6 +59,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         self.admission = admission or Admission()
         self.connect_timeout = connect_timeout
         self._address_of = address_of
+        #: When a refused origin is named in the log again (monotonic).
+        self._next_origin_line = 0.0
 
     # -- what belongs to the process that serves: made with the first session ----------------------------------------
 
@@ -137,6 +140,14 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             self.handlers["message"](sid, data)
         except Exception:
             log.exception("message_handler_failed")
+
+    def note_refused_origin(self, origin: str) -> None:
+        """A page that may not connect tried to: count it, and name it in the log at most once in some seconds."""
+        metrics.CONNECTS_REFUSED.add("origin")
+        moment = time.monotonic()
+        if moment >= self._next_origin_line:
+            self._next_origin_line = moment + _ORIGIN_LINE_SECONDS
+            log.warning("origin_refused", origin=origin[:_ORIGIN_CHARS], message="see IM_ALLOWED_ORIGINS")
 
     def forget(self, session: Session, reason: str) -> None:
         """A session has ended."""
@@ -240,6 +251,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             session.close()
             raise Refusal.forbidden()
 
+
+#: Seconds between two lines that name a refused origin, and the characters of it that they show.
+_ORIGIN_LINE_SECONDS = 10.0
+_ORIGIN_CHARS = 200
 
 #: Seconds between two looks whether a CONNECT that waits for this server has been decided.
 _DECISION_SECONDS = 1.0

@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import requests
 import websocket
 
 from tests.conformance.client import Polling
@@ -316,10 +317,19 @@ def test_our_own_page_gets_a_socket(server, raw):
     assert raw(server, origin=server.url).open["sid"]
 
 
-def test_a_configured_origin_gets_a_socket(start_server, raw):
-    node = start_server(IM_ALLOWED_ORIGINS="https://chat.example")
+def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_told_once(start_server, raw):
+    node = start_server(IM_ALLOWED_ORIGINS="https://Chat.example:443,capacitor://localhost,null")
 
-    assert raw(node, origin="https://chat.example").open["sid"]
+    for origin in ("https://chat.example", "capacitor://localhost", "null"):
+        assert raw(node, origin=origin).open["sid"]
+    for _ in range(2):
+        with pytest.raises(websocket.WebSocketBadStatusException):
+            raw(node, origin="https://evil.example")
+
+    assert node.log.count("origin_refused") == 1
+    assert "origin=https://evil.example" in node.log
+    metrics = requests.get(f"{node.url}/actuator/prometheus", timeout=10).text
+    assert 'imapp_connects_refused_total{reason="origin"} 2.0' in metrics
 
 
 def test_a_flood_of_one_user_is_limited_per_user_not_per_socket(start_server, device, raw):

@@ -107,6 +107,25 @@ def test_every_default_rate_is_one_that_the_limiter_understands() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://Chat.Example.org:443/", "https://chat.example.org"),
+        ("http://chat.example.org:80", "http://chat.example.org"),
+        ("https://chat.example.org:8443", "https://chat.example.org:8443"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("ionic://localhost", "ionic://localhost"),
+        ("tauri://localhost", "tauri://localhost"),
+        ("file://", "file://"),
+        ("NULL", "null"),
+    ],
+)
+def test_origins_are_compared_as_browsers_send_them(given, sent):
+    assert Settings(secret_key="s" * 32, allowed_origins=given).allowed_origins == (sent,)
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
     [
         ("PORT", "http"),
@@ -125,6 +144,8 @@ def test_every_default_rate_is_one_that_the_limiter_understands() -> None:
         ("IM_GROUP_MEMBER_LIMIT", "10001"),
         ("IM_ALLOWED_ORIGINS", "chat.example.org"),
         ("IM_ALLOWED_ORIGINS", "https://chat.example.org/path"),
+        ("IM_ALLOWED_ORIGINS", "https://*.example.org"),
+        ("IM_ALLOWED_ORIGINS", "https://ada@chat.example.org"),
         ("IM_PORT\n2026 forged", "x"),
         ("IM_ENV", "a\r\nforged line"),
     ],
