@@ -80,7 +80,7 @@ def _origin(value: str) -> str:
     if value in {"*", "null"}:
         return value
     found = _ORIGIN.fullmatch(value)
-    if found is None:
+    if found is None or not (found[2] or found[1] not in _OWN_PORTS):
         raise ValueError(f"it must be {_ORIGIN_WORDS}; a * cannot stand for a part of a name")
     scheme, host, port = found.groups()
     if not host.isascii():

@@ -1,9 +1,11 @@
 """RFC 6455, section by section, over a socket."""
 
 import time
+from contextlib import suppress
 
 import pytest
 
+from imapp.engine.parser import FRAMES_A_TURN, Parser
 from tests.conformance.client import Frames, Talker
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
@@ -216,3 +218,45 @@ def test_messages_before_a_close_are_handled_and_those_after_it_are_not(frames):
         seen.append(connection.read()[0])
     assert connection.sock.recv(1) == b""
     assert seen.count(TEXT) <= 1
+
+
+# -- floods of small frames --------------------------------------------------------------------------------------
+
+
+def test_many_small_frames_are_parsed_a_bounded_number_at_a_time():
+    parser, counts = Parser(1000), []
+
+    parser.feed(b"\x81\x81abcd\x55" * 1000, out := [])
+    counts.append(len(out))
+    while parser.has_more:
+        parser.feed(b"", out := [])
+        counts.append(len(out))
+
+    assert (max(counts), sum(counts)) == (FRAMES_A_TURN, 1000)
+
+
+@pytest.mark.parametrize(("head", "payload"), [(0x89, b""), (0x8A, b"unasked"), (TEXT, b"3")])
+def test_floods_of_pings_and_pongs_close_and_disturb_nobody(frames, head, payload):
+    bystander, flooders = frames(), [frames() for _ in range(4)]
+    with suppress(ConnectionError):
+        for one in flooders:
+            one.sock.sendall((bytes([head, 0x80 | len(payload)]) + bytes(4) + payload) * 5000)
+
+    began = time.monotonic()
+    assert bystander.echo() == b"4still here"
+    waited = time.monotonic() - began
+
+    assert waited < 1
+    for one in flooders:
+        while (told := one.read())[0] == 0x8A:
+            pass
+        assert told == (0x88, told[1])
+        assert told[1][:2] == b"\x03\xf0"  # 1008
+
+
+def test_all_of_many_small_messages_are_answered_in_order(frames):
+    connection = frames()
+
+    connection.sock.sendall(b"".join(b"\x81\x85" + bytes(4) + b"4%04d" % number for number in range(3000)))
+
+    assert [connection.read()[1] for _ in range(3000)] == [b"4%04d" % number for number in range(3000)]
