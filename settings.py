@@ -151,8 +151,16 @@ class Settings(BaseModel):
 
     health_details: Literal["local", "operators", "always"] = Field(
         "local",
-        description="Who sees versions, sizes and errors in health and info: with local the machine itself, not through"
-        " a proxy, and operators by their token; operators only; or everybody. All others see UP and DOWN.",
+        description="Who sees the metrics, and versions, sizes and errors in health and info: with local the machine"
+        " itself and IM_OPERATOR_NETWORKS, not through a proxy, and operators by their token; operators only; or"
+        " everybody. All others see UP and DOWN.",
+    )
+    operator_networks: Annotated[
+        tuple[Network, ...],
+        BeforeValidator(_origins),
+        Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
+    ] = Field(
+        (), description="Where Prometheus or Zabbix asks from, when it is another machine (IM_HEALTH_DETAILS=local)."
     )
     disk_threshold_bytes: int = Field(
         52_428_800, ge=0, le=2**60, description="Free disk of IM_DATA_DIR below which the node is not ready: 50 MiB."
@@ -343,6 +351,10 @@ class Settings(BaseModel):
     )
     request_max_bytes: int = Field(262_144, ge=1024, le=10_000_000, description="The largest body of a REST request.")
 
+    body_timeout_seconds: int = Field(
+        10, ge=1, le=300, description="How long the whole body of a REST request may take to arrive; past it: 408."
+    )
+
     trace_messages: int = Field(
         20_000,
         ge=0,
@@ -384,9 +396,16 @@ class Settings(BaseModel):
     rate_register_per_address: Rate = Field("30/minute", description="Registrations from one address.")
     rate_refresh_per_address: Rate = Field("120/minute", description="Failed token refreshes from one address.")
     rate_refresh_per_session: Rate = Field("20/minute", description="Token refreshes of one session.")
+    rate_anonymous_per_address: Rate = Field(
+        "50/second;1500/minute",
+        description="Requests with a body and without a token (log-ins, refreshes) from one address.",
+    )
     rate_messages_per_user: Rate = Field("30/second;900/minute", description="Messages sent by one user.")
     rate_commands_per_user: Rate = Field(
         "60/second;1800/minute", description="Commands and REST calls of one user, those above included."
+    )
+    rate_sync_per_user: Rate = Field(
+        "10/second;120/minute", description="Calls of sync by one user, over Socket.IO and REST together."
     )
     rate_search_per_user: Rate = Field("60/minute", description="User searches of one user.")
     rate_profile_changes_per_user: Rate = Field(

@@ -223,7 +223,7 @@ def _writing(engine: Engine) -> Engine:
 
 
 def release() -> None:
-    """Give back what `db.session` holds, where an app context goes on after the work is done."""
+    """Give back what `db.session` holds, before a wait that may take long and where an app context stays."""
     if db.session.registry.has():
         db.session.remove()
 

@@ -82,6 +82,14 @@ class MessageTooLargeError(TooLargeError):
     message = "The packet is larger than this server accepts."
 
 
+class RequestTimeoutError(AppError):
+    """The body did not arrive in time (IM_BODY_TIMEOUT_SECONDS)."""
+
+    code = "request_timeout"
+    status = 408
+    message = "The body of the request did not arrive in time."
+
+
 class UnsupportedMediaTypeError(AppError):
     code = "unsupported_media_type"
     status = 415

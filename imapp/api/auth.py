@@ -1,5 +1,7 @@
 """Who calls: the bearer token and the client's address."""
 
+import socket
+
 from flask import g, request
 
 from imapp.cluster import limits
@@ -9,6 +11,8 @@ from imapp.schemas.sessions import ClientInfo
 from imapp.services import access
 from imapp.services.access import Actor
 from imapp.services.insiders import Caller
+
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def current_actor() -> Actor:
@@ -25,9 +29,16 @@ def current_actor() -> Actor:
     return actor
 
 
+def count_anonymous() -> None:
+    """Count a request that needs no token and has a body to be checked; raises RateLimitedError."""
+    limits.hit("anonymous_per_address", limits.address_key(request.remote_addr or ""))
+
+
 def current_caller() -> Caller:
     """Who calls, where nobody has to show a token."""
-    return Caller(request.remote_addr or "", bool(request.environ.get(IS_FORWARDED)), _bearer_token())
+    sock = request.environ.get("gunicorn.socket")
+    own_address = sock.getsockname()[0] if sock is not None and sock.family in _INTERNET else None
+    return Caller(request.remote_addr or "", bool(request.environ.get(IS_FORWARDED)), _bearer_token(), own_address)
 
 
 def _bearer_token() -> str | None:

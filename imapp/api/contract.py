@@ -11,18 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from functools import update_wrapper
-from typing import Any, get_type_hints
+from typing import Any, TypedDict, Unpack, get_type_hints
 
 import orjson
 from flask import Response, request
 from pydantic import BaseModel
 from werkzeug.http import http_date
 
-from imapp.api.auth import current_actor
-from imapp.api.json import json_response, read_body
+from imapp.api.auth import count_anonymous, current_actor
+from imapp.api.json import json_response, read_body, receive_body
 from imapp.errors import AppError, InvalidInputError
+from imapp.extensions import settings
 from imapp.prepared import prepared
-from imapp.schemas.base import In, Out
+from imapp.schemas.base import SMALL_BODY, In, Out
 from imapp.schemas.validation import parse, parse_strings
 
 View = Callable[..., Any]
@@ -45,13 +46,15 @@ class Deprecated:
         }
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(TypedDict, total=False):
     """What few views say of themselves."""
 
     #: Seconds that an answer may be used again, where it is the same for everybody and built once.
-    max_age: int | None = None
-    deprecated: Deprecated | None = None
+    max_age: int
+    #: Since when, until when.
+    deprecated: Deprecated
+    #: Whether the body may be as large as IM_REQUEST_MAX_BYTES, and not only SMALL_BODY.
+    is_large: bool
 
 
 class Endpoint:
@@ -71,12 +74,13 @@ class Endpoint:
         self.answer: type[BaseModel] | None = returns or _schema(hints["return"])
         self.statuses = statuses or (204 if self.answer is None else 200,)
         self.errors = tuple(errors)
-        self.max_age = options.max_age
-        self.deprecated = options.deprecated
+        self.max_age = options.get("max_age")
+        self.deprecated = options.get("deprecated")
+        self.is_large = options.get("is_large", False)
         update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
-        """Check, call the view, render its answer; the actor is checked before anything else is read."""
+        """Check, call the view, render its answer; the actor is checked before anything is parsed."""
         response = self._answer(path) if self.max_age is None else self._prepared(self.max_age)
         if self.deprecated is not None:
             response.headers.extend(self.deprecated.headers())
@@ -88,6 +92,8 @@ class Endpoint:
 
     def _answer(self, path: dict[str, Any]) -> Response:
         inputs: dict[str, Any] = {}
+        if self.body is not None:
+            self._receive()
         if self.needs_actor:
             inputs["actor"] = current_actor()
         if self.query is not None:
@@ -95,6 +101,12 @@ class Endpoint:
         if self.body is not None:
             inputs["body"] = parse(self.body, read_body())
         return self._render(self.view(**path, **inputs))
+
+    def _receive(self) -> None:
+        """Have the whole body before the caller's session is looked up: a slow one must hold no database connection."""
+        if not self.needs_actor:
+            count_anonymous()
+        receive_body(settings.request_max_bytes if self.is_large else min(SMALL_BODY, settings.request_max_bytes))
 
     def _render(self, result: Any) -> Response:
         answer, status = result if isinstance(result, tuple) else (result, self.statuses[0])
@@ -110,21 +122,19 @@ def endpoint(
     returns: type[BaseModel] | None = None,
     errors: Sequence[type[AppError]] = (),
     public: bool = False,
-    max_age: int | None = None,
-    deprecated: Deprecated | None = None,
+    **options: Unpack[Options],
 ) -> Callable[[View], Endpoint]:
     """Declare a REST view.
 
     `statuses`: what it may answer, the default first (200, or 204 without an answer); `returns`: the answer's
-    schema where the return annotation is not one; `errors`: refusals worth naming in the document; `max_age`: the
-    answer is the same for everybody, built once, and may be used again for so many seconds; `deprecated`: since when,
-    until when. Raises TypeError for a view that neither takes an actor nor says that it is public.
+    schema where the return annotation is not one; `errors`: refusals worth naming in the document. Raises TypeError
+    for a view that neither takes an actor nor says that it is public.
     """
 
     def declare(view: View) -> Endpoint:
         if public == ("actor" in inspect.signature(view).parameters):
             raise TypeError(f"{view.__name__} must either take an actor or be public")
-        return Endpoint(view, statuses, returns, errors, Options(max_age, deprecated))
+        return Endpoint(view, statuses, returns, errors, options)
 
     return declare
 

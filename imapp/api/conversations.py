@@ -61,7 +61,7 @@ def read_conversation(actor: Actor, conversation_id: int) -> ConversationOut:
 
 
 @bp.patch(_ONE)
-@endpoint(errors=[NotAMemberError])
+@endpoint(errors=[NotAMemberError], is_large=True)
 def update_conversation(actor: Actor, conversation_id: int, body: ConversationPatch) -> ConversationState:
     """Change my own settings: pin, mute notifications, hide until the next message, mark unread, draft."""
     return conversation_settings.change(actor.user_id, conversation_id, body)

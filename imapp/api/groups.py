@@ -14,7 +14,7 @@ _REFUSALS = [NotAMemberError, RoleRequiredError, GroupDissolvedError]
 
 
 @bp.post("")
-@endpoint(201, errors=[BlockedError, GroupFullError])
+@endpoint(201, errors=[BlockedError, GroupFullError], is_large=True)
 def create_group(actor: Actor, body: GroupIn) -> GroupOut:
     """Create a group with its first members; I own it."""
     return groups.create(actor.user_id, body)
@@ -28,7 +28,7 @@ def get_group(actor: Actor, group_id: int) -> GroupView:
 
 
 @bp.patch("/<id:group_id>")
-@endpoint(errors=_REFUSALS)
+@endpoint(errors=_REFUSALS, is_large=True)
 def update_group(actor: Actor, group_id: int, body: GroupPatch) -> GroupOut:
     """Change settings of a group; owner and admins may."""
     return groups.update_settings(actor.user_id, group_id, body)

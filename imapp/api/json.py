@@ -1,12 +1,17 @@
 """JSON of the REST door: strict in, fast out."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from flask import Response, request
 from flask.json.provider import JSONProvider
+from gevent import Timeout, monkey
+from gunicorn.http.errors import ParseException
 
-from imapp.errors import MalformedError, UnsupportedMediaTypeError
+from imapp.errors import MalformedError, RequestTimeoutError, UnsupportedMediaTypeError
+from imapp.extensions import settings
 from imapp.schemas.validation import require_plain
 
 
@@ -25,6 +30,30 @@ class OrjsonProvider(JSONProvider):
 def json_response(payload: Any, status: int = 200) -> Response:
     """Answer with JSON."""
     return Response(orjson.dumps(payload), status, mimetype="application/json")
+
+
+def receive_body(max_bytes: int) -> None:
+    """Read the body of the request into memory, which is to happen before anything is held for the request.
+
+    gunicorn closes the connection after a body that was not read to its end. Raises MalformedError when HTTP's own
+    framing is broken, RequestTimeoutError, and werkzeug's 413 for a body that is too large.
+    """
+    request.max_content_length = max_bytes
+    try:
+        with _deadline(settings.body_timeout_seconds):
+            request.get_data()
+    except (OSError, ParseException):
+        raise MalformedError("The body could not be read.") from None
+
+
+@contextmanager
+def _deadline(seconds: int) -> Iterator[None]:
+    """Bound all reads together: a client that sends a byte a second must not stay for ever."""
+    if not monkey.is_module_patched("socket"):  # threads of tests and of the development server
+        yield
+        return
+    with Timeout(seconds, RequestTimeoutError()):
+        yield
 
 
 def read_body() -> dict[str, Any]:

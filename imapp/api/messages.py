@@ -53,6 +53,7 @@ def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
     200,
     returns=MessageAck,
     errors=[NotAMemberError, BlockedError, RecipientGoneError, MutedError, ClientIdConflictError],
+    is_large=True,
 )
 def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[dict[str, Any], int]:
     """Send a message; 200 when this client_id had been stored before."""
@@ -91,6 +92,7 @@ def read_message(actor: Actor, message_id: str) -> dict[str, Any]:
 @endpoint(
     returns=MessageResult,
     errors=[ForbiddenError, RoleRequiredError, WindowClosedError, MessageRecalledError, TooManyEditsError],
+    is_large=True,
 )
 def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, Any]:
     """Change what one's own message says and the users whom it mentions."""

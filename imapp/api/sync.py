@@ -13,7 +13,7 @@ bp = Blueprint("sync", __name__, url_prefix="/api/sync")
 
 
 @bp.post("")
-@endpoint(returns=SyncOut)
+@endpoint(returns=SyncOut, is_large=True)
 def sync(actor: Actor, body: SyncIn) -> dict[str, Any]:
     """Catch up: everything that a device missed, a bounded answer at a time."""
     return service.sync(actor.user_id, body)

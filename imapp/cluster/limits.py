@@ -26,8 +26,8 @@ from imapp.extensions import settings
 #: Bits of an IPv6 address that one customer is given at least: all beyond are the customer's to choose.
 _IPV6_PREFIX = 64
 
-#: Checked with every command: these do not wait for Redis.
-_HOT = frozenset({"messages_per_user", "commands_per_user"})
+#: Checked often, or before anything else is known: these do not wait for Redis.
+_HOT = frozenset({"anonymous_per_address", "commands_per_user", "messages_per_user", "sync_per_user"})
 
 # The sliding window counter: the window before counts with the share of it that is still in sight.
 # ARGV: uses allowed, window in seconds, uses to add (-1 takes one back). Gives 0, or after how many milliseconds

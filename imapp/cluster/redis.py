@@ -20,6 +20,7 @@ from redis.sentinel import Sentinel
 from imapp import metrics
 from imapp.cluster.address import Address, parse
 from imapp.cluster.gate import AT_ONCE, Gate, RedisError
+from imapp.database import release
 
 __all__ = ["RedisError", "ResponseError", "ask", "client", "client_of", "close"]
 
@@ -72,6 +73,7 @@ def client_of(app: Flask) -> Any:
 
 def ask(question: Callable[[], T]) -> T | None:
     """Put a question that somebody waits for; None when Redis does not answer."""
+    release()  # Redis may take a second to answer: others need the database's connection meanwhile
     gate: Gate = current_app.extensions.setdefault(_GATE, Gate())
     return gate.ask(question)
 

@@ -18,7 +18,7 @@ WAITING = ("socket", "ssl", "select", "threading", "time", "queue", "subprocess"
 def rehearse() -> dict[str, Any]:
     """Do it; gives what a node would be."""
     # Not before: what is imported here is what gunicorn's master would have imported.
-    from gunicorn.app.wsgiapp import WSGIApplication  # type: ignore[import-untyped]  # it has no types
+    from gunicorn.app.wsgiapp import WSGIApplication
 
     sys.argv = ["gunicorn"]
     gunicorn = WSGIApplication()

@@ -4,7 +4,7 @@ import socket
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
-from gevent import sleep
+from gevent import Timeout, sleep
 from gevent.event import Event
 
 from imapp.engine.packets import NOOP, Out, PacketError, decode_payload
@@ -23,6 +23,9 @@ _LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.001, 0.05
 
 #: Seconds that a client's last poll, sent beside its close, may come after it.
 _BESIDE_SECONDS = 0.1
+
+#: Seconds that the whole body of a POST may take to arrive.
+_BODY_SECONDS = 10
 
 _READABLE = 1
 
@@ -163,7 +166,8 @@ def _body(environ: dict[str, Any], limit: int) -> bytes:
         raise PacketError("no length")
     if int(length) > limit:
         raise TooLongError("too long")
-    body: bytes = environ["wsgi.input"].read(int(length))
+    with Timeout(_BODY_SECONDS, PacketError("too slow")):
+        body: bytes = environ["wsgi.input"].read(int(length))
     if len(body) < int(length):
         raise PacketError("cut off")
     return body

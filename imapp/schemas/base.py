@@ -11,6 +11,9 @@ ItemT = TypeVar("ItemT")
 #: Largest id: a signed 64-bit integer, the widest that both databases store.
 MAX_ID = 2**63 - 1
 
+#: Bytes of a REST request's body, unless its view says that it takes more: checking JSON costs time for each of them.
+SMALL_BODY = 16_384
+
 
 def now() -> datetime:
     """The present time in UTC, cut to milliseconds, as it will be read back."""

@@ -41,7 +41,11 @@ class ClientLimits(Out):
     sync_changes_max: int = Field(description="The most changes of one conversation in a sync.")
     sync_total_max: int = Field(description="The most changes of all conversations in one answer of sync.")
 
-    request_max_bytes: int = Field(description="The largest body of a REST request.")
+    request_max_bytes: int = Field(
+        description="The largest body of a REST request that sends or edits a message, syncs, or makes or changes a"
+        " group or a conversation."
+    )
+    request_small_max_bytes: int = Field(description="The largest body of every other REST request.")
     packet_max_bytes: int = Field(description="The largest packet on a socket.")
 
 

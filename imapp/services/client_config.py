@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from imapp import API_VERSION, __version__
 from imapp.extensions import settings
+from imapp.schemas.base import SMALL_BODY
 from imapp.schemas.client_config import ClientConfig, ClientFeatures, ClientLimits, ClientWindows
 from imapp.schemas.contacts import ContactIn, ContactRequestIn
 from imapp.schemas.conversations import ConversationPatch
@@ -60,6 +61,7 @@ def _limits() -> ClientLimits:
         sync_changes_max=settings.sync_changes_max,
         sync_total_max=settings.sync_total_max,
         request_max_bytes=settings.request_max_bytes,
+        request_small_max_bytes=min(SMALL_BODY, settings.request_max_bytes),
         packet_max_bytes=settings.max_payload_bytes,
     )
 

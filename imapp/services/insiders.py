@@ -2,12 +2,12 @@
 
 import time
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from flask import Flask, current_app
 
 from imapp.database import as_app_error
-from imapp.errors import AppError
+from imapp.errors import AppError, ForbiddenError
 from imapp.extensions import settings
 from imapp.logs import get_logger
 from imapp.services import access
@@ -26,23 +26,33 @@ class Caller:
     address: str
     is_proxy: bool
     token: str | None
+    #: This machine's own address, at which the caller reached it.
+    own_address: str | None = None
 
 
 def is_insider(caller: Caller) -> bool:
-    """Tell whether it is the machine itself or an operator, as IM_HEALTH_DETAILS says."""
+    """Tell whether it is the machine itself, a network of the operators or an operator, as IM_HEALTH_DETAILS says."""
     if settings.health_details == "always":
         return True
-    if settings.health_details == "local" and not caller.is_proxy and _is_loopback(caller.address):
+    if settings.health_details == "local" and not caller.is_proxy and _is_near(caller):
         return True
     return caller.token is not None and _is_operator(caller.token)
 
 
-def _is_loopback(address: str) -> bool:
+def require_insider(caller: Caller) -> None:
+    """Raise ForbiddenError for everybody else."""
+    if not is_insider(caller):
+        raise ForbiddenError("This is for the machine itself and for operators (IM_HEALTH_DETAILS).")
+
+
+def _is_near(caller: Caller) -> bool:
     try:
-        found = ip_address(address)
+        found = ip_address(caller.address)
     except ValueError:
         return False
-    return found.is_loopback
+    if found.is_loopback or caller.address == caller.own_address:
+        return True
+    return any(found in ip_network(network) for network in settings.operator_networks)
 
 
 def _is_operator(token: str) -> bool:

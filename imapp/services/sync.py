@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import case, select
 
 from imapp import metrics
+from imapp.cluster import limits
 from imapp.errors import UnavailableError
 from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation, ConversationMember
@@ -50,7 +51,8 @@ class Known:
 
 
 def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
-    """Give what a device missed (shape: SyncOut)."""
+    """Give what a device missed (shape: SyncOut); raises RateLimitedError, UnavailableError."""
+    limits.hit("sync_per_user", actor_id)
     epoch = _epoch()
     known = _known(epoch, request)
     rows, until, state_limited = sync_state.page(actor_id, known.version)

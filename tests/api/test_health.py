@@ -216,6 +216,32 @@ def test_the_settings_say_who_sees_details(make_app, who, address, is_shown):
     assert bool(details(client, address=address)) is is_shown
 
 
+@pytest.mark.parametrize(
+    ("address", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("10.1.2.3", {}, 200),
+        ("::ffff:10.1.2.3", {}, 200),
+        ("203.0.113.9", {}, 403),
+        ("10.1.2.3", {"X-Forwarded-For": "10.1.2.4"}, 403),
+    ],
+)
+def test_metrics_are_for_the_machine_itself_and_the_networks_of_operators(make_app, address, headers, status):
+    client = make_app(operator_networks="10.0.0.0/8").test_client()
+
+    answer = client.get("/actuator/prometheus", environ_base={"REMOTE_ADDR": address}, headers=headers)
+
+    assert answer.status_code == status
+
+
+def test_operators_see_metrics_from_anywhere(client, tokens):
+    _, operator = tokens
+
+    answer = client.get("/actuator/prometheus", environ_base={"REMOTE_ADDR": "203.0.113.9"}, headers=operator)
+
+    assert answer.status_code == 200
+
+
 def test_an_operators_token_does_not_make_health_wait_for_a_frozen_database(make_app, silent_port, tokens):
     _, operator = tokens
     app = make_app(database_url=mysql(silent_port), db_connect_timeout_seconds=4)
