@@ -118,7 +118,7 @@ def test_a_status_that_was_not_declared_is_a_bug(app):
         b'{"a\\u0000b": 1}',
         b'{"account": ' + b"[" * 40 + b"]" * 40 + b"}",
         b'{"account": ' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}",
-        b"[" * 100_000,
+        b"[" * 16_000,
         b"{'account': 'x'}",
         b"account=x",
     ],
