@@ -37,7 +37,9 @@ def count_anonymous() -> None:
 def current_caller() -> Caller:
     """Who calls, where nobody has to show a token."""
     sock = request.environ.get("gunicorn.socket")
-    own_address = sock.getsockname()[0].removeprefix("::ffff:") if sock is not None and sock.family in _INTERNET else None
+    own_address = (
+        sock.getsockname()[0].removeprefix("::ffff:") if sock is not None and sock.family in _INTERNET else None
+    )
     return Caller(request.remote_addr or "", bool(request.environ.get(IS_FORWARDED)), _bearer_token(), own_address)
 
 
