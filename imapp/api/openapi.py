@@ -18,6 +18,7 @@ from imapp.errors import (
     MalformedError,
     NotFoundError,
     RateLimitedError,
+    RequestTimeoutError,
     SessionRevokedError,
     TokenExpiredError,
     TooLargeError,
@@ -188,7 +189,7 @@ def codes_at(rule: Rule, view: Endpoint) -> set[str]:
     if view.needs_actor:
         codes |= {InvalidTokenError.code, TokenExpiredError.code, SessionRevokedError.code}
     if view.body is not None:
-        codes |= {MalformedError.code, TooLargeError.code, UnsupportedMediaTypeError.code}
+        codes |= {MalformedError.code, RequestTimeoutError.code, TooLargeError.code, UnsupportedMediaTypeError.code}
     if view.body is not None or view.query is not None:
         codes.add(InvalidInputError.code)
     if _PATH_PARAMETER.search(rule.rule):
