@@ -157,7 +157,7 @@ class Settings(BaseModel):
     )
     operator_networks: Annotated[
         tuple[Network, ...],
-        BeforeValidator(_origins),
+        BeforeValidator(_parts),
         Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
     ] = Field(
         (), description="Where Prometheus or Zabbix asks from, when it is another machine (IM_HEALTH_DETAILS=local)."
