@@ -85,7 +85,9 @@ HTTP_SECONDS = Histograms(
 BUS_PUBLISHED = Counter("imapp_bus_published", "Messages given to Redis for other nodes.", registry=registry)
 BUS_HEARD = Counter("imapp_bus_heard", "Messages of other nodes that this node heard.", registry=registry)
 BUS_REFUSED = Counter(
-    "imapp_bus_refused", "Messages on the bus that no node of this cluster signed.", registry=registry
+    "imapp_bus_refused",
+    "Messages on the bus that no node of this cluster signed, or that are old or came before.",
+    registry=registry,
 )
 BUS_DROPPED = Counter(
     "imapp_bus_dropped",

@@ -1,4 +1,7 @@
-"""What goes over Redis is signed: who can write to Redis can cut this cluster's nodes off, but not speak for them.
+"""What goes over Redis is signed, not encrypted.
+
+Whoever can read Redis reads every message. Whoever can write to Redis can cut the nodes off from each other, but not
+speak for them: a frame that is made up does not verify, one that is published again is refused (replays.py).
 
 A frame is origin (8 bytes, random for each process), signature (16 bytes, BLAKE2b keyed with SECRET_KEY; RFC 7693),
 body. The channel is signed with it: a frame cannot be moved to another room.

@@ -8,9 +8,15 @@ order is JSON. Both begin with a head of JSON in a known length:
 The stamp is JSON, and there for messages only. It comes last since nodes of older versions read as far as the head
 says: they overlook it, and what they send has none.
 
+Each is marked, so that it counts once (replays.py): an emit in the last place of its list of sids to leave out, an
+order after its head. Nodes of the version before overlook both.
+
 Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
 """
 
+import itertools
+import secrets
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +36,13 @@ SID_MARK = "~"
 Stamp = tuple[float, str, str | None]
 
 
+#: The life of the process that made a frame, the frame's number within it, and when, in Unix time in ms.
+Mark = tuple[str, int, int]
+
+_LIFE = secrets.token_hex(6)
+_frames = itertools.count(1)
+
+
 @dataclass(slots=True)  # not frozen, which makes making one three times as slow
 class Emit:
     """A packet for the connections in `rooms` (empty: in the channel's room; None: everybody), without `skip`.
@@ -45,6 +58,7 @@ class Emit:
     number: str | None = None
     ack: tuple[str, int] | None = None
     stamp: Stamp | None = None
+    mark: Mark | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -55,6 +69,7 @@ class Order:
     room: str | None
     argument: Any = None
     namespace: str = "/"
+    mark: Mark | None = field(default=None, compare=False)
 
 
 class Channels:
@@ -85,10 +100,17 @@ def encode(message: Emit | Order) -> bytes:
     """As bytes for a broker."""
     if isinstance(message, Order):
         head = orjson.dumps([message.action, message.room, message.argument, message.namespace])
-        return _ORDER + len(head).to_bytes(4, "big") + head
+        return _ORDER + len(head).to_bytes(4, "big") + head + _mark().encode()
     packet = [part if isinstance(part, bytes) else part.encode() for part in message.packet]
     head = orjson.dumps(
-        [message.rooms, message.skip, message.namespace, message.number, message.ack, [len(part) for part in packet]]
+        [
+            message.rooms,
+            [*message.skip, _mark()],
+            message.namespace,
+            message.number,
+            message.ack,
+            [len(part) for part in packet],
+        ]
     )
     if message.stamp is not None:
         packet.append(orjson.dumps(message.stamp))
@@ -100,10 +122,27 @@ def decode(body: bytes) -> Emit | Order:
     end = _HEAD + int.from_bytes(body[1:_HEAD], "big")
     head = orjson.loads(body[_HEAD:end])
     if body[:1] == _ORDER:
-        return Order(*head)
+        action, room, argument, namespace = head
+        return Order(action, room, argument, namespace, _marked(body[end:].decode()))
     rooms, skip, namespace, number, ack, lengths = head
+    mark = _marked(skip[-1]) if skip else None
+    if mark is not None:
+        skip.pop()
     stamp = _stamp(body, end + sum(lengths))
-    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp)
+    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp, mark)
+
+
+def _mark() -> str:
+    """Mark a new frame. Begins as no session id does."""
+    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(time.time() * 1000)}"
+
+
+def _marked(text: str) -> Mark | None:
+    """Read a mark; None for what is none."""
+    if not text.startswith(SID_MARK):
+        return None
+    _, life, number, sent_ms = text.split(SID_MARK)
+    return life, int(number), int(sent_ms)
 
 
 def _stamp(body: bytes, start: int) -> Stamp | None:

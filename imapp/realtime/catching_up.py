@@ -34,6 +34,16 @@ def run(server: Any, sids: list[str], reason: str) -> None:
             )
 
 
+def recheck(server: Any) -> None:
+    """Take connections out of rooms of which their users are no members; those of some milliseconds together."""
+    server.sleep(_PAUSE)
+    with server.app.app_context():
+        try:
+            _correct(server, [c for sid in server.take_unchecked() if (c := server.connections.get(sid))])
+        except Exception as exc:  # the order was signed; the next gap corrects what is left
+            log.warning("rooms_unchecked", error=type(exc).__name__, exc_info=database.as_app_error(exc) is None)
+
+
 def _look_after(server: Any, connections: list[Connection], reason: str) -> None:
     try:
         connections = _close_ended(server, connections)

@@ -15,8 +15,10 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from imapp import metrics
 from imapp.cluster import bus, facts, wire
 from imapp.cluster.broker import Broker
+from imapp.cluster.replays import Replays
 from imapp.cluster.traces import Ring
 from imapp.cluster.wire import Emit, Order
 from imapp.engine.grammar import EVENT
@@ -57,6 +59,7 @@ class ClusterManager(RoomManager):
         #: Rooms that were entered by an order and that this node may not hear yet.
         self._settling: set[str | None] = set()
         self._following = Following(ring, self._when_flushed)
+        self._replays = Replays()
 
     def start(self) -> None:
         """Begin to hear the other nodes."""
@@ -243,6 +246,8 @@ class ClusterManager(RoomManager):
         """Another node said something."""
         try:
             message = wire.decode(body)
+            if self._is_refused(channel, message):
+                return
             if isinstance(message, Order):
                 self._take_order(message)
             elif message.number is None or self._is_first(message.number):
@@ -252,11 +257,24 @@ class ClusterManager(RoomManager):
         except Exception:  # one message must not end the listening
             log.exception("bus_message_failed", channel=channel)
 
+    def _is_refused(self, channel: str, message: Emit | Order) -> bool:
+        may_repeat = isinstance(message, Emit) and message.number is not None
+        fault = self._replays.fault(message.mark, may_repeat=may_repeat)
+        if fault:
+            metrics.BUS_REFUSED.inc()
+            log.warning("bus_replayed", channel=channel, fault=fault)
+        elif self._replays.has_recovered:
+            self._replays.has_recovered = False
+            self._tell_all("clock_corrected")
+        return bool(fault)
+
     def _take_order(self, order: Order) -> None:
         if order.action == "answer":
             self._answered(*order.argument)
         elif order.action in _ACTIONS:
             self._obey(order)
+            if order.action == "enter":
+                self.server.recheck([sid for sid, _ in self.get_participants(order.namespace, order.room)])
         elif order.action == wire.EXAMINE:
             answer = Order(wire.EXAMINED, None, facts.of(self.server.app))
             self.broker.publish(self._channels.node(order.argument), wire.encode(answer))

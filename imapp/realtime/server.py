@@ -51,6 +51,7 @@ class RealtimeServer(StrictServer):
         super().__init__(**options)
         self.app = app
         self.connections = Connections()
+        self._unchecked: set[str] = set()
         #: Whether the node goes away: no new sockets.
         self.is_draining = False
         #: Moves clients to nodes that join; None without Redis.
@@ -69,6 +70,18 @@ class RealtimeServer(StrictServer):
         """These connections may have missed something: look after them, in the background."""
         if sids:
             self.start_background_task(catching_up.run, self, sids, reason)
+
+    def recheck(self, sids: list[str]) -> None:
+        """See whether these connections, which another node had enter a room, are members; soon, in the background."""
+        is_first = not self._unchecked
+        self._unchecked.update(sids)
+        if is_first and self._unchecked:
+            self.start_background_task(catching_up.recheck, self)
+
+    def take_unchecked(self) -> set[str]:
+        """The connections that `recheck` was given since the last call."""
+        unchecked, self._unchecked = self._unchecked, set()
+        return unchecked
 
     def seems_dead(self, eio_sid: str) -> bool:
         """Whether the client of this session may have gone; a stock transport cannot tell."""

@@ -34,6 +34,28 @@ def test_a_private_message_reaches_the_other_node(pair):
     assert bob.wait_for("message_created", lambda one: one["message"]["id"] == answer["id"])["message"] == answer
 
 
+def test_what_is_recorded_on_the_bus_and_published_again_is_refused(pair, redis_server):
+    alice, bob = pair
+    conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
+    redis = redis_server.client()
+    with redis.pubsub() as tap:
+        tap.psubscribe("*:room:*")
+        tap.get_message(timeout=5)
+        once = alice.send("once", conversation_id=conversation)["message"]
+        bob.wait_for("message_created", lambda event: event["message"]["id"] == once["id"])
+        recorded = []
+        while (frame := tap.get_message(timeout=0.2)) is not None:
+            recorded.append(frame)
+
+    for frame in recorded:
+        redis.publish(frame["channel"], frame["data"])
+    marker = alice.send("marker", conversation_id=conversation)["message"]
+
+    bob.wait_for("message_created", lambda event: event["message"]["id"] == marker["id"])
+    assert recorded
+    assert texts(bob, conversation).count("once") == 1
+
+
 def test_all_devices_of_a_user_hear_it_on_whatever_node_they_are(pair, nodes, device):
     alice, bob = pair
     tablet, desktop = bob.at(nodes[2]).connect(), alice.at(nodes[2]).connect()
