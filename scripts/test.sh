@@ -33,8 +33,21 @@ if (($#)); then
 fi
 scripts/check.sh --static
 keep_in_memory
-# Most of the time a test waits for a process to start or to end: two share it. The tests of a file stay together, with
-# the servers that they share.
-# The browser's driver runs an event loop of its own in the main thread: the other tests are not to share it.
-.venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 -n 2 --dist loadfile --ignore=tests/web
-exec .venv/bin/python -m pytest --cov --cov-append --cov-report=term tests/web
+# Most of the time a test waits for a process to start or to end: two share it, and the browser tests run beside them.
+# The tests of a file stay together, with the servers that they share. The browser's driver runs an event loop of its
+# own in the main thread, which the other tests must not share: those tests are a process of their own.
+mkdir -p run
+rm -f .coverage .coverage.*
+measured() {
+    COVERAGE_FILE="$PWD/.coverage.$1" .venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 "${@:2}"
+}
+measured web tests/web >run/browser-tests.log 2>&1 &
+browser_tests=$!
+trap 'kill "$browser_tests" 2>/dev/null || true' EXIT
+failed=0
+measured rest -n 2 --dist loadfile --ignore=tests/web || failed=1
+wait "$browser_tests" || failed=1
+cat run/browser-tests.log
+.venv/bin/python -m coverage combine --quiet .coverage.*
+.venv/bin/python -m coverage report || failed=1
+exit "$failed"
