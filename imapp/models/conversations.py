@@ -33,6 +33,8 @@ class Conversation(Base):
     first_change: Mapped[int] = mapped_column(BigInteger, default=1, server_default="1")
     #: When the last message came; the list of conversations is ordered by it.
     active_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    #: When a read mark that others see moved last, by marking as read: not by sending, which is a change.
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: The two users of a private conversation, smaller id first: one conversation for each pair. Null for groups.
     user_low_id: Mapped[int | None] = mapped_column(BigInteger)
     user_high_id: Mapped[int | None] = mapped_column(BigInteger)

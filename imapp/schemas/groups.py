@@ -60,6 +60,8 @@ class MemberOut(Out):
     role: Role
     muted_until: Moment | None
     joined_at: Moment
+    read_seq: int | None
+    """How far the member has read; null in groups that are too large for read marks of others."""
 
 
 class MembersAnswer(Out):

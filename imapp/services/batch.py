@@ -109,6 +109,8 @@ class Batch:
         self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
         #: How often a message has been edited.
         self.edits: dict[tuple[int, int], int] = defaultdict(int)
+        #: Conversations in which a read mark that others see was moved by marking as read.
+        self.read: set[int] = set()
         self.publications: list[Publication] = []
         self._created: list[MessageRow] = []
         self._altered: dict[tuple[int, int], MessageRow] = {}
@@ -233,6 +235,8 @@ class Batch:
         sql = statements(connection.dialect.name)
         self._write_heads(writing, sql.heads)
         self._write_marks(writing, sql.marks, versions)
+        if self.read:
+            writing.add(sql.read(sorted(self.read)), moment=sql_time(self.moment))
         writing.commit()
 
     def _write_alterations(self, connection: Connection) -> None:

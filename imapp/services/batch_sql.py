@@ -34,6 +34,8 @@ _MESSAGE = ", ".join(f"m.{name}" for name in MESSAGE_COLUMNS)
 
 _LOCKED = f"SELECT JSON_ARRAY({_HEAD}) FROM conversations WHERE id IN (%s) ORDER BY id"  # noqa: S608 - names of this project
 
+_READ = "UPDATE conversations SET read_at = :moment WHERE id IN (%s)"
+
 #: Over pairs of conversation and user. (In MariaDB a bare EXISTS that depends on the row becomes the text "0".)
 RIGHTS = """
 SELECT JSON_ARRAY(k.c, k.u, m.role, m.left_at, m.muted_until, m.read_seq, m.is_marked_unread,
@@ -108,6 +110,11 @@ class Statements:
     def heads_locked(self, ids: list[int]) -> str:
         """Read conversations and keep them from all other writers; in id order, against deadlocks."""
         return _LOCKED % ",".join(map(str, ids)) + self.lock
+
+    @staticmethod
+    def read(ids: list[int]) -> str:
+        """Note the `:moment` at which read marks of these conversations moved."""
+        return _READ % ",".join(map(str, ids))
 
 
 #: Times come out of a textual statement as the driver gives them, unless told.

@@ -12,7 +12,7 @@ from imapp.errors import (
     OwnerMustTransferError,
     RoleRequiredError,
 )
-from imapp.extensions import db
+from imapp.extensions import db, settings
 from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group
 from imapp.models.users import User
@@ -29,8 +29,10 @@ from imapp.services.rights import ADMINS
 def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[MemberOut]:
     """A page of the members, in the order of their ids; raises NotAMemberError, NotFoundError."""
     require_membership(actor_id, group_id)
-    if db.session.get(Group, group_id) is None:
+    group = db.session.get(Group, group_id, populate_existing=True)
+    if group is None:
         raise NotFoundError
+    shows_marks = group.member_count <= settings.group_receipts_max_members
     wanted = select(ConversationMember, User).join(User, User.id == ConversationMember.user_id)
     wanted = wanted.where(ConversationMember.conversation_id == group_id, ConversationMember.left_at.is_(None))
     if query.role is not None:
@@ -38,7 +40,7 @@ def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[Memb
     wanted = wanted.where(ConversationMember.user_id > (query.cursor or 0)).order_by(ConversationMember.user_id)
     fresh = {"populate_existing": True}
     found = db.session.execute(wanted.limit(query.limit + 1), execution_options=fresh).all()
-    items = [_member_out(member, user) for member, user in found[: query.limit]]
+    items = [_member_out(member, user, shows_marks=shows_marks) for member, user in found[: query.limit]]
     return Page[MemberOut](items=items, next_cursor=str(items[-1].user_id) if len(found) > query.limit else None)
 
 
@@ -90,7 +92,7 @@ def unmute(actor_id: int, group_id: int, user_id: int) -> None:
     change_group(_mute, actor_id, group_id, user_id, None)
 
 
-def _member_out(member: ConversationMember, user: User) -> MemberOut:
+def _member_out(member: ConversationMember, user: User, *, shows_marks: bool) -> MemberOut:
     return MemberOut.model_validate(
         {
             "user_id": member.user_id,
@@ -98,6 +100,7 @@ def _member_out(member: ConversationMember, user: User) -> MemberOut:
             "role": member.role,
             "muted_until": member.muted_until,
             "joined_at": member.joined_at,
+            "read_seq": member.read_seq if shows_marks else None,
         }
     )
 

@@ -35,8 +35,11 @@ class MarkRead(Op):
         batch.mark_read(head.id, self.actor_id, seq)
         payload = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
         batch.touch(head.id, self.actor_id, payload)
+        tells_others = head.type == "private" or rights["member_count"] <= settings.group_receipts_max_members
+        if tells_others:
+            batch.read.add(head.id)
         batch.publications.append((ConversationRead.name, payload, self._rooms(batch, head), None, None))
-        if head.type == "group" and rights["member_count"] <= settings.group_receipts_max_members:
+        if head.type == "group" and tells_others:
             self.receipt = payload
         return {"read_seq": seq}
 

@@ -5,11 +5,13 @@ honestly where it stopped. Heads are read before changes and a head is committed
 is committed late is never skipped: it is above the head that the device was told.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, select
+from sqlalchemy import select
 
 from imapp import metrics
 from imapp.cluster import limits
@@ -19,7 +21,7 @@ from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.own_state import ServerState
 from imapp.schemas.base import MAX_ID, now, rfc3339
 from imapp.schemas.sync import SyncIn
-from imapp.services import sync_changes, sync_state
+from imapp.services import sync_changes, sync_marks, sync_state
 from imapp.services.sync_changes import Feed
 
 #: Bytes of JSON in one answer, about.
@@ -30,6 +32,11 @@ RESTORING = "restoring-"
 
 #: Conversations that one answer says the user is not in (175 bytes each); more follow in the next one.
 REMOVED_MAX = 500
+
+#: What a cursor is made of. Earlier versions gave no time.
+_CURSOR = re.compile(r"(?P<epoch>.+?)\.(?P<version>[0-9]{1,19})(?:\.(?P<asked_ms>[0-9]{1,14}))?")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Bytes of a conversation without its changes, and what remains for changes at any rate.
 _FEED_BYTES = 250
@@ -43,16 +50,19 @@ class Known:
     conversations: dict[int, int]
     #: The answer covers conversations with ids from the first of these to the second, both included.
     ids: tuple[int, int]
-    version: int
-    #: What it has is of another history of the database.
-    is_foreign: bool
     #: Changes of one conversation that it takes at once.
     limit: int
+    version: int = 0
+    #: When it asked last, and got all; None if it has not yet.
+    asked_at: datetime | None = None
+    #: What it has is of another history of the database.
+    is_foreign: bool = False
 
 
 def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     """Give what a device missed (shape: SyncOut); raises RateLimitedError, UnavailableError."""
     limits.hit("sync_per_user", actor_id)
+    began_at = now()
     epoch = _epoch()
     known = _known(epoch, request)
     rows, until, state_limited = sync_state.page(actor_id, known.version)
@@ -62,17 +72,19 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
     sync_changes.fill(actor_id, given, settings.sync_total_max, max(size, _LEAST_BYTES))
     given = [feed for feed in given if feed.is_given]
+    more = (
+        state_limited or len(given) < len(feeds) or len(removed) > REMOVED_MAX or any(feed.is_behind for feed in given)
+    )
+    # The pieces of one catching-up tell of the same read marks: the moment moves on with the last one.
+    asked_at = known.asked_at if more or request.last_id is not None else began_at
     metrics.SYNCS.inc()
     metrics.SYNC_CHANGES.observe(sum(len(feed.changes) for feed in given))
     return {
         "conversations": [*_represent(actor_id, given), *(_removed(id_) for id_ in removed[:REMOVED_MAX])],
         "state": [sync_state.wire(row) for row in rows],
         "state_limited": state_limited,
-        "more": state_limited
-        or len(given) < len(feeds)
-        or len(removed) > REMOVED_MAX
-        or any(feed.is_behind for feed in given),
-        "cursor": f"{epoch}.{until}",
+        "more": more,
+        "cursor": _cursor(epoch, until, asked_at),
         "epoch": epoch,
         "server_time": rfc3339(now()),
     }
@@ -93,10 +105,19 @@ def _known(epoch: str, request: SyncIn) -> Known:
     first, last = ids = request.first_id or 1, request.last_id or MAX_ID
     named = {id_: change for id_, change in request.conversations.items() if first <= id_ <= last}
     if request.cursor is None:
-        return Known(named, ids, 0, False, limit)
-    theirs, _, version = request.cursor.rpartition(".")
-    is_foreign = theirs != epoch or not (version.isascii() and version.isdigit())
-    return Known(named, ids, 0 if is_foreign else int(version), is_foreign, limit)
+        return Known(named, ids, limit)
+    found = _CURSOR.fullmatch(request.cursor)
+    if found is None or found["epoch"] != epoch:
+        return Known(named, ids, limit, is_foreign=True)
+    asked_at = None if found["asked_ms"] is None else _EPOCH + timedelta(milliseconds=int(found["asked_ms"]))
+    return Known(named, ids, limit, int(found["version"]), asked_at)
+
+
+def _cursor(epoch: str, version: int, asked_at: datetime | None) -> str:
+    """How far the own state was told, and the moment up to which read marks of others were."""
+    if asked_at is None:
+        return f"{epoch}.{version}"
+    return f"{epoch}.{version}.{(asked_at - _EPOCH) // timedelta(milliseconds=1)}"
 
 
 # -- which conversations -------------------------------------------------------------------------------------------
@@ -108,7 +129,8 @@ def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], l
     feeds = []
     for head in db.session.execute(_heads_of(user_id, known.ids)):
         named = unseen.pop(head.id, None)
-        if named != head.last_change or head.id in touched or known.is_foreign:
+        is_read = sync_marks.has_moved(head.read_at, known.asked_at)
+        if named != head.last_change or head.id in touched or is_read or known.is_foreign:
             feeds.append(_feed(head, named, known))
     return feeds, sorted(unseen)
 
@@ -122,6 +144,7 @@ def _heads_of(user_id: int, ids: tuple[int, int]) -> Any:
             Conversation.last_change,
             Conversation.first_seq,
             Conversation.first_change,
+            Conversation.read_at,
             ConversationMember.read_seq,
         )
         .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
@@ -149,7 +172,7 @@ def _feed(head: Any, named: int | None, known: Known) -> Feed:
 
 
 def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
-    peers = _peer_marks(user_id, [feed.id for feed in feeds if feed.type == "private"])
+    peers, members = sync_marks.of_peers(user_id, feeds), sync_marks.of_members(feeds)
     for feed in feeds:
         yield {
             "id": feed.id,
@@ -159,28 +182,13 @@ def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
             "last_change": feed.last_change,
             "read_seq": feed.read_seq,
             "peer_read_seq": peers.get(feed.id),
+            "read_marks": members.get(feed.id),
             "changes": feed.changes,
             "limited": feed.is_limited,
             "next_change": feed.next_change,
             "removed": False,
             "reset": feed.is_reset,
         }
-
-
-def _peer_marks(user_id: int, ids: list[int]) -> dict[int, int]:
-    """How far the others of private conversations have read."""
-    if not ids:
-        return {}
-    peer_id = case((Conversation.user_low_id == user_id, Conversation.user_high_id), else_=Conversation.user_low_id)
-    statement = (
-        select(Conversation.id, ConversationMember.read_seq)
-        .join(
-            ConversationMember,
-            (ConversationMember.conversation_id == Conversation.id) & (ConversationMember.user_id == peer_id),
-        )
-        .where(Conversation.id.in_(ids))
-    )
-    return dict(db.session.execute(statement).tuples().all())
 
 
 def _removed(conversation_id: int) -> dict[str, Any]:
@@ -192,6 +200,7 @@ def _removed(conversation_id: int) -> dict[str, Any]:
         "first_seq": 1,
         **numbers,
         "peer_read_seq": None,
+        "read_marks": None,
         "changes": [],
         "limited": False,
         "removed": True,

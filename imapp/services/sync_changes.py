@@ -6,6 +6,7 @@ time, until the answer is full.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -44,6 +45,7 @@ class Feed:
     last_change: int
     first_seq: int
     first_change: int
+    read_at: datetime | None
     read_seq: int
     start: int
     next_change: int

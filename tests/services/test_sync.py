@@ -10,7 +10,7 @@ from imapp.events import GroupUpdated
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
 from imapp.schemas.conversations import ConversationPatch
-from imapp.schemas.groups import GroupIn
+from imapp.schemas.groups import GroupIn, MembersQuery
 from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft
 from imapp.schemas.sync import SyncIn, SyncOut
 from imapp.services import (
@@ -22,6 +22,7 @@ from imapp.services import (
     messages,
     own_state,
     read_marks,
+    sync_marks,
     sync_state,
     timeline,
 )
@@ -102,6 +103,54 @@ def test_an_unnamed_conversation_comes_with_its_latest_page_and_says_that_older_
     assert ask(bob, limit=5)["by_id"][private]["limited"] is False
 
 
+def version_in(cursor):
+    """How far the own state was told; the rest of a cursor is a time."""
+    return cursor.split(".")[1]
+
+
+def test_read_marks_of_a_small_group_reach_a_device_that_was_away(people):
+    ada, bob, eve = people
+    group = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve])).id
+    say(ada, group)
+    known = ask(bob)
+    change = known["conversations"][0]["last_change"]
+
+    def marks(cursor, **fields):
+        answer = ask(bob, {group: change}, cursor=cursor, **fields)
+        return [item["read_marks"] for item in answer["conversations"]], answer["cursor"]
+
+    assert known["conversations"][0]["read_marks"] == {str(ada): 2, str(bob): 1, str(eve): 1}
+    read_marks.mark_read(eve, group, 2)
+    told, _ = marks(known["cursor"], last_id=group)
+    assert told == [{str(ada): 2, str(bob): 1, str(eve): 2}]
+    long_ago = known["cursor"].rpartition(".")[0]
+    assert marks(long_ago)[0] == told
+    in_an_hour = f"{long_ago}.{int(known['cursor'].rpartition('.')[2]) + 3_600_000}"
+    assert marks(in_an_hour)[0] == []
+
+
+def test_a_piece_of_a_catching_up_leaves_the_read_marks_of_the_others_to_be_told(people, private):
+    _, bob, _ = people
+    cursor = ask(bob)["cursor"]
+
+    assert ask(bob, cursor=cursor, last_id=private)["cursor"] == cursor
+    assert ask(bob, {private: 0}, cursor=cursor, first_id=private)["cursor"] != cursor
+
+
+def test_an_answer_says_where_it_has_no_room_for_read_marks(make_app, monkeypatch):
+    with make_app(group_receipts_max_members=2).app_context():
+        ada, bob, eve = create_users("ada", "bob", "eve")
+        first, second = (groups.create(ada, GroupIn(name="g", member_ids=[bob])).id for _ in range(2))
+        large = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve])).id
+        monkeypatch.setattr(sync_marks, "MARKS_MAX", 3)
+
+        told = {item["id"]: item["read_marks"] for item in ask(bob)["conversations"]}
+
+        assert told == {first: {}, second: {str(ada): 1, str(bob): 1}, large: None}
+        sizes = {id_: group_members.list_members(bob, id_, MembersQuery()).items[0].read_seq for id_ in told}
+        assert sizes == {first: 1, second: 1, large: None}
+
+
 def test_a_conversation_without_news_is_left_out(people, private):
     ada, bob, _ = people
     say(ada, private)
@@ -110,7 +159,7 @@ def test_a_conversation_without_news_is_left_out(people, private):
     answer = ask(bob, {private: 1}, cursor=known["cursor"])
 
     assert answer["conversations"] == answer["state"] == []
-    assert (answer["more"], answer["cursor"]) == (False, known["cursor"])
+    assert (answer["more"], version_in(answer["cursor"])) == (False, version_in(known["cursor"]))
 
 
 def test_own_state_alone_brings_the_conversation_with_its_read_marks(people, private):
@@ -356,7 +405,7 @@ def test_own_state_that_commits_late_is_not_skipped(app, people, private):
     held.commit()
     second.join(10)
 
-    assert (before["state"], before["cursor"]) == ([], cursor)
+    assert (before["state"], version_in(before["cursor"])) == ([], version_in(cursor))
     assert [row["kind"] for row in ask(bob, {private: 0}, cursor=cursor)["state"]] == ["conversation", "block"]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from imapp.services import receipts
 from tests.sync.world import World
 
 
@@ -9,6 +10,12 @@ from tests.sync.world import World
 def database(request):
     """Both."""
     return request.param
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    """Read marks in groups are told without delay."""
+    monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0)
 
 
 @pytest.fixture

@@ -126,6 +126,8 @@ class ModelDevice:
         copy["last_seq"] = max(copy["last_seq"], item["last_seq"])
         self._read(copy, item["read_seq"])
         copy["peer_read_seq"] = max(copy["peer_read_seq"] or 0, item["peer_read_seq"] or 0)
+        for user_id, seq in (item["read_marks"] or {}).items():
+            copy["marks"][int(user_id)] = max(seq, copy["marks"].get(int(user_id), 0))
 
     def _meet(self, item: dict[str, Any]) -> None:
         """A conversation that the device has not known: its card, and its history where the page leaves some out."""
@@ -134,7 +136,7 @@ class ModelDevice:
         shown = {name: card[name] for name in ("id", "type", "name", "member_count", "role", "peer_id")}
         if card["peer"] is not None:
             self._take_user(card["peer"])
-        self.conversations[item["id"]] = copy = {**shown, **numbers, "messages": {}}
+        self.conversations[item["id"]] = copy = {**shown, **numbers, "messages": {}, "marks": {}}
         if item["limited"]:
             for message in self.rest.history(item["id"]):
                 self._keep(copy, message)
@@ -182,6 +184,8 @@ class ModelDevice:
         copy = self.conversations.get(payload["conversation_id"])
         if copy is None:
             return
+        if payload["user_id"] in copy["marks"]:
+            copy["marks"][payload["user_id"]] = max(copy["marks"][payload["user_id"]], payload["read_seq"])
         if payload["user_id"] != self.user_id:
             copy["peer_read_seq"] = max(copy["peer_read_seq"], payload["read_seq"])
             return
@@ -199,6 +203,8 @@ class ModelDevice:
             self._take_message(copy, event, message, is_push=is_push)
         elif "member_count" in payload:
             copy["member_count"] = payload["member_count"]
+            if event == "member_removed":
+                copy["marks"].pop(payload["user_id"], None)
         elif "group" in payload:
             copy["name"], copy["member_count"] = payload["group"]["name"], payload["group"]["member_count"]
         elif event == "member_updated" and payload["user_id"] == self.user_id:
@@ -210,10 +216,18 @@ class ModelDevice:
         if event != "message_created":
             return
         copy["last_seq"] = max(copy["last_seq"], message["seq"])
+        self._note_marks(copy["marks"], message)
         if message["sender_id"] == self.user_id:
             self._read(copy, message["seq"], clears=is_push and message["type"] != "system")
         else:
             copy["peer_read_seq"] = max(copy["peer_read_seq"], message["seq"])
+
+    def _note_marks(self, marks: dict[int, int], message: dict[str, Any]) -> None:
+        """A member who sends has read up to the message, a new member the line that tells of the joining."""
+        if message["sender_id"] in marks:
+            marks[message["sender_id"]] = max(message["seq"], marks[message["sender_id"]])
+        if message["content"].get("event") == "members_added" and message["type"] == "system":
+            marks.update(dict.fromkeys(message["content"]["user_ids"], message["seq"]))
 
     def _with_mine(self, copy: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
         """A push is the same for all members: what is the user's own is known from before, or the event says it."""
@@ -297,6 +311,7 @@ class ModelDevice:
             "name": copy["name"],
             "member_count": copy["member_count"],
             "role": copy["role"],
+            "read_marks": copy["marks"] if copy["type"] == "group" else None,
             "peer": self.users.get(copy["peer_id"]),
             "messages": messages,
         }

@@ -32,6 +32,8 @@ def test_socket_and_rest_give_the_same_answer(world, chat):
 
         assert by_socket.pop("ok") is True
         assert by_rest.pop("server_time") <= by_socket.pop("server_time")
+        version_by_rest, version_by_socket = (answer.pop("cursor").split(".")[:2] for answer in (by_rest, by_socket))
+        assert version_by_socket == version_by_rest
         assert by_socket == by_rest
 
 

@@ -1,0 +1,25 @@
+"""when a read mark that others see moved last
+
+Revision: 0008, after 0007.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import mysql
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+_MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
+
+
+def upgrade() -> None:
+    """Apply. Marks that nodes of the version before move meanwhile are told to members who are connected only."""
+    op.add_column("conversations", sa.Column("read_at", _MOMENT, nullable=True))
+
+
+def downgrade() -> None:
+    """Undo."""
+    op.drop_column("conversations", "read_at")
