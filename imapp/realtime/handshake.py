@@ -63,6 +63,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     with server.app.app_context():
         try:
             actor = access.authenticate(_token(auth))
+            _require_user(auth, actor.user_id)
             make_room(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             _enter_rooms(server, connection)
@@ -125,6 +126,12 @@ def _token(auth: Any) -> str:
     if not isinstance(token, str):
         raise InvalidTokenError
     return token
+
+
+def _require_user(auth: dict[str, Any], user_id: int) -> None:
+    """Refuse a client that states another user than its token's: it shows one name and would write under another."""
+    if auth.get("user_id", user_id) != user_id:
+        raise InvalidTokenError
 
 
 def _refusal(exc: Exception) -> Refused:

@@ -57,6 +57,18 @@ def test_without_a_good_token_the_connect_is_refused_with_a_code(server, raw, au
     assert '"code":"invalid_token"' in answer.replace(" ", "")
 
 
+def test_a_client_that_states_another_user_than_its_tokens_is_refused(server, raw, device):
+    alice = device(server)
+    token, own = alice.tokens["access_token"], alice.tokens["user"]["id"]
+
+    refused = raw(server).connect({"token": token, "user_id": own + 1})
+    let_in = raw(server).connect({"token": token, "user_id": own})
+
+    assert refused.startswith("44")
+    assert "invalid_token" in refused
+    assert let_in.startswith("40")
+
+
 def test_a_token_in_the_query_is_not_looked_at(server, device, raw):
     alice = device(server)
     socket = raw(server)

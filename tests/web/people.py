@@ -14,18 +14,26 @@ class Person:
         self.context = context
         self.url = url
         self.name = f"user{uuid4().hex[:10]}"
+        self.complaints = complaints
         self.page: Page = context.new_page()
         self.page.on("pageerror", lambda error: complaints.append(str(error)))
         self.page.on("console", lambda line: complaints.append(line.text) if is_complaint(line.text) else None)
         self.page.on("dialog", lambda dialog: complaints.append(f"a script ran: {dialog.message}"))
 
-    def register(self, nickname: str) -> "Person":
-        """Create an account and wait until the page is live."""
-        self.page.goto(self.url)
+    def register(self, nickname: str, *, is_there: bool = False) -> "Person":
+        """Create an account and wait until the page is live; `is_there`: the form is on the screen."""
+        if not is_there:
+            self.page.goto(self.url)
         self.page.get_by_role("button", name="Create account").click()
         self.page.get_by_label("Username").fill(self.name)
         self.page.get_by_label("Display name (optional)").fill(nickname)
         return self._enter("Create account")
+
+    def another_tab(self) -> "Person":
+        """A second tab of the same browser, at nothing yet."""
+        tab = Person(self.context, self.url, self.complaints)
+        tab.name = self.name
+        return tab
 
     def log_in(self, name: str) -> "Person":
         """Log in with an account that another window has made."""
@@ -112,8 +120,8 @@ class Person:
         return self.session()["user"]["id"]
 
     def session(self) -> dict | None:
-        """What the page keeps of its session."""
-        return self.page.evaluate("async () => (await import('/web/js/vault.js')).vault.get('tokens')")
+        """What the page has of its session."""
+        return self.page.evaluate("async () => (await import('/web/js/session.js')).session.read()")
 
     def conversation_id(self) -> int:
         """The open conversation, as the address names it."""

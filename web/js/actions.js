@@ -67,12 +67,15 @@ export function createActions({ store, api, command, sync, outbox, show }) {
     send(id, text, extra = {}) {
       stopTyping(id);
       history.toNewest(id).catch(ignore); // the view offers it again
-      return outbox.add({ conversation_id: id, type: 'text', content: { text }, ...extra });
+      return outbox.add({ conversation_id: id, type: 'text', content: { text: wellFormed(text) }, ...extra });
     },
     keepDraft: (id, text) => store.dispatch({ type: 'drafted', id, text }),
     retry: outbox.retry,
     discard: outbox.discard,
-    edit: (message, text) => alter('edit_message', { message_id: message.id, content: { text } }),
+    edit(message, text, extra = {}) {
+      const { id, conversation_id } = message;
+      return outbox.add({ edit_of: id, conversation_id, content: { text: wellFormed(text) }, ...extra });
+    },
     recall: (message) => alter('recall_message', { message_id: message.id }),
     react: (message, emoji, remove) => alter('react', { message_id: message.id, emoji, remove }),
     searchUsers: async (query) => (await api.get('/api/users', { query })).items,
@@ -83,6 +86,11 @@ export function createActions({ store, api, command, sync, outbox, show }) {
       show(group.conversation_id);
     },
   };
+}
+
+/** Half of a surrogate pair cannot be sent: it is no text. */
+function wellFormed(text) {
+  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
 }
 
 function ignore() {

@@ -1,31 +1,37 @@
 // The REST door: one function that speaks HTTP, and the error that everything throws.
 
+/** Codes that say that the same may succeed later; on the socket, too. */
+export const RETRYABLE = ['unreachable', 'busy', 'unavailable', 'rate_limited'];
+
 export class ApiError extends Error {
   constructor(status, problem) {
     super(problem.detail || problem.title || `HTTP ${status}`);
     this.status = status; // 0: the server could not be reached
     this.code = problem.code ?? 'unreachable';
     this.fields = problem.errors ?? [];
+    this.retryAfter = problem.retry_after;
+    this.retryable = RETRYABLE.includes(this.code);
   }
 }
 
 /** Milliseconds after which a call counts as failed. */
 const TIMEOUT = 20_000;
 
-/** Call the server and give its JSON answer (null for 204); throws ApiError. */
-export async function request(method, path, body, token) {
+/** Call the server and give its JSON answer (null for 204); throws ApiError. `options` are those of fetch. */
+export async function request(method, path, body, token, { timeout = TIMEOUT, ...options } = {}) {
   const headers = {};
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (token) headers.Authorization = `Bearer ${token}`;
-  const response = await reach(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const response = await reach(path, { ...options, method, headers, body: text }, timeout);
   const answer = await response.json().catch(() => null);
   if (!response.ok) throw new ApiError(response.status, answer ?? {});
   return answer;
 }
 
-async function reach(path, options) {
+async function reach(path, options, timeout) {
   try {
-    return await fetch(path, { ...options, signal: AbortSignal.timeout(TIMEOUT) });
+    return await fetch(path, { ...options, signal: AbortSignal.timeout(timeout) });
   } catch {
     throw new ApiError(0, { detail: 'The server cannot be reached.' });
   }

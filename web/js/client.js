@@ -3,7 +3,8 @@
 import { createActions } from './actions.js';
 import { createApi, idOf, request } from './api.js';
 import { createConnection } from './connection.js';
-import { createOutbox, keepOutbox } from './outbox.js';
+import { createOutbox } from './outbox.js';
+import { createOutboxRecords } from './outbox_records.js';
 import { createPeople } from './people.js';
 import { createReadMarks } from './read_marks.js';
 import { session } from './session.js';
@@ -16,23 +17,40 @@ const DEVICE = { name: 'Web', platform: 'web' };
 /** Milliseconds before catching up is tried again on a connection that stands. */
 const PAUSE = 2_000;
 
+/** Connections that `sync` may break before it is asked for over REST. */
+const MOST_BREAKS = 3;
+
 /** `show(id)` changes the address to that of a conversation; the page calls `actions.open` when it has changed. */
 export function createClient({ show }) {
+  let syncBreaks = 0;
   const store = createStore(reduce, EMPTY);
   const api = createApi(session, ended);
   const connection = createConnection(session, { up: catchUp, down, event: receive, ended });
   const { command } = connection;
   const people = createPeople({ store, api, command });
   const readMarks = createReadMarks({ store, command });
-  const sync = createSync({ store, ask: command, loadConversations, loadConversation });
+  const sync = createSync({ store, ask, loadConversations, loadConversation });
   const outbox = createOutbox({ store, send, stored });
   const actions = createActions({ store, api, command, sync, outbox, show });
-  let forgetOutbox = () => {};
+  const records = createOutboxRecords({ store, adopted: outbox.flush, failed: notKept });
 
   store.subscribe(people.fetchNamed);
   store.subscribe(people.fetchNewPresence);
   store.subscribe(readMarks.check);
   session.onEnded(() => leave(t('session_ended')));
+
+  /** A `sync` that breaks one connection after the other goes over REST, which takes as much. */
+  async function ask(name, payload) {
+    if (syncBreaks >= MOST_BREAKS) return api.post('/api/sync', payload);
+    try {
+      const answer = await command(name, payload);
+      syncBreaks = 0;
+      return answer;
+    } catch (error) {
+      if (error.broke) syncBreaks += 1;
+      throw error;
+    }
+  }
 
   async function loadConversations() {
     const items = await api.all('/api/conversations', { limit: 100 });
@@ -46,6 +64,7 @@ export function createClient({ show }) {
   async function catchUp() {
     try {
       await sync.start();
+      records.adopt();
       outbox.flush();
       await people.fetchPresence();
     } catch {
@@ -60,12 +79,20 @@ export function createClient({ show }) {
   }
 
   async function send({ error: _error, created_at: _created, ...draft }) {
-    return (await command('send_message', draft)).message;
+    if (draft.edit_of === undefined) return (await command('send_message', draft)).message;
+    const { edit_of, client_id: _id, conversation_id: _conversation, ...edit } = draft;
+    return (await command('edit_message', { message_id: edit_of, ...edit })).message;
   }
 
-  function stored(message) {
+  function stored(message, { edit_of, client_id }) {
+    if (edit_of !== undefined) return store.dispatch({ type: 'edited', message, client_id });
     store.dispatch({ type: 'sent', message });
-    receive('message_created', { message });
+    return receive('message_created', { message });
+  }
+
+  /** The browser keeps nothing, or has no room: say so, and go on from memory. */
+  function notKept() {
+    store.dispatch({ type: 'noticed', text: t('not_kept') });
   }
 
   function down() {
@@ -74,7 +101,8 @@ export function createClient({ show }) {
 
   function begin(user) {
     store.dispatch({ type: 'signed_in', user });
-    forgetOutbox = keepOutbox(store, user.id);
+    records.begin(user.id);
+    session.isLasting().then((isLasting) => isLasting || notKept());
     sync.reset();
     connection.open();
   }
@@ -87,7 +115,7 @@ export function createClient({ show }) {
 
   function leave(notice) {
     if (!store.state.me) return;
-    forgetOutbox();
+    records.end();
     connection.close();
     store.dispatch({ type: 'signed_out', notice });
   }
@@ -113,7 +141,10 @@ export function createClient({ show }) {
     /** Go on with the session of the last visit, if there is one. */
     async resume() {
       const kept = await session.load();
-      if (kept) begin(kept.user);
+      if (kept) return begin(kept.user);
+      const [other] = await session.others();
+      if (other) store.dispatch({ type: 'noticed', text: t('other_account', { name: other.user.nickname }) });
+      return undefined;
     },
   };
 }

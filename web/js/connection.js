@@ -1,73 +1,107 @@
 // The socket: stays connected while the session lasts, and keeps its token fresh.
 
 import { io } from '../vendor/socket.io.js';
+import { RETRYABLE } from './api.js';
+import { createBackoff } from './backoff.js';
 
-/** Milliseconds that a command may take to be acknowledged. */
-const ACK_TIMEOUT = 10_000;
-/** Milliseconds before the next try after the server has refused or closed the connection. */
-const PAUSE = 1_500;
+/** Milliseconds that a command may take to be acknowledged; the server's own patience ends at 13 s. */
+const ACK_TIMEOUT = 16_000;
+/** Milliseconds that a connection must last to count as a good one. */
+const GOOD = 5_000;
 
 const ENDED = ['session_revoked', 'invalid_token'];
 
-/** A command that was not carried out; `retryable` says that the same may succeed later. */
+/**
+ * A command that was not carried out; `retryable` says that the same may succeed later, `broke` that the connection
+ * ended while the command was under way.
+ */
 export class CommandError extends Error {
-  constructor({ code, message, retry_after }) {
+  constructor({ code, message, retry_after }, broke = false) {
     super(message);
     this.code = code;
     this.retryAfter = retry_after;
-    this.retryable = ['unreachable', 'busy', 'unavailable', 'rate_limited'].includes(code);
+    this.retryable = RETRYABLE.includes(code);
+    this.broke = broke;
   }
 }
 
 /** `on` has the listeners up(), down(), event(name, payload) and ended(). */
 export function createConnection(session, on) {
+  const backoff = createBackoff();
   let timer;
+  let since = 0;
+  let breaks = 0;
   const socket = io({
     autoConnect: false,
+    reconnection: false, // `later` does it, as the server asks
     transports: ['websocket', 'polling'],
-    reconnectionDelay: 500,
-    reconnectionDelayMax: 5_000,
-    auth: (answer) => withToken((token) => answer({ token })),
+    tryAllTransports: true, // some proxies let no WebSocket through
+    // The server refuses a token of another user than the one that this page shows.
+    auth: (answer) => withToken((token) => answer({ token, user_id: session.read()?.user.id })),
   });
 
-  socket.on('connect', on.up);
+  socket.on('connect', () => {
+    since = Date.now();
+    on.up();
+  });
   socket.on('connect_error', refused);
   socket.on('disconnect', (reason) => {
     on.down();
-    if (reason === 'io server disconnect') later(PAUSE);
+    if (reason === 'io client disconnect') return;
+    breaks += 1;
+    if (Date.now() - since > GOOD) backoff.reset();
+    later(backoff.next());
   });
   socket.onAny((name, payload) => (OWN[name] ?? on.event)(name, payload));
-  addEventListener('online', () => wanted() && !socket.connected && reconnect());
+  addEventListener('online', hurry);
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'visible' && hurry());
 
   const OWN = {
-    token_expiring: () => withToken((token) => command('renew_token', { token }), session.refreshNow),
+    token_expiring: renew,
     session_ended: (_name, { code }) => code === 'session_revoked' && on.ended(),
     server_draining: (_name, { reconnect_after_ms }) => later(reconnect_after_ms),
   };
 
-  async function withToken(use, get = session.accessToken) {
+  /** What fails is tried again; when that takes too long the server closes the connection, and the next has a new token. */
+  function renew() {
+    return withToken((token) => command('renew_token', { token }), session.refreshNow, renewOrReconnect);
+  }
+
+  function renewOrReconnect() {
+    return socket.connected ? renew() : reconnect();
+  }
+
+  async function withToken(use, get = session.accessToken, again = reconnect) {
     try {
       await use(await get());
     } catch (error) {
       if (error.status === 401) on.ended();
-      else if (!socket.connected) later(PAUSE);
+      else later(backoff.next(wait(error.retryAfter)), again);
     }
   }
 
   function refused(error) {
     const code = error.data?.code;
     if (ENDED.includes(code)) on.ended();
-    else if (code === 'token_expired') withToken(reconnect, session.refreshNow);
-    else if (!socket.active) later(PAUSE);
+    else if (code === 'token_expired') withToken(() => later(backoff.next()), session.refreshNow);
+    else later(backoff.next(wait(error.data?.retry_after)));
+  }
+
+  function wait(seconds) {
+    return (seconds ?? 0) * 1000;
   }
 
   function wanted() {
     return session.read() !== null;
   }
 
-  function later(milliseconds) {
+  function hurry() {
+    if (wanted() && !socket.connected) later(0);
+  }
+
+  function later(milliseconds, task = reconnect) {
     clearTimeout(timer);
-    timer = setTimeout(() => wanted() && reconnect(), milliseconds);
+    timer = setTimeout(() => wanted() && task(), milliseconds);
   }
 
   function reconnect() {
@@ -78,8 +112,9 @@ export function createConnection(session, on) {
   /** Send a command and give its answer without `ok`; throws CommandError. */
   async function command(name, payload) {
     if (!socket.connected) throw unreachable();
+    const before = breaks;
     const { ok, error, ...answer } = await socket.timeout(ACK_TIMEOUT).emitWithAck(name, payload)
-      .catch(() => { throw unreachable(); });
+      .catch(() => { throw unreachable(breaks > before); });
     if (!ok) throw new CommandError(error);
     return answer;
   }
@@ -97,6 +132,6 @@ export function createConnection(session, on) {
   };
 }
 
-function unreachable() {
-  return new CommandError({ code: 'unreachable', message: 'The server cannot be reached.' });
+function unreachable(broke) {
+  return new CommandError({ code: 'unreachable', message: 'The server cannot be reached.' }, broke);
 }

@@ -5,6 +5,8 @@ import { named } from './state/selectors.js';
 
 /** Milliseconds after which somebody who said nothing more is no longer shown as writing. */
 const TYPING_ENDS = 6_000;
+/** The parts of the state that name people. */
+const NAMING = ['conversations', 'timelines', 'typing', 'users', 'open'];
 /** Users that the server is asked for at once. */
 const BATCH = 100;
 
@@ -23,7 +25,7 @@ export function createPeople({ store, api, command }) {
     try {
       store.dispatch({ type: 'users_loaded', users: [await api.get(`/api/users/${idOf(id)}`)] });
     } catch (error) {
-      if (error.status !== 404) asked.delete(id); // asked again when the state changes next
+      if (error.status !== 404 && error.retryable) asked.delete(id); // asked again when the state changes next
     }
   }
 
@@ -38,21 +40,23 @@ export function createPeople({ store, api, command }) {
 
   return {
     /** Fetch whoever is named on the screen and not known. */
-    fetchNamed(state) {
+    fetchNamed(state, before) {
       if (!state.me) return forget();
+      if (NAMING.every((part) => state[part] === before[part])) return undefined;
       for (const id of named(state)) {
         if (state.users[id] || asked.has(id)) continue;
         asked.add(id);
         queue = queue.then(() => fetchUser(id)); // one at a time: a large group is not a burst of requests
       }
+      return undefined;
     },
 
     /** Ask who is online of everybody: pushes tell changes only, and they may have been lost. */
     fetchPresence: () => askPresence(peers(store.state)),
 
     /** Ask it of those with whom a conversation has begun since. */
-    fetchNewPresence(state) {
-      if (state.link !== 'live') return;
+    fetchNewPresence(state, before) {
+      if (state.link !== 'live' || (state.conversations === before.conversations && state.link === before.link)) return;
       const fresh = peers(state).filter((id) => !state.presence[id] && !awaited.has(id));
       if (fresh.length) askPresence(fresh).catch(() => {}); // asked for again with the next connection
     },

@@ -1,40 +1,87 @@
-// The logged-in session of this browser: its tokens, shared by its tabs.
+// The logged-in session of this tab. Each log-in is an account of its own in the browser's vault, which the tabs that
+// use it share; a tab is one account for as long as it lives, whatever the others do. A new tab takes the account that
+// was used last.
 
 import { request } from './api.js';
+import { newId, recall, remember } from './tab.js';
 import { exclusively, vault } from './vault.js';
 
-const KEY = 'tokens';
+/** In sessionStorage: the key of this tab's account, or NOBODY once it has ended. */
+const ACCOUNT = 'imapp.account';
+const NOBODY = 'nobody';
 /** Seconds before its end at which a token is no longer used. */
 const MARGIN = 20;
+/** Milliseconds that the request for new tokens may take; less than the vault's claim. */
+const TIMEOUT = 10_000;
 
 const channel = new BroadcastChannel('imapp.session');
-/** What this tab knows; another tab may have refreshed since. */
+/** What this tab knows of its account; another tab may have refreshed the tokens since. */
 let kept = null;
+/** Whether the vault has it: a full disk must not log anybody out. */
+let isStored = true;
 
-export const session = { load, read, start, end, accessToken, refresh, refreshNow, onEnded };
+export const session = { load, read, start, end, others, isLasting, accessToken, refresh, refreshNow, onEnded };
 
-/** Take up what the last visit left; gives it, or null. */
+/** Take up the account of this tab, or in a new tab that of the last visit; gives it, or null. */
 async function load() {
-  kept = await vault.get(KEY);
+  const key = recall(ACCOUNT);
+  kept = key === null ? latest(await accounts()) : await vault.get(keyOf(key));
+  if (kept) remember(ACCOUNT, kept.key);
+  else if (key !== null) remember(ACCOUNT, NOBODY); // it has ended while this tab was closed
   return kept;
+}
+
+function accounts() {
+  return vault.list(['account']);
+}
+
+function latest(all) {
+  return all.reduce((best, one) => (best?.used_at > one.used_at ? best : one), null);
+}
+
+function keyOf(key) {
+  return ['account', key];
 }
 
 function read() {
   return kept;
 }
 
-/** Keep what the server answered to a login, a registration or a refresh. */
-async function start({ user, access_token, refresh_token, expires_in }) {
-  kept = { user, access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
-  await vault.put(KEY, kept);
+/** Whether the log-in outlives this page. */
+async function isLasting() {
+  return isStored && vault.isLasting();
+}
+
+/** The other accounts that are logged in in this browser. */
+async function others() {
+  return (await accounts()).filter(({ key }) => key !== kept?.key);
+}
+
+/** Keep what the server answered to a log-in or a registration as the account of this tab. */
+async function start(answer) {
+  await keep({ key: newId(), ...taken(answer) });
+  remember(ACCOUNT, kept.key);
   return kept;
 }
 
-/** Forget the session, in all tabs. */
+function taken({ user, access_token, refresh_token, expires_in }) {
+  const now = Date.now();
+  return { user, access_token, refresh_token, expires_at: now + expires_in * 1000, used_at: now };
+}
+
+async function keep(account) {
+  kept = account;
+  isStored = await vault.put(keyOf(account.key), account).then(() => true, () => false);
+}
+
+/** Forget the account, in all tabs that use it. */
 async function end() {
+  if (!kept) return;
+  const { key } = kept;
   kept = null;
-  await vault.remove(KEY);
-  channel.postMessage('ended');
+  remember(ACCOUNT, NOBODY);
+  channel.postMessage({ ended: key });
+  await vault.remove(keyOf(key)).catch(() => {});
 }
 
 /** An access token that is still good for a while; throws when the session has ended. */
@@ -49,26 +96,39 @@ async function refreshNow() {
 }
 
 /**
- * Replace the token `stale` and give the new one. A refresh token can be used once, so only one tab may use it:
- * whoever comes second takes the new tokens from the vault.
+ * Replace the token `stale` and give the new one. One tab at a time: a tab that comes second takes the new tokens from
+ * the vault. When the answer is lost the next try sends the same refresh token, which the server answers again.
  */
-function refresh(stale) {
-  return exclusively(async () => {
-    if (!await load()) throw sessionEnded();
+async function refresh(stale) {
+  if (!kept) throw sessionEnded();
+  const { key } = kept;
+  return exclusively(`refresh ${key}`, async () => {
+    await reread(key);
     if (kept.access_token !== stale) return kept.access_token;
-    const answer = await request('POST', '/api/auth/refresh', { refresh_token: kept.refresh_token });
-    return (await start(answer)).access_token;
+    const answer = await request('POST', '/api/auth/refresh', { refresh_token: kept.refresh_token }, null, { timeout: TIMEOUT });
+    if (kept?.key !== key || answer.user.id !== kept.user.id) throw sessionEnded();
+    await keep({ ...kept, ...taken(answer) });
+    return kept.access_token;
   });
+}
+
+/** Take newer tokens of this account; throws when another tab has ended it, or the vault holds another user's. */
+async function reread(key) {
+  const stored = await vault.get(keyOf(key)) ?? (isStored ? null : kept);
+  if (!stored || kept?.key !== key || stored.user.id !== kept.user.id) throw sessionEnded();
+  if (stored.expires_at > kept.expires_at) kept = stored; // else the vault could not take this tab's newer tokens
 }
 
 function sessionEnded() {
   return Object.assign(new Error('The session has ended.'), { status: 401, code: 'session_revoked' });
 }
 
-/** Call `listener` when another tab has ended the session. */
+/** Call `listener` when another tab has ended this account. */
 function onEnded(listener) {
-  channel.onmessage = () => {
+  channel.onmessage = ({ data }) => {
+    if (!kept || data.ended !== kept.key) return;
     kept = null;
+    remember(ACCOUNT, NOBODY);
     listener();
   };
 }

@@ -7,6 +7,8 @@ import { judge } from './state/events.js';
 
 /** Changes of one conversation asked for at once. */
 const LIMIT = 200;
+/** Conversations named in one request; a device that has more asks in pieces, each for a range of ids. */
+const NAMED = 5_000;
 
 /**
  * `ask(name, payload)` sends a command and gives its answer; `loadConversations()` and `loadConversation(id)` fetch
@@ -36,7 +38,7 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
     again = false;
     try {
       if (!listed) await list();
-      while (await page());
+      for (const piece of pieces()) await catchUp(piece);
       drain();
     } catch (error) {
       if (!again) throw error;
@@ -48,15 +50,41 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
     listed = true;
   }
 
-  /** Ask for one page and apply it; gives whether there is more. */
-  async function page() {
-    const { conversations, cursor, epoch } = store.state;
-    const known = Object.fromEntries(Object.values(conversations).map(({ id, last_change }) => [id, last_change]));
-    const answer = await ask('sync', { conversations: known, limit: LIMIT, ...(cursor === null ? {} : { cursor }) });
-    if (epoch !== null && answer.epoch !== epoch) return startAfresh(answer.epoch);
-    await meet(answer.conversations);
-    store.dispatch({ type: 'synced', page: answer });
-    return answer.more;
+  /** The ranges of ids, each with at most NAMED known conversations; together they have no gap and no end. */
+  function pieces() {
+    const ids = Object.keys(store.state.conversations).map(Number).sort((one, other) => one - other);
+    if (ids.length <= NAMED) return [{}];
+    const starts = ids.filter((_id, index) => index % NAMED === 0);
+    return starts.map((first, index) => ({
+      ...(index ? { first_id: first } : {}),
+      ...(index < starts.length - 1 ? { last_id: starts[index + 1] - 1 } : {}),
+    }));
+  }
+
+  /**
+   * Ask until nothing of the piece is missing. Each piece begins at the same cursor, for the user's own state names
+   * conversations of the other pieces, too; the cursor that the last piece ends at is kept.
+   */
+  async function catchUp(piece) {
+    let { cursor } = store.state;
+    const begun = cursor;
+    for (let more = true; more;) {
+      const answer = await ask('sync', { ...piece, ...have(piece), limit: LIMIT, ...(cursor === null ? {} : { cursor }) });
+      if (isOther(answer.epoch)) return startAfresh(answer.epoch);
+      await meet(answer.conversations);
+      ({ cursor, more } = answer);
+      store.dispatch({ type: 'synced', page: piece.last_id === undefined ? answer : { ...answer, cursor: begun } });
+    }
+    return undefined;
+  }
+
+  function isOther(epoch) {
+    return store.state.epoch !== null && epoch !== store.state.epoch;
+  }
+
+  function have({ first_id = 0, last_id = Infinity }) {
+    const known = Object.values(store.state.conversations).filter(({ id }) => id >= first_id && id <= last_id);
+    return { conversations: Object.fromEntries(known.map(({ id, last_change }) => [id, last_change])) };
   }
 
   /** Fetch the conversations that this device does not know, or whose history is another one now. */
@@ -71,7 +99,7 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
   async function startAfresh(epoch) {
     store.dispatch({ type: 'forgotten', epoch });
     await list();
-    return true;
+    again = true;
   }
 
   function drain() {

@@ -1,60 +1,140 @@
-// A place that all tabs of this browser share, for the tokens. IndexedDB, because its transactions span tabs:
-// localStorage shows a tab old values for a moment, and a refresh token that is used twice ends the session.
+// What the page keeps in this browser, for all tabs: sessions, unsent messages, drafts. IndexedDB, because its
+// transactions span tabs: localStorage shows a tab old values for a moment, and is written whole.
+//
+// Keys are arrays, ['outbox', 7, 'a1']: `list(['outbox', 7])` gives all values below. A connection that the browser
+// has closed (iOS does so in the background) is opened again. Where IndexedDB is denied everything is kept in memory,
+// until the page is left; `isLasting()` then resolves to false.
+
+import { TAB } from './tab.js';
 
 const STORE = 'session';
-/** Milliseconds after which a claim counts as left behind by a tab that is gone; longer than a request takes. */
-const CLAIM = 30_000;
+/** Milliseconds that opening may take: some browsers never answer. */
+const OPENING = 5_000;
+/** Milliseconds after which a claim counts as left behind by a dead tab; longer than the request for new tokens takes. */
+const CLAIM = 12_000;
 /** Milliseconds between two tries to get the claim. */
 const RETRY = 50;
 
-let opening;
+/** The connection, or a promise of it; null while there is none. */
+let opening = null;
+/** Set once IndexedDB has turned out to be denied: JSON of the key -> value. */
+let memory = null;
 
 export const vault = {
   get: (key) => transact('readonly', (store, give) => {
     store.get(key).onsuccess = ({ target }) => give(target.result ?? null);
   }),
+  list: (prefix) => transact('readonly', (store, give) => {
+    store.getAll(IDBKeyRange.bound(prefix, [...prefix, []])).onsuccess = ({ target }) => give(target.result);
+  }),
   put: (key, value) => transact('readwrite', (store) => store.put(value, key)),
   remove: (key) => transact('readwrite', (store) => store.delete(key)),
+  removeAll: (prefix) => transact('readwrite', (store) => store.delete(IDBKeyRange.bound(prefix, [...prefix, []]))),
+  isLasting: () => transact('readonly', () => {}).then(() => memory === null, () => false),
 };
 
-/** Run `task` while no other tab runs one. */
-export async function exclusively(task) {
-  while (!(await claim())) await new Promise((resolve) => setTimeout(resolve, RETRY));
+/** Names of the claims that this page holds. */
+const held = new Set();
+
+/** Run `task` while no other tab runs one under the same name. */
+export async function exclusively(name, task) {
+  while (held.has(name) || !(await claim(name))) await new Promise((resolve) => setTimeout(resolve, RETRY));
   try {
     return await task();
   } finally {
-    await vault.remove('claim');
+    held.delete(name);
+    await vault.remove(['claim', name]).catch(() => {}); // it runs out
   }
 }
 
-function claim() {
-  return transact('readwrite', (store, give) => {
-    store.get('claim').onsuccess = ({ target }) => {
-      const isFree = !(target.result > Date.now());
-      if (isFree) store.put(Date.now() + CLAIM, 'claim');
+/** Get the claim if it is free, has run out, or is this tab's own from before it was reloaded. */
+async function claim(name) {
+  held.add(name);
+  const isMine = await transact('readwrite', (store, give) => {
+    store.get(['claim', name]).onsuccess = ({ target }) => {
+      const { tab, until } = target.result ?? {};
+      const isFree = tab === TAB || !(until > Date.now() && until <= Date.now() + CLAIM);
+      if (isFree) store.put({ tab: TAB, until: Date.now() + CLAIM }, ['claim', name]);
       give(isFree);
     };
+  }).catch((error) => {
+    held.delete(name);
+    throw error;
   });
+  if (!isMine) held.delete(name);
+  return isMine;
 }
 
 /** Run `use(store, give)` in one transaction; what it gives is the result once the transaction is complete. */
 async function transact(mode, use) {
+  try {
+    return await attempt(mode, use);
+  } catch (error) {
+    if (error?.name === 'QuotaExceededError') throw error;
+    opening = null; // the connection is dead: once more on a new one
+    return attempt(mode, use);
+  }
+}
+
+async function attempt(mode, use) {
   const database = await open();
+  if (memory) return useMemory(use);
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(STORE, mode);
     let result;
     use(transaction.objectStore(STORE), (value) => { result = value; });
     transaction.oncomplete = () => resolve(result);
-    transaction.onabort = () => reject(transaction.error);
+    transaction.onabort = () => reject(transaction.error ?? new DOMException('The transaction was aborted.', 'AbortError'));
   });
 }
 
+/** Whether the browser has ever let this page open the database: a failure after that is no denial. */
+let wasOpen = false;
+
 function open() {
-  opening ??= new Promise((resolve, reject) => {
-    const request = indexedDB.open('imapp', 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
+  opening ??= connect().catch((error) => {
+    opening = null;
+    if (wasOpen) throw error;
+    memory ??= new Map();
   });
   return opening;
+}
+
+function connect() {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open('imapp', 1); // throws where it is denied, which rejects
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      wasOpen = true;
+      request.result.onclose = () => { opening = null; };
+      request.result.onversionchange = () => request.result.close();
+      resolve(request.result);
+    };
+    setTimeout(() => reject(new DOMException('The browser does not open its database.', 'TimeoutError')), OPENING);
+  });
+}
+
+/** The part of an object store that this module uses, over `memory`. */
+function useMemory(use) {
+  let result;
+  use(MEMORY_STORE, (value) => { result = value; });
+  return result;
+}
+
+const nameOf = (key) => JSON.stringify(key);
+const below = ({ lower }) => [...memory].filter(([name]) => name.startsWith(nameOf(lower).slice(0, -1)));
+const MEMORY_STORE = {
+  get: (key) => answer(memory.get(nameOf(key))),
+  getAll: (range) => answer(below(range).map(([, value]) => value)),
+  put: (value, key) => { memory.set(nameOf(key), value); },
+  delete(key) {
+    if (!(key instanceof IDBKeyRange)) memory.delete(nameOf(key));
+    else for (const [name] of below(key)) memory.delete(name);
+  },
+};
+
+/** A request that has been answered: whoever sets `onsuccess` is called at once. */
+function answer(result) {
+  return { set onsuccess(take) { take({ target: { result } }); } };
 }

@@ -17,7 +17,7 @@ export const EMPTY = Object.freeze({
   users: {}, // id -> user
   presence: {}, // user id -> {online, last_seen_at}
   typing: {}, // conversation id -> user ids
-  outbox: [], // own messages that the server has not confirmed, oldest first
+  outbox: [], // own messages and edits (`edit_of`: id of the message) that the server has not confirmed, oldest first
   drafts: {}, // conversation id -> what was written and not sent
   notice: null, // {text}: something to tell the user for a moment
   open: null, // id of the conversation on the screen
@@ -49,21 +49,36 @@ const HANDLERS = {
   read: (state, { id, seq }) => patchConversation(state, id, (known) => ({
     read_seq: Math.max(known.read_seq, seq), is_marked_unread: false,
   })),
-  queued: (state, { echo }) => ({ ...state, outbox: [...state.outbox, echo] }),
-  outbox_restored: (state, { outbox }) => ({ ...state, outbox }),
+  queued: (state, { echo }) => ({ ...state, outbox: [...state.outbox.filter((other) => !isReplaced(other, echo)), echo] }),
+  outbox_adopted: (state, { echoes }) => ({ ...state, outbox: adopt(state.outbox, echoes) }),
+  edited: (state, { message, client_id }) => alter(without(state, client_id), message),
   sent: (state, { message }) => addOwnMessage(state, message),
   send_failed: (state, { client_id, error }) => ({
     ...state, outbox: state.outbox.map((echo) => (echo.client_id === client_id ? { ...echo, error } : echo)),
   }),
-  discarded: (state, { client_id }) => ({
-    ...state, outbox: state.outbox.filter((echo) => echo.client_id !== client_id),
-  }),
+  discarded: (state, { client_id }) => without(state, client_id),
 };
 
 export function reduce(state, action) {
   const handle = HANDLERS[action.type];
   if (!handle) throw new Error(`unknown action ${action.type}`);
   return handle(state, action);
+}
+
+function without(state, clientId) {
+  return { ...state, outbox: state.outbox.filter((echo) => echo.client_id !== clientId) };
+}
+
+/** Of two edits of one message that wait, only the later one counts. */
+function isReplaced(edit, { edit_of }) {
+  return edit_of !== undefined && edit.edit_of === edit_of;
+}
+
+/** What another tab has left comes where it was written. */
+function adopt(outbox, echoes) {
+  const known = new Set(outbox.map(({ client_id }) => client_id));
+  const fresh = echoes.filter(({ client_id }) => !known.has(client_id));
+  return [...outbox, ...fresh].sort((one, other) => Date.parse(one.created_at) - Date.parse(other.created_at));
 }
 
 function open(state, id) {

@@ -105,3 +105,16 @@ function addNamed(ids, { type, sender_id, content, mentions }) {
   for (const id of idsOf(mentions)) ids.add(id);
   if (type === 'system') for (const id of concerned(content)) ids.add(id);
 }
+
+/** Own messages of a conversation that the server has not confirmed, in the shape of messages. */
+export function echoes({ outbox, me }, conversationId) {
+  return outbox
+    .filter(({ conversation_id, edit_of }) => conversation_id === conversationId && edit_of === undefined)
+    .map((echo) => ({ ...echo, sender_id: me.id, isEcho: true, reactions: [], mentions: [] }));
+}
+
+/** A message as it will be when an edit that waits, or was refused, is stored; `pending` is that edit. */
+export function withPendingEdit({ outbox }, message) {
+  const pending = outbox.find(({ edit_of }) => edit_of === message.id);
+  return pending ? { ...message, content: pending.content, error: pending.error, pending } : message;
+}

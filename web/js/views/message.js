@@ -79,7 +79,7 @@ function Tick({ conversation, message }) {
 }
 
 function progress({ type, peer_read_seq }, message) {
-  if (message.isEcho) return ['clock', 'sending'];
+  if (message.isEcho || message.pending) return ['clock', 'sending'];
   return type === 'private' && message.seq <= (peer_read_seq ?? 0) ? ['checks', 'read'] : ['check', 'sent'];
 }
 
@@ -101,11 +101,12 @@ function Reaction({ state, actions, message, emoji, count, user_ids }) {
 }
 
 function Failure({ actions, message }) {
+  const { client_id: waiting } = message.pending ?? message;
   return html`
     <span class="failure" role="alert"><${Icon} name="alert" />
       ${t('not_sent', { reason: message.error })}
-      <button class="link" onClick=${() => actions.retry(message.client_id)}>${t('retry')}</button>
-      <button class="link" onClick=${() => actions.discard(message.client_id)}>${t('discard')}</button>
+      <button class="link" onClick=${() => actions.retry(waiting)}>${t('retry')}</button>
+      <button class="link" onClick=${() => actions.discard(waiting)}>${t('discard')}</button>
     </span>`;
 }
 

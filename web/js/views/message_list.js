@@ -3,7 +3,7 @@
 
 import { isId, textOf } from '../content.js';
 import { Component, createRef, html } from '../dom.js';
-import { title, unread } from '../state/selectors.js';
+import { echoes, title, unread, withPendingEdit } from '../state/selectors.js';
 import { t } from '../strings.js';
 import { day, millis, sameDay } from '../time.js';
 import { Boundary } from './boundary.js';
@@ -64,12 +64,13 @@ export class MessageList extends Component {
   componentDidUpdate(before, _state, anchor) {
     if (anchor?.row.isConnected) this.scroller.current.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
     if (this.scroller.current.scrollHeight <= this.scroller.current.clientHeight) this.loadOlder();
-    if (echoes(before).length < echoes(this.props).length) this.toEnd();
+    if (waiting(before) < waiting(this.props)) this.toEnd();
   }
 
   render({ state, actions, conversation }) {
     const timeline = state.timelines[conversation.id];
-    const messages = [...(timeline?.messages ?? []), ...echoes({ state, conversation })];
+    const held = timeline?.messages ?? [];
+    const messages = [...held.map((message) => withPendingEdit(state, message)), ...echoes(state, conversation.id)];
     const isEmpty = timeline && !timeline.has_more && !messages.length;
     return html`
       <div class="timeline" ref=${this.scroller} onScroll=${this.scrolled} tabindex="0" role="log"
@@ -107,9 +108,6 @@ function isRun(one, next) {
   return millis(next.created_at) - millis(one.created_at) < RUN;
 }
 
-/** Own messages that the server has not confirmed, in the shape of messages. */
-function echoes({ state, conversation }) {
-  return state.outbox
-    .filter(({ conversation_id }) => conversation_id === conversation.id)
-    .map((echo) => ({ ...echo, sender_id: state.me.id, isEcho: true, reactions: [], mentions: [] }));
+function waiting({ state, conversation }) {
+  return echoes(state, conversation.id).length;
 }

@@ -1,0 +1,99 @@
+"""Several tabs and several people in one browser: who a tab is, and what becomes of what was written in it."""
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.support.ports import wait_for
+
+pytestmark = pytest.mark.slow
+
+REFRESH = "async () => (await import('/web/js/session.js')).session.refreshNow().then(() => true)"
+#: Let the access token of this tab's account look spent, so that the next load asks for a new one.
+AGE = """async () => {
+    const { vault } = await import('/web/js/vault.js');
+    const [account] = await vault.list(['account']);
+    await vault.put(['account', account.key], { ...account, expires_at: 0 });
+}"""
+
+
+def stored(person, conversation_id):
+    """What the server has of a conversation, oldest first, as (sender's id, text)."""
+    url = f"{person.url}/api/conversations/{conversation_id}/messages"
+    answer = requests.get(url, headers={"Authorization": f"Bearer {person.token()}"}, timeout=10).json()
+    return [(one["sender_id"], one["content"]["text"]) for one in reversed(answer["items"]) if one["type"] == "text"]
+
+
+def test_two_people_in_two_tabs_of_one_browser_stay_who_they_are(somebody):
+    ada = somebody()
+    bob = ada.another_tab()
+    bob.name = ada.name + "b"
+    bob.page.goto(bob.url)
+    ada.register("Ada")
+    bob.register("Bob", is_there=True)
+    ada.create_group("Ada's own")
+
+    for tab in (ada, bob, ada):
+        assert tab.page.evaluate(REFRESH)
+    ada.say("written by Ada")
+    ada.all_sent()
+    for tab, name in ((ada, "Ada"), (bob, "Bob")):
+        tab.page.reload()
+        tab.expect_live()
+        expect(tab.page.locator(".sidebar header strong")).to_have_text(name)
+    bob.page.get_by_role("button", name="Log out").click()
+    expect(bob.page.locator(".welcome")).to_be_visible()
+    bob.page.reload()
+    ada.page.reload()
+    ada.expect_live()
+
+    expect(bob.page.get_by_role("alert")).to_contain_text("In another tab of this browser Ada is logged in.")
+    expect(ada.page.locator(".sidebar header strong")).to_have_text("Ada")
+    assert stored(ada, ada.conversation_id()) == [(ada.user_id(), "written by Ada")]
+    expect(bob.entry("Ada's own")).to_have_count(0)
+
+
+def test_a_reload_or_a_lost_answer_during_a_refresh_neither_hangs_nor_logs_out(somebody):
+    ada = somebody().register("Ada")
+    ada.page.evaluate(AGE)
+    asked = []
+
+    def swallow(route):
+        route.fetch()  # the server has answered, the page does not hear it
+        asked.append(route)
+
+    ada.page.route("**/api/auth/refresh", swallow, times=1)
+    ada.page.reload()
+    wait_for(lambda: ada.page.wait_for_timeout(50) or asked, 15, "the request for new tokens")
+    ada.page.reload()
+    expect(ada.page.locator(".link-state")).to_have_text("Connected", timeout=10_000)  # a claim left behind took 30 s
+    ada.page.evaluate(AGE)
+    ada.page.route("**/api/auth/refresh", lambda route: route.abort(), times=2)
+    ada.page.reload()
+
+    ada.expect_live()
+
+
+def test_what_a_closed_tab_has_not_sent_is_sent_by_another_one_once_and_in_order(somebody):
+    ada = somebody().register("Ada")
+    ada.create_group("Notes")
+    other = ada.another_tab()
+    other.page.goto(ada.page.url)
+    other.expect_live()
+    expect(other.page.locator(".composer")).to_be_visible()
+
+    ada.go_offline()
+    other.expect_lost()
+    ada.say("one")
+    other.say("two", "three")
+    expect(other.message("three")).to_be_visible()
+    other.page.close(run_before_unload=False)
+    ada.go_online()
+    wait_for(lambda: len(stored(ada, ada.conversation_id())) >= 3, 15, "the messages of both tabs")
+    ada.all_sent()
+
+    assert sorted(text for _, text in stored(ada, ada.conversation_id())) == ["one", "three", "two"]
+    texts = [text for _, text in stored(ada, ada.conversation_id())]
+    assert texts.index("two") < texts.index("three")
+    left = "async (id) => (await import('/web/js/vault.js')).vault.list(['outbox', id])"
+    wait_for(lambda: ada.page.evaluate(left, ada.user_id()) == [], 5, "the end of the records")

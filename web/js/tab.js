@@ -1,0 +1,29 @@
+// What this tab remembers of itself over reloads. Where sessionStorage is denied, a reload is a new tab.
+
+const memory = new Map();
+
+/** A random name of 16 bytes; randomUUID exists on https and localhost only. */
+export function newId() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+export function recall(key) {
+  try {
+    return sessionStorage.getItem(key) ?? memory.get(key) ?? null;
+  } catch {
+    return memory.get(key) ?? null;
+  }
+}
+
+export function remember(key, value) {
+  memory.set(key, value);
+  try {
+    sessionStorage.setItem(key, value);
+  } catch {
+    // kept in memory
+  }
+}
+
+/** The name of this tab. A duplicated tab has its name from the first one; nothing breaks when both use it. */
+export const TAB = recall('imapp.tab') ?? newId();
+remember('imapp.tab', TAB);
