@@ -238,6 +238,11 @@ class Settings(BaseModel):
         60, ge=1, le=3600, description="How long ahead a client is told of the end."
     )
 
+    registration: Literal["open", "invitation", "approval", "closed"] = Field(
+        "open",
+        description="Who may make an account: everybody; people with a code of `flask im invite`; everybody, but an "
+        "operator lets each in (`flask im approve`); nobody, only operators make accounts.",
+    )
     password_min_length: int = Field(8, ge=8, le=64, description="The shortest password, in characters.")
     argon2_memory_kib: int = Field(19_456, ge=8, le=4_194_304, description="Memory of one password hash, in KiB.")
     argon2_time_cost: int = Field(2, ge=1, le=100, description="Passes over that memory.")

@@ -190,6 +190,30 @@ class AccountDisabledError(ForbiddenError):
     message = "This account has been disabled."
 
 
+class AccountPendingError(ForbiddenError):
+    """The account exists and waits for an operator; told at registration, and to who knows the password."""
+
+    code = "approval_pending"
+    message = "This account waits for the approval of an operator."
+
+
+class RegistrationClosedError(ForbiddenError):
+    code = "registration_closed"
+    message = "On this server only operators create accounts."
+
+
+class InvitationRequiredError(ForbiddenError):
+    code = "invitation_required"
+    message = "This server needs an invitation to create an account."
+
+
+class InvalidInvitationError(ForbiddenError):
+    """Unknown, used up, expired or revoked: one answer for all."""
+
+    code = "invalid_invitation"
+    message = "This invitation is not valid, or not any more."
+
+
 class WrongPasswordError(ForbiddenError):
     """The present password, asked for again before a change, is another one."""
 

@@ -26,6 +26,7 @@ BLUEPRINTS = (
     "stats",
     "admin_login",
     "administration",
+    "accounts",
     "cluster",
     "health",
     "metrics",

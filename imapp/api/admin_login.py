@@ -5,6 +5,7 @@ from flask import Blueprint
 from imapp.api.auth import current_client
 from imapp.api.contract import endpoint
 from imapp.errors import (
+    AccountPendingError,
     BadCredentialsError,
     ForbiddenError,
     SecondFactorEnrolledError,
@@ -25,6 +26,7 @@ bp = Blueprint("admin_login", __name__, url_prefix="/api/admin")
     public=True,
     errors=[
         BadCredentialsError,
+        AccountPendingError,
         ForbiddenError,
         SecondFactorRequiredError,
         SecondFactorEnrolmentRequiredError,
@@ -38,14 +40,19 @@ def login(body: AdminLoginIn) -> TokensOut:
 
 
 @bp.post("/second-factor")
-@endpoint(201, public=True, errors=[BadCredentialsError, ForbiddenError, SecondFactorEnrolledError])
+@endpoint(
+    201, public=True, errors=[BadCredentialsError, AccountPendingError, ForbiddenError, SecondFactorEnrolledError]
+)
 def begin_enrolment(body: EnrolmentIn) -> EnrolmentOut:
     """Get the secret of a second factor; it counts once it is confirmed."""
     return admin_login.begin_enrolment(body, current_client())
 
 
 @bp.post("/second-factor/confirm")
-@endpoint(public=True, errors=[BadCredentialsError, ForbiddenError, WrongCodeError, SecondFactorEnrolledError])
+@endpoint(
+    public=True,
+    errors=[BadCredentialsError, AccountPendingError, ForbiddenError, WrongCodeError, SecondFactorEnrolledError],
+)
 def confirm_enrolment(body: ConfirmationIn) -> EnrolledOut:
     """Confirm the secret by a code, get recovery codes, and be logged in."""
     return admin_login.confirm_enrolment(body, current_client())

@@ -3,7 +3,14 @@
 from flask import Blueprint
 
 from imapp.api.contract import endpoint
-from imapp.errors import BlockedError, GroupDissolvedError, GroupFullError, NotAMemberError, RoleRequiredError
+from imapp.errors import (
+    BlockedError,
+    GroupDissolvedError,
+    GroupFullError,
+    NotAMemberError,
+    RecipientGoneError,
+    RoleRequiredError,
+)
 from imapp.schemas.groups import GroupIn, GroupOut, GroupPatch, GroupView, TransferIn
 from imapp.services import groups
 from imapp.services.access import Actor
@@ -35,7 +42,7 @@ def update_group(actor: Actor, group_id: int, body: GroupPatch) -> GroupOut:
 
 
 @bp.post("/<id:group_id>/transfer")
-@endpoint(errors=_REFUSALS)
+@endpoint(errors=[*_REFUSALS, RecipientGoneError])
 def transfer_group(actor: Actor, group_id: int, body: TransferIn) -> GroupOut:
     """Give my group to another member; I stay as an admin."""
     return groups.transfer(actor.user_id, group_id, body.user_id)

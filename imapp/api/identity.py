@@ -6,11 +6,19 @@ from imapp.api.auth import current_client
 from imapp.api.contract import endpoint
 from imapp.errors import (
     AccountDisabledError,
+    AccountPendingError,
     BadCredentialsError,
+    InvalidInvitationError,
     InvalidTokenError,
+    InvalidUsernameError,
+    InvitationRequiredError,
+    RegistrationClosedError,
+    SecondFactorEnrolmentRequiredError,
+    SecondFactorRequiredError,
     SessionRevokedError,
     UsernameTakenError,
     WeakPasswordError,
+    WrongCodeError,
     WrongPasswordError,
 )
 from imapp.schemas.sessions import LoginIn, PasswordIn, RefreshIn, RegisterIn, TokensOut
@@ -21,14 +29,26 @@ bp = Blueprint("auth", __name__, url_prefix="/api/auth")
 
 
 @bp.post("/register")
-@endpoint(201, public=True, errors=[UsernameTakenError, WeakPasswordError])
+@endpoint(
+    201,
+    public=True,
+    errors=[
+        InvalidUsernameError,
+        UsernameTakenError,
+        WeakPasswordError,
+        RegistrationClosedError,
+        InvitationRequiredError,
+        InvalidInvitationError,
+        AccountPendingError,
+    ],
+)
 def register(body: RegisterIn) -> TokensOut:
     """Create an account and log it in."""
     return identity.register(body, current_client())
 
 
 @bp.post("/login")
-@endpoint(public=True, errors=[BadCredentialsError, AccountDisabledError])
+@endpoint(public=True, errors=[BadCredentialsError, AccountDisabledError, AccountPendingError])
 def login(body: LoginIn) -> TokensOut:
     """Log in with username and password."""
     return identity.login(body, current_client())
@@ -49,7 +69,15 @@ def logout(actor: Actor) -> None:
 
 
 @bp.post("/password")
-@endpoint(errors=[WrongPasswordError, WeakPasswordError])
+@endpoint(
+    errors=[
+        WrongPasswordError,
+        WeakPasswordError,
+        SecondFactorRequiredError,
+        SecondFactorEnrolmentRequiredError,
+        WrongCodeError,
+    ]
+)
 def change_password(actor: Actor, body: PasswordIn) -> None:
     """Set a new password and end all other sessions."""
-    identity.change_password(actor.user_id, actor.session_id, body)
+    identity.change_password(actor, body)

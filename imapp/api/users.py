@@ -3,7 +3,13 @@
 from flask import Blueprint
 
 from imapp.api.contract import endpoint
-from imapp.errors import OwnerMustTransferError, WrongPasswordError
+from imapp.errors import (
+    OwnerMustTransferError,
+    SecondFactorEnrolmentRequiredError,
+    SecondFactorRequiredError,
+    WrongCodeError,
+    WrongPasswordError,
+)
 from imapp.schemas.base import Page
 from imapp.schemas.users import EraseIn, MeOut, ProfileIn, UserOut, UsersQuery
 from imapp.services import erasure, profiles, users
@@ -34,10 +40,18 @@ def update_me(actor: Actor, body: ProfileIn) -> MeOut:
 
 
 @bp.delete("/me")
-@endpoint(errors=[WrongPasswordError, OwnerMustTransferError])
+@endpoint(
+    errors=[
+        WrongPasswordError,
+        OwnerMustTransferError,
+        SecondFactorRequiredError,
+        SecondFactorEnrolmentRequiredError,
+        WrongCodeError,
+    ]
+)
 def erase_me(actor: Actor, body: EraseIn) -> None:
     """Erase my account for good; the owner of groups must give them to others first."""
-    erasure.erase_own(actor.user_id, actor.session_id, body)
+    erasure.erase_own(actor, body)
 
 
 @bp.get("/<id:user_id>")

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from imapp.cli.accounts import create_user, reset_second_factor
 from imapp.cli.backups import backup, restore
 from imapp.cli.bench import bench
+from imapp.cli.care import approve, invite, make_operator, revoke_operator, set_password
 from imapp.cli.demo import demo
 from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
@@ -50,6 +51,7 @@ class Commands(AppGroup):
 im = Commands("im", help="Operate this server.")
 
 for command in (
+    approve, invite, make_operator, revoke_operator, set_password,
     backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_user,
     load_fixture, log_level, nodes, rebalance, reset_second_factor, restore, retention, show_settings, stats, trace,
 ):  # fmt: skip

@@ -16,7 +16,7 @@ from imapp.services import admin_login, identity
 @with_appcontext
 def create_user(username: str, nickname: str | None, operator: bool) -> None:
     """Create an account; its password is asked for, or read from a pipe."""
-    user = identity.create_account(username, _password(), nickname, operator, command_line())
+    user = identity.create_account(username, ask_password(), nickname, operator, command_line())
     click.echo(f"Created user {user.id}: {user.username}")
 
 
@@ -29,8 +29,8 @@ def reset_second_factor(username: str) -> None:
     click.echo(f"{username} has no second factor any more.")
 
 
-def _password() -> str:
-    """Never an argument: those can be seen by every user of the machine."""
+def ask_password() -> str:
+    """Ask for a password, or read it from a pipe. Never an argument: those can be seen by every user of the machine."""
     stdin = sys.stdin
     if stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

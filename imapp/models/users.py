@@ -44,6 +44,8 @@ class User(Base):
     is_operator: Mapped[bool] = mapped_column(Boolean, default=False)
     #: Set: no login, and the tokens that are out are refused.
     disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: Since when the account waits for an operator's approval; then it is disabled too.
+    pending_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     #: Of the user's own counter (UserState) when the account changed last: `sync` tells the user's other devices.
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -7,12 +7,26 @@ from pydantic import BeforeValidator, Field
 
 from imapp.schemas.base import In, Moment, Out, Page, Text
 from imapp.schemas.text import stripped
+from imapp.schemas.users import Password
 from imapp.schemas.validation import Cursor, Limit
+
+
+class SetPasswordIn(In):
+    """A user's new password; null: the server makes one up."""
+
+    password: Password | None = None
+
+
+class PasswordOut(Out):
+    """The password that a user has now."""
+
+    password: str
 
 
 class AdminUsersQuery(In):
     """Without `query`: who is online. With it: all accounts whose username or nickname begins so."""
 
+    pending: Annotated[bool, Field(description="List the accounts that wait for approval instead.")] = False
     query: Annotated[Text, BeforeValidator(stripped), Field(min_length=1, max_length=64)] | None = None
     limit: Annotated[Limit, Field(le=100)] = 50
     cursor: Cursor | None = None
@@ -27,6 +41,8 @@ class AdminUserOut(Out):
     is_operator: bool
     is_online: bool
     disabled_at: Moment | None
+    pending_since: Moment | None
+    """Since when the account waits for approval; null: it does not."""
     last_seen_at: Moment | None
     created_at: Moment
 

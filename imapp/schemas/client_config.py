@@ -68,6 +68,10 @@ class ClientFeatures(Out):
     """What this server does and for whom."""
 
     private_messages: Literal["anyone", "contacts"] = Field(description="Who may open a private conversation.")
+    registration: Literal["open", "invitation", "approval", "closed"] = Field(
+        description="Who may make an account: everybody, people with an invitation, everybody whom an operator "
+        "approves, or only operators."
+    )
     stats_visibility: Literal["everyone", "operators"] = Field(description="Who sees who is online.")
     group_receipts: bool = Field(description="Whether members of small groups see who has read.")
     rate_limits: bool = Field(description="Whether calls are limited by rate.")

@@ -6,10 +6,7 @@ from pydantic import Field
 
 from imapp.schemas.base import In, Out
 from imapp.schemas.sessions import LoginIn, TokensOut
-from imapp.schemas.users import Password
-
-#: Six digits, or a recovery code; blanks and hyphens are how people write them.
-Code = Annotated[str, Field(min_length=1, max_length=40, examples=["123456"])]
+from imapp.schemas.users import Code, Password
 
 
 class AdminLoginIn(LoginIn):

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from imapp.schemas.base import In, Moment, Out
 from imapp.schemas.text import CleanedLine
-from imapp.schemas.users import MeOut, Nickname, Password, Username
+from imapp.schemas.users import Code, MeOut, Nickname, Password, Username
 
 #: Longest token that is looked at; ours have about 400 characters.
 Token = Annotated[str, Field(min_length=1, max_length=2048)]
@@ -26,6 +26,8 @@ class RegisterIn(In):
     username: Username
     password: Password
     nickname: Nickname | None = None
+    invitation: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    """A code from an operator, where `features.registration` of the configuration is `invitation`."""
     device: DeviceIn = DeviceIn()
 
 
@@ -48,6 +50,8 @@ class PasswordIn(In):
 
     old_password: Password
     new_password: Password
+    code: Code | None = None
+    """Operators: a code of the second factor, unless the session has proved it."""
 
 
 class TokensOut(Out):

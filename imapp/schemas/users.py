@@ -14,6 +14,9 @@ Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])
 #: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
+#: Of the second factor: six digits, or a recovery code; blanks and hyphens are how people write them.
+Code = Annotated[str, Field(min_length=1, max_length=40, examples=["123456"])]
+
 Nickname = Annotated[VisibleName, Field(min_length=1, max_length=50)]
 
 #: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
@@ -68,6 +71,8 @@ class EraseIn(In):
 
     password: Password
     messages: OwnMessages = "anonymise"
+    code: Code | None = None
+    """Operators: a code of the second factor, unless the session has proved it."""
 
 
 class UsersQuery(In):

@@ -75,7 +75,7 @@ def require_operator(actor: Actor, *, with_second_factor: bool = True) -> None:
     """
     if not actor.is_operator:
         raise ForbiddenError
-    if with_second_factor and settings.admin_second_factor and not _has_proved(actor):
+    if with_second_factor and settings.admin_second_factor and not has_proved(actor):
         require_enrolled(actor.user_id)
         raise SecondFactorRequiredError
 
@@ -104,7 +104,8 @@ def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
     return set(session_ids) - set(db.session.scalars(alive))
 
 
-def _has_proved(actor: Actor) -> bool:
+def has_proved(actor: Actor) -> bool:
+    """Tell whether the session has proved the second factor lately."""
     oldest = now() - timedelta(seconds=settings.admin_session_seconds)
     return actor.second_factor_at is not None and actor.second_factor_at > oldest
 

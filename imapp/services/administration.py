@@ -25,17 +25,19 @@ from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo
 from imapp.schemas.stats import NodeReport
 from imapp.schemas.users import UsersQuery
-from imapp.services import acts, nodes, profiles, sessions, users
+from imapp.services import account_care, acts, nodes, profiles, sessions, users
 from imapp.services.access import Actor, require_operator
 
 
 def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
     """Who is online, or the accounts that a search finds, disabled ones too; raises ForbiddenError."""
     require_operator(actor)
-    if query.query is None:
+    if query.pending:
+        rows, cursor = account_care.waiting(), None
+    elif query.query is None:
         rows, cursor = _online(query)
     else:
-        rows, cursor = users.find(UsersQuery.model_construct(**query.model_dump()))
+        rows, cursor = users.find(UsersQuery.model_construct(**query.model_dump(exclude={"pending"})))
     online = presence.online_among([row.id for row in rows])
     items = [_represent(row, row.id in online) for row in rows]
     return AdminUsersOut(items=items, next_cursor=cursor, online=presence.count())
@@ -133,7 +135,7 @@ def _disable(session: Session, by: By, user_id: int) -> list[int]:
 def _enable(session: Session, by: By, user_id: int) -> None:
     user = _locked(session, user_id)
     if user.disabled_at is not None:
-        user.disabled_at = None
+        user.disabled_at = user.pending_since = None
         acts.note(session, by, "enable_user", _named(user))
 
 

@@ -83,6 +83,7 @@ def _windows() -> ClientWindows:
 def _features() -> ClientFeatures:
     return ClientFeatures(
         private_messages=settings.private_messages,
+        registration=settings.registration,
         stats_visibility=settings.stats_visibility,
         group_receipts=settings.group_receipts_max_members > 0,
         rate_limits=settings.rate_limits,

@@ -38,8 +38,10 @@ from imapp.services import (
     profiles,
     second_factor,
     sessions,
+    step_up,
     users,
 )
+from imapp.services.access import Actor
 from imapp.services.group_commit import Outcome
 from imapp.services.message_ops import Erase
 
@@ -56,13 +58,17 @@ _NAMED = 10
 _PATIENCE = 120
 
 
-def erase_own(actor_id: int, session_id: int, body: EraseIn) -> None:
-    """Erase the caller's account; raises WrongPasswordError, OwnerMustTransferError, RateLimitedError."""
-    user = users.get_row(actor_id)
-    with attempts.counted("password_checks_per_session", "erase", session_id):
+def erase_own(actor: Actor, body: EraseIn) -> None:
+    """Erase the caller's account.
+
+    Raises WrongPasswordError, OwnerMustTransferError, RateLimitedError, and as `step_up.require_proof`.
+    """
+    user = users.get_row(actor.user_id)
+    with attempts.counted("password_checks_per_session", "erase", actor.session_id):
         if not passwords.is_correct(body.password, user.password_hash):
             raise WrongPasswordError
-    erase(actor_id, body.messages, transfer_groups=False)
+    step_up.require_proof(actor, body.code)
+    erase(actor.user_id, body.messages, transfer_groups=False)
 
 
 def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> int:
@@ -77,7 +83,16 @@ def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> 
         names = ", ".join(f"{group.name} ({group.id})" for group in owned[:_NAMED])
         raise OwnerMustTransferError(f"Transfer the ownership or dissolve these groups first: {names}.")
     sessions.close_sockets(atomic(_close, user_id))
-    for group in owned:
+    try:
+        return _erase_closed(user_id, own_messages)
+    except Exception:
+        log.error("account_erasure_interrupted", user_id=user_id, message="flask im erase-user goes on with it")
+        raise
+
+
+def _erase_closed(user_id: int, own_messages: OwnMessages) -> int:
+    """Erase an account that nobody can use or give groups to any more; gives how many messages were recalled."""
+    for group in owned_groups(user_id):  # also those that came just before it was closed
         _give_away(user_id, group.id)
     profiles.write(user_id, _anonymous(user_id))
     _leave_groups(user_id)
@@ -96,7 +111,7 @@ def owned_groups(user_id: int) -> Sequence[Group]:
 
 def _close(session: Session, user_id: int) -> list[int]:
     """Let nobody in any more; gives the sessions that ended."""
-    user = session.get_one(User, user_id)
+    user = session.get_one(User, user_id, with_for_update=True)
     user.disabled_at = user.disabled_at or now()
     user.password_hash = passwords.NO_PASSWORD
     return sessions.revoke_all_but(session, user_id, 0)
@@ -118,7 +133,8 @@ def _give_away(user_id: int, group_id: int) -> None:
     heirs = (
         select(ConversationMember)
         .where(ConversationMember.conversation_id == group_id, ConversationMember.user_id != user_id)
-        .where(ConversationMember.left_at.is_(None))
+        .where(ConversationMember.left_at.is_(None), User.disabled_at.is_(None))
+        .join(User, User.id == ConversationMember.user_id)
     )
     by_age = ConversationMember.role, ConversationMember.joined_at, ConversationMember.user_id  # admin before member
     heir = db.session.scalars(heirs.order_by(*by_age).limit(1)).first()

@@ -6,7 +6,7 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from imapp.database import atomic
-from imapp.errors import BlockedError, GroupFullError, InvalidInputError, NotFoundError
+from imapp.errors import BlockedError, GroupFullError, InvalidInputError, NotFoundError, RecipientGoneError
 from imapp.events import GroupCreated, GroupDissolved, GroupUpdated, MemberUpdated
 from imapp.extensions import db, settings
 from imapp.models.contacts import Block
@@ -141,6 +141,7 @@ def _transfer(change: GroupChange, user_id: int) -> GroupOut:
     owner, heir = change.require_owner(), change.require_target(user_id)
     if heir is owner:
         return group_out(change.group)
+    _require_open(change.session, user_id)
     owner.role, heir.role = "admin", "owner"
     heir.muted_until = None
     change.group.owner_id = user_id
@@ -149,6 +150,12 @@ def _transfer(change: GroupChange, user_id: int) -> GroupOut:
         record_member(change, member)
     _tell_update(change, changes={"owner_id": user_id})
     return group_out(change.group)
+
+
+def _require_open(session: Session, user_id: int) -> None:
+    """Keep groups from closed accounts, also from one that is being erased now: the row is locked."""
+    if session.get_one(User, user_id, with_for_update=True).disabled_at is not None:
+        raise RecipientGoneError("This account has been closed. It cannot own a group.")
 
 
 def record_member(change: GroupChange, member: ConversationMember) -> None:

@@ -1,6 +1,6 @@
 """Getting in and out: registration, log-in, refresh, log-out, change of password."""
 
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 from sqlalchemy.orm import Session
 
@@ -8,9 +8,12 @@ from imapp.cluster import limits
 from imapp.database import atomic
 from imapp.errors import (
     AccountDisabledError,
+    AccountPendingError,
     AppError,
     BadCredentialsError,
     InvalidUsernameError,
+    InvitationRequiredError,
+    RegistrationClosedError,
     SessionRevokedError,
     WrongPasswordError,
 )
@@ -22,7 +25,8 @@ from imapp.schemas.administration import By
 from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, RegisterIn, TokensOut
 from imapp.schemas.users import MeOut
-from imapp.services import acts, attempts, passwords, sessions, tokens, usernames, users
+from imapp.services import acts, attempts, invitations, passwords, sessions, step_up, tokens, usernames, users
+from imapp.services.access import Actor
 
 log = get_logger(__name__)
 
@@ -30,13 +34,18 @@ log = get_logger(__name__)
 def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
     """Create an account and log it in.
 
-    Raises InvalidUsernameError, UsernameTakenError, WeakPasswordError, RateLimitedError, BusyError.
+    Raises InvalidUsernameError, UsernameTakenError, WeakPasswordError, RateLimitedError, BusyError; as the settings
+    say, RegistrationClosedError, InvitationRequiredError, InvalidInvitationError, and AccountPendingError when the
+    account was created but waits.
     """
     limits.hit("register_per_address", limits.address_key(client.ip))
+    _require_admission(body)
     usernames.require_allowed(body.username)
     fields = _new_account(body.username, body.password, body.nickname)
+    if settings.registration == "approval":
+        _register_for_approval(fields)
     token_id = tokens.new_token_id()
-    user, row = atomic(_register, fields, token_id, body.device, client)
+    user, row = atomic(_register, fields, token_id, body, client)
     log.info("user_registered", user_id=user.id)
     return _answer(user, row.id, token_id)
 
@@ -71,6 +80,8 @@ def verify(account: str, password: str, client: ClientInfo, door: str = "chat") 
             log.info("login_failed", user_id=user.id if user else None, remote=client.ip)
             raise BadCredentialsError
     limits.hit("logins_per_user", door, user.id)
+    if user.pending_since is not None:
+        raise AccountPendingError
     if user.disabled_at is not None:
         raise AccountDisabledError
     return user
@@ -132,19 +143,37 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
     return _answer(user, claims.session_id, token_id)
 
 
-def change_password(actor_id: int, session_id: int, body: PasswordIn) -> None:
+def change_password(actor: Actor, body: PasswordIn) -> None:
     """Set a new password and end the user's other sessions.
 
-    Raises WrongPasswordError, WeakPasswordError, RateLimitedError, BusyError.
+    Raises WrongPasswordError, WeakPasswordError, RateLimitedError, BusyError, and as `step_up.require_proof`.
     """
-    user = users.get_row(actor_id)
-    with attempts.counted("password_checks_per_session", "change", session_id):
+    user = users.get_row(actor.user_id)
+    with attempts.counted("password_checks_per_session", "change", actor.session_id):
         if not passwords.is_correct(body.old_password, user.password_hash):
             raise WrongPasswordError
+    step_up.require_proof(actor, body.code)
     passwords.require_strong(body.new_password, user.username_key, user.nickname)
     new_hash = passwords.hash_password(body.new_password)
-    sessions.close_sockets(atomic(_change_password, user, session_id, new_hash))
-    log.info("password_changed", user_id=actor_id)
+    sessions.close_sockets(atomic(_change_password, user, actor.session_id, new_hash))
+    log.info("password_changed", user_id=actor.user_id)
+
+
+def _require_admission(body: RegisterIn) -> None:
+    """Raise RegistrationClosedError, InvitationRequiredError or InvalidInvitationError, as the settings say."""
+    if settings.registration == "closed":
+        raise RegistrationClosedError
+    if settings.registration == "invitation":
+        if body.invitation is None:
+            raise InvitationRequiredError
+        invitations.require_usable(body.invitation)
+
+
+def _register_for_approval(fields: dict[str, Any]) -> NoReturn:
+    moment = now()
+    user = atomic(users.create_user, {**fields, "disabled_at": moment, "pending_since": moment})
+    log.info("user_waits_for_approval", user_id=user.id)
+    raise AccountPendingError
 
 
 def _new_account(username: str, password: str, nickname: str | None) -> dict[str, str]:
@@ -170,10 +199,12 @@ def _create_account(session: Session, fields: dict[str, Any], by: By | None) -> 
 
 
 def _register(
-    session: Session, fields: dict[str, str], token_id: str, device: DeviceIn, client: ClientInfo
+    session: Session, fields: dict[str, str], token_id: str, body: RegisterIn, client: ClientInfo
 ) -> tuple[User, DeviceSession]:
+    if settings.registration == "invitation":
+        invitations.spend(session, body.invitation or "")
     user = users.create_user(session, fields)
-    row, _ = sessions.open_session(session, user.id, token_id, device, client)
+    row, _ = sessions.open_session(session, user.id, token_id, body.device, client)
     return user, row
 
 

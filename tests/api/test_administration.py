@@ -55,7 +55,7 @@ def test_every_route_of_the_operators_is_closed_to_others_and_to_strangers(app, 
     assert strangers == {401}
     # What has not what it asks for is refused for that before anything is looked at.
     assert "forbidden" in others
-    assert others <= {"forbidden", "invalid_input", "malformed"}
+    assert others <= {"forbidden", "invalid_input", "malformed", "unsupported_media_type"}
     assert me(client, olga).status_code == 200
 
 

@@ -15,7 +15,8 @@ def test_an_account_erases_itself_and_is_gone(client):
     assert me(client, tokens).status_code == 401
     assert refresh(client, tokens["refresh_token"]).status_code == 401
     assert login(client, "alice").status_code == 401
-    register(client, "alice")
+    again = client.post("/api/auth/register", json={"username": "alice", "password": PASSWORD})
+    assert again.json["code"] == "username_taken"  # for good: nobody takes the person's name over
 
 
 def test_it_takes_the_password(client):

@@ -313,4 +313,4 @@ def test_the_command_line_resets_the_second_factor_and_locks_its_sessions(app, c
 def test_resetting_a_second_factor_of_nobody_is_one_line(app):
     result = app.test_cli_runner().invoke(args=["im", "reset-second-factor", "nobody"])
 
-    assert (result.exit_code, result.output) == (1, "Error: There is no account nobody.\n")
+    assert (result.exit_code, result.output) == (1, "Error: There is no user named nobody.\n")

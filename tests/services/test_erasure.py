@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from imapp.database import atomic
 from imapp.errors import (
@@ -15,6 +15,7 @@ from imapp.errors import (
 )
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
+from imapp.models.groups import Group
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
@@ -29,6 +30,7 @@ from imapp.services import (
     contacts,
     erasure,
     group_members,
+    groups,
     messages,
     profiles,
     sync,
@@ -219,3 +221,66 @@ def test_an_erasure_can_be_done_again(people):
 def test_an_account_that_does_not_exist_cannot_be_erased(people):
     with pytest.raises(NotFoundError):
         erase(12_345)
+
+
+def test_a_refused_erasure_leaves_the_account_as_it_was(people):
+    ada, bob, _ = people
+    make_group(ada, bob)
+    before = db.session.execute(select(User.__table__).where(User.id == ada)).one()
+
+    with pytest.raises(OwnerMustTransferError):
+        erase(ada)
+
+    assert db.session.execute(select(User.__table__).where(User.id == ada)).one() == before
+
+
+def test_a_group_that_comes_at_the_last_moment_does_not_stop_an_erasure(people, monkeypatch):
+    ada, bob, eve = people
+    group = make_group(bob, ada, eve)
+    close = erasure._close
+
+    def close_after_a_transfer(session, user_id):
+        if db.session.get(User, ada, populate_existing=True).disabled_at is None:
+            session.execute(update(Group).where(Group.id == group).values(owner_id=ada))
+            roles = {ada: "owner", bob: "admin"}
+            for user_id_, role in roles.items():
+                session.get_one(ConversationMember, (group, user_id_)).role = role
+        return close(session, user_id)
+
+    monkeypatch.setattr(erasure, "_close", close_after_a_transfer)
+
+    erase(ada)
+
+    assert group_row(group).owner_id == bob
+    assert db.session.get(User, ada, populate_existing=True).username.startswith("deleted-")
+
+
+def test_a_closed_account_is_given_no_group(people):
+    ada, bob, _ = people
+    group = make_group(bob, ada)
+    atomic(erasure._close, ada)
+
+    with pytest.raises(RecipientGoneError):
+        groups.transfer(bob, group, ada)
+
+
+def test_a_group_goes_to_nobody_whose_account_is_closed(people):
+    ada, bob, eve = people
+    group = make_group(ada, bob, eve)
+    atomic(erasure._close, bob)
+
+    erase(ada, transfer_groups=True)
+
+    assert group_row(group).owner_id == eve
+
+
+def test_an_interrupted_erasure_goes_on(people, monkeypatch):
+    ada, *_ = people
+    monkeypatch.setattr(erasure, "_wipe", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        erase(ada)
+    monkeypatch.undo()
+
+    erase(ada)
+
+    assert users.get_user(ada).nickname == "Deleted user"

@@ -264,7 +264,7 @@ def test_a_new_password_at_two_devices_at_once_leaves_one_of_them(app):
 
     def change(device, password):
         body = PasswordIn(old_password=PASSWORD, new_password=password)
-        return identity.change_password(device.user_id, device.session_id, body)
+        return identity.change_password(device, body)
 
     outcomes = at_once(
         app, lambda: change(devices[0], "first new phrase"), lambda: change(devices[1], "other new phrase")
@@ -292,7 +292,7 @@ def test_a_log_in_that_a_new_password_overtakes_is_refused(app, monkeypatch):
         result = verify(self, stored, password)
         if not overtaken.is_set():
             overtaken.set()
-            identity.change_password(alice.user_id, alice.session_id, body)
+            identity.change_password(alice, body)
         return result
 
     monkeypatch.setattr(PasswordHasher, "verify", slow)

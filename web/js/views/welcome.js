@@ -1,10 +1,17 @@
 // Logging in and creating an account: one card with two forms.
 
+import { request } from '../api.js';
 import { Component, html } from '../dom.js';
 import { explain, t } from '../strings.js';
 
 export class Welcome extends Component {
-  state = { isNew: false, busy: false, error: '' };
+  state = { isNew: false, busy: false, error: '', registration: 'open' };
+
+  /** Who may register; a server that does not answer says so at the log-in. */
+  async componentDidMount() {
+    const config = await request('GET', '/api/config').catch(() => null);
+    if (config) this.setState({ registration: config.features.registration ?? 'open' });
+  }
 
   submit = async (event) => {
     event.preventDefault();
@@ -19,7 +26,7 @@ export class Welcome extends Component {
 
   toggle = () => this.setState({ isNew: !this.state.isNew, error: '' });
 
-  render({ notice }, { isNew, busy, error }) {
+  render({ notice }, { isNew, busy, error, registration }) {
     return html`
       <main class="welcome">
         <form class="card" onSubmit=${this.submit}>
@@ -29,12 +36,15 @@ export class Welcome extends Component {
           ${isNew && html`<${Field} name="nickname" label=${t('nickname')} autocomplete="nickname" />`}
           <${Field} name="password" label=${t('password')} type="password" required
             autocomplete=${isNew ? 'new-password' : 'current-password'} />
+          ${isNew && registration === 'invitation' &&
+            html`<${Field} name="invitation" label=${t('invitation')} autocomplete="off" required />`}
           <p class="error" role="alert">${error || notice}</p>
           <button class="primary" disabled=${busy}>${t(isNew ? 'register' : 'log_in')}</button>
-          <p class="muted">
-            ${t(isNew ? 'have_account' : 'no_account')}${' '}
-            <button type="button" class="link" onClick=${this.toggle}>${t(isNew ? 'log_in' : 'register')}</button>
-          </p>
+          ${registration !== 'closed' && html`
+            <p class="muted">
+              ${t(isNew ? 'have_account' : 'no_account')}${' '}
+              <button type="button" class="link" onClick=${this.toggle}>${t(isNew ? 'log_in' : 'register')}</button>
+            </p>`}
         </form>
       </main>`;
   }
