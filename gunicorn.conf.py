@@ -36,7 +36,7 @@ max_requests = 0
 worker_connections = settings.max_connections
 # The worker bounds its own stop by this setting; gunicorn's axe falls a little later.
 graceful_timeout = settings.shutdown_timeout_seconds + 3
-keepalive = 2  # seconds; an idle connection is waited for when the node stops
+keepalive = settings.keepalive_seconds  # an idle connection is waited for when the node stops
 # All of a user's nodes would share one control socket, and the first to stop would remove it.
 control_socket_disable = True
 umask = 0o077

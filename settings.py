@@ -305,6 +305,13 @@ class Settings(BaseModel):
         BeforeValidator(_parts),
         Allowed("addresses or networks like 10.0.0.0/8, separated by commas"),
     ] = Field((), description="Proxies whose X-Forwarded-For and X-Forwarded-Proto count. Unset: nobody's do.")
+    keepalive_seconds: int = Field(
+        2,
+        ge=1,
+        le=3600,
+        description="How long an idle HTTP connection is kept. Longer than the proxy before the node keeps it: above 60"
+        " for a balancer with 60 s. A stopping node waits for idle connections.",
+    )
     reconnects_per_second: int = Field(
         50, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
     )
