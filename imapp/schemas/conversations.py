@@ -19,8 +19,8 @@ Draft = Annotated[Text, Field(max_length=8000)]
 class ConversationOut(Out):
     """A conversation as one of its members sees it.
 
-    `unread` is exact: last_seq - read_seq, lines of the server and recalled messages included. `peer` and what begins with peer_ is of private conversations, what
-    follows of groups; null in the other kind.
+    `unread` is exact: last_seq - read_seq, lines of the server and recalled messages included. `peer` and what begins
+    with peer_ is of private conversations, what follows of groups; null in the other kind.
     """
 
     id: int
