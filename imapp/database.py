@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from itertools import count
 from typing import Any, TypeVar
@@ -48,6 +49,9 @@ _FULL = frozenset({1040, 1203, 1226})
 _SQLITE_TURN_SECONDS = 10
 
 _sqlite_turn = threading.Lock()
+
+#: What the next transaction of `atomic` does first, besides its own work.
+beside: ContextVar[Callable[[Session], None] | None] = ContextVar("beside", default=None)
 
 _COMMITTER_ENGINE = "committer_engine"
 
@@ -278,8 +282,14 @@ def back_off(attempt: int) -> None:
 
 
 def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
+    first = beside.get()
     with writer_turn(), Session(_writing(db.engine), expire_on_commit=False) as session, session.begin():
-        return fn(session, *args)
+        if first is not None:
+            first(session)
+        result = fn(session, *args)
+    if first is not None:
+        beside.set(None)
+    return result
 
 
 def is_retryable(exc: DBAPIError) -> bool:

@@ -90,6 +90,22 @@ class RequestTimeoutError(AppError):
     message = "The body of the request did not arrive in time."
 
 
+class IdempotencyKeyReusedError(AppError):
+    """The Idempotency-Key came with another request within the last 24 hours."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    message = "This Idempotency-Key belongs to another request."
+
+
+class IdempotencyKeyInUseError(AppError):
+    """The first request with this Idempotency-Key has no answer yet, or its node died before the answer was kept."""
+
+    code = "idempotency_key_in_use"
+    status = 409
+    message = "The first request with this Idempotency-Key has no answer yet."
+
+
 class UnsupportedMediaTypeError(AppError):
     code = "unsupported_media_type"
     status = 415

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from werkzeug.http import http_date
 
 from imapp.api.auth import count_anonymous, current_actor
+from imapp.api.idempotency import HEADER, once
 from imapp.api.json import json_response, read_body, receive_body
 from imapp.errors import AppError, InvalidInputError
 from imapp.extensions import settings
@@ -55,6 +56,8 @@ class Options(TypedDict, total=False):
     deprecated: Deprecated
     #: Whether the body may be as large as IM_REQUEST_MAX_BYTES, and not only SMALL_BODY.
     is_large: bool
+    #: Where what was made can be read, with fields of the answer in braces: the header `Location` of a 201.
+    location: str
 
 
 class Endpoint:
@@ -77,11 +80,14 @@ class Endpoint:
         self.max_age = options.get("max_age")
         self.deprecated = options.get("deprecated")
         self.is_large = options.get("is_large", False)
+        self.location = options.get("location")
         update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
         """Check, call the view, render its answer; the actor is checked before anything is parsed."""
         response = self._answer(path) if self.max_age is None else self._prepared(self.max_age)
+        if self.location and response.status_code == 201:
+            response.headers["Location"] = self.location.format_map(orjson.loads(response.get_data()))
         if self.deprecated is not None:
             response.headers.extend(self.deprecated.headers())
         return response
@@ -92,7 +98,7 @@ class Endpoint:
 
     def _answer(self, path: dict[str, Any]) -> Response:
         inputs: dict[str, Any] = {}
-        if self.body is not None:
+        if self.body is not None or HEADER in request.headers:
             self._receive()
         if self.needs_actor:
             inputs["actor"] = current_actor()
@@ -100,6 +106,8 @@ class Endpoint:
             inputs["query"] = parse_strings(self.query, _query_string())
         if self.body is not None:
             inputs["body"] = parse(self.body, read_body())
+        if self.needs_actor and request.method == "POST" and HEADER in request.headers:
+            return once(inputs["actor"].user_id, lambda: self._render(self.view(**path, **inputs)))
         return self._render(self.view(**path, **inputs))
 
     def _receive(self) -> None:

@@ -45,6 +45,7 @@ def list_conversations(actor: Actor, query: ConversationsQuery) -> Page[Conversa
     201,
     200,
     returns=ConversationOut,
+    location="/api/conversations/{id}",
     errors=[BlockedError, NotAContactError, RecipientGoneError, OneselfError, NotFoundError],
 )
 def open_private(actor: Actor, body: OpenPrivate) -> tuple[ConversationOut, int]:

@@ -1,8 +1,12 @@
-"""Parts of paths."""
+"""Parts of paths.
+
+A value that the databases cannot hold is 404 at once: werkzeug's ValidationError would let it go on and answer 405.
+"""
 
 from typing import Any
 
-from werkzeug.routing import BaseConverter, ValidationError
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import BaseConverter
 
 from imapp.schemas.base import MAX_ID
 from imapp.schemas.messages import split_message_id
@@ -17,7 +21,7 @@ class IdConverter(BaseConverter):
         """Read the id."""
         number = int(value)
         if number > MAX_ID:
-            raise ValidationError
+            raise NotFound
         return number
 
     def to_url(self, value: Any) -> str:
@@ -35,5 +39,5 @@ class MessageIdConverter(BaseConverter):
         try:
             split_message_id(value)
         except ValueError:
-            raise ValidationError from None
+            raise NotFound from None
         return value

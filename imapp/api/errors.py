@@ -29,6 +29,12 @@ _OURS: dict[int, type[AppError]] = {
     415: UnsupportedMediaTypeError,
 }
 
+#: What a browser shows instead of JSON.
+_NOWHERE = (
+    '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Not found</title>\n'
+    '<h1>Not found</h1>\n<p>There is nothing at this address. <a href="/">To the chat</a></p>\n'
+)
+
 
 def init_errors(app: Flask) -> None:
     """Answer every failure of the app."""
@@ -65,6 +71,8 @@ def _http_error(exc: HTTPException) -> Response:
     """Keep redirects and headers such as Allow; say the rest in our words."""
     if exc.code is None or exc.code < 400:
         return Response(exc.get_response().get_data(), exc.code, exc.get_headers())
+    if exc.code == 404 and _is_for_a_person():
+        return Response(_NOWHERE, 404, mimetype="text/html")
     error = _OURS.get(exc.code, AppError)()
     error.status = exc.code
     if error.code == AppError.code and exc.code < 500:
@@ -73,6 +81,12 @@ def _http_error(exc: HTTPException) -> Response:
     if "Allow" in (headers := dict(exc.get_headers())):
         response.headers["Allow"] = headers["Allow"]
     return response
+
+
+def _is_for_a_person() -> bool:
+    """Whether somebody has typed an address into a browser, rather than a program asked for data."""
+    best = request.accept_mimetypes.best_match(["application/problem+json", "application/json", "text/html"])
+    return best == "text/html" and not request.path.startswith(("/api", "/actuator"))
 
 
 def _unexpected(exc: Exception) -> Response:

@@ -21,7 +21,7 @@ _REFUSALS = [NotAMemberError, RoleRequiredError, GroupDissolvedError]
 
 
 @bp.post("")
-@endpoint(201, errors=[BlockedError, GroupFullError], is_large=True)
+@endpoint(201, errors=[BlockedError, GroupFullError], is_large=True, location="/api/groups/{id}")
 def create_group(actor: Actor, body: GroupIn) -> GroupOut:
     """Create a group with its first members; I own it."""
     return groups.create(actor.user_id, body)

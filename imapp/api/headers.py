@@ -23,6 +23,10 @@ _FIXED = {
 #: Answers are data. The style sheet is for the page of the API's documentation.
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+#: Headers that pages of other origins may send, and read.
+_ALLOWED = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
+_EXPOSED = "Deprecation, ETag, Idempotency-Replayed, Location, Retry-After, Sunset, X-Request-ID"
+
 #: Two years, in seconds.
 _HSTS = "max-age=63072000; includeSubDomains"
 
@@ -63,8 +67,8 @@ def _share(response: Response, origins: Collection[str]) -> None:
     if origin not in origins and "*" not in origins:
         return
     response.headers["Access-Control-Allow-Origin"] = origin
-    response.headers["Access-Control-Expose-Headers"] = "Retry-After, X-Request-ID"
+    response.headers["Access-Control-Expose-Headers"] = _EXPOSED
     if request.method == "OPTIONS":
-        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Allow-Headers"] = _ALLOWED
         response.headers["Access-Control-Allow-Methods"] = "GET, POST, PUT, PATCH, DELETE"
         response.headers["Access-Control-Max-Age"] = "600"

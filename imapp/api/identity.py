@@ -41,6 +41,7 @@ bp = Blueprint("auth", __name__, url_prefix="/api/auth")
         InvalidInvitationError,
         AccountPendingError,
     ],
+    location="/api/users/me",
 )
 def register(body: RegisterIn) -> TokensOut:
     """Create an account and log it in."""

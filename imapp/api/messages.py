@@ -54,6 +54,7 @@ def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
     returns=MessageAck,
     errors=[NotAMemberError, BlockedError, RecipientGoneError, MutedError, ClientIdConflictError],
     is_large=True,
+    location="/api/messages/{message[id]}",
 )
 def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[dict[str, Any], int]:
     """Send a message; 200 when this client_id had been stored before."""

@@ -11,8 +11,11 @@ from werkzeug.routing import Rule
 
 import imapp
 from imapp.api.contract import Endpoint
+from imapp.api.idempotency import HEADER, PATTERN
 from imapp.errors import (
     AppError,
+    IdempotencyKeyInUseError,
+    IdempotencyKeyReusedError,
     InvalidInputError,
     InvalidTokenError,
     MalformedError,
@@ -130,7 +133,7 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": text.partition("\n")[0].rstrip("."),
         "description": text,
-        "parameters": [*_path_parameters(rule), *_query_parameters(view)],
+        "parameters": [*_path_parameters(rule), *_query_parameters(view), *_header_parameters(rule, view)],
         "responses": {**_answers(view, schemas), **_refusals(rule, view, schemas)},
     }
     if view.deprecated is not None:
@@ -156,6 +159,16 @@ def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
         text = field.pop("description", "")
         required = name in schema.get("required", [])
         yield {"name": name, "in": "query", "required": required, "description": text, "schema": field}
+
+
+def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[dict[str, Any]]:
+    if view.needs_actor and "POST" in (rule.methods or ()):
+        text = (
+            "Chosen by the client, such as a UUID: a repeat of the request with the same key within 24 hours does"
+            " nothing again and gets the first answer. Sends of messages are told apart by their client_id."
+        )
+        schema = {"type": "string", "pattern": PATTERN}
+        yield {"name": HEADER, "in": "header", "required": False, "description": text, "schema": schema}
 
 
 def _answers(view: Endpoint, schemas: Schemas) -> dict[str, Any]:
@@ -191,6 +204,8 @@ def codes_at(rule: Rule, view: Endpoint) -> set[str]:
         codes |= {InvalidTokenError.code, TokenExpiredError.code, SessionRevokedError.code}
     if view.body is not None:
         codes |= {MalformedError.code, RequestTimeoutError.code, TooLargeError.code, UnsupportedMediaTypeError.code}
+    if view.needs_actor and "POST" in (rule.methods or ()):
+        codes |= {IdempotencyKeyInUseError.code, IdempotencyKeyReusedError.code, InvalidInputError.code}
     if view.body is not None or view.query is not None:
         codes.add(InvalidInputError.code)
     if _PATH_PARAMETER.search(rule.rule):

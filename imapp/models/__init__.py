@@ -8,6 +8,7 @@ from imapp.models.changes import Change
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group, JoinRequest
+from imapp.models.idempotency import IdempotencyKey
 from imapp.models.invitations import Invitation
 from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Pin, Reaction
 from imapp.models.own_state import ServerState, UserState
@@ -26,6 +27,7 @@ __all__ = [
     "DeviceSession",
     "Group",
     "HiddenMessage",
+    "IdempotencyKey",
     "Invitation",
     "JoinRequest",
     "Mention",

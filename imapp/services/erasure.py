@@ -19,6 +19,7 @@ from imapp.logs import get_logger
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group, JoinRequest
+from imapp.models.idempotency import IdempotencyKey
 from imapp.models.messages import HiddenMessage, Message
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
@@ -224,6 +225,7 @@ def _wipe(session: Session, user_id: int) -> None:
     second_factor.remove(session, user_id)
     session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id))
     session.execute(delete(HiddenMessage).where(HiddenMessage.user_id == user_id))
+    session.execute(delete(IdempotencyKey).where(IdempotencyKey.user_id == user_id))
     member, request = ConversationMember, ContactRequest
     session.execute(update(member).where(member.user_id == user_id).values(draft=None))
     session.execute(update(Contact).where(Contact.user_id == user_id).values(remark=""))

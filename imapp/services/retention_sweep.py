@@ -18,9 +18,11 @@ from imapp.database import atomic, release
 from imapp.extensions import db
 from imapp.models.changes import Change
 from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.idempotency import IdempotencyKey
 from imapp.models.messages import HiddenMessage, Mention, Message, MessageEdit, Pin, Reaction
 from imapp.models.sessions import DeviceSession
 from imapp.services import own_state
+from imapp.services.idempotency import expired_before
 
 #: Told of what is done: the kind, and how many more.
 Progress = Callable[[str, int], None]
@@ -73,6 +75,7 @@ def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> C
         _delete_below(Change, conversation_id, Change.change, first_change, (pace, counts))
         progress(f"conversations, {sum(counts.rows.values())} rows deleted", 0)
     _delete_hidden(pace, counts)
+    _delete_keys(pace)
     if sessions_before is not None:
         _delete_sessions(sessions_before, pace, counts)
     return counts
@@ -162,6 +165,21 @@ def _delete_hidden_of(session: Session, user_id: int, limit: int) -> int:
         key = {"user_id": user_id, "conversation_id": conversation_id, "seq": seq}
         session.execute(delete(HiddenMessage).filter_by(**key), execution_options={"synchronize_session": False})
     return len(keys)
+
+
+def _delete_keys(pace: Pace) -> None:
+    """Delete the idempotency keys of users who have not used another one since; nothing that anybody counts."""
+    while atomic(_delete_some_keys, pace.batch):
+        time.sleep(pace.pause_seconds)
+
+
+def _delete_some_keys(session: Session, limit: int) -> int:
+    key = IdempotencyKey
+    expired = select(key.user_id, key.key_hash).where(key.created_at <= expired_before()).limit(limit)
+    rows = session.execute(expired).all()
+    for user_id, key_hash in rows:
+        session.execute(delete(key).filter_by(user_id=user_id, key_hash=key_hash))
+    return len(rows)
 
 
 def _delete_sessions(moment: datetime, pace: Pace, counts: Counts) -> None:

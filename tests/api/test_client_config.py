@@ -5,7 +5,7 @@ import re
 from settings import Settings
 
 #: Names of settings that bound something; each is either told to clients or one of those below.
-BOUNDS = re.compile(r"_(max|min|limit|window|members|bytes|chars)(_|$)")
+BOUNDS = re.compile(r"(^|_)(max|min|limit|window|members|bytes|chars)(_|$)")
 
 #: Bounds of what happens on the server, which no call of a client runs into by its own size or number.
 OF_THE_SERVER = {

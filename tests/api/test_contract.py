@@ -341,3 +341,36 @@ def test_an_operation_that_will_go_says_so_in_its_answers_and_in_the_document(ap
     assert answer.headers["Link"].startswith('</docs/gone>; rel="deprecation"')
     assert document(app)["paths"]["/api/old"]["get"]["deprecated"] is True
     assert "Deprecation" not in client.get("/api/config").headers
+
+
+def test_an_answer_that_made_something_says_where_it_is(client):
+    answer = client.post("/api/auth/register", json={"username": "zoe", "password": "correct horse battery"})
+
+    assert answer.headers["Location"] == "/api/users/me"
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_an_id_that_no_database_holds_is_404_for_every_method(client, method):
+    answer = client.open("/api/messages/490-9229304715391490734/pin", method=method)
+
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(client):
+    page = client.get("/nowhere", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+    program = client.get("/nowhere")
+    api = client.get("/api/nowhere", headers={"Accept": "text/html"})
+
+    assert (page.status_code, page.mimetype) == (404, "text/html")
+    assert program.mimetype == api.mimetype == "application/problem+json"
+
+
+def test_pages_of_allowed_origins_may_send_and_read_the_headers_that_are_honoured(make_app):
+    client = make_app(allowed_origins="https://chat.example.org").test_client()
+
+    answer = client.options("/api/groups", headers={"Origin": "https://chat.example.org"})
+
+    allowed = set(answer.headers["Access-Control-Allow-Headers"].split(", "))
+    exposed = set(answer.headers["Access-Control-Expose-Headers"].split(", "))
+    assert {"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-ID"} <= allowed
+    assert {"ETag", "Location", "Retry-After", "Deprecation", "Sunset", "X-Request-ID"} <= exposed

@@ -1,0 +1,47 @@
+"""`Idempotency-Key` on POSTs: a client that got no answer repeats the request and gets the first one."""
+
+import re
+from collections.abc import Callable
+
+from flask import Response, request
+
+from imapp.errors import IdempotencyKeyInUseError, InvalidInputError
+from imapp.services.idempotency import Claim
+
+HEADER = "Idempotency-Key"
+
+#: What a key may be; a UUID is a good choice.
+PATTERN = r"^[\x21-\x7e]{1,255}$"
+
+
+def once(user_id: int, make: Callable[[], Response]) -> Response:
+    """Answer with what `make` returns, or with what it returned for an earlier request of this user with this key."""
+    key = request.headers[HEADER]
+    if not re.fullmatch(PATTERN, key):
+        raise InvalidInputError(fields=[{"field": HEADER, "message": "1 to 255 visible ASCII characters"}])
+    claim = Claim(user_id, key, f"{request.method} {request.full_path}\n".encode() + request.get_data())
+    return _replay(claim) or _make(claim, make)
+
+
+def _make(claim: Claim, make: Callable[[], Response]) -> Response:
+    try:
+        with claim:
+            response = make()
+    except IdempotencyKeyInUseError:  # another request was first, and may be ready by now
+        replayed = _replay(claim)
+        if replayed is None:
+            raise
+        return replayed
+    claim.keep(response.status_code, response.get_data())
+    return response
+
+
+def _replay(claim: Claim) -> Response | None:
+    kept = claim.find()
+    if kept is None:
+        return None
+    response = Response(kept.body, kept.status, mimetype="application/json")
+    if not kept.body:
+        del response.headers["Content-Type"]
+    response.headers["Idempotency-Replayed"] = "true"
+    return response

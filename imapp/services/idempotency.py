@@ -1,0 +1,92 @@
+"""Repeated POSTs: the first answer for the same key, so that a retry makes nothing twice.
+
+The key's row is inserted in the transaction that does the work (`database.beside`), so there is no moment at which the
+work is done and the key is unknown, whatever node is asked or dies.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Self
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from imapp.database import atomic, beside
+from imapp.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError
+from imapp.extensions import db
+from imapp.models.idempotency import IdempotencyKey
+from imapp.schemas.base import now
+
+#: How long a key is known.
+KEPT = timedelta(hours=24)
+
+#: The largest answer that is kept, in bytes: MySQL's BLOB. Nothing that a POST makes has a larger one.
+_BODY_MAX = 65_535
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """The answer to the first request."""
+
+    status: int
+    body: bytes
+
+
+class Claim:
+    """A request that names a key; as a context manager it marks what is written within the block."""
+
+    def __init__(self, user_id: int, key: str, request: bytes) -> None:
+        self._id = {"user_id": user_id, "key_hash": _sha256(key.encode())}
+        self._request_hash = _sha256(request)
+
+    def find(self) -> KeptAnswer | None:
+        """Return the first answer, None for a key that is new.
+
+        Raises IdempotencyKeyReusedError for another request under the key, IdempotencyKeyInUseError while the first
+        request is under way.
+        """
+        query = select(IdempotencyKey).filter_by(**self._id).where(IdempotencyKey.created_at > expired_before())
+        row = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+        if row is None:
+            return None
+        if row.request_hash != self._request_hash:
+            raise IdempotencyKeyReusedError
+        if row.status is None:
+            raise IdempotencyKeyInUseError(retry_after=1)
+        return KeptAnswer(row.status, row.body or b"")
+
+    def __enter__(self) -> Self:
+        beside.set(self._insert)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        beside.set(None)
+
+    def keep(self, status: int, body: bytes) -> None:
+        """Keep the answer, if the request wrote anything."""
+        if len(body) <= _BODY_MAX:
+            atomic(self._keep, status, body)
+
+    def _insert(self, session: Session) -> None:
+        """Insert the key; raises IdempotencyKeyInUseError when another request was first."""
+        own = IdempotencyKey.user_id == self._id["user_id"]
+        session.execute(delete(IdempotencyKey).where(own, IdempotencyKey.created_at <= expired_before()))
+        row = {**self._id, "request_hash": self._request_hash, "created_at": now()}
+        try:
+            session.execute(insert(IdempotencyKey).values(row))
+        except IntegrityError:
+            raise IdempotencyKeyInUseError(retry_after=1) from None
+
+    def _keep(self, session: Session, status: int, body: bytes) -> None:
+        session.execute(update(IdempotencyKey).filter_by(**self._id).values(status=status, body=body))
+
+
+def expired_before() -> datetime:
+    """Keys of this moment and of those before are forgotten."""
+    return now() - KEPT
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
