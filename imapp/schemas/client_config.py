@@ -46,6 +46,7 @@ class ClientLimits(Out):
         " group or a conversation."
     )
     request_small_max_bytes: int = Field(description="The largest body of every other REST request.")
+    sockets_max: int = Field(description="The most sockets of one user on one node.")
     packet_max_bytes: int = Field(description="The largest packet on a socket.")
 
 

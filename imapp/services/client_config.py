@@ -62,6 +62,7 @@ def _limits() -> ClientLimits:
         sync_total_max=settings.sync_total_max,
         request_max_bytes=settings.request_max_bytes,
         request_small_max_bytes=min(SMALL_BODY, settings.request_max_bytes),
+        sockets_max=settings.max_connections_per_user,
         packet_max_bytes=settings.max_payload_bytes,
     )
 

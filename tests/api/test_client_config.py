@@ -14,6 +14,7 @@ OF_THE_SERVER = {
     "committer_queue_max",
     "disk_threshold_bytes",
     "log_file_max_bytes",
+    "max_connecting_per_address",
     "max_connections",
     "rate_limits",
     "slow_client_max_bytes",
@@ -23,6 +24,7 @@ OF_THE_SERVER = {
 RENAMED = {
     "edit_window_seconds": "edit_seconds",
     "group_member_limit": "group_members_max",
+    "max_connections_per_user": "sockets_max",
     "max_payload_bytes": "packet_max_bytes",
     "password_min_length": "password_min_chars",
     "recall_window_seconds": "recall_seconds",
