@@ -46,6 +46,7 @@ def demo() -> None:
     _befriend(ids)
     _fill_group(ids)
     _chat(ids)
+    click.echo(f"For the clients of README.md: export IMAPP_PASSWORD={password}")
     click.echo(f"Log in as {', '.join(_PEOPLE)}; the password of all is {password}")
 
 

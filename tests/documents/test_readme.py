@@ -1,10 +1,14 @@
 """The README: its examples run, both languages show the same commands. Its links: test_manuals.py."""
 
+import os
 import re
 import subprocess
 import sys
+import threading
+import time
+import uuid
+from pathlib import Path
 
-import pytest
 import requests
 
 from tests.support.server import ROOT
@@ -16,55 +20,87 @@ def blocks(name: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / name).read_text(), re.DOTALL)
 
 
-@pytest.fixture(scope="module")
-def people(server):
-    """The user of the examples, and the receiver with id 2 or another."""
-    for name in ("ada", "bob"):
-        body = {"username": name, "password": "correct horse battery"}
-        requests.post(server.url + "/api/auth/register", json=body, timeout=20)
-    login = requests.post(
-        server.url + "/api/auth/login", json={"account": "bob", "password": "correct horse battery"}, timeout=20
-    )
-    return login.json()["user"]["id"]
+def client(folder: Path, name: str, language: str) -> Path:
+    """The README's client as a file, beside the packages that it imports."""
+    [code] = blocks("README.md", language)
+    file = folder / name
+    file.write_text(code)
+    if not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(ROOT / "tests/npm/node_modules")
+    return file
 
 
-def adapted(code: str, server, receiver: int) -> str:
-    return (
-        code.replace("http://127.0.0.1:8080", server.url)
-        .replace("to_user_id: 2", f"to_user_id: {receiver}")
-        .replace('"to_user_id": 2', f'"to_user_id": {receiver}')
-    )
+def wait_for_line(process: subprocess.Popen, lines: list[str], text: str, seconds: float) -> None:
+    """Wait until the process has said it; fails with all that it said."""
+    deadline = time.monotonic() + seconds
+    while not any(text in line for line in lines):
+        assert time.monotonic() < deadline, f"no {text!r} in {seconds} s: {lines}"
+        assert process.poll() is None, lines
+        time.sleep(0.1)
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_python_example_runs(server, people, name):
-    [code] = blocks(name, "python")
-    code = adapted(code, server, people).replace("client.wait()", "client.disconnect()")
+def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_path):
+    """Against the demo's people, as the README says, with tokens of 8 seconds."""
+    server = start_server(IM_ACCESS_TOKEN_SECONDS="8", IM_TOKEN_EXPIRING_LEAD_SECONDS="3")
+    password = server.flask("im", "demo").rsplit(" ", 1)[1].strip()
+    environ = {**os.environ, "IMAPP_URL": server.url, "IMAPP_PASSWORD": password}
+    commands = [
+        ["node", client(tmp_path, "client.mjs", "js")],
+        [sys.executable, client(tmp_path, "client.py", "python")],
+    ]
+    heard: list[list[str]] = [[], []]
+    processes = [
+        subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for command in commands
+    ]
 
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    try:
+        for process, lines in zip(processes, heard, strict=True):
+            threading.Thread(target=lambda p=process, said=lines: said.extend(iter(p.stdout.readline, ""))).start()
+            wait_for_line(process, lines, "duplicate", 40)
+        time.sleep(9)  # longer than the tokens of that moment live
+        text = f"still there? {uuid.uuid4().hex}"
+        send_as_grace(server, password, text)
+        for process, lines in zip(processes, heard, strict=True):
+            wait_for_line(process, lines, text, 10)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
-    assert ran.returncode == 0, ran.stderr
-    assert "'conversations'" in ran.stdout
-    assert "'duplicate': False" in ran.stdout
+
+def send_as_grace(server, password: str, text: str) -> None:
+    def post(path: str, body: dict, token: str = "") -> dict:
+        answer = requests.post(server.url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+        answer.raise_for_status()
+        return answer.json()
+
+    tokens = post("/api/auth/login", {"account": "grace", "password": password})
+    token = tokens["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    found = requests.get(server.url + "/api/users?query=ada", headers=headers, timeout=20).json()
+    [ada] = [user for user in found["items"] if user["username"] == "ada"]
+    opened = post("/api/conversations", {"user_id": ada["id"]}, token)
+    draft = {"client_id": uuid.uuid4().hex, "type": "text", "content": {"text": text}}
+    post(f"/api/conversations/{opened['id']}/messages", draft, token)
 
 
-@pytest.mark.parametrize("name", READMES)
-def test_the_javascript_example_runs(server, people, name):
-    [code] = blocks(name, "js")
-    code = adapted(code, server, people).replace(
-        'await socket.emitWithAck("send_message"', 'const ack = await socket.emitWithAck("send_message"'
-    )
-    code += "\nconsole.log(JSON.stringify(ack)); setTimeout(() => process.exit(0), 500);\n"
+def test_the_clients_say_what_is_wrong(server, tmp_path):
+    """A wrong password is named, not a KeyError or silence."""
+    environ = {**os.environ, "IMAPP_URL": server.url, "IMAPP_PASSWORD": "wrong password"}
+    commands = [
+        ["node", client(tmp_path, "client.mjs", "js")],
+        [sys.executable, client(tmp_path, "client.py", "python")],
+    ]
 
-    ran = subprocess.run(
-        ["node", "--input-type=module", "-e", code],
-        cwd=ROOT / "tests" / "npm", capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    for command in commands:
+        ran = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
-    assert ran.returncode == 0, ran.stderr
-    assert '"duplicate":false' in ran.stdout
-    assert "conversations" in ran.stdout
+        assert ran.returncode == 1
+        assert "/api/auth/login: bad_credentials" in ran.stderr
 
 
 def test_both_languages_show_the_same_commands():
     assert blocks("README.md", "sh") == blocks("README.zh-CN.md", "sh")
+    for language in ("js", "python"):
+        assert blocks("README.md", language) == blocks("README.zh-CN.md", language)
