@@ -145,8 +145,15 @@ class Settings(BaseModel):
     )
     shutdown_timeout_seconds: int = Field(10, ge=1, le=300, description="How long a stopping node may finish its work.")
     stats_visibility: Literal["everyone", "operators"] = Field(
-        "everyone",
-        description="Who may see how many users are online, and who: every logged-in user, or operators.",
+        "operators",
+        description="Who sees the ids of the users online at /api/stats/online: operators, or every logged-in user. "
+        "The counts are for everybody.",
+    )
+    presence_group_max_members: int = Field(
+        100,
+        ge=0,
+        le=10_000,
+        description="Up to this many members, the members of a group may ask whether another is online. 0: never.",
     )
 
     health_details: Literal["local", "operators", "always"] = Field(
@@ -268,6 +275,20 @@ class Settings(BaseModel):
     )
     edit_window_seconds: int = Field(
         86_400, ge=0, le=366 * 86_400, description="How long a message may be edited. 0: never."
+    )
+    group_invites: Literal["anyone", "contacts"] = Field(
+        "anyone",
+        description="Who may add a user to a group without asking: anyone, or the user's contacts, so that others only "
+        "invite. With IM_PRIVATE_MESSAGES=contacts always contacts.",
+    )
+    groups_owned_max: int = Field(
+        500, ge=1, le=100_000, description="The most groups that one user owns. More: too_many_groups."
+    )
+    conversations_max: int = Field(
+        10_000,
+        ge=10,
+        le=1_000_000,
+        description="Conversations of one user beyond which the user opens, creates and joins no further one.",
     )
     group_member_limit: int = Field(500, ge=2, le=10_000, description="The most members of a group.")
     group_receipts_max_members: int = Field(
@@ -422,6 +443,15 @@ class Settings(BaseModel):
     rate_search_per_user: Rate = Field("60/minute", description="User searches of one user.")
     rate_profile_changes_per_user: Rate = Field(
         "20/minute", description="Changes of one user's profile: all whose lists show the user are told."
+    )
+    rate_conversations_opened_per_user: Rate = Field(
+        "60/minute;1000/day", description="New private conversations opened by one user."
+    )
+    rate_groups_created_per_user: Rate = Field("20/minute;200/day", description="Groups created by one user.")
+    rate_members_added_per_user: Rate = Field(
+        "1000/minute;10000/day",
+        description="Users that one user adds or invites to groups, each counted, those of new groups included. Not "
+        "below IM_GROUP_MEMBER_LIMIT.",
     )
     rate_contact_requests_per_user: Rate = Field("30/minute", description="Contact requests sent by one user.")
 

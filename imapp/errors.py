@@ -361,6 +361,23 @@ class JoinNotAllowedError(ForbiddenError):
     message = "This group can be joined by invitation only."
 
 
+class JoinBannedError(ForbiddenError):
+    """The user was removed from the group; owner and admins may lift the ban."""
+
+    code = "banned"
+    message = "This user was removed from the group. Its owner or an admin may lift the ban."
+
+
+class TooManyGroupsError(ConflictError):
+    code = "too_many_groups"
+    message = "You own as many groups as this server allows."
+
+
+class TooManyConversationsError(ConflictError):
+    code = "too_many_conversations"
+    message = "You have as many conversations as this server allows."
+
+
 class OwnerMustTransferError(ConflictError):
     code = "owner_must_transfer"
     message = "Transfer the ownership or dissolve the group first."

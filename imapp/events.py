@@ -11,7 +11,7 @@ from pydantic import BaseModel, JsonValue
 from imapp.schemas.base import Moment, Out
 from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut
 from imapp.schemas.conversations import ConversationState
-from imapp.schemas.groups import GroupOut, JoinRequestOut, Role
+from imapp.schemas.groups import BanOut, GroupOut, JoinRequestOut, Role
 from imapp.schemas.messages import MessageOut
 from imapp.schemas.sync import ChangeOut
 from imapp.schemas.users import MeOut, UserOut
@@ -275,17 +275,34 @@ class MemberUpdated(ConversationEvent):
 
 
 class JoinRequestCreated(Event):
-    """Somebody asked to join a group, or was proposed; to the user, the owner and the admins."""
+    """A user asked to join a group, was proposed, or is invited; to the user, the owner and the admins."""
 
     name = "join_request_created"
     request: JoinRequestOut
 
 
 class JoinRequestUpdated(Event):
-    """A request to join was accepted, rejected or cancelled; to the user, the owner and the admins."""
+    """A request was accepted, rejected or cancelled, an invitation accepted, declined or withdrawn.
+
+    To the user, the owner and the admins.
+    """
 
     name = "join_request_updated"
     request: JoinRequestOut
+
+
+class BanCreated(Event):
+    """A member was removed, and is banned from the group; to owner and admins."""
+
+    name = "ban_created"
+    ban: BanOut
+
+
+class BanLifted(Event):
+    """A ban has ended: the user may be added, and join as the group's policy allows; to owner and admins."""
+
+    name = "ban_lifted"
+    ban: BanOut
 
 
 class _Altered(Out):

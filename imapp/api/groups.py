@@ -8,11 +8,15 @@ from imapp.errors import (
     GroupDissolvedError,
     GroupFullError,
     NotAMemberError,
+    NotFoundError,
+    RateLimitedError,
     RecipientGoneError,
     RoleRequiredError,
+    TooManyConversationsError,
+    TooManyGroupsError,
 )
-from imapp.schemas.groups import GroupIn, GroupOut, GroupPatch, GroupView, TransferIn
-from imapp.services import groups
+from imapp.schemas.groups import CreatedGroup, GroupIn, GroupOut, GroupPatch, GroupQuery, GroupView, LinkOut, TransferIn
+from imapp.services import group_links, groups
 from imapp.services.access import Actor
 
 bp = Blueprint("groups", __name__, url_prefix="/api/groups")
@@ -21,17 +25,43 @@ _REFUSALS = [NotAMemberError, RoleRequiredError, GroupDissolvedError]
 
 
 @bp.post("")
-@endpoint(201, errors=[BlockedError, GroupFullError], is_large=True, location="/api/groups/{id}")
-def create_group(actor: Actor, body: GroupIn) -> GroupOut:
+@endpoint(
+    201,
+    errors=[BlockedError, GroupFullError, RateLimitedError, TooManyConversationsError, TooManyGroupsError],
+    is_large=True,
+    location="/api/groups/{id}",
+)
+def create_group(actor: Actor, body: GroupIn) -> CreatedGroup:
     """Create a group with its first members; I own it."""
     return groups.create(actor.user_id, body)
 
 
 @bp.get("/<id:group_id>")
-@endpoint()
-def get_group(actor: Actor, group_id: int) -> GroupView:
-    """Read a group; who is not a member sees what it takes to decide about joining."""
-    return groups.get(actor.user_id, group_id)
+@endpoint(errors=[NotFoundError])
+def get_group(actor: Actor, group_id: int, query: GroupQuery) -> GroupView:
+    """Read a group. Users who are not members see its card by invitation, by its link, or if it is open."""
+    return groups.get(actor.user_id, group_id, query.token)
+
+
+@bp.get("/<id:group_id>/link")
+@endpoint(errors=[NotAMemberError, NotFoundError, RoleRequiredError])
+def read_link(actor: Actor, group_id: int) -> LinkOut:
+    """Read the invitation link; owner and admins may."""
+    return group_links.read(actor.user_id, group_id)
+
+
+@bp.put("/<id:group_id>/link")
+@endpoint(errors=_REFUSALS)
+def renew_link(actor: Actor, group_id: int) -> LinkOut:
+    """Make an invitation link, which ends the one before; owner and admins may."""
+    return group_links.renew(actor.user_id, group_id)
+
+
+@bp.delete("/<id:group_id>/link")
+@endpoint(errors=_REFUSALS)
+def revoke_link(actor: Actor, group_id: int) -> None:
+    """End the invitation link; owner and admins may."""
+    group_links.revoke(actor.user_id, group_id)
 
 
 @bp.patch("/<id:group_id>")

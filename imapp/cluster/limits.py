@@ -53,20 +53,20 @@ return 0
 """
 
 
-def hit(name: str, *key_parts: object) -> None:
-    """Count one use of what `rate_<name>` limits; raises RateLimitedError when it is one too many."""
+def hit(name: str, *key_parts: object, uses: int = 1) -> None:
+    """Count uses of what `rate_<name>` limits; raises RateLimitedError when they are too many."""
     if not settings.rate_limits:
         return
     key = [name, *map(str, key_parts)]
     client = redis.client()
     for rule in _rules(getattr(settings, f"rate_{name}")):
         if client is None:
-            _hit_here(rule, key)
+            _hit_here(rule, key, uses)
         elif name in _HOT:
-            _hit_here(rule, key)
+            _hit_here(rule, key, uses)
             _count_together(client, rule, key)
         else:
-            _hit_exactly(client, rule, key)
+            _hit_exactly(client, rule, key, uses)
 
 
 def take_back(name: str, *key_parts: object) -> None:

@@ -91,7 +91,8 @@ class LocalPresence:
             return sorted(self._sids)
         if time.monotonic() - moment > _LIST_SECONDS:
             found = redis.ask(register.all_users)
-            ids = sorted(self._sids if found is None else found)
+            # A Redis that refuses writes forgets this node with its lease: its own users are online all the same.
+            ids = sorted({*(found or ()), *self._sids})
             self._listed = (time.monotonic(), ids)
         return ids
 
@@ -132,6 +133,14 @@ def online_among(user_ids: list[int]) -> set[int]:
 def count() -> int:
     """How many users are online."""
     return len(local().listed(register_of(current_app)))
+
+
+def is_complete() -> bool:
+    """Tell whether the cluster's counts include every node; not while Redis is away or refuses this node's lease."""
+    if register_of(current_app) is None:
+        return True
+    here = current_app.config["IMAPP"].node_id
+    return any(report["id"] == here for report in reports() or ())
 
 
 def user_ids(after: int = 0, limit: int = 100) -> list[int]:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from imapp.columns import TABLE_OPTIONS, BigId, UtcDateTime
@@ -38,7 +38,17 @@ class Conversation(Base):
     #: The two users of a private conversation, smaller id first: one conversation for each pair. Null for groups.
     user_low_id: Mapped[int | None] = mapped_column(BigInteger)
     user_high_id: Mapped[int | None] = mapped_column(BigInteger)
+    #: Which sides of a private conversation have written: 1 the smaller id, 2 the greater, 3 (BOTH_WROTE) both.
+    #: Rows of earlier versions, and of their nodes beside this one, count as written by both.
+    voices: Mapped[int] = mapped_column(SmallInteger, default=0, server_default="3")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+#: Values of `ConversationMember.standing`.
+LEFT, KICKED, LIFTED, UNSEEN = "left", "kicked", "lifted", "unseen"
+
+#: `Conversation.voices` when both users of a private conversation have sent a message.
+BOTH_WROTE = 3
 
 
 class ConversationMember(Base):
@@ -62,6 +72,9 @@ class ConversationMember(Base):
     role: Mapped[str] = mapped_column(String(8), default="member")
     joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
     left_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: In a group, how the latest membership ended: LEFT, KICKED (banned) or LIFTED (the ban is over); null: unknown.
+    #: In a private conversation UNSEEN: the other side opened it, and it is not shown before its first message.
+    standing: Mapped[str | None] = mapped_column(String(8))
     muted_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     read_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     pinned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -13,7 +13,8 @@ class Group(Base):
     """The settings of a group; its id is the id of its conversation, whose row is locked to change them."""
 
     __tablename__ = "chat_groups"
-    __table_args__ = (TABLE_OPTIONS,)
+    # "How many groups does this user own?"
+    __table_args__ = (Index("ix_chat_groups_owner_id", "owner_id"), TABLE_OPTIONS)
 
     id: Mapped[int] = mapped_column(BigInteger, ForeignKey("conversations.id"), primary_key=True, autoincrement=False)
     owner_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"))
@@ -28,11 +29,13 @@ class Group(Base):
     member_limit: Mapped[int] = mapped_column(Integer)
     is_muted_all: Mapped[bool] = mapped_column(Boolean, default=False)
     dissolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    #: The secret of the group's invitation link; null: there is no link.
+    link_token: Mapped[str | None] = mapped_column(String(32))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class JoinRequest(Base):
-    """One user's wish to join one group; asking again after a refusal reuses the row."""
+    """One user's way into one group: the user's own request, or an invitation. Asking again reuses the row."""
 
     __tablename__ = "join_requests"
     # Owners and admins read "pending requests of this group, oldest first".
@@ -48,7 +51,7 @@ class JoinRequest(Base):
     #: Who proposed the user, null when the user asked.
     inviter_id: Mapped[int | None] = mapped_column(BigInteger)
     message: Mapped[str] = mapped_column(String(200), default="")
-    #: pending, accepted, rejected or cancelled.
+    #: pending (owner and admins decide), invited (the user decides), accepted, rejected, declined or cancelled.
     status: Mapped[str] = mapped_column(String(10))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -29,6 +29,13 @@ class ClientLimits(Out):
     group_name_max_chars: int = Field(description="The longest name of a group.")
     group_members_max: int = Field(description="The most members of a group.")
     group_added_members_max: int = Field(description="The most users that one request adds to a group.")
+    groups_owned_max: int = Field(description="The most groups that one user owns.")
+    conversations_max: int = Field(
+        description="Conversations of one user beyond which the user opens, creates and joins no further one."
+    )
+    presence_group_max_members: int = Field(
+        description="Up to this size of a group, members may ask whether another is online. 0: never."
+    )
     group_receipts_max_members: int = Field(description="Up to this size of a group, members see who has read.")
     contact_message_max_chars: int = Field(description="The longest message of a contact request.")
     contact_remark_max_chars: int = Field(description="The longest remark on a contact.")
@@ -73,7 +80,10 @@ class ClientFeatures(Out):
         description="Who may make an account: everybody, people with an invitation, everybody whom an operator "
         "approves, or only operators."
     )
-    stats_visibility: Literal["everyone", "operators"] = Field(description="Who sees who is online.")
+    stats_visibility: Literal["everyone", "operators"] = Field(description="Who sees the ids of the users online.")
+    group_invites: Literal["anyone", "contacts"] = Field(
+        description="Who may add a user to a group without asking; others only invite."
+    )
     group_receipts: bool = Field(description="Whether members of small groups see who has read.")
     rate_limits: bool = Field(description="Whether calls are limited by rate.")
 

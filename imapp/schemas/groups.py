@@ -13,7 +13,7 @@ JoinPolicy = Literal["open", "approval", "invitation"]
 
 Role = Literal["owner", "admin", "member"]
 
-JoinRequestStatus = Literal["pending", "accepted", "rejected", "cancelled"]
+JoinRequestStatus = Literal["pending", "invited", "accepted", "rejected", "declined", "cancelled"]
 
 #: Upper bound of every server; the setting group_member_limit and the group's own limit say less.
 MEMBERS_MAX = 10_000
@@ -64,16 +64,30 @@ class MemberOut(Out):
     """How far the member has read; null in groups that are too large for read marks of others."""
 
 
+class CreatedGroup(GroupOut):
+    """A new group; `invited` are the users who become members only if they agree."""
+
+    invited: list[int]
+
+
 class MembersAnswer(Out):
-    """Who was added, and for whom owner and admins are asked; who was a member already is in neither."""
+    """What became of each user: added, asked (`invited`), or proposed to owner and admins (`requested`).
+
+    Users who are members already, or who declined an invitation in the last 7 days, are in none of the lists.
+    """
 
     added: list[int]
+    invited: list[int]
     requested: list[int]
     member_count: int
 
 
 class JoinRequestOut(Out):
-    """A user's request to join a group; `inviter_id` is who proposed the user, null when the user asked."""
+    """A user's request to join a group, or an invitation.
+
+    `inviter_id` is the member who proposed or invited the user, null when the user asked. `status`: pending while
+    owner and admins are to decide, invited while the user is. Of two copies the greater `version` is the newer one.
+    """
 
     group_id: int
     group_name: str
@@ -85,14 +99,38 @@ class JoinRequestOut(Out):
     created_at: Moment
     handled_at: Moment | None
     handled_by: int | None
+    version: int
+
+
+class BanOut(Out):
+    """A user who was removed from a group, and does not come back before owner or admins lift the ban."""
+
+    group_id: int
+    user_id: int
+    user: UserOut
+    banned_at: Moment
+
+
+class LinkOut(Out):
+    """The invitation link of a group: outsiders with this token see the group, and join as its policy allows."""
+
+    group_id: int
+    token: str
 
 
 class GroupJoinRequests(Out):
-    """What the receiver may see of the requests that wait: their first page; none for who is not owner or admin."""
+    """What owner and admins see of a group: pending requests, invitations and bans, the first page of each.
+
+    Empty for all other users.
+    """
 
     group_id: int
-    items: list[JoinRequestOut]
-    next_cursor: str | None
+    items: list[JoinRequestOut] = []
+    next_cursor: str | None = None
+    invited: list[JoinRequestOut] = []
+    invited_cursor: str | None = None
+    bans: list[BanOut] = []
+    bans_cursor: str | None = None
 
 
 class JoinAnswer(Out):
@@ -108,7 +146,7 @@ class GroupIn(In):
 
     name: GroupName
     member_ids: Annotated[list[Id], Field(max_length=MEMBERS_MAX)] = []
-    join_policy: JoinPolicy = "approval"
+    join_policy: JoinPolicy = "invitation"
     avatar_url: AvatarUrl | None = None
     description: Description = ""
     announcement: Announcement = ""
@@ -133,10 +171,27 @@ class InviteIn(In):
     user_ids: Annotated[list[Id], Field(min_length=1, max_length=INVITED_MAX)]
 
 
+LinkToken = Annotated[str, Field(max_length=64)]
+
+
 class JoinIn(In):
-    """A few words to owner and admins."""
+    """A few words to owner and admins, and the token of the group's invitation link, if it is not open."""
 
     message: Annotated[OptionalText, Field(max_length=200)] = ""
+    token: LinkToken | None = None
+
+
+class GroupQuery(In):
+    """The token of the group's invitation link, for users who are not members."""
+
+    token: LinkToken | None = None
+
+
+class BansQuery(In):
+    """A page of bans, in the order of user ids."""
+
+    limit: Limit = 50
+    cursor: Id | None = None
 
 
 class RoleIn(In):

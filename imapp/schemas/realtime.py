@@ -27,7 +27,11 @@ class TokenRenewed(Out):
 
 
 class OnlineQuery(In):
-    """Of whom; without: of the users whom the asker watches (contacts, private conversations)."""
+    """The users asked about; without: those whom the asker watches.
+
+    The asker watches contacts, and the other sides of private conversations in which both have written. Members of
+    common groups up to IM_PRESENCE_GROUP_MAX_MEMBERS may be asked about, too; all others count as offline.
+    """
 
     user_ids: Annotated[list[Id], Field(max_length=1000)] | None = None
 

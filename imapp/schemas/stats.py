@@ -35,7 +35,10 @@ class NodesOut(Out):
 
 
 class OnlineOut(Out):
-    """All of the cluster: how many users, one page of their ids in order, and each node."""
+    """All of the cluster: how many users, one page of their ids in order, and each node.
+
+    `user_ids` is empty for users who may not see it: IM_STATS_VISIBILITY says who may.
+    """
 
     count: int
     user_ids: list[int]
@@ -44,6 +47,8 @@ class OnlineOut(Out):
     nodes: list[NodeOut]
     #: Connections by kind of device, as the clients name it.
     platforms: dict[str, int]
+    #: Redis is away or refuses writes: the counts may lack the users of other nodes.
+    degraded: bool
 
 
 class OnlineQuery(In):

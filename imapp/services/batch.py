@@ -79,6 +79,7 @@ class Head:
     active_at: datetime
     user_low_id: int | None
     user_high_id: int | None
+    voices: int
 
     def peer_of(self, user_id: int) -> int | None:
         """The other user of a private conversation."""
@@ -142,6 +143,15 @@ class Batch:
         self.mark_read(head.id, row["sender_id"], head.last_seq)
         if self.rights[head.id, row["sender_id"]]["is_marked_unread"]:
             self.touch(head.id, row["sender_id"])
+        if head.type == "private":
+            self._note_voice(head, row["sender_id"])
+
+    def _note_voice(self, head: Head, sender_id: int) -> None:
+        """Note who has written in a private conversation; its first message shows it to the other side."""
+        head.voices |= 1 if sender_id == head.user_low_id else 2
+        peer_id = head.peer_of(sender_id)
+        if head.last_seq == 1 and peer_id is not None:
+            self.touch(head.id, peer_id)
 
     def alter(self, head: Head, event: str, row: MessageRow) -> None:
         """Note that a loaded message was changed."""
@@ -258,7 +268,7 @@ class Batch:
         changed = {change["conversation_id"] for change in self._changes}
         if changed:
             heads = [self.heads[conversation_id] for conversation_id in sorted(changed)]
-            rows = [[head.id, head.last_seq, head.last_change, sql_time(head.active_at)] for head in heads]
+            rows = [[h.id, h.last_seq, h.last_change, sql_time(h.active_at), h.voices] for h in heads]
             writing.add(statement, rows=_json(rows))
 
     def _write_marks(self, writing: Script, statement: str, versions: dict[int, int]) -> None:

@@ -18,7 +18,7 @@ from imapp.columns import UtcDateTime, as_utc
 from imapp.models.messages import Message
 
 #: A conversation, column by column.
-HEAD_COLUMNS = ("id", "type", "last_seq", "last_change", "active_at", "user_low_id", "user_high_id")
+HEAD_COLUMNS = ("id", "type", "last_seq", "last_change", "active_at", "user_low_id", "user_high_id", "voices")
 
 #: What a member may do and where the member stands, column by column.
 RIGHTS_COLUMNS = (
@@ -76,7 +76,7 @@ _MYSQL_PAIRS = "JSON_TABLE(:keys, '$[*]' COLUMNS (c BIGINT PATH '$[0]', u BIGINT
 _MYSQL_IDS = "JSON_TABLE(:keys, '$[*]' COLUMNS (s BIGINT PATH '$[0]', i VARCHAR(64) PATH '$[1]')) k"
 _MYSQL_HEADS = (
     "JSON_TABLE(:rows, '$[*]' COLUMNS (c BIGINT PATH '$[0]', s BIGINT PATH '$[1]', n BIGINT PATH '$[2]',"
-    " a VARCHAR(32) PATH '$[3]')) k"
+    " a VARCHAR(32) PATH '$[3]', o SMALLINT PATH '$[4]')) k"
 )
 _MYSQL_MARKS = (
     "JSON_TABLE(:rows, '$[*]' COLUMNS (c BIGINT PATH '$[0]', u BIGINT PATH '$[1]', r BIGINT PATH '$[2]',"
@@ -102,7 +102,7 @@ class Statements:
     reactions: str
     #: keys: [conversation, seq]; gives how often each was edited
     edits: str
-    #: rows: [conversation, last_seq, last_change, active_at]
+    #: rows: [conversation, last_seq, last_change, active_at, voices]
     heads: str
     #: rows: [conversation, user, read_seq, version or 0 for "keep", 1 to clear "marked unread"]
     marks: str
@@ -138,7 +138,7 @@ MYSQL = Statements(
     edits=_mysql(_EDITS),
     heads=(
         "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"  # noqa: S608 - only literals of this file
-        " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a"
+        " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a, v.voices = k.o"
     ),
     marks=(
         "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m"  # noqa: S608 - as above
@@ -156,9 +156,10 @@ SQLITE = Statements(
     reactions=_lite(_REACTIONS),
     edits=_lite(_EDITS),
     heads=(
-        "UPDATE conversations SET last_seq = k.s, last_change = k.n, active_at = k.a"
+        "UPDATE conversations SET last_seq = k.s, last_change = k.n, active_at = k.a, voices = k.o"
         " FROM (SELECT json_extract(value, '$[0]') AS c, json_extract(value, '$[1]') AS s,"
-        " json_extract(value, '$[2]') AS n, json_extract(value, '$[3]') AS a FROM json_each(:rows)) k"
+        " json_extract(value, '$[2]') AS n, json_extract(value, '$[3]') AS a, json_extract(value, '$[4]') AS o"
+        " FROM json_each(:rows)) k"
         " WHERE conversations.id = k.c"
     ),
     marks=(

@@ -16,6 +16,7 @@ from imapp.schemas.realtime import OnlineQuery
 from imapp.schemas.sessions import RegisterIn
 from imapp.schemas.sync import SyncIn
 from imapp.schemas.users import ProfileIn, UsersQuery
+from imapp.services import reach
 from imapp.services.reactions import MAX_EMOJI, MAX_OWN_EMOJI
 from imapp.services.sessions import MAX_SESSIONS
 
@@ -50,6 +51,9 @@ def _limits() -> ClientLimits:
         group_name_max_chars=_most(GroupIn, "name"),
         group_members_max=settings.group_member_limit,
         group_added_members_max=_most(InviteIn, "user_ids"),
+        groups_owned_max=settings.groups_owned_max,
+        conversations_max=settings.conversations_max,
+        presence_group_max_members=settings.presence_group_max_members,
         group_receipts_max_members=settings.group_receipts_max_members,
         contact_message_max_chars=_most(ContactRequestIn, "message"),
         contact_remark_max_chars=_most(ContactIn, "remark"),
@@ -86,6 +90,7 @@ def _features() -> ClientFeatures:
         private_messages=settings.private_messages,
         registration=settings.registration,
         stats_visibility=settings.stats_visibility,
+        group_invites=reach.group_invites(),
         group_receipts=settings.group_receipts_max_members > 0,
         rate_limits=settings.rate_limits,
     )

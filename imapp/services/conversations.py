@@ -21,7 +21,7 @@ from imapp.schemas.users import UserOut
 from imapp.services import reactions
 from imapp.services.batch_sql import MESSAGE_TIMES, MESSAGES, over_pairs
 from imapp.services.hidden_messages import visible_to
-from imapp.services.membership import require_membership
+from imapp.services.membership import is_seen, require_membership
 from imapp.services.message_ops import EVERYBODY
 from imapp.services.private_conversations import open_private
 
@@ -33,7 +33,7 @@ _is_pinned = case((ConversationMember.pinned_at.is_not(None), 1), else_=0)
 def list_conversations(actor_id: int, query: ConversationsQuery) -> Page[ConversationOut]:
     """A page of the actor's conversations, pinned ones first, then by last activity; hidden ones are left out."""
     shown = or_(ConversationMember.hidden_seq.is_(None), Conversation.last_seq > ConversationMember.hidden_seq)
-    statement = _rows_of(actor_id).where(shown)
+    statement = _rows_of(actor_id).where(shown, is_seen())
     if query.cursor is not None:
         statement = statement.where(_after(query.cursor))
     statement = statement.order_by(_is_pinned.desc(), Conversation.active_at.desc(), Conversation.id.desc())

@@ -44,6 +44,7 @@ from imapp.services import (
 )
 from imapp.services.access import Actor
 from imapp.services.group_commit import Outcome
+from imapp.services.join_requests import WAITING
 from imapp.services.message_ops import Erase
 
 log = get_logger(__name__)
@@ -153,7 +154,7 @@ def _leave_groups(user_id: int) -> None:
     )
     for group_id in db.session.scalars(present).all():
         group_members.leave(user_id, group_id)
-    waiting = select(JoinRequest.group_id).where(JoinRequest.user_id == user_id, JoinRequest.status == "pending")
+    waiting = select(JoinRequest.group_id).where(JoinRequest.user_id == user_id, JoinRequest.status.in_(WAITING))
     for group_id in db.session.scalars(waiting).all():
         join_requests.cancel(user_id, group_id)
 

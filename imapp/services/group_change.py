@@ -7,7 +7,7 @@ room before the commit, so that nothing written later reaches him; who is added 
 from collections.abc import Callable, Iterable
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from imapp.cluster import bus
@@ -17,6 +17,7 @@ from imapp.events import ConversationEvent, Event, MemberRemoved, MembersAdded
 from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
+from imapp.models.own_state import UserState
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupOut
 from imapp.services import own_state, timeline
@@ -51,6 +52,11 @@ class GroupChange:
     def present_among(self, user_ids: Iterable[int]) -> set[int]:
         """Those of the users who are members, with one query."""
         return {row.user_id for row in self.session.scalars(self._rows_of(user_ids)) if row.left_at is None}
+
+    def ended_among(self, user_ids: Iterable[int], standing: str) -> set[int]:
+        """The users whose latest membership ended in this way (LEFT, KICKED), with one query."""
+        rows = self.session.scalars(self._rows_of(user_ids))
+        return {row.user_id for row in rows if row.left_at is not None and row.standing == standing}
 
     def require_actor(self) -> ConversationMember:
         """The actor's row; raises NotAMemberError."""
@@ -117,7 +123,7 @@ class GroupChange:
 
     def _insert(self, added: list[int], known: dict[int, ConversationMember]) -> None:
         versions = own_state.next_versions(self.session, added)
-        values = {"role": "member", "joined_at": now(), "left_at": None, "hidden_seq": None}
+        values = {"role": "member", "joined_at": now(), "left_at": None, "standing": None, "hidden_seq": None}
         values["read_seq"] = self.conversation.last_seq + 1
         new = [
             {"conversation_id": self.group.id, "user_id": id_, "version": versions[id_], **values}
@@ -147,7 +153,7 @@ class GroupChange:
     def remove(self, member: ConversationMember, reason: Literal["left", "kicked"]) -> None:
         """End a membership and say so; the room is left at once."""
         touch = self.touch_staff if member.role in ADMINS else self.touch
-        member.left_at, member.role = now(), "member"
+        member.left_at, member.role, member.standing = now(), "member", reason
         touch(member)
         self.group.member_count -= 1
         self.left.append(member.user_id)
@@ -188,6 +194,32 @@ class GroupChange:
     def tell(self, event: Event, user_ids: Iterable[int]) -> None:
         """Push what is no part of the conversation to the devices of `user_ids`."""
         self._pushes.append((event, [bus.user_room(user_id) for user_id in user_ids]))
+
+    def staff(self) -> set[int]:
+        """The owner and the admins."""
+        admins = select(ConversationMember.user_id).where(
+            ConversationMember.conversation_id == self.group.id,
+            ConversationMember.left_at.is_(None),
+            ConversationMember.role.in_(ADMINS),
+        )
+        return set(self.session.scalars(admins))
+
+    def tell_staff(self, event: Event) -> None:
+        """Push to the devices of owner and admins what only they see, and let `sync` tell them, too."""
+        staff = self.staff()
+        own_state.next_versions(self.session, staff)
+        self.number_staff(staff)
+        self.tell(event, sorted(staff))
+
+    def number_staff(self, staff: set[int]) -> None:
+        """Give the rows of owner and admins the versions to which their counters have been advanced."""
+        if not staff:
+            return
+        member = ConversationMember
+        counter = select(UserState.version).where(UserState.user_id == member.user_id).scalar_subquery()
+        rows = update(member).where(member.conversation_id == self.group.id, member.user_id.in_(staff))
+        numbered = rows.values(requests_version=counter)
+        self.session.execute(numbered, execution_options={"synchronize_session": False})
 
     def _push(self, event: Event, user_ids: Iterable[int] = ()) -> None:
         rooms = [bus.conversation_room(self.group.id), *map(bus.user_room, user_ids)]
@@ -234,8 +266,8 @@ def lock_group(session: Session, actor_id: int, group_id: int) -> GroupChange:
 
 def group_out(group: Group) -> GroupOut:
     """A group as all members see it."""
-    fields = {column.name: getattr(group, column.name) for column in Group.__table__.columns}
-    return GroupOut(conversation_id=group.id, **fields)
+    fields = GroupOut.model_fields.keys() - {"conversation_id"}
+    return GroupOut(conversation_id=group.id, **{name: getattr(group, name) for name in fields})
 
 
 def _restore(group_id: int, user_ids: set[int]) -> None:

@@ -4,24 +4,26 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from imapp.cluster import limits
 from imapp.errors import (
-    ForbiddenError,
     InvalidInputError,
+    JoinBannedError,
     JoinNotAllowedError,
     NotFoundError,
     OwnerMustTransferError,
     RoleRequiredError,
 )
+from imapp.events import BanCreated
 from imapp.extensions import db, settings
-from imapp.models.conversations import ConversationMember
+from imapp.models.conversations import KICKED, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.users import User
 from imapp.schemas.base import Page, now, rfc3339
 from imapp.schemas.groups import JoinAnswer, JoinIn, MemberOut, MembersAnswer, MembersQuery, RoleIn
 from imapp.schemas.users import UserOut
-from imapp.services import join_requests
+from imapp.services import bans, consent, group_links, join_requests, quotas
 from imapp.services.group_change import GroupChange, change_group, group_out
-from imapp.services.groups import record_member, require_addable
+from imapp.services.groups import record_member
 from imapp.services.membership import require_membership
 from imapp.services.rights import ADMINS
 
@@ -45,20 +47,23 @@ def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[Memb
 
 
 def add(actor_id: int, group_id: int, user_ids: list[int]) -> MembersAnswer:
-    """Add users, or propose them where the actor may not add by himself.
+    """Add users; invite those to be asked first; propose all where the actor may not add anybody.
 
     Raises NotAMemberError, RoleRequiredError, NotFoundError for an unknown user, BlockedError when one of them
-    has blocked the actor, GroupFullError, GroupDissolvedError.
+    has blocked the actor, JoinBannedError, GroupFullError, GroupDissolvedError, RateLimitedError.
     """
+    limits.hit("members_added_per_user", actor_id, uses=len(user_ids))
     return change_group(_add, actor_id, group_id, set(user_ids))
 
 
 def join(actor_id: int, group_id: int, body: JoinIn) -> JoinAnswer:
     """Become a member, or ask for it.
 
-    Raises NotFoundError, JoinNotAllowedError, GroupFullError, GroupDissolvedError.
+    Raises NotFoundError, also for a group that the actor may not see, JoinNotAllowedError, JoinBannedError,
+    GroupFullError, TooManyConversationsError.
     """
-    return change_group(_join, actor_id, group_id, body.message)
+    quotas.require_room_for_conversation(actor_id)
+    return change_group(_join, actor_id, group_id, body)
 
 
 def leave(actor_id: int, group_id: int) -> None:
@@ -111,21 +116,41 @@ def _add(change: GroupChange, user_ids: set[int]) -> MembersAnswer:
     may_add = actor.role in ADMINS or change.group.join_policy == "open"
     if not may_add and change.group.join_policy == "invitation":
         raise RoleRequiredError("Only owner and admins may add members to this group.")
-    require_addable(change.session, change.actor_id, user_ids)
-    added = _enter(change, user_ids) if may_add else []
-    requested = [] if may_add else join_requests.propose(change, user_ids)
-    return MembersAnswer(added=added, requested=requested, member_count=change.group.member_count)
+    consent.require_addable(change.session, {change.actor_id}, user_ids)
+    if actor.role in ADMINS:
+        bans.lift_all(change, user_ids)
+    elif change.ended_among(user_ids, KICKED):
+        raise JoinBannedError
+    asked = consent.to_ask(change, {change.actor_id}, user_ids) if may_add else set()
+    return MembersAnswer(
+        added=_enter(change, user_ids - asked) if may_add else [],
+        invited=join_requests.invite(change, asked),
+        requested=[] if may_add else join_requests.propose(change, user_ids),
+        member_count=change.group.member_count,
+    )
 
 
-def _join(change: GroupChange, message: str) -> JoinAnswer:
-    change.require_alive()
-    is_member = change.find_member(change.actor_id) is not None
-    if not is_member and change.group.join_policy == "invitation":
-        raise JoinNotAllowedError
-    if not is_member and change.group.join_policy == "approval":
-        return JoinAnswer(status="pending", request=join_requests.ask(change, message))
+def _join(change: GroupChange, body: JoinIn) -> JoinAnswer:
+    if not _may_enter(change, body.token):
+        return JoinAnswer(status="pending", request=join_requests.ask(change, body.message))
     _enter(change, {change.actor_id})
     return JoinAnswer(status="member", group=group_out(change.group))
+
+
+def _may_enter(change: GroupChange, token: str | None) -> bool:
+    """Tell whether the actor becomes a member at once, rather than by asking; raises as `join`."""
+    if change.find_member(change.actor_id) is not None:
+        change.require_alive()
+        return True
+    if change.ended_among({change.actor_id}, KICKED):
+        raise JoinBannedError
+    if join_requests.is_invited(change.session, change.actor_id, change.group.id):
+        return True
+    if not group_links.shows(change.group, token):
+        raise NotFoundError
+    if change.group.join_policy == "invitation":
+        raise JoinNotAllowedError
+    return change.group.join_policy == "open"
 
 
 def _enter(change: GroupChange, user_ids: set[int]) -> list[int]:
@@ -144,12 +169,13 @@ def _leave(change: GroupChange) -> None:
 
 def _kick(change: GroupChange, user_id: int) -> None:
     change.remove(change.require_below(user_id), "kicked")
+    bans.tell(change, BanCreated, {user_id})
 
 
 def _set_role(change: GroupChange, user_id: int, role: str) -> None:
     owner, member = change.require_owner(), change.require_target(user_id)
     if member is owner:
-        raise ForbiddenError("Transfer the ownership instead.")
+        raise OwnerMustTransferError("Transfer the ownership instead.")
     if member.role != role:
         member.role = role
         change.touch_staff(member)

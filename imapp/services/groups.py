@@ -2,40 +2,47 @@
 
 from typing import Any
 
-from sqlalchemy import exists, select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from imapp.cluster import limits
 from imapp.database import atomic
-from imapp.errors import BlockedError, GroupFullError, InvalidInputError, NotFoundError, RecipientGoneError
+from imapp.errors import GroupFullError, InvalidInputError, NotFoundError, RecipientGoneError
 from imapp.events import GroupCreated, GroupDissolved, GroupUpdated, MemberUpdated
 from imapp.extensions import db, settings
-from imapp.models.contacts import Block
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.users import User
 from imapp.schemas.base import now
-from imapp.schemas.groups import GroupIn, GroupOut, GroupPatch, GroupView
-from imapp.services import join_requests
+from imapp.schemas.groups import CreatedGroup, GroupIn, GroupOut, GroupPatch, GroupView
+from imapp.services import consent, group_links, join_requests, quotas
 from imapp.services.group_change import GroupChange, change_group, group_out
 
 #: How many of a new group's members its first line names; the list of members has them all.
 _NAMED_MEMBERS = 20
 
 
-def create(actor_id: int, body: GroupIn) -> GroupOut:
+def create(actor_id: int, body: GroupIn) -> CreatedGroup:
     """Make a group that the actor owns.
 
     Raises NotFoundError for an unknown user, BlockedError when one of them has blocked the actor, GroupFullError,
-    InvalidInputError for a limit beyond the server's.
+    InvalidInputError for a limit beyond the server's, RateLimitedError, TooManyGroupsError, TooManyConversationsError.
     """
     _check_limit(body.member_limit)
-    change = atomic(_create, actor_id, body)
+    limits.hit("groups_created_per_user", actor_id)
+    if body.member_ids:
+        limits.hit("members_added_per_user", actor_id, uses=len(body.member_ids))
+    quotas.require_room_for_group(actor_id)
+    change, invited = atomic(_create, actor_id, body)
     change.publish()
-    return group_out(change.group)
+    return CreatedGroup(**group_out(change.group).model_dump(), invited=invited)
 
 
-def get(actor_id: int, group_id: int) -> GroupView:
-    """A group; who is not a member sees its card, unless one gets in by invitation only. Raises NotFoundError."""
+def get(actor_id: int, group_id: int, token: str | None = None) -> GroupView:
+    """Return a group to its members; its card to invited users, those with its link, and everybody if it is open.
+
+    Raises NotFoundError for all others: groups are not found by trying numbers.
+    """
     key = (group_id, actor_id)
     group = db.session.get(Group, group_id, populate_existing=True)
     member = db.session.get(ConversationMember, key, populate_existing=True)
@@ -44,7 +51,7 @@ def get(actor_id: int, group_id: int) -> GroupView:
     shown = group_out(group).model_dump()
     if member is not None and member.left_at is None:
         return GroupView(**shown, my_role=member.role, my_muted_until=member.muted_until)
-    if group.join_policy == "invitation" or group.dissolved_at is not None:
+    if not group_links.shows(group, token) and not join_requests.is_invited(db.session(), actor_id, group_id):
         raise NotFoundError
     return GroupView(**{**shown, "announcement": ""}, my_role=None, my_muted_until=None)
 
@@ -57,23 +64,16 @@ def update_settings(actor_id: int, group_id: int, body: GroupPatch) -> GroupOut:
 
 
 def transfer(actor_id: int, group_id: int, user_id: int) -> GroupOut:
-    """Give the group to another member; who gave it stays as an admin. Raises NotFoundError, RoleRequiredError."""
+    """Give the group to another member; the former owner stays as an admin.
+
+    Raises NotFoundError, RoleRequiredError, RecipientGoneError.
+    """
     return change_group(_transfer, actor_id, group_id, user_id)
 
 
 def dissolve(actor_id: int, group_id: int) -> GroupOut:
     """End a group; its members keep its history. Raises RoleRequiredError, GroupDissolvedError."""
     return change_group(_dissolve, actor_id, group_id)
-
-
-def require_addable(session: Session, actor_id: int, user_ids: set[int]) -> None:
-    """Let pass users who exist and have not blocked the actor; raises NotFoundError, BlockedError."""
-    found = session.scalars(select(User.id).where(User.id.in_(user_ids), User.disabled_at.is_(None)))
-    if len(found.all()) < len(user_ids):
-        raise NotFoundError("There is no such user.")
-    refusing = exists().where(Block.user_id.in_(user_ids), Block.blocked_id == actor_id, Block.removed_at.is_(None))
-    if session.scalar(select(refusing)):
-        raise BlockedError
 
 
 def _check_limit(wanted: int | None) -> None:
@@ -85,14 +85,15 @@ def _limit_error(message: str) -> InvalidInputError:
     return InvalidInputError(fields=[{"field": "member_limit", "message": message}])
 
 
-def _create(session: Session, actor_id: int, body: GroupIn) -> GroupChange:
+def _create(session: Session, actor_id: int, body: GroupIn) -> tuple[GroupChange, list[int]]:
     others = set(body.member_ids) - {actor_id}
     limit = body.member_limit or settings.group_member_limit
     if len(others) >= limit:
         raise GroupFullError
-    require_addable(session, actor_id, others)
+    consent.require_addable(session, {actor_id}, others)
+    asked = consent.strangers(session, {actor_id}, others)
     change = GroupChange(session, actor_id, *_insert(session, actor_id, body, limit))
-    members = change.enrol({actor_id, *others})
+    members = change.enrol({actor_id, *others} - asked)
     session.execute(
         update(ConversationMember)
         .where(ConversationMember.conversation_id == change.group.id, ConversationMember.user_id == actor_id)
@@ -102,7 +103,7 @@ def _create(session: Session, actor_id: int, body: GroupIn) -> GroupChange:
     change.record(event, members)
     named = [user_id for user_id in members if user_id != actor_id][:_NAMED_MEMBERS]
     change.line("group_created", name=body.name, user_ids=named, member_count=len(members))
-    return change
+    return change, join_requests.invite(change, asked)
 
 
 def _insert(session: Session, actor_id: int, body: GroupIn, limit: int) -> tuple[Conversation, Group]:

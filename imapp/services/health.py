@@ -28,6 +28,9 @@ PROBE_SECONDS = 2.0
 #: Seconds that a write may wait for its commit, and for which a failed commit counts unless another one succeeds.
 WRITE_SECONDS = 10.0
 
+#: Milliseconds for which Redis keeps what the probe wrote.
+_PROBE_KEY_MS = 10_000
+
 _EXTENSION = "imapp.probes"
 
 
@@ -125,10 +128,12 @@ def _look_at_redis(app: Flask) -> ComponentHealth:
     if client is None:
         return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
     with app.app_context():
-        mode = _redis_mode()
+        mode, name, node_id = _redis_mode(), settings.cluster_name, settings.node_id
     began = time.monotonic()
     try:
         client.ping()
+        # A Redis without memory or disk answers and refuses writes: then presence and limits are each node's own.
+        client.set(f"{{{name}}}:probe:{node_id}", "1", px=_PROBE_KEY_MS)
         latency = round(1000 * (time.monotonic() - began), 2)
         version = _redis_version(client)
     except redis.RedisError as exc:

@@ -1,31 +1,38 @@
-"""Requests to join a group by approval: ask, propose, list, accept, reject, cancel.
+"""Requests to join a group, and invitations: ask, propose, invite, list, accept, reject, decline, cancel.
 
-There is one row for each user and group, used again when somebody asks again. They are no part of the
-conversation: the user, the owner and the admins are told, nobody else.
+A request is `pending` while owner and admins are to decide, and `invited` while the user is. There is one row for each
+user and group, used again when somebody asks again. They are no part of the conversation: the user, the owner and the
+admins are told, nobody else.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy.orm import Session
 
 from imapp.errors import NotFoundError, RequestHandledError, RoleRequiredError
 from imapp.events import JoinRequestCreated, JoinRequestUpdated
 from imapp.extensions import db
-from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group, JoinRequest
-from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.schemas.base import Page, now
 from imapp.schemas.groups import JoinRequestOut, JoinRequestsQuery, JoinRequestStatus
 from imapp.schemas.users import UserOut
-from imapp.services import own_state
+from imapp.services import consent, own_state, quotas
 from imapp.services.group_change import GroupChange, change_group
 from imapp.services.membership import require_membership
 from imapp.services.rights import ADMINS
 
 #: A request and the user whom it is about.
 _Request = tuple[JoinRequest, User]
+
+#: Statuses of requests that wait for somebody.
+WAITING: tuple[JoinRequestStatus, ...] = ("pending", "invited")
+
+#: For so long a group does not invite again a user who has declined.
+_DECLINED = timedelta(days=7)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -48,18 +55,36 @@ def accept(actor_id: int, group_id: int, user_id: int) -> JoinRequestOut:
 
 
 def reject(actor_id: int, group_id: int, user_id: int) -> JoinRequestOut:
-    """Refuse a user; raises NotAMemberError, RoleRequiredError, NotFoundError, RequestHandledError."""
+    """Refuse a user, or withdraw an invitation; raises as `accept`, without GroupFullError."""
     return change_group(_reject, actor_id, group_id, user_id)
 
 
 def cancel(actor_id: int, group_id: int) -> JoinRequestOut:
-    """Take one's own request back; raises NotFoundError, RequestHandledError."""
-    return change_group(_cancel, actor_id, group_id)
+    """Take one's own request back, or decline an invitation; raises NotFoundError, RequestHandledError."""
+    return change_group(_cancel, actor_id, group_id, WAITING)
 
 
-def waiting_page(group_id: int) -> Page[JoinRequestOut]:
-    """The first page of a group's pending requests, for who has been found to be owner or admin."""
-    return _page(_requests().where(JoinRequest.group_id == group_id), JoinRequest.user_id, JoinRequestsQuery())
+def decline(actor_id: int, group_id: int) -> JoinRequestOut:
+    """Decline an invitation; raises NotFoundError, RequestHandledError."""
+    return change_group(_cancel, actor_id, group_id, ("invited",))
+
+
+def accept_invitation(actor_id: int, group_id: int) -> JoinRequestOut:
+    """Become a member; raises NotFoundError, RequestHandledError, GroupFullError, TooManyConversationsError."""
+    quotas.require_room_for_conversation(actor_id)
+    return change_group(_accept_invitation, actor_id, group_id)
+
+
+def is_invited(session: Session, user_id: int, group_id: int) -> bool:
+    """Tell whether an invitation to the group waits for the user."""
+    request = session.get(JoinRequest, (group_id, user_id), populate_existing=True)
+    return request is not None and request.status == "invited"
+
+
+def waiting_page(group_id: int, status: JoinRequestStatus) -> Page[JoinRequestOut]:
+    """The first page of a group's requests of a status, for a user known to be owner or admin."""
+    wanted = _requests().where(JoinRequest.group_id == group_id)
+    return _page(wanted, JoinRequest.user_id, JoinRequestsQuery(status=status))
 
 
 def requests_of(user_id: int) -> Select[Any]:
@@ -68,19 +93,36 @@ def requests_of(user_id: int) -> Select[Any]:
 
 
 def ask(change: GroupChange, message: str) -> JoinRequestOut:
-    """Ask for the actor; a request that waits stands as it is. Part of a change."""
+    """Ask for the actor; the actor's own request that waits stands as it is. Part of a change."""
     found = _find(change, change.actor_id)
-    if found is not None and found[0].status == "pending":
+    if found is not None and found[0].status == "pending" and found[0].inviter_id is None:
         return request_out(found[0], change.group, found[1])
-    return _open(change, [change.actor_id], None, message)[0]
+    return _open(change, [change.actor_id], None, "pending", message)[0]
 
 
 def propose(change: GroupChange, user_ids: set[int]) -> list[int]:
-    """Ask for users who are not members and for whom nobody asks yet; gives them. Part of a change."""
-    waiting = {request.user_id for request, _ in _waiting(change, JoinRequest.user_id.in_(user_ids))}
-    proposed = sorted(user_ids - waiting - change.present_among(user_ids))
-    _open(change, proposed, change.actor_id, "")
+    """Ask owner and admins for users who are not members and for whom no request waits; return them."""
+    proposed = sorted(user_ids - _waiting_among(change, user_ids) - change.present_among(user_ids))
+    _open(change, proposed, change.actor_id, "pending")
     return proposed
+
+
+def invite(change: GroupChange, user_ids: set[int]) -> list[int]:
+    """Ask users whether they want to be members; return them, those asked before included. Part of a change.
+
+    A user who declined lately is not asked again.
+    """
+    known = {request.user_id: request for request in _known(change, user_ids)}
+    lately = now() - _DECLINED
+    declined = {
+        id_
+        for id_, request in known.items()
+        if request.status == "declined" and request.handled_at is not None and request.handled_at > lately
+    }
+    asked = user_ids - declined
+    waiting = {id_ for id_ in asked if id_ in known and known[id_].status == "invited"}
+    _open(change, sorted(asked - waiting), change.actor_id, "invited")
+    return sorted(asked)
 
 
 def accept_all(change: GroupChange, user_ids: list[int]) -> None:
@@ -93,36 +135,55 @@ def cancel_all(change: GroupChange) -> None:
     _settle(change, _waiting(change), "cancelled")
 
 
-def _open(change: GroupChange, user_ids: list[int], inviter_id: int | None, message: str) -> list[JoinRequestOut]:
+def _open(
+    change: GroupChange, user_ids: list[int], inviter_id: int | None, status: JoinRequestStatus, message: str = ""
+) -> list[JoinRequestOut]:
     """Ask for users, in the rows of earlier requests where there are any."""
-    group_id, moment = change.group.id, now()
     users = change.session.scalars(select(User).where(User.id.in_(user_ids)).order_by(User.id)).all()
-    earlier = select(JoinRequest).where(JoinRequest.group_id == group_id, JoinRequest.user_id.in_(user_ids))
-    known = {request.user_id: request for request in change.session.scalars(earlier)}
+    known = {request.user_id: request for request in _known(change, user_ids)}
     opened = []
     for user in users:
-        request = known.get(user.id) or JoinRequest(group_id=group_id, user_id=user.id)
-        request.inviter_id, request.message, request.status = inviter_id, message, "pending"
-        request.created_at, request.handled_at, request.handled_by = moment, None, None
+        request = known.get(user.id) or JoinRequest(group_id=change.group.id, user_id=user.id)
+        request.inviter_id, request.message, request.status = inviter_id, message, status
+        request.created_at, request.handled_at, request.handled_by = now(), None, None
         change.session.add(request)
         opened.append((request, user))
     return _tell(change, JoinRequestCreated, opened)
 
 
 def _accept(change: GroupChange, user_id: int) -> JoinRequestOut:
+    """Let a user in who asked; a user whom a member proposed may have to agree first."""
     change.require_admin()
-    [shown] = _settle(change, [_require_pending(change, user_id)], "accepted")
-    change.add([user_id])
+    request, user = _require(change, user_id, "pending")
+    if request.inviter_id is not None:
+        inviters = {change.actor_id, request.inviter_id}
+        consent.require_addable(change.session, inviters, {user_id})
+        if consent.to_ask(change, inviters, {user_id}):
+            return _open(change, [user_id], request.inviter_id, "invited")[0]
+    return _let_in(change, (request, user))
+
+
+def _accept_invitation(change: GroupChange) -> JoinRequestOut:
+    return _let_in(change, _require(change, change.actor_id, "invited"))
+
+
+def _let_in(change: GroupChange, request: _Request) -> JoinRequestOut:
+    [shown] = _settle(change, [request], "accepted")
+    change.add([shown.user_id])
     return shown
 
 
 def _reject(change: GroupChange, user_id: int) -> JoinRequestOut:
     change.require_admin()
-    return _settle(change, [_require_pending(change, user_id)], "rejected")[0]
+    request, user = _require(change, user_id, *WAITING)
+    status: JoinRequestStatus = "rejected" if request.status == "pending" else "cancelled"
+    return _settle(change, [(request, user)], status)[0]
 
 
-def _cancel(change: GroupChange) -> JoinRequestOut:
-    return _settle(change, [_require_pending(change, change.actor_id)], "cancelled")[0]
+def _cancel(change: GroupChange, statuses: tuple[str, ...]) -> JoinRequestOut:
+    request, user = _require(change, change.actor_id, *statuses)
+    status: JoinRequestStatus = "cancelled" if request.status == "pending" else "declined"
+    return _settle(change, [(request, user)], status)[0]
 
 
 def _settle(change: GroupChange, requests: list[_Request], status: JoinRequestStatus) -> list[JoinRequestOut]:
@@ -136,11 +197,11 @@ def _tell(
 ) -> list[JoinRequestOut]:
     """Number and note what each of the users, the owner and the admins are told; gives what they see."""
     change.session.flush()
-    staff = _staff(change) if requests else set()
+    staff = change.staff() if requests else set()
     versions = own_state.next_versions(change.session, staff | {request.user_id for request, _ in requests})
     for request, _ in requests:
         request.version = versions[request.user_id]
-    _number(change, staff)
+    change.number_staff(staff)
     change.session.flush()
     shown = [request_out(request, change.group, user) for request, user in requests]
     for one in shown:
@@ -148,22 +209,11 @@ def _tell(
     return shown
 
 
-def _number(change: GroupChange, staff: set[int]) -> None:
-    """Give the rows of owner and admins the versions to which their counters have been advanced."""
-    if not staff:
-        return
-    member = ConversationMember
-    counter = select(UserState.version).where(UserState.user_id == member.user_id).scalar_subquery()
-    rows = update(member).where(member.conversation_id == change.group.id, member.user_id.in_(staff))
-    numbered = rows.values(requests_version=counter)
-    change.session.execute(numbered, execution_options={"synchronize_session": False})
-
-
-def _require_pending(change: GroupChange, user_id: int) -> _Request:
+def _require(change: GroupChange, user_id: int, *statuses: str) -> _Request:
     found = _find(change, user_id)
     if found is None:
         raise NotFoundError("There is no such request.")
-    if found[0].status != "pending":
+    if found[0].status not in statuses:
         raise RequestHandledError
     return found
 
@@ -174,20 +224,19 @@ def _find(change: GroupChange, user_id: int) -> _Request | None:
 
 
 def _waiting(change: GroupChange, *which: ColumnElement[bool]) -> list[_Request]:
-    """The group's pending requests with their users."""
-    pending = select(JoinRequest, User).join(User, User.id == JoinRequest.user_id)
-    pending = pending.where(JoinRequest.group_id == change.group.id, JoinRequest.status == "pending", *which)
-    return [(request, user) for request, user in change.session.execute(pending)]
+    """The group's requests and invitations that wait, with their users."""
+    waiting = select(JoinRequest, User).join(User, User.id == JoinRequest.user_id)
+    waiting = waiting.where(JoinRequest.group_id == change.group.id, JoinRequest.status.in_(WAITING), *which)
+    return [(request, user) for request, user in change.session.execute(waiting)]
 
 
-def _staff(change: GroupChange) -> set[int]:
-    """The owner and the admins."""
-    admins = select(ConversationMember.user_id).where(
-        ConversationMember.conversation_id == change.group.id,
-        ConversationMember.left_at.is_(None),
-        ConversationMember.role.in_(ADMINS),
-    )
-    return set(change.session.scalars(admins))
+def _waiting_among(change: GroupChange, user_ids: set[int]) -> set[int]:
+    return {request.user_id for request, _ in _waiting(change, JoinRequest.user_id.in_(user_ids))}
+
+
+def _known(change: GroupChange, user_ids: Iterable[int]) -> Sequence[JoinRequest]:
+    wanted = JoinRequest.group_id == change.group.id, JoinRequest.user_id.in_(user_ids)
+    return change.session.scalars(select(JoinRequest).where(*wanted)).all()
 
 
 def _requests() -> Select[Any]:
@@ -219,7 +268,7 @@ def _read_cursor(cursor: str) -> tuple[datetime, int]:
 
 
 def request_out(request: JoinRequest, group: Group, user: User) -> JoinRequestOut:
-    """A request as all see it who may."""
+    """Return a request as its user, the owner and the admins see it."""
     return JoinRequestOut(
         group_id=group.id,
         group_name=group.name,
@@ -231,4 +280,5 @@ def request_out(request: JoinRequest, group: Group, user: User) -> JoinRequestOu
         created_at=request.created_at,
         handled_at=request.handled_at,
         handled_by=request.handled_by,
+        version=request.version,
     )

@@ -3,11 +3,11 @@
 from collections import defaultdict
 from collections.abc import Set as AbstractSet
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from imapp.errors import NotAMemberError
 from imapp.extensions import db
-from imapp.models.conversations import ConversationMember
+from imapp.models.conversations import UNSEEN, Conversation, ConversationMember
 
 
 def require_membership(actor_id: int, conversation_id: int) -> ConversationMember:
@@ -16,6 +16,15 @@ def require_membership(actor_id: int, conversation_id: int) -> ConversationMembe
     if member is None or member.left_at is not None:
         raise NotAMemberError
     return member
+
+
+def is_seen() -> ColumnElement[bool]:
+    """A condition on members and their conversations: the member is shown the conversation.
+
+    A private conversation without a message is shown to the user who opened it.
+    """
+    standing = ConversationMember.standing
+    return or_(standing.is_(None), standing != UNSEEN, Conversation.last_seq > 0)
 
 
 def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:

@@ -1,20 +1,22 @@
 """Presence: who is told that a user came or went, and who may ask.
 
-Those who watch a user are his contacts and the other sides of his private conversations, less those on either
-side of a block.
+A user is watched by contacts, and by the other sides of private conversations in which both have written. Members of
+a common group, up to IM_PRESENCE_GROUP_MAX_MEMBERS, may ask. A block, in either direction, hides two users from each
+other.
 """
 
 from collections.abc import Collection
 
 from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from imapp.cluster import bus, presence
 from imapp.database import atomic
 from imapp.events import PresenceChanged
-from imapp.extensions import db
+from imapp.extensions import db, settings
 from imapp.models.contacts import Block, Contact
-from imapp.models.conversations import Conversation
+from imapp.models.conversations import BOTH_WROTE, Conversation, ConversationMember
+from imapp.models.groups import Group
 from imapp.models.users import User
 from imapp.schemas.base import now
 
@@ -39,12 +41,31 @@ def changed(changes: dict[int, bool]) -> None:
 
 
 def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
-    """Those of `user_ids` (without: of the users whom the actor watches) who are online and not blocked."""
+    """Return the users online among `user_ids`, or among the watched ones, whose presence the actor may see."""
     asked = user_ids if user_ids is not None else watched(actor_id)
     found = presence.online_among(asked)
-    online = [user_id for user_id in asked if user_id in found]
-    hidden = _blocked_with(actor_id) if online else set()
-    return [user_id for user_id in online if user_id not in hidden]
+    visible = _visible(actor_id, found) if found else set()
+    return [user_id for user_id in asked if user_id in visible]
+
+
+def _visible(actor_id: int, user_ids: set[int]) -> set[int]:
+    """The users among `user_ids` whose presence the actor may see; of oneself everybody may."""
+    visible = user_ids & {actor_id, *watched(actor_id)}
+    if user_ids - visible:
+        visible |= _in_common_groups(actor_id, user_ids - visible)
+    return visible - _blocked_with(actor_id)
+
+
+def _in_common_groups(actor_id: int, user_ids: set[int]) -> set[int]:
+    own, other = aliased(ConversationMember), aliased(ConversationMember)
+    common = (
+        select(other.user_id)
+        .join(own, own.conversation_id == other.conversation_id)
+        .join(Group, Group.id == own.conversation_id)
+        .where(Group.member_count <= settings.presence_group_max_members, Group.dissolved_at.is_(None))
+        .where(own.user_id == actor_id, own.left_at.is_(None), other.user_id.in_(user_ids), other.left_at.is_(None))
+    )
+    return set(db.session.scalars(common.distinct()))
 
 
 def reveal(user_id: int, other_id: int) -> None:
@@ -59,17 +80,18 @@ def conceal(user_id: int, other_id: int) -> None:
 
 
 def watched(user_id: int) -> list[int]:
-    """Contacts and the other sides of private conversations; the relation is mutual."""
+    """Contacts, and the other sides of private conversations in which both have written; the relation is mutual."""
     return sorted(other for _, other in _watches([user_id]))
 
 
 def _watches(user_ids: Collection[int]) -> set[tuple[int, int]]:
-    """Each of the users with each who watches him."""
+    """Return (user, watcher) pairs."""
     contacts = select(Contact.user_id, Contact.contact_id).where(
         Contact.user_id.in_(user_ids), Contact.removed_at.is_(None)
     )
     low, high = Conversation.user_low_id, Conversation.user_high_id
-    lows, highs = select(low, high).where(low.in_(user_ids)), select(high, low).where(high.in_(user_ids))
+    both = Conversation.voices == BOTH_WROTE
+    lows, highs = select(low, high).where(low.in_(user_ids), both), select(high, low).where(high.in_(user_ids), both)
     return {(user_id, other) for user_id, other in db.session.execute(contacts.union(lows, highs))}
 
 

@@ -1,4 +1,7 @@
-"""The private conversation of two users: one for each pair, made when it is first needed."""
+"""The private conversation of two users: one for each pair, made when it is first needed.
+
+Both are members at once, but only the user who opens it is shown it before its first message.
+"""
 
 from collections import OrderedDict
 
@@ -6,15 +9,16 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from imapp.cluster import bus
+from imapp.cluster import bus, limits
 from imapp.database import atomic
 from imapp.errors import NotFoundError, OneselfError, RecipientGoneError
 from imapp.events import ConversationUpdated
 from imapp.extensions import db
-from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.conversations import UNSEEN, Conversation, ConversationMember
 from imapp.models.users import User
 from imapp.schemas.base import now
-from imapp.services import own_state
+from imapp.schemas.conversations import ConversationState
+from imapp.services import own_state, quotas
 from imapp.services.conversation_settings import state_of
 from imapp.services.reach import require_reach
 
@@ -33,22 +37,25 @@ def find_private(user_id: int, other_id: int) -> int | None:
 def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
     """Give (id, whether it was made now).
 
-    Raises NotFoundError for an unknown user, RecipientGoneError, OneselfError, BlockedError, NotAContactError.
+    Raises NotFoundError for an unknown user, RecipientGoneError, OneselfError, BlockedError, NotAContactError,
+    RateLimitedError, TooManyConversationsError.
     """
     if actor_id == other_id:
         raise OneselfError
     found = find_private(actor_id, other_id)
     if found is not None:
-        _let_hear(found, actor_id, other_id)  # who made it a moment ago may not have come to that
+        _let_hear(found, actor_id, other_id)  # its creator may have died before that
+        _show(found, actor_id)
         return found, False
+    limits.hit("conversations_opened_per_user", actor_id)
+    quotas.require_room_for_conversation(actor_id)
     try:
-        members = atomic(_create, actor_id, other_id)
+        state = atomic(_create, actor_id, other_id)
     except IntegrityError:  # the other side was faster
         return open_private(actor_id, other_id)
-    _let_hear(members[0].conversation_id, actor_id, other_id)
-    for member in members:
-        bus.publish(ConversationUpdated(conversation=state_of(member)), bus.user_room(member.user_id))
-    return members[0].conversation_id, True
+    _let_hear(state.conversation_id, actor_id, other_id)
+    bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
+    return state.conversation_id, True
 
 
 def _let_hear(conversation_id: int, *user_ids: int) -> None:
@@ -78,7 +85,7 @@ def _pair(actor_id: int, other_id: int) -> tuple[int, int]:
     return (actor_id, other_id) if actor_id < other_id else (other_id, actor_id)
 
 
-def _create(session: Session, actor_id: int, other_id: int) -> list[ConversationMember]:
+def _create(session: Session, actor_id: int, other_id: int) -> ConversationState:
     low, high = sorted((actor_id, other_id))
     other = session.get(User, other_id)
     if other is None:
@@ -98,11 +105,24 @@ def _create(session: Session, actor_id: int, other_id: int) -> list[Conversation
     )
     session.add(conversation)
     session.flush()
-    versions = own_state.next_versions(session, (low, high))
-    members = [
-        ConversationMember(conversation_id=conversation.id, user_id=user_id, joined_at=moment, version=version)
-        for user_id, version in versions.items()
-    ]
-    session.add_all(members)
+    facts = {"conversation_id": conversation.id, "joined_at": moment}
+    own = ConversationMember(**facts, user_id=actor_id, version=own_state.next_version(session, actor_id))
+    session.add_all([own, ConversationMember(**facts, user_id=other_id, standing=UNSEEN)])
     session.flush()
-    return members
+    return state_of(own)
+
+
+def _show(conversation_id: int, actor_id: int) -> None:
+    """Show the actor the conversation that the other side has opened, unless it is shown already."""
+    own = ConversationMember.conversation_id == conversation_id, ConversationMember.user_id == actor_id
+    if db.session.scalar(select(ConversationMember.standing).where(*own)) == UNSEEN:
+        state = atomic(_see, conversation_id, actor_id)
+        bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
+
+
+def _see(session: Session, conversation_id: int, actor_id: int) -> ConversationState:
+    version = own_state.next_version(session, actor_id)
+    own = session.get_one(ConversationMember, (conversation_id, actor_id), populate_existing=True)
+    own.standing, own.version = None, version
+    session.flush()
+    return state_of(own)

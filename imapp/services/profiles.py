@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select, true, union_all, update
+from sqlalchemy import and_, select, true, union_all, update
 from sqlalchemy.orm import Session
 
 from imapp.cluster import bus, limits
@@ -21,6 +21,7 @@ from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.schemas.users import MeOut, ProfileIn, UserOut
 from imapp.services import own_state
+from imapp.services.membership import is_seen
 from imapp.services.users import nickname_key
 
 #: Rows that one statement names: SQLite takes 32,766 parameters.
@@ -138,11 +139,15 @@ def _renumber(session: Session, user_id: int) -> set[int]:
 
 def _viewers(session: Session, user_id: int) -> _Viewers:
     low, high = Conversation.user_low_id, Conversation.user_high_id
-    private = union_all(
-        select(Conversation.id, high).where(low == user_id), select(Conversation.id, low).where(high == user_id)
-    )
+    private = union_all(*(_who_see(peer).where(own == user_id) for own, peer in ((low, high), (high, low))))
     owners = [sorted(session.scalars(_owners(rows, user_id))) for rows in _LISTS]
     return _Viewers(owners, {id_: peer_id for id_, peer_id in session.execute(private) if peer_id is not None})
+
+
+def _who_see(peer: Any) -> Any:
+    """Private conversations, each with its side `peer`, as far as that user is shown them."""
+    row = and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == peer)
+    return select(Conversation.id, peer).join(ConversationMember, row).where(is_seen())
 
 
 def _owners(rows: _List, user_id: int) -> Any:

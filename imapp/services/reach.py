@@ -1,4 +1,6 @@
-"""Who may reach whom in private: blocks, and the setting that limits private messages to contacts."""
+"""Who may reach a user: blocks, and the settings that limit private messages and groups to contacts."""
+
+from typing import Literal
 
 from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session, scoped_session
@@ -31,3 +33,14 @@ def require_reach(session: AnySession, actor_id: int, other_id: int) -> None:
         raise BlockedError
     if settings.private_messages == "contacts" and not are_contacts(session, actor_id, other_id):
         raise NotAContactError
+
+
+def group_invites() -> Literal["anyone", "contacts"]:
+    """Who may add a user to a group without asking."""
+    return "contacts" if settings.private_messages == "contacts" else settings.group_invites
+
+
+def contacts_among(session: AnySession, user_id: int, user_ids: set[int]) -> set[int]:
+    """The user's contacts among these users, with one query."""
+    own = select(Contact.contact_id).where(Contact.user_id == user_id, Contact.removed_at.is_(None))
+    return set(session.scalars(own.where(Contact.contact_id.in_(user_ids))))

@@ -46,7 +46,7 @@ class MarkRead(Op):
     def _rooms(self, batch: Batch, head: Head) -> tuple[str, ...]:
         """Own devices, and the other side of a private conversation; the members of a group are told less often."""
         own = user_room(self.actor_id)
-        if head.type == "group":
+        if head.type == "group" or not head.last_seq:  # the other side does not see an empty private conversation
             return (own,)
         peer = head.peer_of(self.actor_id) or self.actor_id
         batch.touch(head.id, peer)

@@ -22,6 +22,7 @@ from imapp.models.own_state import ServerState
 from imapp.schemas.base import MAX_ID, now, rfc3339
 from imapp.schemas.sync import SyncIn
 from imapp.services import sync_changes, sync_marks, sync_state
+from imapp.services.membership import is_seen
 from imapp.services.sync_changes import Feed
 
 #: Bytes of JSON in one answer, about.
@@ -149,7 +150,7 @@ def _heads_of(user_id: int, ids: tuple[int, int]) -> Any:
         )
         .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
         .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
-        .where(Conversation.id.between(*ids))
+        .where(Conversation.id.between(*ids), is_seen())
         .order_by(Conversation.active_at.desc(), Conversation.id.desc())
     )
 

@@ -8,18 +8,18 @@ import orjson
 from sqlalchemy import Select, case, select
 
 from imapp.extensions import db
-from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.conversations import KICKED, Conversation, ConversationMember
 from imapp.models.groups import JoinRequest
 from imapp.models.messages import HiddenMessage
 from imapp.models.own_state import UserState
 from imapp.models.users import User
-from imapp.schemas.base import Page
-from imapp.schemas.groups import GroupJoinRequests, JoinRequestOut
+from imapp.schemas.groups import BansQuery, GroupJoinRequests
 from imapp.schemas.messages import message_id
 from imapp.schemas.users import MeOut, UserOut
-from imapp.services import contact_state, join_requests
+from imapp.services import bans, contact_state, join_requests
 from imapp.services.contact_state import Row
 from imapp.services.conversation_settings import state_of
+from imapp.services.join_requests import WAITING
 from imapp.services.rights import ADMINS
 
 #: Rows and bytes of one answer.
@@ -119,17 +119,34 @@ def _rows(user_id: int, after: int, until: int) -> list[Row]:
 
 
 def _group_requests(members: Sequence[ConversationMember]) -> list[Row]:
-    """The requests that wait in each of the groups; a query for each that has any, which are few."""
+    """What owner and admins see of each of the groups; three queries for each that has any of it, which are few."""
     staffed = {row.conversation_id for row in members if row.left_at is None and row.role in ADMINS}
-    waiting = select(JoinRequest.group_id).where(JoinRequest.group_id.in_(staffed), JoinRequest.status == "pending")
-    busy = set(db.session.scalars(waiting.distinct())) if staffed else set()
-    found: list[Row] = []
-    for member in members:
-        group_id = member.conversation_id
-        page = join_requests.waiting_page(group_id) if group_id in busy else Page[JoinRequestOut](items=[])
-        shown = GroupJoinRequests(group_id=group_id, items=page.items, next_cursor=page.next_cursor)
-        found.append((member.requests_version, "group_join_requests", shown.wire()))
-    return found
+    busy = _with_requests_or_bans(staffed) if staffed else set()
+    return [(row.requests_version, "group_join_requests", _who_comes(row.conversation_id, busy)) for row in members]
+
+
+def _with_requests_or_bans(group_ids: set[int]) -> set[int]:
+    waiting = select(JoinRequest.group_id).where(JoinRequest.group_id.in_(group_ids), JoinRequest.status.in_(WAITING))
+    member = ConversationMember
+    banned = select(member.conversation_id).where(member.conversation_id.in_(group_ids), member.standing == KICKED)
+    return set(db.session.scalars(waiting.union(banned.where(member.left_at.is_not(None)))))
+
+
+def _who_comes(group_id: int, busy: set[int]) -> dict[str, Any]:
+    if group_id not in busy:
+        return GroupJoinRequests(group_id=group_id).wire()
+    pending, invited = (join_requests.waiting_page(group_id, status) for status in WAITING)
+    banned = bans.page(group_id, BansQuery())
+    shown = GroupJoinRequests(
+        group_id=group_id,
+        items=pending.items,
+        next_cursor=pending.next_cursor,
+        invited=invited.items,
+        invited_cursor=invited.next_cursor,
+        bans=banned.items,
+        bans_cursor=banned.next_cursor,
+    )
+    return shown.wire()
 
 
 def _hidden(keys: Iterable[Any]) -> list[Row]:

@@ -1,11 +1,13 @@
 """Who is writing: pushed to the others, stored nowhere."""
 
 import orjson
+from sqlalchemy import select
 
 from imapp.cluster import bus
 from imapp.errors import NotAMemberError
 from imapp.events import UserStopTyping, UserTyping
 from imapp.extensions import db, settings
+from imapp.models.conversations import Conversation
 from imapp.schemas.base import now
 from imapp.services.batch_sql import RIGHTS, over_pairs, rights
 from imapp.services.rights import check_voice
@@ -24,7 +26,12 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
         raise NotAMemberError
     is_group = row["member_count"] is not None
     check_voice("group" if is_group else "private", row, now())
-    if not is_group or row["member_count"] <= settings.group_receipts_max_members:
+    if row["member_count"] <= settings.group_receipts_max_members if is_group else _has_begun(conversation_id):
         event = UserTyping if is_typing else UserStopTyping
         pushed = event(conversation_id=conversation_id, user_id=actor_id)
         bus.publish(pushed, bus.conversation_room(conversation_id), skip_sid=sid)
+
+
+def _has_begun(conversation_id: int) -> bool:
+    """Tell whether the other side is shown a private conversation: nobody is told of an empty one."""
+    return bool(db.session.scalar(select(Conversation.last_seq).where(Conversation.id == conversation_id)))

@@ -50,7 +50,7 @@ def test_a_new_group_is_given_whole(people):
     assert (answer.json["name"], answer.json["owner_id"], answer.json["member_count"]) == ("Hikers", alice.id, 2)
     assert set(answer.json) == {
         "id", "conversation_id", "name", "avatar_url", "description", "announcement", "owner_id", "join_policy",
-        "member_count", "member_limit", "is_muted_all", "dissolved_at", "created_at",
+        "member_count", "member_limit", "is_muted_all", "dissolved_at", "created_at", "invited",
     }  # fmt: skip
 
 
@@ -80,16 +80,25 @@ def test_adding_answers_200_and_removing_204(people, group):
     added = alice.call("POST", f"/groups/{group['id']}/members", {"user_ids": [dave.id]})
     removed = alice.call("DELETE", f"/groups/{group['id']}/members/{dave.id}")
 
-    assert (added.status_code, added.json) == (200, {"added": [dave.id], "requested": [], "member_count": 4})
+    assert (added.status_code, added.json) == (
+        200,
+        {"added": [dave.id], "invited": [], "requested": [], "member_count": 4},
+    )
     assert (removed.status_code, removed.data) == (204, b"")
     assert alice.call("GET", f"/groups/{group['id']}").json["member_count"] == 3
+
+
+def link(owner, path):
+    """Let outsiders ask to join; gives the token that they need."""
+    owner.call("PATCH", path, {"join_policy": "approval"})
+    return owner.call("PUT", path + "/link").json["token"]
 
 
 def test_the_way_in_by_approval(people, group):
     alice, bob, _, dave = people
     path = f"/groups/{group['id']}"
 
-    asked = dave.call("POST", path + "/join", {"message": "hello"})
+    asked = dave.call("POST", path + "/join", {"message": "hello", "token": link(alice, path)})
     listed = bob.call("GET", path + "/join-requests").json["items"]
     accepted = bob.call("POST", f"{path}/join-requests/{dave.id}/accept")
     again = alice.call("POST", f"{path}/join-requests/{dave.id}/reject")
@@ -104,9 +113,9 @@ def test_the_way_in_by_approval(people, group):
 
 
 def test_a_request_is_taken_back(people, group):
-    _, bob, _, dave = people
+    alice, bob, _, dave = people
     path = f"/groups/{group['id']}/join-requests"
-    dave.call("POST", f"/groups/{group['id']}/join", {})
+    dave.call("POST", f"/groups/{group['id']}/join", {"token": link(alice, f"/groups/{group['id']}")})
 
     assert dave.call("POST", path + "/cancel").json["status"] == "cancelled"
     assert bob.call("GET", path).json["items"] == []

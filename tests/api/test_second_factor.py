@@ -228,7 +228,7 @@ def test_an_ordinary_log_in_opens_nothing_of_the_operators(client, olga):
 
 
 def test_figures_for_scripts_need_no_second_factor(make_app):
-    app = make_app(admin_second_factor=True, stats_visibility="operators")
+    app = make_app(admin_second_factor=True)
     client = app.test_client()
     tokens = register(client, "olga")
     promote(app, tokens)

@@ -2,10 +2,8 @@
 
 import pytest
 
-from imapp.database import atomic
 from imapp.extensions import socketio
-from imapp.models.users import User
-from tests.accounts import bearer, register
+from tests.accounts import bearer, promote, register
 
 
 def online(client, tokens, **query):
@@ -23,6 +21,7 @@ def test_users_are_counted_once_however_many_devices_they_have(app, client):
     register(client, "carol")
     sockets = [connect(app, alice), connect(app, alice), connect(app, bob)]
 
+    promote(app, alice)
     answer = online(client, alice).json
 
     assert (answer["count"], answer["user_ids"], answer["next_cursor"]) == (2, [1, 2], None)
@@ -32,7 +31,9 @@ def test_users_are_counted_once_however_many_devices_they_have(app, client):
     assert online(client, alice).json["count"] == 0
 
 
-def test_the_ids_come_in_pages(app, client):
+def test_the_ids_come_in_pages(make_app):
+    app = make_app(stats_visibility="everyone")
+    client = app.test_client()
     people = [register(client, f"user{number}") for number in range(5)]
     sockets = [connect(app, tokens) for tokens in people]
 
@@ -56,16 +57,15 @@ def test_a_cursor_that_is_not_ours_is_refused(client, cursor):
     assert online(client, alice, cursor=cursor).json["code"] == "invalid_input"
 
 
-def test_the_settings_may_keep_it_to_operators(make_app):
-    app = make_app(stats_visibility="operators")
-    client = app.test_client()
+def test_counts_are_for_everybody_and_ids_for_operators(app, client):
     alice, operator = register(client, "alice"), register(client, "olga")
+    promote(app, operator)
+    socket = connect(app, alice)
 
-    def promote(session):
-        session.get(User, operator["user"]["id"]).is_operator = True
+    shown, whole = online(client, alice).json, online(client, operator).json
 
-    with app.app_context():
-        atomic(promote)
-
-    assert online(client, alice).json["code"] == "forbidden"
-    assert online(client, operator).status_code == 200
+    assert (shown["count"], shown["user_ids"], shown["next_cursor"]) == (1, [], None)
+    assert (whole["count"], whole["user_ids"]) == (1, [alice["user"]["id"]])
+    assert shown["nodes"] == whole["nodes"]
+    assert shown["degraded"] is False
+    socket.disconnect()

@@ -102,3 +102,15 @@ def test_no_kind_of_redis_need_be_there(make_app, scheme):
 
 def redis_kind(url):
     return url.partition("://")[0].partition("+")[2] or "single"
+
+
+@pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"])
+def test_a_redis_that_refuses_to_write_is_seen_in_health_and_in_the_statistics(node, own_redis, command):
+    with own_redis.client() as client:
+        client.flushall()  # as when the leases have ended meanwhile
+        client.execute_command(command)
+
+    health = node.test_client().get("/actuator/health").json["components"]["redis"]
+
+    assert health["status"] == "DOWN"
+    assert (presence.count(), presence.user_ids(), presence.is_complete()) == (1, [1], False)

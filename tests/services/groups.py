@@ -10,14 +10,22 @@ from imapp.models.changes import Change
 from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group
 from imapp.models.own_state import UserState
-from imapp.schemas.groups import GroupIn
+from imapp.schemas.groups import GroupIn, JoinIn
 from imapp.schemas.messages import HistoryQuery, MessageDraft
-from imapp.services import groups, messages
+from imapp.services import group_links, group_members, groups, messages
 
 
 def make_group(owner, *members, **options):
-    """A group; gives its id."""
+    """A group whose members propose others, unless `options` say otherwise; gives its id."""
+    options = {"join_policy": "approval", **options}
     return groups.create(owner, GroupIn(name="Hikers", member_ids=list(members), **options)).id
+
+
+def ask(user_id, group_id, message=""):
+    """Ask to join by the group's link; gives the answer."""
+    group = group_row(group_id)
+    token = group.link_token or group_links.renew(group.owner_id, group_id).token
+    return group_members.join(user_id, group_id, JoinIn(message=message, token=token))
 
 
 def say(user_id, group_id):

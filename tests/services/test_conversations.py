@@ -5,11 +5,13 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import event
 
+from imapp.cluster import bus
 from imapp.errors import BlockedError, ForbiddenError, NotAMemberError, NotFoundError
 from imapp.extensions import db
 from imapp.schemas.conversations import ConversationPatch, ConversationsQuery
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import HideMessages, HistoryQuery, MessageDraft
+from imapp.schemas.sync import SyncIn
 from imapp.services import (
     blocks,
     conversation_settings,
@@ -19,6 +21,8 @@ from imapp.services import (
     hidden_messages,
     messages,
     read_marks,
+    sync,
+    typing,
 )
 from tests.support.people import create_users
 
@@ -33,6 +37,14 @@ def people(app):
 def private(people):
     """The conversation of Ada and Bob."""
     return conversations.open_with(people[0], people[1])[0].id
+
+
+@pytest.fixture
+def pushed(monkeypatch):
+    """The rooms that are pushed to."""
+    rooms = []
+    monkeypatch.setattr(bus, "send", lambda _name, _payload, *told, **_options: rooms.extend(told))
+    return rooms
 
 
 def say(user_id, conversation_id, text="hello", **fields):
@@ -80,6 +92,47 @@ def test_who_is_blocked_opens_no_conversation(people):
 
     with pytest.raises(BlockedError):
         conversations.open_with(ada, bob)
+
+
+def test_a_conversation_without_a_message_is_shown_to_the_user_who_opened_it(people, pushed):
+    ada, bob, _ = people
+
+    private = conversations.open_with(ada, bob)[0].id
+
+    assert (ids(ada), ids(bob)) == ([private], [])
+    answer = sync.sync(bob, SyncIn())
+    assert (answer["conversations"], answer["state"]) == ([], [])
+    assert pushed == [f"user:{ada}"]
+
+
+@pytest.mark.parametrize("shows", ["message", "opening"])
+def test_the_first_message_or_the_other_side_itself_shows_it(people, shows):
+    ada, bob, _ = people
+    private = conversations.open_with(ada, bob)[0].id
+    cursor = sync.sync(bob, SyncIn())["cursor"]
+
+    if shows == "message":
+        say(ada, private)
+    else:
+        conversations.open_with(bob, ada)
+
+    news = sync.sync(bob, SyncIn(cursor=cursor))
+    assert ids(bob) == [private]
+    assert [item["id"] for item in news["conversations"]] == [private]
+    assert [row["kind"] for row in news["state"]] == ["conversation"]
+
+
+def test_what_the_opener_does_in_an_empty_conversation_is_not_told(people, pushed):
+    ada, bob, _ = people
+    private = conversations.open_with(ada, bob)[0].id
+    pushed.clear()
+
+    typing.tell(ada, private, "sid", is_typing=True)
+    change(ada, private, is_marked_unread=True)
+    read_marks.mark_read(ada, private, 0)
+
+    assert set(pushed) == {f"user:{ada}"}
+    assert sync.sync(bob, SyncIn())["state"] == []
 
 
 # -- the list --------------------------------------------------------------------------------------------------
@@ -215,7 +268,8 @@ def test_a_hidden_conversation_returns_with_the_next_message(people, private):
 
 
 def test_a_hidden_conversation_can_be_shown_again(people, private):
-    bob = people[1]
+    ada, bob, _ = people
+    conversations.open_with(bob, ada)
     change(bob, private, is_hidden=True)
     change(bob, private, is_hidden=False)
 

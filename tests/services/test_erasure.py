@@ -20,7 +20,7 @@ from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.schemas.contacts import ContactIn, ContactRequestIn, ContactsQuery
-from imapp.schemas.groups import JoinIn, MembersQuery, RoleIn
+from imapp.schemas.groups import MembersQuery, RoleIn
 from imapp.schemas.messages import HistoryQuery, MessageDraft
 from imapp.schemas.sync import SyncIn
 from imapp.schemas.users import ProfileIn
@@ -37,7 +37,7 @@ from imapp.services import (
     users,
 )
 from imapp.services.private_conversations import open_private
-from tests.services.groups import group_row, make_group, present, row_of
+from tests.services.groups import ask, group_row, make_group, present, row_of
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users
 
@@ -70,7 +70,7 @@ def erase(user_id, own_messages="anonymise", *, transfer_groups=False):
 def test_the_profile_loses_its_name_and_those_who_see_it_learn_of_it(people):
     ada, bob, _ = people
     befriend(ada, bob)
-    open_private(ada, bob)
+    open_private(bob, ada)
     profiles.update_me(ada, ProfileIn(nickname="Ada", bio="I count.", email="ada@example.org", phone="+4412345"))
     cursor = sync.sync(bob, SyncIn())["cursor"]
 
@@ -181,7 +181,7 @@ def test_groups_are_given_to_an_admin_and_one_without_others_is_dissolved(people
 def test_a_wish_to_join_is_taken_back(people):
     ada, bob, _ = people
     group = make_group(bob, join_policy="approval")
-    group_members.join(ada, group, JoinIn(message="Ada would like to hike"))
+    ask(ada, group, "Ada would like to hike")
 
     erase(ada)
 

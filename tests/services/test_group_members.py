@@ -8,7 +8,6 @@ import pytest
 
 from imapp.errors import (
     BlockedError,
-    ForbiddenError,
     GroupFullError,
     InvalidInputError,
     JoinNotAllowedError,
@@ -24,8 +23,8 @@ from imapp.schemas.base import now, rfc3339
 from imapp.schemas.groups import GroupPatch, JoinIn, MembersQuery, RoleIn
 from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery
 from imapp.schemas.users import UserOut
-from imapp.services import blocks, group_members, groups, messages, reactions
-from tests.services.groups import changes, group_row, lines, make_group, present, row_of, say, version_of
+from imapp.services import blocks, group_links, group_members, groups, messages, reactions
+from tests.services.groups import ask, changes, group_row, lines, make_group, present, row_of, say, version_of
 from tests.support.people import at_once, create_users
 
 TOMORROW = timedelta(days=1)
@@ -157,7 +156,30 @@ def test_a_group_by_invitation_cannot_be_joined(people, group_id, policy):
     policy("invitation")
 
     with pytest.raises(JoinNotAllowedError):
+        ask(people[3], group_id)
+    with pytest.raises(NotFoundError):
         group_members.join(people[3], group_id, JoinIn())
+
+
+def test_a_group_by_approval_is_joined_by_its_link_alone(people, group_id, policy):
+    alice, _, _, dave, _ = people
+    [frank] = create_users("frank")
+    policy("approval")
+    old = group_links.renew(alice, group_id).token
+    token = group_links.renew(alice, group_id).token
+
+    for wrong in (None, old, "x"):
+        with pytest.raises(NotFoundError):
+            group_members.join(dave, group_id, JoinIn(token=wrong))
+        with pytest.raises(NotFoundError):
+            groups.get(dave, group_id, wrong)
+    seen = groups.get(dave, group_id, token)
+    answer = group_members.join(dave, group_id, JoinIn(token=token))
+
+    assert (seen.name, answer.status) == ("Hikers", "pending")
+    group_links.revoke(alice, group_id)
+    with pytest.raises(NotFoundError):
+        group_members.join(frank, group_id, JoinIn(token=token))
 
 
 def test_a_group_that_does_not_exist_cannot_be_joined(people):
@@ -307,7 +329,7 @@ def test_an_admin_becomes_a_member_again(people, group_id):
 
 
 def test_the_owners_role_is_transferred_not_set(people, group_id):
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(OwnerMustTransferError):
         group_members.set_role(people[0], group_id, people[0], RoleIn(role="member"))
 
 

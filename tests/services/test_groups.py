@@ -25,7 +25,7 @@ from imapp.schemas.groups import GroupIn, GroupPatch, JoinIn, JoinRequestsQuery,
 from imapp.schemas.messages import HistoryQuery
 from imapp.services import blocks, group_members, groups, join_requests, messages, private_conversations, reactions
 from imapp.services.passwords import NO_PASSWORD
-from tests.services.groups import changes, lines, make_group, row_of, say, version_of
+from tests.services.groups import ask, changes, lines, make_group, row_of, say, version_of
 from tests.support.people import create_users
 
 
@@ -49,7 +49,7 @@ def test_who_creates_a_group_owns_it_and_those_named_are_in_it(people):
     made = groups.create(alice, GroupIn(name=" Hikers ", member_ids=[bob, carol, bob, alice], description="On Sundays"))
 
     assert (made.id, made.name, made.owner_id, made.member_count) == (made.conversation_id, "Hikers", alice, 3)
-    assert (made.member_limit, made.join_policy, made.is_muted_all) == (500, "approval", False)
+    assert (made.member_limit, made.join_policy, made.is_muted_all) == (500, "invitation", False)
     roles = {item.user_id: item.role for item in group_members.list_members(bob, made.id, MembersQuery()).items}
     assert roles == {alice: "owner", bob: "member", carol: "member"}
 
@@ -111,7 +111,7 @@ def test_a_member_sees_the_whole_group_and_the_own_role(people, group_id):
 
 def test_an_outsider_sees_the_card_but_not_the_announcement(people, group_id):
     alice, bob, _, dave = people
-    groups.update_settings(alice, group_id, GroupPatch(announcement="Bring water."))
+    groups.update_settings(alice, group_id, GroupPatch(announcement="Bring water.", join_policy="open"))
 
     seen = groups.get(dave, group_id)
 
@@ -119,9 +119,10 @@ def test_an_outsider_sees_the_card_but_not_the_announcement(people, group_id):
     assert groups.get(bob, group_id).announcement == "Bring water."
 
 
-def test_a_group_by_invitation_is_not_there_for_outsiders(people, group_id):
+@pytest.mark.parametrize("policy", ["invitation", "approval"])
+def test_a_group_that_is_not_open_is_not_there_for_outsiders(people, group_id, policy):
     alice, _, _, dave = people
-    groups.update_settings(alice, group_id, GroupPatch(join_policy="invitation"))
+    groups.update_settings(alice, group_id, GroupPatch(join_policy=policy))
 
     with pytest.raises(NotFoundError):
         groups.get(dave, group_id)
@@ -249,7 +250,7 @@ def test_a_dissolved_group_keeps_its_history_and_takes_nothing_more(people, grou
         lambda: reactions.react(bob, said["id"], "👍", remove=False),
         lambda: groups.update_settings(alice, group_id, GroupPatch(name="Again")),
         lambda: group_members.add(bob, group_id, [dave]),
-        lambda: group_members.join(dave, group_id, JoinIn()),
+        lambda: group_members.join(carol, group_id, JoinIn()),
         lambda: group_members.remove(alice, group_id, carol),
         lambda: groups.dissolve(alice, group_id),
     ):
@@ -269,7 +270,7 @@ def test_everybody_may_leave_a_dissolved_group(people, group_id):
 
 def test_nobody_waits_for_a_dissolved_group(people, group_id):
     alice, _, _, dave = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     groups.dissolve(alice, group_id)
 

@@ -14,10 +14,10 @@ from imapp.errors import (
     RoleRequiredError,
 )
 from imapp.extensions import db
-from imapp.schemas.groups import GroupPatch, JoinIn, JoinRequestsQuery, RoleIn
+from imapp.schemas.groups import GroupJoinRequests, GroupPatch, JoinRequestsQuery, RoleIn
 from imapp.schemas.sync import SyncIn, SyncOut
 from imapp.services import group_members, groups, join_requests, sync
-from tests.services.groups import changes, group_row, make_group, present, row_of
+from tests.services.groups import ask, changes, group_row, make_group, present, row_of
 from tests.support.people import at_once, create_users
 
 
@@ -43,7 +43,7 @@ def test_who_asks_waits_and_changes_nothing_in_the_group(people, group_id):
     _, bob, _, dave, _ = people
     before = changes(group_id)
 
-    answer = group_members.join(dave, group_id, JoinIn(message="Let me in"))
+    answer = ask(dave, group_id, "Let me in")
 
     assert (answer.status, answer.request.status, answer.group) == ("pending", "pending", None)
     [request] = waiting(bob, group_id)
@@ -56,9 +56,9 @@ def test_who_asks_waits_and_changes_nothing_in_the_group(people, group_id):
 
 def test_asking_twice_is_asking_once(people, group_id):
     _, bob, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn(message="first"))
+    ask(dave, group_id, "first")
 
-    again = group_members.join(dave, group_id, JoinIn(message="second"))
+    again = ask(dave, group_id, "second")
 
     assert again.request.message == "first"
     assert len(waiting(bob, group_id)) == 1
@@ -66,7 +66,7 @@ def test_asking_twice_is_asking_once(people, group_id):
 
 def test_who_is_accepted_is_a_member(people, group_id):
     _, bob, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     accepted = join_requests.accept(bob, group_id, dave)
 
@@ -78,21 +78,21 @@ def test_who_is_accepted_is_a_member(people, group_id):
 
 def test_who_was_refused_may_ask_again_in_the_same_row(people, group_id):
     _, bob, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn(message="first"))
+    ask(dave, group_id, "first")
     assert join_requests.reject(bob, group_id, dave).status == "rejected"
 
-    again = group_members.join(dave, group_id, JoinIn(message="second"))
+    again = ask(dave, group_id, "second")
 
     assert (again.request.status, again.request.handled_at, again.request.handled_by) == ("pending", None, None)
     [request] = waiting(bob, group_id)
     assert request.message == "second"
 
 
-def test_who_was_removed_asks_again(people, group_id):
-    alice, bob, carol, _, _ = people
-    group_members.remove(bob, group_id, carol)
+def test_who_has_left_asks_again(people, group_id):
+    alice, _, carol, _, _ = people
+    group_members.leave(carol, group_id)
 
-    group_members.join(carol, group_id, JoinIn())
+    ask(carol, group_id)
     join_requests.accept(alice, group_id, carol)
 
     assert row_of(group_id, carol).left_at is None
@@ -100,7 +100,7 @@ def test_who_was_removed_asks_again(people, group_id):
 
 def test_a_request_is_taken_back_by_who_asked(people, group_id):
     _, bob, _, dave, erin = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     with pytest.raises(NotFoundError):
         join_requests.cancel(erin, group_id)
@@ -112,7 +112,7 @@ def test_a_request_is_taken_back_by_who_asked(people, group_id):
 @pytest.mark.parametrize("answer", ["accept", "reject"])
 def test_requests_are_answered_by_owner_and_admins_only(people, group_id, answer):
     _, _, carol, dave, erin = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     for actor, error in ((carol, RoleRequiredError), (dave, NotAMemberError), (erin, NotAMemberError)):
         with pytest.raises(error):
@@ -135,7 +135,7 @@ def test_a_request_that_was_never_made_is_not_answered(people, group_id):
 
 def test_a_full_group_leaves_the_request_waiting(people, group_id):
     alice, _, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
     groups.update_settings(alice, group_id, GroupPatch(member_limit=3))
 
     with pytest.raises(GroupFullError):
@@ -146,7 +146,7 @@ def test_a_full_group_leaves_the_request_waiting(people, group_id):
 
 def test_a_dissolved_group_answers_no_request(people, group_id):
     alice, _, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
     groups.dissolve(alice, group_id)
 
     with pytest.raises(GroupDissolvedError):
@@ -157,7 +157,7 @@ def test_a_dissolved_group_answers_no_request(people, group_id):
 
 def test_a_member_proposes_users_once_and_members_not_at_all(people, group_id):
     _, bob, carol, dave, erin = people
-    group_members.join(dave, group_id, JoinIn(message="me"))
+    ask(dave, group_id, "me")
 
     answer = group_members.add(carol, group_id, [bob, dave, erin])
 
@@ -167,7 +167,7 @@ def test_a_member_proposes_users_once_and_members_not_at_all(people, group_id):
 
 def test_who_is_added_by_an_admin_waits_no_longer(people, group_id):
     _, bob, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     group_members.add(bob, group_id, [dave])
 
@@ -205,7 +205,7 @@ def test_requests_are_listed_oldest_first_in_pages(people, group_id):
     alice, _, _, dave, erin = people
     more = create_users("frank", "grace")
     for user_id in (erin, *more, dave):
-        group_members.join(user_id, group_id, JoinIn())
+        ask(user_id, group_id)
 
     first = join_requests.list_requests(alice, group_id, JoinRequestsQuery(limit=3))
     rest = join_requests.list_requests(alice, group_id, JoinRequestsQuery(limit=3, cursor=first.next_cursor))
@@ -220,7 +220,7 @@ def test_everybody_sees_the_own_requests_only(people, group_id):
     alice, _, _, dave, erin = people
     other = make_group(alice)
     for target in (group_id, other):
-        group_members.join(dave, target, JoinIn())
+        ask(dave, target)
 
     mine = join_requests.list_mine(dave, JoinRequestsQuery(limit=1))
     rest = join_requests.list_mine(dave, JoinRequestsQuery(limit=1, cursor=mine.next_cursor))
@@ -231,7 +231,7 @@ def test_everybody_sees_the_own_requests_only(people, group_id):
 
 def test_a_request_answered_twice_at_once_is_answered_once(app, people, group_id):
     alice, bob, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     outcomes = at_once(
         app,
@@ -265,14 +265,14 @@ def cursor_of(user_id):
 def as_listed(reader, group_id):
     """The first page of the list, as `sync` gives it."""
     page = join_requests.list_requests(reader, group_id, JoinRequestsQuery())
-    return [{"group_id": group_id, **page.wire()}]
+    return [GroupJoinRequests(group_id=group_id, items=page.items, next_cursor=page.next_cursor).wire()]
 
 
 def test_owner_and_admins_who_were_away_learn_of_requests_by_sync(people, group_id):
     alice, bob, carol, dave, erin = people
     cursors = {user_id: cursor_of(user_id) for user_id in people}
-    group_members.join(dave, group_id, JoinIn(message="Let me in"))
-    group_members.join(erin, group_id, JoinIn())
+    ask(dave, group_id, "Let me in")
+    ask(erin, group_id)
 
     asked = {user_id: told(user_id, cursors[user_id]) for user_id in people}
     join_requests.reject(bob, group_id, dave)
@@ -288,14 +288,14 @@ def test_owner_and_admins_who_were_away_learn_of_requests_by_sync(people, group_
 
 def test_a_device_that_has_nothing_is_told_all_that_waits(people, group_id):
     _, bob, _, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
 
     assert told(bob, None) == {"group_join_requests": as_listed(bob, group_id)}
 
 
 def test_who_becomes_admin_sees_the_requests_and_who_ceases_to_be_sees_none(people, group_id):
     alice, bob, carol, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
     cursor = cursor_of(carol)
 
     group_members.set_role(alice, group_id, carol, RoleIn(role="admin"))
@@ -305,14 +305,14 @@ def test_who_becomes_admin_sees_the_requests_and_who_ceases_to_be_sees_none(peop
     bobs = cursor_of(bob)
     group_members.leave(bob, group_id)
 
-    nothing = {"group_join_requests": [{"group_id": group_id, "items": [], "next_cursor": None}]}
+    nothing = {"group_join_requests": [GroupJoinRequests(group_id=group_id).wire()]}
     assert promoted == {"group_join_requests": as_listed(alice, group_id)}
     assert demoted == told(bob, bobs) == nothing
 
 
 def test_a_new_owner_sees_the_requests_and_nobody_those_of_a_dissolved_group(people, group_id):
     alice, _, carol, dave, _ = people
-    group_members.join(dave, group_id, JoinIn())
+    ask(dave, group_id)
     cursor = cursor_of(carol)
 
     groups.transfer(alice, group_id, carol)

@@ -31,7 +31,7 @@ def known(people):
     ask(alice, carol)
     ask(dave, alice)
     blocks.block(erin, alice)
-    open_private(alice, frank)
+    open_private(frank, alice)
     return people
 
 
@@ -113,7 +113,7 @@ def test_who_was_away_is_told_by_sync(known):
 
 def test_each_row_that_is_told_has_a_version_of_its_own(known):
     alice, bob, *_ = known
-    open_private(alice, bob)
+    open_private(bob, alice)
     blocks.block(bob, alice)
     cursor = cursor_of(bob)
 
@@ -189,7 +189,7 @@ def test_many_who_are_told_cost_as_many_statements_as_few(app):
         for other in friends:
             ask(user_id, other)
             ask(other, user_id)
-            open_private(user_id, other)
+            open_private(other, user_id)
     statements = []
     event.listen(db.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
@@ -205,7 +205,7 @@ def test_slices_reach_everybody(app, monkeypatch):
     alice, *others = create_users("alice", *(f"user{n}" for n in range(7)))
     for other in others:
         ask(other, alice)
-        open_private(alice, other)
+        open_private(other, alice)
     cursors = {user_id: cursor_of(user_id) for user_id in others}
     monkeypatch.setattr(profiles, "_SLICE", 3)
 

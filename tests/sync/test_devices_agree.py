@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from tests.sync.model import request_shown
 from tests.sync.world import World
 
 PEOPLE = 3
@@ -228,6 +229,14 @@ class Chat(RuleBasedStateMachine):
         }[action]
         self._try(who, *call)
 
+    @rule(who=person_numbers, pick=picks, answer=st.sampled_from(["accept", "decline"]))
+    def answer_invitation(self, who, pick, answer):
+        self._try(who, "POST", f"/api/groups/{self._conversation(pick)}/invitation/{answer}")
+
+    @rule(who=person_numbers, other=person_numbers, pick=picks)
+    def lift_ban(self, who, other, pick):
+        self._try(who, "DELETE", f"/api/groups/{self._conversation(pick)}/bans/{self.people[other].id}")
+
     @rule(who=person_numbers, pick=picks, name=st.sampled_from(["one", "two"]))
     def rename_group(self, who, pick, name):
         self._try(who, "PATCH", f"/api/groups/{self._conversation(pick)}", {"name": name})
@@ -239,6 +248,7 @@ class Chat(RuleBasedStateMachine):
             self._read_all_while_some_are_away()
             self.world.settle()
             fresh = {person.id: person.fresh() for person in self.people}
+            coming = {person.id: person.coming() for person in self.people}
             self._check_numbers(fresh)
             for number, device in enumerate(self.devices):
                 if device.is_level and number not in self.lossy:
@@ -249,6 +259,7 @@ class Chat(RuleBasedStateMachine):
                 device.is_level = False
                 device.catch_up(2)
                 assert device.view() == fresh[device.user_id]
+                assert self._coming(device) == coming[device.user_id]
         finally:
             self.world.close()
 
@@ -259,6 +270,11 @@ class Chat(RuleBasedStateMachine):
         for person in self.people:
             for conversation_id in self.conversations:
                 person.rest.try_("POST", f"/api/conversations/{conversation_id}/read", {"seq": 1_000})
+
+    def _coming(self, device):
+        parts = ("items", "invited", "bans")
+        told = {id_: [list(map(request_shown, item[part])) for part in parts] for id_, item in device.coming.items()}
+        return {id_: lists for id_, lists in told.items() if any(lists)}
 
     def _check_numbers(self, fresh):
         """No hole, nothing twice, nothing acknowledged missing."""

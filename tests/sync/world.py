@@ -6,10 +6,16 @@ from uuid import uuid4
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
+from imapp.extensions import db
+from imapp.models.conversations import Conversation, ConversationMember
 from imapp.services import committer, membership
 from tests.accounts import bearer, register
-from tests.sync.model import ModelDevice, key_of
+from tests.sync.model import ModelDevice, key_of, request_shown
+
+#: What owner and admins see of a group, in the order of `items`, `invited` and `bans`.
+COMING = ("join-requests", "join-requests?status=invited", "bans")
 
 
 class Rest:
@@ -74,18 +80,35 @@ class Person:
             )
             for item in self.rest.pages(path)
         }
+        for status in ("pending", "invited"):
+            for item in self.rest.pages(f"/api/join-requests?status={status}"):
+                own[key_of("join_request", item)] = request_shown(item)
         return {"conversations": self._conversations(), "own": own, "me": self.rest("/api/users/me")}
+
+    def coming(self) -> dict[int, dict[str, Any]]:
+        """Requests, invitations and bans of the groups that the user administers, without empty ones."""
+        found = {}
+        for id_ in membership.conversation_ids_of({self.id})[self.id]:
+            lists = [self.rest.try_("GET", f"/api/groups/{id_}/{path}") for path in COMING]
+            if all(answer.status_code == 200 for answer in lists) and any(answer.json["items"] for answer in lists):
+                found[id_] = [list(map(request_shown, answer.json["items"])) for answer in lists]
+        return found
 
     def _conversations(self) -> dict[int, dict[str, Any]]:
         listed = {card["id"]: card for card in self.rest.pages("/api/conversations")}
         found = {}
-        for id_ in membership.conversation_ids_of({self.id})[self.id]:
+        for id_ in membership.conversation_ids_of({self.id})[self.id] - self._unseen():
             card = self.rest(f"/api/conversations/{id_}")
             assert (id_ in listed) != card["is_hidden"]
             assert listed.get(id_, card) == card
             found[id_] = self._shown(card)
         assert listed.keys() <= found.keys()
         return found
+
+    def _unseen(self) -> set[int]:
+        """Private conversations that others opened and in which nobody has written."""
+        own = ConversationMember.user_id == self.id, ConversationMember.conversation_id == Conversation.id
+        return set(db.session.scalars(select(Conversation.id).where(*own, ~membership.is_seen())))
 
     def _shown(self, card: dict[str, Any]) -> dict[str, Any]:
         fields = (
