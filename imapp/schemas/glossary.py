@@ -142,6 +142,13 @@ _GROUPS = {
     "requested": "Ids of the users whose entry waits for owner or admins.",
     "handled_at": "When it was decided. Null: it waits.",
     "handled_by": "Id of the user who decided. Null: nobody yet.",
+    "ban": "The ban.",
+    "banned_at": "When the user was removed from the group.",
+    "bans": "Bans of the group, the first page.",
+    "bans_cursor": "Cursor of the next page of bans. Null: none.",
+    "invited": "Ids of the users who were invited instead, and are members once they accept.",
+    "GroupJoinRequests.invited": "Invitations of the group that wait for the invited users, the first page.",
+    "invited_cursor": "Cursor of the next page of invitations. Null: none.",
 }
 
 _CONTACTS = {
@@ -295,6 +302,7 @@ _SPECIAL = {
     "NodeReport.version": "Version of the server's software.",
     "OnlineOut.count": "Number of users online in the cluster.",
     "OnlineOut.node_id": "The node that answers.",
+    "OnlineOut.degraded": "Whether Redis is away or refuses writes: the counts may then lack users of other nodes.",
     "Point.nodes": "Number of nodes that reported this step.",
     "Problem.status": "The HTTP status.",
     "Problem.type": "Always `about:blank`: `code` says it.",

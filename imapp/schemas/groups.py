@@ -191,7 +191,7 @@ class BansQuery(In):
     """A page of bans, in the order of user ids."""
 
     limit: Limit = 50
-    cursor: Id | None = None
+    cursor: IdCursor | None = None
 
 
 class RoleIn(In):
