@@ -6,7 +6,9 @@ A view that serves more than data (the web page) sets its own policy; here is th
 import re
 from collections.abc import Collection
 
-from flask import Flask, Response, request
+from flask import Flask, Response, g, request
+
+from imapp.cluster import limits
 
 #: A host that can stand in a policy as it is; a Host header can be anything.
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
@@ -25,7 +27,9 @@ _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'n
 
 #: Headers that pages of other origins may send, and read.
 _ALLOWED = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
-_EXPOSED = "Deprecation, ETag, Idempotency-Replayed, Location, Retry-After, Sunset, X-Request-ID"
+_EXPOSED = (
+    "Deprecation, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Request-ID"
+)
 
 #: Two years, in seconds.
 _HSTS = "max-age=63072000; includeSubDomains"
@@ -37,6 +41,7 @@ def init_headers(app: Flask, origins: Collection[str]) -> None:
     def add(response: Response) -> Response:
         _protect(response)
         _share(response, origins)
+        _tell_quotas(response)
         return response
 
     app.after_request(add)
@@ -46,6 +51,16 @@ def own_sockets() -> str:
     """Name this host's WebSocket in a policy's connect-src: older browsers do not count it as 'self'."""
     host = request.host
     return f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
+
+
+def _tell_quotas(response: Response) -> None:
+    """Tell a logged-in client how many calls are left (draft-ietf-httpapi-ratelimit-headers-10)."""
+    quotas = limits.quotas("commands_per_user", g.user_id) if "user_id" in g else []
+    if quotas:
+        policies = [f'"calls-{quota.window}s";q={quota.amount};w={quota.window}' for quota in quotas]
+        left = [f'"calls-{quota.window}s";r={quota.left};t={quota.seconds}' for quota in quotas]
+        response.headers["RateLimit-Policy"] = ", ".join(policies)
+        response.headers["RateLimit"] = ", ".join(left)
 
 
 def _protect(response: Response) -> None:

@@ -9,7 +9,9 @@ Key: `{cluster}:limit:NAME:RULE:KEY`, hash: window number, uses in it and in the
 """
 
 import ipaddress
+import math
 import time
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -82,6 +84,24 @@ def take_back(name: str, *key_parts: object) -> None:
             _hit_exactly(client, rule, key, cost=-1)
 
 
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One rule of a limit for one key: `amount` uses in `window` seconds, `left` of them for `seconds` more."""
+
+    amount: int
+    window: int
+    left: int
+    seconds: int
+
+
+def quotas(name: str, *key_parts: object) -> list[Quota]:
+    """Return what a key has left of a limit that is counted on the node (`_HOT`); empty while limits are off."""
+    if not settings.rate_limits:
+        return []
+    key, client = [name, *map(str, key_parts)], redis.client()
+    return [_quota(client, rule, key) for rule in _rules(getattr(settings, f"rate_{name}"))]
+
+
 def address_key(ip: str) -> str:
     """What counts as one address: an IPv4 address, or the /64 network of an IPv6 address."""
     try:
@@ -110,6 +130,14 @@ def _count_together(client: Any, rule: RateLimitItem, key: list[str]) -> None:
     seconds = rule.get_expiry()
     if counts.add(f"{rule}:{':'.join(key)}", seconds) > rule.amount:
         raise RateLimitedError(retry_after=max(0.001, seconds - time.time() % seconds))
+
+
+def _quota(client: Any, rule: RateLimitItem, key: list[str]) -> Quota:
+    stats, window = _limiter().get_window_stats(rule, *key), rule.get_expiry()
+    left = stats.remaining
+    if client is not None:
+        left = min(left, rule.amount - _shared_counts(client).used(f"{rule}:{':'.join(key)}", window))
+    return Quota(rule.amount, window, max(0, left), max(0, math.ceil(stats.reset_time - time.time())))
 
 
 def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str], cost: int = 1) -> None:

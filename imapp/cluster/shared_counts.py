@@ -60,6 +60,11 @@ class SharedCounts:
             self._launch()
         return count.own + count.others
 
+    def used(self, name: str, seconds: int) -> int:
+        """Return how often all nodes used a key in the present window of `seconds`, as far as this node knows."""
+        count = self._counts.get(name)
+        return 0 if count is None or count.window != int(time.time() // seconds) else count.own + count.others
+
     def _launch(self) -> None:
         with self._turn:
             if self._thread is None:

@@ -252,6 +252,18 @@ def test_registrations_and_refreshes_are_limited_by_address(limited):
     assert refreshes == [401, 401, 429]
 
 
+def test_answers_tell_how_many_calls_are_left(limited):
+    client = limited.test_client()
+    alice = register(client, "alice")
+
+    answers = [client.get("/api/users/me", headers=bearer(alice)) for _ in range(21)]
+
+    assert {answer.headers["RateLimit-Policy"] for answer in answers} == {'"calls-60s";q=20;w=60'}
+    left = [answer.headers["RateLimit"].split(";")[1] for answer in answers]
+    assert left == [f"r={count}" for count in [*range(19, -1, -1), 0]]
+    assert "RateLimit" not in client.get("/api/config").headers
+
+
 def test_calls_are_limited_by_user_whatever_the_address(limited):
     client = limited.test_client()
     alice, bob = register(client, "alice"), register(client, "bob")
