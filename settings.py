@@ -347,13 +347,14 @@ class Settings(BaseModel):
         ge=1,
         le=1_000_000,
         description="Sockets of one user that this node serves. At the limit one that seems dead makes room for a new"
-        " one; if all are alive the new one is refused with too_many_connections.",
+        " one; if all are alive the new one is refused with too_many_connections. No limit with IM_RATE_LIMITS=off.",
     )
     max_connecting_per_address: int = Field(
         1000,
         ge=1,
         le=1_000_000,
-        description="Sockets from one address (IPv6: a /64) that have not logged in; one more gets 503, to come again.",
+        description="Sockets from one address (IPv6: a /64) that have not logged in; one more gets 503, to come again. "
+        "No limit with IM_RATE_LIMITS=off.",
     )
     ping_interval_seconds: int = Field(25, ge=1, le=300, description="How often a connection is probed.")
     ping_timeout_seconds: int = Field(20, ge=1, le=300, description="How long the answer to a probe may take.")

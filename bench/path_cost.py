@@ -93,7 +93,7 @@ class ProgramPath:
         for _ in range(count // 50):
             for _ in range(50):
                 self.number += 1
-                body = Body(f"client-{self.number}", "text", b'{"text":"hello"}')
+                body = Body(client_id=f"client-{self.number}", kind="text", content=b'{"text":"hello"}')
                 self.committer.submit(Send(1, 1, body, "node-1~ada"), lambda _outcome: None)
             self.committer._turn()
             frames, self.manager.broker.frames = self.manager.broker.frames, []

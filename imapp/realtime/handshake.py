@@ -96,8 +96,9 @@ def make_room(server: Any, user_id: int) -> None:
     A device on a bad line leaves dead connections behind that last until their ping times out. Connections that are
     alive are not closed for a new one: their clients would come back at once and close each other for ever.
     """
+    settings = server.app.config["IMAPP"]
     present = server.manager.get_participants(bus.NAMESPACE, bus.user_room(user_id))
-    if len(present) < server.app.config["IMAPP"].max_connections_per_user:
+    if len(present) < settings.max_connections_per_user or not settings.rate_limits:
         return
     for sid, eio_sid in present:
         if server.seems_dead(eio_sid):

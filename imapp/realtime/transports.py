@@ -39,11 +39,14 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
             slow_seconds=settings.slow_client_seconds,
         ),
         "connect_timeout": settings.connect_timeout_seconds,
-        "admission": Admission(
-            settings.max_connections, settings.connects_per_second, settings.max_connecting_per_address
-        ),
+        "admission": Admission(settings.max_connections, settings.connects_per_second, _per_address(settings)),
         "address_of": lambda environ: limits.address_key(environ.get("REMOTE_ADDR", "")),
     }
+
+
+def _per_address(settings: Settings) -> int:
+    """Return how many sockets of one address may be without a log-in; a load test brings all from one."""
+    return settings.max_connecting_per_address if settings.rate_limits else settings.max_connections
 
 
 def prepare(server: Any, settings: Settings) -> None:

@@ -213,7 +213,8 @@ def strict(tmp_path_factory, sqlite_template):
     apps.copy_of(sqlite_template, folder / "data")
     timeouts = {"CONNECT_TIMEOUT": "2", "PING_INTERVAL": "2", "PING_TIMEOUT": "4"}
     environ = {f"IM_{name}_SECONDS": value for name, value in timeouts.items()}
-    node = Server(folder, IM_MAX_CONNECTIONS_PER_USER="2", IM_MAX_CONNECTING_PER_ADDRESS="3", **environ)
+    environ |= {"IM_RATE_LIMITS": "on", "IM_MAX_CONNECTIONS_PER_USER": "2", "IM_MAX_CONNECTING_PER_ADDRESS": "3"}
+    node = Server(folder, **environ)
     yield node
     node.stop()
 

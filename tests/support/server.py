@@ -56,7 +56,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._serves, 30, "the start of the server")
+        wait_for(self._serves, 60, "the start of the server")
 
     def _serves(self) -> bool:
         assert self.process is not None
