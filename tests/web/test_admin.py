@@ -175,21 +175,32 @@ def test_no_screen_of_the_operators_keeps_anybody_out(start_server, operator, de
     assert not olga.page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
-def test_a_node_is_drained_by_the_keyboard_alone(start_server, operator):
-    server = start_server(**SECURE)
-    olga = operator(server).enrol()
-    button = olga.page.get_by_role("button", name="Drain: node-1")
+def test_the_only_node_is_not_drained_and_a_failed_act_is_told_until_it_is_dismissed(start_server, operator):
+    olga = operator(start_server(**SECURE)).enrol()
+    told = olga.page.get_by_role("alert")
 
-    for _ in range(20):
-        olga.page.keyboard.press("Tab")
-        if button.evaluate("element => element === document.activeElement"):
-            break
+    olga.press("Drain: node-1")
+    expect(told).to_contain_text("node-1 is the only node")
+    expect(olga.page.get_by_role("dialog")).to_have_count(0)
+    olga.press("Close")
+    expect(told).to_have_count(0)
+    olga.open_user(olga.name)
+    button = olga.page.get_by_role("button", name="End session")
+    button.focus()
     olga.page.keyboard.press("Enter")
     expect(olga.page.get_by_role("dialog")).to_be_visible()
     olga.page.keyboard.press("Escape")
-
     expect(olga.page.get_by_role("dialog")).to_have_count(0)
     expect(button).to_be_focused()
+    problem = {"status": 503, "content_type": "application/problem+json", "body": '{"code": "unavailable"}'}
+    olga.page.route("**/api/admin/sessions/*", lambda route: route.fulfill(**problem))
+    olga.press("End session")
+    olga.answer("End session")
+
+    expect(told).to_contain_text("The server cannot reach its database.")
+    with olga.page.expect_response("**/api/admin/users/*/sessions"):
+        pass  # the page has looked at the server again
+    expect(told).to_contain_text("The server cannot reach its database.")
 
 
 def test_the_operators_page_speaks_chinese_and_says_everything_in_both_languages(server, somebody):

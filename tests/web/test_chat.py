@@ -164,6 +164,7 @@ def test_an_edit_a_reaction_and_a_recall_show_on_both_sides(chatting):
     expect(ada.message("hello dear Grace").locator(".reactions")).to_contain_text("👍 1")
     ada.message("hello dear Grace").hover()
     ada.message("hello dear Grace").get_by_role("button", name="Recall").click()
+    ada.page.get_by_role("dialog").get_by_role("button", name="Recall").click()
 
     ada.sees("Message recalled")
     grace.sees("Message recalled")

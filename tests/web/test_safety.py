@@ -54,7 +54,7 @@ def test_only_web_addresses_become_links(somebody):
     link = ada.page.locator(".message a")
     expect(link).to_have_count(1)
     expect(link).to_have_attribute("href", "https://example.org/a?b=1")
-    expect(link).to_have_attribute("rel", "noopener noreferrer")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
 
 
 def test_no_token_is_in_an_address(somebody):

@@ -6,6 +6,8 @@ import { explain } from './strings.js';
 
 /** Members whose names are asked for at once. */
 const MEMBERS = 100;
+/** Requests for contact that are shown at once. */
+const REQUESTS = 20;
 /** Milliseconds between two signs that the user is writing. */
 const TYPING_EVERY = 3_000;
 
@@ -80,8 +82,11 @@ export function createActions({ store, api, command, sync, outbox, show }) {
     react: (message, emoji, remove) => alter('react', { message_id: message.id, emoji, remove }),
     searchUsers: async (query) => (await api.get('/api/users', { query })).items,
     startPrivate: async (userId) => enter(await api.post('/api/conversations', { user_id: userId })),
-    async createGroup(name, memberIds) {
-      const group = await api.post('/api/groups', { name, member_ids: memberIds });
+    loadContactRequests: async () => (await api.get('/api/contact-requests', { status: 'pending', limit: REQUESTS })).items,
+    answerContactRequest: (id, word) => api.post(`/api/contact-requests/${idOf(id)}/${word}`),
+    /** With the same `key` the server makes one group, however often it is asked. */
+    async createGroup(name, memberIds, key) {
+      const group = await api.post('/api/groups', { name, member_ids: memberIds }, key);
       await sync.start();
       show(group.conversation_id);
     },

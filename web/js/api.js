@@ -18,8 +18,8 @@ export class ApiError extends Error {
 const TIMEOUT = 20_000;
 
 /** Call the server and give its JSON answer (null for 204); throws ApiError. `options` are those of fetch. */
-export async function request(method, path, body, token, { timeout = TIMEOUT, ...options } = {}) {
-  const headers = {};
+export async function request(method, path, body, token, { timeout = TIMEOUT, headers: more = {}, ...options } = {}) {
+  const headers = { ...more };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (token) headers.Authorization = `Bearer ${token}`;
   const text = body === undefined ? undefined : JSON.stringify(body);
@@ -39,9 +39,9 @@ async function reach(path, options, timeout) {
 
 /** The calls of a logged-in user; `ended` is called when the server does not know the session any more. */
 export function createApi(session, ended) {
-  async function call(method, path, body) {
+  async function call(method, path, body, headers) {
     try {
-      return await withFreshToken(method, path, body);
+      return await withFreshToken(method, path, body, headers);
     } catch (error) {
       if (error.status === 401) ended();
       throw error;
@@ -49,19 +49,20 @@ export function createApi(session, ended) {
   }
 
   /** A token that has expired in the meantime is refreshed once. */
-  async function withFreshToken(method, path, body) {
+  async function withFreshToken(method, path, body, headers) {
     const token = await session.accessToken();
     try {
-      return await request(method, path, body, token);
+      return await request(method, path, body, token, { headers });
     } catch (error) {
       if (error.code !== 'token_expired') throw error;
-      return request(method, path, body, await session.refresh(token));
+      return request(method, path, body, await session.refresh(token), { headers });
     }
   }
 
   return {
     get: (path, query = {}) => call('GET', withQuery(path, query)),
-    post: (path, body = {}) => call('POST', path, body),
+    /** With `key`, the server does what it is asked once, however often the request is sent. */
+    post: (path, body = {}, key = null) => call('POST', path, body, key ? { 'Idempotency-Key': key } : {}),
     remove: (path) => call('DELETE', path),
     /** All pages of a list. */
     async all(path, query = {}) {

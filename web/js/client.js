@@ -130,6 +130,7 @@ export function createClient({ show }) {
     actions: {
       ...actions,
       setAtEnd: readMarks.setAtEnd,
+      setSeen: readMarks.setSeen,
       register: (fields) => signIn('/api/auth/register', fields),
       logIn: ({ username, password }) => signIn('/api/auth/login', { account: username, password }),
       async logOut() {

@@ -5,3 +5,15 @@ import { Component, createRef, h, render } from '../vendor/preact.js';
 
 export const html = htm.bind(h);
 export { Component, createRef, render };
+
+/** A view that is drawn again only when one of its properties or a part of its own state is another value. */
+export class Pure extends Component {
+  shouldComponentUpdate(props, state) {
+    return differ(this.props, props) || differ(this.state ?? {}, state ?? {});
+  }
+}
+
+function differ(one, other) {
+  const names = Object.keys(other);
+  return names.length !== Object.keys(one).length || names.some((name) => one[name] !== other[name]);
+}

@@ -73,7 +73,7 @@ export function createHistory({ store, api }) {
   /** Hold the messages around `seq`; gives whether that message is among them. */
   async function jumpTo(id, seq) {
     const holds = () => store.state.timelines[id]?.messages.some((message) => message.seq === seq) ?? false;
-    if (!holds()) await inTurn(id, () => loadAround(id, seq));
+    if (!holds()) await inTurn(id, async () => holds() || loadAround(id, seq)); // the page before may have brought it
     return holds();
   }
 

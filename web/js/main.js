@@ -1,7 +1,9 @@
 // Starts the page: one client, one tree of views, the address in step with what is shown.
 
 import { createClient } from './client.js';
+import { loadConfig } from './config.js';
 import { render, html } from './dom.js';
+import { refuseFiles } from './files.js';
 import { unreadTotal } from './state/selectors.js';
 import { language, t } from './strings.js';
 import { App } from './views/app.js';
@@ -56,4 +58,6 @@ document.documentElement.lang = language;
 store.subscribe(changed);
 store.subscribe(fadeNotice);
 addEventListener('hashchange', follow);
+refuseFiles(() => store.state.me && store.dispatch({ type: 'noticed', text: t('no_files') }));
+loadConfig();
 client.resume().finally(draw);

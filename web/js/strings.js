@@ -1,6 +1,10 @@
 // What the page says, in English and Chinese; the browser's language decides.
 
+import { config } from './config.js';
+import { ERRORS } from './error_strings.js';
+
 const EN = {
+  ...ERRORS.en,
   tagline: 'Chat on your own server',
   log_in: 'Log in',
   log_out: 'Log out',
@@ -22,7 +26,7 @@ const EN = {
   group: 'Group',
   group_name: 'Name of the group',
   create_group: 'Create group',
-  search_people: 'Search people by name',
+  search_people: 'Search people by the beginning of their name',
   no_results: 'Nobody found.',
   close: 'Close',
   back: 'Back to the list',
@@ -30,11 +34,30 @@ const EN = {
   pick_one_hint: 'or start a new one',
   nothing_said: 'Nothing has been said yet. Say hello!',
   write: 'Write a message',
+  too_long: 'The text is {count} characters too long. Shorten it to send it.',
+  left: '{count} left',
+  no_files: 'Files cannot be sent from this page yet.',
+  draft: 'Draft: {text}',
+  mentioned: 'You are mentioned',
+  muted_group: 'muted',
+  log_out_title: 'Log out?',
+  log_out_text: 'What you have begun to write and not sent is lost.',
+  recall_title: 'Recall this message?',
+  recall_text: 'It disappears for everybody. This cannot be undone.',
+  open_file: 'Open',
+  contact_requests: 'Contact requests',
+  wants_contact: '{name} would like to be your contact',
+  accept: 'Accept',
+  decline: 'Decline',
+  try_again: 'Try again',
+  not_loaded: 'The messages could not be loaded.',
+  loading: 'Loading…',
   send: 'Send',
   online: 'online',
   offline: 'offline',
   last_seen: 'last seen {when}',
   members: '{count} members',
+  members_one: '1 member',
   typing_one: '{name} is typing…',
   typing_many: '{count} people are typing…',
   link_down: 'Connecting…',
@@ -69,6 +92,8 @@ const EN = {
   type_location: 'Location',
   type_custom: 'Message',
   somebody: 'Somebody',
+  erased_user: 'Deleted user',
+  peer_erased: 'This account has been deleted.',
   cannot_be_shown: 'This message cannot be shown.',
   entry_cannot_be_shown: 'This conversation cannot be shown.',
   page_cannot_be_shown: 'The page cannot be shown. Reload it.',
@@ -82,19 +107,10 @@ const EN = {
   system_group_dissolved: '{actor} dissolved the group',
   system_member_updated: '{actor} changed the rights of {names}',
   system_other: '{actor} changed something here',
-  error_unreachable: 'The server cannot be reached.',
-  error_bad_credentials: 'The username or the password is wrong.',
-  error_username_taken: 'This username is taken.',
-  error_approval_pending: 'This account waits for the approval of an operator.',
-  error_invalid_invitation: 'This invitation is not valid, or not any more.',
-  error_rate_limited: 'Too many tries. Wait a little.',
-  error_blocked: 'One of you has blocked the other.',
-  error_muted: 'You are muted in this group.',
-  error_not_a_member: 'You are not a member here.',
-  error_window_closed: 'It is too late to change this message.',
 };
 
 const ZH = {
+  ...ERRORS.zh,
   tagline: '在自己的服务器上聊天',
   log_in: '登录',
   log_out: '退出登录',
@@ -116,7 +132,7 @@ const ZH = {
   group: '群聊',
   group_name: '群名称',
   create_group: '创建群聊',
-  search_people: '按名字搜索用户',
+  search_people: '按名字开头搜索用户',
   no_results: '没有找到用户。',
   close: '关闭',
   back: '返回会话列表',
@@ -124,11 +140,30 @@ const ZH = {
   pick_one_hint: '或发起新的会话',
   nothing_said: '还没有消息，打个招呼吧！',
   write: '输入消息',
+  too_long: '文字超出 {count} 个字符，请缩短后发送。',
+  left: '还可输入 {count} 字',
+  no_files: '此页面暂不支持发送文件。',
+  draft: '草稿：{text}',
+  mentioned: '有人提到了你',
+  muted_group: '免打扰',
+  log_out_title: '退出登录？',
+  log_out_text: '尚未发送的内容将会丢失。',
+  recall_title: '撤回这条消息？',
+  recall_text: '所有人都将无法看到它，且不能恢复。',
+  open_file: '打开',
+  contact_requests: '好友申请',
+  wants_contact: '{name} 请求添加你为联系人',
+  accept: '接受',
+  decline: '拒绝',
+  try_again: '重试',
+  not_loaded: '消息加载失败。',
+  loading: '加载中…',
   send: '发送',
   online: '在线',
   offline: '离线',
   last_seen: '最近在线 {when}',
   members: '{count} 位成员',
+  members_one: '1 位成员',
   typing_one: '{name} 正在输入…',
   typing_many: '{count} 人正在输入…',
   link_down: '连接中…',
@@ -163,6 +198,8 @@ const ZH = {
   type_location: '位置',
   type_custom: '消息',
   somebody: '某人',
+  erased_user: '已注销用户',
+  peer_erased: '该账号已注销。',
   cannot_be_shown: '此消息无法显示。',
   entry_cannot_be_shown: '此会话无法显示。',
   page_cannot_be_shown: '页面无法显示，请重新加载。',
@@ -176,16 +213,6 @@ const ZH = {
   system_group_dissolved: '{actor} 解散了群聊',
   system_member_updated: '{actor} 修改了 {names} 的权限',
   system_other: '{actor} 进行了修改',
-  error_unreachable: '无法连接服务器。',
-  error_bad_credentials: '用户名或密码错误。',
-  error_username_taken: '该用户名已被使用。',
-  error_approval_pending: '该账号正在等待管理员批准。',
-  error_invalid_invitation: '邀请码无效或已失效。',
-  error_rate_limited: '操作过于频繁，请稍候。',
-  error_blocked: '你们中有一方屏蔽了对方。',
-  error_muted: '你已被本群禁言。',
-  error_not_a_member: '你不是这里的成员。',
-  error_window_closed: '已超过可修改的时间。',
 };
 
 export const DICTIONARIES = { en: EN, zh: ZH };
@@ -199,17 +226,28 @@ export function translator(dictionaries) {
 
   /** The text for `key`, with each {name} replaced by its value. */
   function t(key, values = {}) {
-    return dictionary[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name]);
+    return dictionary[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name] ?? '');
   }
 
   function known(key) {
     return Object.hasOwn(dictionary, key);
   }
 
-  /** An error in words: by its code where the page has words for it, else as the server says it. */
+  /** An error in words: by its fields, then by its code, else as the server says it. */
   function explain({ code, message, fields = [] }) {
+    if (code === 'invalid_input' && fields.length) return fields.map(inWords).join(' ');
     const key = `error_${code}`;
-    return known(key) ? t(key) : [message, ...fields.map((field) => field.message)].join(' ');
+    return known(key) ? t(key, config.limits) : String(message);
+  }
+
+  /** What is wrong with one field, {field, message}: the server describes it for developers, and in English. */
+  function inWords({ field = '', message = '' }) {
+    const name = field.split('.').findLast((part) => known(`field_${part}`)) ?? 'any';
+    const [, bound, count] = message.match(/at (most|least) (\d+)/) ?? [];
+    const isMissing = /required|blank|empty|visible/i.test(message) || (bound === 'least' && count === '1');
+    const unit = /^List|items/.test(message) ? 'items' : 'characters';
+    const problem = bound ? `${bound}_${unit}` : 'wrong';
+    return t(`input_${isMissing ? 'missing' : problem}`, { field: t(`field_${name}`), count });
   }
 
   return { t, known, explain };

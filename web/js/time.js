@@ -5,6 +5,8 @@ import { language, t } from './strings.js';
 const CLOCK = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 const DAY = new Intl.DateTimeFormat(language, { weekday: 'short', day: 'numeric', month: 'long' });
 const DATE = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short' });
+const DAY_OF_YEAR = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'long', year: 'numeric' });
+const DATE_OF_YEAR = new Intl.DateTimeFormat(language, { day: 'numeric', month: 'short', year: 'numeric' });
 const FULL = new Intl.DateTimeFormat(language, { dateStyle: 'full', timeStyle: 'short' });
 
 export function clock(moment) {
@@ -30,18 +32,22 @@ function format(formatter, moment) {
 export function day(moment) {
   const age = daysAgo(moment);
   if (age === 0) return t('today');
-  return age === 1 ? t('yesterday') : format(DAY, moment);
+  return age === 1 ? t('yesterday') : format(isThisYear(moment) ? DAY : DAY_OF_YEAR, moment);
 }
 
 /** Short: the time of today, else the day. */
 export function brief(moment) {
   const age = daysAgo(moment);
   if (age === 0) return clock(moment);
-  return age === 1 ? t('yesterday') : format(DATE, moment);
+  return age === 1 ? t('yesterday') : format(isThisYear(moment) ? DATE : DATE_OF_YEAR, moment);
 }
 
 export function sameDay(one, other) {
   return new Date(millis(one)).toDateString() === new Date(millis(other)).toDateString();
+}
+
+function isThisYear(moment) {
+  return new Date(millis(moment)).getFullYear() === new Date().getFullYear();
 }
 
 function daysAgo(moment) {

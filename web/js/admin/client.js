@@ -90,14 +90,19 @@ export function createAdmin() {
     setTimeout(() => store.state.notice === notice && store.state.me && set({ notice: null }), NOTICE);
   }
 
+  /** What went wrong stays until the operator has seen it: the next look at the server must not wipe it. */
+  function warn(text) {
+    set({ notice: { text, isWarning: true } });
+  }
+
   /** Do something, say that it is done, and show what it changed; true when it succeeded. */
   async function act(task, text) {
     try {
       await task();
       tell(text);
     } catch (error) {
-      if (error.status === 0) tell(explain(error));
-      failed(error);
+      if (error.status === 401 || error.code?.startsWith('second_factor')) failed(error);
+      else warn(explain(error));
     }
     await look();
   }
@@ -143,6 +148,8 @@ export function createAdmin() {
         set({ cursors: store.state.cursors.slice(0, -1) });
         look();
       },
+      warn,
+      dismiss: () => set({ notice: null }),
       drain: (id) => act(() => api.post(`/api/admin/nodes/${id}/drain`), t('drained', { name: id })),
       endSession: (id) => act(() => api.remove(`/api/admin/sessions/${id}`), t('session_was_ended')),
       disconnect: (sid) => act(

@@ -1,8 +1,10 @@
 // What the operators' page says, in English and Chinese.
 
+import { ERRORS } from '../error_strings.js';
 import { translator } from '../strings.js';
 
 const EN = {
+  ...ERRORS.en,
   title: 'Administration',
   username: 'Username',
   password: 'Password',
@@ -43,6 +45,8 @@ const EN = {
   drain: 'Drain',
   drain_title: 'Drain {name}?',
   drain_text: 'It takes nobody new, sends its {count} connections to the other nodes at a pace, and ends. Start it again by hand.',
+  drain_only: '{name} is the only node: its users would have nowhere to go. Start another node first.',
+  dismiss: 'Close',
   drained: '{name} was told to drain.',
   history: 'History',
   hours: '{count} h',
@@ -55,6 +59,7 @@ const EN = {
   now_and_most: '{title}: now {now}, highest {most}',
   no_history: 'Nothing has been counted yet. The first point comes after a step.',
   search: 'Search all accounts by name',
+  online_one: '1 user online',
   online_now: '{count} users online',
   found: 'Accounts found',
   name: 'Name',
@@ -118,15 +123,12 @@ const EN = {
   act_export_user: 'exported a user\'s data',
   act_erase_user: 'erased an account',
   act_change_log_level: 'changed the log level',
-  error_unreachable: 'The server cannot be reached.',
-  error_bad_credentials: 'The username or the password is wrong.',
   error_forbidden: 'This account is not an operator.',
-  error_wrong_code: 'The code is wrong, too old, or was used before.',
-  error_rate_limited: 'Too many tries. Wait a little.',
   error_not_found: 'It is not there any more.',
 };
 
 const ZH = {
+  ...ERRORS.zh,
   title: '管理',
   username: '用户名',
   password: '密码',
@@ -167,6 +169,8 @@ const ZH = {
   drain: '排空',
   drain_title: '排空 {name}？',
   drain_text: '该节点不再接受新连接，将 {count} 个连接按节奏转到其他节点，然后退出。之后需手工启动。',
+  drain_only: '{name} 是唯一的节点，其用户将无处可去。请先启动另一个节点。',
+  dismiss: '关闭',
   drained: '已通知 {name} 排空。',
   history: '历史',
   hours: '{count} 小时',
@@ -179,6 +183,7 @@ const ZH = {
   now_and_most: '{title}：当前 {now}，最高 {most}',
   no_history: '尚无数据，一个周期之后出现第一个点。',
   search: '按名字搜索所有账号',
+  online_one: '1 位用户在线',
   online_now: '{count} 位用户在线',
   found: '搜索到的账号',
   name: '名字',
@@ -242,11 +247,7 @@ const ZH = {
   act_export_user: '导出用户数据',
   act_erase_user: '抹除账号',
   act_change_log_level: '更改日志级别',
-  error_unreachable: '无法连接服务器。',
-  error_bad_credentials: '用户名或密码错误。',
   error_forbidden: '该账号不是运维账号。',
-  error_wrong_code: '验证码错误、过期或已被使用。',
-  error_rate_limited: '操作过于频繁，请稍候。',
   error_not_found: '已不存在。',
 };
 

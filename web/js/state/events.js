@@ -59,7 +59,14 @@ const HANDLERS = {
   group_dissolved: takeGroup,
   members_added: takeMemberCount,
   member_removed: removeMember,
+  contact_request_created: countContactNews,
+  contact_request_updated: countContactNews,
 };
+
+/** The view that shows requests for contact asks for them again. */
+function countContactNews(state) {
+  return { ...state, contact_news: state.contact_news + 1 };
+}
 
 export function patchConversation(state, id, patch) {
   const known = state.conversations[id];

@@ -19,6 +19,7 @@ export const EMPTY = Object.freeze({
   typing: {}, // conversation id -> user ids
   outbox: [], // own messages and edits (`edit_of`: id of the message) that the server has not confirmed, oldest first
   drafts: {}, // conversation id -> what was written and not sent
+  contact_news: 0, // how often requests for contact have changed
   notice: null, // {text}: something to tell the user for a moment
   open: null, // id of the conversation on the screen
 });

@@ -28,12 +28,38 @@ export function hasUnread(conversation) {
   return unread(conversation) > 0 || Boolean(conversation.is_marked_unread);
 }
 
+/** Whether something unread mentions the user. */
+export function isMentioned(conversation) {
+  return unread(conversation) > 0 && conversation.mention_count > 0;
+}
+
+/** The count in the window's title: muted conversations do not count, one that was marked unread counts as one. */
 export function unreadTotal(state) {
-  return listed(state).reduce((sum, conversation) => sum + unread(conversation), 0);
+  return listed(state)
+    .filter((conversation) => !conversation.is_muted && hasUnread(conversation))
+    .reduce((sum, conversation) => sum + (unread(conversation) || 1), 0);
+}
+
+/** What was written in a conversation and not sent. */
+export function draftOf(state, id) {
+  return textOf(state.drafts[id]);
+}
+
+/** Why nobody can write in a conversation any more; empty when one can. */
+export function silenceOf(state, { type, peer_id, dissolved_at }) {
+  if (type === 'group' && dissolved_at) return t('error_group_dissolved');
+  return type === 'private' && isErased(state.users[peer_id]) ? t('peer_erased') : '';
+}
+
+/** Whether an account has been erased: the server gives what is left of it such a username. */
+function isErased(user) {
+  return textOf(user?.username).startsWith(`deleted-${user?.id}-`);
 }
 
 export function nameOf(state, userId) {
-  const { nickname, username } = objectOf(isId(userId) && state.users[userId]);
+  const user = objectOf(isId(userId) && state.users[userId]);
+  const { nickname, username } = user;
+  if (isErased(user)) return t('erased_user');
   return textOf(nickname).trim() || textOf(username) || t('somebody');
 }
 
@@ -61,9 +87,22 @@ export function line(state, message) {
   if (message.type === 'system') return systemLine(state, message);
   const { name, text } = objectOf(message.content);
   if (message.type === 'text') return textOf(text);
-  const kind = t(hasText(`type_${message.type}`) ? `type_${message.type}` : 'type_custom');
   const said = textOf(name) || textOf(text);
-  return said ? `${kind}: ${said}` : kind;
+  return said ? `${kindOf(message)}: ${said}` : kindOf(message);
+}
+
+/** The type of a message in words. */
+export function kindOf({ type }) {
+  const key = `type_${textOf(type)}`;
+  return t(hasText(key) ? key : 'type_custom');
+}
+
+/** The reactions of a message: each with the ids of the first users who set it, and whether `me` is one of all. */
+export function reactionsOf(message, me) {
+  return listOf(message.reactions).map(objectOf).map(({ emoji, count, user_ids, mine }) => {
+    const ids = idsOf(user_ids);
+    return { emoji: textOf(emoji), count: Number.isFinite(count) ? count : 0, ids, isMine: mine === true || ids.includes(me) };
+  });
 }
 
 /** What happened, told by the server as {event, ...} and put into words here. */

@@ -1,21 +1,27 @@
 // The open conversation: who it is with, what was said, and the line to write on.
 
 import { Component, html } from '../dom.js';
-import { isOnline, nameOf, title, typingLine } from '../state/selectors.js';
+import { draftOf, isOnline, line, nameOf, silenceOf, title, typingLine } from '../state/selectors.js';
 import { t } from '../strings.js';
 import { brief } from '../time.js';
 import { Avatar } from './avatar.js';
 import { Composer } from './composer.js';
+import { Confirm } from './confirm.js';
 import { Icon } from './icons.js';
 import { MessageList } from './message_list.js';
 
+/** The messages that unsent answers are for, by user and conversation: a draft stays an answer while one looks elsewhere. */
+const answered = new Map();
+
 export class Chat extends Component {
-  state = { replyTo: null, editing: null };
+  key = `${this.props.state.me.id} ${this.props.conversation.id}`;
+  state = { replyTo: answered.get(this.key) ?? null, editing: null, recalling: null };
 
   message = {
     ...this.props.actions,
     reply: (replyTo) => this.setState({ replyTo, editing: null }),
     startEdit: (editing) => this.setState({ editing, replyTo: null }),
+    recall: (recalling) => this.setState({ recalling }),
   };
 
   leave = () => this.setState({ replyTo: null, editing: null });
@@ -28,17 +34,43 @@ export class Chat extends Component {
     return actions.send(conversation.id, text, replyTo ? { reply_to: replyTo.id } : {});
   };
 
-  render({ state, actions, conversation }, { replyTo, editing }) {
-    const context = replyTo && t('replying_to', { name: nameOf(state, replyTo.sender_id) });
+  componentWillUnmount() {
+    if (this.state.replyTo) answered.set(this.key, this.state.replyTo);
+    else answered.delete(this.key);
+  }
+
+  /** What waits to be sent from here, the same array until it changes: a list that is drawn again costs. */
+  waiting(outbox) {
+    const own = outbox.filter(({ conversation_id }) => conversation_id === this.props.conversation.id);
+    if (own.length !== this.own?.length || own.some((echo, index) => echo !== this.own[index])) this.own = own;
+    return this.own;
+  }
+
+  render({ state, actions, conversation }, { replyTo, editing, recalling }) {
     return html`
       <main class="chat">
         <${Header} state=${state} actions=${actions} conversation=${conversation} />
-        <${MessageList} state=${state} actions=${this.message} conversation=${conversation} />
-        <${Composer} key=${editing?.id ?? 'new'} initial=${editing ? editing.content.text : state.drafts[conversation.id] ?? ''}
-          onDraft=${editing ? null : (text) => actions.keepDraft(conversation.id, text)}
-          context=${editing ? t('editing') : context} onLeave=${this.leave} onSubmit=${this.submit}
-          onTyping=${() => actions.typing(conversation.id)} onStop=${() => actions.stopTyping(conversation.id)} />
+        <${MessageList} me=${state.me.id} users=${state.users} timeline=${state.timelines[conversation.id]}
+          outbox=${this.waiting(state.outbox)} name=${title(state, conversation)}
+          actions=${this.message} conversation=${conversation} />
+        ${this.writing(state, conversation, replyTo, editing)}
+        ${recalling && html`
+          <${Confirm} title=${t('recall_title')} text=${t('recall_text')} word=${t('recall')}
+            onYes=${() => actions.recall(recalling)} onClose=${() => this.setState({ recalling: null })} />`}
       </main>`;
+  }
+
+  writing(state, conversation, replyTo, editing) {
+    const { actions } = this.props;
+    const silence = silenceOf(state, conversation);
+    if (silence) return html`<p class="composer silent muted">${silence}</p>`;
+    const context = replyTo && t('replying_to', { name: nameOf(state, replyTo.sender_id) });
+    return html`
+      <${Composer} key=${editing?.id ?? 'new'} initial=${editing ? editing.content.text : draftOf(state, conversation.id)}
+        onDraft=${editing ? null : (text) => actions.keepDraft(conversation.id, text)}
+        context=${editing ? t('editing') : context} quote=${replyTo && line(state, replyTo)}
+        onLeave=${this.leave} onSubmit=${this.submit}
+        onTyping=${() => actions.typing(conversation.id)} onStop=${() => actions.stopTyping(conversation.id)} />`;
   }
 }
 
@@ -52,8 +84,8 @@ function Header({ state, actions, conversation }) {
         <${Icon} name="back" /></button>
       <${Avatar} id=${peer_id ?? id} name=${name} online=${online} />
       <div class="grow">
-        <h2 class="ellipsis">${name}</h2>
-        <p class="muted ellipsis" aria-live="polite">${status(state, conversation)}</p>
+        <h2 class="ellipsis" dir="auto">${name}</h2>
+        <p class="muted ellipsis" dir="auto" aria-live="polite">${status(state, conversation)}</p>
       </div>
     </header>`;
 }
@@ -64,8 +96,13 @@ function status(state, conversation) {
   return typingLine(state, conversation.id) || about(state, conversation);
 }
 
+function membersOf(count) {
+  if (!Number.isSafeInteger(count) || count < 1) return '';
+  return t(count === 1 ? 'members_one' : 'members', { count });
+}
+
 function about(state, { type, peer_id, member_count }) {
-  if (type === 'group') return member_count ? t('members', { count: member_count }) : '';
+  if (type === 'group') return membersOf(member_count);
   const presence = state.presence[peer_id];
   if (presence?.online) return t('online');
   return presence?.last_seen_at ? t('last_seen', { when: brief(presence.last_seen_at) }) : t('offline');

@@ -1,8 +1,18 @@
-// The line to write on. Enter sends, Shift+Enter begins a new line; it grows with what is written.
+// The line to write on; it grows with what is written. With a keyboard Enter sends and Shift+Enter begins a new line;
+// on a touch screen, whose keyboard has no Shift+Enter, Enter begins a new line and the button sends.
 
+import { config } from '../config.js';
 import { Component, createRef, html } from '../dom.js';
 import { t } from '../strings.js';
 import { Icon } from './icons.js';
+
+/** Characters before the limit from which the page says how many are left. */
+const NEAR_LIMIT = 500;
+/** What some browsers report as the code of a key that an input method has taken. */
+const TAKEN_BY_INPUT_METHOD = 229;
+
+const isTouch = matchMedia('(hover: none) and (pointer: coarse)');
+const growsByItself = CSS.supports('field-sizing', 'content');
 
 export class Composer extends Component {
   state = { text: this.props.initial };
@@ -12,6 +22,11 @@ export class Composer extends Component {
     // On a phone the focus would open the keyboard before anything was read.
     if (matchMedia('(hover: hover)').matches || this.props.initial) this.area.current.focus();
     this.grow();
+  }
+
+  /** A message that arrives elsewhere on the page does not concern this line. */
+  shouldComponentUpdate(props, { text }) {
+    return text !== this.state.text || props.context !== this.props.context || props.quote !== this.props.quote;
   }
 
   componentDidUpdate(before) {
@@ -30,15 +45,19 @@ export class Composer extends Component {
     else this.props.onStop();
   };
 
+  /** Reading the height lays out the whole page, so only browsers that cannot do it by themselves come here. */
   grow = () => {
+    if (growsByItself) return;
     const area = this.area.current;
     area.style.height = '';
     if (this.state.text) area.style.height = `${area.scrollHeight}px`;
   };
 
+  /** A key that belongs to an input method ends or leaves its composition and nothing else. */
   pressed = (event) => {
+    if (event.isComposing || event.keyCode === TAKEN_BY_INPUT_METHOD) return;
     if (event.key === 'Escape') this.props.onLeave();
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || isTouch.matches) return;
     event.preventDefault();
     this.submit();
   };
@@ -46,24 +65,38 @@ export class Composer extends Component {
   submit = (event) => {
     event?.preventDefault();
     const text = this.state.text.trim();
-    if (!text) return;
+    if (!text || left(text) < 0) return;
     this.setState({ text: '' }, this.grow);
     this.props.onSubmit(text);
     this.area.current.focus();
   };
 
-  render({ context, onLeave }, { text }) {
+  render({ context, quote, onLeave }, { text }) {
+    const rest = left(text.trim());
     return html`
       <form class="composer" onSubmit=${this.submit}>
         ${context && html`
-          <p class="context"><span class="grow ellipsis">${context}</span>
+          <div class="context"><p class="grow">
+              <span class="ellipsis" translate="no">${context}</span>
+              ${quote && html`<span class="ellipsis quoted" dir="auto">${quote}</span>`}</p>
             <button type="button" class="round" aria-label=${t('cancel')} onClick=${onLeave}>
-              <${Icon} name="close" /></button></p>`}
+              <${Icon} name="close" /></button></div>`}
+        ${rest < 0 && html`<p class="error" role="alert">${t('too_long', { count: -rest })}</p>`}
         <div class="row">
-          <textarea ref=${this.area} rows="1" maxlength="8000" aria-label=${t('write')} placeholder=${t('write')}
+          <textarea ref=${this.area} rows="1" dir="auto" aria-label=${t('write')} placeholder=${t('write')}
+            enterkeyhint=${isTouch.matches ? 'enter' : 'send'} aria-invalid=${rest < 0}
             value=${text} onInput=${this.typed} onKeyDown=${this.pressed}></textarea>
-          <button class="round primary" aria-label=${t('send')} disabled=${!text.trim()}><${Icon} name="send" /></button>
+          ${rest >= 0 && rest < NEAR_LIMIT && html`<span class="muted left">${t('left', { count: rest })}</span>`}
+          <button class="round primary" aria-label=${t('send')} disabled=${!text.trim() || rest < 0}>
+            <${Icon} name="send" /></button>
         </div>
       </form>`;
   }
+}
+
+/** How many characters may follow. The server counts code points, of which an emoji may have several. */
+function left(text) {
+  const most = config.limits.message_text_max_chars;
+  // Code points are never more than the UTF-16 units of `length`: a short text needs no counting.
+  return most - (text.length > most - NEAR_LIMIT ? [...text].length : text.length);
 }

@@ -1,24 +1,27 @@
-// The timeline of a conversation. Scrolling loads what is older or newer than the messages that the page holds; the end
-// stays in sight while one is there, and else the message that is being read stays where it is.
+// The timeline of a conversation. It opens at the first unread message. Scrolling loads what is older or newer than the
+// messages that the page holds; the end stays in sight while one is there, and else the message that is being read
+// stays where it is.
 
-import { isId, textOf } from '../content.js';
-import { Component, createRef, html } from '../dom.js';
-import { echoes, title, unread, withPendingEdit } from '../state/selectors.js';
+import { createRef, html, Pure } from '../dom.js';
+import { echoes, unread, withPendingEdit } from '../state/selectors.js';
 import { t } from '../strings.js';
-import { day, millis, sameDay } from '../time.js';
-import { Boundary } from './boundary.js';
-import { Message, SystemLine, Unshowable } from './message.js';
+import { rowsOf } from './rows.js';
 
 /** Pixels from the end within which one counts as being at the end. */
 const NEAR_END = 60;
 /** Pixels from the beginning or the end of what is held at which more is asked for. */
 const NEAR_EDGE = 400;
-/** Milliseconds between two messages of one person that are shown as one run. */
-const RUN = 5 * 60_000;
+/** Milliseconds between two looks at what is in sight while the list is being scrolled. */
+const LOOK_EVERY = 100;
 
-export class MessageList extends Component {
+export class MessageList extends Pure {
+  state = { hasFailed: false };
   scroller = createRef();
-  isAtEnd = true;
+  /** The first message that was unread when the conversation was opened, as its seq; 0 when there was none. */
+  firstUnread = unread(this.props.conversation) > 0 ? this.props.conversation.read_seq + 1 : 0;
+  /** Whether the list has still to be scrolled to that message. */
+  isLanding = this.firstUnread > 0;
+  isAtEnd = !this.isLanding;
 
   // The list is laid out from its end (column-reverse): scrollTop is 0 there and negative above.
   scrolled = () => {
@@ -26,11 +29,14 @@ export class MessageList extends Component {
     this.setAtEnd(scrollTop > -NEAR_END);
     if (scrollHeight + scrollTop - clientHeight < NEAR_EDGE) this.loadOlder();
     else if (-scrollTop < NEAR_EDGE) this.loadNewer();
+    this.looking ??= setTimeout(this.look, LOOK_EVERY);
   };
 
   toEnd = () => {
+    this.isLanding = false;
     this.props.actions.toNewest(this.props.conversation.id).catch(() => {}); // the next click tries again
     this.scroller.current.scrollTop = 0;
+    this.scrolled();
   };
 
   setAtEnd(isAtEnd) {
@@ -40,74 +46,128 @@ export class MessageList extends Component {
     this.forceUpdate();
   }
 
-  loadOlder() {
-    this.props.actions.loadOlder(this.props.conversation.id).catch(() => {}); // the next scroll tries again
+  /** Tell which message is the newest that has been in sight: what is above it counts as read. */
+  look = () => {
+    clearTimeout(this.looking);
+    this.looking = null;
+    if (!this.isLanding) this.props.actions.setSeen(this.props.conversation.id, this.newestInSight());
+  };
+
+  newestInSight() {
+    const { timeline, conversation } = this.props;
+    if (this.isAtEnd && timeline && !timeline.has_newer) return conversation.last_seq;
+    const { bottom } = this.scroller.current.getBoundingClientRect();
+    const row = [...this.rows()].findLast((each) => each.getBoundingClientRect().top < bottom - NEAR_END / 2);
+    return Number(row?.dataset.seq) || 0;
   }
 
-  loadNewer() {
-    this.props.actions.loadNewer(this.props.conversation.id).catch(() => {}); // the next scroll tries again
+  rows() {
+    return this.scroller.current.querySelectorAll('[data-seq]');
+  }
+
+  loadOlder = () => this.load(this.props.actions.loadOlder);
+
+  loadNewer = () => this.load(this.props.actions.loadNewer);
+
+  /** A page that does not come is asked for again with the next scroll, or by the button of an empty list. */
+  async load(page) {
+    try {
+      await page(this.props.conversation.id);
+      if (this.scroller.current) this.setState({ hasFailed: false });
+    } catch {
+      if (this.scroller.current) this.setState({ hasFailed: true });
+    }
+  }
+
+  /** Bring the first unread message, which may be far above the newest page, into the list and into sight. */
+  async land() {
+    const { actions, conversation } = this.props;
+    try {
+      await actions.jumpTo(conversation.id, this.firstUnread);
+      this.isLoaded = true;
+      this.forceUpdate();
+    } catch {
+      if (this.scroller.current) this.setState({ hasFailed: true });
+    }
+  }
+
+  reachLanding() {
+    this.isLanding = false;
+    this.scroller.current.querySelector('.new')?.scrollIntoView({ block: 'start' });
+    this.scrolled();
+    this.look();
+  }
+
+  jump = async (seq) => {
+    const isHeld = await this.props.actions.jumpTo(this.props.conversation.id, seq).catch(() => false);
+    if (isHeld) requestAnimationFrame(() => this.showRow(seq));
+  };
+
+  showRow(seq) {
+    const row = [...this.rows()].find((each) => Number(each.dataset.seq) === seq);
+    row?.scrollIntoView({ block: 'center' });
+    row?.animate([{ opacity: 0.3 }, { opacity: 1 }], 800);
   }
 
   /** The first message in sight and its place: what must not move when messages at either end come or go. */
-  getSnapshotBeforeUpdate({ state, conversation }) {
-    if (this.isAtEnd && !state.timelines[conversation.id]?.has_newer) return null;
+  getSnapshotBeforeUpdate({ timeline }) {
+    if (this.isAtEnd && !timeline?.has_newer) return null;
     const { top } = this.scroller.current.getBoundingClientRect();
-    const rows = [...this.scroller.current.querySelectorAll('[data-seq]')];
-    const row = rows.find((each) => each.getBoundingClientRect().bottom > top);
+    const row = [...this.rows()].find((each) => each.getBoundingClientRect().bottom > top);
     return row ? { row, top: row.getBoundingClientRect().top } : null;
   }
 
   componentDidMount() {
-    this.props.actions.setAtEnd(true);
+    this.props.actions.setAtEnd(this.isAtEnd);
+    if (this.isLanding) this.land();
+    else this.look();
   }
 
   componentDidUpdate(before, _state, anchor) {
-    if (anchor?.row.isConnected) this.scroller.current.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
-    if (this.scroller.current.scrollHeight <= this.scroller.current.clientHeight) this.loadOlder();
-    if (waiting(before) < waiting(this.props)) this.toEnd();
+    const list = this.scroller.current;
+    if (anchor?.row.isConnected) list.scrollTop += anchor.row.getBoundingClientRect().top - anchor.top;
+    if (this.isLanding && this.isLoaded) this.reachLanding();
+    if (!this.state.hasFailed && this.props.timeline?.has_more && list.scrollHeight <= list.clientHeight) this.loadOlder();
+    if (sending(before) < sending(this.props)) this.toEnd();
+    if (this.isAtEnd) this.look();
   }
 
-  render({ state, actions, conversation }) {
-    const timeline = state.timelines[conversation.id];
+  componentWillUnmount() {
+    clearTimeout(this.looking);
+  }
+
+  /** What is held, with edits that wait, and what waits to be sent. The same objects as long as nothing waits changes. */
+  messages({ timeline, outbox, me, conversation }) {
+    if (outbox !== this.shown?.outbox) this.shown = { outbox, echoes: echoes({ outbox, me: { id: me } }, conversation.id) };
     const held = timeline?.messages ?? [];
-    const messages = [...held.map((message) => withPendingEdit(state, message)), ...echoes(state, conversation.id)];
-    const isEmpty = timeline && !timeline.has_more && !messages.length;
+    return [...(outbox.length ? held.map((message) => withPendingEdit({ outbox }, message)) : held), ...this.shown.echoes];
+  }
+
+  render({ timeline, outbox, name, conversation, ...shared }, { hasFailed }) {
+    const messages = this.messages(this.props);
+    const rows = { ...shared, conversation, messages, firstUnread: this.firstUnread, onJump: this.jump };
     return html`
-      <div class="timeline" ref=${this.scroller} onScroll=${this.scrolled} tabindex="0" role="log"
-        aria-label=${title(state, conversation)}>
+      <div class="timeline" ref=${this.scroller} onScroll=${this.scrolled} tabindex="0" role="log" aria-label=${name}>
         <ol>
-          ${isEmpty && html`<li class="muted empty">${t('nothing_said')}</li>`}
-          ${messages.map((message, index) => this.row(message, messages[index - 1], messages[index + 1]))}
+          ${!messages.length && html`<${Empty} timeline=${timeline} hasFailed=${hasFailed} onRetry=${this.loadOlder} />`}
+          ${rowsOf(rows)}
         </ol>
       </div>
       ${(timeline?.has_newer || (!this.isAtEnd && unread(conversation) > 0)) && html`
         <button class="to-end primary" onClick=${this.toEnd}>${t('new_messages')}</button>`}`;
   }
-
-  row(message, before, after) {
-    const { state, actions, conversation } = this.props;
-    const heading = before && sameDay(before.created_at, message.created_at) ? null : day(message.created_at);
-    const View = message.type === 'system' ? SystemLine : Message;
-    return html`
-      ${heading && html`<li class="day" key=${`day ${message.seq}`}><span>${heading}</span></li>`}
-      <${Boundary} key=${keyOf(message)} of=${message} fallback=${html`<${Unshowable} message=${message} />`}>
-        <${View} state=${state} actions=${actions} conversation=${conversation} message=${message}
-          isFirst=${heading || !isRun(before, message)} isLast=${!after || !isRun(message, after)} />
-      <//>`;
-  }
 }
 
-/** A message keeps its element when the server's version takes the place of the echo. */
-function keyOf(message) {
-  const { sender_id, client_id, seq } = message;
-  return isId(sender_id) && textOf(client_id) ? `${sender_id} ${client_id}` : seq;
+/** How many own messages are on their way. */
+function sending({ outbox }) {
+  return outbox.filter(({ edit_of }) => edit_of === undefined).length;
 }
 
-function isRun(one, next) {
-  if (!one || one.sender_id !== next.sender_id || one.type === 'system' || next.type === 'system') return false;
-  return millis(next.created_at) - millis(one.created_at) < RUN;
-}
-
-function waiting({ state, conversation }) {
-  return echoes(state, conversation.id).length;
+/** What stands in a list without messages: that there are none, that they are coming, or that they have not come. */
+function Empty({ timeline, hasFailed, onRetry }) {
+  if (timeline && !timeline.has_more) return html`<li class="muted empty">${t('nothing_said')}</li>`;
+  if (!hasFailed) return html`<li class="muted empty">${t('loading')}</li>`;
+  return html`
+    <li class="muted empty" role="alert">${t('not_loaded')}${' '}
+      <button class="link" onClick=${onRetry}>${t('try_again')}</button></li>`;
 }

@@ -1,6 +1,7 @@
 // A dialog to find people: one click starts a private chat; several people and a name make a group.
 
 import { Component, createRef, html } from '../dom.js';
+import { newKey } from '../keys.js';
 import { explain, t } from '../strings.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
@@ -9,7 +10,7 @@ import { Icon } from './icons.js';
 const DELAY = 250;
 
 export class NewConversation extends Component {
-  state = { isGroup: false, query: '', found: null, members: [], name: '', error: '' };
+  state = { isGroup: false, query: '', found: null, members: [], name: '', error: '', isBusy: false };
   dialog = createRef();
 
   componentDidMount() {
@@ -43,11 +44,30 @@ export class NewConversation extends Component {
   create = (event) => {
     event.preventDefault();
     const { name, members } = this.state;
-    return this.finish(() => this.props.actions.createGroup(name.trim(), members.map(({ id }) => id)));
+    const ids = members.map(({ id }) => id);
+    return this.finish(() => this.props.actions.createGroup(name.trim(), ids, this.keyOf(name, ids)));
   };
 
+  /** A key for each group that is asked for: the server makes one group of a request whose answer was lost. */
+  keyOf(...group) {
+    const wanted = JSON.stringify(group);
+    if (this.sent?.wanted !== wanted) this.sent = { wanted, key: newKey() };
+    return this.sent.key;
+  }
+
+  /** Do it once, however often it is clicked, and close. */
   async finish(task) {
-    if (await this.attempt(task)) this.dialog.current.close();
+    if (this.isBusy) return;
+    this.setBusy(true);
+    const isDone = await this.attempt(task);
+    this.setBusy(false);
+    if (isDone) this.dialog.current?.close(); // somebody may have closed it meanwhile
+  }
+
+  /** The field tells a second click, the state the view. */
+  setBusy(isBusy) {
+    this.isBusy = isBusy;
+    this.setState({ isBusy });
   }
 
   attempt = async (task) => {
@@ -61,7 +81,7 @@ export class NewConversation extends Component {
     }
   };
 
-  render({ state, onClose }, { isGroup, found, members, error }) {
+  render({ state, onClose }, { isGroup, found, members, error, isBusy }) {
     const others = found?.filter(({ id }) => id !== state.me.id);
     return html`
       <dialog ref=${this.dialog} onClose=${onClose} aria-label=${t('new_conversation')}>
@@ -75,7 +95,7 @@ export class NewConversation extends Component {
             <button aria-pressed=${(kind === 'group') === isGroup}
               onClick=${() => this.setState({ isGroup: kind === 'group' })}>${t(kind)}</button>`)}
         </div>
-        ${isGroup && html`<${GroupForm} members=${members} onSubmit=${this.create} onRemove=${this.pick}
+        ${isGroup && html`<${GroupForm} members=${members} isBusy=${isBusy} onSubmit=${this.create} onRemove=${this.pick}
           onName=${(name) => this.setState({ name })} />`}
         <input type="search" class="wide" placeholder=${t('search_people')} aria-label=${t('search_people')}
           onInput=${this.search} autofocus />
@@ -95,22 +115,22 @@ function Found({ user, isPicked, onPick }) {
     <li><button class="entry" aria-pressed=${isPicked} onClick=${() => onPick(user)}>
       <${Avatar} id=${user.id} name=${user.nickname || user.username} />
       <span class="grow">
-        <strong class="ellipsis">${user.nickname}</strong>
+        <strong class="ellipsis" dir="auto">${user.nickname}</strong>
         <span class="muted ellipsis">@${user.username}</span>
       </span>
       ${isPicked && html`<${Icon} name="check" />`}
     </button></li>`;
 }
 
-function GroupForm({ members, onSubmit, onRemove, onName }) {
+function GroupForm({ members, isBusy, onSubmit, onRemove, onName }) {
   return html`
     <form class="row" onSubmit=${onSubmit}>
-      <input class="grow" required maxlength="50" placeholder=${t('group_name')} aria-label=${t('group_name')}
+      <input class="grow" required dir="auto" placeholder=${t('group_name')} aria-label=${t('group_name')}
         onInput=${(event) => onName(event.target.value)} />
-      <button class="primary">${t('create_group')}</button>
+      <button class="primary" disabled=${isBusy}>${t('create_group')}</button>
     </form>
     <p class="chips">
       ${members.map((user) => html`
-        <button class="chip" type="button" onClick=${() => onRemove(user)}>${user.nickname} ×</button>`)}
+        <button class="chip" type="button" translate="no" onClick=${() => onRemove(user)}><bdi>${user.nickname}</bdi> ×</button>`)}
     </p>`;
 }

@@ -1,45 +1,62 @@
 // The list of conversations, and the way to new ones.
 
-import { Component, html } from '../dom.js';
-import { activeAt, hasUnread, isOnline, line, listed, nameOf, title, typingLine, unread } from '../state/selectors.js';
+import { Component, html, Pure } from '../dom.js';
+import {
+  activeAt, draftOf, hasUnread, isMentioned, isOnline, line, listed, nameOf, title, typingLine, unread,
+} from '../state/selectors.js';
 import { t } from '../strings.js';
 import { brief } from '../time.js';
 import { Avatar } from './avatar.js';
 import { Boundary } from './boundary.js';
+import { Confirm } from './confirm.js';
+import { ContactRequests } from './contact_requests.js';
 import { Icon } from './icons.js';
 import { NewConversation } from './new_conversation.js';
 
 export class Sidebar extends Component {
-  state = { isNewOpen: false };
+  state = { isNewOpen: false, isLeaving: false };
 
   toggleNew = () => this.setState({ isNewOpen: !this.state.isNewOpen });
 
-  render({ state, actions }, { isNewOpen }) {
+  /** Logging out loses what was not sent; without that there is nothing to ask. */
+  logOut = () => {
+    const { state, actions } = this.props;
+    if (state.outbox.length || Object.keys(state.drafts).some((id) => draftOf(state, id))) this.setState({ isLeaving: true });
+    else actions.logOut();
+  };
+
+  render({ state, actions }, { isNewOpen, isLeaving }) {
     const conversations = listed(state);
     return html`
       <aside class="sidebar">
         <header>
           <${Avatar} id=${state.me.id} name=${nameOf(state, state.me.id)} />
           <div class="grow">
-            <strong class="ellipsis">${nameOf(state, state.me.id)}</strong>
+            <strong class="ellipsis" dir="auto">${nameOf(state, state.me.id)}</strong>
             <${Link} link=${state.link} />
           </div>
           <button class="round" title=${t('new_conversation')} aria-label=${t('new_conversation')}
             onClick=${this.toggleNew}><${Icon} name="plus" /></button>
           <button class="round" title=${t('log_out')} aria-label=${t('log_out')}
-            onClick=${actions.logOut}><${Icon} name="logout" /></button>
+            onClick=${this.logOut}><${Icon} name="logout" /></button>
         </header>
         <nav aria-label=${t('conversations')}>
+          <${Boundary} of=${state.contact_news} fallback=${null}>
+            <${ContactRequests} actions=${actions} link=${state.link} news=${state.contact_news} />
+          <//>
           ${conversations.length === 0 && state.link === 'live' && html`
             <p class="muted empty">${t('no_conversations')}</p>`}
           <ul>
             ${conversations.map((conversation) => html`
               <${Boundary} key=${conversation.id} of=${conversation} fallback=${html`<${UnshowableEntry} />`}>
-                <${Entry} state=${state} conversation=${conversation} />
+                <${Entry} ...${entryOf(state, conversation)} />
               <//>`)}
           </ul>
         </nav>
         ${isNewOpen && html`<${NewConversation} state=${state} actions=${actions} onClose=${this.toggleNew} />`}
+        ${isLeaving && html`
+          <${Confirm} title=${t('log_out_title')} text=${t('log_out_text')} word=${t('log_out')}
+            onYes=${actions.logOut} onClose=${() => this.setState({ isLeaving: false })} />`}
       </aside>`;
   }
 }
@@ -52,36 +69,56 @@ function UnshowableEntry() {
   return html`<li class="entry muted">${t('entry_cannot_be_shown')}</li>`;
 }
 
-function Entry({ state, conversation }) {
-  const { id, type, peer_id, last_message } = conversation;
-  const name = title(state, conversation);
-  const online = type === 'private' ? isOnline(state, peer_id) : undefined;
-  const isOpen = state.open === id;
-  return html`
-    <li>
-      <a class=${isOpen ? 'entry open' : 'entry'} href=${`#/${id}`} aria-current=${isOpen ? 'page' : null}
-        data-conversation=${id}>
-        <${Avatar} id=${peer_id ?? id} name=${name} online=${online} />
-        <span class="grow">
-          <span class="row">
-            <strong class="ellipsis grow">${name}</strong>
-            <time class="muted">${last_message ? brief(activeAt(conversation)) : ''}</time>
-          </span>
-          <span class="row">
-            <span class="muted ellipsis grow">${typingLine(state, id) || preview(state, conversation)}</span>
-            ${hasUnread(conversation) && html`<${Badge} count=${unread(conversation)} />`}
-          </span>
-        </span>
-      </a>
-    </li>`;
+/** What an entry shows, as plain values: it is drawn again only when one of them changes. */
+function entryOf(state, conversation) {
+  const { id, type, peer_id, is_muted } = conversation;
+  return {
+    id,
+    face: peer_id ?? id,
+    name: title(state, conversation),
+    online: type === 'private' ? isOnline(state, peer_id) : undefined,
+    isOpen: state.open === id,
+    isMuted: is_muted === true,
+    isUnread: hasUnread(conversation),
+    isMentioned: isMentioned(conversation),
+    count: unread(conversation),
+    when: conversation.last_message ? brief(activeAt(conversation)) : '',
+    text: typingLine(state, id) || preview(state, conversation),
+  };
 }
 
-function Badge({ count }) {
-  return html`<span class="badge" aria-label=${t('unread', { count: count || 1 })}>
+class Entry extends Pure {
+  render({ id, face, name, online, isOpen, isMuted, isUnread, isMentioned: isNamed, count, when, text }) {
+    return html`
+      <li>
+        <a class=${isOpen ? 'entry open' : 'entry'} href=${`#/${id}`} aria-current=${isOpen ? 'page' : null}
+          data-conversation=${id}>
+          <${Avatar} id=${face} name=${name} online=${online} />
+          <span class="grow">
+            <span class="row">
+              <strong class="ellipsis grow" dir="auto">${name}</strong>
+              <time class="muted">${when}</time>
+            </span>
+            <span class="row">
+              <span class="muted ellipsis grow" dir="auto">${text}</span>
+              ${isNamed && html`<span class="badge" role="img" aria-label=${t('mentioned')} title=${t('mentioned')}>@</span>`}
+              ${isUnread && html`<${Badge} count=${count} isMuted=${isMuted} />`}
+            </span>
+          </span>
+        </a>
+      </li>`;
+  }
+}
+
+function Badge({ count, isMuted }) {
+  return html`<span class=${isMuted ? 'badge quiet' : 'badge'} role="img" aria-label=${t('unread', { count: count || 1 })}>
     ${count > 99 ? '99+' : count || '•'}</span>`;
 }
 
-function preview(state, { type, last_message }) {
+function preview(state, conversation) {
+  const { id, type, last_message } = conversation;
+  const draft = state.open !== id && draftOf(state, id);
+  if (draft) return t('draft', { text: draft });
   if (!last_message) return '';
   const text = line(state, last_message);
   if (type === 'private' || last_message.type === 'system') return text;

@@ -53,6 +53,6 @@ export class Welcome extends Component {
 function Field({ label, ...input }) {
   return html`
     <label class="field"><span>${label}</span>
-      <input maxlength="200" autocapitalize="none" spellcheck=${false} ...${input} />
+      <input dir="auto" autocapitalize="none" spellcheck=${false} ...${input} />
     </label>`;
 }

@@ -18,15 +18,24 @@ export function App({ state, actions }) {
   if (!state.me) return html`<${Login} actions=${actions} notice=${state.notice?.text} />`;
   const { name, id } = state.view;
   return html`
-    <div class="admin">
+    <div class="admin" translate="no">
       <${Head} state=${state} actions=${actions} />
       <main>
         ${state.link === 'down' && html`
           <p class="away" role="alert">${t('away', { when: state.seenAt ? time(state.seenAt) : '–' })}</p>`}
         <${VIEWS[name]} key=${id ?? name} state=${state} actions=${actions} />
       </main>
-      <div role="status">${state.notice && html`<p class="toast">${state.notice.text}</p>`}</div>
+      <${Notice} notice=${state.notice} onClose=${actions.dismiss} />
     </div>`;
+}
+
+/** A success fades by itself; a failure is closed by the operator. */
+function Notice({ notice, onClose }) {
+  return html`
+    <div role="status">${notice && !notice.isWarning && html`<p class="toast">${notice.text}</p>`}</div>
+    ${notice?.isWarning && html`
+      <p class="toast row" role="alert"><span class="grow">${notice.text}</span>
+        <button class="round" aria-label=${t('dismiss')} onClick=${onClose}><${Icon} name="close" /></button></p>`}`;
 }
 
 function Head({ state, actions }) {

@@ -4,7 +4,7 @@ import { Component, html } from '../../dom.js';
 import { t } from '../strings.js';
 import { series } from '../series.js';
 import { Chart } from './chart.js';
-import { Confirm } from './confirm.js';
+import { Confirm } from '../../views/confirm.js';
 import { moment } from '../time.js';
 import { Table } from './table.js';
 
@@ -33,13 +33,20 @@ class Nodes extends Component {
 
   ask = (draining) => this.setState({ draining });
 
+  /** The connections of the only node would have nowhere to go, and the server refuses it. */
+  askDrain = (node) => {
+    const isOnly = this.props.nodes.filter(({ state }) => state === 'up').length === 1;
+    if (isOnly) this.props.actions.warn(t('drain_only', { name: node.id }));
+    else this.ask(node);
+  };
+
   render({ nodes, actions }, { draining }) {
     const titles = ['node', 'state', 'connections', 'users_online', 'memory', 'up_since', 'version', 'address', null];
     return html`
       <section aria-labelledby="nodes">
         <h2 id="nodes">${t('nodes')}</h2>
         <${Table} label=${t('nodes')} titles=${titles.map((title) => title && t(title))}>
-          ${nodes.map((node) => html`<${Node} key=${node.id} node=${node} onDrain=${this.ask} />`)}
+          ${nodes.map((node) => html`<${Node} key=${node.id} node=${node} onDrain=${this.askDrain} />`)}
         <//>
         ${draining && html`
           <${Confirm} title=${t('drain_title', { name: draining.id })} word=${t('drain')}

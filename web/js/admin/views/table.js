@@ -1,13 +1,34 @@
-// A table that scrolls by itself where the window is too narrow, with the keyboard too.
+// A table that scrolls by itself where the window is too narrow, with the keyboard too; on a phone its rows are cards.
 
-import { html } from '../../dom.js';
+import { Component, createRef, html } from '../../dom.js';
 
-export function Table({ label, titles, children }) {
-  return html`
-    <div class="scroll" tabindex="0" role="region" aria-label=${label}>
-      <table>
-        <thead><tr>${titles.map((title) => (title ? html`<th scope="col">${title}</th>` : html`<td></td>`))}</tr></thead>
-        <tbody>${children}</tbody>
-      </table>
-    </div>`;
+export class Table extends Component {
+  body = createRef();
+
+  componentDidMount() {
+    this.name();
+  }
+
+  componentDidUpdate() {
+    this.name();
+  }
+
+  /** Each cell knows the title of its column, for the card. */
+  name() {
+    for (const row of this.body.current.rows) {
+      this.props.titles.forEach((title, index) => {
+        if (title && row.cells[index]?.tagName === 'TD') row.cells[index].dataset.title = title;
+      });
+    }
+  }
+
+  render({ label, titles, children }) {
+    return html`
+      <div class="scroll" tabindex="0" role="region" aria-label=${label}>
+        <table>
+          <thead><tr>${titles.map((title) => (title ? html`<th scope="col">${title}</th>` : html`<td></td>`))}</tr></thead>
+          <tbody ref=${this.body}>${children}</tbody>
+        </table>
+      </div>`;
+  }
 }

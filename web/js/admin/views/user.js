@@ -5,7 +5,7 @@ import { Avatar } from '../../views/avatar.js';
 import { Icon } from '../../views/icons.js';
 import { t } from '../strings.js';
 import { moment } from '../time.js';
-import { Confirm } from './confirm.js';
+import { Confirm } from '../../views/confirm.js';
 import { Table } from './table.js';
 import { UserState } from './users.js';
 

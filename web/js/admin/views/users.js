@@ -27,7 +27,7 @@ export class Users extends Component {
     return html`
       <section aria-labelledby="users">
         <header class="row">
-          <h2 id="users" class="grow">${query ? t('found') : t('online_now', { count: users?.online ?? '–' })}</h2>
+          <h2 id="users" class="grow">${query ? t('found') : t(users?.online === 1 ? 'online_one' : 'online_now', { count: users?.online ?? '–' })}</h2>
           <input type="search" placeholder=${t('search')} aria-label=${t('search')} value=${query} onInput=${this.search} />
         </header>
         <${Table} label=${t('users')} titles=${['name', 'username', 'state', 'last_seen'].map((title) => t(title))}>

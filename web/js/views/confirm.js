@@ -1,6 +1,6 @@
 // A question before what cannot be taken back.
 
-import { Component, createRef, html } from '../../dom.js';
+import { Component, createRef, html } from '../dom.js';
 import { t } from '../strings.js';
 
 export class Confirm extends Component {

@@ -1,0 +1,242 @@
+"""What the page shows and takes, beyond the chat itself: unread messages, input methods, limits, files, requests."""
+
+from itertools import count
+from uuid import uuid4
+
+import pytest
+import requests
+from playwright.sync_api import expect
+
+from tests.web.people import PASSWORD
+from tests.web.test_phone import PHONE
+
+pytestmark = pytest.mark.slow
+
+NUMBERS = count(1)
+
+
+class Account:
+    """A user without a window."""
+
+    def __init__(self, url, nickname):
+        self.url, self.name = url, f"user{uuid4().hex[:10]}"
+        body = {"username": self.name, "nickname": nickname, "password": PASSWORD}
+        session = self._call("POST", "/api/auth/register", {}, body)
+        self.headers = {"Authorization": f"Bearer {session['access_token']}"}
+        self.id = session["user"]["id"]
+
+    def __call__(self, method, path, **body):
+        return self._call(method, path, self.headers, body or None)
+
+    def _call(self, method, path, headers, body):
+        response = requests.request(method, self.url + path, json=body, headers=headers, timeout=20)
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    def say(self, conversation_id, *texts):
+        path = f"/api/conversations/{conversation_id}/messages"
+        return [
+            self("POST", path, client_id=f"v{next(NUMBERS)}", type="text", content={"text": text}) for text in texts
+        ]
+
+    def chat_with(self, user_id):
+        return self("POST", "/api/conversations", user_id=user_id)["id"]
+
+
+@pytest.fixture
+def ada(somebody):
+    return somebody().register("Ada")
+
+
+@pytest.fixture
+def bob(server):
+    return Account(server.url, "Bob")
+
+
+def box(person):
+    return person.page.get_by_label("Write a message")
+
+
+def own_requests(person, ending):
+    """The paths of requests that the page makes from now on and that end so."""
+    found = []
+    person.page.on("request", lambda request: found.append(request) if request.url.endswith(ending) else None)
+    return found
+
+
+def test_keys_of_an_input_method_neither_send_nor_leave(ada, bob):
+    ada.page.goto(f"{ada.url}/#/{bob.chat_with(ada.user_id())}")
+    box(ada).fill("ni hao")
+
+    box(ada).evaluate("""box => box.dispatchEvent(new KeyboardEvent(
+        'keydown', {key: 'Enter', keyCode: 229, bubbles: true, cancelable: true}))""")
+    expect(box(ada)).to_have_value("ni hao")
+    expect(ada.page.locator(".message")).to_have_count(0)
+    box(ada).press("Enter")
+    ada.message("ni hao").hover()
+    ada.message("ni hao").get_by_role("button", name="Edit").click()
+    box(ada).fill("hello")
+    box(ada).evaluate("""box => box.dispatchEvent(new KeyboardEvent(
+        'keydown', {key: 'Escape', isComposing: true, bubbles: true}))""")
+    expect(ada.page.locator(".context")).to_have_text("Editing your message")
+    expect(box(ada)).to_have_value("hello")
+    box(ada).press("Escape")
+    expect(ada.page.locator(".context")).to_have_count(0)
+
+
+def test_a_text_that_is_too_long_stays_and_is_not_sent_and_files_are_refused_with_words(ada, bob):
+    ada.page.goto(f"{ada.url}/#/{bob.chat_with(ada.user_id())}")
+
+    box(ada).fill("😀" * 8003)
+    expect(ada.page.get_by_role("alert")).to_have_text("The text is 3 characters too long. Shorten it to send it.")
+    box(ada).press("Enter")
+    assert len(box(ada).input_value()) == 8003
+    box(ada).fill("😀" * 8000)
+    expect(ada.page.locator(".left")).to_have_text("0 left")
+    box(ada).press("Enter")
+    expect(ada.page.locator(".message")).to_have_count(1)
+    is_kept = ada.page.evaluate("""() => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(['x'], 'x.png', {type: 'image/png'}));
+        const drop = new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true});
+        document.body.dispatchEvent(drop);
+        return drop.defaultPrevented;
+    }""")
+
+    assert is_kept
+    expect(ada.page.locator(".toast")).to_have_text("Files cannot be sent from this page yet.")
+
+
+def test_enter_on_a_phone_begins_a_new_line(somebody, bob):
+    ada = somebody(**PHONE).register("Ada")
+    ada.page.goto(f"{ada.url}/#/{bob.chat_with(ada.user_id())}")
+
+    box(ada).fill("one")
+    box(ada).press("Enter")
+    box(ada).press_sequentially("two")
+
+    expect(box(ada)).to_have_value("one\ntwo")
+    expect(box(ada)).to_have_attribute("enterkeyhint", "enter")
+    ada.page.get_by_role("button", name="Send").click()
+    ada.sees("one\ntwo")
+
+
+def test_a_conversation_opens_at_the_first_unread_message_and_only_what_was_in_sight_is_read(ada, bob):
+    chat = bob.chat_with(ada.user_id())
+    bob.say(chat, *[f"number {number}" for number in range(120)])
+    badge = ada.entry("Bob").locator(".badge")
+    expect(badge).to_have_text("99+")
+
+    ada.open("Bob")
+
+    expect(ada.page.locator(".timeline .new")).to_be_in_viewport()
+    expect(ada.message("number 0")).to_be_in_viewport()
+    expect(badge).not_to_have_attribute("aria-label", "120 unread")
+    left = int(badge.get_attribute("aria-label").split()[0])
+    assert 80 < left < 120
+    expect(ada.page).to_have_title(f"({left}) imapp")
+    ada.page.get_by_role("button", name="New messages").click()
+    expect(ada.message("number 119")).to_be_in_viewport()
+    expect(badge).to_have_count(0)
+
+
+def test_nothing_is_read_in_a_window_without_the_focus(ada, bob):
+    chat = bob.chat_with(ada.user_id())
+    ada.page.goto(f"{ada.url}/#/{chat}")
+    expect(box(ada)).to_be_visible()
+    ada.page.evaluate("() => { document.hasFocus = () => false; }")
+
+    bob.say(chat, "are you there?")
+    expect(ada.message("are you there?")).to_be_visible()
+    ada.page.wait_for_timeout(600)  # longer than a read mark waits
+    assert bob("GET", f"/api/conversations/{chat}")["peer_read_seq"] == 0
+    expect(ada.page).to_have_title("(1) imapp")
+    ada.page.evaluate("() => { delete document.hasFocus; dispatchEvent(new Event('focus')); }")
+
+    expect(ada.page).to_have_title("imapp")
+
+
+def test_muted_conversations_do_not_count_and_a_mention_is_shown(ada, bob):
+    group = bob("POST", "/api/groups", name="Crew", member_ids=[])["conversation_id"]
+    request = bob("POST", "/api/contact-requests", user_id=ada.user_id(), message="It is me")
+    expect(ada.page.locator(".request")).to_contain_text("Bob would like to be your contact")
+    ada.page.get_by_role("button", name="Accept").click()
+    expect(ada.page.locator(".request")).to_have_count(0)
+    assert bob("GET", "/api/contacts")["items"][0]["user"]["id"] == ada.user_id(), request
+    bob("POST", f"/api/groups/{group}/members", user_ids=[ada.user_id()])
+    path = f"/api/conversations/{group}/messages"
+    content = {"text": "@Ada look"}
+    bob("POST", path, client_id=uuid4().hex, type="text", content=content, mentions=[ada.user_id()])
+
+    ada.page.reload()
+    expect(ada.entry("Crew").get_by_role("img", name="You are mentioned")).to_be_visible()
+    headers = {"Authorization": f"Bearer {ada.token()}"}
+    url = f"{ada.url}/api/conversations/{group}"
+    requests.patch(url, json={"is_muted": True}, headers=headers, timeout=10).raise_for_status()
+
+    expect(ada.page).to_have_title("imapp")
+    expect(ada.entry("Crew").locator(".badge.quiet")).to_be_visible()
+
+
+def test_a_double_click_makes_one_group(ada):
+    made = own_requests(ada, "/api/groups")
+    ada.page.get_by_role("button", name="New conversation").click()
+    dialog = ada.page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Group", exact=True).click()
+    dialog.get_by_label("Name of the group").fill("Crew")
+
+    dialog.get_by_role("button", name="Create group").dblclick()
+
+    expect(ada.page.locator(".chat h2")).to_have_text("Crew")
+    expect(ada.page.locator(".entry")).to_have_count(1)
+    assert [len(request.headers["idempotency-key"]) > 20 for request in made] == [True]
+
+
+def test_files_and_places_are_links_and_a_reaction_is_taken_back_by_the_same_button(ada, bob):
+    chat = bob.chat_with(ada.user_id())
+    path = f"/api/conversations/{chat}/messages"
+    fetched = own_requests(ada, "picture.png")
+    picture = {"url": "https://example.org/picture.png", "name": "picture.png"}
+    bob("POST", path, client_id=uuid4().hex, type="image", content=picture)
+    place = {"latitude": 52.5, "longitude": 13.4}
+    bob("POST", path, client_id=uuid4().hex, type="location", content=place)
+    bob.say(chat, "שלום! hello")
+    ada.open("Bob")
+
+    link = ada.page.get_by_role("link", name="picture.png")
+    expect(link).to_have_attribute("href", "https://example.org/picture.png")
+    expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+    expect(ada.page.get_by_role("link", name="52.50000, 13.40000")).to_be_visible()
+    message = ada.message("שלום! hello")
+    expect(message.locator(".text")).to_have_css("direction", "rtl")
+    message.hover()
+    button = message.get_by_role("button", name="React with 👍")
+    button.click()
+    expect(message.locator(".chip")).to_have_text("👍 1")
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    expect(message.locator(".chip")).to_have_count(0)
+    assert not fetched
+
+
+def test_an_incoming_message_and_a_key_draw_no_other_message(ada, bob):
+    chat = bob.chat_with(ada.user_id())
+    bob.say(chat, *[f"number {number}" for number in range(40)])
+    ada.open("Bob")
+    expect(ada.message("number 39")).to_be_visible()
+    ada.page.evaluate("""async () => {
+        const { Message } = await import('/web/js/views/message.js');
+        const { render } = Message.prototype;
+        globalThis.drawn = [];
+        Message.prototype.render = function (props, state) {
+            globalThis.drawn.push(props.message.content.text);
+            return render.call(this, props, state);
+        };
+    }""")
+
+    bob.say(chat, "one more")
+    expect(ada.message("one more")).to_be_visible()
+    box(ada).press_sequentially("keys")
+    ada.page.wait_for_timeout(500)  # until the read mark has been sent and answered
+
+    assert set(ada.page.evaluate("drawn")) <= {"one more", "number 39"}  # whose corner is no longer the last one's
