@@ -89,6 +89,32 @@ def test_of_two_versions_of_a_message_the_later_change_is_kept(page_with_model):
     assert merged == [{"seq": 1, "change": 1}, {"seq": 2, "change": 9}, {"seq": 3, "change": 4}]
 
 
+def test_own_reactions_are_known_through_pushes_that_do_not_tell_whose_they_are(page_with_model):
+    told = page_with_model.evaluate("""async () => {
+        const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
+        const message = (change, reactions) => (
+            { id: '1-1', conversation_id: 1, seq: 1, change, sender_id: 8, content: { text: 'hello' }, reactions });
+        const others = { emoji: 'A', count: 30, user_ids: [8, 9], mine: null };
+        const own = { emoji: 'B', count: 1, user_ids: [7], mine: null };
+        let state = { ...EMPTY, me: { id: 7 }, conversations: { 1: { id: 1, last_change: 1, last_seq: 1 } } };
+        const mine = () => Object.fromEntries(
+            state.timelines[1].messages[0].reactions.map(({ emoji, mine }) => [emoji, mine]));
+        const first = message(1, [{ ...others, mine: true }]);
+        state = reduce(state, { type: 'history_loaded', id: 1, items: [first], has_more: false });
+        const push = (user_id, emoji, removed, after) => {
+            state = reduce(state, { type: 'pushed', event: 'message_reacted', payload: { user_id, emoji, removed, message: after } });
+            return mine();
+        };
+        return [
+            push(9, 'C', false, message(2, [others, { ...own, emoji: 'C', user_ids: [9] }])),
+            push(7, 'B', false, message(3, [others, own])),
+            push(7, 'A', true, message(4, [others, own])),
+        ];
+    }""")
+
+    assert told == [{"A": True, "C": False}, {"A": True, "B": True}, {"A": False, "B": True}]
+
+
 def test_both_languages_say_everything(page_with_model):
     keys = page_with_model.evaluate(
         "async () => Object.values((await import('/web/js/strings.js')).DICTIONARIES).map(Object.keys)"

@@ -1,6 +1,7 @@
 // What a person can do on the page. Views call these; nothing else talks to the server on a click.
 
 import { idOf } from './api.js';
+import { listOf } from './content.js';
 import { createHistory } from './history.js';
 import { explain } from './strings.js';
 
@@ -74,9 +75,9 @@ export function createActions({ store, api, command, sync, outbox, show }) {
     keepDraft: (id, text) => store.dispatch({ type: 'drafted', id, text }),
     retry: outbox.retry,
     discard: outbox.discard,
-    edit(message, text, extra = {}) {
-      const { id, conversation_id } = message;
-      return outbox.add({ edit_of: id, conversation_id, content: { text: wellFormed(text) }, ...extra });
+    /** The server clears the mentions that an edit leaves out. */
+    edit({ id, conversation_id, mentions }, text) {
+      return outbox.add({ edit_of: id, conversation_id, content: { text: wellFormed(text) }, mentions: listOf(mentions) });
     },
     recall: (message) => alter('recall_message', { message_id: message.id }),
     react: (message, emoji, remove) => alter('react', { message_id: message.id, emoji, remove }),

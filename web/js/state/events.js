@@ -44,7 +44,7 @@ const HANDLERS = {
   message_created: (state, { message }) => addOwnMessage(state, message),
   message_edited: alterMessage,
   message_recalled: alterMessage,
-  message_reacted: alterMessage,
+  message_reacted: reactToMessage,
   message_pinned: alterMessage,
   messages_hidden: hideMessages,
   conversation_read: readConversation,
@@ -171,6 +171,13 @@ function alterMessage(state, { message }) {
     last_message: known.last_message?.seq === message.seq ? message : known.last_message,
   }));
   return alter(next, message);
+}
+
+/** The push names the member who reacted; `sync` does not, and says of each reaction whether it is the user's own. */
+function reactToMessage(state, { message, user_id, emoji, removed }) {
+  if (user_id !== state.me.id) return alterMessage(state, { message });
+  const reactions = message.reactions.map((each) => (each.emoji === emoji ? { ...each, mine: !removed } : each));
+  return alterMessage(state, { message: { ...message, reactions } });
 }
 
 function hideMessages(state, { message_ids }) {

@@ -1,5 +1,7 @@
 // The messages of one conversation: an array in the order of `seq`, each message once, in its latest version.
 
+import { listOf, objectOf } from '../content.js';
+
 /** Merge `incoming` (any order, repeats allowed) into `messages`; of two versions the greater `change` wins. */
 export function merge(messages, incoming) {
   const last = messages.at(-1)?.seq ?? 0;
@@ -14,7 +16,16 @@ function place(messages, message) {
   const known = messages[index];
   const isKnown = known?.seq === message.seq;
   if (isKnown && known.change >= message.change) return messages;
-  return [...messages.slice(0, index), message, ...messages.slice(isKnown ? index + 1 : index)];
+  const placed = isKnown ? withOwn(message, known) : message;
+  return [...messages.slice(0, index), placed, ...messages.slice(isKnown ? index + 1 : index)];
+}
+
+/** Pushes are the same for all members: `mine` of a reaction is null there, and stays as it is known. */
+function withOwn(message, known) {
+  const own = new Map(listOf(known.reactions).map(objectOf).map(({ emoji, mine }) => [emoji, mine]));
+  const reactions = listOf(message.reactions).map(objectOf).map((reaction) => (
+    reaction.mine === null ? { ...reaction, mine: own.get(reaction.emoji) ?? false } : reaction));
+  return { ...message, reactions };
 }
 
 function mergeMany(messages, incoming) {
@@ -23,7 +34,7 @@ function mergeMany(messages, incoming) {
   for (const message of incoming) {
     const known = bySeq.get(message.seq);
     if (known && known.change >= message.change) continue;
-    bySeq.set(message.seq, message);
+    bySeq.set(message.seq, known ? withOwn(message, known) : message);
     altered = true;
   }
   return altered ? [...bySeq.values()].sort((a, b) => a.seq - b.seq) : messages;

@@ -48,7 +48,9 @@ export function draftOf(state, id) {
 /** Why nobody can write in a conversation any more; empty when one can. */
 export function silenceOf(state, { type, peer_id, dissolved_at }) {
   if (type === 'group' && dissolved_at) return t('error_group_dissolved');
-  return type === 'private' && isErased(state.users[peer_id]) ? t('peer_erased') : '';
+  const peer = type === 'private' ? state.users[peer_id] : null;
+  if (isErased(peer)) return t('peer_erased');
+  return peer?.is_closed ? t('error_recipient_gone') : '';
 }
 
 /** Whether an account has been erased: the server gives what is left of it such a username. */

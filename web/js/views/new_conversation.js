@@ -1,8 +1,8 @@
 // A dialog to find people: one click starts a private chat; several people and a name make a group.
 
 import { Component, createRef, html } from '../dom.js';
-import { newKey } from '../keys.js';
 import { explain, t } from '../strings.js';
+import { newId } from '../tab.js';
 import { Avatar } from './avatar.js';
 import { Icon } from './icons.js';
 
@@ -51,7 +51,7 @@ export class NewConversation extends Component {
   /** A key for each group that is asked for: the server makes one group of a request whose answer was lost. */
   keyOf(...group) {
     const wanted = JSON.stringify(group);
-    if (this.sent?.wanted !== wanted) this.sent = { wanted, key: newKey() };
+    if (this.sent?.wanted !== wanted) this.sent = { wanted, key: newId() };
     return this.sent.key;
   }
 
