@@ -97,3 +97,63 @@ def test_what_a_closed_tab_has_not_sent_is_sent_by_another_one_once_and_in_order
     assert texts.index("two") < texts.index("three")
     left = "async (id) => (await import('/web/js/vault.js')).vault.list(['outbox', id])"
     wait_for(lambda: ada.page.evaluate(left, ada.user_id()) == [], 5, "the end of the records")
+
+
+def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody):
+    ada = somebody().register("Ada")
+    ada.create_group("Notes")
+    laptop = somebody().log_in(ada.name)
+
+    ada.write("half a thought")
+    ada.page.wait_for_timeout(400)  # a draft is kept when no key has come for 300 ms
+    ada.page.reload()
+
+    expect(ada.page.get_by_label("Write a message")).to_have_value("half a thought")
+    drafts = "async (id) => (await import('/web/js/vault.js')).vault.list(['draft', id])"
+    wait_for(lambda: laptop.page.evaluate(drafts, ada.user_id()), 15, "the draft at the other device")
+    laptop.open("Notes")
+    expect(laptop.page.get_by_label("Write a message")).to_have_value("half a thought")
+    ada.page.get_by_label("Write a message").press("Enter")
+    ada.all_sent()
+    ada.page.reload()
+    expect(ada.page.get_by_label("Write a message")).to_have_value("")
+
+
+def test_logging_out_offline_asks_ends_the_session_later_and_leaves_nothing_readable(somebody):
+    ada = somebody().register("Ada")
+    ada.create_group("Notes")
+    token, user_id = ada.token(), ada.user_id()
+    ada.go_offline()
+    ada.say("never sent")
+
+    ada.page.get_by_role("button", name="Log out").click()
+    expect(ada.page.get_by_role("dialog")).to_contain_text("Messages that were not sent: 1.")
+    ada.page.get_by_role("button", name="Log out anyway").click()
+    expect(ada.page.locator(".welcome")).to_be_visible()
+    ada.context.set_offline(False)
+
+    headers = {"Authorization": f"Bearer {token}"}
+    wait_for(
+        lambda: requests.get(f"{ada.url}/api/users/me", headers=headers, timeout=10).status_code == 401,
+        15,
+        "the end of the session on the server",
+    )
+    left = "async (id) => { const { vault } = await import('/web/js/vault.js'); return [...await vault.list(['outbox', id]),"
+    left += " ...await vault.list(['draft', id]), ...await vault.list(['account'])]; }"
+    assert ada.page.evaluate(left, user_id) == []
+    assert ada.page.evaluate("location.hash") == "#/"
+
+
+def test_an_address_of_no_conversation_is_corrected_with_a_word_and_back_leads_back(somebody):
+    ada = somebody().register("Ada")
+    ada.create_group("Notes")
+    ada.page.goto(f"{ada.url}/#/")
+    ada.open("Notes")
+
+    ada.page.set_viewport_size({"width": 360, "height": 640})
+    ada.page.get_by_role("button", name="Back to the list").click()
+    expect(ada.page.locator(".chat h2")).to_have_count(0)
+    ada.page.evaluate("location.hash = '#/99999'")
+
+    expect(ada.page.get_by_role("alert")).to_contain_text("There is no such conversation")
+    assert ada.page.evaluate("location.hash") == "#/"

@@ -12,7 +12,7 @@ const REQUESTS = 20;
 /** Milliseconds between two signs that the user is writing. */
 const TYPING_EVERY = 3_000;
 
-export function createActions({ store, api, command, sync, outbox, show }) {
+export function createActions({ store, api, command, outbox, drafts, show }) {
   let typedAt = 0;
   const history = createHistory({ store, api });
 
@@ -69,10 +69,12 @@ export function createActions({ store, api, command, sync, outbox, show }) {
     stopTyping,
     send(id, text, extra = {}) {
       stopTyping(id);
+      drafts.clear(id);
       history.toNewest(id).catch(ignore); // the view offers it again
       return outbox.add({ conversation_id: id, type: 'text', content: { text: wellFormed(text) }, ...extra });
     },
-    keepDraft: (id, text) => store.dispatch({ type: 'drafted', id, text }),
+    writeDraft: drafts.write,
+    keepDrafts: drafts.keep,
     retry: outbox.retry,
     discard: outbox.discard,
     /** The server clears the mentions that an edit leaves out. */
@@ -88,8 +90,7 @@ export function createActions({ store, api, command, sync, outbox, show }) {
     /** With the same `key` the server makes one group, however often it is asked. */
     async createGroup(name, memberIds, key) {
       const group = await api.post('/api/groups', { name, member_ids: memberIds }, key);
-      await sync.start();
-      show(group.conversation_id);
+      await enter(await api.get(`/api/conversations/${idOf(group.conversation_id)}`));
     },
   };
 }

@@ -3,10 +3,12 @@
 import { createActions } from './actions.js';
 import { createApi, idOf, request } from './api.js';
 import { createConnection } from './connection.js';
+import { createDrafts } from './drafts.js';
 import { createOutbox } from './outbox.js';
 import { createOutboxRecords } from './outbox_records.js';
 import { createPeople } from './people.js';
 import { createReadMarks } from './read_marks.js';
+import { createRevocations } from './revocations.js';
 import { session } from './session.js';
 import { EMPTY, reduce } from './state/reducer.js';
 import { createStore } from './state/store.js';
@@ -31,7 +33,9 @@ export function createClient({ show }) {
   const readMarks = createReadMarks({ store, command });
   const sync = createSync({ store, ask, loadConversations, loadConversation });
   const outbox = createOutbox({ store, send, stored });
-  const actions = createActions({ store, api, command, sync, outbox, show });
+  const drafts = createDrafts({ store, command });
+  const actions = createActions({ store, api, command, outbox, drafts, show });
+  const revocations = createRevocations();
   const records = createOutboxRecords({ store, adopted: outbox.flush, failed: notKept });
 
   store.subscribe(people.fetchNamed);
@@ -64,6 +68,7 @@ export function createClient({ show }) {
   async function catchUp() {
     try {
       await sync.start();
+      drafts.flush();
       records.adopt();
       outbox.flush();
       await people.fetchPresence();
@@ -102,9 +107,9 @@ export function createClient({ show }) {
   function begin(user) {
     store.dispatch({ type: 'signed_in', user });
     records.begin(user.id);
+    drafts.begin(user.id).finally(connection.open);
     session.isLasting().then((isLasting) => isLasting || notKept());
     sync.reset();
-    connection.open();
   }
 
   /** The server has ended the session. */
@@ -116,8 +121,28 @@ export function createClient({ show }) {
   function leave(notice) {
     if (!store.state.me) return;
     records.end();
+    drafts.end();
     connection.close();
     store.dispatch({ type: 'signed_out', notice });
+  }
+
+  /** Asks first when the server does not have all that was written; `anyway` drops it. */
+  async function logOut({ anyway = false } = {}) {
+    const { me } = store.state;
+    const unsent = anyway ? 0 : await records.count(me.id).catch(() => store.state.outbox.length);
+    if (unsent) return store.dispatch({ type: 'leave_asked', unsent });
+    const account = session.read();
+    leave(null);
+    await session.end();
+    if (account) revocations.owe(account);
+    return forget(me.id);
+  }
+
+  /** Nothing that a user has written stays readable, unless another log-in of the same user goes on in this browser. */
+  async function forget(userId) {
+    const others = await session.others().catch(() => []);
+    if (others.some(({ user }) => user.id === userId)) return;
+    await Promise.all([records.forget(userId), drafts.forget(userId)]).catch(() => {});
   }
 
   async function signIn(path, fields) {
@@ -133,14 +158,12 @@ export function createClient({ show }) {
       setSeen: readMarks.setSeen,
       register: (fields) => signIn('/api/auth/register', fields),
       logIn: ({ username, password }) => signIn('/api/auth/login', { account: username, password }),
-      async logOut() {
-        await api.post('/api/auth/logout').catch(() => {}); // the tokens are forgotten here in any case
-        leave(null);
-        await session.end();
-      },
+      logOut,
+      stay: () => store.dispatch({ type: 'leave_asked', unsent: null }),
     },
     /** Go on with the session of the last visit, if there is one. */
     async resume() {
+      revocations.deliver();
       const kept = await session.load();
       if (kept) return begin(kept.user);
       const [other] = await session.others();

@@ -4,7 +4,7 @@ import { createClient } from './client.js';
 import { loadConfig } from './config.js';
 import { render, html } from './dom.js';
 import { refuseFiles } from './files.js';
-import { unreadTotal } from './state/selectors.js';
+import { title, unreadTotal } from './state/selectors.js';
 import { language, t } from './strings.js';
 import { App } from './views/app.js';
 import { Boundary } from './views/boundary.js';
@@ -17,14 +17,56 @@ const client = createClient({ show });
 const { store, actions } = client;
 let drawn = false;
 
-/** The address names the open conversation: #/12; so the browser's back button leads to the list. */
+/**
+ * The address names the open conversation: #/12; so the browser's back button leads to the list. Our own way back is
+ * that one, too, or the browser's would then open the conversation again.
+ */
 function show(id) {
-  location.hash = id === null ? '#/' : `#/${id}`;
+  if (id !== null) location.hash = `#/${id}`;
+  else if (history.state?.isFromList) history.back();
+  else leaveAddress();
 }
 
+function leaveAddress() {
+  history.replaceState(null, '', '#/');
+  if (store.state.me) actions.open(null);
+}
+
+function moved({ oldURL }) {
+  const isFromList = !addressed(new URL(oldURL).hash);
+  if (isFromList && addressed(location.hash)) history.replaceState({ isFromList }, '');
+  follow();
+}
+
+/** The id in an address; null for any that names none. */
+function addressed(hash) {
+  const id = Number(hash.slice(2));
+  return Number.isSafeInteger(id) && id > 0 ? id : null;
+}
+
+/** The conversation that was on the screen last. */
+let shown = null;
+
+/** A conversation that one is removed from while it is open goes with what was written in it. */
+function wordOnGone(id) {
+  if (shown?.id !== id) return t('unknown_conversation');
+  const { [id]: text } = store.state.drafts;
+  const name = title(store.state, shown);
+  return text ? t('removed_with_text', { name, text }) : t('removed_from', { name });
+}
+
+/** The whole list is known while the page is live: what is not in it is not to be opened. */
 function follow() {
-  const id = Number(location.hash.slice(2)) || null;
-  const { open, conversations, timelines } = store.state;
+  const id = addressed(location.hash);
+  const { open, conversations, timelines, me, link } = store.state;
+  if (!me) return;
+  if (id !== null && !(id in conversations)) {
+    if (link !== 'live') return;
+    store.dispatch({ type: 'noticed', text: wordOnGone(id) });
+    leaveAddress();
+    return;
+  }
+  shown = conversations[id] ?? null;
   if (open !== id || (id in conversations && !(id in timelines))) actions.open(id).catch(() => {});
 }
 
@@ -38,8 +80,9 @@ function draw() {
     <//>`, root);
 }
 
-function changed(state) {
-  if (state.me && state.link === 'live') follow();
+function changed(state, before) {
+  if (before.me && !state.me) leaveAddress();
+  if (state.link === 'live') follow();
   if (drawn) return;
   drawn = true;
   queueMicrotask(draw); // several changes in a row are one drawing
@@ -57,7 +100,7 @@ function fadeNotice({ notice, me }) {
 document.documentElement.lang = language;
 store.subscribe(changed);
 store.subscribe(fadeNotice);
-addEventListener('hashchange', follow);
+addEventListener('hashchange', moved);
 refuseFiles(() => store.state.me && store.dispatch({ type: 'noticed', text: t('no_files') }));
 loadConfig();
 client.resume().finally(draw);

@@ -123,10 +123,10 @@ function addMessage(state, message) {
 
 /** What is the user's own about a conversation, changed on another device. */
 function takeOwnSettings(state, { conversation }) {
-  const { conversation_id: id, removed, pinned_at, is_muted, is_marked_unread, read_seq, hidden_seq } = conversation;
+  const { conversation_id: id, removed, pinned_at, is_muted, is_marked_unread, draft, read_seq, hidden_seq } = conversation;
   if (removed) return dropConversation(state, id);
   return patchConversation(state, id, (known) => ({
-    pinned_at, is_muted, is_marked_unread,
+    pinned_at, is_muted, is_marked_unread, draft,
     read_seq: Math.max(known.read_seq, read_seq),
     is_hidden: hidden_seq !== null && known.last_seq <= hidden_seq,
   }));

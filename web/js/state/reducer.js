@@ -21,6 +21,7 @@ export const EMPTY = Object.freeze({
   drafts: {}, // conversation id -> what was written and not sent
   contact_news: 0, // how often requests for contact have changed
   notice: null, // {text}: something to tell the user for a moment
+  leaving: null, // number of unsent messages that the user has to be asked about before logging out
   open: null, // id of the conversation on the screen
 });
 
@@ -30,6 +31,7 @@ const HANDLERS = {
   forgotten: (state, { epoch }) => ({ ...state, epoch, cursor: null, conversations: {}, timelines: {} }),
   link_changed: (state, { link }) => ({ ...state, link }),
   drafted: (state, { id, text }) => ({ ...state, drafts: { ...state.drafts, [id]: text } }),
+  leave_asked: (state, { unsent }) => ({ ...state, leaving: unsent }),
   noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
   opened: (state, { id }) => (state.open === id ? state : open({ ...state, open: id, is_at_end: true }, id)),
   scrolled: (state, { is_at_end }) => (state.is_at_end === is_at_end ? state : { ...state, is_at_end }),

@@ -4,6 +4,7 @@ import { html } from '../dom.js';
 import { t } from '../strings.js';
 import { Chat } from './chat.js';
 import { Icon } from './icons.js';
+import { Leaving } from './leaving.js';
 import { Sidebar } from './sidebar.js';
 import { Welcome } from './welcome.js';
 
@@ -16,6 +17,7 @@ export function App({ state, actions }) {
     <div class=${conversation ? 'frame has-open' : 'frame'} translate="no">
       <${Sidebar} state=${state} actions=${actions} />
       ${state.notice && html`<p class="toast" role="alert">${state.notice.text}</p>`}
+      ${state.leaving && html`<${Leaving} unsent=${state.leaving} actions=${actions} />`}
       ${conversation
         ? html`<${Chat} key=${conversation.id} state=${state} actions=${actions} conversation=${conversation} />`
         : html`<${Nothing} />`}

@@ -67,7 +67,7 @@ export class Chat extends Component {
     const context = replyTo && t('replying_to', { name: nameOf(state, replyTo.sender_id) });
     return html`
       <${Composer} key=${editing?.id ?? 'new'} initial=${editing ? editing.content.text : draftOf(state, conversation.id)}
-        onDraft=${editing ? null : (text) => actions.keepDraft(conversation.id, text)}
+        onDraft=${editing ? null : (text) => actions.writeDraft(conversation.id, text)} onKeep=${actions.keepDrafts}
         context=${editing ? t('editing') : context} quote=${replyTo && line(state, replyTo)}
         onLeave=${this.leave} onSubmit=${this.submit}
         onTyping=${() => actions.typing(conversation.id)} onStop=${() => actions.stopTyping(conversation.id)} />`;

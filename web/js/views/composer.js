@@ -35,12 +35,13 @@ export class Composer extends Component {
 
   componentWillUnmount() {
     this.props.onStop();
-    this.props.onDraft?.(this.state.text);
+    this.props.onKeep();
   }
 
   typed = (event) => {
     const text = event.target.value;
     this.setState({ text }, this.grow);
+    this.props.onDraft?.(text);
     if (text.trim()) this.props.onTyping();
     else this.props.onStop();
   };

@@ -1,0 +1,129 @@
+// What was written and not sent, for each conversation: kept in this browser at once, so that it survives a reload, and
+// on the server for the user's other devices. A draft that this device has changed since wins over the server's.
+
+import { vault } from './vault.js';
+
+/** Milliseconds without a key before a draft is kept here, and before it is sent to the server. */
+const KEEP = 300;
+const SEND = 2_000;
+/** Characters that the server takes as a draft. */
+const LONGEST = 8_000;
+
+export function createDrafts({ store, command }) {
+  /** conversation id -> the text that is not kept yet */
+  const fresh = new Map();
+  /** Ids of conversations whose drafts the server does not have. */
+  const unsent = new Set();
+  /** conversation id -> the draft that the server has since this device has sent one; null for none */
+  const held = new Map();
+  let owner = null;
+  let keeping;
+  let sending;
+
+  addEventListener('pagehide', keep);
+  store.subscribe(takeFromServer);
+
+  function write(id, text) {
+    fresh.set(id, text);
+    clearTimeout(keeping);
+    keeping = setTimeout(keep, KEEP);
+  }
+
+  /** Keep what has been written; also when the page is left. */
+  function keep() {
+    clearTimeout(keeping);
+    const drafts = [...fresh];
+    fresh.clear();
+    if (owner === null) return;
+    for (const [id, text] of drafts) if (put(id, text, false)) unsent.add(id);
+    if (!unsent.size) return;
+    clearTimeout(sending);
+    sending = setTimeout(send, SEND);
+  }
+
+  /** Gives whether the text is another one than before. */
+  function put(id, text, isSent) {
+    if (written(id) === text) return false;
+    store.dispatch({ type: 'drafted', id, text });
+    record(id, text, isSent);
+    return true;
+  }
+
+  /** An empty draft is kept until the server has it, too: it would bring the former one back. */
+  function record(id, text, isSent) {
+    const key = ['draft', owner, id];
+    const kept = text || !isSent ? vault.put(key, { id, text, isSent }) : vault.remove(key);
+    kept.catch(() => {}); // it stays in memory, and the server gets it
+  }
+
+  function written(id) {
+    return store.state.drafts[id] ?? '';
+  }
+
+  async function send() {
+    for (const id of unsent) {
+      const conversation = store.state.conversations[id];
+      const text = written(id);
+      if (!conversation || [...text].length > LONGEST) continue;
+      try {
+        await sendOne(conversation, text);
+      } catch (error) {
+        if (!error.retryable) unsent.delete(id); // else the next connection tries again
+      }
+    }
+  }
+
+  /** What was sent as a message before it became a draft on the server costs no command. */
+  async function sendOne({ id, draft }, text) {
+    const sender = owner;
+    const news = text.trim() ? text : null;
+    if (news !== (held.has(id) ? held.get(id) : draft ?? null)) await command('update_conversation', { conversation_id: id, draft: news });
+    if (owner !== sender) return;
+    held.set(id, news);
+    if (written(id) !== text) return;
+    unsent.delete(id);
+    record(id, text, true);
+  }
+
+  function takeFromServer({ conversations }, before) {
+    if (owner === null || conversations === before.conversations) return;
+    for (const { id, draft } of Object.values(conversations)) {
+      if (draft === undefined || draft === before.conversations[id]?.draft) continue;
+      held.delete(id);
+      if (!unsent.has(id) && !fresh.has(id)) put(id, draft ?? '', true);
+    }
+  }
+
+  return {
+    write,
+    keep,
+    /** A message takes what was written with it. */
+    clear(id) {
+      write(id, '');
+      keep();
+      send();
+    },
+    flush: send,
+    /** How many drafts would be lost with this browser's copies. */
+    async unsent() {
+      keep();
+      await send();
+      return [...unsent].filter((id) => written(id).trim()).length;
+    },
+    async begin(userId) {
+      owner = userId;
+      const kept = await vault.list(['draft', userId]).catch(() => []);
+      if (owner !== userId) return;
+      for (const { id, isSent } of kept) if (!isSent) unsent.add(id);
+      for (const { id, text } of kept) store.dispatch({ type: 'drafted', id, text });
+    },
+    end() {
+      keep();
+      clearTimeout(sending);
+      owner = null;
+      unsent.clear();
+      held.clear();
+    },
+    forget: (userId) => vault.removeAll(['draft', userId]),
+  };
+}
