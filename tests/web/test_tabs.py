@@ -127,8 +127,8 @@ def test_logging_out_offline_asks_ends_the_session_later_and_leaves_nothing_read
     ada.say("never sent")
 
     ada.page.get_by_role("button", name="Log out").click()
-    expect(ada.page.get_by_role("dialog")).to_contain_text("Messages that were not sent: 1.")
-    ada.page.get_by_role("button", name="Log out anyway").click()
+    expect(ada.page.get_by_role("dialog")).to_contain_text("Messages and drafts that were not sent: 1.")
+    ada.page.get_by_role("dialog").get_by_role("button", name="Log out").click()
     expect(ada.page.locator(".welcome")).to_be_visible()
     ada.context.set_offline(False)
 

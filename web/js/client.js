@@ -129,13 +129,19 @@ export function createClient({ show }) {
   /** Asks first when the server does not have all that was written; `anyway` drops it. */
   async function logOut({ anyway = false } = {}) {
     const { me } = store.state;
-    const unsent = anyway ? 0 : await records.count(me.id).catch(() => store.state.outbox.length);
+    const unsent = anyway ? 0 : await unsentOf(me);
     if (unsent) return store.dispatch({ type: 'leave_asked', unsent });
     const account = session.read();
     leave(null);
     await session.end();
     if (account) revocations.owe(account);
     return forget(me.id);
+  }
+
+  /** How many messages and drafts the server does not have. */
+  async function unsentOf({ id }) {
+    const messages = await records.count(id).catch(() => store.state.outbox.length);
+    return messages + await drafts.unsent();
   }
 
   /** Nothing that a user has written stays readable, unless another log-in of the same user goes on in this browser. */

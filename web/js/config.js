@@ -1,7 +1,7 @@
 // The limits and windows of this server, from GET /api/config; until they are known, what a default server has.
 
 export const config = {
-  limits: { message_text_max_chars: 8000, group_name_max_chars: 50, password_min_chars: 8 },
+  limits: { message_text_max_chars: 8000, draft_max_chars: 8000, group_name_max_chars: 50, password_min_chars: 8 },
   windows: { recall_seconds: 120, edit_seconds: 86_400 },
 };
 

@@ -1,13 +1,12 @@
 // What was written and not sent, for each conversation: kept in this browser at once, so that it survives a reload, and
 // on the server for the user's other devices. A draft that this device has changed since wins over the server's.
 
+import { config } from './config.js';
 import { vault } from './vault.js';
 
 /** Milliseconds without a key before a draft is kept here, and before it is sent to the server. */
 const KEEP = 300;
 const SEND = 2_000;
-/** Characters that the server takes as a draft. */
-const LONGEST = 8_000;
 
 export function createDrafts({ store, command }) {
   /** conversation id -> the text that is not kept yet */
@@ -64,7 +63,7 @@ export function createDrafts({ store, command }) {
     for (const id of unsent) {
       const conversation = store.state.conversations[id];
       const text = written(id);
-      if (!conversation || [...text].length > LONGEST) continue;
+      if (!conversation || [...text].length > config.limits.draft_max_chars) continue;
       try {
         await sendOne(conversation, text);
       } catch (error) {
@@ -77,7 +76,8 @@ export function createDrafts({ store, command }) {
   async function sendOne({ id, draft }, text) {
     const sender = owner;
     const news = text.trim() ? text : null;
-    if (news !== (held.has(id) ? held.get(id) : draft ?? null)) await command('update_conversation', { conversation_id: id, draft: news });
+    const before = held.has(id) ? held.get(id) : draft ?? null;
+    if (news !== before) await command('update_conversation', { conversation_id: id, draft: news });
     if (owner !== sender) return;
     held.set(id, news);
     if (written(id) !== text) return;

@@ -62,8 +62,9 @@ function follow() {
   if (!me) return;
   if (id !== null && !(id in conversations)) {
     if (link !== 'live') return;
-    store.dispatch({ type: 'noticed', text: wordOnGone(id) });
-    leaveAddress();
+    const text = wordOnGone(id);
+    leaveAddress(); // first: a dispatch comes back here
+    store.dispatch({ type: 'noticed', text });
     return;
   }
   shown = conversations[id] ?? null;

@@ -3,8 +3,8 @@
 import { html } from '../dom.js';
 import { t } from '../strings.js';
 import { Chat } from './chat.js';
+import { Confirm } from './confirm.js';
 import { Icon } from './icons.js';
-import { Leaving } from './leaving.js';
 import { Sidebar } from './sidebar.js';
 import { Welcome } from './welcome.js';
 
@@ -17,7 +17,9 @@ export function App({ state, actions }) {
     <div class=${conversation ? 'frame has-open' : 'frame'} translate="no">
       <${Sidebar} state=${state} actions=${actions} />
       ${state.notice && html`<p class="toast" role="alert">${state.notice.text}</p>`}
-      ${state.leaving && html`<${Leaving} unsent=${state.leaving} actions=${actions} />`}
+      ${state.leaving && html`
+        <${Confirm} title=${t('log_out_title')} text=${t('log_out_text', { count: state.leaving })} word=${t('log_out')}
+          onYes=${() => actions.logOut({ anyway: true })} onClose=${actions.stay} />`}
       ${conversation
         ? html`<${Chat} key=${conversation.id} state=${state} actions=${actions} conversation=${conversation} />`
         : html`<${Nothing} />`}

@@ -8,24 +8,16 @@ import { t } from '../strings.js';
 import { brief } from '../time.js';
 import { Avatar } from './avatar.js';
 import { Boundary } from './boundary.js';
-import { Confirm } from './confirm.js';
 import { ContactRequests } from './contact_requests.js';
 import { Icon } from './icons.js';
 import { NewConversation } from './new_conversation.js';
 
 export class Sidebar extends Component {
-  state = { isNewOpen: false, isLeaving: false };
+  state = { isNewOpen: false };
 
   toggleNew = () => this.setState({ isNewOpen: !this.state.isNewOpen });
 
-  /** Logging out loses what was not sent; without that there is nothing to ask. */
-  logOut = () => {
-    const { state, actions } = this.props;
-    if (state.outbox.length || Object.keys(state.drafts).some((id) => draftOf(state, id))) this.setState({ isLeaving: true });
-    else actions.logOut();
-  };
-
-  render({ state, actions }, { isNewOpen, isLeaving }) {
+  render({ state, actions }, { isNewOpen }) {
     const conversations = listed(state);
     return html`
       <aside class="sidebar">
@@ -38,7 +30,7 @@ export class Sidebar extends Component {
           <button class="round" title=${t('new_conversation')} aria-label=${t('new_conversation')}
             onClick=${this.toggleNew}><${Icon} name="plus" /></button>
           <button class="round" title=${t('log_out')} aria-label=${t('log_out')}
-            onClick=${this.logOut}><${Icon} name="logout" /></button>
+            onClick=${() => actions.logOut()}><${Icon} name="logout" /></button>
         </header>
         <nav aria-label=${t('conversations')}>
           <${Boundary} of=${state.contact_news} fallback=${null}>
@@ -54,9 +46,6 @@ export class Sidebar extends Component {
           </ul>
         </nav>
         ${isNewOpen && html`<${NewConversation} state=${state} actions=${actions} onClose=${this.toggleNew} />`}
-        ${isLeaving && html`
-          <${Confirm} title=${t('log_out_title')} text=${t('log_out_text')} word=${t('log_out')}
-            onYes=${actions.logOut} onClose=${() => this.setState({ isLeaving: false })} />`}
       </aside>`;
   }
 }
