@@ -102,7 +102,8 @@ def test_own_reactions_are_known_through_pushes_that_do_not_tell_whose_they_are(
         const first = message(1, [{ ...others, mine: true }]);
         state = reduce(state, { type: 'history_loaded', id: 1, items: [first], has_more: false });
         const push = (user_id, emoji, removed, after) => {
-            state = reduce(state, { type: 'pushed', event: 'message_reacted', payload: { user_id, emoji, removed, message: after } });
+            const payload = { user_id, emoji, removed, message: after };
+            state = reduce(state, { type: 'pushed', event: 'message_reacted', payload });
             return mine();
         };
         return [

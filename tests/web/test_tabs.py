@@ -142,8 +142,11 @@ def test_logging_out_offline_asks_ends_the_session_later_and_leaves_nothing_read
         15,
         "the end of the session on the server",
     )
-    left = "async (id) => { const { vault } = await import('/web/js/vault.js'); return [...await vault.list(['outbox', id]),"
-    left += " ...await vault.list(['draft', id]), ...await vault.list(['account'])]; }"
+    left = """async (id) => {
+        const { vault } = await import('/web/js/vault.js');
+        const kinds = [['outbox', id], ['draft', id], ['account']];
+        return (await Promise.all(kinds.map((kind) => vault.list(kind)))).flat();
+    }"""
     assert ada.page.evaluate(left, user_id) == []
     assert ada.page.evaluate("location.hash") == "#/"
 
