@@ -27,7 +27,7 @@ def chatting(ada, grace):
     return ada, grace
 
 
-def test_two_people_find_each_other_and_chat(ada, grace):
+def test_two_people_find_each_other_chat_and_see_from_then_on_whether_the_other_is_online(ada, grace):
     ada.chat_with(grace)
 
     ada.say("hello Grace")
@@ -36,6 +36,10 @@ def test_two_people_find_each_other_and_chat(ada, grace):
 
     ada.sees("hello Grace", "hello Ada")
     grace.sees("hello Grace", "hello Ada")
+    expect(ada.entry("Grace").get_by_role("img", name="online")).to_be_visible()
+    grace.page.close()
+    expect(ada.entry("Grace").get_by_role("img", name="offline")).to_be_visible()
+    expect(ada.page.locator(".chat header")).to_contain_text("last seen")
 
 
 def test_a_new_name_appears_at_once_and_to_who_was_away(chatting, server):
@@ -139,16 +143,6 @@ def test_one_sees_that_the_other_is_typing_until_the_message_is_there(chatting):
 
     ada.sees("hello Grace", "wait")
     expect(ada.page.locator(".chat header")).not_to_contain_text("typing")
-
-
-def test_one_sees_whether_the_other_is_online(chatting):
-    ada, grace = chatting
-    expect(ada.entry("Grace").get_by_role("img", name="online")).to_be_visible()
-
-    grace.page.close()
-    expect(ada.entry("Grace").get_by_role("img", name="offline")).to_be_visible()
-
-    expect(ada.page.locator(".chat header")).to_contain_text("last seen")
 
 
 def test_an_edit_a_reaction_and_a_recall_show_on_both_sides(chatting):

@@ -31,11 +31,13 @@ def test_list_and_chat_take_turns_and_nothing_is_wider_than_the_screen(somebody)
     assert not overflows(welcome)
 
 
-def test_the_open_chat_says_that_the_link_is_lost(somebody):
+def test_the_open_chat_says_that_the_link_is_lost_and_the_browsers_back_button_leads_to_the_list(somebody):
     ada, grace = somebody(**PHONE).register("Ada"), somebody().register("Grace")
     grace.chat_with(ada)
     grace.say("hello")
     ada.open("Grace")
+    ada.write("hello Grace")
+    ada.page.get_by_role("button", name="Send").click()
     header = ada.page.locator(".chat > header")
     expect(header).to_contain_text("online")
 
@@ -45,14 +47,6 @@ def test_the_open_chat_says_that_the_link_is_lost(somebody):
     expect(header.get_by_role("img", name="online")).to_have_count(0)
     ada.context.set_offline(False)
     expect(header).to_contain_text("online")
-
-
-def test_the_browsers_back_button_leads_from_the_chat_to_the_list(somebody):
-    ada, grace = somebody(**PHONE).register("Ada"), somebody().register("Grace")
-    grace.chat_with(ada)
-    grace.say("hello")
-
-    ada.open("Grace")
     ada.page.go_back()
 
     expect(ada.page.locator(".sidebar")).to_be_visible()

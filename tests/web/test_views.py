@@ -168,7 +168,6 @@ def test_muted_conversations_do_not_count_and_a_mention_is_shown(ada, bob):
     content = {"text": "@Ada look"}
     bob("POST", path, client_id=uuid4().hex, type="text", content=content, mentions=[ada.user_id()])
 
-    ada.page.reload()
     expect(ada.entry("Crew").get_by_role("img", name="You are mentioned")).to_be_visible()
     headers = {"Authorization": f"Bearer {ada.token()}"}
     url = f"{ada.url}/api/conversations/{group}"

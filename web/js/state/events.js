@@ -1,5 +1,6 @@
 // What each pushed event does to the state. The same functions apply what `sync` brings.
 
+import { listOf } from '../content.js';
 import { alter, append, drop } from './timelines.js';
 
 /** Apply one event; an event of a conversation moves `last_change`, the number up to which the device knows it. */
@@ -81,11 +82,15 @@ export function putConversations(state, items) {
   return putUsers({ ...state, conversations }, items.map(({ peer }) => peer).filter(Boolean));
 }
 
-/** A known one keeps its `last_change`: what happened since is not in the timeline before `sync` has brought it. */
+/**
+ * A known one keeps its `last_change`: what happened since is not in the timeline before `sync` has brought it.
+ * `mention_seq` is the latest message that may mention the user; the server counts mentions and does not say where.
+ */
 function combine(known, conversation) {
+  const mention_seq = Math.max(known?.mention_seq ?? 0, conversation.mention_count > 0 ? conversation.last_seq : 0);
   return known
-    ? { ...known, ...conversation, last_change: known.last_change, ...newer(known, conversation) }
-    : conversation;
+    ? { ...known, ...conversation, mention_seq, last_change: known.last_change, ...newer(known, conversation) }
+    : { ...conversation, mention_seq };
 }
 
 /** Keep the newest copy of each user. */
@@ -116,9 +121,14 @@ function addMessage(state, message) {
     last_seq: Math.max(known.last_seq, message.seq),
     last_message: known.last_message && known.last_message.seq > message.seq ? known.last_message : message,
     is_hidden: false,
+    mention_seq: mentions(message, state.me) ? message.seq : known.mention_seq,
     ...readMark(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
   }));
   return append(setTyping(next, id, message.sender_id, false), message);
+}
+
+function mentions({ sender_id, mentions: named }, me) {
+  return sender_id !== me.id && listOf(named).some((who) => who === me.id || who === 'all');
 }
 
 /** What is the user's own about a conversation, changed on another device. */

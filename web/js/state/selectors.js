@@ -30,7 +30,7 @@ export function hasUnread(conversation) {
 
 /** Whether something unread mentions the user. */
 export function isMentioned(conversation) {
-  return unread(conversation) > 0 && conversation.mention_count > 0;
+  return conversation.mention_seq > conversation.read_seq;
 }
 
 /** The count in the window's title: muted conversations do not count, one that was marked unread counts as one. */
