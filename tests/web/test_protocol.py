@@ -116,6 +116,16 @@ def test_own_reactions_are_known_through_pushes_that_do_not_tell_whose_they_are(
     assert told == [{"A": True, "C": False}, {"A": True, "B": True}, {"A": False, "B": True}]
 
 
+def test_one_reads_that_an_account_is_closed_instead_of_writing_to_it(page_with_model):
+    words = page_with_model.evaluate("""async () => {
+        const { silenceOf } = await import('/web/js/state/selectors.js');
+        const users = { 8: { id: 8, is_closed: true }, 9: { id: 9, is_closed: false } };
+        return [8, 9].map((peer_id) => silenceOf({ users }, { type: 'private', peer_id }));
+    }""")
+
+    assert words == ["This account has been closed. It cannot be written to.", ""]
+
+
 def test_both_languages_say_everything(page_with_model):
     keys = page_with_model.evaluate(
         "async () => Object.values((await import('/web/js/strings.js')).DICTIONARIES).map(Object.keys)"

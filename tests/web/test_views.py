@@ -177,6 +177,23 @@ def test_muted_conversations_do_not_count_and_a_mention_is_shown(ada, bob):
     expect(ada.entry("Crew").locator(".badge.quiet")).to_be_visible()
 
 
+def test_an_edit_keeps_whom_the_message_mentions(ada, bob):
+    chat = bob.chat_with(ada.user_id())
+    headers = {"Authorization": f"Bearer {ada.token()}"}
+    url = f"{ada.url}/api/conversations/{chat}/messages"
+    draft = {"client_id": "m1", "type": "text", "content": {"text": "@Bob look"}, "mentions": [bob.id]}
+    requests.post(url, json=draft, headers=headers, timeout=10).raise_for_status()
+    ada.page.goto(f"{ada.url}/#/{chat}")
+
+    ada.message("@Bob look").hover()
+    ada.message("@Bob look").get_by_role("button", name="Edit").click()
+    box(ada).fill("@Bob look here")
+    box(ada).press("Enter")
+
+    expect(ada.message("@Bob look here")).to_contain_text("edited")
+    assert bob("GET", f"/api/conversations/{chat}/messages")["items"][0]["mentions"] == [bob.id]
+
+
 def test_a_double_click_makes_one_group(ada):
     made = own_requests(ada, "/api/groups")
     ada.page.get_by_role("button", name="New conversation").click()
