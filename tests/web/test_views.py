@@ -65,7 +65,7 @@ def own_requests(person, ending):
 
 
 def test_keys_of_an_input_method_neither_send_nor_leave(ada, bob):
-    ada.page.goto(f"{ada.url}/#/{bob.chat_with(ada.user_id())}")
+    ada.chat_with(bob)
     box(ada).fill("ni hao")
 
     box(ada).evaluate("""box => box.dispatchEvent(new KeyboardEvent(
@@ -85,7 +85,7 @@ def test_keys_of_an_input_method_neither_send_nor_leave(ada, bob):
 
 
 def test_a_text_that_is_too_long_stays_and_is_not_sent_and_files_are_refused_with_words(ada, bob):
-    ada.page.goto(f"{ada.url}/#/{bob.chat_with(ada.user_id())}")
+    ada.chat_with(bob)
 
     box(ada).fill("😀" * 8003)
     expect(ada.page.get_by_role("alert")).to_have_text("The text is 3 characters too long. Shorten it to send it.")
@@ -109,7 +109,7 @@ def test_a_text_that_is_too_long_stays_and_is_not_sent_and_files_are_refused_wit
 
 def test_enter_on_a_phone_begins_a_new_line(somebody, bob):
     ada = somebody(**PHONE).register("Ada")
-    ada.page.goto(f"{ada.url}/#/{bob.chat_with(ada.user_id())}")
+    ada.chat_with(bob)
 
     box(ada).fill("one")
     box(ada).press("Enter")
@@ -141,9 +141,8 @@ def test_a_conversation_opens_at_the_first_unread_message_and_only_what_was_in_s
 
 
 def test_nothing_is_read_in_a_window_without_the_focus(ada, bob):
-    chat = bob.chat_with(ada.user_id())
-    ada.page.goto(f"{ada.url}/#/{chat}")
-    expect(box(ada)).to_be_visible()
+    ada.chat_with(bob)
+    chat = ada.conversation_id()
     ada.page.evaluate("() => { document.hasFocus = () => false; }")
 
     bob.say(chat, "are you there?")
@@ -178,12 +177,12 @@ def test_muted_conversations_do_not_count_and_a_mention_is_shown(ada, bob):
 
 
 def test_an_edit_keeps_whom_the_message_mentions(ada, bob):
-    chat = bob.chat_with(ada.user_id())
+    ada.chat_with(bob)
+    chat = ada.conversation_id()
     headers = {"Authorization": f"Bearer {ada.token()}"}
     url = f"{ada.url}/api/conversations/{chat}/messages"
     draft = {"client_id": "m1", "type": "text", "content": {"text": "@Bob look"}, "mentions": [bob.id]}
     requests.post(url, json=draft, headers=headers, timeout=10).raise_for_status()
-    ada.page.goto(f"{ada.url}/#/{chat}")
 
     ada.message("@Bob look").hover()
     ada.message("@Bob look").get_by_role("button", name="Edit").click()

@@ -54,11 +54,12 @@ export function createPeople({ store, api, command }) {
     /** Ask who is online of everybody: pushes tell changes only, and they may have been lost. */
     fetchPresence: () => askPresence(peers(store.state)),
 
-    /** Ask it of those with whom a conversation has begun since. */
+    /** Ask it of those with whom a conversation has begun since, or who have answered: see `answering`. */
     fetchNewPresence(state, before) {
       if (state.link !== 'live' || (state.conversations === before.conversations && state.link === before.link)) return;
       const fresh = peers(state).filter((id) => !state.presence[id] && !awaited.has(id));
-      if (fresh.length) askPresence(fresh).catch(() => {}); // asked for again with the next connection
+      const wanted = [...fresh, ...answering(state, before)];
+      if (wanted.length) askPresence(wanted).catch(() => {}); // asked for again with the next connection
     },
 
     /** Somebody writes: forget it when nothing more is heard. */
@@ -69,6 +70,17 @@ export function createPeople({ store, api, command }) {
       timers.set(key, setTimeout(stop, TYPING_ENDS));
     },
   };
+}
+
+/** The server tells of somebody's coming and going once both have written: the first answer may be that moment. */
+function answering({ conversations, presence }, before) {
+  const isAnswered = ({ id, last_message }) => {
+    const earlier = before.conversations[id]?.last_message;
+    return earlier && last_message && earlier.sender_id !== last_message.sender_id;
+  };
+  return Object.values(conversations)
+    .filter((one) => one.peer_id && one !== before.conversations[one.id] && !presence[one.peer_id]?.online && isAnswered(one))
+    .map(({ peer_id }) => peer_id);
 }
 
 function peers(state) {
