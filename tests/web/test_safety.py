@@ -15,7 +15,7 @@ CORPUS = [
     "${alert(1)}{{constructor.constructor('alert(1)')()}}",
     "<style>@import 'http://127.0.0.1:9/x.css'</style>",
     "&lt;b&gt; &amp; &#60;i&#62;",
-    "a\u202egnp.exe",
+    "a\u202egnp.exe\u202c",
 ]
 
 pytestmark = pytest.mark.slow
