@@ -121,9 +121,11 @@ def test_enter_on_a_phone_begins_a_new_line(somebody, bob):
     ada.sees("one\ntwo")
 
 
-def test_a_conversation_opens_at_the_first_unread_message_and_only_what_was_in_sight_is_read(ada, bob):
+def test_a_conversation_opens_at_the_first_unread_message_what_was_in_sight_is_read_and_a_quote_leads_back(ada, bob):
     chat = bob.chat_with(ada.user_id())
-    bob.say(chat, *[f"number {number}" for number in range(120)])
+    first, *_rest = bob.say(chat, *[f"number {number}" for number in range(119)])
+    reply = {"client_id": "reply", "type": "text", "content": {"text": "an answer"}, "reply_to": first["message"]["id"]}
+    bob("POST", f"/api/conversations/{chat}/messages", **reply)
     badge = ada.entry("Bob").locator(".badge")
     expect(badge).to_have_text("99+")
 
@@ -136,8 +138,10 @@ def test_a_conversation_opens_at_the_first_unread_message_and_only_what_was_in_s
     assert 80 < left < 120
     expect(ada.page).to_have_title(f"({left}) imapp")
     ada.page.get_by_role("button", name="New messages").click()
-    expect(ada.message("number 119")).to_be_in_viewport()
+    expect(ada.message("an answer")).to_be_in_viewport()
     expect(badge).to_have_count(0)
+    ada.message("an answer").locator(".quote").click()
+    expect(ada.message("number 0")).to_be_in_viewport()
 
 
 def test_nothing_is_read_in_a_window_without_the_focus(ada, bob):

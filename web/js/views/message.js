@@ -24,7 +24,7 @@ export class SystemLine extends Pure {
 
 /** `quoted` is the message that this one answers, if it is loaded; `isRead` whether the other has read it. */
 export class Message extends Pure {
-  render({ me, users, actions, role, isGroup, isRead, message, quoted, isFirst, isLast }) {
+  render({ me, users, actions, role, isGroup, isRead, message, quoted, isFirst, isLast, onJump }) {
     const isMine = message.sender_id === me;
     const hasFace = isGroup && !isMine;
     const name = nameOf({ users }, message.sender_id);
@@ -36,7 +36,7 @@ export class Message extends Pure {
         <div class="column">
           ${hasFace && isFirst && html`
             <bdi class=${`author ${hue(message.sender_id)}`} translate="no">${name}</bdi>`}
-          <${Bubble} users=${users} message=${message} quoted=${quoted} isMine=${isMine} isRead=${isRead} />
+          <${Bubble} users=${users} message=${message} quoted=${quoted} isMine=${isMine} isRead=${isRead} onJump=${onJump} />
           <${Reactions} me=${me} users=${users} actions=${actions} message=${message} />
           ${message.error && html`<${Failure} actions=${actions} message=${message} />`}
         </div>
@@ -46,12 +46,12 @@ export class Message extends Pure {
   }
 }
 
-function Bubble({ users, message, quoted, isMine, isRead }) {
+function Bubble({ users, message, quoted, isMine, isRead, onJump }) {
   const isRecalled = Boolean(message.recalled_at);
   return html`
     <div class=${isRecalled ? 'bubble recalled' : 'bubble'} dir="auto">
       ${message.reply_to && !isRecalled && html`
-        <${Quote} users=${users} quoted=${quoted} />`}
+        <${Quote} users=${users} quoted=${quoted} onClick=${() => onJump(seqOf(message.reply_to))} />`}
       <span class="text" translate="yes">${isRecalled ? t('recalled') : contentOf({ users }, message)}</span>
       <span class="meta">
         ${message.edited_at && !isRecalled ? `${t('edited')} · ` : ''}
@@ -61,12 +61,17 @@ function Bubble({ users, message, quoted, isMine, isRead }) {
     </div>`;
 }
 
-function Quote({ users, quoted }) {
+/** The number in a message's id, which is "conversation-seq". */
+function seqOf(id) {
+  return Number(textOf(id).split('-')[1]) || 0;
+}
+
+function Quote({ users, quoted, onClick }) {
   return html`
-    <span class="quote" dir="auto">
+    <button type="button" class="quote" dir="auto" onClick=${onClick}>
       ${quoted && html`<strong dir="auto" translate="no">${nameOf({ users }, quoted.sender_id)}</strong>`}
       <span class="ellipsis">${quoted ? line({ users }, quoted) : '…'}</span>
-    </span>`;
+    </button>`;
 }
 
 /** How far an own message has come: on its way, stored, read by the other (in private conversations). */

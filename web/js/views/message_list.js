@@ -99,6 +99,7 @@ export class MessageList extends Pure {
   }
 
   jump = async (seq) => {
+    if (!seq) return;
     const isHeld = await this.props.actions.jumpTo(this.props.conversation.id, seq).catch(() => false);
     if (isHeld) requestAnimationFrame(() => this.showRow(seq));
   };
