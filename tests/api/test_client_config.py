@@ -17,6 +17,7 @@ OF_THE_SERVER = {
     "max_connecting_per_address",
     "max_connections",
     "rate_limits",
+    "rate_members_added_per_user",
     "slow_client_max_bytes",
 }
 

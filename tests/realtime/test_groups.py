@@ -22,6 +22,12 @@ def make_group(owner, *members, **options):
     return owner.post("/api/groups", body)["id"]
 
 
+def ask_to_join(outsider, owner, group_id):
+    """Ask as an outsider who was given the group's invitation link."""
+    token = owner.rest("PUT", f"/api/groups/{group_id}/link").json()["token"]
+    outsider.post(f"/api/groups/{group_id}/join", {"message": "hello", "token": token})
+
+
 def numbered(device, group_id):
     """(change, event) of everything pushed about a group."""
     found = []
@@ -78,9 +84,9 @@ def test_who_is_added_hears_the_group_on_all_devices(people):
 
 def test_requests_to_join_are_told_to_those_who_answer_them_and_to_who_asks(people):
     alice, bob, carol = people
-    group_id = make_group(alice, bob)
+    group_id = make_group(alice, bob, join_policy="approval")
 
-    carol.post(f"/api/groups/{group_id}/join", {"message": "hello"})
+    ask_to_join(carol, alice, group_id)
     alice.post(f"/api/groups/{group_id}/join-requests/{carol.id}/reject")
     settle(*people)
 
@@ -92,9 +98,9 @@ def test_requests_to_join_are_told_to_those_who_answer_them_and_to_who_asks(peop
 
 def test_a_request_that_an_admin_answers_by_adding_is_told_as_accepted(people):
     alice, bob, carol = people
-    group_id = make_group(alice, bob)
+    group_id = make_group(alice, bob, join_policy="approval")
     alice.rest("PUT", f"/api/groups/{group_id}/members/{bob.id}/role", {"role": "admin"})
-    carol.post(f"/api/groups/{group_id}/join", {})
+    ask_to_join(carol, alice, group_id)
 
     alice.post(f"/api/groups/{group_id}/members", {"user_ids": [carol.id]})
 

@@ -27,8 +27,10 @@ def change_password_here(here, there):
 
 
 def reuse_a_spent_token_of_there(here, there):
-    for _ in range(2):
-        there.rest("POST", "/api/auth/refresh", {"refresh_token": there.tokens["refresh_token"]})
+    spent = there.tokens["refresh_token"]
+    successor = there.rest("POST", "/api/auth/refresh", {"refresh_token": spent}).json()["refresh_token"]
+    for token in (successor, spent):
+        there.rest("POST", "/api/auth/refresh", {"refresh_token": token})
 
 
 ENDINGS = [revoke_there, revoke_others, log_out_there, change_password_here, reuse_a_spent_token_of_there]

@@ -39,7 +39,9 @@ def test_a_contact_shows_what_everybody_may_see_of_the_user(friends):
     contact = listed(alice)[0].wire()
 
     assert (contact["user_id"], contact["remark"], contact["removed"]) == (bob, "", False)
-    assert set(contact["user"]) == {"id", "username", "nickname", "avatar_url", "bio", "created_at", "revision"}
+    assert set(contact["user"]) == {
+        "id", "username", "nickname", "avatar_url", "bio", "created_at", "revision", "is_closed",
+    }  # fmt: skip
 
 
 def test_a_remark_is_for_one_direction(friends):
