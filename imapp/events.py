@@ -66,7 +66,6 @@ class MessageReacted(Event):
     name = "message_reacted"
     message: MessageOut
     user_id: int
-    """Id of the member who set or removed the emoji."""
     emoji: str
     removed: bool
 

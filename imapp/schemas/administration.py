@@ -42,7 +42,6 @@ class AdminUserOut(Out):
     is_online: bool
     disabled_at: Moment | None
     pending_since: Moment | None
-    """Since when the account waits for approval; null: it does not."""
     last_seen_at: Moment | None
     created_at: Moment
 

@@ -62,7 +62,7 @@ Text = Annotated[str, AfterValidator(_without_nul)]
 class In(BaseModel):
     """What a client sends: exact types, no unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Out(BaseModel):
@@ -72,7 +72,6 @@ class Out(BaseModel):
         extra="forbid",
         from_attributes=True,
         json_schema_serialization_defaults_required=True,
-        use_attribute_docstrings=True,
     )
 
     def wire(self) -> dict[str, Any]:

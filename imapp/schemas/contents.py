@@ -117,9 +117,7 @@ class CustomContent(In):
     model_config = ConfigDict(extra="allow")
 
     name: Text | None = None
-    """What the message shows, for example the title of a card."""
     text: Text | None = None
-    """What a client shows that does not know the rest."""
 
 
 CONTENTS: dict[str, type[In]] = {

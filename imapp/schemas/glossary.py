@@ -260,6 +260,35 @@ _TRACES = {
 
 #: One schema's own meaning of a name.
 _SPECIAL = {
+    "AdminUserOut.pending_since": "Since when the account waits for approval; null: it does not.",
+    "CustomContent.name": "What the message shows, for example the title of a card.",
+    "CustomContent.text": "What a client shows that does not know the rest.",
+    "MemberOut.read_seq": "How far the member has read; null in groups that are too large for read marks of others.",
+    "InvitationOut.max_uses": "How many accounts may be made with it.",
+    "InvitationOut.uses": "How many accounts were made with it.",
+    "NewInvitationOut.code": "What people write into the form, in any case, with or without its hyphens.",
+    "RegisterIn.invitation": (
+        "A code from an operator, where `features.registration` of the configuration is `invitation`."
+    ),
+    "PasswordIn.code": "Operators: a code of the second factor, unless the session has proved it.",
+    "SyncConversation.read_marks": (
+        "In a group whose members see who has read: how far each member has read, by user id. Null in "
+        "other conversations. An empty object: the answer had no room, read the list of members. Marks "
+        "only grow: keep the greater of two. Between two answers, `conversation_read` tells of marks; "
+        "whoever sends a message has read up to it, and a new member has read the line that tells of the "
+        "joining."
+    ),
+    "SystemLine.event": "What happened; the event of the same name told it to connected clients.",
+    "SystemLine.actor_id": "Id of the user who did it.",
+    "GroupCreatedLine.name": "The group's name at that time.",
+    "GroupCreatedLine.user_ids": "Ids of the first members; large groups name only some.",
+    "MembersAddedLine.user_ids": "Ids of the new members.",
+    "GroupUpdatedLine.changes": (
+        "The new values by the name of the setting, as in GroupOut; `owner_id` is the new owner."
+    ),
+    "UserOut.is_closed": "The account is disabled or erased: it cannot be written to.",
+    "EraseIn.code": "Operators: a code of the second factor, unless the session has proved it.",
+    "MessageReacted.user_id": "Id of the member who set or removed the emoji.",
     "ActOut.user_id": "Id of the operator. Null: the command line.",
     "ActOut.name": "Name of the operator, or of the command line's user.",
     "AckError.message": "What happened, for people.",

@@ -61,7 +61,6 @@ class MemberOut(Out):
     muted_until: Moment | None
     joined_at: Moment
     read_seq: int | None
-    """How far the member has read; null in groups that are too large for read marks of others."""
 
 
 class CreatedGroup(GroupOut):

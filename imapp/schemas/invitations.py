@@ -21,13 +21,10 @@ class InvitationOut(Out):
     created_at: Moment
     expires_at: Moment
     max_uses: int
-    """How many accounts may be made with it."""
     uses: int
-    """How many accounts were made with it."""
 
 
 class NewInvitationOut(InvitationOut):
     """A new code."""
 
     code: str
-    """What people write into the form, in any case, with or without its hyphens."""

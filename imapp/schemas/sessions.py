@@ -27,7 +27,6 @@ class RegisterIn(In):
     password: Password
     nickname: Nickname | None = None
     invitation: Annotated[str, Field(min_length=1, max_length=64)] | None = None
-    """A code from an operator, where `features.registration` of the configuration is `invitation`."""
     device: DeviceIn = DeviceIn()
 
 
@@ -51,7 +50,6 @@ class PasswordIn(In):
     old_password: Password
     new_password: Password
     code: Code | None = None
-    """Operators: a code of the second factor, unless the session has proved it."""
 
 
 class TokensOut(Out):

@@ -62,12 +62,6 @@ class SyncConversation(Out):
     #: How far the other has read; null in groups.
     peer_read_seq: int | None
     read_marks: dict[str, int] | None
-    """In a group whose members see who has read: how far each member has read, by user id. Null in other
-    conversations. An empty object: the answer had no room, read the list of members.
-
-    Marks only grow: keep the greater of two. Between two answers, `conversation_read` tells of marks; whoever sends a
-    message has read up to it, and a new member has read the line that tells of the joining.
-    """
     changes: list[ChangeOut]
     limited: bool
     next_change: int

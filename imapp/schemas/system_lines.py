@@ -15,9 +15,7 @@ class SystemLine(Out):
     """Base of all lines."""
 
     event: Any
-    """What happened; the event of the same name told it to connected clients."""
     actor_id: int
-    """Id of the user who did it."""
 
 
 class GroupCreatedLine(SystemLine):
@@ -25,9 +23,7 @@ class GroupCreatedLine(SystemLine):
 
     event: Literal["group_created"]
     name: str
-    """The group's name at that time."""
     user_ids: list[int]
-    """Ids of the first members; large groups name only some."""
     member_count: int
 
 
@@ -36,7 +32,6 @@ class MembersAddedLine(SystemLine):
 
     event: Literal["members_added"]
     user_ids: list[int]
-    """Ids of the new members."""
 
 
 class MemberRemovedLine(SystemLine):
@@ -63,7 +58,6 @@ class GroupUpdatedLine(SystemLine):
 
     event: Literal["group_updated"]
     changes: dict[str, JsonValue]
-    """The new values by the name of the setting, as in GroupOut; `owner_id` is the new owner."""
 
 
 class GroupDissolvedLine(SystemLine):

@@ -44,7 +44,6 @@ class UserOut(Out):
     #: How often this has changed: of two copies the greater is the newer one.
     revision: int
     is_closed: bool
-    """The account is disabled or erased: it cannot be written to."""
 
 
 class MeOut(UserOut):
@@ -72,7 +71,6 @@ class EraseIn(In):
     password: Password
     messages: OwnMessages = "anonymise"
     code: Code | None = None
-    """Operators: a code of the second factor, unless the session has proved it."""
 
 
 class UsersQuery(In):
