@@ -72,6 +72,7 @@ def ids_for(world, parameter: str) -> list:
     return {
         "conversation_id": world["conversation_ids"],
         "group_id": [world["group_id"]],
+        "invitation_id": [1],
         "message_id": world["message_ids"],
         "node_id": [world["ada"].get("/api/stats/online")["node_id"]],
         "request_id": [world["request_id"]],
