@@ -86,12 +86,23 @@ def commands(tmp_path) -> Commands:
     return Commands(tmp_path)
 
 
-def rows_of(url: str) -> dict[str, list[tuple]]:
-    """All rows of all tables but the server's own state and what operators did, in the order of their keys."""
+def rows_of(url: str, without: dict[str, set[str]] | None = None) -> dict[str, list[tuple]]:
+    """All rows of all tables but the server's own state and what operators did, in the order of their keys.
+
+    `without`: columns to leave out, by table.
+    """
+    hidden = without or {}
     engine = create_engine(url)
     with engine.connect() as connection:
         found = {
-            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            table.name: [
+                tuple(row)
+                for row in connection.execute(
+                    select(*(c for c in table.columns if c.name not in hidden.get(table.name, ()))).order_by(
+                        *table.primary_key
+                    )
+                )
+            ]
             for table in Base.metadata.sorted_tables
             if table.name not in {"server_state", "admin_acts"}
         }
