@@ -1,6 +1,7 @@
 """Three nodes are one server: whatever is done on one is seen on all at once."""
 
 import pytest
+from redis import Redis
 
 from tests.support.ports import wait_for
 
@@ -37,7 +38,7 @@ def test_a_private_message_reaches_the_other_node(pair):
 def test_what_is_recorded_on_the_bus_and_published_again_is_refused(pair, redis_server):
     alice, bob = pair
     conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
-    redis = redis_server.client()
+    redis = Redis(port=redis_server.port, socket_timeout=5)  # `client()` decodes text; frames are bytes
     with redis.pubsub() as tap:
         tap.psubscribe("*:room:*")
         tap.get_message(timeout=5)
@@ -52,7 +53,7 @@ def test_what_is_recorded_on_the_bus_and_published_again_is_refused(pair, redis_
     marker = alice.send("marker", conversation_id=conversation)["message"]
 
     bob.wait_for("message_created", lambda event: event["message"]["id"] == marker["id"])
-    assert recorded
+    assert any(b"once" in frame["data"] for frame in recorded)
     assert texts(bob, conversation).count("once") == 1
 
 
@@ -153,9 +154,7 @@ def test_a_retry_on_another_node_is_the_same_message(pair, nodes):
 def test_typing_reaches_the_other_node(pair):
     alice, bob = pair
     conversation = alice.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
-    bob.wait_for("conversation_updated", lambda one: one["conversation"]["conversation_id"] == conversation)
-    alice.send("again", conversation_id=conversation)
-    wait_for(lambda: "again" in texts(bob, conversation), 10, "the rooms to be entered")
+    wait_for(lambda: "hello" in texts(bob, conversation), 10, "the rooms to be entered")
 
     alice.call("typing", {"conversation_id": conversation})
 

@@ -34,13 +34,19 @@ def metric(node, name):
     raise AssertionError(f"no metric {name}")
 
 
+def acquaint(one, other):
+    """Let both write to each other: from then on each may see whether the other is online."""
+    one.send("hello", to_user_id=other.id)
+    other.send("hello to you", to_user_id=one.id)
+
+
 @pytest.fixture
 def friends(device):
     """`friends(node, other)`: two users who watch each other, connected to those nodes."""
 
     def make(here, there):
         alice, bob = device(here, "alice").connect(), device(there, "bob").connect()
-        alice.send("hello", to_user_id=bob.id)
+        acquaint(alice, bob)
         return alice, bob
 
     return make
@@ -81,7 +87,7 @@ def test_a_user_is_online_until_the_last_device_on_the_last_node_goes(nodes, fri
 
 
 def test_the_statistics_are_the_whole_clusters(start_nodes, device):
-    one, two, three = start_nodes(3)
+    one, two, three = start_nodes(3, IM_STATS_VISIBILITY="everyone")
     alice, bob = device(one, "alice").connect(), device(two, "bob").connect()
     phone = bob.at(three).connect()
 
@@ -98,7 +104,9 @@ def test_the_users_of_a_killed_node_are_offline_for_everybody_and_no_ghost_is_le
     one, two, three = start_nodes(3)
     alice, bob = friends(one, two)
     carol = device(three, "carol").connect()
+    acquaint(carol, bob)
     wait_for(lambda: stats(carol)["count"] == 3, 5, "all three")
+    wait_for(lambda: online(carol, bob) == {bob.id}, 5, "being seen")
 
     two.kill()
     began = time.monotonic()
@@ -165,6 +173,7 @@ def test_a_node_that_comes_back_at_once_takes_its_name_back(start_nodes, friends
     two.wait_until_ready()
     wait_for(lambda: not online(alice, bob), GONE, "the old connection's end")
     carol = device(two, "carol").connect()
+    acquaint(alice, carol)
     wait_for(lambda: online(alice, carol), 5, "being seen")
 
 
