@@ -49,6 +49,7 @@ def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_pa
         [sys.executable, client(tmp_path, "client.py", "python")],
     ]
     heard: list[list[str]] = [[], []]
+    readers: list[threading.Thread] = []
     processes = [
         subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for command in commands
@@ -56,7 +57,9 @@ def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_pa
 
     try:
         for process, lines in zip(processes, heard, strict=True):
-            threading.Thread(target=lambda p=process, said=lines: said.extend(iter(p.stdout.readline, ""))).start()
+            reader = threading.Thread(target=lambda p=process, said=lines: said.extend(iter(p.stdout.readline, "")))
+            reader.start()
+            readers.append(reader)
             wait_for_line(process, lines, "duplicate", 40)
         time.sleep(9)  # longer than the tokens of that moment live
         text = f"still there? {uuid.uuid4().hex}"
@@ -67,6 +70,10 @@ def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_pa
         for process in processes:
             process.kill()
             process.wait()
+        for reader in readers:
+            reader.join(10)
+        for process in processes:
+            process.stdout.close()
 
 
 def send_as_grace(server, password: str, text: str) -> None:
