@@ -105,7 +105,7 @@ def faults(cluster: Cluster, away: float) -> dict[str, Callable[[], None]]:
 
 
 def cluster_of(folder: Path, redis: RedisServer, mariadb: MariaDb, users: int) -> tuple[Cluster, list[str]]:
-    """Three nodes by the scripts, and the tokens of so many users."""
+    """Start three nodes by the scripts; return the cluster and the tokens of `users` users."""
     project = copy_with_environment(folder / "project")
     cluster = Cluster(project, redis.url, mariadb.create_database())
     run(cluster, "start")
