@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 
+from imapp.cluster.clock import cluster_time
 from imapp.cluster.wire import SID_MARK
 
 _NOW = "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000) "
@@ -59,13 +60,14 @@ return online(ARGV[4],ARGV[2]) and 0 or 1
 """
 )
 
-# ARGV: prefix, node, instance, lease in ms, report. Gives 0: another process is this node, 1: renewed, 2: new.
+# ARGV: prefix, node, instance, lease in ms, report. Gives 0: another process is this node, 1: renewed, 2: new; and the
+# time in ms.
 _RENEW = (
     _NOW
     + """
 local lease=ARGV[1]..':lease:'..ARGV[2]
 local holder=redis.call('GET',lease)
-if holder and holder~=ARGV[3] then return 0 end
+if holder and holder~=ARGV[3] then return {0,now} end
 local ms=tonumber(ARGV[4])
 redis.call('SET',lease,ARGV[3],'PX',ms)
 local known=redis.call('ZSCORE',KEYS[1],ARGV[2])
@@ -73,7 +75,7 @@ redis.call('ZADD',KEYS[1],now+ms,ARGV[2])
 redis.call('SET',ARGV[1]..':node:'..ARGV[2],ARGV[5],'PX',ms*10)
 redis.call('PEXPIRE',ARGV[1]..':conns:'..ARGV[2],ms*10)
 redis.call('PEXPIRE',ARGV[1]..':users:'..ARGV[2],ms*10)
-return (holder and known) and 1 or 2
+return {(holder and known) and 1 or 2,now}
 """
 )
 
@@ -203,8 +205,10 @@ class Register:
         return bool(self._run(_CLOSE, self._node, one.sid, one.user_id))
 
     def renew(self, instance: str, lease_ms: int, report: dict[str, Any]) -> int:
-        """Be this node for another lease: 0 another process is, 1 renewed, 2 taken anew."""
-        return int(self._run(_RENEW, self._node, instance, lease_ms, orjson.dumps(report)))
+        """Be this node for another lease, and set the cluster's clock: 0 another process is, 1 renewed, 2 taken anew."""
+        state, now_ms = self._run(_RENEW, self._node, instance, lease_ms, orjson.dumps(report))
+        cluster_time.set(int(now_ms) / 1000)
+        return int(state)
 
     def rewrite(self, connections: Iterable[Presence]) -> tuple[list[int], list[int]]:
         """Replace what is known of this node's connections; gives who went offline and who came online by that."""

@@ -1,24 +1,24 @@
 """Frames of the bus count once: a recorded frame that somebody publishes again is refused.
 
 Each frame is marked, within what is signed, with the life of the process that made it (random), a number that grows
-within that life, and the time. A frame is refused if its number was heard before, or if it is older or newer than
-WINDOW_SECONDS by this node's clock. So a node whose clock is wrong by more is not heard; the manager has the clients
-sync when it is heard again.
+within that life, and the time by Redis' clock (clock.py). A frame is refused if its number was heard before, or if it
+is older or newer than WINDOW_SECONDS. A node that has not read Redis' clock and whose own is wrong by more is not
+heard; the manager has the clients sync when it is heard again.
 
-Nodes of the version before mark nothing. During a rolling upgrade they are heard: for OLD_SECONDS from this node's
-start.
+Nodes of the version before mark nothing. During a rolling upgrade they are heard: for OLD_SECONDS from the
+first frame that this node hears.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable
 
+from imapp.cluster.clock import cluster_time
 from imapp.cluster.wire import Mark
 
-#: Seconds that a frame may take, the difference of the clocks included.
+#: Seconds that a frame may take.
 WINDOW_SECONDS = 30.0
 
-#: Seconds from this node's start in which unmarked frames are taken: time enough for a rolling upgrade.
+#: Seconds from the first frame in which unmarked frames are taken: time enough for a rolling upgrade.
 OLD_SECONDS = 3600.0
 
 #: Numbers of one life that are remembered. Over one connection frames come in order; over those to the servers of a
@@ -59,9 +59,10 @@ class _Life:
 class Replays:
     """See the module."""
 
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, clock: Callable[[], float] = cluster_time) -> None:
         self._clock = clock
-        self._began = clock()
+        #: When the first frame was heard; None before.
+        self._began: float | None = None
         self._lives: dict[str, _Life] = {}
         #: Whether a process is heard again whose frames were refused because of their time; the reader resets it.
         self.has_recovered = False
@@ -69,6 +70,8 @@ class Replays:
     def fault(self, mark: Mark | None, *, may_repeat: bool) -> str:
         """Return why a frame is refused, "" if it is not. `may_repeat`: copies of it come over several channels."""
         moment = self._clock()
+        if self._began is None:
+            self._began = moment
         if mark is None:
             return "" if moment - self._began < OLD_SECONDS else "unmarked"
         name, number, sent_ms = mark

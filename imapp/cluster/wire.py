@@ -16,11 +16,12 @@ Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
 
 import itertools
 import secrets
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
+from imapp.cluster.clock import cluster_time
 
 _EMIT, _ORDER = b"E", b"O"
 _HEAD = 5
@@ -36,7 +37,7 @@ SID_MARK = "~"
 Stamp = tuple[float, str, str | None]
 
 
-#: The life of the process that made a frame, the frame's number within it, and when, in Unix time in ms.
+#: The life of the process that made a frame, the frame's number within it, and when, in Unix time in ms of Redis.
 Mark = tuple[str, int, int]
 
 _LIFE = secrets.token_hex(6)
@@ -134,7 +135,7 @@ def decode(body: bytes) -> Emit | Order:
 
 def _mark() -> str:
     """Mark a new frame. Begins as no session id does."""
-    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(time.time() * 1000)}"
+    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(cluster_time() * 1000)}"
 
 
 def _marked(text: str) -> Mark | None:

@@ -1,8 +1,11 @@
 """A frame of the bus counts once, and only for a while."""
 
+import time
+
 import pytest
 
 from imapp.cluster import replays, wire
+from imapp.cluster.clock import Clock as ClusterClock
 from imapp.cluster.replays import Replays
 from imapp.cluster.wire import Emit, Order
 
@@ -87,3 +90,11 @@ def test_every_frame_has_a_number_of_its_own(message):
 
     assert first[0] == second[0]
     assert second[1] == first[1] + 1
+
+
+def test_the_time_is_the_one_of_redis_once_it_has_been_read():
+    clock = ClusterClock()
+
+    assert clock() == pytest.approx(time.time(), abs=5)
+    clock.set(time.time() - 3600)
+    assert clock() == pytest.approx(time.time() - 3600, abs=5)

@@ -47,7 +47,10 @@ def test_an_op_that_loses_the_race_finds_the_winner(app, monkeypatch):
     monkeypatch.setattr(Batch, "load", slow_load)
 
     outcomes, publications = group_commit.commit(
-        [Send(ada, conversation, Body(client_id, "text", b'{"text":"hello"}')) for client_id in ("c1", "c2", "c3")]
+        [
+            Send(ada, conversation, Body(client_id=client_id, kind="text", content=b'{"text":"hello"}'))
+            for client_id in ("c1", "c2", "c3")
+        ]
     )
 
     assert loads == [["c1", "c2", "c3"], ["c1"], ["c2"], ["c2"], ["c3"]]
