@@ -205,7 +205,7 @@ class Register:
         return bool(self._run(_CLOSE, self._node, one.sid, one.user_id))
 
     def renew(self, instance: str, lease_ms: int, report: dict[str, Any]) -> int:
-        """Be this node for another lease, and set the cluster's clock: 0 another process is, 1 renewed, 2 taken anew."""
+        """Be this node for another lease and read the time: 0 another process is, 1 renewed, 2 taken anew."""
         state, now_ms = self._run(_RENEW, self._node, instance, lease_ms, orjson.dumps(report))
         cluster_time.set(int(now_ms) / 1000)
         return int(state)
