@@ -50,7 +50,7 @@ def update_me(actor: Actor, body: ProfileIn) -> MeOut:
     ]
 )
 def erase_me(actor: Actor, body: EraseIn) -> None:
-    """Erase my account for good; the owner of groups must give them to others first."""
+    """Erase my account for good; the owner of groups gives them to others before, or with it."""
     erasure.erase_own(actor, body)
 
 

@@ -287,6 +287,10 @@ _SPECIAL = {
         "The new values by the name of the setting, as in GroupOut; `owner_id` is the new owner."
     ),
     "UserOut.is_closed": "The account is disabled or erased: it cannot be written to.",
+    "EraseIn.transfer_groups": (
+        "Give each group that I own to the admin, or else the member, who joined first, and dissolve groups without"
+        " other members. Without it the owner of groups is refused."
+    ),
     "EraseIn.code": "Operators: a code of the second factor, unless the session has proved it.",
     "MessageReacted.user_id": "Id of the member who set or removed the emoji.",
     "ActOut.user_id": "Id of the operator. Null: the command line.",

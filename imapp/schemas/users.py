@@ -70,6 +70,7 @@ class EraseIn(In):
 
     password: Password
     messages: OwnMessages = "anonymise"
+    transfer_groups: bool = False
     code: Code | None = None
 
 

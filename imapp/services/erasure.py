@@ -70,7 +70,7 @@ def erase_own(actor: Actor, body: EraseIn) -> None:
         if not passwords.is_correct(body.password, user.password_hash):
             raise WrongPasswordError
     step_up.require_proof(actor, body.code)
-    erase(actor.user_id, body.messages, transfer_groups=False)
+    erase(actor.user_id, body.messages, transfer_groups=body.transfer_groups)
 
 
 def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> int:

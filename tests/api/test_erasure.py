@@ -38,3 +38,14 @@ def test_the_owner_of_a_group_is_told_which(client):
     assert (refused.status_code, refused.json["code"]) == (409, "owner_must_transfer")
     assert "Hikers" in refused.json["detail"]
     assert me(client, tokens).status_code == 200
+
+
+def test_an_owner_can_give_the_groups_away_with_it(client):
+    """Ownership comes without consent: it must not keep anybody from leaving."""
+    tokens, heir = register(client, "alice"), register(client, "bob")
+    body = {"name": "Hikers", "member_ids": [heir["user"]["id"]]}
+    group = client.post("/api/groups", json=body, headers=bearer(tokens)).json["id"]
+
+    assert erase(client, tokens, transfer_groups=True).status_code == 204
+
+    assert client.get(f"/api/groups/{group}", headers=bearer(heir)).json["owner_id"] == heir["user"]["id"]
