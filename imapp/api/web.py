@@ -6,8 +6,11 @@ The page is made of modules without a build step (`web/`); third-party modules a
 
 from pathlib import Path
 
-from flask import Blueprint, Response, send_from_directory
+from flask import Blueprint, Response
+from werkzeug.exceptions import NotFound
+from werkzeug.security import safe_join
 
+from imapp.api import web_files
 from imapp.api.headers import own_sockets
 
 WEB = Path(__file__).resolve().parent.parent.parent / "web"
@@ -40,19 +43,27 @@ def admin() -> Response:
 def _document(name: str) -> Response:
     if not (WEB / "vendor" / ".stamp").is_file():
         return Response(NOT_FETCHED, status=503, mimetype="text/plain")
-    return send_from_directory(WEB, name)
+    return web_files.document(WEB / name).response(max_age=0)
 
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
     """Serve the icon where browsers look for it by themselves."""
-    return send_from_directory(WEB / "css", "icon.svg", mimetype="image/svg+xml")
+    return _file("css", "icon.svg")
 
 
 @bp.get(f"/web/<any({', '.join(PARTS)}):part>/<path:name>")
 def part(part: str, name: str) -> Response:
     """Serve a style sheet or a module."""
-    return send_from_directory(WEB / part, name)
+    return _file(part, name)
+
+
+def _file(part: str, name: str) -> Response:
+    path = safe_join(str(WEB / part), name)
+    file = web_files.served(Path(path)) if path else None
+    if file is None:
+        raise NotFound
+    return file.response(max_age=0)
 
 
 @bp.after_request

@@ -6,7 +6,7 @@ const { named } = await import('/web/js/state/selectors.js');
 const { App } = await import('/web/js/views/app.js');
 
 const ME = { id: 1, username: 'ada', nickname: 'Ada', revision: 1, version: 1 };
-const NAMES = ['setAtEnd', 'setSeen', 'loadOlder', 'typing', 'stopTyping', 'writeDraft', 'keepDrafts', 'react', 'show', 'loadContactRequests', 'jumpTo', 'loadNewer', 'toNewest'];
+const NAMES = ['setAtEnd', 'setSeen', 'loadOlder', 'typing', 'stopTyping', 'writeDraft', 'keepDrafts', 'react', 'show', 'loadContactRequests', 'loadInvitations', 'jumpTo', 'loadNewer', 'toNewest'];
 const ACTIONS = Object.fromEntries(NAMES.map((name) => [name, async () => {}]));
 const MOMENT = '2026-11-28T10:00:00.000Z';
 /** Attributes through which an element fetches something without a click. */

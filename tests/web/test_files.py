@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from imapp.api import web
+from imapp.api import web, web_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -40,6 +40,48 @@ def test_a_file_that_has_not_changed_is_not_sent_again(server, path):
 
     assert first.headers["Cache-Control"] == "no-cache"
     assert (first.status_code, second.status_code, second.content) == (200, 304, b"")
+
+
+@pytest.mark.slow
+def test_a_files_answer_is_compressed_for_browsers_that_take_it(server):
+    url = f"{server.url}/web/vendor/preact.js"
+
+    packed = requests.get(url, timeout=10)
+    plain = requests.get(url, headers={"Accept-Encoding": "identity"}, timeout=10)
+
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert "Accept-Encoding" in packed.headers["Vary"]
+    assert int(packed.headers["Content-Length"]) < int(plain.headers["Content-Length"]) / 2
+    assert packed.content == plain.content == (ROOT / "web" / "vendor" / "preact.js").read_bytes()
+    assert packed.headers["ETag"] != plain.headers["ETag"]
+    assert plain.headers["Content-Type"] == "text/javascript; charset=utf-8"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ["/", "/admin"])
+def test_a_document_names_all_modules_that_the_browser_will_ask_for(server, browser, path):
+    page = browser.new_page()
+    page.goto(server.url + path, wait_until="networkidle")
+
+    asked = page.evaluate("performance.getEntriesByType('resource').map(({ name }) => new URL(name).pathname)")
+    named = page.evaluate(
+        "[...document.querySelectorAll('[rel=modulepreload]')].map((link) => link.getAttribute('href'))"
+    )
+    page.close()
+    entry = "/web/js/main.js" if path == "/" else "/web/js/admin/main.js"
+    assert sorted({name for name in asked if name.endswith(".js")}) == sorted([entry, *named])
+
+
+def test_an_edited_file_is_read_again(tmp_path):
+    file = tmp_path / "a.css"
+    file.write_text("a { color: red; }")
+    before = web_files.served(file)
+
+    file.write_text("a { color: blue; }")
+
+    assert web_files.served(file) is not before
+    assert web_files.served(file) is web_files.served(file)
 
 
 @pytest.mark.slow

@@ -180,6 +180,27 @@ def test_muted_conversations_do_not_count_and_a_mention_is_shown(ada, bob):
     expect(ada.entry("Crew").locator(".badge.quiet")).to_be_visible()
 
 
+def test_an_invitation_to_a_group_is_shown_and_accepted_or_declined(ada, bob):
+    group, other = (bob("POST", "/api/groups", name=name, member_ids=[ada.user_id()]) for name in ("Crew", "Choir"))
+    headers = {"Authorization": f"Bearer {ada.token()}"}
+    for each in (group, other):
+        requests.post(f"{ada.url}/api/groups/{each['id']}/leave", headers=headers, timeout=10).raise_for_status()
+        bob("POST", f"/api/groups/{each['id']}/members", user_ids=[ada.user_id()])  # asks those who have left
+    invitation = ada.page.locator(".request")
+    expect(invitation.filter(has_text="Crew")).to_contain_text("Bob invites you to the group “Crew”")
+    expect(ada.entry("Crew")).to_have_count(0)
+
+    ada.page.reload()
+    invitation.filter(has_text="Crew").get_by_role("button", name="Accept").dblclick()
+    invitation.filter(has_text="Choir").get_by_role("button", name="Decline").click()
+
+    ada.open("Crew")
+    expect(invitation).to_have_count(0)
+    expect(ada.entry("Choir")).to_have_count(0)
+    assert bob("GET", f"/api/groups/{group['id']}")["member_count"] == 2
+    assert bob("GET", f"/api/groups/{other['id']}/join-requests?status=invited")["items"] == []
+
+
 def test_an_edit_keeps_whom_the_message_mentions(ada, bob):
     ada.chat_with(bob)
     chat = ada.conversation_id()

@@ -1,13 +1,13 @@
 // What a person can do on the page. Views call these; nothing else talks to the server on a click.
 
 import { idOf } from './api.js';
-import { listOf } from './content.js';
+import { isId, listOf } from './content.js';
 import { createHistory } from './history.js';
 import { explain } from './strings.js';
 
 /** Members whose names are asked for at once. */
 const MEMBERS = 100;
-/** Requests for contact that are shown at once. */
+/** Requests for contact, and invitations, that are shown at once. */
 const REQUESTS = 20;
 /** Milliseconds between two signs that the user is writing. */
 const TYPING_EVERY = 3_000;
@@ -53,6 +53,15 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     command('stop_typing', { conversation_id: id }).catch(ignore);
   }
 
+  /** Invitations to groups that wait for the user, and the users who sent them. */
+  async function loadInvitations() {
+    const { items } = await api.get('/api/join-requests', { status: 'invited', limit: REQUESTS });
+    const strangers = new Set(items.map(({ inviter_id }) => inviter_id).filter((id) => isId(id) && !store.state.users[id]));
+    const users = await Promise.all([...strangers].map((id) => api.get(`/api/users/${idOf(id)}`).catch(() => null)));
+    store.dispatch({ type: 'users_loaded', users: users.filter(Boolean) });
+    return items;
+  }
+
   async function enter(conversation) {
     store.dispatch({ type: 'conversations_loaded', items: [conversation] });
     show(conversation.id);
@@ -87,6 +96,8 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     startPrivate: async (userId) => enter(await api.post('/api/conversations', { user_id: userId })),
     loadContactRequests: async () => (await api.get('/api/contact-requests', { status: 'pending', limit: REQUESTS })).items,
     answerContactRequest: (id, word) => api.post(`/api/contact-requests/${idOf(id)}/${word}`),
+    loadInvitations,
+    answerInvitation: (groupId, word) => api.post(`/api/groups/${idOf(groupId)}/invitation/${word}`),
     /** With the same `key` the server makes one group, however often it is asked. */
     async createGroup(name, memberIds, key) {
       const group = await api.post('/api/groups', { name, member_ids: memberIds }, key);

@@ -60,13 +60,20 @@ const HANDLERS = {
   group_dissolved: takeGroup,
   members_added: takeMemberCount,
   member_removed: removeMember,
-  contact_request_created: countContactNews,
-  contact_request_updated: countContactNews,
+  contact_request_created: countRequestNews,
+  contact_request_updated: countRequestNews,
+  join_request_created: countOwnRequestNews,
+  join_request_updated: countOwnRequestNews,
 };
 
-/** The view that shows requests for contact asks for them again. */
-function countContactNews(state) {
-  return { ...state, contact_news: state.contact_news + 1 };
+/** The view that shows what waits for the user's answer asks for it again. */
+function countRequestNews(state) {
+  return { ...state, request_news: state.request_news + 1 };
+}
+
+/** Owner and admins of a group are told of everybody's requests to join it. */
+function countOwnRequestNews(state, { request }) {
+  return request.user_id === state.me.id ? countRequestNews(state) : state;
 }
 
 export function patchConversation(state, id, patch) {

@@ -19,7 +19,7 @@ export const EMPTY = Object.freeze({
   typing: {}, // conversation id -> user ids
   outbox: [], // own messages and edits (`edit_of`: id of the message) that the server has not confirmed, oldest first
   drafts: {}, // conversation id -> what was written and not sent
-  contact_news: 0, // how often requests for contact have changed
+  request_news: 0, // how often requests for contact and invitations to groups have changed
   notice: null, // {text}: something to tell the user for a moment
   leaving: null, // number of unsent messages that the user has to be asked about before logging out
   open: null, // id of the conversation on the screen

@@ -8,9 +8,9 @@ import { t } from '../strings.js';
 import { brief } from '../time.js';
 import { Avatar } from './avatar.js';
 import { Boundary } from './boundary.js';
-import { ContactRequests } from './contact_requests.js';
 import { Icon } from './icons.js';
 import { NewConversation } from './new_conversation.js';
+import { Requests } from './requests.js';
 
 export class Sidebar extends Component {
   state = { isNewOpen: false };
@@ -33,8 +33,8 @@ export class Sidebar extends Component {
             onClick=${() => actions.logOut()}><${Icon} name="logout" /></button>
         </header>
         <nav aria-label=${t('conversations')}>
-          <${Boundary} of=${state.contact_news} fallback=${null}>
-            <${ContactRequests} actions=${actions} link=${state.link} news=${state.contact_news} />
+          <${Boundary} of=${state.request_news} fallback=${null}>
+            <${Requests} actions=${actions} users=${state.users} link=${state.link} news=${state.request_news} />
           <//>
           ${conversations.length === 0 && state.link === 'live' && html`
             <p class="muted empty">${t('no_conversations')}</p>`}
