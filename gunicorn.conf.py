@@ -12,6 +12,8 @@ import sys
 import threading
 from pathlib import Path
 
+import gunicorn.http.wsgi
+
 from config import SettingsError, load_settings
 from imapp.logs import get_logger
 from imapp.logs.setup import NodeLogs, of_master
@@ -37,6 +39,8 @@ worker_connections = settings.max_connections
 # The worker bounds its own stop by this setting; gunicorn's axe falls a little later.
 graceful_timeout = settings.shutdown_timeout_seconds + 3
 keepalive = settings.keepalive_seconds  # an idle connection is waited for when the node stops
+# The header `Server`: a stranger need not know what serves.
+gunicorn.http.wsgi.SERVER = "imapp"
 # All of a user's nodes would share one control socket, and the first to stop would remove it.
 control_socket_disable = True
 umask = 0o077

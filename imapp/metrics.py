@@ -158,6 +158,11 @@ REDIS_SECONDS = single(
     bounds=_SHORT,
     registry=registry,
 )
+REDIS_WRITES_REFUSED = Counter(
+    "imapp_redis_writes_refused",
+    "Commands that Redis received and refused: out of memory, unable to save to its disk, or a read-only replica.",
+    registry=registry,
+)
 
 # -- health --------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import redis
 from flask import Flask, current_app
 from redis.backoff import NoBackoff
 from redis.cluster import ClusterNode
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
@@ -95,6 +95,10 @@ def _timed(made: Any) -> Any:
         began = time.perf_counter()
         try:
             return execute(*arguments, **options)
+        except ResponseError as exc:
+            if isinstance(exc, (OutOfMemoryError, ReadOnlyError)) or str(exc).startswith("MISCONF"):
+                metrics.REDIS_WRITES_REFUSED.inc()
+            raise
         finally:
             metrics.REDIS_SECONDS.observe(time.perf_counter() - began)
 

@@ -42,7 +42,7 @@ def weakness(value: str) -> str:
 
 
 def passwords(case: Case) -> Finding:
-    """Those of the database and of Redis, where they can be reached over the network."""
+    """Look at the passwords of the database and of Redis. Over TCP Redis needs one on this machine, too."""
     weak = [words for words in (_database_password(case), _redis_password(case)) if words]
     if weak:
         cure = "Set a long random one: allow a second user, restart the nodes one by one, remove the first."
@@ -54,7 +54,8 @@ def _database_password(case: Case) -> str:
     url = make_url(case.settings.database_url)
     if url.drivername.startswith("sqlite"):
         return ""
-    words = _password("the database's", url.password or "", url.host or "localhost")
+    is_here = not url.password and _is_here(url.host or "localhost")
+    words = "" if is_here else _password("the database's", url.password or "")
     return words or ("the nodes are the database's root" if url.username == "root" else "")
 
 
@@ -62,12 +63,17 @@ def _redis_password(case: Case) -> str:
     if case.settings.redis_url is None:
         return ""
     address: Address = parse(case.settings.redis_url)
-    return next((words for host, _ in address.hosts if (words := _password("Redis'", address.password, host))), "")
+    if not address.hosts:  # a Unix socket, which has an owner
+        return ""
+    words = _password("Redis'", address.password)
+    if words and all(_is_here(host) for host, _ in address.hosts):
+        return f"{words}, and every account of this machine reaches it"
+    return words
 
 
-def _password(whose: str, value: str, host: str) -> str:
+def _password(whose: str, value: str) -> str:
     if not value:
-        return "" if _is_here(host) else f"{whose} password is not set"
+        return f"{whose} password is not set"
     return f"{whose} password is shorter than {_PASSWORD_CHARS}" if len(value) < _PASSWORD_CHARS else ""
 
 

@@ -22,6 +22,7 @@ class ClientLimits(Out):
     message_mentions_max: int = Field(description="The most mentions of one message.")
     message_reactions_max: int = Field(description="The most different emoji on one message.")
     message_own_reactions_max: int = Field(description="The most different emoji of one user on one message.")
+    message_edits_max: int = Field(description="How often one message may be edited.")
     client_id_max_chars: int = Field(description="The longest client_id of a message.")
     draft_max_chars: int = Field(description="The longest draft of a conversation.")
     hidden_messages_max: int = Field(description="The most messages that one request deletes for oneself.")

@@ -20,6 +20,7 @@ from sqlalchemy.engine import Connection
 from imapp import tracing
 from imapp.cluster.wire import Stamp
 from imapp.models.changes import Change
+from imapp.models.conversations import BOTH_WROTE
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.schemas.base import now
 from imapp.schemas.messages import personal
@@ -113,6 +114,8 @@ class Batch:
         #: Conversations in which a read mark that others see was moved by marking as read.
         self.read: set[int] = set()
         self.publications: list[Publication] = []
+        #: Pairs of users who have both written to each other from now on.
+        self.acquainted: list[tuple[int, int]] = []
         self._created: list[MessageRow] = []
         self._altered: dict[tuple[int, int], MessageRow] = {}
         self._changes: list[dict[str, Any]] = []
@@ -148,8 +151,11 @@ class Batch:
 
     def _note_voice(self, head: Head, sender_id: int) -> None:
         """Note who has written in a private conversation; its first message shows it to the other side."""
+        before = head.voices
         head.voices |= 1 if sender_id == head.user_low_id else 2
         peer_id = head.peer_of(sender_id)
+        if head.voices == BOTH_WROTE != before and peer_id is not None:
+            self.acquainted.append((sender_id, peer_id))
         if head.last_seq == 1 and peer_id is not None:
             self.touch(head.id, peer_id)
 

@@ -17,6 +17,7 @@ from imapp.schemas.sessions import RegisterIn
 from imapp.schemas.sync import SyncIn
 from imapp.schemas.users import ProfileIn, UsersQuery
 from imapp.services import reach
+from imapp.services.message_ops import MAX_EDITS
 from imapp.services.reactions import MAX_EMOJI, MAX_OWN_EMOJI
 from imapp.services.sessions import MAX_SESSIONS
 
@@ -45,6 +46,7 @@ def _limits() -> ClientLimits:
         message_mentions_max=_most(MessageDraft, "mentions"),
         message_reactions_max=MAX_EMOJI,
         message_own_reactions_max=MAX_OWN_EMOJI,
+        message_edits_max=MAX_EDITS,
         client_id_max_chars=_most(MessageDraft, "client_id"),
         draft_max_chars=_most(ConversationPatch, "draft"),
         hidden_messages_max=_most(HideMessages, "message_ids"),

@@ -14,6 +14,7 @@ from imapp import database
 from imapp.errors import AppError, UnavailableError
 from imapp.events import SyncRequired
 from imapp.logs import get_logger
+from imapp.services import acquaintance
 from imapp.services.batch import Batch, Op, Publication
 
 log = get_logger(__name__)
@@ -115,6 +116,8 @@ def _transact(batch: Batch, ops: Sequence[Op]) -> Committed:
             if exc.connection_invalidated:
                 raise _CommitUnknownError(batch) from exc
             raise
+    if batch.acquainted:
+        acquaintance.note(batch.acquainted)
     return outcomes, publications
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 
+from imapp import metrics
 from imapp.cluster import limits, presence, redis
 from imapp.cluster.register import Presence, Register
 from imapp.errors import RateLimitedError
@@ -76,6 +77,7 @@ def test_a_limit_is_kept_by_the_node_alone_and_nobody_waits_long(node, own_redis
 
 @pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"])
 def test_a_redis_that_refuses_to_write_is_as_good_as_none(node, own_redis, command):
+    before = metrics.REDIS_WRITES_REFUSED._value.get()
     own_redis.client().execute_command(command)
 
     for _ in range(3):
@@ -83,6 +85,7 @@ def test_a_redis_that_refuses_to_write_is_as_good_as_none(node, own_redis, comma
 
     with pytest.raises(RateLimitedError):
         limits.hit("login_per_account", "alice")
+    assert metrics.REDIS_WRITES_REFUSED._value.get() > before
 
 
 @pytest.mark.parametrize("scheme", ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/main", "unix:///{}"])

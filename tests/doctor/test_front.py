@@ -152,9 +152,13 @@ def keep(name: str, told) -> None:
             file.write(told.output)
 
 
-def test_a_sound_cluster_behind_nginx_has_nothing_to_tell(start_nodes, account, front, doctor):
+def test_a_sound_cluster_behind_nginx_has_nothing_to_tell(start_nodes, account, redis_server, front, doctor):
+    password = secrets.token_hex(12)
+    with redis_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "nodes", "on", f">{password}", "~*", "&*", "+@all")
+    redis_url = redis_server.url.replace("//", f"//nodes:{password}@")
     sound = {"SECRET_KEY": secrets.token_hex(32), "IM_ENV": "production", "IM_RATE_LIMITS": "on"}
-    nodes = start_nodes(2, database_url=account(), IM_MAX_CONNECTIONS="2000", **sound)
+    nodes = start_nodes(2, redis_url=redis_url, database_url=account(), IM_MAX_CONNECTIONS="2000", **sound)
     through = front(nodes)
     options = ("--nginx", str(through.config), "--url", through.url)
 

@@ -46,6 +46,18 @@ def test_without_ids_the_users_whom_one_watches_are_listed(server, device):
     assert carol.call("get_online_users", {"user_ids": [alice.id, bob.id]})["user_ids"] == []
 
 
+def test_two_who_have_both_written_are_told_that_the_other_is_online(server, device):
+    alice, bob, carol = (device(server, name).connect() for name in ("alice", "bob", "carol"))
+    alice.send("hi", to_user_id=bob.id)
+    alice.send("hi", to_user_id=carol.id)
+
+    bob.send("hello", to_user_id=alice.id)
+
+    assert alice.wait_for("presence_changed", lambda told: told["user_id"] == bob.id)["online"]
+    assert bob.wait_for("presence_changed", lambda told: told["user_id"] == alice.id)["online"]
+    assert carol.received("presence_changed") == []
+
+
 def test_members_of_a_common_group_may_ask_but_do_not_watch(server, device):
     alice, bob = device(server, "alice").connect(), device(server, "bob").connect()
     alice.post("/api/groups", {"name": "two", "member_ids": [bob.id]})

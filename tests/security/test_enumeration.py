@@ -4,6 +4,7 @@ import statistics
 import time
 
 import pytest
+import requests
 
 from tests.accounts import bearer, login, register
 
@@ -60,3 +61,9 @@ def test_the_present_password_cannot_be_guessed_by_anyone_without_the_session(cl
     answer = client.post("/api/auth/password", json={"old_password": "x", "new_password": "y"})
 
     assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
+
+
+def test_a_node_does_not_name_the_software_that_serves(server):
+    answer = requests.get(f"{server.url}/actuator/health/liveness", timeout=10)
+
+    assert answer.headers["Server"] == "imapp"

@@ -1,0 +1,81 @@
+"""Two users who have written to each other watch each other's presence from then on: each is told of the other.
+
+The committer notes such pairs after its commit; a thread of its own (a greenlet under gunicorn) tells them, so that no
+message waits for it.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+
+from flask import Flask, current_app
+
+from imapp import database
+from imapp.cluster.presence import online_among
+from imapp.logs import get_logger
+from imapp.services import presence
+
+log = get_logger(__name__)
+
+#: Two user ids.
+Pair = tuple[int, int]
+
+#: Pairs that may wait. Beyond, the oldest are dropped: their clients learn it from the next change or question.
+_PENDING_MAX = 10_000
+
+#: Pairs told of at a time, and seconds between two times: some milliseconds of database work.
+_SLICE = 50
+_PAUSE_SECONDS = 0.05
+
+_EXTENSION = "imapp.acquaintances"
+
+
+class Acquaintances:
+    """The pairs that are still to be told."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._pending: deque[Pair] = deque(maxlen=_PENDING_MAX)
+        self._turn = threading.Lock()
+        self._is_running = False
+
+    def note(self, pairs: Iterable[Pair]) -> None:
+        """Tell these pairs soon; return at once."""
+        with self._turn:
+            self._pending += pairs
+            is_new, self._is_running = not self._is_running, True
+        if is_new:
+            threading.Thread(target=self._tell_all, name="acquaintances", daemon=True).start()
+
+    def _tell_all(self) -> None:
+        while pairs := self._take():
+            try:
+                with self._app.app_context():
+                    _tell(pairs)
+            except Exception as exc:
+                if database.as_app_error(exc) is None:
+                    log.exception("acquaintance_not_told", pairs=len(pairs))
+            time.sleep(_PAUSE_SECONDS)
+
+    def _take(self) -> list[Pair]:
+        """Return the next pairs; with none left, the thread ends."""
+        with self._turn:
+            pairs = [self._pending.popleft() for _ in range(min(_SLICE, len(self._pending)))]
+            self._is_running = bool(pairs)
+        return pairs
+
+
+def _tell(pairs: list[Pair]) -> None:
+    online = online_among(sorted({user_id for pair in pairs for user_id in pair}))
+    for one, other in pairs:
+        if one in online or other in online:
+            presence.reveal(one, other)
+
+
+def note(pairs: Iterable[Pair]) -> None:
+    """Tell these pairs soon that they may see each other, see Acquaintances."""
+    extensions = current_app.extensions
+    if _EXTENSION not in extensions:
+        extensions[_EXTENSION] = Acquaintances(current_app._get_current_object())  # type: ignore[attr-defined]
+    extensions[_EXTENSION].note(pairs)
