@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 import imapp
+from imapp.api import openapi_headers
 from imapp.api.contract import Endpoint
 from imapp.api.idempotency import HEADER, PATTERN
 from imapp.errors import (
@@ -63,9 +64,6 @@ _TAGS = {
     "traces": "For operators: what became of a message.",
 }
 
-#: The header that goes with a status.
-_HEADERS = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
-
 _PATH_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 _PARAMETER_SCHEMAS: dict[str, dict[str, Any]] = {
     "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
@@ -95,13 +93,7 @@ def document(app: Flask) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "headers": {
-                "Retry-After": {
-                    "description": "Whole seconds to wait before the same request may succeed.",
-                    "schema": {"type": "integer", "minimum": 1},
-                },
-                "WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}},
-            },
+            "headers": openapi_headers.COMPONENTS,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
@@ -134,7 +126,7 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
         "summary": text.partition("\n")[0].rstrip("."),
         "description": text,
         "parameters": [*_path_parameters(rule), *_query_parameters(view), *_header_parameters(rule, view)],
-        "responses": {**_answers(view, schemas), **_refusals(rule, view, schemas)},
+        "responses": {**_answers(rule, view, schemas), **_refusals(rule, view, schemas)},
     }
     if view.deprecated is not None:
         operation["deprecated"] = True
@@ -171,11 +163,18 @@ def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": HEADER, "in": "header", "required": False, "description": text, "schema": schema}
 
 
-def _answers(view: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    if view.answer is None:
-        return {str(status): {"description": "Done."} for status in view.statuses}
-    content = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
-    return {str(status): {"description": _first_line(view.answer), "content": content} for status in view.statuses}
+def _answers(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
+    is_post = "POST" in (rule.methods or ())
+    answers: dict[str, Any] = {}
+    for status in view.statuses:
+        answer = {"description": "Done.", "headers": openapi_headers.of_answer(view, status, is_post=is_post)}
+        if view.answer is not None:
+            answer["description"] = _first_line(view.answer)
+            answer["content"] = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
+        answers[str(status)] = answer
+    if view.max_age is not None:
+        answers["304"] = {"description": "What `If-None-Match` named is still so."}
+    return answers
 
 
 def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
@@ -189,9 +188,8 @@ def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     for status, codes in sorted(by_status.items()):
         text = " ".join(f"`{code}`: {errors[code].message}" for code in codes)
         answers[status] = {"description": text, "content": content, "x-codes": codes}
-        if status in _HEADERS:
-            name = _HEADERS[status]
-            answers[status]["headers"] = {name: {"$ref": f"#/components/headers/{name}"}}
+        if headers := openapi_headers.of_refusal(view, status):
+            answers[status]["headers"] = headers
     answers["default"] = {"description": "Refused for another reason: `code` says why.", "content": content}
     return answers
 

@@ -230,11 +230,20 @@ class Recall(MessageOp):
     __slots__ = ()
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Empty the message; nothing of what it said is kept."""
+        """Empty the message; nothing of what it said is kept. A repeat by someone who may recall it changes nothing."""
         head, rights = require_member(batch, self)
+        if recalled := self._recalled(batch, head, rights):
+            return {"message": batch.personal(self.actor_id, message_wire(recalled))}
         row = self.message(batch)
         self._check(batch, head, rights, row)
         return self.empty(batch, head, row)
+
+    def _recalled(self, batch: Batch, head: Head, rights: Rights) -> MessageRow | None:
+        """Return the message if it has been recalled and is the actor's to recall: the first answer may be lost."""
+        row = batch.messages.get((self.conversation_id, self.seq))
+        if row is None or row["recalled_at"] is None:
+            return None
+        return row if row["sender_id"] == self.actor_id or _is_admin(head, rights) else None
 
     def empty(self, batch: Batch, head: Head, row: MessageRow) -> dict[str, Any]:
         """Keep nothing of the message but its place."""

@@ -130,6 +130,26 @@ def test_every_status_of_an_operation_is_declared_with_its_codes(document):
     assert "not_a_member" in document["components"]["schemas"]["Problem"]["properties"]["code"]["x-extensible-enum"]
 
 
+def test_the_headers_of_answers_are_declared_as_they_are_sent(make_app, document):
+    """Each header of an answer that stands in the document is sent, and none of these is sent undeclared."""
+    client = make_app(rate_limits=True).test_client()
+    tokens = register(client, "alice")
+    headers = {**bearer(tokens), "Idempotency-Key": "one"}
+    said = document["components"]["headers"]
+    again = [client.post("/api/groups", json={"name": "board"}, headers=headers) for _ in range(2)][1]
+
+    def declared(path, method, status):
+        return set(document["paths"][path][method]["responses"][status]["headers"])
+
+    def sent(answer):
+        return set(answer.headers.keys()) & set(said)
+
+    assert declared("/api/groups", "post", "201") == sent(again) >= {"RateLimit", "Idempotency-Replayed", "Location"}
+    assert declared("/api/users/me", "get", "200") == sent(client.get("/api/users/me", headers=bearer(tokens)))
+    assert declared("/api/config", "get", "200") == sent(client.get("/api/config")) == {"ETag", "X-Request-ID"}
+    assert declared("/api/users/me", "get", "429") == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+
+
 def test_every_operation_parameter_schema_and_field_is_described(document):
     assert undescribed(document["components"]["schemas"]) == []
     for operation in operations(document):

@@ -76,6 +76,35 @@ def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_pa
             process.stdout.close()
 
 
+def test_a_refused_connection_is_named_and_tried_again(start_server, tmp_path):
+    """One user may have one connection: the Python client waits for the JavaScript client's."""
+    server = start_server(IM_MAX_CONNECTIONS_PER_USER="1", IM_RATE_LIMITS="on")
+    password = server.flask("im", "demo").rsplit(" ", 1)[1].strip()
+    environ = {**os.environ, "IMAPP_URL": server.url, "IMAPP_PASSWORD": password}
+    lines: list[str] = []
+
+    def start(*command: object) -> subprocess.Popen:
+        return subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    first = start("node", client(tmp_path, "client.mjs", "js"))
+    while "duplicate" not in first.stdout.readline():
+        assert first.poll() is None
+    second = start(sys.executable, client(tmp_path, "client.py", "python"))
+    reader = threading.Thread(target=lambda: lines.extend(iter(second.stdout.readline, "")))
+    reader.start()
+    try:
+        wait_for_line(second, lines, "too_many_connections", 20)
+        first.kill()
+        wait_for_line(second, lines, "duplicate", 20)
+    finally:
+        for process in (first, second):
+            process.kill()
+            process.wait()
+        reader.join(10)
+        for process in (first, second):
+            process.stdout.close()
+
+
 def send_as_grace(server, password: str, text: str) -> None:
     def post(path: str, body: dict, token: str = "") -> dict:
         answer = requests.post(server.url + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=20)

@@ -486,13 +486,24 @@ def test_a_recalled_message_is_not_altered_again(people, private):
 
     for attempt in (
         lambda: messages.edit(ada, edit_of(sent)),
-        lambda: messages.recall(ada, sent["id"]),
         lambda: reactions.react(ada, sent["id"], "👍", remove=False),
         lambda: messages.set_pin(ada, sent["id"], pin=True),
         lambda: messages.forward(ada, ForwardMessage(client_id="f", message_id=sent["id"], conversation_id=private)),
     ):
         with pytest.raises(MessageRecalledError):
             attempt()
+
+
+def test_a_recall_whose_answer_was_lost_may_be_repeated(people, private):
+    ada, bob, _ = people
+    sent = say(ada, private)
+    first = messages.recall(ada, sent["id"])
+
+    again = messages.recall(ada, sent["id"])
+
+    assert again == first
+    with pytest.raises(MessageRecalledError):
+        messages.recall(bob, sent["id"])
 
 
 def test_lines_of_the_server_are_not_altered(people):
