@@ -123,6 +123,32 @@ def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody)
     expect(ada.page.get_by_label("Write a message")).to_have_value("")
 
 
+def test_a_draft_stays_an_answer_over_an_edit_and_a_reload(somebody):
+    ada = somebody().register("Ada")
+    ada.create_group("Notes")
+    ada.say("first", "second")
+    ada.all_sent()
+    ada.message("first").hover()
+    ada.message("first").get_by_role("button", name="Reply").click()
+    ada.write("an answer")
+
+    ada.message("second").hover()
+    ada.message("second").get_by_role("button", name="Edit").click()
+    ada.page.get_by_label("Write a message").press("Escape")
+    context = ada.page.locator(".composer .context")
+    expect(context).to_contain_text("Replying to Ada")
+    ada.page.reload()
+    expect(context).to_contain_text("first")
+    ada.page.get_by_label("Write a message").press("Enter")
+
+    expect(ada.message("an answer").locator(".quote")).to_contain_text("first")
+    expect(context).to_have_count(0)
+    ada.all_sent()
+    ada.page.reload()
+    expect(ada.message("an answer")).to_be_visible()
+    expect(context).to_have_count(0)
+
+
 def test_logging_out_offline_asks_ends_the_session_later_and_leaves_nothing_readable(somebody):
     ada = somebody().register("Ada")
     ada.create_group("Notes")

@@ -84,6 +84,7 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     },
     writeDraft: drafts.write,
     keepDrafts: drafts.keep,
+    answer: drafts.answer,
     retry: outbox.retry,
     discard: outbox.discard,
     /** The server clears the mentions that an edit leaves out. */

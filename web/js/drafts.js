@@ -103,6 +103,14 @@ export function createDrafts({ store, command }) {
       keep();
       send();
     },
+    /** The draft answers `message`; null: it answers none. Kept in this browser alone: the server has no field for it. */
+    answer(id, message) {
+      if (!message && !store.state.replies[id]) return;
+      store.dispatch({ type: 'answering', id, message });
+      const key = ['reply', owner, id];
+      const kept = message ? vault.put(key, { id, message }) : vault.remove(key);
+      kept.catch(() => {}); // it stays in memory
+    },
     flush: send,
     /** How many drafts would be lost with this browser's copies. */
     async unsent() {
@@ -112,8 +120,9 @@ export function createDrafts({ store, command }) {
     },
     async begin(userId) {
       owner = userId;
-      const kept = await vault.list(['draft', userId]).catch(() => []);
+      const [kept, replies] = await Promise.all(['draft', 'reply'].map((kind) => vault.list([kind, userId]).catch(() => [])));
       if (owner !== userId) return;
+      for (const { id, message } of replies) store.dispatch({ type: 'answering', id, message });
       for (const { id, isSent } of kept) if (!isSent) unsent.add(id);
       for (const { id, text } of kept) store.dispatch({ type: 'drafted', id, text });
     },
@@ -124,6 +133,6 @@ export function createDrafts({ store, command }) {
       unsent.clear();
       held.clear();
     },
-    forget: (userId) => vault.removeAll(['draft', userId]),
+    forget: (userId) => Promise.all(['draft', 'reply'].map((kind) => vault.removeAll([kind, userId]))),
   };
 }

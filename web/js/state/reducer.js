@@ -19,6 +19,7 @@ export const EMPTY = Object.freeze({
   typing: {}, // conversation id -> user ids
   outbox: [], // own messages and edits (`edit_of`: id of the message) that the server has not confirmed, oldest first
   drafts: {}, // conversation id -> what was written and not sent
+  replies: {}, // conversation id -> the message that the draft answers
   request_news: 0, // how often requests for contact and invitations to groups have changed
   notice: null, // {text}: something to tell the user for a moment
   leaving: null, // number of unsent messages that the user has to be asked about before logging out
@@ -31,6 +32,7 @@ const HANDLERS = {
   forgotten: (state, { epoch }) => ({ ...state, epoch, cursor: null, conversations: {}, timelines: {} }),
   link_changed: (state, { link }) => ({ ...state, link }),
   drafted: (state, { id, text }) => ({ ...state, drafts: { ...state.drafts, [id]: text } }),
+  answering: (state, { id, message }) => ({ ...state, replies: { ...state.replies, [id]: message } }),
   leave_asked: (state, { unsent }) => ({ ...state, leaving: unsent }),
   noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
   opened: (state, { id }) => (state.open === id ? state : open({ ...state, open: id, is_at_end: true }, id)),

@@ -45,6 +45,12 @@ export function draftOf(state, id) {
   return textOf(state.drafts[id]);
 }
 
+/** The message that a draft answers, as it is now if the page holds it; null for none. */
+export function answeredBy(state, id) {
+  const kept = state.replies[id] ?? null;
+  return kept && (state.timelines[id]?.messages.find((message) => message.id === kept.id) ?? kept);
+}
+
 /** Why nobody can write in a conversation any more; empty when one can. */
 export function silenceOf(state, { type, peer_id, dissolved_at }) {
   if (type === 'group' && dissolved_at) return t('error_group_dissolved');

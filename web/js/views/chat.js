@@ -1,7 +1,7 @@
 // The open conversation: who it is with, what was said, and the line to write on.
 
 import { Component, html } from '../dom.js';
-import { draftOf, isOnline, line, nameOf, silenceOf, title, typingLine } from '../state/selectors.js';
+import { answeredBy, draftOf, isOnline, line, nameOf, silenceOf, title, typingLine } from '../state/selectors.js';
 import { t } from '../strings.js';
 import { brief } from '../time.js';
 import { Avatar } from './avatar.js';
@@ -10,34 +10,33 @@ import { Confirm } from './confirm.js';
 import { Icon } from './icons.js';
 import { MessageList } from './message_list.js';
 
-/** The messages that unsent answers are for, by user and conversation: a draft stays an answer while one looks elsewhere. */
-const answered = new Map();
-
 export class Chat extends Component {
-  key = `${this.props.state.me.id} ${this.props.conversation.id}`;
-  state = { replyTo: answered.get(this.key) ?? null, editing: null, recalling: null };
+  state = { editing: null, recalling: null };
 
   message = {
     ...this.props.actions,
-    reply: (replyTo) => this.setState({ replyTo, editing: null }),
-    startEdit: (editing) => this.setState({ editing, replyTo: null }),
+    reply: (message) => this.answer(message),
+    startEdit: (editing) => this.setState({ editing }),
     recall: (recalling) => this.setState({ recalling }),
   };
 
-  leave = () => this.setState({ replyTo: null, editing: null });
+  /** What is written answers `message`; null: none. */
+  answer(message) {
+    this.setState({ editing: null });
+    this.props.actions.answer(this.props.conversation.id, message);
+  }
+
+  /** An edit that is left gives way to the draft, with what that answers. */
+  leave = () => (this.state.editing ? this.setState({ editing: null }) : this.answer(null));
 
   submit = (text) => {
-    const { replyTo, editing } = this.state;
-    const { actions, conversation } = this.props;
+    const { editing } = this.state;
+    const { state, actions, conversation } = this.props;
+    const replyTo = answeredBy(state, conversation.id);
     this.leave();
     if (editing) return actions.edit(editing, text);
     return actions.send(conversation.id, text, replyTo ? { reply_to: replyTo.id } : {});
   };
-
-  componentWillUnmount() {
-    if (this.state.replyTo) answered.set(this.key, this.state.replyTo);
-    else answered.delete(this.key);
-  }
 
   /** What waits to be sent from here, the same array until it changes: a list that is drawn again costs. */
   waiting(outbox) {
@@ -46,24 +45,25 @@ export class Chat extends Component {
     return this.own;
   }
 
-  render({ state, actions, conversation }, { replyTo, editing, recalling }) {
+  render({ state, actions, conversation }, { editing, recalling }) {
     return html`
       <main class="chat">
         <${Header} state=${state} actions=${actions} conversation=${conversation} />
         <${MessageList} me=${state.me.id} users=${state.users} timeline=${state.timelines[conversation.id]}
           outbox=${this.waiting(state.outbox)} name=${title(state, conversation)}
           actions=${this.message} conversation=${conversation} />
-        ${this.writing(state, conversation, replyTo, editing)}
+        ${this.writing(state, conversation, editing)}
         ${recalling && html`
           <${Confirm} title=${t('recall_title')} text=${t('recall_text')} word=${t('recall')}
             onYes=${() => actions.recall(recalling)} onClose=${() => this.setState({ recalling: null })} />`}
       </main>`;
   }
 
-  writing(state, conversation, replyTo, editing) {
+  writing(state, conversation, editing) {
     const { actions } = this.props;
     const silence = silenceOf(state, conversation);
     if (silence) return html`<p class="composer silent muted">${silence}</p>`;
+    const replyTo = editing ? null : answeredBy(state, conversation.id);
     const context = replyTo && t('replying_to', { name: nameOf(state, replyTo.sender_id) });
     return html`
       <${Composer} key=${editing?.id ?? 'new'} initial=${editing ? editing.content.text : draftOf(state, conversation.id)}
