@@ -187,7 +187,12 @@ def _on_sqlite_connect(connection: Any, _record: Any) -> None:
 def _on_sqlite_begin(connection: Connection) -> None:
     if connection.get_execution_options().get("im_write"):
         raw: Any = connection.connection.dbapi_connection
-        offload(raw.execute, "BEGIN IMMEDIATE")
+        try:
+            offload(raw.execute, "BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+                raise
+            raise BusyError(retry_after=1) from exc  # another process writes: a backup, the command line
 
 
 def _on_sqlite_reset(connection: Any, _record: Any, _state: Any) -> None:
