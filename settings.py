@@ -319,7 +319,7 @@ class Settings(BaseModel):
     ] = Field(
         (),
         description="Web pages and apps of other origins that may connect, each named in full; null: pages of files and"
-        " sandboxed frames, whoever wrote them. Unset: only this server's own.",
+        " sandboxed frames, whoever wrote them. This server's own pages always may.",
     )
     trusted_proxies: Annotated[
         tuple[Network, ...],

@@ -187,7 +187,7 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
         "async_mode": async_mode,
         "async_handlers": False,
         "client_manager": manager,
-        "cors_allowed_origins": settings.allowed_origins or None,
+        "cors_allowed_origins": transports.allowed_origins(settings),
         "json": ProductPacket.json,
         "max_http_buffer_size": settings.max_payload_bytes,
         "ping_interval": settings.ping_interval_seconds,

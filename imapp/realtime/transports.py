@@ -44,6 +44,22 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
     }
 
 
+def allowed_origins(settings: Settings) -> Any:
+    """Return who may connect, as python-engineio takes it: None stands for the server's own pages.
+
+    The server's own page may connect whatever other origins are named.
+    """
+    named = settings.allowed_origins
+    if not named:
+        return None
+    return "*" if "*" in named else lambda origin, environ: origin in named or origin == _own_origin(environ)
+
+
+def _own_origin(environ: dict[str, str]) -> str:
+    """Return the address that the request was sent to; `imapp.proxies` has checked what a proxy said of it."""
+    return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
+
+
 def _per_address(settings: Settings) -> int:
     """Return how many sockets of one address may be without a log-in; a load test brings all from one."""
     return settings.max_connecting_per_address if settings.rate_limits else settings.max_connections

@@ -321,7 +321,7 @@ def test_our_own_page_gets_a_socket(server, raw):
 def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_told_once(start_server, raw):
     node = start_server(IM_ALLOWED_ORIGINS="https://Chat.example:443,capacitor://localhost,null")
 
-    for origin in ("https://chat.example", "capacitor://localhost", "null"):
+    for origin in (node.url, "https://chat.example", "capacitor://localhost", "null"):
         assert raw(node, origin=origin).open["sid"]
     for _ in range(2):
         with pytest.raises(websocket.WebSocketBadStatusException):
