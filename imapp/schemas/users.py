@@ -19,8 +19,10 @@ Code = Annotated[str, Field(min_length=1, max_length=40, examples=["123456"])]
 
 Nickname = Annotated[VisibleName, Field(min_length=1, max_length=50)]
 
+_AVATAR = r"^(https?://[^\s/]|/[^\s/\\])\S*$"
+
 #: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
-AvatarUrl = Annotated[Text, Field(max_length=500, pattern=r"^(https?://[^\s/]|/[^\s/\\])\S*$")]
+AvatarUrl = Annotated[Text, Field(max_length=500, pattern=_AVATAR, json_schema_extra={"pattern": _AVATAR})]
 
 #: Shape only: whether it can be reached is not known before a mail has arrived.
 Email = Annotated[Text, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]

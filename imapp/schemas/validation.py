@@ -14,18 +14,24 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 MAX_DEPTH = 32
 
 
+#: RFC 3339, of which the seconds may be left out: ISO 8601 also has weeks and times without a zone.
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
 def _moment(value: Any) -> datetime:
     try:
-        moment = datetime.fromisoformat(value)
-        if moment.tzinfo is None:
-            raise ValueError("must have a zone")
-        return moment.astimezone(UTC)
+        if not _RFC3339.fullmatch(value):
+            raise ValueError("not in RFC 3339")
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (TypeError, ValueError, OverflowError) as exc:
         raise ValueError("must be a time in RFC 3339, with its zone") from exc
 
 
 #: What pydantic says of a text's length after a check of our own; of a list it says "List".
 _TEXT_LENGTH = re.compile(r"^Value should have (at (?:least|most) \d+) items? after validation, not .*$")
+
+#: A part of pydantic's path that is no name of a field: `function-before[check(), int]`, `[key]`.
+_INTERNAL = re.compile(r"(function-\w+|literal)?\[.*\]")
 
 #: A time that a client sends: a string in RFC 3339 with its zone.
 MomentIn = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -101,4 +107,5 @@ def _words(message: str) -> str:
 
 
 def _path(parts: tuple[int | str, ...]) -> str:
-    return ".".join(map(str, parts))[:100]
+    """Join what leads to the field; pydantic also names its own validators and types, such as `[key]` and `str`."""
+    return ".".join(str(part) for part in parts if not _INTERNAL.fullmatch(str(part)))[:100]

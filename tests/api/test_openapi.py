@@ -72,6 +72,7 @@ def test_bounds_and_formats_are_said_in_the_words_of_json_schema(document):
 
     assert not found
     assert schemas["OpenPrivate"]["properties"]["user_id"]["minimum"] == 1
+    assert "pattern" in str(schemas["GroupPatch"]["properties"]["avatar_url"])
     assert schemas["UserOut"]["properties"]["id"]["format"] == "int64"
     assert schemas["UserOut"]["properties"]["created_at"]["format"] == "date-time"
     assert schemas["MuteIn"]["properties"]["until"]["format"] == "date-time"

@@ -6,6 +6,8 @@ import pytest
 
 from imapp.errors import InvalidInputError, MalformedError
 from imapp.schemas.base import In
+from imapp.schemas.messages import EditMessage
+from imapp.schemas.sync import SyncIn
 from imapp.schemas.validation import MAX_DEPTH, MomentIn, parse, parse_strings, require_plain
 
 
@@ -22,15 +24,29 @@ def nested(depth, empty):
 
 
 @pytest.mark.parametrize(
-    "text", ["2026-11-23T19:30:00Z", "2026-11-23T20:30:00+01:00", "2026-11-23T19:30:00.000Z", "2026-11-23T19:30+00:00"]
-)
+    "text",
+    [
+        "2026-11-23T19:30:00Z", "2026-11-23T20:30:00+01:00", "2026-11-23T19:30:00.000Z", "2026-11-23T19:30+00:00",
+        "2026-11-23t19:30:00z", "2026-11-24T01:00:00+05:30",
+    ],
+)  # fmt: skip
 def test_a_time_with_its_zone_becomes_utc(text):
     assert parse(Example, {"until": text}).until == datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     "value",
-    ["2026-11-23T19:30:00", "2026-11-23", "tomorrow", "", 1_795_000_000, None, ["x"], "0001-01-01T00:00:00+23:00"],
+    [
+        "2026-11-23T19:30:00",
+        "2026-11-23",
+        "tomorrow",
+        "",
+        1_795_000_000,
+        None,
+        ["x"],
+        "2026-W48-1T19:30:00Z",
+        "0001-01-01T00:00:00+23:00",
+    ],
 )
 def test_a_time_without_its_zone_or_of_another_kind_is_refused(value):
     with pytest.raises(InvalidInputError) as refusal:
@@ -52,6 +68,19 @@ def test_so_many_faults_are_named_and_no_more():
 
     assert len(refusal.value.fields) == 20
     assert max(len(error["field"]) for error in refusal.value.fields) == 100
+
+
+def test_a_wrong_entry_is_named_without_the_names_of_validators():
+    """`mentions.0`, and not `mentions.0.function-before[_digits_to_int(), constrained-int]`."""
+    body = {"message_id": "1-1", "content": {"text": "hi"}}
+    for model, value, field in (
+        (EditMessage, {**body, "mentions": [1.5]}, "mentions.0"),
+        (SyncIn, {"conversations": {"x": 1}}, "conversations.x"),
+        (EditMessage, {**body, "ids[]": 1}, "ids[]"),
+    ):
+        with pytest.raises(InvalidInputError) as refusal:
+            parse(model, value)
+        assert {error["field"] for error in refusal.value.fields} == {field}
 
 
 @pytest.mark.parametrize("empty", [[], {}])
