@@ -25,8 +25,11 @@ _SCANNED = (range(0x20000), range(0xE0000, 0xE1000))
 #: Join letters (Persian, Indic scripts) and emoji: invisible, but names need them.
 _JOINERS = frozenset("\u200c\u200d")
 
-#: Letters and symbols by their category that are drawn as nothing: fillers of Hangul, the Braille pattern without dots.
-_EMPTY = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+#: Drawn as nothing, whatever their category: fillers of Hangul, the Braille pattern without dots, blanks of hieroglyphs
+#: and of music, and what Unicode keeps free for invisible characters.
+_EMPTY = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442\u2065") | frozenset(
+    map(chr, [*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE0100), *range(0xE01F0, 0xE1000)])
+)
 
 #: A flag of a region: the black flag, letters as tags, the end tag. Tags anywhere else hide text.
 _REGIONAL_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")

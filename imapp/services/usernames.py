@@ -80,13 +80,18 @@ def digest(name: str) -> str:
 
 
 def _is_reserved(name: str) -> bool:
-    skeleton = _skeleton(name)
-    return skeleton in _reserved_skeletons() or skeleton.startswith(_skeleton(_DELETED))
+    return _bare(name) in _reserved_bare() or _skeleton(name).startswith(_skeleton(_DELETED))
 
 
 @lru_cache(maxsize=1)
-def _reserved_skeletons() -> frozenset[str]:
-    return frozenset(map(_skeleton, _RESERVED))
+def _reserved_bare() -> frozenset[str]:
+    return frozenset(map(_bare, _RESERVED))
+
+
+def _bare(name: str) -> str:
+    """Return a skeleton without punctuation and with further look-alikes, of which other people's names are full."""
+    letters = "".join(char for char in _skeleton(name) if char not in "._-")
+    return letters.replace("0", "o").replace("rn", "m")
 
 
 def _is_mark(char: str) -> bool:

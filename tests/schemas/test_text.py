@@ -25,6 +25,9 @@ INVISIBLE = {
     "variation selector": "\ufe0f",
     "marks without a letter": "\u0301\u0302",
     "tags": "\U000e0041\U000e0042",
+    "blank hieroglyphs": "\U00013441\U00013442",
+    "notehead that is none": "\U0001d159",
+    "kept free for invisible characters": "\u2065\ufff0\U000e0080\U000e01f0",
 }
 
 ORDINARY = [
