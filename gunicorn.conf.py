@@ -4,6 +4,7 @@ Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port cannot be had,
 """
 
 import gc
+import logging
 import os
 import resource
 import signal
@@ -86,9 +87,11 @@ def post_worker_init(worker) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: _stop(worker))
     from imapp.app import start  # after the patches
+    from imapp.slow_readers import NotTaken
 
     worker.logs = worker.wsgi.extensions["imapp.logs"] = NodeLogs(settings)
     worker.logs.start()
+    logging.getLogger("gunicorn.error").addFilter(NotTaken())
     # An operator's `kill -USR1` of the master, who passes it on.
     signal.signal(signal.SIGUSR1, lambda *_: worker.logs.toggle_debug())
     worker.stopping = threading.Lock()

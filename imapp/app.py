@@ -30,6 +30,7 @@ from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
 from imapp.services.committer import Committer
 from imapp.services.sampling import Sampler
+from imapp.slow_readers import AnswerDeadline
 
 log = get_logger(__name__)
 
@@ -64,7 +65,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
     _tell_limits(settings)
-    proxies = app.extensions["imapp.proxies"] = TrustedProxies(app.wsgi_app, settings.trusted_proxies)
+    doors = AnswerDeadline(app.wsgi_app, settings.keepalive_seconds)
+    proxies = app.extensions["imapp.proxies"] = TrustedProxies(doors, settings.trusted_proxies)
     app.wsgi_app = proxies  # type: ignore[method-assign]  # Flask's way
     return app
 

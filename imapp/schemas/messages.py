@@ -219,7 +219,10 @@ class ListQuery(In):
 
 
 class HistoryPage(Out):
-    """Messages, newest first when asked with `before`, oldest first with `after`."""
+    """Messages, newest first when asked with `before`, oldest first with `after`.
+
+    Fewer than `limit` when they say much (about 1 MB in all): only `has_more` tells whether there are more.
+    """
 
     items: list[MessageOut]
     has_more: bool

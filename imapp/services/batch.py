@@ -150,7 +150,10 @@ class Batch:
             self._note_voice(head, row["sender_id"])
 
     def _note_voice(self, head: Head, sender_id: int) -> None:
-        """Note who has written in a private conversation; its first message shows it to the other side."""
+        """Note who has written in a private conversation; its first message shows it to both sides.
+
+        Either may have been there without being shown it: also the sender, when the other side opened it.
+        """
         before = head.voices
         head.voices |= 1 if sender_id == head.user_low_id else 2
         peer_id = head.peer_of(sender_id)
@@ -158,6 +161,7 @@ class Batch:
             self.acquainted.append((sender_id, peer_id))
         if head.last_seq == 1 and peer_id is not None:
             self.touch(head.id, peer_id)
+            self.touch(head.id, sender_id)
 
     def alter(self, head: Head, event: str, row: MessageRow) -> None:
         """Note that a loaded message was changed."""

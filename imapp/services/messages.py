@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, select
 
 from imapp.cluster import limits
 from imapp.errors import (
@@ -51,6 +51,10 @@ _COLUMN_BYTES = 65_535
 
 #: Bytes of earlier versions in one page.
 _PAGE_BYTES = 250_000
+
+#: Bytes of what is said in one page of messages, and messages that are read at once.
+_SAID_BYTES = 1_000_000
+_SLICE = 50
 
 _NO_SUCH_REPLY = "The message to reply to is not in this conversation."
 
@@ -182,36 +186,52 @@ def get(actor_id: int, message_id: str) -> dict[str, Any]:
 
 
 def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> HistoryPage:
-    """Read a page of a conversation; raises NotAMemberError."""
+    """Read a page of a conversation; raises NotAMemberError. A page is bounded in bytes too, see HistoryPage."""
     require_membership(actor_id, conversation_id)
     statement = select(*_COLUMNS).where(Message.conversation_id == conversation_id, visible_to(actor_id))
     if query.after is not None:
-        statement = statement.where(Message.seq > query.after).order_by(Message.seq)
-    else:
-        statement = statement.order_by(Message.seq.desc())
+        statement = statement.where(Message.seq > query.after)
     if query.before is not None:
         statement = statement.where(Message.seq < query.before)
-    rows = db.session.execute(statement.limit(query.limit + 1)).mappings().all()
-    return HistoryPage.model_validate(
-        {"items": _shown(actor_id, rows[: query.limit]), "has_more": len(rows) > query.limit}
-    )
+    rows, has_more = _page(statement, query.limit, forward=query.after is not None)
+    return HistoryPage.model_validate({"items": _shown(actor_id, rows), "has_more": has_more})
+
+
+def _page(statement: Select[Any], limit: int, *, forward: bool) -> tuple[list[Any], bool]:
+    """Return up to `limit` rows of about _SAID_BYTES, one at least, by their seq, and whether there are more.
+
+    They are read in slices: a page of the longest messages is 13 MB, of which the most would be thrown away.
+    """
+    statement = statement.order_by(Message.seq if forward else Message.seq.desc())
+    found: list[Any] = []
+    free = _SAID_BYTES
+    has_more = True
+    while has_more and len(found) < limit:
+        rest = statement
+        if found:
+            last = found[-1]["seq"]
+            rest = statement.where(Message.seq > last if forward else Message.seq < last)
+        size = min(_SLICE, limit - len(found))
+        rows = db.session.execute(rest.limit(size + 1)).mappings().all()
+        has_more = len(rows) > size
+        for row in rows[:size]:
+            free -= len(row["content"].encode())
+            if found and free < 0:
+                return found, True
+            found.append(row)
+    return found, has_more
 
 
 def pins(actor_id: int, conversation_id: int, query: ListQuery) -> Page[MessageOut]:
     """Read a page of the pinned messages, the newest first; raises NotAMemberError."""
     require_membership(actor_id, conversation_id)
     pinned = and_(Pin.conversation_id == Message.conversation_id, Pin.seq == Message.seq)
-    statement = (
-        select(*_COLUMNS)
-        .join(Pin, pinned)
-        .where(Pin.conversation_id == conversation_id, visible_to(actor_id))
-        .order_by(Pin.seq.desc())
-    )
+    statement = select(*_COLUMNS).join(Pin, pinned).where(Pin.conversation_id == conversation_id, visible_to(actor_id))
     if query.cursor is not None:
-        statement = statement.where(Pin.seq < query.cursor)
-    found = db.session.execute(statement.limit(query.limit + 1)).mappings().all()
-    items = [MessageOut.model_validate(message) for message in _shown(actor_id, found[: query.limit])]
-    return Page[MessageOut](items=items, next_cursor=str(items[-1].seq) if len(found) > query.limit else None)
+        statement = statement.where(Message.seq < query.cursor)
+    found, has_more = _page(statement, query.limit, forward=False)
+    items = [MessageOut.model_validate(message) for message in _shown(actor_id, found)]
+    return Page[MessageOut](items=items, next_cursor=str(items[-1].seq) if has_more else None)
 
 
 def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:

@@ -656,3 +656,22 @@ def test_numbers_of_64_bits_and_fractions_stay_as_they_are():
     content = {"n": [2**64 - 1, -(2**63), 0.5, -1e18]}
 
     assert MessageDraft(client_id="1", type="custom", content=content).content == content
+
+
+@pytest.mark.parametrize("forward", [False, True])
+def test_a_page_of_long_messages_is_bounded_in_bytes(people, private, forward):
+    ada, _ = people[:2]
+    for number in range(60):
+        say(ada, private, "\u6f22" * 7900 + str(number))  # 24 kB each
+    seen: list[int] = []
+
+    for _ in range(3):
+        place = {} if not seen else {"after" if forward else "before": seen[-1]}
+        page = messages.history(ada, private, HistoryQuery(limit=200, **({"after": 0} | place if forward else place)))
+        assert sum(len(message.content["text"].encode()) for message in page.items) <= 1_000_000
+        seen += [message.seq for message in page.items]
+        if not page.has_more:
+            break
+
+    assert seen == (list(range(1, 61)) if forward else list(range(60, 0, -1)))
+    assert not page.has_more

@@ -444,3 +444,15 @@ def test_thousands_of_foreign_ids_are_answered_a_bounded_number_at_a_time(people
 
     assert (len(first["by_id"]), first["more"]) == (service.REMOVED_MAX, True)
     assert (len(second["by_id"]), second["more"]) == (200, False)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_first_message_brings_the_own_state_of_the_conversation_to_both(people, private, first):
+    """Bob is not shown what Ada has opened: not even his own message there did bring it to his devices."""
+    cursors = [ask(user_id)["cursor"] for user_id in people[:2]]
+    say(people[first], private)
+
+    answers = [ask(user_id, cursor=cursor) for user_id, cursor in zip(people[:2], cursors, strict=True)]
+
+    told = [[entry["item"]["conversation_id"] for entry in answer["state"]] for answer in answers]
+    assert told == [[private], [private]]

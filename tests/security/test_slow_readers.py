@@ -1,0 +1,40 @@
+"""Who does not take an answer is let go of, and is one line in the log."""
+
+import logging
+import sys
+import time
+
+import pytest
+from gevent import socket
+
+from imapp.slow_readers import AnswerDeadline, NotTaken
+
+
+def serve(environ, _start_response):
+    """Send as gunicorn does: all at once."""
+    environ["gunicorn.socket"].sendall(b"x" * 10_000_000)
+    return []
+
+
+def test_an_answer_that_is_not_taken_is_given_up():
+    ours, theirs = socket.socketpair()
+    began = time.monotonic()
+
+    with pytest.raises(TimeoutError):
+        AnswerDeadline(serve, 0, seconds=1)({"gunicorn.socket": ours}, None)
+
+    assert 0.9 < time.monotonic() - began < 5
+    ours.close()
+    theirs.close()
+
+
+@pytest.mark.parametrize(("error", "is_kept"), [(TimeoutError("timed out"), False), (OSError(5, "broken"), True)])
+def test_gunicorns_traceback_of_it_is_one_line_of_our_own(error, is_kept, caplog):
+    caplog.set_level(logging.INFO)
+    try:
+        raise error
+    except OSError:
+        record = logging.LogRecord("gunicorn.error", logging.ERROR, "", 1, "Socket error", (), sys.exc_info())
+
+    assert NotTaken().filter(record) is is_kept
+    assert ("answer_not_taken" in caplog.text) is not is_kept
