@@ -54,6 +54,12 @@ Emoji = Annotated[Text, Field(min_length=1, max_length=32, examples=["👍"])]
 #: User ids; "all" mentions everybody and is for owners and admins.
 Mentions = Annotated[list[Id | Literal["all"]], Field(max_length=50)]
 
+#: One of them in an answer: any string to clients. One that openapi-python-client writes takes no id beside a constant.
+MentionOut = Annotated[
+    int | Literal["all"],
+    WithJsonSchema({"anyOf": [{"type": "integer", "format": "int64"}, {"type": "string"}]}, mode="serialization"),
+]
+
 
 class MessageDraft(In):
     """A message as its author sends it."""
@@ -174,7 +180,7 @@ class MessageOut(Out):
     content: dict[str, JsonValue]
     reply_to: WireMessageId | None
     forwarded_from: ForwardedFrom | None
-    mentions: list[int | Literal["all"]]
+    mentions: list[MentionOut]
     reactions: list[ReactionOut]
     created_at: Moment
     edited_at: Moment | None

@@ -48,9 +48,10 @@ def main(url: str, account: str, password: str, peer_id: int) -> None:
     assert (me.nickname, me.bio) == ("Ada L", "mathematics")
 
     opened = need(ConversationOut, conversations_open_private.sync(client=client, body=OpenPrivate(user_id=peer_id)))
-    draft = TextDraft(client_id="attrs-1", type_="text", content=TextContentIn(text="hello"))
+    draft = TextDraft(client_id="attrs-1", type_="text", content=TextContentIn(text="hello"), mentions=[peer_id])
     ack = need(MessageAck, messages_send_message.sync(opened.id, client=client, body=draft))
     message = need(TextMessage, ack.message)
+    assert message.mentions == [peer_id]
     assert need(TextContent, message.content).text == "hello"
     history = need(HistoryPage, messages_read_history.sync(opened.id, client=client))
     assert message.id in [item.id for item in history.items]
