@@ -280,3 +280,58 @@ def test_an_incoming_message_and_a_key_draw_no_other_message(ada, bob):
     ada.page.wait_for_timeout(500)  # until the read mark has been sent and answered
 
     assert set(ada.page.evaluate("drawn")) <= {"one more", "number 39"}  # whose corner is no longer the last one's
+
+
+#: What a browser's translation does to the page: the texts that may be translated are replaced, for good.
+TRANSLATE = """() => {
+    const mayBe = ({ data, parentElement }) => data.trim() && parentElement.closest('[translate]')?.translate !== false;
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (texts.nextNode()) if (mayBe(texts.currentNode)) found.push(texts.currentNode);
+    for (const text of found) {
+        const replaced = document.createElement('font');
+        replaced.textContent = `[${text.data}]`;
+        text.replaceWith(replaced);
+    }
+}"""
+
+
+def test_a_page_that_the_browser_has_translated_goes_on_showing_what_changes(ada):
+    ada.create_group("Notes")
+    ada.say("first", "second")
+    ada.all_sent()
+
+    ada.page.evaluate(TRANSLATE)
+    ada.message("[first]").hover()
+    ada.message("[first]").get_by_role("button", name="Edit").click()
+    box(ada).fill("altered")
+    box(ada).press("Enter")
+
+    ada.sees("altered", "[second]")
+    ada.all_sent()
+    ada.go_offline()
+    ada.context.set_offline(False)
+    ada.page.get_by_role("button", name="Log out").click()
+    expect(ada.page.locator(".welcome")).to_be_visible()
+    ada.page.evaluate(TRANSLATE)
+    ada.page.get_by_label("[Username]").fill("nobody")
+    ada.page.get_by_label("[Password]").fill(PASSWORD)
+    ada.page.locator(".welcome .primary").click()
+    expect(ada.page.get_by_role("alert")).to_have_text("The username or the password is wrong.")
+
+
+def test_words_just_written_survive_a_reload_and_a_removal_and_control_characters_are_dropped(ada, bob):
+    group = bob("POST", "/api/groups", name="Crew", member_ids=[ada.user_id()])["conversation_id"]
+    ada.open("Crew")
+
+    box(ada).fill("just written")
+    ada.page.reload()
+
+    expect(box(ada)).to_have_value("just written")
+    box(ada).fill("a\0b\x1bc\td")
+    box(ada).press("Enter")
+    ada.all_sent()
+    assert bob("GET", f"/api/conversations/{group}/messages")["items"][0]["content"]["text"] == "abc\td"
+    box(ada).fill("my last words")  # removed before they are kept
+    bob("DELETE", f"/api/groups/{group}/members/{ada.user_id()}")
+    expect(ada.page.get_by_role("alert")).to_contain_text("You had written: my last words")

@@ -9,6 +9,8 @@ import { explain } from './strings.js';
 const MEMBERS = 100;
 /** Requests for contact, and invitations, that are shown at once. */
 const REQUESTS = 20;
+/** What the server takes in no text: control characters besides tab and the ends of lines. */
+const CONTROL = /[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]/g;
 /** Milliseconds between two signs that the user is writing. */
 const TYPING_EVERY = 3_000;
 
@@ -107,9 +109,9 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
   };
 }
 
-/** Half of a surrogate pair cannot be sent: it is no text. */
+/** What was pasted may hold half of a surrogate pair, which is no text, and control characters, which nobody sees. */
 function wellFormed(text) {
-  return text.replace(/\p{Surrogate}/gu, '\uFFFD');
+  return text.replace(/\p{Surrogate}/gu, '\uFFFD').replace(CONTROL, '');
 }
 
 function ignore() {

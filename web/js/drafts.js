@@ -2,11 +2,14 @@
 // on the server for the user's other devices. A draft that this device has changed since wins over the server's.
 
 import { config } from './config.js';
+import { recall, remember } from './tab.js';
 import { vault } from './vault.js';
 
-/** Milliseconds without a key before a draft is kept here, and before it is sent to the server. */
+/** Milliseconds after a key until a draft is kept here, and without a key before it is sent to the server. */
 const KEEP = 300;
 const SEND = 2_000;
+/** In sessionStorage: what was written just before this tab was reloaded. The vault is too slow for that moment. */
+const LAST_WORDS = 'imapp.drafts';
 
 export function createDrafts({ store, command }) {
   /** conversation id -> the text that is not kept yet */
@@ -16,21 +19,33 @@ export function createDrafts({ store, command }) {
   /** conversation id -> the draft that the server has since this device has sent one; null for none */
   const held = new Map();
   let owner = null;
-  let keeping;
+  let keeping = null;
   let sending;
 
-  addEventListener('pagehide', keep);
+  addEventListener('pagehide', leave);
   store.subscribe(takeFromServer);
 
   function write(id, text) {
     fresh.set(id, text);
-    clearTimeout(keeping);
-    keeping = setTimeout(keep, KEEP);
+    keeping ??= setTimeout(keep, KEEP);
+  }
+
+  function leave() {
+    if (owner !== null && fresh.size) remember(LAST_WORDS, JSON.stringify({ user: owner, drafts: [...fresh] }));
+    keep();
+  }
+
+  /** What this tab had no time to keep, as [id, text] each. */
+  function lastWords(userId) {
+    const { user, drafts } = JSON.parse(recall(LAST_WORDS) ?? '{}');
+    remember(LAST_WORDS, '{}');
+    return user === userId ? drafts : [];
   }
 
   /** Keep what has been written; also when the page is left. */
   function keep() {
     clearTimeout(keeping);
+    keeping = null;
     const drafts = [...fresh];
     fresh.clear();
     if (owner === null) return;
@@ -125,6 +140,8 @@ export function createDrafts({ store, command }) {
       for (const { id, message } of replies) store.dispatch({ type: 'answering', id, message });
       for (const { id, isSent } of kept) if (!isSent) unsent.add(id);
       for (const { id, text } of kept) store.dispatch({ type: 'drafted', id, text });
+      for (const [id, text] of lastWords(userId)) write(id, text);
+      keep();
     },
     end() {
       keep();

@@ -49,9 +49,11 @@ let shown = null;
 
 /** A conversation that one is removed from while it is open goes with what was written in it. */
 function wordOnGone(id) {
-  if (shown?.id !== id) return t('unknown_conversation');
+  const gone = shown;
+  if (gone?.id !== id) return t('unknown_conversation');
+  actions.keepDrafts(); // the last words, too
   const { [id]: text } = store.state.drafts;
-  const name = title(store.state, shown);
+  const name = title(store.state, gone);
   return text ? t('removed_with_text', { name, text }) : t('removed_from', { name });
 }
 

@@ -14,7 +14,7 @@ export function App({ state, actions }) {
   // The browser's translation replaces text nodes, and what replaces them is not kept up to date: names and states
   // stay as they are, only the texts of messages may be translated.
   return html`
-    <div class=${conversation ? 'frame has-open' : 'frame'} translate="no">
+    <div class=${conversation ? 'frame has-open' : 'frame'} translate=${false}>
       <${Sidebar} state=${state} actions=${actions} />
       ${state.notice && html`<p class="toast" role="alert">${state.notice.text}</p>`}
       ${state.leaving && html`

@@ -78,7 +78,7 @@ export class Composer extends Component {
       <form class="composer" onSubmit=${this.submit}>
         ${context && html`
           <div class="context"><p class="grow">
-              <span class="ellipsis" translate="no">${context}</span>
+              <span class="ellipsis" translate=${false}>${context}</span>
               ${quote && html`<span class="ellipsis quoted" dir="auto">${quote}</span>`}</p>
             <button type="button" class="round" aria-label=${t('cancel')} onClick=${onLeave}>
               <${Icon} name="close" /></button></div>`}

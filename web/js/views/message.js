@@ -18,7 +18,7 @@ export function Unshowable({ message }) {
 export class SystemLine extends Pure {
   render({ users, message }) {
     return html`
-      <li class="system" data-seq=${message.seq}><span dir="auto" translate="no">${systemLine({ users }, message)}</span></li>`;
+      <li class="system" data-seq=${message.seq}><span dir="auto" translate=${false}>${systemLine({ users }, message)}</span></li>`;
   }
 }
 
@@ -35,7 +35,7 @@ export class Message extends Pure {
           <${Avatar} small id=${message.sender_id} name=${name} />`}</span>`}
         <div class="column">
           ${hasFace && isFirst && html`
-            <bdi class=${`author ${hue(message.sender_id)}`} translate="no">${name}</bdi>`}
+            <bdi class=${`author ${hue(message.sender_id)}`} translate=${false}>${name}</bdi>`}
           <${Bubble} users=${users} message=${message} quoted=${quoted} isMine=${isMine} isRead=${isRead} onJump=${onJump} />
           <${Reactions} me=${me} users=${users} actions=${actions} message=${message} />
           ${message.error && html`<${Failure} actions=${actions} message=${message} />`}
@@ -46,13 +46,18 @@ export class Message extends Pure {
   }
 }
 
+/** The browser's translation replaces the text of an element for good: another version is another element. */
+function versionOf({ edited_at, recalled_at, pending }) {
+  return [edited_at, recalled_at, pending?.client_id].map(textOf).join(' ');
+}
+
 function Bubble({ users, message, quoted, isMine, isRead, onJump }) {
   const isRecalled = Boolean(message.recalled_at);
   return html`
     <div class=${isRecalled ? 'bubble recalled' : 'bubble'} dir="auto">
       ${message.reply_to && !isRecalled && html`
         <${Quote} users=${users} quoted=${quoted} onClick=${() => onJump(seqOf(message.reply_to))} />`}
-      <span class="text" translate="yes">${isRecalled ? t('recalled') : contentOf({ users }, message)}</span>
+      <span class="text" key=${versionOf(message)} translate=${true}>${isRecalled ? t('recalled') : contentOf({ users }, message)}</span>
       <span class="meta">
         ${message.edited_at && !isRecalled ? `${t('edited')} · ` : ''}
         <time datetime=${textOf(message.created_at)} title=${full(message.created_at)}>${clock(message.created_at)}</time>
@@ -69,7 +74,7 @@ function seqOf(id) {
 function Quote({ users, quoted, onClick }) {
   return html`
     <button type="button" class="quote" dir="auto" onClick=${onClick}>
-      ${quoted && html`<strong dir="auto" translate="no">${nameOf({ users }, quoted.sender_id)}</strong>`}
+      ${quoted && html`<strong dir="auto" translate=${false}>${nameOf({ users }, quoted.sender_id)}</strong>`}
       <span class="ellipsis">${quoted ? line({ users }, quoted) : '…'}</span>
     </button>`;
 }
@@ -102,6 +107,7 @@ function Failure({ actions, message }) {
   return html`
     <span class="failure" role="alert"><${Icon} name="alert" />
       ${t('not_sent', { reason: message.error })}
+      ${message.recalled_at && message.pending && html`<q dir="auto">${line({}, { ...message, recalled_at: null })}</q>`}
       <button class="link" onClick=${() => actions.retry(waiting)}>${t('retry')}</button>
       <button class="link" onClick=${() => actions.discard(waiting)}>${t('discard')}</button>
     </span>`;

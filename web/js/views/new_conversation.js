@@ -131,6 +131,6 @@ function GroupForm({ members, isBusy, onSubmit, onRemove, onName }) {
     </form>
     <p class="chips">
       ${members.map((user) => html`
-        <button class="chip" type="button" translate="no" onClick=${() => onRemove(user)}><bdi>${user.nickname}</bdi> ×</button>`)}
+        <button class="chip" type="button" translate=${false} onClick=${() => onRemove(user)}><bdi>${user.nickname}</bdi> ×</button>`)}
     </p>`;
 }

@@ -38,10 +38,10 @@ export class Welcome extends Component {
             autocomplete=${isNew ? 'new-password' : 'current-password'} />
           ${isNew && registration === 'invitation' &&
             html`<${Field} name="invitation" label=${t('invitation')} autocomplete="off" required />`}
-          <p class="error" role="alert">${error || notice}</p>
-          <button class="primary" disabled=${busy}>${t(isNew ? 'register' : 'log_in')}</button>
+          <p class="error" role="alert" key=${error || notice}>${error || notice}</p>
+          <button class="primary" key=${isNew} disabled=${busy}>${t(isNew ? 'register' : 'log_in')}</button>
           ${registration !== 'closed' && html`
-            <p class="muted">
+            <p class="muted" key=${`or ${isNew}`}>
               ${t(isNew ? 'have_account' : 'no_account')}${' '}
               <button type="button" class="link" onClick=${this.toggle}>${t(isNew ? 'log_in' : 'register')}</button>
             </p>`}

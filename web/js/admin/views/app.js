@@ -18,7 +18,7 @@ export function App({ state, actions }) {
   if (!state.me) return html`<${Login} actions=${actions} notice=${state.notice?.text} />`;
   const { name, id } = state.view;
   return html`
-    <div class="admin" translate="no">
+    <div class="admin" translate=${false}>
       <${Head} state=${state} actions=${actions} />
       <main>
         ${state.link === 'down' && html`
