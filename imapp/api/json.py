@@ -60,6 +60,8 @@ def read_body() -> dict[str, Any]:
     """The request's JSON object; raises MalformedError or UnsupportedMediaTypeError."""
     if not request.is_json:
         raise UnsupportedMediaTypeError
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMediaTypeError("The body must not be compressed.")
     try:
         value = orjson.loads(request.get_data())
     except orjson.JSONDecodeError:

@@ -21,7 +21,8 @@ class SyncIn(In):
 
     A device with more than 5,000 conversations sorts their ids and asks in pieces: the first with `last_id` = a,
     the next with `first_id` = a + 1 and `last_id` = b, and so on; the last piece has only `first_id`. An answer
-    then covers only conversations, named or not, whose ids are in that range. `state` is the same in all of them.
+    then covers only conversations, named or not, whose ids are in that range. Each piece begins with the same `cursor`,
+    so `state` is the same in all of them; the cursor that the last piece ends with is kept.
     """
 
     conversations: Annotated[dict[Id, Position], Field(max_length=MAX_NAMED)] = {}

@@ -1,5 +1,6 @@
 """What holds for every REST address: strict input, one shape of refusals, headers, nobody in without a token."""
 
+import gzip
 import logging
 import socket
 from datetime import date
@@ -170,6 +171,15 @@ def test_json_under_another_name_is_refused(client, content_type):
     answer = post(client, b'{"account": "a", "password": "x"}', content_type)
 
     assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
+
+
+def test_a_compressed_body_is_named_as_such(client):
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = client.post(
+        "/api/auth/login", data=gzip.compress(b'{"account": "alice", "password": "x"}'), headers=headers
+    )
+
+    assert (answer.status_code, answer.json["detail"]) == (415, "The body must not be compressed.")
 
 
 def test_a_body_beyond_the_limit_is_refused(make_app):
