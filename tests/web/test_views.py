@@ -335,3 +335,30 @@ def test_words_just_written_survive_a_reload_and_a_removal_and_control_character
     box(ada).fill("my last words")  # removed before they are kept
     bob("DELETE", f"/api/groups/{group}/members/{ada.user_id()}")
     expect(ada.page.get_by_role("alert")).to_contain_text("You had written: my last words")
+
+
+def test_what_was_not_sent_before_a_removal_stays_on_the_screen_until_it_is_closed(ada, bob):
+    group = bob("POST", "/api/groups", name="Crew", member_ids=[ada.user_id()])["conversation_id"]
+    ada.open("Crew")
+    ada.go_offline()
+    ada.say("not sent in time")
+    bob("DELETE", f"/api/groups/{group}/members/{ada.user_id()}")
+
+    ada.page.clock.install()
+    ada.go_online()
+
+    notice = ada.page.get_by_role("alert")
+    expect(notice).to_contain_text("You had written: not sent in time")
+    ada.page.clock.fast_forward(20_000)
+    expect(notice).to_be_visible()
+    notice.get_by_role("button", name="Close").click()
+    expect(notice).to_have_count(0)
+
+
+def test_the_dialog_for_new_conversations_stays_when_the_screen_is_turned(ada):
+    ada.create_group("Notes")
+    ada.page.get_by_role("button", name="New conversation").click()
+
+    ada.page.set_viewport_size({"width": 375, "height": 812})
+
+    expect(ada.page.get_by_role("dialog")).to_be_visible()

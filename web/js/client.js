@@ -165,6 +165,7 @@ export function createClient({ show }) {
       register: (fields) => signIn('/api/auth/register', fields),
       logIn: ({ username, password }) => signIn('/api/auth/login', { account: username, password }),
       logOut,
+      closeNotice: () => store.dispatch({ type: 'noticed', text: null }),
       stay: () => store.dispatch({ type: 'leave_asked', unsent: null }),
     },
     /** Go on with the session of the last visit, if there is one. */

@@ -4,7 +4,7 @@ import { createClient } from './client.js';
 import { loadConfig } from './config.js';
 import { render, html } from './dom.js';
 import { refuseFiles } from './files.js';
-import { title, unreadTotal } from './state/selectors.js';
+import { title, unreadTotal, writtenIn } from './state/selectors.js';
 import { language, t } from './strings.js';
 import { App } from './views/app.js';
 import { Boundary } from './views/boundary.js';
@@ -47,14 +47,17 @@ function addressed(hash) {
 /** The conversation that was on the screen last. */
 let shown = null;
 
-/** A conversation that one is removed from while it is open goes with what was written in it. */
+/**
+ * A conversation that one is removed from while it is open goes with what was written in it: a notice has that, and
+ * stays until it is closed.
+ */
 function wordOnGone(id) {
   const gone = shown;
-  if (gone?.id !== id) return t('unknown_conversation');
+  if (gone?.id !== id) return { text: t('unknown_conversation') };
   actions.keepDrafts(); // the last words, too
-  const { [id]: text } = store.state.drafts;
   const name = title(store.state, gone);
-  return text ? t('removed_with_text', { name, text }) : t('removed_from', { name });
+  const text = writtenIn(store.state, id);
+  return text ? { text: t('removed_with_text', { name, text }), stays: true } : { text: t('removed_from', { name }) };
 }
 
 /** The whole list is known while the page is live: what is not in it is not to be opened. */
@@ -64,9 +67,9 @@ function follow() {
   if (!me) return;
   if (id !== null && !(id in conversations)) {
     if (link !== 'live') return;
-    const text = wordOnGone(id);
+    const word = wordOnGone(id);
     leaveAddress(); // first: a dispatch comes back here
-    store.dispatch({ type: 'noticed', text });
+    store.dispatch({ type: 'noticed', ...word });
     return;
   }
   shown = conversations[id] ?? null;
@@ -97,7 +100,7 @@ let noticed = null;
 function fadeNotice({ notice, me }) {
   if (notice === noticed || !me) return;
   noticed = notice;
-  if (notice) setTimeout(() => notice === noticed && store.dispatch({ type: 'noticed', text: null }), NOTICE);
+  if (notice && !notice.stays) setTimeout(() => notice === noticed && store.dispatch({ type: 'noticed', text: null }), NOTICE);
 }
 
 document.documentElement.lang = language;

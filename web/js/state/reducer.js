@@ -21,7 +21,7 @@ export const EMPTY = Object.freeze({
   drafts: {}, // conversation id -> what was written and not sent
   replies: {}, // conversation id -> the message that the draft answers
   request_news: 0, // how often requests for contact and invitations to groups have changed
-  notice: null, // {text}: something to tell the user for a moment
+  notice: null, // {text, stays}: something to tell the user, for a moment or until it is closed
   leaving: null, // number of unsent messages that the user has to be asked about before logging out
   open: null, // id of the conversation on the screen
 });
@@ -34,7 +34,7 @@ const HANDLERS = {
   drafted: (state, { id, text }) => ({ ...state, drafts: { ...state.drafts, [id]: text } }),
   answering: (state, { id, message }) => ({ ...state, replies: { ...state.replies, [id]: message } }),
   leave_asked: (state, { unsent }) => ({ ...state, leaving: unsent }),
-  noticed: (state, { text }) => ({ ...state, notice: text && { text } }),
+  noticed: (state, { text, stays }) => ({ ...state, notice: text && { text, stays } }),
   opened: (state, { id }) => (state.open === id ? state : open({ ...state, open: id, is_at_end: true }, id)),
   scrolled: (state, { is_at_end }) => (state.is_at_end === is_at_end ? state : { ...state, is_at_end }),
   conversations_loaded: (state, { items }) => putConversations(state, items),

@@ -45,6 +45,12 @@ export function draftOf(state, id) {
   return textOf(state.drafts[id]);
 }
 
+/** All that was written in a conversation and that the server does not have as a message, as lines. */
+export function writtenIn(state, id) {
+  const unsent = state.outbox.filter(({ conversation_id }) => conversation_id === id);
+  return [...unsent.map(({ content }) => textOf(objectOf(content).text)), draftOf(state, id)].filter(Boolean).join('\n');
+}
+
 /** The message that a draft answers, as it is now if the page holds it; null for none. */
 export function answeredBy(state, id) {
   const kept = state.replies[id] ?? null;

@@ -16,7 +16,7 @@ export function App({ state, actions }) {
   return html`
     <div class=${conversation ? 'frame has-open' : 'frame'} translate=${false}>
       <${Sidebar} state=${state} actions=${actions} />
-      ${state.notice && html`<p class="toast" role="alert">${state.notice.text}</p>`}
+      ${state.notice && html`<${Notice} ...${state.notice} onClose=${actions.closeNotice} />`}
       ${state.leaving && html`
         <${Confirm} title=${t('log_out_title')} text=${t('log_out_text', { count: state.leaving })} word=${t('log_out')}
           onYes=${() => actions.logOut({ anyway: true })} onClose=${actions.stay} />`}
@@ -24,6 +24,12 @@ export function App({ state, actions }) {
         ? html`<${Chat} key=${conversation.id} state=${state} actions=${actions} conversation=${conversation} />`
         : html`<${Nothing} />`}
     </div>`;
+}
+
+function Notice({ text, stays, onClose }) {
+  return html`
+    <p class="toast" role="alert" dir="auto">${text}
+      ${stays && html`<button class="link" onClick=${onClose}>${t('close')}</button>`}</p>`;
 }
 
 function Nothing() {

@@ -45,8 +45,8 @@ export class Sidebar extends Component {
               <//>`)}
           </ul>
         </nav>
-        ${isNewOpen && html`<${NewConversation} state=${state} actions=${actions} onClose=${this.toggleNew} />`}
-      </aside>`;
+      </aside>
+      ${isNewOpen && html`<${NewConversation} state=${state} actions=${actions} onClose=${this.toggleNew} />`}`;
   }
 }
 
