@@ -72,4 +72,5 @@ def protect(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY + own_sockets()
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
+    response.vary.discard("Origin")  # no other page may read these files
     return response
