@@ -72,5 +72,6 @@ def protect(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = POLICY + own_sockets()
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
-    response.vary.discard("Origin")  # no other page may read these files
+    if response.vary:
+        response.headers["Vary"] = "Accept-Encoding"  # not the origin: no page of another one reads these files
     return response
