@@ -1,4 +1,4 @@
-"""The cluster's clock: Redis' clock, which each node reads with its heartbeats. Wrong clocks of nodes do no harm."""
+"""The cluster's clock: Redis' clock, read with each connection and heartbeat. Wrong clocks of machines do no harm."""
 
 import time
 

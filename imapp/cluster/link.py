@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from hiredis import ReplyError
 
 from imapp import metrics
+from imapp.cluster.clock import cluster_time
 from imapp.cluster.resp import Connection, pack
 from imapp.logs import get_logger
 
@@ -230,6 +231,7 @@ class Link:
     def _open(self) -> Connection | None:
         try:
             connection = self._connect()
+            _read_clock(connection)
         except OSError as exc:
             log.debug("bus_not_connected", error=str(exc))
             return None
@@ -325,3 +327,13 @@ class Link:
                 self._miss(asked.channel)
         self._asked.clear()
         self._outbox.clear()
+
+
+def _read_clock(connection: Connection) -> None:
+    """Know Redis' time before the first frame is sent or heard; raises OSError, and closes the connection then."""
+    try:
+        seconds, microseconds = connection.ask("TIME")
+    except OSError:
+        connection.close()
+        raise
+    cluster_time.set(int(seconds) + int(microseconds) / 1_000_000)

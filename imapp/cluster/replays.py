@@ -2,8 +2,8 @@
 
 Each frame is marked, within what is signed, with the life of the process that made it (random), a number that grows
 within that life, and the time by Redis' clock (clock.py). A frame is refused if its number was heard before, or if it
-is older or newer than WINDOW_SECONDS. A node that has not read Redis' clock and whose own is wrong by more is not
-heard; the manager has the clients sync when it is heard again.
+is older or newer than WINDOW_SECONDS. When a process is heard again whose frames were refused because of their time,
+the manager has the clients sync.
 
 Nodes of the version before mark nothing. During a rolling upgrade they are heard: for OLD_SECONDS from the
 first frame that this node hears.

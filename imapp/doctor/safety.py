@@ -71,10 +71,10 @@ def _redis_password(case: Case) -> str:
     return words
 
 
-def _password(whose: str, value: str) -> str:
+def _password(owner: str, value: str) -> str:
     if not value:
-        return f"{whose} password is not set"
-    return f"{whose} password is shorter than {_PASSWORD_CHARS}" if len(value) < _PASSWORD_CHARS else ""
+        return f"{owner} password is not set"
+    return f"{owner} password is shorter than {_PASSWORD_CHARS}" if len(value) < _PASSWORD_CHARS else ""
 
 
 def _is_here(host: str) -> bool:

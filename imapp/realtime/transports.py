@@ -45,7 +45,7 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
 
 
 def allowed_origins(settings: Settings) -> Any:
-    """Return who may connect, as python-engineio takes it: None stands for the server's own pages.
+    """Return the origins that may connect, as python-engineio takes them: None stands for the server's own pages.
 
     The server's own page may connect whatever other origins are named.
     """

@@ -77,5 +77,5 @@ def note(pairs: Iterable[Pair]) -> None:
     """Tell these pairs soon that they may see each other, see Acquaintances."""
     extensions = current_app.extensions
     if _EXTENSION not in extensions:
-        extensions[_EXTENSION] = Acquaintances(current_app._get_current_object())  # type: ignore[attr-defined]
+        extensions[_EXTENSION] = Acquaintances(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy
     extensions[_EXTENSION].note(pairs)

@@ -2,6 +2,7 @@
 
 import re
 
+from imapp.services.message_ops import MAX_EDITS
 from settings import Settings
 
 #: Names of settings that bound something; each is either told to clients or one of those below.
@@ -57,6 +58,7 @@ def test_a_limit_that_stands_in_a_schema_is_the_one_that_is_told(client):
     schemas = client.get("/api/openapi.json").json["components"]["schemas"]
 
     assert limits["nickname_max_chars"] == 50
+    assert limits["message_edits_max"] == MAX_EDITS
     assert limits["sync_conversations_max"] == schemas["SyncIn"]["properties"]["conversations"]["maxProperties"]
 
 

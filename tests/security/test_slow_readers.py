@@ -38,3 +38,17 @@ def test_gunicorns_traceback_of_it_is_one_line_of_our_own(error, is_kept, caplog
 
     assert NotTaken().filter(record) is is_kept
     assert ("answer_not_taken" in caplog.text) is not is_kept
+
+
+def test_every_answer_of_the_app_has_a_deadline(client):
+    class Socket:
+        seconds = None
+
+        def settimeout(self, seconds):
+            self.seconds = seconds
+
+    ours = Socket()
+
+    client.get("/actuator/health", environ_base={"gunicorn.socket": ours})
+
+    assert ours.seconds > 60

@@ -328,6 +328,9 @@ def test_words_just_written_survive_a_reload_and_a_removal_and_control_character
     ada.page.reload()
 
     expect(box(ada)).to_have_value("just written")
+    ada.page.evaluate("sessionStorage['imapp.drafts'] = '{broken'")
+    ada.page.reload()
+    expect(box(ada)).to_have_value("just written")
     box(ada).fill("a\0b\x1bc\td")
     box(ada).press("Enter")
     ada.all_sent()

@@ -35,11 +35,16 @@ export function createDrafts({ store, command }) {
     keep();
   }
 
-  /** What this tab had no time to keep, as [id, text] each. */
+  /** What this tab had no time to keep, as [id, text] each; once. */
   function lastWords(userId) {
-    const { user, drafts } = JSON.parse(recall(LAST_WORDS) ?? '{}');
+    const kept = recall(LAST_WORDS) ?? '{}';
     remember(LAST_WORDS, '{}');
-    return user === userId ? drafts : [];
+    try {
+      const { user, drafts } = JSON.parse(kept);
+      return user === userId ? drafts : [];
+    } catch {
+      return []; // broken: the drafts of the vault are all there is
+    }
   }
 
   /** Keep what has been written; also when the page is left. */
@@ -150,6 +155,9 @@ export function createDrafts({ store, command }) {
       unsent.clear();
       held.clear();
     },
-    forget: (userId) => Promise.all(['draft', 'reply'].map((kind) => vault.removeAll([kind, userId]))),
+    forget(userId) {
+      remember(LAST_WORDS, '{}');
+      return Promise.all(['draft', 'reply'].map((kind) => vault.removeAll([kind, userId])));
+    },
   };
 }
