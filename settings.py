@@ -336,6 +336,13 @@ class Settings(BaseModel):
     reconnects_per_second: int = Field(
         50, ge=1, le=100_000, description="Clients of a stopping node that each other node can take, in a second."
     )
+    reconcile_seconds: int = Field(
+        20,
+        ge=1,
+        le=3600,
+        description="Every so many seconds the node compares what it has pushed with what is stored, and has clients sync "
+        "who were not told.",
+    )
     rebalance: bool = Field(
         True,
         description="After a node has joined, the other nodes ask the clients beyond their share to reconnect, at the "

@@ -108,6 +108,12 @@ BUS_CHANNELS = Gauge("imapp_bus_channels", "Channels that this node is subscribe
 
 CONNECTIONS = Gauge("imapp_connections", "Authenticated sockets of this node.", registry=registry)
 CONNECTIONS_LIMIT = Gauge("imapp_connections_limit", "So many it takes (IM_MAX_CONNECTIONS).", registry=registry)
+UNTOLD = Counter(
+    "imapp_untold_connections",
+    "Connections that were told to sync because something is stored of which no push came.",
+    registry=registry,
+)
+
 ONLINE_USERS = Gauge("imapp_online_users", "Users with a connection on this node.", registry=registry)
 PRESENCE_DRIFT = Gauge(
     "imapp_presence_drift", "Connections of this node that Redis does not know, or knows wrongly.", registry=registry

@@ -37,8 +37,9 @@ SID_MARK = "~"
 Stamp = tuple[float, str, str | None]
 
 
-#: The life of the process that made a frame, the frame's number within it, and when, in Unix time in ms of Redis.
-Mark = tuple[str, int, int]
+#: The life of the process that made a frame, the frame's number within it, when, in Unix time in ms of Redis, and the
+#: number by which the receivers know what they have been told (`Emit.told`), 0 for none.
+Mark = tuple[str, int, int, int]
 
 _LIFE = secrets.token_hex(6)
 _frames = itertools.count(1)
@@ -49,7 +50,8 @@ class Emit:
     """A packet for the connections in `rooms` (empty: in the channel's room; None: everybody), without `skip`.
 
     `number` tells copies apart: a message to several rooms comes over several channels and is delivered once.
-    `ack` is (node, id): the client's answer is wanted there.
+    `ack` is (node, id): the client's answer is wanted there. `told`: the conversation's change that the packet tells
+    of, or the version of a user's own state; 0 for what nobody needs to be told (typing, presence).
     """
 
     packet: list[str | bytes]
@@ -59,6 +61,7 @@ class Emit:
     number: str | None = None
     ack: tuple[str, int] | None = None
     stamp: Stamp | None = None
+    told: int = 0
     mark: Mark | None = field(default=None, compare=False)
 
 
@@ -101,12 +104,12 @@ def encode(message: Emit | Order) -> bytes:
     """As bytes for a broker."""
     if isinstance(message, Order):
         head = orjson.dumps([message.action, message.room, message.argument, message.namespace])
-        return _ORDER + len(head).to_bytes(4, "big") + head + _mark().encode()
+        return _ORDER + len(head).to_bytes(4, "big") + head + _mark(0).encode()
     packet = [part if isinstance(part, bytes) else part.encode() for part in message.packet]
     head = orjson.dumps(
         [
             message.rooms,
-            [*message.skip, _mark()],
+            [*message.skip, _mark(message.told)],
             message.namespace,
             message.number,
             message.ack,
@@ -130,20 +133,21 @@ def decode(body: bytes) -> Emit | Order:
     if mark is not None:
         skip.pop()
     stamp = _stamp(body, end + sum(lengths))
-    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp, mark)
+    told = 0 if mark is None else mark[3]
+    return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp, told, mark)
 
 
-def _mark() -> str:
+def _mark(told: int) -> str:
     """Mark a new frame. Begins as no session id does."""
-    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(cluster_time() * 1000)}"
+    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(cluster_time() * 1000)}{SID_MARK}{told}"
 
 
 def _marked(text: str) -> Mark | None:
     """Read a mark; None for what is none."""
     if not text.startswith(SID_MARK):
         return None
-    _, life, number, sent_ms = text.split(SID_MARK)
-    return life, int(number), int(sent_ms)
+    _, life, number, sent_ms, told = text.split(SID_MARK)
+    return life, int(number), int(sent_ms), int(told)
 
 
 def _stamp(body: bytes, start: int) -> Stamp | None:

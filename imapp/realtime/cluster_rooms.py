@@ -9,6 +9,7 @@ Nothing here waits for the network.
 """
 
 import itertools
+import secrets
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,6 +28,7 @@ from imapp.logs import get_logger
 from imapp.realtime.answers import Awaited, with_ack_id
 from imapp.realtime.following import Following
 from imapp.realtime.rooms import RoomManager
+from imapp.realtime.told import Told, number_of
 
 log = get_logger(__name__)
 
@@ -52,6 +54,8 @@ class ClusterManager(RoomManager):
         self.broker = broker
         self._channels = wire.Channels(cluster)
         self._node_id = node_id
+        #: With the number it tells this process' messages from those of the node's life before a restart.
+        self._life = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self._recent: set[str] = set()
         self._recent_order: deque[str] = deque()
@@ -60,6 +64,8 @@ class ClusterManager(RoomManager):
         self._settling: set[str | None] = set()
         self._following = Following(ring, self._when_flushed)
         self._replays = Replays()
+        #: What the members of rooms here have been told.
+        self.told = Told()
 
     def start(self) -> None:
         """Begin to hear the other nodes."""
@@ -98,6 +104,7 @@ class ClusterManager(RoomManager):
             namespace=namespace,
             ack=None if callback is None else (self._node_id, self._awaited.add(callback)),
             stamp=options.get("stamp"),
+            told=number_of(data) if isinstance(data, dict) else 0,
         )
         self._deliver(message, rooms)
         return bool(options.get("ignore_queue") or self.broker.is_alone) or self._relay(message)
@@ -115,7 +122,7 @@ class ClusterManager(RoomManager):
         if all(room.startswith(_DISJOINT) for room in rooms):
             taken = [self._publish(self._channels.room(room), message, [room]) for room in rooms]
             return all(taken)
-        number = f"{self._node_id}{wire.SID_MARK}{next(self._numbers)}"
+        number = f"{self._life}{wire.SID_MARK}{next(self._numbers)}"
         frame = wire.encode(replace(message, number=number))
         channels = dict.fromkeys(map(self._channels.room, rooms))
         taken = [self.broker.publish(channel, frame) for channel in channels]
@@ -126,7 +133,9 @@ class ClusterManager(RoomManager):
             return True  # a connection of this node
         named = [] if self._channels.room_of(channel) is not None else rooms
         # Not by `replace`, which takes twice as long: this is the hot path.
-        copy = Emit(message.packet, named, message.skip, message.namespace, None, message.ack, message.stamp)
+        copy = Emit(
+            message.packet, named, message.skip, message.namespace, None, message.ack, message.stamp, message.told
+        )
         return self.broker.publish(channel, wire.encode(copy))
 
     def _deliver(self, message: Emit, rooms: list[str] | None, heard_ms: float | None = None) -> None:
@@ -135,6 +144,8 @@ class ClusterManager(RoomManager):
         if message.skip:
             members = [(sid, eio_sid) for sid, eio_sid in members if sid not in message.skip]
         packets = [Out(MESSAGE, part) for part in message.packet]
+        if message.told and rooms:
+            self.told.note(rooms, message.told)
         if message.ack is None:
             self.server.send_to_many([eio_sid for _sid, eio_sid in members], packets)
             if message.stamp is not None:
@@ -232,11 +243,13 @@ class ClusterManager(RoomManager):
 
     def room_opened(self, room: str) -> None:
         """The node subscribes to it; a session id is no channel of its own."""
+        self.told.open(room)
         if wire.SID_MARK not in room:
             self.broker.subscribe(self._channels.room(room))
 
     def room_emptied(self, room: str) -> None:
         """The node hears it no longer."""
+        self.told.close(room)
         if wire.SID_MARK not in room:
             self.broker.unsubscribe(self._channels.room(room))
 

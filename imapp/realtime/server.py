@@ -28,6 +28,7 @@ from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import command_at_hand, dispatch, refuse
 from imapp.realtime.presence_changes import PresenceChanges
 from imapp.realtime.rebalancing import Rebalancer
+from imapp.realtime.reconciliation import Reconciler
 from imapp.services import traces
 
 log = get_logger(__name__)
@@ -62,6 +63,7 @@ class RealtimeServer(StrictServer):
     def start(self) -> None:
         """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
         self.manager.start()
+        self.start_background_task(Reconciler(self, self.manager.told).run)
         if self.rebalancer is not None:
             self.start_background_task(self.rebalancer.run)
         log.info("socketio_server_started", message="SocketIO服务器启动成功")

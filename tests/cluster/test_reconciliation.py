@@ -1,0 +1,75 @@
+"""What was stored and pushed to nobody is found by the node, and those concerned are told to sync."""
+
+from uuid import uuid4
+
+import pytest
+
+from imapp.schemas.conversations import ConversationPatch
+from imapp.schemas.messages import MessageDraft
+from imapp.services import conversation_settings, group_members, messages
+from tests.support import apps
+
+
+@pytest.fixture
+def elsewhere(mariadb, start_server, tmp_path, device):
+    """(run, ada, bob, group): `run(fn, *args)` does something at a node that dies before it tells anybody."""
+    url = mariadb.create_database()
+    server = start_server(DATABASE_URL=url, IM_RECONCILE_SECONDS="1")
+    ada, bob = device(server, "ada").connect(), device(server, "bob").connect()
+    group = ada.post("/api/groups", {"name": "crew", "member_ids": [bob.id]})["conversation_id"]
+    bob.wait_for("group_created")
+    app = apps.make_app(url, tmp_path)
+
+    def run(fn, *args):
+        with app.app_context():
+            return fn(*args)
+
+    yield run, ada, bob, group
+    apps.close_app(app)
+
+
+def untold(device):
+    return device.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=20)
+
+
+def test_a_message_that_nobody_was_told_of_is_found(elsewhere):
+    run, ada, bob, group = elsewhere
+    draft = MessageDraft(client_id=uuid4().hex, type="text", content={"text": "hello"})
+
+    run(messages.send, ada.id, group, draft)
+
+    untold(ada)
+    untold(bob)
+
+
+def test_a_member_who_was_removed_untold_hears_the_group_no_longer(elsewhere):
+    run, ada, bob, group = elsewhere
+
+    run(group_members.remove, ada.id, group, bob.id)
+    untold(bob)
+    said = ada.send("secret", conversation_id=group)["message"]
+
+    ada.call("ping_server")
+    assert said["id"] not in [event["message"]["id"] for event in bob.received("message_created")]
+
+
+def test_own_settings_that_were_changed_untold_are_found(elsewhere):
+    run, ada, bob, group = elsewhere
+    bob.sio.sleep(3)  # the node has looked at both since they came
+
+    run(conversation_settings.change, ada.id, group, ConversationPatch(is_muted=True))
+
+    untold(ada)
+    assert not bob.received("sync_required")
+
+
+def test_nobody_is_told_to_sync_for_what_was_pushed(elsewhere):
+    _, ada, bob, group = elsewhere
+    for number in range(30):
+        ada.send(f"m{number}", conversation_id=group)
+        bob.call("mark_read", {"conversation_id": group, "seq": number + 1})
+        bob.sio.sleep(0.1)
+    bob.sio.sleep(5)
+
+    assert not ada.received("sync_required")
+    assert not bob.received("sync_required")
