@@ -121,19 +121,22 @@ def _stop(worker) -> None:
 
 
 def _finish(worker) -> None:
-    """Say goodbye to all sockets and commit what was accepted; whoever comes second waits for the first."""
-    from imapp.app import shutdown  # after the patches
+    """Say goodbye to all sockets; whoever comes second waits for the first."""
+    from imapp.app import say_goodbye  # after the patches
 
     with worker.stopping:
         if not worker.stopped:
             worker.stopped = True
-            shutdown(worker.wsgi)
+            say_goodbye(worker.wsgi)
     worker.alive = False  # until now it went on listening: to say that it is not ready, and for polling clients
 
 
 def worker_exit(server, worker) -> None:
-    """Leave only when the goodbye is said; a worker that failed to start has none to say."""
+    """Leave when the goodbye is said and the last request is answered; a worker that failed to start has none."""
     if hasattr(worker, "stopping"):
+        from imapp.app import leave  # after the patches
+
         _finish(worker)
+        leave(worker.wsgi)
         worker.logs.stop()
         _log.info("node_stopped")

@@ -127,8 +127,8 @@ def _check_redis(app: Flask) -> None:
     log.warning("redis_absent", message=f"{absent}: waiting for it, not ready until then")
 
 
-def shutdown(app: Flask) -> None:
-    """Let the clients go, finish what was accepted, leave the cluster."""
+def say_goodbye(app: Flask) -> None:
+    """Let the clients go. Requests are served on, and what they change is told to the other nodes."""
     settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
     app.extensions["imapp.draining"] = True
     with app.app_context():
@@ -139,11 +139,15 @@ def shutdown(app: Flask) -> None:
         seconds=settings.shutdown_timeout_seconds,
         per_second=settings.reconnects_per_second,
     )
+
+
+def leave(app: Flask) -> None:
+    """Finish what was accepted and leave the cluster, when no request is served any more: the bus closes last."""
     app.extensions["committer"].close()
     if "imapp.heart" in app.extensions:
         app.extensions["imapp.heart"].stop()
     if "imapp.sampler" in app.extensions:
         app.extensions["imapp.sampler"].stop()
-    server.manager.broker.close()
+    app.extensions["imapp.server"].manager.broker.close()
     redis.close(app)
     tracing.stop()

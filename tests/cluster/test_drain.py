@@ -93,6 +93,34 @@ def test_a_node_that_all_have_left_when_they_were_told_goes_in_order(start_nodes
     assert one.is_ready
 
 
+def test_what_is_changed_while_a_node_stops_is_told_to_the_other_nodes(start_nodes, device):
+    """Over a connection that is kept open: the node takes requests until it is gone."""
+    one, two = start_nodes(2, IM_RECONCILE_SECONDS="3600")
+    ada, bob = device(one, "ada").connect(), device(two, "bob")
+    group = bob.post("/api/groups", {"name": "crew", "member_ids": [ada.id]})["conversation_id"]
+    ada.wait_for("group_created")
+    given = []
+
+    two.process.terminate()
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {bob.tokens['access_token']}"
+        while two.process.poll() is None:
+            body = {"description": f"number {len(given)}"}
+            try:
+                answer = session.patch(f"{two.url}/api/groups/{group}", json=body, timeout=5)
+            except requests.RequestException:
+                break
+            if answer.ok:
+                given.append(body["description"])
+            time.sleep(0.03)
+    two.process.wait(20)
+    ada.send("the last", conversation_id=group)
+
+    assert len(given) > 10
+    wait_for(lambda: len(ada.received("group_updated")) >= len(given), 5, "the pushes")
+    assert [event["group"]["description"] for event in ada.received("group_updated")] == given
+
+
 def test_who_is_not_there_cannot_be_drained(nodes):
     ran = order(nodes[0], "node-9")
 

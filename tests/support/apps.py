@@ -8,7 +8,7 @@ from flask_migrate import upgrade
 from sqlalchemy import text
 
 from config import Settings
-from imapp.app import create_app, shutdown
+from imapp.app import create_app, leave, say_goodbye
 from imapp.extensions import Base, db
 from tests.support.server import ROOT
 
@@ -33,7 +33,8 @@ def make_app(url: str, folder: Path, **settings: object) -> Flask:
 
 def close_app(app: Flask) -> None:
     """Stop its threads and connections."""
-    shutdown(app)
+    say_goodbye(app)
+    leave(app)
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
