@@ -340,8 +340,8 @@ class Settings(BaseModel):
         20,
         ge=1,
         le=3600,
-        description="Every so many seconds the node compares what it has pushed with what is stored, and has clients sync "
-        "who were not told.",
+        description="Every so many seconds the node compares what it has pushed with what is stored, and has those "
+        "clients sync that were not told.",
     )
     rebalance: bool = Field(
         True,

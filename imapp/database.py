@@ -38,6 +38,9 @@ T = TypeVar("T")
 #: reports as a deadlock, at any statement and at COMMIT, that another member changed the same rows first.
 _RETRYABLE = frozenset({1205, 1213})
 
+#: MySQL's error of a statement that has waited for a row that another transaction holds.
+_LOCK_TIMEOUT = 1205
+
 #: MySQL errors of a server that is not the one to write to: a Galera member without its cluster, shutdown, a COMMIT
 #: that failed midway, read-only since a failover. A new connection may lead to another server.
 _WRONG_SERVER = frozenset({1047, 1053, 1180, 1290, 1792, 1836})
@@ -47,6 +50,17 @@ _FULL = frozenset({1040, 1203, 1226})
 
 #: Seconds that a SQLite writer waits for its turn before the client is told "busy".
 _SQLITE_TURN_SECONDS = 10
+
+#: Seconds that a statement waits for a row that another transaction holds; the committer's for as short as can be,
+#: since behind it all other writes wait.
+_LOCK_SECONDS, _COMMITTER_LOCK_SECONDS = 3, 1
+
+#: What each connection begins with. A node that is cut off in the middle of a transaction must not keep its locks for
+#: the hours of the server's own wait_timeout: MariaDB can end idle transactions, MySQL only idle connections.
+_SESSION = (
+    "SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
+    "/*M!100303 , idle_transaction_timeout = 30 *//*!80000 , wait_timeout = 60 */"
+)
 
 _sqlite_turn = threading.Lock()
 
@@ -98,7 +112,7 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
             "connect_timeout": settings.db_connect_timeout_seconds,
             "read_timeout": settings.db_read_timeout_seconds,
             "write_timeout": settings.db_write_timeout_seconds,
-            "init_command": "SET time_zone = '+00:00', innodb_lock_wait_timeout = 3",
+            "init_command": _SESSION.format(lock_seconds=_LOCK_SECONDS),
         },
     }
 
@@ -171,7 +185,9 @@ def _committer_pool(options: dict[str, Any]) -> dict[str, Any]:
     """One connection that nobody else can hold; used at once without a ping, a dead one is noticed by its use."""
     if "pool_size" not in options:
         return {}
-    return {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False, "pool_reset_on_return": None}
+    arguments = {**options["connect_args"], "init_command": _SESSION.format(lock_seconds=_COMMITTER_LOCK_SECONDS)}
+    pool = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": False, "pool_reset_on_return": None}
+    return {**pool, "connect_args": arguments}
 
 
 def _on_sqlite_connect(connection: Any, _record: Any) -> None:
@@ -300,6 +316,11 @@ def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
 def is_retryable(exc: DBAPIError) -> bool:
     """Tell whether the database rolled back and asks to try again."""
     return code_of(exc) in _RETRYABLE
+
+
+def is_lock_timeout(exc: BaseException) -> bool:
+    """Tell whether a lock was waited for in vain."""
+    return isinstance(exc, DBAPIError) and code_of(exc) == _LOCK_TIMEOUT
 
 
 def code_of(exc: BaseException | None) -> object:

@@ -58,7 +58,7 @@ class Reconciler:
                 if time.monotonic() >= self._due:
                     self._due = time.monotonic() + self._seconds
                     self.look()
-            except Exception as exc:  # the database may be away; the next look must come
+            except Exception as exc:  # noqa: BLE001 - the database may be away; the next look must come
                 log.warning("reconciliation_failed", error=type(exc).__name__)
 
     def look(self) -> None:

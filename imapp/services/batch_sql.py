@@ -4,7 +4,8 @@ What every message needs comes back as one JSON list for each row: the driver, w
 and a half for each column of each row, and the list is decoded in less than that.
 
 The two dialects differ in how they read a JSON list as a table: JSON_TABLE on MySQL and MariaDB, json_each on
-SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table.
+SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table, and FORCE INDEX from scanning a small one, where an
+UPDATE waits for every row that somebody else has locked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -92,6 +93,8 @@ class Statements:
 
     #: Ends a SELECT whose rows are to stay as they are until the commit.
     lock: str
+    #: the same, without waiting and without what others hold
+    lock_free: str
     #: keys: [conversation, user]; gives RIGHTS_COLUMNS
     rights: str
     #: keys: [sender, client id]
@@ -110,6 +113,10 @@ class Statements:
     def heads_locked(self, ids: list[int]) -> str:
         """Read conversations and keep them from all other writers; in id order, against deadlocks."""
         return _LOCKED % ",".join(map(str, ids)) + self.lock
+
+    def heads_free(self, ids: list[int]) -> str:
+        """Give those of the conversations that no other transaction holds."""
+        return f"SELECT id FROM conversations WHERE id IN ({','.join(map(str, ids))}){self.lock_free}"  # noqa: S608 - numbers
 
     @staticmethod
     def read(ids: list[int]) -> str:
@@ -131,17 +138,18 @@ def _lite(sql: str, pairs: str = _LITE_PAIRS) -> str:
 
 MYSQL = Statements(
     lock=" FOR UPDATE",
+    lock_free=" FOR UPDATE SKIP LOCKED",
     rights=_mysql(RIGHTS),
     sent=_mysql(_SENT, _MYSQL_IDS),
     messages=_mysql(MESSAGES),
     reactions=_mysql(_REACTIONS),
     edits=_mysql(_EDITS),
     heads=(
-        "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v ON v.id = k.c"  # noqa: S608 - only literals of this file
+        "UPDATE " + _MYSQL_HEADS + " STRAIGHT_JOIN conversations v FORCE INDEX (PRIMARY) ON v.id = k.c"  # noqa: S608 - only literals of this file
         " SET v.last_seq = k.s, v.last_change = k.n, v.active_at = k.a, v.voices = k.o"
     ),
     marks=(
-        "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m"  # noqa: S608 - as above
+        "UPDATE " + _MYSQL_MARKS + " STRAIGHT_JOIN conversation_members m FORCE INDEX (PRIMARY)"  # noqa: S608 - as above
         " ON m.conversation_id = k.c AND m.user_id = k.u"
         " SET m.read_seq = GREATEST(m.read_seq, k.r), m.version = GREATEST(m.version, k.w),"
         " m.is_marked_unread = m.is_marked_unread AND k.x = 0"
@@ -150,6 +158,7 @@ MYSQL = Statements(
 
 SQLITE = Statements(
     lock="",
+    lock_free="",
     rights=_lite(RIGHTS),
     sent=_lite(_SENT, _LITE_IDS),
     messages=_lite(MESSAGES),

@@ -23,7 +23,8 @@ from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
 from imapp.logs import get_logger
 from imapp.services.batch import Op, Publication
-from imapp.services.group_commit import Outcome, commit
+from imapp.services.group_commit import LOCKED, Outcome, commit, find_locked
+from imapp.services.parked import LOOK_SECONDS, Parked
 
 log = get_logger(__name__)
 
@@ -65,6 +66,7 @@ class Committer:
         self._queue_max = queue_max
         self._patience = database.patience(app.config["IMAPP"])
         self._queue: deque[_Waiting] = deque()
+        self._parked: Parked[_Waiting] = Parked(find_locked)
         self._wake = threading.Event()
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -75,11 +77,14 @@ class Committer:
         self._failed_at: float | None = None
         self._has_committed = False
         self._ring = traces.of_app(app)
-        metrics.COMMIT_QUEUE.set_function(lambda: len(self._queue))
+        metrics.COMMIT_QUEUE.set_function(self._waiting)
+
+    def _waiting(self) -> int:
+        return len(self._queue) + len(self._parked)
 
     def submit(self, op: Op, done: Done) -> None:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
-        if self._closing or len(self._queue) >= self._queue_max:
+        if self._closing or self._waiting() >= self._queue_max:
             self.note_refusal(op.actor_id, op.client_id, BusyError())
             raise BusyError(retry_after=1)
         self._queue.append((op, done, time.monotonic() + self._patience))
@@ -114,7 +119,7 @@ class Committer:
         with suppress(IndexError):  # an empty queue has no oldest
             oldest = oldest or self._queue[0][2]
         return QueueState(
-            waiting=len(self._queue),
+            waiting=self._waiting(),
             most=self._queue_max,
             oldest_seconds=0.0 if oldest is None else round(max(0.0, self._patience + moment - oldest), 3),
             last_commit_ok=self._failed_at is None if self._has_committed else None,
@@ -136,11 +141,25 @@ class Committer:
 
     def _loop(self) -> None:
         with self._app.app_context():
-            while not (self._closing and not self._queue):
-                self._wake.wait()
+            while not (self._closing and not self._waiting()):
+                self._wake.wait(LOOK_SECONDS if self._parked else None)
                 self._wake.clear()
+                self._unpark()
                 while self._queue:
                     self._turn()
+                    self._unpark()
+
+    def _unpark(self) -> None:
+        """Put what is free again before the others, and tell those who have waited too long."""
+        if not self._parked:
+            return
+        for late in self._parked.take_late(lambda waiting: time.monotonic() > waiting[2]):
+            self._give_up(late)
+        try:
+            self._queue.extendleft(reversed(self._parked.take_free()))
+        except Exception as exc:  # noqa: BLE001 - the database is away: the writes find out by themselves
+            log.warning("locks_unknown", error=type(exc).__name__)
+            self._queue.extendleft(reversed(self._parked.take_all()))
 
     def _turn(self) -> None:
         taken = self._take()
@@ -154,6 +173,9 @@ class Committer:
         committed_ms = time.time() * 1000
         sent: list[_Sent] = []
         for (op, done, deadline), outcome, published in zip(taken, outcomes, publications, strict=True):
+            if outcome is LOCKED:
+                self._parked.add(op.conversation_id, (op, done, deadline))
+                continue
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
             if isinstance(outcome, AppError):
                 self.note_refusal(op.actor_id, op.client_id, outcome)
@@ -198,12 +220,18 @@ class Committer:
         while self._queue and len(taken) < self._batch_max:
             op, done, deadline = self._queue.popleft()
             if time.monotonic() > deadline:
-                metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
-                self.note_refusal(op.actor_id, op.client_id, UnavailableError())
-                _tell(done, UnavailableError(retry_after=1))
+                self._give_up((op, done, deadline))
+            elif self._parked.holds(op.conversation_id):
+                self._parked.add(op.conversation_id, (op, done, deadline))
             else:
                 taken.append((op, done, deadline))
         return taken
+
+    def _give_up(self, waiting: _Waiting) -> None:
+        op, done, deadline = waiting
+        metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
+        self.note_refusal(op.actor_id, op.client_id, UnavailableError())
+        _tell(done, UnavailableError(retry_after=1))
 
 
 def _tell(done: Done, outcome: Outcome) -> None:

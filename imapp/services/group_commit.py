@@ -1,13 +1,16 @@
 """Group commit: many writes in one transaction, run again when the database asks for it.
 
-When the transaction fails for a reason that one of the writes may be, each gets one of its own.
+When the transaction fails for a reason that one of the writes may be, each gets one of its own. Writes to conversations
+that another transaction keeps locked are given back (LOCKED), and the others are committed without them.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from enum import Enum
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from imapp import database
@@ -16,14 +19,24 @@ from imapp.events import SyncRequired
 from imapp.logs import get_logger
 from imapp.services import acquaintance
 from imapp.services.batch import Batch, Op, Publication
+from imapp.services.batch_sql import statements
 
 log = get_logger(__name__)
 
 #: What a submitter is told: the op's result, or the error with which it failed.
 Outcome = dict[str, Any] | AppError
 
+
+class Waits(Enum):
+    """In place of an outcome: nothing was done, the conversation is locked by another transaction."""
+
+    LOCKED = "locked"
+
+
+LOCKED = Waits.LOCKED
+
 #: For each op, in their order: its outcome, and what is to be published for it.
-Committed = tuple[list[Outcome], list[list[Publication]]]
+Committed = tuple[list[Outcome | Literal[Waits.LOCKED]], list[list[Publication]]]
 
 
 class _CommitUnknownError(Exception):
@@ -42,9 +55,50 @@ def commit(ops: Sequence[Op]) -> Committed:
     except IntegrityError:
         return _one_by_one(ops)
     except Exception as exc:  # noqa: BLE001 - every failure is an answer
+        if database.is_lock_timeout(exc):
+            return _around_locks(ops)
         if len(ops) > 1 and not isinstance(exc, _CommitUnknownError) and database.as_app_error(exc) is None:
             return _one_by_one(ops)
         return _failed(ops, exc)
+
+
+def find_locked(conversation_ids: Collection[int]) -> set[int]:
+    """Those of the conversations that another transaction holds at this moment."""
+    with database.committer_engine().connect() as connection:
+        free = connection.execute(text(statements(connection.dialect.name).heads_free(sorted(conversation_ids))))
+        return set(conversation_ids) - set(free.scalars())
+
+
+def _around_locks(ops: Sequence[Op]) -> Committed:
+    """Commit what can be, after a lock was waited for in vain."""
+    locked = find_locked({op.conversation_id for op in ops})
+    log.warning("conversations_locked", conversations=len(locked), ops=len(ops))
+    outcomes: list[Outcome | Literal[Waits.LOCKED]] = [LOCKED] * len(ops)
+    publications: list[list[Publication]] = [[] for _ in ops]
+    for group in _free_groups(ops, locked):
+        try:
+            told, published = commit([ops[index] for index in group]) if locked else _attempt([ops[i] for i in group])
+        except Exception as exc:  # noqa: BLE001 - every failure is an answer
+            if database.is_lock_timeout(exc):
+                continue
+            told, published = _failed([ops[index] for index in group], exc)
+        for index, outcome, pushes in zip(group, told, published, strict=True):
+            outcomes[index], publications[index] = outcome, pushes
+    return outcomes, publications
+
+
+def _free_groups(ops: Sequence[Op], locked: set[int]) -> list[list[int]]:
+    """The places of the ops that are to be committed together: all of those that are free.
+
+    When the locks are on other rows than conversations, each conversation is tried alone.
+    """
+    if locked:
+        free = [index for index, op in enumerate(ops) if op.conversation_id not in locked]
+        return [free] if free else []
+    groups: dict[int, list[int]] = {}
+    for index, op in enumerate(ops):
+        groups.setdefault(op.conversation_id, []).append(index)
+    return list(groups.values())
 
 
 def _one_by_one(ops: Sequence[Op]) -> Committed:
@@ -94,6 +148,8 @@ def _attempt(ops: Sequence[Op]) -> Committed:
             return _transact(Batch(ops), ops)
         except DBAPIError as exc:
             is_stale = exc.connection_invalidated and attempt == 0
+            if database.is_lock_timeout(exc):
+                raise  # the committer waits better
             if time.monotonic() > deadline or not (is_stale or database.is_retryable(exc)):
                 raise
             if not is_stale:

@@ -1,0 +1,108 @@
+"""A conversation that another transaction keeps locked delays itself and no other."""
+
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from imapp.errors import UnavailableError
+from imapp.extensions import db
+from imapp.services import committer
+from imapp.services.message_ops import Body, Send
+from imapp.services.private_conversations import open_private
+from tests.support.people import create_users
+from tests.support.ports import wait_for
+
+
+@pytest.fixture(params=["mariadb"])
+def database(request) -> str:
+    """MariaDB only: SQLite has one writer."""
+    return request.param
+
+
+@pytest.fixture
+def chats(app):
+    """Ada, and her conversations with two others."""
+    ada, bob, cy = create_users("ada", "bob", "cy")
+    return ada, open_private(ada, bob)[0], open_private(ada, cy)[0]
+
+
+@pytest.fixture
+def lock(app):
+    """`lock(conversation)`: a transaction of somebody else holds it until `release()`."""
+    connections = []
+
+    def hold(conversation_id):
+        connection = db.engine.connect()
+        connection.execute(text("SELECT id FROM conversations WHERE id = :id FOR UPDATE"), {"id": conversation_id})
+        connections.append(connection)
+
+        def release():
+            connection.rollback()
+            connection.close()
+
+        return release
+
+    yield hold
+    for connection in connections:
+        connection.close()
+
+
+def send(user_id, conversation_id, name):
+    """Queue a text; gives the list that will hold its outcome and when it came."""
+    told = []
+    op = Send(user_id, conversation_id, Body(client_id=name, kind="text", content=b'{"text":"hello"}'))
+    committer.submit(op, lambda outcome: told.append((outcome, time.monotonic())))
+    return told
+
+
+def test_others_are_written_while_one_conversation_is_locked(chats, lock):
+    ada, locked, free = chats
+    release = lock(locked)
+    waiting = [send(ada, locked, f"locked{number}") for number in range(3)]
+    began = time.monotonic()
+    others = []
+    while time.monotonic() - began < 4:
+        others.append((time.monotonic(), send(ada, free, f"free{len(others)}")))
+        time.sleep(0.1)
+    wait_for(lambda: all(told for _, told in others), 5, "the answers")
+    assert not any(waiting)
+
+    release()
+    wait_for(lambda: all(waiting), 5, "the answers of the locked conversation")
+
+    waits = sorted(told[0][1] - sent for sent, told in others)
+    assert waits[-1] < 3, "one wait for the lock, which finds it"
+    assert waits[len(waits) * 3 // 4] < 0.5
+    assert [told[0][0]["message"]["seq"] for told in waiting] == [1, 2, 3]
+
+
+def test_writes_to_a_conversation_that_stays_locked_are_refused_in_the_end(make_app, lock, monkeypatch, chats):
+    ada, locked, free = chats
+    monkeypatch.setattr(committer.current(), "_patience", 3.0)
+    lock(locked)
+    told = send(ada, locked, "never")
+
+    wait_for(lambda: told, 10, "the refusal")
+
+    assert isinstance(told[0][0], UnavailableError)
+    assert committer.current().state().waiting == 0
+    assert committer.run(Send(ada, free, Body(client_id="x", kind="text", content=b'{"text":"hello"}')))
+
+
+def test_a_closing_committer_waits_for_a_lock_no_longer_than_for_a_write(chats, lock):
+    ada, locked, _ = chats
+    release = lock(locked)
+    told = send(ada, locked, "late")
+    threading.Timer(2, release).start()
+
+    committer.current().close()
+
+    assert told[0][0]["message"]["seq"] == 1
+
+
+def test_the_database_ends_a_transaction_that_its_node_has_left(app):
+    for engine in (db.engine, app.extensions["committer_engine"]):
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT @@SESSION.idle_transaction_timeout")) == 30
