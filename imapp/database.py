@@ -31,8 +31,11 @@ from sqlalchemy.orm import Session
 from imapp import metrics, mysql
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
+from imapp.logs import get_logger
 
 T = TypeVar("T")
+
+log = get_logger(__name__)
 
 #: MySQL errors after which the same transaction may simply be run again: lock wait timeout, deadlock. A Galera member
 #: reports as a deadlock, at any statement and at COMMIT, that another member changed the same rows first.
@@ -250,7 +253,11 @@ def _writing(engine: Engine) -> Engine:
 def release() -> None:
     """Give back what `db.session` holds, before a wait that may take long and where an app context stays."""
     if db.session.registry.has():
-        db.session.remove()
+        try:
+            db.session.remove()
+        except DBAPIError as exc:  # the connection died after the last answer: nothing is lost but the connection
+            log.info("connection_lost", code=code_of(exc))
+            db.session.registry.clear()
 
 
 @contextmanager

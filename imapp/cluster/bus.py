@@ -112,6 +112,11 @@ def disconnect_connection(sid: str) -> None:
     _act("disconnect", sid)
 
 
-def _act(action: str, room: str, argument: str | None = None) -> None:
+def reconcile() -> None:
+    """Have every node compare soon what it has pushed with what is stored: somebody may not have been told."""
+    _act("reconcile", None)
+
+
+def _act(action: str, room: str | None, argument: str | None = None) -> None:
     if socketio.server is not None:
         socketio.server.manager.act(action, room, argument)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from flask import Flask
 
 from imapp import metrics
-from imapp.cluster import presence, redis
+from imapp.cluster import bus, presence, redis
 from imapp.cluster.register import Register
 from imapp.cluster.report import report_of
 from imapp.logs import get_logger
@@ -204,3 +204,4 @@ class Heart:
         log.warning("node_dead", dead_node=name, users_offline=len(user_ids))
         for user_id in user_ids:
             self._presence.on_change(user_id, False)
+        bus.reconcile()  # it may have died between a commit and its pushes

@@ -60,8 +60,8 @@ class ClusterManager(RoomManager):
         self._recent: set[str] = set()
         self._recent_order: deque[str] = deque()
         self._awaited = Awaited()
-        #: Rooms that were entered by an order and that this node may not hear yet.
-        self._settling: set[str | None] = set()
+        #: Connections by the room that they entered by an order and that this node may not hear yet.
+        self._settling: dict[str | None, list[str]] = {}
         self._following = Following(ring, self._when_flushed)
         self._replays = Replays()
         #: What the members of rooms here have been told.
@@ -184,14 +184,19 @@ class ClusterManager(RoomManager):
         _ACTIONS[order.action](self, sids, order)
 
     def _do_enter(self, sids: list[str], order: Order) -> None:
-        if not self.broker.is_alone and order.argument not in self.rooms.get(order.namespace, {}):
-            self._settling.add(order.argument)
-        entered = [sid for sid in sids if order.argument not in self._rooms_of.get(sid, ())]
+        room = order.argument
+        entered = [sid for sid in sids if room not in self._rooms_of.get(sid, ())]
+        is_new = room not in self.rooms.get(order.namespace, {})
         for sid in entered:
-            self.basic_enter_room(sid, order.namespace, order.argument)
-        if entered and order.argument in self._settling:
+            self.basic_enter_room(sid, order.namespace, room)
+        if not entered or self.broker.is_alone:
+            return
+        if room in self._settling:
+            self._settling[room] += entered
+        elif is_new:
             # What was pushed between the change and this node's subscription did not come here.
-            self.server.start_background_task(self._sync_when_settled, entered, order.argument)
+            self._settling[room] = entered
+            self.server.start_background_task(self._sync_when_settled, room)
 
     def _do_leave(self, sids: list[str], order: Order) -> None:
         for sid in sids:
@@ -207,6 +212,9 @@ class ClusterManager(RoomManager):
 
     def _do_sync(self, sids: list[str], order: Order) -> None:
         self.server.catch_up(sids, order.argument)
+
+    def _do_reconcile(self, _sids: list[str], _order: Order) -> None:
+        self.server.reconcile()
 
     # -- python-socketio's interface for single connections ------------------------------------------------------------
 
@@ -312,6 +320,8 @@ class ClusterManager(RoomManager):
         """The node was deaf: all its clients may have missed something."""
         self._following.ring.note_hears_again()
         self._tell_all(reason)
+        # What this node published meanwhile may have gone to a Redis that the others no longer heard.
+        self.act("reconcile", None)
 
     def missed(self, channels: set[str] | None) -> None:
         """Pushes to these rooms were lost on the way to the other nodes: their members there are told to sync."""
@@ -323,10 +333,9 @@ class ClusterManager(RoomManager):
     def _tell_all(self, reason: str) -> None:
         self.server.catch_up([sid for sid, _ in self.get_participants(bus.NAMESPACE, None)], reason)
 
-    def _sync_when_settled(self, sids: list[str], room: str) -> None:
+    def _sync_when_settled(self, room: str) -> None:
         self.broker.settle(_SETTLE_SECONDS)
-        self._settling.discard(room)
-        self.server.catch_up(sids, "joined")
+        self.server.catch_up(self._settling.pop(room), "joined")
 
 
 _ACTIONS: dict[str, Callable[[ClusterManager, list[str], Order], None]] = {
@@ -335,6 +344,7 @@ _ACTIONS: dict[str, Callable[[ClusterManager, list[str], Order], None]] = {
     "disconnect": ClusterManager._do_disconnect,
     "close": ClusterManager._do_close,
     "sync": ClusterManager._do_sync,
+    "reconcile": ClusterManager._do_reconcile,
 }
 
 

@@ -66,7 +66,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
             _require_user(auth, actor.user_id)
             make_room(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
-            _enter_rooms(server, connection)
+            is_heard = _enter_rooms(server, connection)
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)
@@ -77,6 +77,8 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
     node_id = server.app.config["IMAPP"].node_id
     message = f"用户 [{actor.user_id}] 已连接到节点 {node_id}"
     log.info("user_connected", user_id=actor.user_id, session_id=actor.session_id, sid=sid, message=message)
+    if not is_heard:
+        server.start_background_task(_catch_up_when_heard, server, sid)
 
 
 def on_disconnect(server: Any, sid: str, reason: str) -> None:
@@ -145,21 +147,35 @@ def _refusal(exc: Exception) -> Refused:
     return Refused(payload.pop("message"), payload)
 
 
-def _enter_rooms(server: Any, connection: Connection) -> None:
+def _catch_up_when_heard(server: Any, sid: str) -> None:
+    """The client was let in before Redis confirmed its rooms: what was pushed until it did has not come here.
+
+    When the bus is down instead, all clients are told to sync when it is up again.
+    """
+    while server.connections.get(sid) is not None and bus.is_up():
+        if bus.settle():
+            server.catch_up([sid], "joined")
+            return
+
+
+def _enter_rooms(server: Any, connection: Connection) -> bool:
     """Enter the user's rooms; who was added to or removed from a group meanwhile is in the right ones at the end.
+
+    Tells whether this node hears them all.
 
     First the rooms of the user and of the session: whatever changes after the memberships were read is heard there,
     and a session that ended before found no socket to close.
     """
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
-    bus.settle()
+    is_heard = bus.settle()
     for _ in range(LOOKS):
         move = bus.last_move()
         correct_rooms(server, connection, access.conversations_of(connection.session_id))
-        bus.settle()
+        is_heard = bus.settle()
         if bus.last_move() == move:
-            return
+            break
+    return is_heard
 
 
 def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int]) -> None:

@@ -61,6 +61,10 @@ class Reconciler:
             except Exception as exc:  # noqa: BLE001 - the database may be away; the next look must come
                 log.warning("reconciliation_failed", error=type(exc).__name__)
 
+    def ask(self) -> None:
+        """Look at the next tick."""
+        self._due = time.monotonic()
+
     def look(self) -> None:
         """Compare everything once; have those sync who were not told."""
         behind, owed, misplaced = self._behind(), self._owed(), self._misplaced(self._users())

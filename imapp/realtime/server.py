@@ -57,13 +57,16 @@ class RealtimeServer(StrictServer):
         self.is_draining = False
         #: Moves clients to nodes that join; None without Redis.
         self.rebalancer: Rebalancer | None = None
+        #: Finds what clients were not told; None until the node serves.
+        self.reconciler: Reconciler | None = None
         self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
         self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
 
     def start(self) -> None:
         """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
         self.manager.start()
-        self.start_background_task(Reconciler(self, self.manager.told).run)
+        self.reconciler = Reconciler(self, self.manager.told)
+        self.start_background_task(self.reconciler.run)
         if self.rebalancer is not None:
             self.start_background_task(self.rebalancer.run)
         log.info("socketio_server_started", message="SocketIO服务器启动成功")
@@ -84,6 +87,11 @@ class RealtimeServer(StrictServer):
         """The connections that `recheck` was given since the last call."""
         unchecked, self._unchecked = self._unchecked, set()
         return unchecked
+
+    def reconcile(self) -> None:
+        """Compare soon what has been pushed with what is stored."""
+        if self.reconciler is not None:
+            self.reconciler.ask()
 
     def seems_dead(self, eio_sid: str) -> bool:
         """Whether the client of this session may have gone; a stock transport cannot tell."""

@@ -23,7 +23,7 @@ from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.extensions import db
 from imapp.logs import get_logger
 from imapp.services.batch import Op, Publication
-from imapp.services.group_commit import LOCKED, Outcome, commit, find_locked
+from imapp.services.group_commit import Outcome, Result, Waits, commit, find_locked
 from imapp.services.parked import LOOK_SECONDS, Parked
 
 log = get_logger(__name__)
@@ -146,7 +146,10 @@ class Committer:
                 self._wake.clear()
                 self._unpark()
                 while self._queue:
-                    self._turn()
+                    try:
+                        self._turn()
+                    except Exception:  # the next batch must be committed
+                        log.exception("commit_turn_failed")
                     self._unpark()
 
     def _unpark(self) -> None:
@@ -173,7 +176,7 @@ class Committer:
         committed_ms = time.time() * 1000
         sent: list[_Sent] = []
         for (op, done, deadline), outcome, published in zip(taken, outcomes, publications, strict=True):
-            if outcome is LOCKED:
+            if isinstance(outcome, Waits):
                 self._parked.add(op.conversation_id, (op, done, deadline))
                 continue
             metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
@@ -207,7 +210,7 @@ class Committer:
                 tracing.record("commit", traceparent, accepted_ms, committed_ms, **{"imapp.message_id": message_id})
                 tracing.record("publish", traceparent, committed_ms, published_ms)
 
-    def _note(self, outcomes: list[Outcome]) -> None:
+    def _note(self, outcomes: list[Result]) -> None:
         """Each of a batch is told the same when the database does not take it."""
         self._in_hand = None
         self._has_committed = True

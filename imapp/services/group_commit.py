@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 from enum import Enum
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -35,8 +35,10 @@ class Waits(Enum):
 
 LOCKED = Waits.LOCKED
 
+Result = Outcome | Waits
+
 #: For each op, in their order: its outcome, and what is to be published for it.
-Committed = tuple[list[Outcome | Literal[Waits.LOCKED]], list[list[Publication]]]
+Committed = tuple[list[Result], list[list[Publication]]]
 
 
 class _CommitUnknownError(Exception):
@@ -73,7 +75,7 @@ def _around_locks(ops: Sequence[Op]) -> Committed:
     """Commit what can be, after a lock was waited for in vain."""
     locked = find_locked({op.conversation_id for op in ops})
     log.warning("conversations_locked", conversations=len(locked), ops=len(ops))
-    outcomes: list[Outcome | Literal[Waits.LOCKED]] = [LOCKED] * len(ops)
+    outcomes: list[Result] = [LOCKED] * len(ops)
     publications: list[list[Publication]] = [[] for _ in ops]
     for group in _free_groups(ops, locked):
         try:
@@ -102,7 +104,7 @@ def _free_groups(ops: Sequence[Op], locked: set[int]) -> list[list[int]]:
 
 
 def _one_by_one(ops: Sequence[Op]) -> Committed:
-    outcomes: list[Outcome] = []
+    outcomes: list[Result] = []
     publications: list[list[Publication]] = []
     for op in ops:
         try:
@@ -160,7 +162,7 @@ def _attempt(ops: Sequence[Op]) -> Committed:
 def _transact(batch: Batch, ops: Sequence[Op]) -> Committed:
     with database.writer_turn(), database.timed(), database.committer_engine().connect() as connection:
         batch.load(connection)
-        outcomes: list[Outcome] = []
+        outcomes: list[Result] = []
         publications: list[list[Publication]] = []
         for op in ops:
             start = len(batch.publications)

@@ -93,12 +93,17 @@ class Send(Op):
 
     __slots__ = ("body", "digest", "origin")
 
-    def __init__(self, actor_id: int, conversation_id: int, body: Body, origin: str | None = None) -> None:
+    def __init__(
+        self, actor_id: int, conversation_id: int, body: Body, origin: str | None = None, source: str | None = None
+    ) -> None:
+        """Take a message to send; `source` is the id of the message that it forwards."""
         super().__init__(actor_id, conversation_id)
         self.body = body
         self.origin = origin
-        facts = repr((conversation_id, body.kind, body.reply_to_seq, list(body.mentions), body.forwarded_from))
-        self.digest = blake2b(facts.encode() + body.content, digest_size=16).hexdigest()
+        facts = (conversation_id, body.kind, body.reply_to_seq, list(body.mentions), body.forwarded_from)
+        # What the source says may change between a forward and its retry.
+        told = repr(facts).encode() + body.content if source is None else repr((conversation_id, source)).encode()
+        self.digest = blake2b(told, digest_size=16).hexdigest()
 
     @property
     def client_id(self) -> str:
@@ -129,7 +134,12 @@ class Send(Op):
         rights = batch.rights.get((self.conversation_id, self.actor_id))
         if rights is None or rights["left_at"] is not None:
             return {"message": message_wire({**first, **_PLACE_ONLY}), "duplicate": True}
-        return {"message": batch.personal(self.actor_id, message_wire(first)), "duplicate": True}
+        wire = message_wire(first)
+        # Its node may have died before it told anybody. Clients drop a change that they know.
+        batch.publications.append(
+            ("message_created", {"message": wire}, (conversation_room(self.conversation_id),), self.origin, None)
+        )
+        return {"message": batch.personal(self.actor_id, wire), "duplicate": True}
 
     def _check(self, head: Head, rights: Rights) -> None:
         if self.body.reply_to_seq is not None and self.body.reply_to_seq > head.last_seq:

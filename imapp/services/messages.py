@@ -147,14 +147,20 @@ def _packed(kind: str, content: dict[str, Any]) -> bytes:
 def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
     """Send what another message says to a conversation; raises as `send`, NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
-    row = _readable(actor_id, order.message_id)
+    row = _forwarded_before(actor_id, order) or _readable(actor_id, order.message_id)
     body = message_ops.Body(
         client_id=order.client_id,
         kind=row["type"],
         content=row["content"].encode(),
         forwarded_from=row["forwarded_from"] or origin(row["sender_id"], row["created_at"]),
     )
-    return committer.run(message_ops.Send(actor_id, order.conversation_id, body))
+    return committer.run(message_ops.Send(actor_id, order.conversation_id, body, source=order.message_id))
+
+
+def _forwarded_before(actor_id: int, order: ForwardMessage) -> Any:
+    """The message that an earlier try has stored: a retry must find it, whatever has become of the source."""
+    query = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
+    return db.session.execute(query).mappings().one_or_none()
 
 
 def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:

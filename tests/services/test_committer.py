@@ -99,7 +99,7 @@ def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
     outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
 
     assert outcomes[1] == {"message": outcomes[0]["message"], "duplicate": True}
-    assert [len(published) for published in publications] == [1, 0]
+    assert [len(published) for published in publications] == [1, 1]  # receivers drop what they know
 
 
 def test_what_happens_to_a_message_within_one_batch_adds_up(ada_and_bob):
@@ -194,7 +194,7 @@ def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, mon
         [("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),), None, None)]
     ]
     assert again[0]["duplicate"]
-    assert repeated == [[]]
+    assert [name for name, *_ in repeated[0]] == ["message_created"]  # once more: its node may have died before
 
 
 def test_a_conflict_without_end_is_busy_not_a_fault(app, ada_and_bob, monkeypatch):
