@@ -73,6 +73,8 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
     sync_changes.fill(actor_id, given, settings.sync_total_max, max(size, _LEAST_BYTES))
     given = [feed for feed in given if feed.is_given]
+    if not state_limited:  # else these rows are on a later page
+        rows += sync_state.since(actor_id, {feed.id for feed in given if not feed.is_named}, until)
     more = (
         state_limited or len(given) < len(feeds) or len(removed) > REMOVED_MAX or any(feed.is_behind for feed in given)
     )

@@ -1,6 +1,7 @@
 """The user's own state for `sync`: whatever carries a version above the device's cursor, in the order of versions."""
 
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Any
 
@@ -42,6 +43,15 @@ def page(user_id: int, after: int) -> tuple[list[Row], int, bool]:
     if len(fitting) < len(rows):
         until = _version(fitting[-1])
     return fitting, until, until < head
+
+
+def since(user_id: int, conversation_ids: AbstractSet[int], after: int) -> list[Row]:
+    """The user's settings of those of the conversations that the user has entered since the page was read."""
+    newer = _conversations_of(user_id).where(ConversationMember.version > after).order_by(ConversationMember.version)
+    found = db.session.scalars(newer, execution_options={"populate_existing": True})
+    return [
+        (row.version, "conversation", state_of(row).wire()) for row in found if row.conversation_id in conversation_ids
+    ]
 
 
 def _version(row: Any) -> int:

@@ -256,6 +256,25 @@ def test_own_state_comes_once_and_only_what_is_new(people, private):
     assert ask(bob, {private: 0}, cursor=answer["cursor"])["state"] == []
 
 
+def test_a_conversation_that_is_entered_while_it_is_read_comes_with_its_settings(people, monkeypatch):
+    ada, bob, _ = people
+    page = sync_state.page
+
+    def page_and_enter(*args):
+        found = page(*args)
+        group = groups.create(bob, GroupIn(name="late", member_ids=[ada])).id
+        conversation_settings.change(ada, group, ConversationPatch(is_muted=True))
+        return found
+
+    monkeypatch.setattr(sync_state, "page", page_and_enter)
+
+    answer = service.sync(ada, SyncIn())
+
+    feed, row = answer["conversations"][0], answer["state"][-1]
+    assert row["kind"] == "conversation"
+    assert (row["item"]["conversation_id"], row["item"]["is_muted"]) == (feed["id"], True)
+
+
 def test_rows_of_one_version_are_never_split(people, private, monkeypatch):
     ada, bob, eve = people
     ids = [say(ada, private)["id"] for _ in range(6)]
