@@ -284,7 +284,7 @@ class Batch:
     def _write_marks(self, writing: Script, statement: str, versions: dict[int, int]) -> None:
         if self._marks:
             rows = [
-                [*key, mark.seq, versions[key[1]] if mark.takes_version else 0, int(mark.clears_unread)]
+                [*key, mark.seq, *((versions[key[1]], int(mark.clears_unread)) if mark.takes_version else (0, 0))]
                 for key, mark in sorted(self._marks.items(), key=_by_key)
             ]
             writing.add(statement, rows=_json(rows))

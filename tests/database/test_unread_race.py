@@ -1,0 +1,35 @@
+"""A conversation is marked as unread between a send's reads and its writes."""
+
+import pytest
+
+from imapp.extensions import db
+from imapp.models.conversations import ConversationMember
+from imapp.schemas.conversations import ConversationPatch
+from imapp.services import conversation_settings, group_commit
+from imapp.services.batch import Batch
+from imapp.services.message_ops import Body, Send
+from imapp.services.private_conversations import open_private
+from tests.support.people import create_users
+
+
+@pytest.fixture(params=["mariadb"])
+def database(request) -> str:
+    """MariaDB only: SQLite has one writer."""
+    return request.param
+
+
+def test_what_no_version_tells_of_is_not_changed(app, monkeypatch):
+    ada, bob = create_users("ada", "bob")
+    conversation = open_private(ada, bob)[0]
+    load = Batch.load
+
+    def load_and_mark(batch, connection):
+        load(batch, connection)
+        conversation_settings.change(ada, conversation, ConversationPatch(is_marked_unread=True))
+
+    monkeypatch.setattr(Batch, "load", load_and_mark)
+
+    group_commit.commit([Send(ada, conversation, Body(client_id="c", kind="text", content=b'{"text":"hello"}'))])
+
+    row = db.session.get(ConversationMember, (conversation, ada), populate_existing=True)
+    assert row.is_marked_unread
