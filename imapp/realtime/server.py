@@ -38,6 +38,9 @@ log = get_logger(__name__)
 _JOINING_MAX = 2000
 _AGAIN_SECONDS = 3
 
+#: Seconds that a disconnected client has to close its transport.
+_CLOSING_SECONDS = 2.0
+
 
 class ProductPacket(EnginePacket):
     """Attachments are taken in, to be refused with an error; more than a few close the connection."""
@@ -53,6 +56,8 @@ class RealtimeServer(StrictServer):
         self.app = app
         self.connections = Connections()
         self._unchecked: set[str] = set()
+        #: Clients that are to be disconnected as soon as they have been let in.
+        self._doomed: set[str | None] = set()
         #: Whether the node goes away: no new sockets.
         self.is_draining = False
         #: Moves clients to nodes that join; None without Redis.
@@ -141,13 +146,37 @@ class RealtimeServer(StrictServer):
     def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
         super()._has_connected(eio_sid, sid, namespace)
+        if sid in self._doomed:
+            self.disconnect(sid, namespace=namespace, ignore_queue=True)
+        self._doomed.discard(sid)
+
+    def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's interface
+        """End a client's session here, or elsewhere unless `ignore_queue`; its transport too, if it stays.
+
+        One that is still being let in is disconnected when it has been.
+        """
+        namespace = namespace or NAMESPACE
+        eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
+        if sid in self.manager.pending_connect.get(namespace, ()):
+            self._doomed.add(sid)
+        super().disconnect(sid, namespace=namespace, ignore_queue=ignore_queue)
+        if eio_sid is not None:
+            self.start_background_task(self._close_later, eio_sid)
+
+    def _close_later(self, eio_sid: str) -> None:
+        """Clients close when they are disconnected; one that does not would be kept for ever."""
+        self.sleep(_CLOSING_SECONDS)
+        self.hang_up(eio_sid)
 
     def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
         if self._is_engine and self.eio.joining.waiting > _JOINING_MAX:
             metrics.CONNECTS_REFUSED.add(BusyError.code)
             error = BusyError("Too many are connecting. Try again later.", retry_after=_AGAIN_SECONDS).payload()
             return {"message": error.pop("message"), "data": error}
-        return super()._ask(eio_sid, sid, namespace, auth)
+        refusal = super()._ask(eio_sid, sid, namespace, auth)
+        if refusal is not None:
+            self._doomed.discard(sid)
+        return refusal
 
     def _hand_over(self, eio_sid: str, packet: Any) -> None:
         if packet.packet_type == BINARY_EVENT:
