@@ -146,11 +146,11 @@ class RealtimeServer(StrictServer):
     def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
         super()._has_connected(eio_sid, sid, namespace)
-        if sid in self._doomed:
+        if sid is not None and sid in self._doomed:
             self.disconnect(sid, namespace=namespace, ignore_queue=True)
         self._doomed.discard(sid)
 
-    def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:  # noqa: FBT001, FBT002 - the library's interface
+    def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """End a client's session here, or elsewhere unless `ignore_queue`; its transport too, if it stays.
 
         One that is still being let in is disconnected when it has been.
