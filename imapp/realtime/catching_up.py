@@ -48,6 +48,7 @@ def _look_after(server: Any, connections: list[Connection], reason: str) -> None
     try:
         connections = _close_ended(server, connections)
         _correct(server, connections)
+        server.note_heads()
     except Exception as exc:  # whatever failed, they must sync
         is_bug = database.as_app_error(exc) is None
         log.warning("catching_up_unchecked", error=type(exc).__name__, exc_info=is_bug)

@@ -180,6 +180,7 @@ class ClusterManager(RoomManager):
     def _obey(self, order: Order) -> None:
         if order.action in {"enter", "leave"}:
             bus.note_move()
+            self.told.note_move(order.room)
         sids = [sid for sid, _ in self.get_participants(order.namespace, order.room)]
         _ACTIONS[order.action](self, sids, order)
 

@@ -67,6 +67,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
             make_room(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             is_heard = _enter_rooms(server, connection)
+            server.note_heads()
         except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
             raise _refusal(exc) from None
     server.connections.add(connection)

@@ -98,6 +98,11 @@ class RealtimeServer(StrictServer):
         if self.reconciler is not None:
             self.reconciler.ask()
 
+    def note_heads(self) -> None:
+        """Remember how far new conversations and users here are; before their clients ask `sync`, in an app context."""
+        if self.reconciler is not None:
+            self.reconciler.adopt()
+
     def seems_dead(self, eio_sid: str) -> bool:
         """Whether the client of this session may have gone; a stock transport cannot tell."""
         return self._is_engine and bool(self.eio.is_doubtful(eio_sid))

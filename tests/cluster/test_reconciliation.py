@@ -55,7 +55,6 @@ def test_a_member_who_was_removed_untold_hears_the_group_no_longer(elsewhere):
 
 def test_own_settings_that_were_changed_untold_are_found(elsewhere):
     run, ada, bob, group = elsewhere
-    bob.sio.sleep(3)  # the node has looked at both since they came
 
     run(conversation_settings.change, ada.id, group, ConversationPatch(is_muted=True))
 

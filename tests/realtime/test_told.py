@@ -1,0 +1,66 @@
+"""What a node remembers of what it has pushed."""
+
+from imapp.cluster import bus
+from imapp.realtime.told import Told
+
+ROOM = bus.conversation_room(7)
+
+
+def opened():
+    told = Told()
+    told.open(ROOM)
+    return told
+
+
+def test_a_conversation_without_any_change_is_known_once_it_was_looked_at():
+    told = opened()
+    assert told.known() == []
+
+    told.adopt(7, 0)
+
+    assert told.known() == [7]
+    assert told.change_of(7) == 0
+
+
+def test_what_is_stored_does_not_hide_what_was_not_pushed():
+    told = opened()
+    told.note([ROOM], 3)
+
+    told.adopt(7, 4)
+
+    assert told.change_of(7) == 3
+
+
+def test_a_conversation_that_nobody_has_open_is_never_behind():
+    told = opened()
+    told.adopt(7, 3)
+
+    told.close(ROOM)
+
+    assert told.known() == []
+    assert told.change_of(7) > 10**12
+    assert not told.new_conversations
+
+
+def test_pushes_to_a_user_are_counted_until_the_last_connection_goes():
+    told = Told()
+    told.open(bus.user_room(5))
+    told.note([bus.user_room(5), ROOM], 2)
+
+    assert told.new_users == {5}
+    assert told.pushes[5] == 1
+
+    told.close(bus.user_room(5))
+
+    assert told.pushes[5] == 0
+    assert not told.new_users
+
+
+def test_users_whose_connections_an_order_moves_are_remembered():
+    told = Told()
+
+    told.note_move(bus.user_room(5))
+    told.note_move(ROOM)
+    told.note_move(None)
+
+    assert told.moved == {5}
