@@ -111,6 +111,8 @@ class Link:
         #: Channels whose messages were lost on the way to Redis.
         self.missed: set[bytes] = set()
         self.is_up = False
+        #: How often it has come up.
+        self.ups = 0
 
     # -- for the owner ---------------------------------------------------------------------------------------------
 
@@ -296,6 +298,7 @@ class Link:
             return
         self._heard_at = time.monotonic()
         if not self.is_up:
+            self.ups += 1
             self.is_up = True
             self._owner.link_up(self)
 

@@ -29,6 +29,9 @@ class RedisBroker:
         self._queue_max = queue_max
         self._listener: Listener | None = None
         self._has_been_up = False
+        #: How often each link had come up when the node was told: several may come up at one moment.
+        self._told: list[tuple[Link, int]] = []
+        self._telling = threading.Lock()
         self._canary = f"{name}:canary:{node}".encode()
         self._links = self._make_links()
 
@@ -99,7 +102,7 @@ class RedisBroker:
 
     def link_up(self, link: Link) -> None:
         """Tell the node: ready, or that it was deaf; and the readers of what could not be sent."""
-        if not self.is_up or self._listener is None:
+        if not self._is_news() or self._listener is None:
             return
         log.info("bus_up", redis=str(self._address))
         if self._has_been_up:
@@ -108,6 +111,13 @@ class RedisBroker:
             self._has_been_up = True
             self._listener.ready()
         self.catch_up(link)
+
+    def _is_news(self) -> bool:
+        with self._telling:
+            if not self.is_up:
+                return False
+            told, self._told = self._told, [(link, link.ups) for link in self._links]
+            return self._told != told
 
     def catch_up(self, link: Link) -> None:
         """Tell the node which channels lost messages."""

@@ -144,9 +144,11 @@ class RedisClusterBroker(RedisBroker):
                 return
             self._owners = owners
             self._end_links({host for host in self._by_host if not self._is_sound(host)})
-            for host in {owner for owner in owners if owner is not None} - self._by_host.keys():
-                self._add_link(host)
+            missing = {owner for owner in owners if owner is not None} - self._by_host.keys()
+            added = [self._add_link(host) for host in missing]
             self._bring_channels_home()
+            for link in added:  # when all are there: one that is up too soon is not the whole carrier
+                link.start()
 
     def _is_sound(self, host: Host) -> bool:
         """Whether the link's own canary still lives on its server."""
@@ -159,12 +161,12 @@ class RedisClusterBroker(RedisBroker):
             self._orphans |= link.missed
             threading.Thread(target=link.close, daemon=True).start()
 
-    def _add_link(self, host: Host) -> None:
+    def _add_link(self, host: Host) -> Link:
         canary = next(name for name in self._canaries() if self._owners[key_slot(name)] == host)
         link = Link(self, lambda: self._connect_to(host), canary, verbs=SHARDED, queue_max=self._queue_max)
         self._by_host[host] = link
         self._links.append(link)
-        link.start()
+        return link
 
     def _canaries(self) -> Any:
         number = 0

@@ -2,6 +2,10 @@
 
 import pytest
 
+from config import Settings
+from imapp.cluster import redis_cluster_broker
+from imapp.cluster.brokers import make_broker
+from tests.cluster.conftest import Ear
 from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.slow
@@ -113,3 +117,37 @@ def test_a_new_node_is_ready_and_has_missed_nothing(carrier, join):
 
     assert broker.is_up
     assert ear.gaps == ear.missed_channels == []
+
+
+@pytest.mark.parametrize("are_together", [False, True], ids=["one by one", "at one moment"])
+def test_a_redis_cluster_is_there_when_all_its_masters_are_and_that_is_no_gap(tmp_path, monkeypatch, are_together):
+    class Quick(redis_cluster_broker.Link):
+        """Up as soon as it is started."""
+
+        def start(self) -> None:
+            self.ups += 1
+            self.is_up = True
+            if not are_together:
+                broker.link_up(self)
+
+    monkeypatch.setattr(redis_cluster_broker, "Link", Quick)
+    monkeypatch.setattr(
+        redis_cluster_broker,
+        "ask_once",
+        lambda *_: [[first, first + 4095, [b"h", port]] for port, first in enumerate(range(0, 16_384, 4096), 1)],
+    )
+    settings = Settings(data_dir=tmp_path, secret_key="k" * 32, redis_url="redis+cluster://h:1", node_id="n")
+    broker, ear = make_broker(settings), Ear()
+    ear.ready = lambda: ear.is_ready.set() if broker.is_up and len(broker._links) == 4 else ear.gaps.append("too soon")
+
+    broker.start(ear)
+    if are_together:
+        wait_for(lambda: len(broker._links) == 4 and broker.is_up, 5, "all links")
+        for link in list(broker._links):
+            broker.link_up(link)
+
+    assert ear.is_ready.wait(5)
+    wait_for(lambda: len(broker._links) == 4, 5, "all links")
+    broker._closing = True
+    broker._look.set()
+    assert ear.gaps == []
