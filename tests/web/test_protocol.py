@@ -116,6 +116,98 @@ def test_own_reactions_are_known_through_pushes_that_do_not_tell_whose_they_are(
     assert told == [{"A": True, "C": False}, {"A": True, "B": True}, {"A": False, "B": True}]
 
 
+#: A device of user 7 that has one conversation, level with the server, and what the page knows of the user's own in it.
+OWN_STATE = """
+    const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
+    const level = { id: 1, last_change: 1, last_seq: 5, read_seq: 5, is_muted: false, is_marked_unread: false,
+        is_hidden: false, pinned_at: null, draft: null };
+    const begun = { ...EMPTY, me: { id: 7 }, cursor: '1', conversations: { 1: level } };
+    const take = (state, ...actions) => actions.reduce(reduce, state);
+    const settings = (version, rest) => ({ conversation_id: 1, read_seq: 5, pinned_at: null, is_muted: false,
+        hidden_seq: null, is_marked_unread: false, draft: null, removed: false, version, ...rest });
+    const push = (event, payload) => ({ type: 'pushed', event, payload });
+    const updated = (version, rest) => push('conversation_updated', { conversation: settings(version, rest) });
+    const read = (version) => push('conversation_read', { conversation_id: 1, user_id: 7, read_seq: 5, version });
+    const wrote = (seq) => ({ change: seq, event: 'message_created', message: { id: `1-${seq}`, conversation_id: 1, seq,
+        change: seq, sender_id: 7, type: 'text', content: { text: 'hello' }, mentions: [], reactions: [] } });
+    const sync = (changes, ...rows) => ({ type: 'synced', page: { cursor: '2', epoch: 'e',
+        state: rows.map((item) => ({ version: item.version, kind: 'conversation', item })),
+        conversations: [{ id: 1, changes, read_seq: 5, peer_read_seq: null, next_change: changes.at(-1)?.change ?? 1 }] } });
+    const own = (state) => state.conversations[1] && [state.conversations[1].is_muted, state.conversations[1].draft,
+        state.conversations[1].is_marked_unread, state.conversations[1].is_hidden];
+"""
+
+
+def own_state(page, script):
+    return page.evaluate("async () => {" + OWN_STATE + script + "}")
+
+
+def test_own_settings_are_the_latest_ones_in_whatever_order_they_are_told(page_with_model):
+    seen = own_state(page_with_model, """
+        const orders = (items) => items.length < 2 ? [items] : items.flatMap(
+            (item, index) => orders(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
+        const told = [updated(2, { is_muted: true, is_marked_unread: true }), read(3),
+            updated(4, { draft: 'words', is_marked_unread: true }), push('message_created', wrote(6)),
+            updated(6, { is_muted: true, draft: 'more', is_marked_unread: true }), sync([], settings(5, {}))];
+        return [...new Set(orders(told).map((actions) => JSON.stringify(own(take(begun, ...actions)))))];
+    """)
+
+    assert seen == ['[true,"more",true,false]']
+
+
+def test_reading_takes_back_the_mark_as_unread_and_no_other_setting(page_with_model):
+    seen = own_state(page_with_model, """
+        const marked = updated(2, { is_muted: true, is_marked_unread: true });
+        return [[marked, read(3)], [read(3), marked]].map((actions) => own(take(begun, ...actions)));
+    """)
+
+    assert seen == [[True, None, False, False]] * 2
+
+
+def test_a_later_page_of_sync_takes_back_no_setting_that_an_earlier_one_has_told(page_with_model):
+    seen = own_state(page_with_model, """
+        const first = sync([wrote(6)], settings(9, { is_marked_unread: true, hidden_seq: 7, is_muted: true }));
+        return own(take(begun, first, sync([wrote(7)])));
+    """)
+
+    assert seen == [True, None, True, True]
+
+
+def test_a_message_shows_a_hidden_conversation_again(page_with_model):
+    seen = own_state(page_with_model, """
+        const hidden = sync([], settings(9, { hidden_seq: 5 }));
+        const listed = { type: 'conversations_loaded', items: [{ ...level, id: 2, is_hidden: true }] };
+        const later = wrote(6);
+        const other = { ...later, message: { ...later.message, id: '2-6', conversation_id: 2 } };
+        const before = take(begun, hidden, listed);
+        const after = take(before, push('message_created', later), push('message_created', other));
+        return [before, after].map(({ conversations }) => [conversations[1].is_hidden, conversations[2].is_hidden]);
+    """)
+
+    assert seen == [[True, True], [False, False]]
+
+
+def test_an_answer_that_was_under_way_takes_back_no_setting(page_with_model):
+    seen = own_state(page_with_model, """
+        const marked = updated(9, { is_marked_unread: true, draft: 'words' });
+        const opened = { type: 'conversations_loaded', items: [{ ...level, peer: null }] };
+        const ack = { type: 'read', id: 1, seq: 5, mark_version: undefined };
+        return [own(take(begun, marked, opened)), own(take(begun, marked, ack)),
+            own(take(begun, marked, { ...ack, mark_version: 9 }))];
+    """)
+
+    assert seen == [[False, "words", True, False], [False, "words", True, False], [False, "words", False, False]]
+
+
+def test_that_one_has_left_does_not_remove_what_one_has_entered_again(page_with_model):
+    seen = own_state(page_with_model, """
+        const left = updated(8, { removed: true });
+        return [own(take(begun, left)), own(take(begun, sync([], settings(9, {})), left))];
+    """)
+
+    assert seen == [None, [False, None, False, False]]
+
+
 def test_one_reads_that_an_account_is_closed_instead_of_writing_to_it(page_with_model):
     words = page_with_model.evaluate("""async () => {
         const { silenceOf } = await import('/web/js/state/selectors.js');

@@ -33,8 +33,9 @@ export function createReadMarks({ store, command }) {
   }
 
   async function send({ id, seq }) {
+    const { mark_version } = store.state.conversations[id];
     const answer = await command('mark_read', { conversation_id: id, seq });
-    store.dispatch({ type: 'read', id, seq: answer.read_seq });
+    store.dispatch({ type: 'read', id, seq: answer.read_seq, mark_version });
   }
 
   function check() {

@@ -96,8 +96,13 @@ export function putConversations(state, items) {
 function combine(known, conversation) {
   const mention_seq = Math.max(known?.mention_seq ?? 0, conversation.mention_count > 0 ? conversation.last_seq : 0);
   return known
-    ? { ...known, ...conversation, mention_seq, last_change: known.last_change, ...newer(known, conversation) }
+    ? { ...known, ...conversation, mention_seq, last_change: known.last_change, ...own(known), ...newer(known, conversation) }
     : { ...conversation, mention_seq };
+}
+
+/** An answer does not say of which version the user's own settings are in it; pushes and `sync` keep them level. */
+function own({ read_seq, pinned_at, is_muted, is_hidden, is_marked_unread, draft }) {
+  return { read_seq, pinned_at, is_muted, is_hidden, is_marked_unread, draft };
 }
 
 /** Keep the newest copy of each user. */
@@ -127,9 +132,9 @@ function addMessage(state, message) {
   const next = patchConversation(state, id, (known) => ({
     last_seq: Math.max(known.last_seq, message.seq),
     last_message: known.last_message && known.last_message.seq > message.seq ? known.last_message : message,
-    is_hidden: false,
+    is_hidden: staysHidden(known, message.seq),
     mention_seq: mentions(message, state.me) ? message.seq : known.mention_seq,
-    ...readMark(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
+    ...readUpTo(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
   }));
   return append(setTyping(next, id, message.sender_id, false), message);
 }
@@ -138,15 +143,31 @@ function mentions({ sender_id, mentions: named }, me) {
   return sender_id !== me.id && listOf(named).some((who) => who === me.id || who === 'all');
 }
 
-/** What is the user's own about a conversation, changed on another device. */
+/** A page of `sync` may bring messages that were there before the user hid the conversation. */
+function staysHidden({ hidden_seq, is_hidden, last_seq }, seq) {
+  const until = hidden_seq === undefined ? is_hidden && last_seq : hidden_seq; // the list does not say up to where
+  return Boolean(until) && Math.max(last_seq, seq) <= until;
+}
+
+/**
+ * What is the user's own about a conversation, changed on another device. Pushes of two nodes may swap, and `sync` may
+ * have told more than a push that waited meanwhile: an older version takes nothing back. Reading alters the mark as
+ * unread and nothing else, so that mark has a version of its own.
+ */
 function takeOwnSettings(state, { conversation }) {
-  const { conversation_id: id, removed, pinned_at, is_muted, is_marked_unread, draft, read_seq, hidden_seq } = conversation;
+  const { conversation_id: id, removed, pinned_at, is_muted, draft, read_seq, hidden_seq, version } = conversation;
+  if (version <= (state.conversations[id]?.version ?? -1)) return state;
   if (removed) return dropConversation(state, id);
   return patchConversation(state, id, (known) => ({
-    pinned_at, is_muted, is_marked_unread, draft,
+    version, pinned_at, is_muted, draft, hidden_seq,
+    ...markUnread(known, conversation.is_marked_unread, version),
     read_seq: Math.max(known.read_seq, read_seq),
     is_hidden: hidden_seq !== null && known.last_seq <= hidden_seq,
   }));
+}
+
+function markUnread(known, is_marked_unread, version) {
+  return version > (known.mark_version ?? -1) ? { is_marked_unread, mark_version: version } : {};
 }
 
 function takeGroup(state, { conversation_id, group }) {
@@ -202,13 +223,25 @@ function hideMessages(state, { message_ids }) {
   return [...conversations].reduce((next, id) => drop(next, id, message_ids), state);
 }
 
-function readConversation(state, { conversation_id, user_id, read_seq }) {
-  return patchConversation(state, conversation_id, (known) => readMark(known, user_id === state.me.id, read_seq));
+function readConversation(state, { conversation_id, user_id, read_seq, version }) {
+  const isMine = user_id === state.me.id;
+  return patchConversation(state, conversation_id, (known) => ({
+    ...readUpTo(known, isMine, read_seq),
+    ...(isMine ? markUnread(known, false, version) : {}),
+  }));
+}
+
+/** The server has taken a read mark of this device; what was told since the page asked is later than the answer. */
+export function takeReadMark(state, { id, seq, mark_version }) {
+  return patchConversation(state, id, (known) => ({
+    ...readUpTo(known, true, seq),
+    ...(known.mark_version === mark_version ? { is_marked_unread: false } : {}),
+  }));
 }
 
 /** Marks only move forward. In a group only one's own counts; a private conversation knows the other's, too. */
-function readMark(known, isMine, seq) {
-  if (isMine) return { read_seq: Math.max(known.read_seq, seq), is_marked_unread: false };
+function readUpTo(known, isMine, seq) {
+  if (isMine) return { read_seq: Math.max(known.read_seq, seq) };
   return { peer_read_seq: Math.max(known.peer_read_seq ?? 0, seq) };
 }
 

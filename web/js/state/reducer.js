@@ -2,6 +2,7 @@
 
 import {
   addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversations, putUser, putUsers,
+  takeReadMark,
 } from './events.js';
 import { addNewer, addOlder, alter, keepRecent, restartRun, startRun } from './timelines.js';
 
@@ -51,9 +52,7 @@ const HANDLERS = {
   message_altered: (state, { message }) => alter(state, message),
   pushed: (state, { event, payload }) => applyEvent(state, event, payload),
   synced: applySync,
-  read: (state, { id, seq }) => patchConversation(state, id, (known) => ({
-    read_seq: Math.max(known.read_seq, seq), is_marked_unread: false,
-  })),
+  read: takeReadMark,
   queued: (state, { echo }) => ({ ...state, outbox: [...state.outbox.filter((other) => !isReplaced(other, echo)), echo] }),
   outbox_adopted: (state, { echoes }) => ({ ...state, outbox: adopt(state.outbox, echoes) }),
   edited: (state, { message, client_id }) => alter(without(state, client_id), message),
