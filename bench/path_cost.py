@@ -25,6 +25,7 @@ from imapp.app import create_app
 from imapp.cluster import bus
 from imapp.realtime.connections import Connection
 from imapp.realtime.dispatch import dispatch
+from imapp.models.conversations import BOTH_WROTE
 from imapp.schemas.base import now
 from imapp.services import committer as committer_module
 from imapp.services.batch import Batch, Head
@@ -32,7 +33,7 @@ from imapp.services.message_ops import Body, Send
 
 RIGHTS = {
     "left_at": None, "is_blocked": False, "is_contact": True, "is_marked_unread": False, "role": "member",
-    "read_seq": 0, "member_count": 2, "dissolved_at": None, "muted_until": None, "is_muted_all": False,
+    "read_seq": 0, "is_peer_closed": False, "member_count": 2, "dissolved_at": None, "muted_until": None, "is_muted_all": False,
 }  # fmt: skip
 
 
@@ -84,9 +85,14 @@ class ProgramPath:
 
     def _commit(self, ops):
         batch = Batch(ops)
-        batch.heads[1] = Head(1, "private", self.number, self.number, batch.moment, 1, 2)
+        batch.heads[1] = Head(1, "private", self.number, self.number, batch.moment, 1, 2, BOTH_WROTE)
         batch.rights[1, 1] = RIGHTS
-        return [op.apply(batch) for op in ops], batch.publications
+        outcomes, publications = [], []
+        for op in ops:
+            start = len(batch.publications)
+            outcomes.append(op.apply(batch))
+            publications.append(batch.publications[start:])
+        return outcomes, publications
 
     def messages(self, count):
         """Some messages in batches of 50."""

@@ -74,7 +74,7 @@ class Replays:
             self._began = moment
         if mark is None:
             return "" if moment - self._began < OLD_SECONDS else "unmarked"
-        name, number, sent_ms, _ = mark
+        name, number, sent_ms = mark
         life = self._lives.get(name) or self._add(name, moment)
         if abs(moment - sent_ms / 1000) > WINDOW_SECONDS:
             life.is_stale = True

@@ -9,7 +9,8 @@ The stamp is JSON, and there for messages only. It comes last since nodes of old
 says: they overlook it, and what they send has none.
 
 Each is marked, so that it counts once (replays.py): an emit in the last place of its list of sids to leave out, an
-order after its head. Nodes of the version before overlook both.
+order after its head. Before the mark an emit has the change or version that it tells of (`Emit.told`). Nodes of the
+version before overlook all this.
 
 Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
 """
@@ -37,9 +38,8 @@ SID_MARK = "~"
 Stamp = tuple[float, str, str | None]
 
 
-#: The life of the process that made a frame, the frame's number within it, when, in Unix time in ms of Redis, and the
-#: number by which the receivers know what they have been told (`Emit.told`), 0 for none.
-Mark = tuple[str, int, int, int]
+#: The life of the process that made a frame, the frame's number within it, and when, in Unix time in ms of Redis.
+Mark = tuple[str, int, int]
 
 _LIFE = secrets.token_hex(6)
 _frames = itertools.count(1)
@@ -104,12 +104,12 @@ def encode(message: Emit | Order) -> bytes:
     """As bytes for a broker."""
     if isinstance(message, Order):
         head = orjson.dumps([message.action, message.room, message.argument, message.namespace])
-        return _ORDER + len(head).to_bytes(4, "big") + head + _mark(0).encode()
+        return _ORDER + len(head).to_bytes(4, "big") + head + _mark().encode()
     packet = [part if isinstance(part, bytes) else part.encode() for part in message.packet]
     head = orjson.dumps(
         [
             message.rooms,
-            [*message.skip, _mark(message.told)],
+            [*message.skip, *_told(message.told), _mark()],
             message.namespace,
             message.number,
             message.ack,
@@ -132,22 +132,27 @@ def decode(body: bytes) -> Emit | Order:
     mark = _marked(skip[-1]) if skip else None
     if mark is not None:
         skip.pop()
+    told = int(skip.pop()[len(SID_MARK) :]) if skip and skip[-1].startswith(SID_MARK) else 0
     stamp = _stamp(body, end + sum(lengths))
-    told = 0 if mark is None else mark[3]
     return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp, told, mark)
 
 
-def _mark(told: int) -> str:
+def _told(number: int) -> list[str]:
+    """Nodes of the version before take it for one more session that is not to get the packet; it is nobody's id."""
+    return [f"{SID_MARK}{number}"] if number else []
+
+
+def _mark() -> str:
     """Mark a new frame. Begins as no session id does."""
-    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(cluster_time() * 1000)}{SID_MARK}{told}"
+    return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(cluster_time() * 1000)}"
 
 
 def _marked(text: str) -> Mark | None:
     """Read a mark; None for what is none."""
     if not text.startswith(SID_MARK):
         return None
-    _, life, number, sent_ms, told = text.split(SID_MARK)
-    return life, int(number), int(sent_ms), int(told)
+    _, life, number, sent_ms = text.split(SID_MARK)
+    return life, int(number), int(sent_ms)
 
 
 def _stamp(body: bytes, start: int) -> Stamp | None:

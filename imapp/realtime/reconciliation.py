@@ -87,11 +87,11 @@ class Reconciler:
                 for id_, change in heads.last_changes(conversations).items():
                     told.adopt(id_, change)
             if users:
-                pushes = {id_: told.pushes[id_] for id_ in users}
+                pushes = {id_: told.pushes_to(id_) for id_ in users}
                 versions = heads.versions(users)
                 self._versions.update({id_: (versions.get(id_, 0), pushes[id_]) for id_ in users})
         except Exception:
-            told.new_conversations |= conversations & told.changes.keys()
+            told.new_conversations |= conversations
             told.new_users |= users
             raise
 
@@ -108,10 +108,10 @@ class Reconciler:
             return
         self._server.sleep(GRACE_SECONDS)
         lost = [bus.conversation_room(id_) for id_, change in behind.items() if told.change_of(id_) < change]
-        lost += [bus.user_room(id_) for id_, pushes in owed.items() if told.pushes[id_] < pushes]
+        lost += [bus.user_room(id_) for id_, pushes in owed.items() if told.pushes_to(id_) < pushes]
         lost += map(bus.user_room, self._misplaced(misplaced))
         for id_, change in behind.items():
-            told.note_change(id_, change)
+            told.note([bus.conversation_room(id_)], change)
         if lost:
             sids = {sid for room in lost for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
             metrics.UNTOLD.inc(len(sids))
@@ -125,7 +125,7 @@ class Reconciler:
         told = self._told
         behind: dict[int, int] = {}
         for ids in self._slices(told.known()):
-            pushed = sum(told.changes.get(id_, 0) for id_ in ids)
+            pushed = sum(map(told.change_of, ids))
             if self._read(heads.sum_of_changes, ids) != pushed:
                 stored = self._read(heads.last_changes, ids)
                 behind.update((id_, change) for id_, change in stored.items() if told.change_of(id_) < change)
@@ -142,14 +142,14 @@ class Reconciler:
         for ids in self._slices(self._versions):
             if self._read(heads.sum_of_versions, ids) == sum(self._versions[id_][0] for id_ in ids):
                 continue
-            pushes = {id_: told.pushes[id_] for id_ in ids}
+            pushes = {id_: told.pushes_to(id_) for id_ in ids}
             for id_, version in self._read(heads.versions, ids).items():
                 last_version, last_pushes = self._versions[id_]
                 due = last_pushes + version - last_version
                 self._versions[id_] = version, max(due, pushes[id_])
                 if version > last_version:
                     grown.add(id_)
-                    if told.pushes[id_] < due:
+                    if told.pushes_to(id_) < due:
                         owed[id_] = due
         return owed
 

@@ -1,6 +1,5 @@
 """What this node has told its clients: the last change of each conversation, and how much of each user's own state."""
 
-from collections import Counter
 from typing import Any
 
 from imapp.cluster import bus
@@ -15,13 +14,17 @@ _UNKNOWN = -1
 
 
 class Told:
-    """See the module; filled by the manager of the rooms, read by reconciliation.py."""
+    """See the module; filled by the manager of the rooms, read by reconciliation.py.
+
+    Everything is kept by the name of the room: every push passes here, and taking a name to pieces costs more than
+    the rest.
+    """
 
     def __init__(self) -> None:
-        #: The greatest change that was pushed, by the conversation's id; _UNKNOWN until it has been looked at.
-        self.changes: dict[int, int] = {}
-        #: How many pushes with a version went to the user with this id.
-        self.pushes: Counter[int] = Counter()
+        #: The greatest change that was pushed, by the conversation's room; _UNKNOWN until it has been looked at.
+        self._changes: dict[str, int] = {}
+        #: How many pushes with a version went to the user, by the user's room.
+        self._pushes: dict[str, int] = {}
         #: Conversations and users who have got their first connection here and have not been looked at yet.
         self.new_conversations: set[int] = set()
         self.new_users: set[int] = set()
@@ -30,42 +33,35 @@ class Told:
 
     def open(self, room: str) -> None:
         """The room has got its first member here."""
-        conversation_id = conversation_of(room)
-        if conversation_id is not None:
-            self.changes[conversation_id] = _UNKNOWN
-            self.new_conversations.add(conversation_id)
+        if room.startswith(_CONVERSATION):
+            self._changes[room] = _UNKNOWN
+            self.new_conversations.add(int(room[len(_CONVERSATION) :]))
         elif room.startswith(_USER):
+            self._pushes[room] = 0
             self.new_users.add(int(room[len(_USER) :]))
 
     def close(self, room: str) -> None:
         """The room has lost its last member here."""
-        conversation_id = conversation_of(room)
-        if conversation_id is not None:
-            self.changes.pop(conversation_id, None)
-            self.new_conversations.discard(conversation_id)
-        elif room.startswith(_USER):
-            user_id = int(room[len(_USER) :])
-            self.pushes.pop(user_id, None)
-            self.new_users.discard(user_id)
+        if self._changes.pop(room, None) is not None:
+            self.new_conversations.discard(int(room[len(_CONVERSATION) :]))
+        elif self._pushes.pop(room, None) is not None:
+            self.new_users.discard(int(room[len(_USER) :]))
 
     def note(self, rooms: list[str], number: int) -> None:
         """A packet that tells of this change, or version, has been given to the members of the rooms here."""
+        changes, pushes = self._changes, self._pushes
         for room in rooms:
-            conversation_id = conversation_of(room)
-            if conversation_id is not None:
-                self.note_change(conversation_id, number)
-            elif room.startswith(_USER):
-                self.pushes[int(room[len(_USER) :])] += 1
-
-    def note_change(self, conversation_id: int, change: int) -> None:
-        """The conversation's members here know, or can see, what came up to this change."""
-        if self.changes.get(conversation_id, change) < change:
-            self.changes[conversation_id] = change
+            if room in changes:
+                if changes[room] < number:
+                    changes[room] = number
+            elif room in pushes:
+                pushes[room] += 1
 
     def adopt(self, conversation_id: int, change: int) -> None:
         """The conversation is that far; a push that came before this was read says it better."""
-        if self.changes.get(conversation_id) == _UNKNOWN:
-            self.changes[conversation_id] = change
+        room = bus.conversation_room(conversation_id)
+        if self._changes.get(room) == _UNKNOWN:
+            self._changes[room] = change
 
     def note_move(self, room: str | None) -> None:
         """The connections of a user have been moved by an order."""
@@ -74,12 +70,17 @@ class Told:
 
     def change_of(self, conversation_id: int) -> int:
         """The greatest change that was pushed; endless for a conversation that nobody here has open."""
-        change = self.changes.get(conversation_id, _UNKNOWN)
+        change = self._changes.get(bus.conversation_room(conversation_id), _UNKNOWN)
         return _ENDLESS if change == _UNKNOWN else change
+
+    def pushes_to(self, user_id: int) -> int:
+        """How many pushes with a version the user has got since the first connection here."""
+        return self._pushes.get(bus.user_room(user_id), 0)
 
     def known(self) -> list[int]:
         """The conversations of which it is known what was pushed."""
-        return [id_ for id_, change in self.changes.items() if change != _UNKNOWN]
+        start = len(_CONVERSATION)
+        return [int(room[start:]) for room, change in self._changes.items() if change != _UNKNOWN]
 
 
 def conversation_of(room: str) -> int | None:

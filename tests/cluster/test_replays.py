@@ -27,7 +27,7 @@ def clock():
 
 
 def mark(clock, number, life="a"):
-    return life, number, int(clock.now * 1000), 0
+    return life, number, int(clock.now * 1000)
 
 
 def test_a_frame_that_comes_again_is_refused(clock):

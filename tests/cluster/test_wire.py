@@ -24,20 +24,23 @@ def decode_as_before(body: bytes) -> Emit:
 
 @pytest.mark.parametrize("packet", PACKETS)
 @pytest.mark.parametrize("stamp", [None, STAMP])
-def test_an_emit_arrives_as_it_was_sent(packet, stamp):
-    sent = Emit(packet, ["conv:12"], ["node-1~a"], "/", "node-1~7", ("node-1", 3), stamp)
+@pytest.mark.parametrize("told", [0, 41])
+def test_an_emit_arrives_as_it_was_sent(packet, stamp, told):
+    sent = Emit(packet, ["conv:12"], ["node-1~a"], "/", "node-1~7", ("node-1", 3), stamp, told)
 
     assert wire.decode(wire.encode(sent)) == sent
 
 
 @pytest.mark.parametrize("packet", PACKETS)
 def test_a_node_of_the_version_before_reads_a_stamped_emit_without_the_stamp(packet):
-    sent = Emit(packet, [], ["node-1~a"], stamp=STAMP)
+    sent = Emit(packet, [], ["node-1~a"], stamp=STAMP, told=41)
 
     read = decode_as_before(wire.encode(sent))
     assert (read.packet, read.rooms) == (packet, [])
     assert read.skip[0] == "node-1~a"
-    assert read.skip[1].startswith(wire.SID_MARK)  # as no session id does: nobody is left out by it
+    assert all(
+        other.startswith(wire.SID_MARK) for other in read.skip[1:]
+    )  # as no session id does: nobody is left out by it
 
 
 def test_what_a_node_of_the_version_before_sends_has_no_stamp():

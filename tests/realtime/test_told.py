@@ -48,11 +48,11 @@ def test_pushes_to_a_user_are_counted_until_the_last_connection_goes():
     told.note([bus.user_room(5), ROOM], 2)
 
     assert told.new_users == {5}
-    assert told.pushes[5] == 1
+    assert told.pushes_to(5) == 1
 
     told.close(bus.user_room(5))
 
-    assert told.pushes[5] == 0
+    assert told.pushes_to(5) == 0
     assert not told.new_users
 
 
