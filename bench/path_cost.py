@@ -23,9 +23,9 @@ import gevent
 from config import Settings
 from imapp.app import create_app
 from imapp.cluster import bus
+from imapp.models.conversations import BOTH_WROTE
 from imapp.realtime.connections import Connection
 from imapp.realtime.dispatch import dispatch
-from imapp.models.conversations import BOTH_WROTE
 from imapp.schemas.base import now
 from imapp.services import committer as committer_module
 from imapp.services.batch import Batch, Head
@@ -33,7 +33,8 @@ from imapp.services.message_ops import Body, Send
 
 RIGHTS = {
     "left_at": None, "is_blocked": False, "is_contact": True, "is_marked_unread": False, "role": "member",
-    "read_seq": 0, "is_peer_closed": False, "member_count": 2, "dissolved_at": None, "muted_until": None, "is_muted_all": False,
+    "read_seq": 0, "is_peer_closed": False, "member_count": 2,
+    "dissolved_at": None, "muted_until": None, "is_muted_all": False,
 }  # fmt: skip
 
 

@@ -52,8 +52,7 @@ class Told:
         changes, pushes = self._changes, self._pushes
         for room in rooms:
             if room in changes:
-                if changes[room] < number:
-                    changes[room] = number
+                changes[room] = max(changes[room], number)
             elif room in pushes:
                 pushes[room] += 1
 

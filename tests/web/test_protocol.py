@@ -132,7 +132,8 @@ OWN_STATE = """
         change: seq, sender_id: 7, type: 'text', content: { text: 'hello' }, mentions: [], reactions: [] } });
     const sync = (changes, ...rows) => ({ type: 'synced', page: { cursor: '2', epoch: 'e',
         state: rows.map((item) => ({ version: item.version, kind: 'conversation', item })),
-        conversations: [{ id: 1, changes, read_seq: 5, peer_read_seq: null, next_change: changes.at(-1)?.change ?? 1 }] } });
+        conversations: [{ id: 1, changes, read_seq: 5, peer_read_seq: null,
+            next_change: changes.at(-1)?.change ?? 1 }] } });
     const own = (state) => state.conversations[1] && [state.conversations[1].is_muted, state.conversations[1].draft,
         state.conversations[1].is_marked_unread, state.conversations[1].is_hidden];
 """
@@ -143,38 +144,49 @@ def own_state(page, script):
 
 
 def test_own_settings_are_the_latest_ones_in_whatever_order_they_are_told(page_with_model):
-    seen = own_state(page_with_model, """
+    seen = own_state(
+        page_with_model,
+        """
         const orders = (items) => items.length < 2 ? [items] : items.flatMap(
             (item, index) => orders(items.toSpliced(index, 1)).map((rest) => [item, ...rest]));
         const told = [updated(2, { is_muted: true, is_marked_unread: true }), read(3),
             updated(4, { draft: 'words', is_marked_unread: true }), push('message_created', wrote(6)),
             updated(6, { is_muted: true, draft: 'more', is_marked_unread: true }), sync([], settings(5, {}))];
         return [...new Set(orders(told).map((actions) => JSON.stringify(own(take(begun, ...actions)))))];
-    """)
+    """,
+    )
 
     assert seen == ['[true,"more",true,false]']
 
 
 def test_reading_takes_back_the_mark_as_unread_and_no_other_setting(page_with_model):
-    seen = own_state(page_with_model, """
+    seen = own_state(
+        page_with_model,
+        """
         const marked = updated(2, { is_muted: true, is_marked_unread: true });
         return [[marked, read(3)], [read(3), marked]].map((actions) => own(take(begun, ...actions)));
-    """)
+    """,
+    )
 
     assert seen == [[True, None, False, False]] * 2
 
 
 def test_a_later_page_of_sync_takes_back_no_setting_that_an_earlier_one_has_told(page_with_model):
-    seen = own_state(page_with_model, """
+    seen = own_state(
+        page_with_model,
+        """
         const first = sync([wrote(6)], settings(9, { is_marked_unread: true, hidden_seq: 7, is_muted: true }));
         return own(take(begun, first, sync([wrote(7)])));
-    """)
+    """,
+    )
 
     assert seen == [True, None, True, True]
 
 
 def test_a_message_shows_a_hidden_conversation_again(page_with_model):
-    seen = own_state(page_with_model, """
+    seen = own_state(
+        page_with_model,
+        """
         const hidden = sync([], settings(9, { hidden_seq: 5 }));
         const listed = { type: 'conversations_loaded', items: [{ ...level, id: 2, is_hidden: true }] };
         const later = wrote(6);
@@ -182,28 +194,35 @@ def test_a_message_shows_a_hidden_conversation_again(page_with_model):
         const before = take(begun, hidden, listed);
         const after = take(before, push('message_created', later), push('message_created', other));
         return [before, after].map(({ conversations }) => [conversations[1].is_hidden, conversations[2].is_hidden]);
-    """)
+    """,
+    )
 
     assert seen == [[True, True], [False, False]]
 
 
 def test_an_answer_that_was_under_way_takes_back_no_setting(page_with_model):
-    seen = own_state(page_with_model, """
+    seen = own_state(
+        page_with_model,
+        """
         const marked = updated(9, { is_marked_unread: true, draft: 'words' });
         const opened = { type: 'conversations_loaded', items: [{ ...level, peer: null }] };
         const ack = { type: 'read', id: 1, seq: 5, mark_version: undefined };
         return [own(take(begun, marked, opened)), own(take(begun, marked, ack)),
             own(take(begun, marked, { ...ack, mark_version: 9 }))];
-    """)
+    """,
+    )
 
     assert seen == [[False, "words", True, False], [False, "words", True, False], [False, "words", False, False]]
 
 
 def test_that_one_has_left_does_not_remove_what_one_has_entered_again(page_with_model):
-    seen = own_state(page_with_model, """
+    seen = own_state(
+        page_with_model,
+        """
         const left = updated(8, { removed: true });
         return [own(take(begun, left)), own(take(begun, sync([], settings(9, {})), left))];
-    """)
+    """,
+    )
 
     assert seen == [None, [False, None, False, False]]
 
