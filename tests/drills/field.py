@@ -30,6 +30,7 @@ NODES = ("node-1", "node-2", "node-3")
 class Plan:
     """What the field is made of."""
 
+    nodes: tuple[str, ...] = NODES
     redis: type = RedisServer
     #: The way of the second node to Redis, and of all clients to the nodes, goes through proxies.
     redis_proxy: bool = False
@@ -65,14 +66,10 @@ class Field:
             raise
 
     def _build(self, shape: Shape) -> None:
-        options = {"replicas": True} if self.plan.redis is RedisCluster else {}
-        self.redis = self.plan.redis(self.folder / "redis", **options)
-        self._closing.callback(self.redis.stop)
-        self.mariadb = MariaDb(self.folder / "mariadb")
-        self._closing.callback(self.mariadb.stop)
-        self.database_url = self.mariadb.create_database()
+        self._start_redis()
+        self._start_database()
         apps.migrate(self.database_url, self.folder)
-        self.environs = {name: self._environ(name) for name in NODES}
+        self.environs = {name: self._environ(name) for name in self.plan.nodes}
         #: Words before the commands of some nodes.
         self.wrappers: dict[str, tuple[str, ...]] = {}
         if self.plan.redis_proxy:
@@ -80,11 +77,21 @@ class Field:
             self.environs["node-2"]["REDIS_URL"] = f"redis://127.0.0.1:{self.redis_proxy.port}"
         if self.plan.prepare is not None:
             self.plan.prepare(self)
-        with ThreadPoolExecutor(len(NODES)) as pool:
-            self.nodes = list(pool.map(self._start_node, NODES))
+        with ThreadPoolExecutor(len(self.plan.nodes)) as pool:
+            self.nodes = list(pool.map(self._start_node, self.plan.nodes))
         for node in self.nodes:
             node.wait_until_ready(30)
-        self.crowd = self._gather(shape)
+        self._gather(shape)
+
+    def _start_redis(self) -> None:
+        options = {"replicas": True} if self.plan.redis is RedisCluster else {}
+        self.redis = self.plan.redis(self.folder / "redis", **options)
+        self.at_end(self.redis.stop)
+
+    def _start_database(self) -> None:
+        self.mariadb = MariaDb(self.folder / "mariadb")
+        self.at_end(self.mariadb.stop)
+        self.database_url = self.mariadb.create_database()
 
     def _environ(self, name: str) -> dict[str, str]:
         return {
@@ -95,7 +102,7 @@ class Field:
 
     def _start_node(self, name: str) -> Server:
         node = _Node(self.folder / name, self.wrappers.get(name, ()), **self.environs[name])
-        self._closing.callback(node.stop)
+        self.at_end(node.stop)
         return node
 
     def proxy(self, port: int, host: str = "127.0.0.1") -> Proxy:
@@ -108,25 +115,27 @@ class Field:
         """Do this when the field is closed, before all that was done earlier."""
         self._closing.callback(action)
 
-    def _gather(self, shape: Shape) -> Crowd:
+    def fixture(self, users: int, groups: int = 0, size: int = 10) -> list[list[str]]:
+        """Make users and groups; gives a token, a user id and the first group's id ("-" for none) of each user."""
         out = self.folder / "tokens"
-        users = shape.users + self.plan.spare
-        load = ["im", "load-fixture", "--users", str(users), "--groups", str(shape.groups)]
-        self.nodes[0].flask(*load, "--group-size", str(shape.size), "--out", str(out))
-        lines = [line.split() for line in out.read_text().splitlines()]
+        load = ["im", "load-fixture", "--users", str(users), "--groups", str(groups)]
+        self.nodes[0].flask(*load, "--group-size", str(size), "--out", str(out))
+        return [line.split() for line in out.read_text().splitlines()]
+
+    def _gather(self, shape: Shape) -> None:
+        lines = self.fixture(shape.users + self.plan.spare, shape.groups, shape.size)
         found: list[User] = [(token, int(user), int(group)) for token, user, group in lines[: shape.users]]
         self.spare = [token for token, *_ in lines[shape.users :]]
         self.token = found[0][0]
-        crowd = Crowd(self._doors(), found, shape)
-        self._closing.callback(crowd.close)
-        return crowd
+        self.crowd = Crowd(self._doors(), found, shape)
+        self.at_end(self.crowd.close)
 
     def _doors(self) -> list[str]:
         """Where clients come in."""
         if self.plan.nginx:
             short = lambda text: text.replace("worker_shutdown_timeout 30s", "worker_shutdown_timeout 5s")  # noqa: E731
             self.nginx = Nginx(self.folder / "nginx", self.nodes, edit=short).start()
-            self._closing.callback(self.nginx.stop)
+            self.at_end(self.nginx.stop)
             return [self.nginx.url]
         if self.plan.client_proxies:
             self.client_proxies = [self.proxy(node.port) for node in self.nodes]
@@ -168,8 +177,12 @@ class Field:
 
     def presence_is_true(self) -> bool:
         """Whether every living node names exactly those online who are connected."""
-        truth = self.crowd.online()
-        return all(self._online_at(node) == truth for node in self.living()) and truth == self.crowd.online()
+        truth = self.online()
+        return all(self._online_at(node) == truth for node in self.living()) and truth == self.online()
+
+    def online(self) -> set[int]:
+        """Who is connected."""
+        return self.crowd.online()
 
     def living(self) -> list[Server]:
         """Nodes whose process runs."""

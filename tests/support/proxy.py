@@ -22,9 +22,13 @@ class Proxy:
         self.is_silent = False
         #: Seconds that each piece waits, in both directions.
         self.delay = 0.0
+        #: When a client's piece contains this, it is passed on, and the connection breaks in place of the answer.
+        self.breaks_after = b""
         #: How many bytes were thrown away: 0 means that the fault did not happen.
         self.swallowed = 0
         self._open: list[socket.socket] = []
+        self._passable = threading.Event()
+        self._passable.set()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -40,22 +44,37 @@ class Proxy:
                 client.close()
                 continue
             self._open += [client, server]
+            doomed = threading.Event()
             for source, sink, is_answer in ((client, server, False), (server, client, True)):
-                thread = threading.Thread(target=self._carry, args=(source, sink, is_answer), daemon=True)
+                arguments = source, sink, is_answer, doomed
+                thread = threading.Thread(target=self._carry, args=arguments, daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-    def _carry(self, source: socket.socket, sink: socket.socket, is_answer: bool) -> None:
+    def _carry(self, source: socket.socket, sink: socket.socket, is_answer: bool, doomed: threading.Event) -> None:
         with suppress(OSError):
             while piece := source.recv(65_536):
                 time.sleep(self.delay)
-                if self.is_silent or (is_answer and self.swallows):
-                    self.swallowed += len(piece)
-                else:
+                self._passable.wait()
+                if not is_answer and self.breaks_after and self.breaks_after in piece:
+                    doomed.set()
+                if not self.is_silent and not (is_answer and (self.swallows or doomed.is_set())):
                     sink.sendall(piece)
+                    continue
+                self.swallowed += len(piece)
+                if is_answer and doomed.is_set():
+                    break
         if not self.is_silent:
             with suppress(OSError):
                 sink.shutdown(socket.SHUT_WR)
+
+    def hold(self) -> None:
+        """Keep everything that comes, in both directions, until `release`."""
+        self._passable.clear()
+
+    def release(self) -> None:
+        """Pass on what was kept, and go on."""
+        self._passable.set()
 
     def cut(self) -> None:
         """Break every open connection."""
@@ -70,6 +89,7 @@ class Proxy:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.release()
         self.cut()
         for thread in self._threads:
             thread.join(10)

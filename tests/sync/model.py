@@ -4,6 +4,7 @@ Connect; let pushes wait; ask `sync` until there is no more; then take the pushe
 or of a conversation that the device does not know, starts the same again. Own state is kept by its version.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.support.wire import Wire
@@ -45,11 +46,14 @@ def request_shown(item: dict[str, Any]) -> dict[str, Any]:
 class ModelDevice:
     """One device of one user. `rest(path)` reads over REST as this user and gives the JSON."""
 
+    #: Makes a connection of a token: `Wire` or what has its `inbox`, `call` and `close`.
+    open_wire: Callable[[str], Any] = Wire
+
     def __init__(self, me: dict[str, Any], token: str, rest: Any) -> None:
         self.user_id: int = me["id"]
         self.token = token
         self.rest = rest
-        self.wire: Wire | None = None
+        self.wire: Any = None
         #: Nothing was lost since the last sync: pushes alone keep the device level.
         self.is_level = False
         self.epoch: str | None = None
@@ -71,7 +75,7 @@ class ModelDevice:
 
     def connect(self) -> None:
         """Open a connection; pushes wait until `catch_up` is through."""
-        self.wire = Wire(self.token)
+        self.wire = self.open_wire(self.token)
         self.is_level = False
 
     def disconnect(self) -> None:
@@ -89,7 +93,7 @@ class ModelDevice:
 
     def deliver(self, count: int) -> None:
         """Take the next pushes; a gap stops it until the next sync."""
-        while self.is_level and self.wire.inbox and count:
+        while self.is_level and self.wire is not None and self.wire.inbox and count:
             count -= 1
             event, payload = self.wire.inbox.popleft()
             if not self._take_push(event, payload):
@@ -118,11 +122,13 @@ class ModelDevice:
     def _take_answer(self, answer: dict[str, Any]) -> bool:
         if self.epoch not in {None, answer["epoch"]}:
             self.conversations, self.own, self.hidden = {}, {}, set()
-        self.epoch, self.cursor = answer["epoch"], answer["cursor"]
+        self.epoch = answer["epoch"]
         for row in answer["state"]:
             self._take_own(row["kind"], row["item"], is_now=True)
         for item in answer["conversations"]:
             self._take_conversation(item)
+        # Last: a page that was not taken to its end is asked for again.
+        self.cursor = answer["cursor"]
         return answer["more"]
 
     def _take_conversation(self, item: dict[str, Any]) -> None:

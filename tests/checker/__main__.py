@@ -1,0 +1,123 @@
+"""Run the checker: `python -m tests.checker [--micro N] [--long N] [--seed S ...] [--setup NAME] ...`.
+
+Exit codes: 0 nothing was wrong, 1 something was, 2 a wrong option.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.checker import faults, plan, report
+from tests.checker.cycle import Result, bound, run
+from tests.checker.plan import Cycle, Shape
+from tests.checker.setups import SETUPS
+from tests.checker.shrink import shrink
+from tests.drills.field import own_folder
+
+#: Seconds between two comparisons of a node: short in short cycles; long ones have the default.
+_SHORT, _DEFAULT = 2, 20
+
+#: Breaches of one cycle that are printed.
+_NAMED = 12
+
+#: Runs after which a smaller plan counts as holding: real faults do not fail each time.
+_TRIES = 2
+
+
+def main() -> int:
+    """See the module."""
+    options = _options()
+    # Told to end, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    say(report.head())
+    results: list[Result] = []
+    for result in _results(options):
+        results.append(result)
+        _tell(result, options)
+        if options.report:
+            # After each: a long run that is ended halfway has still told something.
+            options.report.write_text(report.page(results))
+    say(report.summary(results))
+    if options.replay and options.shrink:
+        _shrink(Cycle.read(options.replay), options)
+    return int(not all(result.holds for result in results))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.checker", description="Check devices under random faults.")
+    parser.add_argument("--micro", type=int, default=0, metavar="N", help="short cycles of each seed")
+    parser.add_argument("--long", type=int, default=0, metavar="N", help="cycles of a minute of load of each seed")
+    parser.add_argument(
+        "--seed", type=int, nargs="*", default=[int(time.time())], metavar="S", help="default: the time"
+    )
+    parser.add_argument("--setup", choices=SETUPS, default="default")
+    parser.add_argument("--fault", choices=sorted(faults.FAULTS), help="only this one in short cycles")
+    parser.add_argument("--users", type=int, help="default: 8 in short cycles, 30 in long ones")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found after each cycle")
+    parser.add_argument("--keep", type=Path, default=Path(), metavar="FOLDER", help="for the plans of failing cycles")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="play this plan again")
+    parser.add_argument("--shrink", type=int, default=0, metavar="N", help="make the replayed plan small in N runs")
+    return parser.parse_args()
+
+
+def _results(options: argparse.Namespace) -> Iterator[Result]:
+    if options.replay:
+        yield from _play([Cycle.read(options.replay)])
+    for seed in options.seed:
+        short, long = _shape(options, 8), _shape(options, 30)
+        yield from _play([plan.micro(seed, number, short, options.fault) for number in range(options.micro)])
+        yield from _play([plan.long(seed, number, long) for number in range(options.long)])
+
+
+def _tell(result: Result, options: argparse.Namespace) -> None:
+    say(report.line(report.cells(result)))
+    for breach in result.breaches[:_NAMED]:
+        say(f"    {breach}")
+    if not result.holds:
+        kept = options.keep / f"checker-{result.cycle.seed}-{result.cycle.number}.json"
+        result.cycle.write(kept)
+        say(f"    play it again: scripts/drills.sh --checker --replay {kept}")
+
+
+def _shrink(cycle: Cycle, options: argparse.Namespace) -> None:
+    """Each run on a field of its own: what an earlier one left behind would be part of the case."""
+    small = shrink(cycle, lambda one: not next(_play([one])).holds, options.shrink, _TRIES)
+    kept = options.replay.with_suffix(".small.json")
+    small.write(kept)
+    say(f"{len(small.ops)} of {len(cycle.ops)} operations, {len(small.faults)} of {len(cycle.faults)} faults: {kept}")
+
+
+def _shape(options: argparse.Namespace, users: int) -> Shape:
+    setup = SETUPS[options.setup]
+    seconds = {kind: faults.SECONDS[kind] for kind in setup.fault_kinds}
+    users = options.users or users
+    return Shape(options.setup, users, len(setup.node_ids), pause=users * 0.045, faults=seconds)
+
+
+def _play(cycles: list[Cycle]) -> Iterator[Result]:
+    """Play these, which are of one kind, on one field."""
+    if not cycles:
+        return
+    seconds = _SHORT if cycles[0].mode == "micro" else _DEFAULT
+    with tempfile.TemporaryDirectory(prefix="imapp-checker-", dir=own_folder(), ignore_cleanup_errors=True) as folder:
+        environ = {"IM_RECONCILE_SECONDS": str(seconds)}
+        ground = SETUPS[cycles[0].setup](Path(folder), cycles[0].users, environ)
+        try:
+            for one in cycles:
+                yield run(ground, one, bound(seconds))
+        finally:
+            ground.close()
+
+
+def say(text: str) -> None:
+    """To whoever started it, at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""A device at real nodes: the model's (tests/sync/model.py), in a thread that keeps it connected and level."""
+
+import random
+import threading
+from concurrent.futures import CancelledError
+from typing import Any
+
+from tests.checker.link import TROUBLE, EventLoop, Link
+from tests.checker.rest import DoorError, Rest
+from tests.sync.model import ModelDevice
+
+#: Changes of one conversation in one answer of `sync`.
+_LIMIT = 200
+
+#: Seconds that nothing is waited for longer than this, so that the end of the checker is noticed.
+_TURN = 0.5
+
+
+class LiveDevice(ModelDevice):
+    """See the module. It syncs when it must and at no other time: what it was not told, it does not know."""
+
+    def __init__(self, me: dict[str, Any], token: str, doors: list[str], loop: EventLoop, number: int) -> None:
+        super().__init__(me, token, Rest(doors, token, number))
+        self.name = f"user-{me['id']}.{number}"
+        self._doors = doors
+        self._door = number
+        self._loop = loop
+        self._chance = random.Random(self.name)
+        self._lock = threading.RLock()
+        self._over = threading.Event()
+        self._poked = False
+        #: Reasons of the hints to sync.
+        self.hints: list[str] = []
+        #: Ids of messages that were pushed.
+        self.heard: set[str] = set()
+        self._thread = threading.Thread(target=self._live, name=self.name, daemon=True)
+
+    def start(self) -> None:
+        """Come in."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave."""
+        self._over.set()
+        self._thread.join(30)
+        self.rest.close()
+
+    # -- the connection ----------------------------------------------------------------------------------------
+
+    def open_wire(self, token: str) -> Link:
+        """At the next node."""
+        self._door += 1
+        return Link(self._loop, self._doors[self._door % len(self._doors)], token, self._hear)
+
+    def _hear(self, event: str, payload: dict[str, Any]) -> None:
+        if event == "message_created":
+            self.heard.add(payload["message"]["id"])
+
+    def _live(self) -> None:
+        failures = 0
+        while not self._over.is_set():
+            try:
+                self.connect()
+                failures = 0
+                self._stay(self.wire)
+            except (*TROUBLE, CancelledError):
+                failures += 1
+            with self._lock:
+                self.disconnect()
+            # Jitter, growing, as the guide for clients asks.
+            self._over.wait(self._chance.uniform(0.05, min(3.0, 0.3 * 2**failures)))
+
+    def _stay(self, link: Link) -> None:
+        while link.is_open and not self._over.is_set():
+            try:
+                with self._lock:
+                    if self._poked:
+                        self._poked, self.is_level = False, False
+                    self.catch_up(_LIMIT)
+                    self.deliver(10_000)
+            except DoorError as exc:
+                self._over.wait(max(exc.retry_after, self._chance.uniform(0.2, 0.6)))
+                continue
+            link.wait(_TURN)
+
+    def _ask(self, request: dict[str, Any], over_rest: bool) -> dict[str, Any]:
+        if over_rest:
+            return super()._ask(request, over_rest)
+        answer = self.wire.call("sync", request)
+        if not answer.pop("ok"):
+            raise DoorError(503, answer["error"]["code"], answer["error"].get("retry_after") or 0)
+        return answer
+
+    def _take_push(self, event: str, payload: dict[str, Any]) -> bool:
+        if event == "sync_required":
+            self.hints.append(payload["reason"])
+            return False
+        if event == "server_draining":
+            self.wire.close_in(payload["reconnect_after_ms"] / 1000)
+        return super()._take_push(event, payload)
+
+    # -- looking at it -----------------------------------------------------------------------------------------
+
+    @property
+    def node(self) -> str:
+        """The node that it is connected to; "" for none."""
+        link = self.wire
+        return link.node if link is not None and link.is_open else ""
+
+    def sync(self) -> None:
+        """Ask `sync` once more, though nobody said so."""
+        self._poked = True
+
+    def shown(self, patience: float = 0.2) -> dict[str, Any] | None:
+        """What it shows; None while it is on its way to be level."""
+        if not self._lock.acquire(timeout=patience):
+            return None
+        try:
+            is_there = self.is_level and not self._poked and self.node and not self.wire.inbox
+            return self.view() if is_there else None
+        finally:
+            self._lock.release()
+
+    def known(self) -> list[int]:
+        """The conversations that it shows."""
+        return sorted(self.conversations)
+
+    def messages_of(self, conversation_id: int) -> list[dict[str, Any]]:
+        """The last messages that it shows of a conversation, the oldest first."""
+        copy = self.conversations.get(conversation_id, {"messages": {}})
+        return [message for _, message in sorted(copy["messages"].items())[-12:]]
+
+
+def fresh_view(me: dict[str, Any], token: str, rest: Rest) -> dict[str, Any]:
+    """What a new device of the user shows after its first sync; raises DoorError."""
+    device = ModelDevice(me, token, rest)
+    device.catch_up(_LIMIT, over_rest=True)
+    device.me = rest("/api/users/me")
+    return device.view()

@@ -1,0 +1,190 @@
+"""What is harmed, and how it is healed again. Each gives what it did, for the line of the report."""
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+import redis
+
+from tests.checker.field import Field
+from tests.checker.plan import Fault
+from tests.support.server import Server
+
+Inject = Callable[[Field, Fault], str]
+
+#: Kind -> seconds that it takes at least and at most in a short cycle.
+SECONDS = {
+    "node_killed": (0.5, 2.0),
+    "node_stopped": (0.5, 1.0),
+    "node_frozen": (2.0, 5.0),
+    "rolling_restart": (1.0, 1.0),
+    "redis_frozen": (2.0, 5.0),
+    "redis_killed": (0.5, 3.0),
+    "redis_cut": (0.5, 1.0),
+    "redis_stalled": (1.0, 2.6),
+    "database_frozen": (2.0, 5.0),
+    "database_killed": (0.5, 2.0),
+    "connections_killed": (0.5, 1.5),
+    "connections_cut": (0.5, 1.5),
+    "commit_lost": (1.0, 2.0),
+    "database_partition": (2.0, 5.0),
+    "clients_cut": (0.5, 1.5),
+}
+
+
+def _node(field: Field, fault: Fault) -> Server:
+    return field.nodes[fault.node % len(field.nodes)]
+
+
+def _node_killed(field: Field, fault: Fault) -> str:
+    node = _node(field, fault)
+    node.kill()
+    time.sleep(fault.seconds)
+    node.start()
+    node.wait_until_ready(60)
+    return node.environ["NODE_ID"]
+
+
+def _node_stopped(field: Field, fault: Fault) -> str:
+    node = _node(field, fault)
+    node.stop()
+    node.start()
+    node.wait_until_ready(60)
+    return node.environ["NODE_ID"]
+
+
+def _node_frozen(field: Field, fault: Fault) -> str:
+    node = _node(field, fault)
+    node.freeze()
+    time.sleep(fault.seconds)
+    node.thaw()
+    return node.environ["NODE_ID"]
+
+
+def _rolling_restart(field: Field, fault: Fault) -> str:
+    for node in field.nodes:
+        node.stop()
+        node.start()
+        node.wait_until_ready(60)
+    return f"{len(field.nodes)} nodes"
+
+
+def _redis_frozen(field: Field, fault: Fault) -> str:
+    field.redis.freeze()
+    time.sleep(fault.seconds)
+    field.redis.thaw()
+    return ""
+
+
+def _redis_killed(field: Field, fault: Fault) -> str:
+    field.redis.kill()
+    time.sleep(fault.seconds)
+    field.redis.start()
+    return ""
+
+
+def _redis_cut(field: Field, fault: Fault) -> str:
+    """Every connection of every node, commands and subscriptions."""
+    client = field.redis.client()
+    end = time.monotonic() + fault.seconds
+    cut = 0
+    while time.monotonic() < end:
+        for kind in ("pubsub", "normal"):
+            with suppress(redis.RedisError):  # this connection may be among them
+                cut += client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        time.sleep(0.2)
+    return f"{cut} cut"
+
+
+def _redis_stalled(field: Field, fault: Fault) -> str:
+    proxy = field.redis_proxies[fault.node % len(field.nodes)]
+    proxy.hold()
+    time.sleep(fault.seconds)
+    proxy.release()
+    return _node(field, fault).environ["NODE_ID"]
+
+
+def _database_frozen(field: Field, fault: Fault) -> str:
+    field.database.freeze()
+    time.sleep(fault.seconds)
+    field.database.thaw()
+    return ""
+
+
+def _database_killed(field: Field, fault: Fault) -> str:
+    field.database.kill()
+    time.sleep(fault.seconds)
+    field.database.start()
+    return ""
+
+
+def _connections_killed(field: Field, fault: Fault) -> str:
+    end = time.monotonic() + fault.seconds
+    cut = 0
+    while time.monotonic() < end:
+        cut += field.database.cut_connections()
+        time.sleep(0.15)
+    return f"{cut} cut"
+
+
+def _connections_cut(field: Field, fault: Fault) -> str:
+    end = time.monotonic() + fault.seconds
+    while time.monotonic() < end:
+        field.database_proxies[fault.node % len(field.nodes)].cut()
+        time.sleep(0.15)
+    return _node(field, fault).environ["NODE_ID"]
+
+
+def _commit_lost(field: Field, fault: Fault) -> str:
+    """Done, but nobody is told: the connection breaks in place of the answer."""
+    before = sum(proxy.swallowed for proxy in field.database_proxies)
+    for proxy in field.database_proxies:
+        proxy.breaks_after = b"COMMIT"
+    time.sleep(fault.seconds)
+    for proxy in field.database_proxies:
+        proxy.breaks_after = b""
+    return f"{sum(proxy.swallowed for proxy in field.database_proxies) - before} bytes lost"
+
+
+def _database_partition(field: Field, fault: Fault) -> str:
+    """Nothing passes between one node and the database, not even the end of a connection."""
+    proxy = field.database_proxies[fault.node % len(field.nodes)]
+    proxy.is_silent = True
+    time.sleep(fault.seconds)
+    proxy.cut()
+    proxy.is_silent = False
+    return _node(field, fault).environ["NODE_ID"]
+
+
+def _clients_cut(field: Field, fault: Fault) -> str:
+    end = time.monotonic() + fault.seconds
+    while time.monotonic() < end:
+        for proxy in field.client_proxies:
+            proxy.cut()
+        time.sleep(0.4)
+    return ""
+
+
+FAULTS: dict[str, Inject] = {
+    "node_killed": _node_killed,
+    "node_stopped": _node_stopped,
+    "node_frozen": _node_frozen,
+    "rolling_restart": _rolling_restart,
+    "redis_frozen": _redis_frozen,
+    "redis_killed": _redis_killed,
+    "redis_cut": _redis_cut,
+    "redis_stalled": _redis_stalled,
+    "database_frozen": _database_frozen,
+    "database_killed": _database_killed,
+    "connections_killed": _connections_killed,
+    "connections_cut": _connections_cut,
+    "commit_lost": _commit_lost,
+    "database_partition": _database_partition,
+    "clients_cut": _clients_cut,
+}
+
+
+def inject(field: Field, fault: Fault, began: float) -> str:
+    """Wait for its moment, do it, heal it."""
+    time.sleep(max(0.0, began + fault.at - time.monotonic()))
+    return FAULTS[fault.kind](field, fault)

@@ -1,0 +1,131 @@
+"""Where the checker's cycles take place: stores and three nodes, proxies between them, and the users."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.checker.device import LiveDevice, fresh_view
+from tests.checker.ledger import Ledger
+from tests.checker.link import EventLoop
+from tests.checker.load import User
+from tests.checker.rest import Rest
+from tests.drills import field as drills
+from tests.support.mariadb import MariaDb
+from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
+
+#: Devices of each user.
+_DEVICES = 2
+
+#: Users in each group at first, of all; the rest come and go.
+_SHARE = 0.7
+
+#: A dead node's lease: short, so that a cycle does not wait for it.
+_ENVIRON = {"IM_NODE_LEASE_SECONDS": "4"}
+
+#: Faults of nodes and clients, of Redis, of the database (faults.py).
+OF_A_NODE = ("node_killed", "node_stopped", "node_frozen", "clients_cut")
+OF_NODES = (*OF_A_NODE, "rolling_restart")
+OF_REDIS = ("redis_frozen", "redis_killed", "redis_cut", "redis_stalled")
+OF_DATABASE = (
+    "database_frozen", "database_killed", "connections_killed", "connections_cut", "commit_lost", "database_partition",
+)  # fmt: skip
+
+
+class Field(drills.Field):
+    """MariaDB, Redis and three nodes; setups.py has others. `close` ends all of it."""
+
+    node_ids: tuple[str, ...] = drills.NODES
+    redis_kind: type | None = RedisServer
+    has_nginx = False
+    fault_kinds: tuple[str, ...] = (*OF_NODES, *OF_REDIS, *OF_DATABASE)
+
+    def __init__(self, folder: Path, users: int, environ: dict[str, str]) -> None:
+        self.ledger = Ledger()
+        #: Breaches of what is stored that were named after an earlier cycle.
+        self.named: set[str] = set()
+        #: One for each node; empty where there is nothing that one could stand before.
+        self.database_proxies: list[Proxy] = []
+        self.redis_proxies: list[Proxy] = []
+        self.users: list[User] = []
+        #: user id -> the account and a token.
+        self._accounts: dict[int, tuple[dict[str, Any], str]] = {}
+        self._count = users
+        plan = drills.Plan(
+            nodes=self.node_ids, redis=self.redis_kind or RedisServer, client_proxies=True, nginx=self.has_nginx,
+            environ=tuple({**_ENVIRON, **environ}.items()), prepare=lambda ground: ground.put_proxies(),
+        )  # fmt: skip
+        super().__init__(folder, plan, drills.Shape())
+
+    # -- stores ------------------------------------------------------------------------------------------------
+
+    @property
+    def database(self) -> MariaDb:
+        """The server that a fault harms."""
+        return self.mariadb
+
+    def database_of(self, _index: int) -> tuple[str, int]:
+        """The URL of the database of the node with this index, and its port."""
+        return self.database_url, self.mariadb.port
+
+    def put_proxies(self) -> None:
+        """Each node's way to the database and to Redis goes through a proxy of its own."""
+        for index, name in enumerate(self.plan.nodes):
+            url, port = self.database_of(index)
+            self.database_proxies.append(self.proxy(port))
+            self.environs[name]["DATABASE_URL"] = url.replace(f":{port}/", f":{self.database_proxies[-1].port}/")
+            if self.redis_kind is RedisServer:
+                self.redis_proxies.append(self.proxy(self.redis.port))
+                self.environs[name]["REDIS_URL"] = f"redis://127.0.0.1:{self.redis_proxies[-1].port}"
+
+    def _doors(self) -> list[str]:
+        doors = super()._doors()
+        if self.plan.nginx:
+            self.client_proxies = [self.proxy(self.nginx.port)]
+            return [proxy.url for proxy in self.client_proxies]
+        return doors
+
+    # -- people ------------------------------------------------------------------------------------------------
+
+    def _gather(self, _shape: drills.Shape) -> None:
+        doors = self._doors()
+        lines = self.fixture(self._count)
+        self.token = lines[0][0]
+        loop = EventLoop()
+        self.at_end(loop.close)
+        for number, (token, *_) in enumerate(lines):
+            rest = Rest(doors, token, number)
+            self.at_end(rest.close)
+            me = rest("/api/users/me")
+            self._accounts[me["id"]] = me, token
+            devices = [LiveDevice(me, token, doors, loop, number + index) for index in range(_DEVICES)]
+            self.users.append(User(me["id"], devices, rest, self.ledger))
+        self._acquaint()
+        for device in self.devices:
+            self.at_end(device.stop)
+            device.start()
+
+    def _acquaint(self) -> None:
+        """Some groups, which anybody may join, and a private conversation of each with the next."""
+        size = int(self._count * _SHARE)
+        groups = []
+        for number in range(max(2, self._count // 3)):
+            members = [self.users[(number * 2 + index) % self._count] for index in range(size)]
+            body = {"name": f"group {number}", "join_policy": "open", "member_ids": [one.id for one in members[1:]]}
+            groups.append(members[0].rest("/api/groups", body)["id"])
+        for number, user in enumerate(self.users):
+            user.groups = groups
+            user.others = [other.id for other in self.users if other is not user]
+            user.rest("/api/conversations", {"user_id": self.users[(number + 1) % self._count].id})
+
+    @property
+    def devices(self) -> list[LiveDevice]:
+        """Everybody's."""
+        return [device for user in self.users for device in user.devices]
+
+    def online(self) -> set[int]:
+        """Who is connected."""
+        return {device.user_id for device in self.devices if device.node}
+
+    def fresh(self, user: User) -> dict[str, Any]:
+        """What a new device of the user shows; raises DoorError."""
+        return fresh_view(*self._accounts[user.id], user.rest)

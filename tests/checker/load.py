@@ -1,0 +1,95 @@
+"""The users: each does what the plan says, one thing after the other, and insists where a client would."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import Any
+
+from tests.checker.acts import ACTS, Act
+from tests.checker.device import LiveDevice
+from tests.checker.ledger import ACKED, REFUSED, UNKNOWN, Fact, Ledger
+from tests.checker.link import TROUBLE
+from tests.checker.plan import Op
+from tests.checker.rest import DoorError, Rest
+
+#: Answers that leave it open whether it was done, or ask to come again. 0: none came.
+_OPEN = {"busy", "unavailable", "internal_error", "rate_limited"}
+
+#: Seconds for which a message is sent again, another operation tried again.
+_INSISTS, _TRIES = 40.0, 12.0
+
+
+class User:
+    """One user with two devices and a REST door; `others` are the other users' ids, `groups` all groups'."""
+
+    def __init__(self, id_: int, devices: list[LiveDevice], rest: Rest, ledger: Ledger) -> None:
+        self.id = id_
+        self.devices = devices
+        self.rest = rest
+        self.others: list[int] = []
+        self.groups: list[int] = []
+        self._ledger = ledger
+
+    def live(self, ops: list[Op], began: float) -> None:
+        """Do these, each at its time after `began`."""
+        for op in ops:
+            time.sleep(max(0.0, began + op.at - time.monotonic()))
+            self.do(op)
+
+    def do(self, op: Op) -> Fact | None:
+        """Do one, until it is known how it ended or there is no point in trying again."""
+        act = ACTS[op.kind](self, op)
+        if act is None:
+            return None
+        fact = Fact(op.kind, self.id, act.about, began=time.monotonic())
+        patience = _INSISTS if op.kind == "send" else _TRIES * op.retries
+        while not self._attempt(op, act, fact) and time.monotonic() < fact.began + patience:
+            time.sleep(0.3)
+        self._ledger.note(fact)
+        return fact
+
+    def _attempt(self, op: Op, act: Act, fact: Fact) -> bool:
+        """Try once; tells whether it is known how it ended."""
+        fact.outcome = UNKNOWN
+        try:
+            fact.told = self._call(op, act)
+        except DoorError as exc:
+            fact.code = exc.code
+            if exc.status and exc.code not in _OPEN:
+                fact.outcome = REFUSED
+                return True
+        except (*TROUBLE, FutureTimeoutError):
+            fact.code = ""
+        else:
+            fact.outcome = ACKED
+            return True
+        fact.doubts += 1
+        return False
+
+    def _call(self, op: Op, act: Act) -> dict[str, Any]:
+        link = self.devices[op.picks[2] % len(self.devices)].wire
+        if op.by_socket and act.command and link is not None and link.is_open:
+            answer: dict[str, Any] = link.call(act.command, act.payload)
+            if not answer["ok"]:
+                raise DoorError(400, answer["error"]["code"])
+            return answer
+        if act.before is not None:
+            self._prepare(*act.before)
+        return self.rest.try_(act.method, act.path, act.body).json or {}
+
+    def _prepare(self, method: str, path: str) -> None:
+        try:
+            self.rest.try_(method, path)
+        except DoorError as exc:
+            if exc.status in {0, 503}:
+                raise
+
+
+def play(users: list[User], ops: tuple[Op, ...], began: float) -> None:
+    """All users at the same time."""
+    with ThreadPoolExecutor(len(users), thread_name_prefix="user") as pool:
+        turns = [
+            pool.submit(user.live, [op for op in ops if op.user == number], began) for number, user in enumerate(users)
+        ]
+        for turn in turns:
+            turn.result()

@@ -1,0 +1,225 @@
+"""What must hold at the end: everything acknowledged is stored once, numbers have no hole, counts count, devices agree.
+
+Each function compares what it is given and names each breach: the kind first, then where.
+"""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from tests.checker.ledger import ACKED, UNKNOWN, Fact
+from tests.checker.stored import Member, Message, Stored
+
+#: Kinds of breaches, in the order of the report.
+KINDS = (
+    "lost", "doubled", "hole", "member_count", "pin", "reaction", "read_mark", "setting", "stale", "deaf", "leak",
+    "wrong", "away", "presence",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Breach:
+    """One thing that does not hold."""
+
+    kind: str
+    where: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.where}"
+
+
+def judge(stored: Stored, facts: list[Fact]) -> list[Breach]:
+    """What the database says, against itself and against what users were told."""
+    messages = {message.id: message for message in stored.messages}
+    return [
+        *_holes(stored),
+        *_doubled(stored.messages),
+        *_counts(stored),
+        *_reactions_and_pins(stored),
+        *_lost(stored, facts),
+        *_lost_edits(messages, facts),
+        *_lost_marks_on_messages(stored, messages, facts),
+        *_lost_reads(stored.members, facts),
+        *_lost_settings(stored.members, facts),
+    ]
+
+
+# -- the database against itself -----------------------------------------------------------------------------------
+
+
+def _holes(stored: Stored) -> Iterator[Breach]:
+    seqs: dict[int, list[int]] = defaultdict(list)
+    for message in stored.messages:
+        seqs[message.conversation_id].append(message.seq)
+    for id_, (last_seq, last_change) in stored.heads.items():
+        for what, found, last in (("seq", seqs[id_], last_seq), ("change", stored.changes.get(id_, []), last_change)):
+            missing = sorted(set(range(1, last + 1)) - set(found))
+            beyond = [number for number in found if number > last]
+            if missing or beyond:
+                yield Breach("hole", f"{what} of conversation {id_}: missing {missing[:5]}, beyond {beyond[:5]}")
+
+
+def _doubled(messages: list[Message]) -> Iterator[Breach]:
+    names = Counter(one.text.partition(" ")[0] for one in messages if one.text and not one.is_recalled)
+    ids = Counter((one.sender_id, one.client_id) for one in messages if one.client_id)
+    for name, count in itertools.chain(names.items(), ids.items()):
+        if count > 1:
+            yield Breach("doubled", f"message {name} is stored {count} times")
+
+
+def _counts(stored: Stored) -> Iterator[Breach]:
+    found = Counter(member.conversation_id for member in stored.members)
+    for id_, count in stored.member_counts.items():
+        if count != found[id_]:
+            yield Breach("member_count", f"group {id_} says {count}, has {found[id_]}")
+    for member in stored.members:
+        if member.read_seq > stored.heads[member.conversation_id][0]:
+            yield Breach("read_mark", f"user {member.user_id} has read beyond the end of {member.conversation_id}")
+
+
+def _reactions_and_pins(stored: Stored) -> Iterator[Breach]:
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    for message_id, emoji, _ in stored.reactions:
+        rows[message_id][emoji] += 1
+    for message in stored.messages:
+        if message.reactions != rows[message.id]:
+            yield Breach("reaction", f"message {message.id} shows {message.reactions}, stored {dict(rows[message.id])}")
+        if message.is_pinned != (message.id in stored.pins):
+            yield Breach(
+                "pin", f"message {message.id}: pinned {message.is_pinned}, in the list {not message.is_pinned}"
+            )
+
+
+# -- the database against what users were told ---------------------------------------------------------------------
+
+
+def _lost(stored: Stored, facts: list[Fact]) -> Iterator[Breach]:
+    places = {(one.sender_id, one.client_id): one for one in stored.messages}
+    for fact in facts:
+        if fact.kind != "send" or fact.outcome == "refused":
+            continue
+        found = places.get((fact.user_id, fact.about["client_id"]))
+        if fact.outcome == UNKNOWN:
+            yield Breach("lost", f"message {fact.about['client_id']} was never acknowledged ({fact.code})")
+        elif found is None:
+            yield Breach("lost", f"message {fact.about['client_id']} was acknowledged as {fact.told['message']['id']}")
+        elif found.id != fact.told["message"]["id"]:
+            yield Breach("lost", f"message {found.client_id} is {found.id}, acknowledged {fact.told['message']['id']}")
+
+
+def _lost_edits(messages: dict[str, Message], facts: list[Fact]) -> Iterator[Breach]:
+    recalled = {fact.about["message_id"] for fact in facts if fact.kind == "recall" and fact.outcome != "refused"}
+    for message_id, told in _by(facts, ("edit",), ("message_id",)).items():
+        last = _last(told)
+        message = messages.get(message_id[0])
+        if last is None or message_id[0] in recalled:
+            continue
+        if message is None or message.text != last.about["text"]:
+            yield Breach("lost", f"edit of message {message_id[0]}: {last.about['text']}")
+    for fact in facts:
+        if fact.kind == "recall" and fact.outcome == ACKED:
+            message = messages.get(fact.about["message_id"])
+            if message is None or not message.is_recalled:
+                yield Breach("lost", f"recall of message {fact.about['message_id']}")
+
+
+def _lost_marks_on_messages(stored: Stored, messages: dict[str, Message], facts: list[Fact]) -> Iterator[Breach]:
+    for (message_id, emoji, user_id), told in _by(facts, ("react", "unreact"), ("message_id", "emoji", "")).items():
+        last = _last(told)
+        if last is None or _is_recalled(messages, message_id):
+            continue
+        if ((message_id, emoji, user_id) in stored.reactions) != (last.kind == "react"):
+            yield Breach("reaction", f"{emoji} of user {user_id} on message {message_id}: {last.kind} was acknowledged")
+    for (message_id,), told in _by(facts, ("pin", "unpin"), ("message_id",)).items():
+        last = _last(told)
+        if last is None or _is_recalled(messages, message_id):
+            continue
+        if (message_id in stored.pins) != (last.kind == "pin"):
+            yield Breach("pin", f"message {message_id}: {last.kind} was acknowledged")
+
+
+def _is_recalled(messages: dict[str, Message], message_id: str) -> bool:
+    return message_id in messages and messages[message_id].is_recalled
+
+
+def _lost_reads(members: list[Member], facts: list[Fact]) -> Iterator[Breach]:
+    marks = {(one.conversation_id, one.user_id): one.read_seq for one in members}
+    for fact in facts:
+        if fact.kind == "read" and fact.outcome == ACKED:
+            key = fact.about["conversation_id"], fact.user_id
+            if key in marks and marks[key] < fact.told["read_seq"]:
+                yield Breach("read_mark", f"user {key[1]} in {key[0]}: {marks[key]}, told {fact.told['read_seq']}")
+
+
+def _lost_settings(members: list[Member], facts: list[Fact]) -> Iterator[Breach]:
+    for kind, name in (("draft", "draft"), ("mute", "is_muted")):
+        for (conversation_id, user_id), told in _by(facts, (kind,), ("conversation_id", "")).items():
+            last = told[-1]
+            found = [one for one in members if (one.conversation_id, one.user_id) == (conversation_id, user_id)]
+            if found and last.is_sure and not any(fact.doubts for fact in told):
+                value = getattr(found[0], name)
+                if value != last.about[name]:
+                    where = f"{name} of user {user_id} in {conversation_id}"
+                    yield Breach("setting", f"{where}: {value}, told {last.about[name]}")
+
+
+def _by(facts: list[Fact], kinds: tuple[str, ...], names: tuple[str, ...]) -> dict[tuple[Any, ...], list[Fact]]:
+    """Facts of these kinds that were not refused, by what they were done to; "" stands for who did it."""
+    found: dict[tuple[Any, ...], list[Fact]] = defaultdict(list)
+    for fact in facts:
+        if fact.kind in kinds and fact.outcome != "refused":
+            key = tuple(fact.about[name] if name else fact.user_id for name in names)
+            found[key].append(fact)
+    return found
+
+
+def _last(told: list[Fact]) -> Fact | None:
+    """What was done last to a message, by the number of the change; None where one may have been done late."""
+    if any(not fact.is_sure for fact in told):
+        return None
+    return max(told, key=lambda fact: fact.told["message"]["change"])
+
+
+# -- devices -------------------------------------------------------------------------------------------------------
+
+
+def compare(kind: str, device: str, shown: dict[str, Any] | None, fresh: dict[str, Any]) -> list[Breach]:
+    """What a device shows, against what a new one shows."""
+    if shown is None:
+        return [Breach("away", f"{device} is not connected and level")]
+    found = [path for path, *_ in itertools.islice(differences(shown, fresh), 4)]
+    if not found:
+        return []
+    told = list(itertools.islice(differences(shown, fresh), 3))
+    return [
+        Breach(
+            kind,
+            f"{device}: " + "; ".join(f"{path}: {ours!r:.60}, fresh {theirs!r:.60}" for path, ours, theirs in told),
+        )
+    ]
+
+
+def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two views differ: path and both sides."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted(ours.keys() | theirs.keys(), key=str):
+            yield from differences(ours.get(key, "nothing"), theirs.get(key, "nothing"), f"{path}/{key}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(one, other, f"{path}/{number}")
+    elif ours != theirs:
+        yield path, ours, theirs
+
+
+def heard(probe: str, members: Iterable[int], devices: dict[str, tuple[int, bool]]) -> list[Breach]:
+    """Who was pushed a message that was sent at rest; `devices` are name -> (user, whether it was pushed)."""
+    inside = set(members)
+    found = []
+    for device, (user_id, was_pushed) in devices.items():
+        if user_id in inside and not was_pushed:
+            found.append(Breach("deaf", f"{device} was not pushed {probe}"))
+        if user_id not in inside and was_pushed:
+            found.append(Breach("leak", f"{device} was pushed {probe} and is no member"))
+    return found

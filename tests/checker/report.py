@@ -1,0 +1,62 @@
+"""The lines and the table: what each cycle did and found, and how long each kind of fault took to heal."""
+
+import statistics
+from collections.abc import Iterable
+
+from tests.checker.cycle import Result
+from tests.checker.oracle import KINDS
+
+_HEAD = ("cycle", "fault", "acked", "refused", "unknown", "probed", "healed", "breaches", "notes")
+_WIDTHS = (14, 26, 6, 8, 8, 7, 8, 10)
+
+
+def line(texts: Iterable[str]) -> str:
+    """One line on the terminal, in columns."""
+    *columns, notes = texts
+    return " ".join(f"{text:<{width}}" for text, width in zip(columns, _WIDTHS, strict=True)) + " " + notes
+
+
+def head() -> str:
+    """What the columns are."""
+    return line(_HEAD)
+
+
+def cells(result: Result) -> list[str]:
+    """One cycle."""
+    kinds = ", ".join(fault.kind for fault in result.cycle.faults) or "none"
+    outcomes = [str(result.outcomes[name]) for name in ("acked", "refused", "unknown")]
+    healed = "never" if result.healed is None else f"{result.healed:.1f} s"
+    counts = result.counts()
+    named = ", ".join(f"{kind} {counts[kind]}" for kind in KINDS if counts[kind]) or "none"
+    notes = "; ".join([*result.notes, f"{result.seconds:.0f} s"])
+    return [result.cycle.name, kinds, *outcomes, str(result.probed), healed, named, notes]
+
+
+def heal_times(results: Iterable[Result]) -> list[tuple[str, int, float, float]]:
+    """For each kind of fault, alone in its cycle: how many, the median and the longest time to heal."""
+    times: dict[str, list[float]] = {}
+    for result in results:
+        if len(result.cycle.faults) == 1 and result.healed is not None:
+            times.setdefault(result.cycle.faults[0].kind, []).append(result.healed)
+    return [(kind, len(some), statistics.median(some), max(some)) for kind, some in sorted(times.items())]
+
+
+def summary(results: list[Result]) -> str:
+    """The end: sums, and times to heal."""
+    sums = {kind: sum(result.counts()[kind] for result in results) for kind in KINDS}
+    acked = sum(result.outcomes["acked"] for result in results)
+    probed = sum(result.probed for result in results)
+    seeds = len({result.cycle.seed for result in results})
+    rows = ["", f"{len(results)} cycles of {seeds} seeds, {acked} operations acked, {probed} conversations probed"]
+    rows.append(", ".join(f"{kind} {count}" for kind, count in sums.items()))
+    rows += ["", f"{'fault':<24}{'cycles':<8}{'p50':<8}max"]
+    rows += [f"{kind:<24}{count:<8}{middle:<8.1f}{most:.1f}" for kind, count, middle, most in heal_times(results)]
+    return "\n".join(rows)
+
+
+def page(results: list[Result]) -> str:
+    """All of it, for a file."""
+    lines = [head()]
+    for result in results:
+        lines += [line(cells(result)), *(f"    {breach}" for breach in result.breaches)]
+    return "\n".join(lines) + summary(results) + "\n"

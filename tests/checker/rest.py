@@ -1,0 +1,65 @@
+"""The REST door of real nodes, as one user: the next node when one does not answer."""
+
+from typing import Any
+
+import requests
+
+from tests.sync import world
+
+#: Seconds for a connection and for an answer, after which another node is asked.
+_PATIENCE = (2.0, 6.0)
+
+
+class DoorError(OSError):
+    """No node answered, or the answer was a refusal; `status` is 0 for none, `code` as in the answer."""
+
+    def __init__(self, status: int, code: str, retry_after: float = 0) -> None:
+        super().__init__(f"{status} {code}")
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
+
+
+class Answer:
+    """An answer as tests of the app in this process read it."""
+
+    def __init__(self, status: int, body: Any) -> None:
+        self.status_code = status
+        self.json = body
+
+
+class Rest(world.Rest):
+    """As `world.Rest`, over the network. A refusal and a lost answer are a DoorError."""
+
+    def __init__(self, doors: list[str], token: str, first: int = 0) -> None:
+        self._doors = doors
+        self._door = first
+        self._session = requests.Session()
+        self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def turn(self) -> None:
+        """Ask the next node from now on."""
+        self._door += 1
+
+    def try_(self, method: str, path: str, body: Any = None) -> Answer:
+        """One call at one node."""
+        url = self._doors[self._door % len(self._doors)] + path
+        try:
+            answer = self._session.request(method, url, json=body, timeout=_PATIENCE)
+            told = answer.json() if answer.content else None
+        except (requests.RequestException, ValueError) as exc:
+            self.turn()
+            raise DoorError(0, type(exc).__name__) from exc
+        if answer.status_code >= 400:
+            if answer.status_code >= 500:
+                self.turn()
+            raise DoorError(answer.status_code, told["code"], float(told.get("retry_after") or 0))
+        return Answer(answer.status_code, told)
+
+    def __call__(self, path: str, body: Any = None) -> Any:
+        """A read, or with a body a POST; gives the JSON."""
+        return self.try_("GET" if body is None else "POST", path, body).json
+
+    def close(self) -> None:
+        """End its connections."""
+        self._session.close()

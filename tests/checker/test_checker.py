@@ -1,0 +1,40 @@
+"""A short cycle of each fault on one field: nothing is lost, and within the promised time nobody is left untold."""
+
+import pytest
+
+from tests.checker import faults, plan
+from tests.checker.cycle import bound, run
+from tests.checker.setups import SETUPS
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+#: Another seed plays other cycles; a failure names the plan, which `scripts/drills.sh --checker --replay` plays again.
+_SEED = 20261128
+_USERS = 6
+
+#: Seconds between two comparisons of a node.
+_RECONCILE = 1
+
+_SECONDS = {kind: (least, min(most, 2.5)) for kind, (least, most) in faults.SECONDS.items()}
+_SHAPE = plan.Shape(users=_USERS, pause=0.3, faults=_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory):
+    """The field, for all cycles."""
+    folder = tmp_path_factory.mktemp("checker")
+    made = SETUPS["default"](folder, _USERS, {"IM_RECONCILE_SECONDS": str(_RECONCILE)})
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", SETUPS["default"].fault_kinds)
+def test_everybody_is_level_again_after(kind, ground, tmp_path):
+    cycle = plan.micro(_SEED, 1, _SHAPE, kind)
+    cycle.write(tmp_path / "plan.json")
+
+    result = run(ground, cycle, bound(_RECONCILE))
+
+    assert result.holds, f"{[str(breach) for breach in result.breaches]}, {result.notes}: {tmp_path / 'plan.json'}"
+    assert result.outcomes["acked"] > 10
+    assert result.probed > 5

@@ -1,0 +1,144 @@
+"""The oracle can say no: a database, a device and a push are tampered with in one way each, and it names that."""
+
+import copy
+
+import pytest
+from sqlalchemy import text
+
+from imapp.extensions import db
+from tests.checker import oracle, stored
+from tests.checker.ledger import ACKED, UNKNOWN, Fact
+from tests.sync.world import World
+
+EMOJI = "👍"
+
+
+class Story:
+    """Two users, a group, and what they were told of what they did in it."""
+
+    def __init__(self, app) -> None:
+        self.world = World(app, people=2, devices=1)
+        self.ann, self.bob = self.world.people
+        self.facts: list[Fact] = []
+        self.group = self.ann.rest("/api/groups", {"name": "g", "member_ids": [self.bob.id]})["id"]
+        self.first, self.second, third = (self.send(self.ann, f"c{number}") for number in (1, 2, 3))
+        self.do(self.ann, "edit", f"PATCH {self.first}", {"content": {"text": "c1 edited"}}, text="c1 edited")
+        self.do(self.bob, "react", f"PUT {self.first}/reactions", {"emoji": EMOJI}, emoji=EMOJI)
+        self.do(self.ann, "pin", f"PUT {self.second}/pin")
+        self.do(self.ann, "recall", f"POST {third}/recall")
+        place = {"conversation_id": self.group}
+        told = self.bob.rest(f"/api/conversations/{self.group}/read", {"seq": 4})
+        self.facts.append(Fact("read", self.bob.id, place, ACKED, told))
+        self.bob.rest.try_("PATCH", f"/api/conversations/{self.group}", {"draft": "soon"})
+        self.facts.append(Fact("draft", self.bob.id, {**place, "draft": "soon"}, ACKED))
+
+    def send(self, who, name: str) -> str:
+        body = {"client_id": name, "type": "text", "content": {"text": name}}
+        told = who.rest(f"/api/conversations/{self.group}/messages", body)
+        self.facts.append(Fact("send", who.id, {"client_id": name}, ACKED, told))
+        return told["message"]["id"]
+
+    def do(self, who, kind: str, call: str, body=None, **about: str) -> None:
+        method, _, path = call.partition(" ")
+        told = who.rest.try_(method, f"/api/messages/{path}", body).json
+        self.facts.append(Fact(kind, who.id, {"message_id": path.partition("/")[0], **about}, ACKED, told))
+
+    def judge(self) -> list[oracle.Breach]:
+        db.session.rollback()
+        return oracle.judge(stored.read(lambda sql: list(db.session.execute(text(sql)))), self.facts)
+
+    def tamper(self, sql: str) -> set[str]:
+        """The kinds of breaches that are named then."""
+        with db.engine.begin() as connection:
+            assert connection.execute(text(sql), {"emoji": EMOJI}).rowcount, "nothing was tampered with"
+        return {breach.kind for breach in self.judge()}
+
+
+@pytest.fixture
+def story(app):
+    made = Story(app)
+    yield made
+    made.world.close()
+
+
+def test_a_database_that_is_right_has_no_breach(story):
+    assert story.judge() == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "kind"),
+    [
+        ("DELETE FROM messages WHERE client_id = 'c2'", "lost"),
+        ("UPDATE messages SET client_id = 'other' WHERE client_id = 'c2'", "lost"),
+        ("UPDATE messages SET content = '{\"text\": \"c1\"}' WHERE client_id = 'c1'", "lost"),
+        ("UPDATE messages SET recalled_at = NULL WHERE client_id = 'c3'", "lost"),
+        (
+            (
+                "INSERT INTO messages (conversation_id, seq, `change`, sender_id, client_id, type, content, created_at)"
+                " SELECT conversation_id, 99, 99, sender_id, 'copy', type, content, created_at FROM messages"
+                " WHERE client_id = 'c2'"
+            ),
+            "doubled",
+        ),
+        ("DELETE FROM messages WHERE client_id = 'c2'", "hole"),
+        ("DELETE FROM changes WHERE event = 'message_edited'", "hole"),
+        ("UPDATE conversations SET last_seq = last_seq + 1", "hole"),
+        ("UPDATE chat_groups SET member_count = 3", "member_count"),
+        ("DELETE FROM reactions", "reaction"),
+        ("UPDATE messages SET reactions = NULL WHERE client_id = 'c1'", "reaction"),
+        ("UPDATE messages SET pinned_at = NULL WHERE client_id = 'c2'", "pin"),
+        ("DELETE FROM pins", "pin"),
+        ("UPDATE conversation_members SET read_seq = 2 WHERE draft = 'soon'", "read_mark"),
+        ("UPDATE conversation_members SET read_seq = 77 WHERE draft = 'soon'", "read_mark"),
+        ("UPDATE conversation_members SET draft = NULL WHERE draft = 'soon'", "setting"),
+    ],
+)
+def test_what_is_tampered_with_is_named(story, sql, kind):
+    assert kind in story.tamper(sql)
+
+
+def test_what_is_gone_from_both_places_is_known_from_what_users_were_told(story):
+    story.tamper("UPDATE messages SET reactions = NULL, pinned_at = NULL")
+    story.tamper("DELETE FROM reactions")
+
+    assert story.tamper("DELETE FROM pins") == {"reaction", "pin"}
+
+
+def test_a_message_that_was_never_acknowledged_is_named(story):
+    story.facts.append(Fact("send", story.ann.id, {"client_id": "c9"}, UNKNOWN))
+
+    assert [breach.kind for breach in story.judge()] == ["lost"]
+
+
+def test_of_what_may_have_been_done_late_nothing_is_said(story):
+    story.facts.append(Fact("unreact", story.bob.id, {"message_id": story.first, "emoji": EMOJI}, UNKNOWN, doubts=1))
+    story.tamper("UPDATE messages SET reactions = NULL")
+
+    assert story.tamper("DELETE FROM reactions") == set()
+
+
+def test_a_device_that_shows_something_else_than_a_new_one_is_named_with_the_place(story):
+    (device,) = story.ann.devices
+    device.catch_up(50, over_rest=True)
+    shown, fresh = device.view(), copy.deepcopy(device.view())
+    assert oracle.compare("stale", "phone", shown, fresh) == []
+
+    fresh["conversations"][story.group]["messages"][1]["reactions"] = []
+    fresh["conversations"][story.group]["read_seq"] = 1
+    (named,) = oracle.compare("stale", "phone", shown, fresh)
+
+    assert named.kind == "stale"
+    assert f"phone: /conversations/{story.group}/messages/1/reactions" in named.where
+    assert f"/conversations/{story.group}/read_seq" in named.where
+
+
+def test_a_device_that_is_not_level_is_named():
+    assert [breach.kind for breach in oracle.compare("stale", "phone", None, {})] == ["away"]
+
+
+def test_who_is_not_pushed_to_and_who_is_though_no_member_is_named():
+    devices = {"member": (1, True), "deaf": (1, False), "stranger": (2, False), "spy": (3, True)}
+
+    named = oracle.heard("5-1", [1], devices)
+
+    assert [(breach.kind, breach.where.split()[0]) for breach in named] == [("deaf", "deaf"), ("leak", "spy")]
