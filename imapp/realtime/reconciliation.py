@@ -96,9 +96,19 @@ class Reconciler:
             raise
 
     def look(self) -> None:
-        """Compare once; have those sync who were not told."""
+        """Compare once; have those sync who were not told. What a failed look has found, the next one finds again."""
         told = self._told
-        suspects, told.moved = told.moved, set()
+        versions, moved = self._versions, told.moved
+        self._versions, told.moved = dict(versions), set()
+        try:
+            self._look(set(moved))
+        except Exception:
+            self._versions.update(versions)
+            told.moved |= moved
+            raise
+
+    def _look(self, suspects: set[int]) -> None:
+        told = self._told
         users = self._users()
         behind, owed = self._behind(), self._owed(users, suspects)
         self._looks += 1

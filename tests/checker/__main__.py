@@ -65,12 +65,13 @@ def _options() -> argparse.Namespace:
 
 
 def _results(options: argparse.Namespace) -> Iterator[Result]:
+    keep = options.keep
     if options.replay:
-        yield from _play([Cycle.read(options.replay)])
+        yield from _play([Cycle.read(options.replay)], keep)
     for seed in options.seed:
         short, long = _shape(options, 8), _shape(options, 30)
-        yield from _play([plan.micro(seed, number, short, options.fault) for number in range(options.micro)])
-        yield from _play([plan.long(seed, number, long) for number in range(options.long)])
+        yield from _play([plan.micro(seed, number, short, options.fault) for number in range(options.micro)], keep)
+        yield from _play([plan.long(seed, number, long) for number in range(options.long)], keep)
 
 
 def _tell(result: Result, options: argparse.Namespace) -> None:
@@ -78,14 +79,18 @@ def _tell(result: Result, options: argparse.Namespace) -> None:
     for breach in result.breaches[:_NAMED]:
         say(f"    {breach}")
     if not result.holds:
-        kept = options.keep / f"checker-{result.cycle.seed}-{result.cycle.number}.json"
+        kept = options.keep / f"{_named(result.cycle)}.json"
         result.cycle.write(kept)
         say(f"    play it again: scripts/drills.sh --checker --replay {kept}")
 
 
+def _named(cycle: Cycle) -> str:
+    return f"checker-{cycle.setup}-{cycle.mode}-{cycle.seed}-{cycle.number}"
+
+
 def _shrink(cycle: Cycle, options: argparse.Namespace) -> None:
     """Each run on a field of its own: what an earlier one left behind would be part of the case."""
-    small = shrink(cycle, lambda one: not next(_play([one])).holds, options.shrink, _TRIES)
+    small = shrink(cycle, lambda one: not next(_play([one], options.keep)).holds, options.shrink, _TRIES)
     kept = options.replay.with_suffix(".small.json")
     small.write(kept)
     say(f"{len(small.ops)} of {len(cycle.ops)} operations, {len(small.faults)} of {len(cycle.faults)} faults: {kept}")
@@ -98,8 +103,8 @@ def _shape(options: argparse.Namespace, users: int) -> Shape:
     return Shape(options.setup, users, len(setup.node_ids), pause=users * 0.045, faults=seconds)
 
 
-def _play(cycles: list[Cycle]) -> Iterator[Result]:
-    """Play these, which are of one kind, on one field."""
+def _play(cycles: list[Cycle], keep: Path) -> Iterator[Result]:
+    """Play these, which are of one kind, on one field; the nodes' logs are kept where one fails."""
     if not cycles:
         return
     seconds = _SHORT if cycles[0].mode == "micro" else _DEFAULT
@@ -108,7 +113,10 @@ def _play(cycles: list[Cycle]) -> Iterator[Result]:
         ground = SETUPS[cycles[0].setup](Path(folder), cycles[0].users, environ)
         try:
             for one in cycles:
-                yield run(ground, one, bound(seconds))
+                result = run(ground, one, bound(seconds))
+                if not result.holds:
+                    ground.keep_logs(keep, _named(one))
+                yield result
         finally:
             ground.close()
 

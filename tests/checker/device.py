@@ -131,9 +131,21 @@ class LiveDevice(ModelDevice):
         return [message for _, message in sorted(copy["messages"].items())[-12:]]
 
 
+class _Listed:
+    """The REST door of a new device, which has read the list of conversations as a whole."""
+
+    def __init__(self, rest: Rest) -> None:
+        self._rest = rest
+        self.history = rest.history
+        self._cards = {f"/api/conversations/{card['id']}": card for card in rest.pages("/api/conversations", 100)}
+
+    def __call__(self, path: str, body: Any = None) -> Any:
+        return self._cards.get(path) or self._rest(path, body)
+
+
 def fresh_view(me: dict[str, Any], token: str, rest: Rest) -> dict[str, Any]:
     """What a new device of the user shows after its first sync; raises DoorError."""
-    device = ModelDevice(me, token, rest)
+    device = ModelDevice(me, token, _Listed(rest))
     device.catch_up(_LIMIT, over_rest=True)
     device.me = rest("/api/users/me")
     return device.view()

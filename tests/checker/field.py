@@ -84,6 +84,11 @@ class Field(drills.Field):
             return [proxy.url for proxy in self.client_proxies]
         return doors
 
+    def keep_logs(self, folder: Path, name: str) -> None:
+        """Copy the nodes' logs, for whoever looks for a cause."""
+        for node in self.nodes:
+            (folder / f"{name}-{node.environ['NODE_ID']}.log").write_text(node.log)
+
     # -- people ------------------------------------------------------------------------------------------------
 
     def _gather(self, _shape: drills.Shape) -> None:

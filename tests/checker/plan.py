@@ -9,9 +9,9 @@ from typing import Any, Self
 
 #: How often each kind of operation comes, compared with the others (acts.py does them).
 WEIGHTS = {
-    "send": 34, "edit": 6, "recall": 3, "react": 9, "unreact": 3, "pin": 4, "unpin": 2, "read": 9, "mark_unread": 2,
-    "draft": 3, "mute": 3, "hide_message": 1, "add": 7, "kick": 5, "leave": 3, "join": 5, "rename": 4, "promote": 2,
-    "demote": 1, "meet": 3, "part": 1, "profile": 1, "create_group": 1, "open_private": 1,
+    "send": 68, "edit": 12, "recall": 6, "react": 18, "unreact": 6, "pin": 8, "unpin": 4, "read": 18, "mark_unread": 4,
+    "draft": 6, "mute": 6, "hide_message": 2, "add": 14, "kick": 10, "leave": 6, "join": 10, "rename": 8, "promote": 4,
+    "demote": 2, "meet": 6, "part": 2, "profile": 2, "create_group": 1, "open_private": 1,
 }  # fmt: skip
 
 #: Seconds of load before and after a fault of a short cycle, about.

@@ -37,12 +37,12 @@ class Rest:
         assert answer.status_code < 400, answer.text
         return answer.json
 
-    def pages(self, path: str) -> list[dict[str, Any]]:
+    def pages(self, path: str, limit: int = 2) -> list[dict[str, Any]]:
         """All items of a list."""
         items: list[dict[str, Any]] = []
         cursor = ""
         while True:
-            page = self(f"{path}{'&' if '?' in path else '?'}limit=2{cursor}")
+            page = self(f"{path}{'&' if '?' in path else '?'}limit={limit}{cursor}")
             items += page["items"]
             if page["next_cursor"] is None:
                 return items

@@ -1,0 +1,55 @@
+"""A look at what was not told that fails halfway: the next one finds what it had found."""
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from imapp.database import atomic
+from imapp.extensions import db, socketio
+from imapp.realtime import reconciliation
+from imapp.services import own_state
+from tests.support.ports import wait_for
+from tests.sync.world import World
+
+
+@pytest.fixture
+def world(app):
+    made = World(app, people=1, devices=1)
+    yield made
+    made.close()
+
+
+def test_what_a_look_found_before_it_failed_is_told_by_the_next(world, monkeypatch):
+    monkeypatch.setattr(reconciliation, "GRACE_SECONDS", 0)
+    (ann,) = world.people
+    (device,) = ann.devices
+    device.connect()
+    device.catch_up(50)
+    look = reconciliation.Reconciler(socketio.server, socketio.server.manager.told)
+    look._told.new_users.add(ann.id)
+    look.adopt()
+    atomic(own_state.next_version, ann.id)
+
+    with _Failing("conversation_members"), pytest.raises(OperationalError):
+        look.look()
+    assert "sync_required" not in [name for name, _ in device.wire.inbox]
+    look.look()
+
+    wait_for(lambda: ("sync_required", {"reason": "untold"}) in device.wire.inbox, 10, "the hint")
+
+
+class _Failing:
+    """Reading this table fails, as on a connection that dies."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+
+    def __enter__(self) -> None:
+        event.listen(db.engine, "before_cursor_execute", self._fail)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(db.engine, "before_cursor_execute", self._fail)
+
+    def _fail(self, _connection, _cursor, statement: str, *_: object) -> None:
+        if self._table in statement:
+            raise OperationalError(statement, {}, ConnectionResetError())
