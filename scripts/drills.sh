@@ -12,8 +12,9 @@
 # --checker plays random cycles instead: users with two devices each do all that users do, faults hit them, and at rest
 # every device must show what a new one shows, be pushed what is sent, and find everything acknowledged stored. --micro
 # cycles take ten seconds or so and end amid one fault; --long ones have a minute of load with many. Each seed gives the
-# same plan again; --setup is default, nginx or sqlite. A cycle that fails is written to the folder of
-# --keep; --replay plays it again, and --shrink looks for the smallest part of it that fails, in at most N runs.
+# same plan again; --setup is default, nginx, sqlite, galera, redis-cluster or sentinel. A cycle that fails is written to
+# the folder of --keep with the nodes' logs; --replay plays it again, and --shrink looks for the smallest part of it that
+# fails, in at most N runs.
 # Environment: PYTHON (see scripts/setup.sh). Exit codes: 0 all passed, 1 one did not or could not run, others as
 # scripts/setup.sh.
 set -euo pipefail

@@ -22,6 +22,7 @@ SECONDS = {
     "redis_killed": (0.5, 3.0),
     "redis_cut": (0.5, 1.0),
     "redis_stalled": (1.0, 2.6),
+    "redis_failover": (1.0, 3.0),
     "database_frozen": (2.0, 5.0),
     "database_killed": (0.5, 2.0),
     "connections_killed": (0.5, 1.5),
@@ -83,15 +84,26 @@ def _redis_killed(field: Field, fault: Fault) -> str:
     return ""
 
 
+def _redis_failover(field: Field, fault: Fault) -> str:
+    """A master dies, another server takes its place, and the dead one returns."""
+    dead = field.redis_master()
+    dead.kill()
+    field.await_redis_without(dead)
+    time.sleep(fault.seconds)
+    dead.start()
+    return ""
+
+
 def _redis_cut(field: Field, fault: Fault) -> str:
     """Every connection of every node, commands and subscriptions."""
-    client = field.redis.client()
+    clients = [server.client() for server in field.redis_servers]
     end = time.monotonic() + fault.seconds
     cut = 0
     while time.monotonic() < end:
-        for kind in ("pubsub", "normal"):
-            with suppress(redis.RedisError):  # this connection may be among them
-                cut += client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
+        for client in clients:
+            for kind in ("pubsub", "normal"):
+                with suppress(redis.RedisError):  # this connection may be among them
+                    cut += client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
         time.sleep(0.2)
     return f"{cut} cut"
 
@@ -105,16 +117,16 @@ def _redis_stalled(field: Field, fault: Fault) -> str:
 
 
 def _database_frozen(field: Field, fault: Fault) -> str:
-    field.database.freeze()
+    field.database(fault.node).freeze()
     time.sleep(fault.seconds)
-    field.database.thaw()
+    field.heal_database(fault.node)
     return ""
 
 
 def _database_killed(field: Field, fault: Fault) -> str:
-    field.database.kill()
+    field.database(fault.node).kill()
     time.sleep(fault.seconds)
-    field.database.start()
+    field.heal_database(fault.node)
     return ""
 
 
@@ -122,7 +134,7 @@ def _connections_killed(field: Field, fault: Fault) -> str:
     end = time.monotonic() + fault.seconds
     cut = 0
     while time.monotonic() < end:
-        cut += field.database.cut_connections()
+        cut += field.database(fault.node).cut_connections()
         time.sleep(0.15)
     return f"{cut} cut"
 
@@ -174,6 +186,7 @@ FAULTS: dict[str, Inject] = {
     "redis_killed": _redis_killed,
     "redis_cut": _redis_cut,
     "redis_stalled": _redis_stalled,
+    "redis_failover": _redis_failover,
     "database_frozen": _database_frozen,
     "database_killed": _database_killed,
     "connections_killed": _connections_killed,

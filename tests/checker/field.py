@@ -58,10 +58,22 @@ class Field(drills.Field):
 
     # -- stores ------------------------------------------------------------------------------------------------
 
-    @property
-    def database(self) -> MariaDb:
-        """The server that a fault harms."""
+    def database(self, _index: int) -> MariaDb:
+        """The server that serves the node with this index."""
         return self.mariadb
+
+    def heal_database(self, index: int) -> None:
+        """Start it again, or let it go on."""
+        server = self.database(index)
+        if server.process is not None and server.process.poll() is None:
+            server.thaw()
+        else:
+            server.start()
+
+    @property
+    def redis_servers(self) -> list[RedisServer]:
+        """All that hold data."""
+        return [self.redis]
 
     def database_of(self, _index: int) -> tuple[str, int]:
         """The URL of the database of the node with this index, and its port."""

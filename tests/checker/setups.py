@@ -3,7 +3,11 @@
 import sqlite3
 from contextlib import closing
 
-from tests.checker.field import OF_A_NODE, Field
+from tests.checker.field import OF_A_NODE, OF_DATABASE, OF_NODES, Field
+from tests.support.galera import Galera
+from tests.support.mariadb import MariaDb
+from tests.support.ports import wait_for
+from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 
 
 class _Nginx(Field):
@@ -39,4 +43,80 @@ class _Sqlite(Field):
             return link.execute(sql).fetchall()
 
 
-SETUPS: dict[str, type[Field]] = {"default": Field, "nginx": _Nginx, "sqlite": _Sqlite}
+class _Galera(Field):
+    """A Galera cluster, of which each node uses another member."""
+
+    fault_kinds = (*OF_NODES, *OF_DATABASE)
+
+    def _start_database(self) -> None:
+        self.galera = Galera()
+        self.at_end(self.galera.stop)
+        self._urls = self.galera.create_database()
+        self.database_url, self.mariadb = self._urls[0], self.galera.members[0]
+
+    def database(self, index: int) -> MariaDb:
+        """The member that serves the node with this index."""
+        return self.galera.members[index % len(self.galera.members)]
+
+    def heal_database(self, index: int) -> None:
+        """Bring back who was killed or frozen, and wait for one cluster."""
+        self.galera.heal()
+
+    def database_of(self, index: int) -> tuple[str, int]:
+        """The URL of the member, and its port."""
+        return self._urls[index % len(self._urls)], self.database(index).port
+
+
+class _Sentinel(Field):
+    """A Redis with a replica, watched by Sentinels that fail over."""
+
+    redis_kind = RedisSentinel
+    fault_kinds = (*OF_NODES, "redis_failover", "redis_cut")
+
+    @property
+    def redis_servers(self) -> list[RedisServer]:
+        """The master and the replica."""
+        return [self.redis.master, self.redis.replica]
+
+    def redis_master(self) -> RedisServer:
+        """The one that is written to."""
+        return self.redis.current()
+
+    def await_redis_without(self, dead: RedisServer) -> None:
+        """Until the other is the master."""
+        wait_for(lambda: self.redis.current() is not dead, 30, "the failover")
+
+
+class _RedisCluster(Field):
+    """A Redis Cluster of three masters, each with a replica."""
+
+    redis_kind = RedisCluster
+    fault_kinds = (*OF_NODES, "redis_failover", "redis_cut")
+
+    @property
+    def redis_servers(self) -> list[RedisServer]:
+        """Masters and replicas."""
+        return [one for one in self.redis.servers if one.process is not None and one.process.poll() is None]
+
+    def redis_master(self) -> RedisServer:
+        """One of them."""
+        return next(one for one in self.redis_servers if one.client().info("replication")["role"] == "master")
+
+    def await_redis_without(self, dead: RedisServer) -> None:
+        """Until a replica has taken its slots."""
+        wait_for(lambda: self._covers_without(dead), 40, "the replica's promotion")
+
+    def _covers_without(self, dead: RedisServer) -> bool:
+        client = self.redis_servers[0].client()
+        masters = [master[1] for _, _, master, *_ in client.execute_command("CLUSTER", "SLOTS")]
+        return dead.port not in masters and client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
+
+
+SETUPS: dict[str, type[Field]] = {
+    "default": Field,
+    "nginx": _Nginx,
+    "sqlite": _Sqlite,
+    "galera": _Galera,
+    "redis-cluster": _RedisCluster,
+    "sentinel": _Sentinel,
+}
