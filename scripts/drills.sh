@@ -2,8 +2,8 @@
 # Harm real nodes, Redis, MariaDB, Nginx and networks while hundreds of clients talk, and print what came of it.
 #
 # Usage: scripts/drills.sh [NAME...] [--without NAME...] [--groups N] [--report FILE] [--list]
-#        scripts/drills.sh --checker [--micro N] [--long N] [--seed S...] [--setup NAME] [--fault KIND] [--users N]
-#                          [--report FILE] [--keep FOLDER] [--replay FILE [--shrink N]]
+#        scripts/drills.sh --checker [--micro N] [--long N] [--seed S...] [--setup NAME] [--page] [--fault KIND]
+#                          [--users N] [--report FILE] [--keep FOLDER] [--replay FILE [--shrink N]]
 #
 # A line for each drill: what was injected, healed after, messages lost, doubled, reordered, verdict. All of them take
 # about half an hour; the two in a network of their own (R18) and the full disk (R14) need root. A name without its

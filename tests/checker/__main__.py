@@ -21,6 +21,9 @@ from tests.drills.field import own_folder
 #: Seconds between two comparisons of a node: short in short cycles; long ones have the default.
 _SHORT, _DEFAULT = 2, 20
 
+#: Users who have a page besides.
+_PAGES = 2
+
 #: Breaches of one cycle that are printed.
 _NAMED = 12
 
@@ -57,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--setup", choices=SETUPS, default="default")
     parser.add_argument("--fault", choices=sorted(faults.FAULTS), help="only this one in short cycles")
     parser.add_argument("--users", type=int, help="default: 8 in short cycles, 30 in long ones")
+    parser.add_argument("--page", action="store_true", help="two users have the web client's core as a device, too")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found after each cycle")
     parser.add_argument("--keep", type=Path, default=Path(), metavar="FOLDER", help="for the plans of failing cycles")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play this plan again")
@@ -65,13 +69,12 @@ def _options() -> argparse.Namespace:
 
 
 def _results(options: argparse.Namespace) -> Iterator[Result]:
-    keep = options.keep
     if options.replay:
-        yield from _play([Cycle.read(options.replay)], keep)
+        yield from _play([Cycle.read(options.replay)], options)
     for seed in options.seed:
         short, long = _shape(options, 8), _shape(options, 30)
-        yield from _play([plan.micro(seed, number, short, options.fault) for number in range(options.micro)], keep)
-        yield from _play([plan.long(seed, number, long) for number in range(options.long)], keep)
+        yield from _play([plan.micro(seed, number, short, options.fault) for number in range(options.micro)], options)
+        yield from _play([plan.long(seed, number, long) for number in range(options.long)], options)
 
 
 def _tell(result: Result, options: argparse.Namespace) -> None:
@@ -90,7 +93,7 @@ def _named(cycle: Cycle) -> str:
 
 def _shrink(cycle: Cycle, options: argparse.Namespace) -> None:
     """Each run on a field of its own: what an earlier one left behind would be part of the case."""
-    small = shrink(cycle, lambda one: not next(_play([one], options.keep)).holds, options.shrink, _TRIES)
+    small = shrink(cycle, lambda one: not next(_play([one], options)).holds, options.shrink, _TRIES)
     kept = options.replay.with_suffix(".small.json")
     small.write(kept)
     say(f"{len(small.ops)} of {len(cycle.ops)} operations, {len(small.faults)} of {len(cycle.faults)} faults: {kept}")
@@ -103,19 +106,19 @@ def _shape(options: argparse.Namespace, users: int) -> Shape:
     return Shape(options.setup, users, len(setup.node_ids), pause=users * 0.045, faults=seconds)
 
 
-def _play(cycles: list[Cycle], keep: Path) -> Iterator[Result]:
+def _play(cycles: list[Cycle], options: argparse.Namespace) -> Iterator[Result]:
     """Play these, which are of one kind, on one field; the nodes' logs are kept where one fails."""
     if not cycles:
         return
     seconds = _SHORT if cycles[0].mode == "micro" else _DEFAULT
     with tempfile.TemporaryDirectory(prefix="imapp-checker-", dir=own_folder(), ignore_cleanup_errors=True) as folder:
         environ = {"IM_RECONCILE_SECONDS": str(seconds)}
-        ground = SETUPS[cycles[0].setup](Path(folder), cycles[0].users, environ)
+        ground = SETUPS[cycles[0].setup](Path(folder), cycles[0].users, environ, _PAGES * options.page)
         try:
             for one in cycles:
                 result = run(ground, one, bound(seconds))
                 if not result.holds:
-                    ground.keep_logs(keep, _named(one))
+                    ground.keep_logs(options.keep, _named(one))
                 yield result
         finally:
             ground.close()

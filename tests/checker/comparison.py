@@ -9,39 +9,43 @@ from tests.checker.device import LiveDevice
 from tests.checker.field import Field
 from tests.checker.load import User
 from tests.checker.oracle import Breach
+from tests.checker.page import Page
 from tests.checker.rest import DoorError
+
+Shown = LiveDevice | Page
 
 #: Seconds between two looks.
 _PAUSE = 0.15
 
 
-def breaches(ground: Field, devices: Iterable[LiveDevice], kind: str) -> dict[LiveDevice, list[Breach]]:
+def breaches(ground: Field, devices: Iterable[Shown], kind: str) -> dict[Shown, list[Breach]]:
     """Those that differ, or are not level, with what differs. One new device is made for each user."""
     wanted = list(devices)
-    users = [user for user in ground.users if not {*user.devices}.isdisjoint(wanted)]
+    user_ids = {device.user_id for device in wanted}
+    users = [user for user in ground.users if user.id in user_ids]
     with ThreadPoolExecutor(4, thread_name_prefix="fresh") as pool:
         found = [one for some in pool.map(lambda user: _of_user(ground, user, wanted, kind), users) for one in some]
     return {device: named for device, named in found if named}
 
 
-def _of_user(ground: Field, user: User, wanted: list[LiveDevice], kind: str) -> list[tuple[LiveDevice, list[Breach]]]:
-    devices = [device for device in user.devices if device in wanted]
+def _of_user(ground: Field, user: User, wanted: list[Shown], kind: str) -> list[tuple[Shown, list[Breach]]]:
+    devices = [device for device in wanted if device.user_id == user.id]
     shown = [device.shown() for device in devices]
     if not any(shown):
-        return [(device, [Breach("away", f"{device.name} is not connected and level")]) for device in devices]
+        return [(device, oracle.compare(kind, device.name, None, {})) for device in devices]
     try:
         fresh = ground.fresh(user)
     except DoorError as exc:
         return [(device, [Breach("away", f"user {user.id} cannot be read: {exc}")]) for device in devices]
     return [
-        (device, oracle.compare(kind, f"{device.name} at {device.node}", view, fresh))
+        (device, oracle.compare(kind, f"{device.name} at {device.node}", view, device.expected(fresh, view or {})))
         for device, view in zip(devices, shown, strict=True)
     ]
 
 
 def wait(ground: Field, kind: str, until: float) -> tuple[float, list[Breach]]:
     """Wait until all devices are level, and are so still when looked at anew; gives when, and who was not in time."""
-    rest = breaches(ground, ground.devices, kind)
+    rest = breaches(ground, [*ground.devices, *ground.pages], kind)
     level_at = time.monotonic()
     while rest and time.monotonic() < until:
         time.sleep(_PAUSE)
@@ -49,5 +53,5 @@ def wait(ground: Field, kind: str, until: float) -> tuple[float, list[Breach]]:
         level_at = time.monotonic()
         if not rest:
             # What was committed late may have come after the first of them was looked at.
-            rest = breaches(ground, ground.devices, kind)
+            rest = breaches(ground, [*ground.devices, *ground.pages], kind)
     return level_at, [breach for named in rest.values() for breach in named]

@@ -91,6 +91,8 @@ def _await_level(ground: Field) -> None:
     end = time.monotonic() + _LEVEL_SECONDS
     while time.monotonic() < end and any(device.shown() is None for device in ground.devices):
         time.sleep(0.1)
+    for page in ground.pages:
+        page.look_into_all()
 
 
 def _harm(ground: Field, cycle: Cycle, result: Result) -> None:

@@ -121,6 +121,10 @@ class LiveDevice(ModelDevice):
         finally:
             self._lock.release()
 
+    def expected(self, fresh: dict[str, Any], _shown: dict[str, Any]) -> dict[str, Any]:
+        """What it ought to show: the same as a new device."""
+        return fresh
+
     def known(self) -> list[int]:
         """The conversations that it shows."""
         return sorted(self.conversations)

@@ -7,6 +7,7 @@ from tests.checker.device import LiveDevice, fresh_view
 from tests.checker.ledger import Ledger
 from tests.checker.link import EventLoop
 from tests.checker.load import User
+from tests.checker.page import Page
 from tests.checker.rest import Rest
 from tests.drills import field as drills
 from tests.support.mariadb import MariaDb
@@ -39,8 +40,11 @@ class Field(drills.Field):
     has_nginx = False
     fault_kinds: tuple[str, ...] = (*OF_NODES, *OF_REDIS, *OF_DATABASE)
 
-    def __init__(self, folder: Path, users: int, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, users: int, environ: dict[str, str], pages: int = 0) -> None:
         self.ledger = Ledger()
+        #: Pages of the web client, each of another user.
+        self.pages: list[Page] = []
+        self._page_count = pages
         #: Breaches of what is stored that were named after an earlier cycle.
         self.named: set[str] = set()
         #: One for each node; empty where there is nothing that one could stand before.
@@ -120,6 +124,9 @@ class Field(drills.Field):
         for device in self.devices:
             self.at_end(device.stop)
             device.start()
+        for number, user in enumerate(self.users[: self._page_count]):
+            self.pages.append(Page(doors[number % len(doors)], *self._accounts[user.id]))
+            self.at_end(self.pages[-1].close)
 
     def _acquaint(self) -> None:
         """Some groups, which anybody may join, and a private conversation of each with the next."""
@@ -136,7 +143,7 @@ class Field(drills.Field):
 
     @property
     def devices(self) -> list[LiveDevice]:
-        """Everybody's."""
+        """Everybody's but the pages."""
         return [device for user in self.users for device in user.devices]
 
     def online(self) -> set[int]:

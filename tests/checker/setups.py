@@ -29,10 +29,8 @@ class _Sqlite(Field):
     def _start_database(self) -> None:
         self.database_url = f"sqlite:///{self.folder}/imapp.db"
 
-    def _environ(self, name: str) -> dict[str, str]:
-        environ = super()._environ(name)
-        del environ["REDIS_URL"]
-        return environ
+    def _stores(self) -> dict[str, str]:
+        return {"DATABASE_URL": self.database_url}
 
     def put_proxies(self) -> None:
         """A file has no network."""

@@ -95,10 +95,13 @@ class Field:
 
     def _environ(self, name: str) -> dict[str, str]:
         return {
-            "NODE_ID": name, "REDIS_URL": self.redis.url, "DATABASE_URL": self.database_url,
+            "NODE_ID": name, **self._stores(),
             "SECRET_KEY": "secret-of-the-drills-" + "s" * 16, "IM_STATS_VISIBILITY": "everyone", **_HEARTBEAT,
             "IM_TRUSTED_PROXIES": "127.0.0.1", **dict(self.plan.environ),
         }  # fmt: skip
+
+    def _stores(self) -> dict[str, str]:
+        return {"REDIS_URL": self.redis.url, "DATABASE_URL": self.database_url}
 
     def _start_node(self, name: str) -> Server:
         node = _Node(self.folder / name, self.wrappers.get(name, ()), **self.environs[name])

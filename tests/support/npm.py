@@ -16,7 +16,7 @@ _NO_PACKAGES = "the npm packages are missing: cd tests/npm && npm ci (scripts/te
 class NpmProgram:
     """One Node process that takes orders; what it reports by itself gathers in `events` as (event, payload)."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, *options: str) -> None:
         node = shutil.which("node")
         assert node, _NO_NODE
         assert (FOLDER / "node_modules/socket.io-client").is_dir(), _NO_PACKAGES
@@ -26,7 +26,7 @@ class NpmProgram:
         self._ended = False
         self._heard = threading.Condition()
         self._process = subprocess.Popen(
-            [node, program], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [node, *options, program], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._reader = threading.Thread(target=self._listen, daemon=True)
         self._reader.start()
