@@ -52,10 +52,10 @@ SUMS = [
 def tables(name: str, heading: str) -> list[list[list[str]]]:
     """The cells of the two tables under a heading."""
     part = (ROOT / name).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
-    found: list[list[list[str]]] = []
-    for block in re.findall(r"(?:^\|.*\n)+", part, re.MULTILINE):
-        found.append([[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()[2:]])
-    return found
+    return [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()[2:]]
+        for block in re.findall(r"(?:^\|.*\n)+", part, re.MULTILINE)
+    ]
 
 
 @pytest.mark.parametrize(
