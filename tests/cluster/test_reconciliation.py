@@ -8,24 +8,33 @@ from imapp.schemas.conversations import ConversationPatch
 from imapp.schemas.messages import MessageDraft
 from imapp.services import conversation_settings, group_members, messages
 from tests.support import apps
+from tests.support.server import Server
+
+
+@pytest.fixture(scope="module")
+def place(mariadb, tmp_path_factory):
+    """A node that looks every second, and an app on its database that tells nobody anything."""
+    url, folder = mariadb.create_database(), tmp_path_factory.mktemp("untold")
+    apps.migrate(url, folder)
+    server, app = Server(folder / "node", DATABASE_URL=url, IM_RECONCILE_SECONDS="1"), apps.make_app(url, folder)
+    yield server, app
+    server.stop()
+    apps.close_app(app)
 
 
 @pytest.fixture
-def elsewhere(mariadb, start_server, tmp_path, device):
+def elsewhere(place, device):
     """(run, ada, bob, group): `run(fn, *args)` does something at a node that dies before it tells anybody."""
-    url = mariadb.create_database()
-    server = start_server(DATABASE_URL=url, IM_RECONCILE_SECONDS="1")
+    server, app = place
     ada, bob = device(server, "ada").connect(), device(server, "bob").connect()
     group = ada.post("/api/groups", {"name": "crew", "member_ids": [bob.id]})["conversation_id"]
     bob.wait_for("group_created")
-    app = apps.make_app(url, tmp_path)
 
     def run(fn, *args):
         with app.app_context():
             return fn(*args)
 
-    yield run, ada, bob, group
-    apps.close_app(app)
+    return run, ada, bob, group
 
 
 def untold(device):
