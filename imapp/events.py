@@ -22,6 +22,14 @@ class Event(Out):
     """Base of all pushed events; `name` is the Socket.IO event name."""
 
     name: ClassVar[str]
+    #: By how many versions a receiver's own state has grown with what the event tells.
+    versions: ClassVar[int] = 0
+
+
+class OwnStateEvent(Event):
+    """A change of the receivers' own state: each of them has a new version by it."""
+
+    versions = 1
 
 
 class ConversationEvent(Event):
@@ -77,7 +85,7 @@ class MessagePinned(Event):
     message: MessageOut
 
 
-class MessagesHidden(Event):
+class MessagesHidden(OwnStateEvent):
     """The user deleted messages for himself, on another device."""
 
     name = "messages_hidden"
@@ -85,7 +93,7 @@ class MessagesHidden(Event):
     version: int
 
 
-class ConversationRead(Event):
+class ConversationRead(OwnStateEvent):
     """A user has read up to `read_seq`.
 
     To the user's own devices; in a private conversation also to the other; in groups up to a configurable size to
@@ -99,7 +107,7 @@ class ConversationRead(Event):
     version: int
 
 
-class ConversationUpdated(Event):
+class ConversationUpdated(OwnStateEvent):
     """The user changed own settings of a conversation (or the draft), or a private conversation was opened."""
 
     name = "conversation_updated"
@@ -159,7 +167,7 @@ class SessionEnded(Event):
     code: Literal["session_revoked", "token_expired"]
 
 
-class UserUpdated(Event):
+class UserUpdated(OwnStateEvent):
     """A user changed the profile: replace every copy of the user that has a smaller `revision`.
 
     To the user's own devices, as the user sees the account, and to everybody who has the user among the contacts,
@@ -171,49 +179,49 @@ class UserUpdated(Event):
     user: MeOut | UserOut
 
 
-class ContactRequestCreated(Event):
+class ContactRequestCreated(OwnStateEvent):
     """Somebody asked for contact (or asked again); to both sides, each as that side sees it."""
 
     name = "contact_request_created"
     request: ContactRequestOut
 
 
-class ContactRequestUpdated(Event):
+class ContactRequestUpdated(OwnStateEvent):
     """A request was accepted, rejected or cancelled; to both sides, each as that side sees it."""
 
     name = "contact_request_updated"
     request: ContactRequestOut
 
 
-class ContactAdded(Event):
+class ContactAdded(OwnStateEvent):
     """Two users have become contacts; to both, each with the other."""
 
     name = "contact_added"
     contact: ContactOut
 
 
-class ContactUpdated(Event):
+class ContactUpdated(OwnStateEvent):
     """The user changed the remark on a contact, on another device."""
 
     name = "contact_updated"
     contact: ContactOut
 
 
-class ContactRemoved(Event):
+class ContactRemoved(OwnStateEvent):
     """A friendship has ended (`removed` is true); to both."""
 
     name = "contact_removed"
     contact: ContactOut
 
 
-class UserBlocked(Event):
+class UserBlocked(OwnStateEvent):
     """The user blocked somebody, on another device; the blocked is not told."""
 
     name = "user_blocked"
     block: BlockOut
 
 
-class UserUnblocked(Event):
+class UserUnblocked(OwnStateEvent):
     """The user took a block back (`removed` is true), on another device."""
 
     name = "user_unblocked"
@@ -273,14 +281,14 @@ class MemberUpdated(ConversationEvent):
     muted_until: Moment | None
 
 
-class JoinRequestCreated(Event):
+class JoinRequestCreated(OwnStateEvent):
     """A user asked to join a group, was proposed, or is invited; to the user, the owner and the admins."""
 
     name = "join_request_created"
     request: JoinRequestOut
 
 
-class JoinRequestUpdated(Event):
+class JoinRequestUpdated(OwnStateEvent):
     """A request was accepted, rejected or cancelled, an invitation accepted, declined or withdrawn.
 
     To the user, the owner and the admins.
@@ -290,14 +298,14 @@ class JoinRequestUpdated(Event):
     request: JoinRequestOut
 
 
-class BanCreated(Event):
+class BanCreated(OwnStateEvent):
     """A member was removed, and is banned from the group; to owner and admins."""
 
     name = "ban_created"
     ban: BanOut
 
 
-class BanLifted(Event):
+class BanLifted(OwnStateEvent):
     """A ban has ended: the user may be added, and join as the group's policy allows; to owner and admins."""
 
     name = "ban_lifted"

@@ -37,13 +37,21 @@ def session_room(session_id: int) -> str:
     return f"session:{session_id}"
 
 
-def publish(event: Event, *rooms: str, skip_sid: str | None = None) -> None:
-    """Push `event` once to every connection that is in any of `rooms`."""
-    send(event.name, event.wire(), *rooms, skip_sid=skip_sid)
+def publish(event: Event, *rooms: str, skip_sid: str | None = None, versions: int = 0) -> None:
+    """Push `event` once to every connection that is in any of `rooms`.
+
+    `versions`: by how many the own state of each user whose room it is has grown, if not by the event's usual number.
+    """
+    send(event.name, event.wire(), *rooms, skip_sid=skip_sid, versions=versions)
 
 
 def send(
-    name: str, payload: dict[str, Any], *rooms: str, skip_sid: str | None = None, stamp: Stamp | None = None
+    name: str,
+    payload: dict[str, Any],
+    *rooms: str,
+    skip_sid: str | None = None,
+    stamp: Stamp | None = None,
+    versions: int = 0,
 ) -> bool:
     """As `publish`, for a payload that is JSON already; `stamp`: it is a message whose way is followed.
 
@@ -52,7 +60,8 @@ def send(
     server = socketio.server
     if server is None:
         return False
-    return bool(server.manager.emit(name, payload, NAMESPACE, room=list(rooms), skip_sid=skip_sid, stamp=stamp))
+    options = {"skip_sid": skip_sid, "stamp": stamp, "versions": versions}
+    return bool(server.manager.emit(name, payload, NAMESPACE, room=list(rooms), **options))
 
 
 def enter(user_id: int, room: str) -> None:

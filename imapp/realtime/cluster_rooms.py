@@ -104,7 +104,7 @@ class ClusterManager(RoomManager):
             namespace=namespace,
             ack=None if callback is None else (self._node_id, self._awaited.add(callback)),
             stamp=options.get("stamp"),
-            told=number_of(data) if isinstance(data, dict) else 0,
+            told=options.get("versions") or (number_of(event, data, rooms) if isinstance(data, dict) else 0),
         )
         self._deliver(message, rooms)
         return bool(options.get("ignore_queue") or self.broker.is_alone) or self._relay(message)

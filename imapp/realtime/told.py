@@ -3,6 +3,7 @@
 from typing import Any
 
 from imapp.cluster import bus
+from imapp.events import OwnStateEvent
 
 _CONVERSATION, _USER = bus.conversation_room(0)[:-1], bus.user_room(0)[:-1]
 
@@ -23,7 +24,7 @@ class Told:
     def __init__(self) -> None:
         #: The greatest change that was pushed, by the conversation's room; _UNKNOWN until it has been looked at.
         self._changes: dict[str, int] = {}
-        #: How many pushes with a version went to the user, by the user's room.
+        #: How many versions of a user's own state have been pushed, by the user's room.
         self._pushes: dict[str, int] = {}
         #: Conversations and users who have got their first connection here and have not been looked at yet.
         self.new_conversations: set[int] = set()
@@ -48,13 +49,17 @@ class Told:
             self.new_users.discard(int(room[len(_USER) :]))
 
     def note(self, rooms: list[str], number: int) -> None:
-        """A packet that tells of this change, or version, has been given to the members of the rooms here."""
+        """A packet with this number (`number_of`) has been given to the members of the rooms here.
+
+        What is a change of a conversation and of a user's own state, too, is one version of that.
+        """
         changes, pushes = self._changes, self._pushes
+        is_change = len(rooms) > 1 and any(room.startswith(_CONVERSATION) for room in rooms)
         for room in rooms:
             if room in changes:
                 changes[room] = max(changes[room], number)
             elif room in pushes:
-                pushes[room] += 1
+                pushes[room] += 1 if is_change else number
 
     def adopt(self, conversation_id: int, change: int) -> None:
         """The conversation is that far; a push that came before this was read says it better."""
@@ -73,7 +78,7 @@ class Told:
         return _ENDLESS if change == _UNKNOWN else change
 
     def pushes_to(self, user_id: int) -> int:
-        """How many pushes with a version the user has got since the first connection here."""
+        """How many versions of the own state the user has been pushed since the first connection here."""
         return self._pushes.get(bus.user_room(user_id), 0)
 
     def known(self) -> list[int]:
@@ -87,17 +92,16 @@ def conversation_of(room: str) -> int | None:
     return int(room[len(_CONVERSATION) :]) if room.startswith(_CONVERSATION) else None
 
 
-def number_of(payload: dict[str, Any]) -> int:
-    """The change, or the version, of which an event tells; 0 for none.
+def number_of(name: str, payload: dict[str, Any], rooms: list[str] | None) -> int:
+    """What a push adds to what is told: a conversation's change, or versions of the receivers' own state; or 0.
 
-    An event that alters a conversation carries its `change`, one with a message carries it inside the message. Own
-    state carries its `version`, at the top or in its one object.
+    An event that alters a conversation carries its `change`, one with a message carries it inside the message.
     """
     message = payload.get("message")
-    if isinstance(message, dict):
-        return int(message.get("change") or 0)
-    found = payload.get("change") or payload.get("version")
-    if found:
-        return int(found)
-    nested = (value.get("version") for value in payload.values() if isinstance(value, dict))
-    return int(next((version for version in nested if version), 0))
+    change = (message if isinstance(message, dict) else payload).get("change")
+    if change:
+        return int(change)
+    return 0 if not rooms or any(map(conversation_of, rooms)) else _VERSIONS.get(name, 0)
+
+
+_VERSIONS = {event.name: event.versions for event in OwnStateEvent.__subclasses__()}

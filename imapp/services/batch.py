@@ -144,24 +144,16 @@ class Batch:
         self._created.append(row)
         self.messages[head.id, head.last_seq] = row
         self.mark_read(head.id, row["sender_id"], head.last_seq)
-        if self.rights[head.id, row["sender_id"]]["is_marked_unread"]:
-            self.touch(head.id, row["sender_id"])
         if head.type == "private":
             self._note_voice(head, row["sender_id"])
 
     def _note_voice(self, head: Head, sender_id: int) -> None:
-        """Note who has written in a private conversation; its first message shows it to both sides.
-
-        Either may have been there without being shown it: also the sender, when the other side opened it.
-        """
+        """Note who has written in a private conversation."""
         before = head.voices
         head.voices |= 1 if sender_id == head.user_low_id else 2
         peer_id = head.peer_of(sender_id)
         if head.voices == BOTH_WROTE != before and peer_id is not None:
             self.acquainted.append((sender_id, peer_id))
-        if head.last_seq == 1 and peer_id is not None:
-            self.touch(head.id, peer_id)
-            self.touch(head.id, sender_id)
 
     def alter(self, head: Head, event: str, row: MessageRow) -> None:
         """Note that a loaded message was changed."""

@@ -160,9 +160,9 @@ def _require_open(session: Session, user_id: int) -> None:
 
 
 def record_member(change: GroupChange, member: ConversationMember) -> None:
-    """Number and push what a member is now. Part of a change."""
+    """Number and push what a member is now, whose row was touched. Part of a change."""
     facts = {"user_id": member.user_id, "role": member.role, "muted_until": member.muted_until}
-    change.record(MemberUpdated(conversation_id=change.group.id, actor_id=change.actor_id, **facts))
+    change.record(MemberUpdated(conversation_id=change.group.id, actor_id=change.actor_id, **facts), [member.user_id])
 
 
 def _dissolve(change: GroupChange) -> GroupOut:

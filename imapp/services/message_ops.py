@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from imapp.cluster.bus import conversation_room
+from imapp.cluster.bus import conversation_room, user_room
 from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
@@ -22,6 +22,7 @@ from imapp.errors import (
     TooManyEditsError,
     WindowClosedError,
 )
+from imapp.events import ConversationRead
 from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
@@ -126,7 +127,25 @@ class Send(Op):
         batch.publications.append(
             ("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
         )
+        self._tell_own_state(batch, head, rights)
         return {"message": wire, "duplicate": False}
+
+    def _tell_own_state(self, batch: Batch, head: Head, rights: Rights) -> None:
+        """Who writes has read; what was marked as unread is so no more.
+
+        A first message shows a private conversation to both sides. Either may have been there without being shown it:
+        also the sender, when the other side opened it.
+        """
+        peer_id = head.peer_of(self.actor_id) if head.last_seq == 1 else None
+        if peer_id is None and not rights["is_marked_unread"]:
+            return
+        read = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": head.last_seq}
+        batch.touch(head.id, self.actor_id, read)
+        rooms = [user_room(self.actor_id)]
+        if peer_id is not None:
+            batch.touch(head.id, peer_id)
+            rooms.append(user_room(peer_id))
+        batch.publications.append((ConversationRead.name, read, tuple(rooms), None, None))
 
     def _duplicate(self, batch: Batch, first: MessageRow) -> dict[str, Any]:
         if first["digest"] != self.digest:

@@ -81,11 +81,12 @@ def announce(user_id: int) -> None:
     _publish(*atomic(_update, user_id, {}, True))
 
 
-def _publish(me: MeOut, viewers: set[int] | None) -> MeOut:
-    if viewers is not None:
-        bus.publish(UserUpdated(user=me), bus.user_room(me.id))
+def _publish(me: MeOut, viewers: set[int], steps: int) -> MeOut:
+    if steps:
+        bus.publish(UserUpdated(user=me), bus.user_room(me.id), versions=steps)
     if viewers:
-        bus.publish(UserUpdated(user=_as_others_see(me)), *map(bus.user_room, sorted(viewers)))
+        rooms = map(bus.user_room, sorted(viewers))
+        bus.publish(UserUpdated(user=_as_others_see(me)), *rooms, versions=_STEPS)
     return me
 
 
@@ -94,15 +95,15 @@ def _as_others_see(me: MeOut) -> UserOut:
     return UserOut(**me.model_dump(include=set(UserOut.model_fields)))
 
 
-def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: bool) -> tuple[MeOut, set[int] | None]:
-    """Give the account and who is to be told besides its owner; None for a change that changes nothing.
+def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: bool) -> tuple[MeOut, set[int], int]:
+    """Give the account, who is to be told besides its owner, and how many versions the owner's counter has moved.
 
     `is_public`: what everybody sees has changed already.
     """
     user = session.get_one(User, user_id)
     changed = {name for name, value in wanted.items() if getattr(user, name) != value}
     if not changed and not is_public:
-        return MeOut.model_validate(user), None
+        return MeOut.model_validate(user), set(), 0
     is_public = is_public or not changed.isdisjoint(UserOut.model_fields)
     viewers = _renumber(session, user_id) if is_public else set()
     version = own_state.next_version(session, user_id)
@@ -112,7 +113,7 @@ def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: b
     user.nickname_key = nickname_key(user.nickname)
     user.revision, user.version = user.revision + is_public, version
     session.flush()
-    return MeOut.model_validate(user), viewers
+    return MeOut.model_validate(user), viewers, 1 + is_public * _STEPS
 
 
 # -- whose own state shows the user ----------------------------------------------------------------------------------

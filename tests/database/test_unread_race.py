@@ -18,9 +18,14 @@ def database(request) -> str:
     return request.param
 
 
+def hello(user_id, conversation_id, client_id):
+    return Send(user_id, conversation_id, Body(client_id=client_id, kind="text", content=b'{"text":"hello"}'))
+
+
 def test_what_no_version_tells_of_is_not_changed(app, monkeypatch):
     ada, bob = create_users("ada", "bob")
     conversation = open_private(ada, bob)[0]
+    group_commit.commit([hello(ada, conversation, "first")])  # it is told as the user's own state
     load = Batch.load
 
     def load_and_mark(batch, connection):
@@ -29,7 +34,7 @@ def test_what_no_version_tells_of_is_not_changed(app, monkeypatch):
 
     monkeypatch.setattr(Batch, "load", load_and_mark)
 
-    group_commit.commit([Send(ada, conversation, Body(client_id="c", kind="text", content=b'{"text":"hello"}'))])
+    group_commit.commit([hello(ada, conversation, "second")])
 
     row = db.session.get(ConversationMember, (conversation, ada), populate_existing=True)
     assert row.is_marked_unread

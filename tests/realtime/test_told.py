@@ -1,7 +1,7 @@
 """What a node remembers of what it has pushed."""
 
 from imapp.cluster import bus
-from imapp.realtime.told import Told
+from imapp.realtime.told import Told, number_of
 
 ROOM = bus.conversation_room(7)
 
@@ -64,3 +64,26 @@ def test_users_whose_connections_an_order_moves_are_remembered():
     told.note_move(None)
 
     assert told.moved == {5}
+
+
+def test_a_read_mark_of_a_group_says_nothing_about_its_changes():
+    told = opened()
+    told.adopt(7, 3)
+    receipt = {"conversation_id": 7, "user_id": 5, "read_seq": 3, "version": 900}
+
+    told.note([ROOM], number_of("conversation_read", receipt, [ROOM]))
+
+    assert told.change_of(7) == 3
+
+
+def test_an_event_counts_for_as_many_versions_as_the_receivers_have_got():
+    told = Told()
+    told.open(bus.user_room(5))
+    rooms = [bus.user_room(5), bus.user_room(6)]
+
+    told.note(rooms, number_of("ban_created", {"ban": {"group_id": 7}}, rooms))
+    told.note(rooms, number_of("presence_changed", {"user_id": 6, "online": True}, rooms))
+    told.note(rooms, 5)
+
+    assert told.pushes_to(5) == 6
+    assert not told.pushes_to(6)

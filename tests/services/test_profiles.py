@@ -39,7 +39,7 @@ def known(people):
 def pushed(monkeypatch):
     """What is pushed: (room, event)."""
     seen = []
-    monkeypatch.setattr(bus, "publish", lambda told, *rooms: seen.extend((room, told) for room in rooms))
+    monkeypatch.setattr(bus, "publish", lambda told, *rooms, **_: seen.extend((room, told) for room in rooms))
     return seen
 
 

@@ -247,6 +247,7 @@ class Chat(RuleBasedStateMachine):
         try:
             self._read_all_while_some_are_away()
             self.world.settle()
+            self.world.check_versions_told()
             fresh = {person.id: person.fresh() for person in self.people}
             coming = {person.id: person.coming() for person in self.people}
             self._check_numbers(fresh)

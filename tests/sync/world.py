@@ -8,8 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from imapp.extensions import db
+from imapp.extensions import db, socketio
 from imapp.models.conversations import Conversation, ConversationMember
+from imapp.models.own_state import UserState
+from imapp.realtime.told import Told
 from imapp.services import committer, membership
 from tests.accounts import bearer, register
 from tests.sync.model import ModelDevice, key_of, request_shown
@@ -123,11 +125,29 @@ class Person:
         return {**shown, "read_marks": marks, "messages": self.rest.history(card["id"])}
 
 
+class AllTold(Told):
+    """Counts what is told to users who have no connection, too."""
+
+    def open(self, room: str) -> None:
+        """It counts from the beginning."""
+
+    def close(self, room: str) -> None:
+        """It goes on counting."""
+
+    def note(self, rooms: list[str], number: int) -> None:
+        """Count for everybody."""
+        for room in rooms:
+            if room.startswith("user:") and not self.pushes_to(int(room.removeprefix("user:"))):
+                super().open(room)
+        super().note(rooms, number)
+
+
 class World:
     """Everybody."""
 
     def __init__(self, app: Flask, people: int = 3, devices: int = 2) -> None:
         self._app = app
+        self._told = socketio.server.manager.told = AllTold()
         client = app.test_client()
         names = ("ann", "bob", "cyd", "dan")[:people]
         self.people = [Person(client, name, devices) for name in names]
@@ -140,6 +160,14 @@ class World:
         while self._app.extensions.get("receipts"):  # group read marks are told less often
             assert time.monotonic() < deadline
             time.sleep(0.001)
+
+    def check_versions_told(self) -> None:
+        """Each version of somebody's own state has been pushed: a node that counts them sees what was not."""
+        wanted = select(UserState.user_id, UserState.version).where(
+            UserState.user_id.in_([person.id for person in self.people])
+        )
+        for user_id, version in db.session.execute(wanted):
+            assert self._told.pushes_to(user_id) >= version
 
     def close(self) -> None:
         for device in self.devices:
