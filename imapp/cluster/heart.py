@@ -10,7 +10,9 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 
 from flask import Flask
 
@@ -30,6 +32,12 @@ _TICK_SECONDS = 0.5
 
 #: Beats between two comparisons of every connection with what Redis knows.
 _COMPARE_BEATS = 5
+
+#: Users asked about in one command.
+_SOME = 1000
+
+#: Who came and went is kept while Redis is away, up to so many entries; beyond, all connections are written anew.
+_JOURNAL_MAX = 10_000
 
 
 class NodeTakenError(Exception):
@@ -53,6 +61,8 @@ class Heart:
         self._beats = 0
         self._is_stale = True
         self._is_away = False
+        #: Users who may have come online or gone offline by a command whose answer was lost: nobody was told.
+        self._in_doubt: set[int] = set()
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
 
@@ -122,6 +132,7 @@ class Heart:
         if self._is_stale:
             self._rewrite()
         self._carry()
+        self._tell_in_doubt()
         now = time.monotonic()
         if now - self._held_since > self._lease and now - self._reaped_at >= _TICK_SECONDS:
             self._reaped_at = now
@@ -150,6 +161,10 @@ class Heart:
 
     def _away(self, exc: Exception) -> None:
         self._held_since = None
+        journal = self._presence.journal
+        if journal is not None and len(journal) > _JOURNAL_MAX:
+            journal.clear()
+            self._is_stale = True
         if not self._is_away:
             self._is_away = True
             message = "presence is this node's own until Redis is back"
@@ -166,6 +181,7 @@ class Heart:
                 has_changed = self._register.open(one) if is_open else self._register.close(one)
             except redis.RedisError:
                 self._is_stale = True
+                self._in_doubt.add(one.user_id)
                 raise
             if has_changed:
                 self._presence.on_change(one.user_id, is_open)
@@ -174,12 +190,32 @@ class Heart:
         journal = self._presence.journal
         if journal is not None:
             journal.clear()  # what is open now is all that counts
-        gone, come = self._register.rewrite(list(self._presence.open.values()))
+        connections = list(self._presence.open.values())
+        users = self._register.own_users() | {one.user_id for one in connections}
+        with self._doubting(users):
+            gone, come = self._register.rewrite(connections)
         self._is_stale = False  # whether that mended it, the next comparison tells: until then the drift is shown
         for user_id in gone:
             self._presence.on_change(user_id, False)
         for user_id in come:
             self._presence.on_change(user_id, True)
+
+    @contextmanager
+    def _doubting(self, users: set[int]) -> Iterator[None]:
+        """What is told of these users is in doubt unless the answer comes."""
+        before = set(self._in_doubt)
+        self._in_doubt |= users
+        yield
+        self._in_doubt = before
+
+    def _tell_in_doubt(self) -> None:
+        """Tell of those in doubt how it is now: once too often does no harm."""
+        while self._in_doubt:
+            some = set(islice(self._in_doubt, _SOME))
+            online = self._register.online_among(sorted(some))
+            self._in_doubt -= some
+            for user_id in some:
+                self._presence.on_change(user_id, user_id in online)
 
     def _compare(self) -> None:
         """Find connections that Redis does not know, or that are no more."""
@@ -196,9 +232,13 @@ class Heart:
     # -- others ------------------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
-        found = self._register.reap()
-        if found is None:
+        users = self._register.users_of_dead()
+        if users is None:
             return
+        with self._doubting(users):
+            found = self._register.reap()
+        if found is None:
+            return  # another node was faster
         name, user_ids = found
         metrics.NODES_REAPED.inc()
         log.warning("node_dead", dead_node=name, users_offline=len(user_ids))

@@ -118,6 +118,15 @@ return {dead,gone}
 """
 )
 
+# ARGV: prefix. Gives the users of the node that `_REAP` would remove; false when all live.
+_DEAD = (
+    _NOW
+    + """
+local dead=redis.call('ZRANGEBYSCORE',KEYS[1],'-inf',now,'LIMIT',0,1)[1]
+return dead and redis.call('HKEYS',ARGV[1]..':users:'..dead)
+"""
+)
+
 # ARGV: prefix, node, instance. The node leaves.
 _RELEASE = """
 if redis.call('GET',ARGV[1]..':lease:'..ARGV[2])~=ARGV[3] then return 0 end
@@ -215,6 +224,15 @@ class Register:
         flat = [word for one in connections for word in (one.sid, one.user_id, _text(one))]
         gone, come = self._run(_REWRITE, self._node, *flat)
         return list(map(int, gone)), list(map(int, come))
+
+    def own_users(self) -> set[int]:
+        """The users of this node as Redis knows them."""
+        return set(map(int, self._client.hkeys(f"{self._prefix}:users:{self._node}")))
+
+    def users_of_dead(self) -> set[int] | None:
+        """The users of the dead node that `reap` removes next; None when all live."""
+        found = self._run(_DEAD)
+        return None if found is None else set(map(int, found))
 
     def reap(self) -> tuple[str, list[int]] | None:
         """Remove one dead node; gives its name and who is offline by that. None when all live."""

@@ -6,6 +6,7 @@ other.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, aliased
@@ -20,22 +21,36 @@ from imapp.models.groups import Group
 from imapp.models.users import User
 from imapp.schemas.base import now
 
+#: How often it is looked at who is online, at most: somebody who comes and goes all the time is told of each time.
+_LOOKS = 3
+
 
 def changed(changes: dict[int, bool]) -> None:
     """Tell those who watch who came online (True) and who went offline, and note when the latter were seen last.
 
+    What is told is how it is now, looked at again when it has been told: while this node was busy, another may have
+    told the opposite.
     Some hundred users at most; it costs the same few queries for all of them. Raises what the database raises.
     """
     moment = now()
     gone = [user_id for user_id, is_online in changes.items() if not is_online]
     if gone:
         atomic(_set_last_seen, gone, moment)
-    back = presence.online_among(gone)
-    told = {user_id: is_online for user_id, is_online in changes.items() if user_id not in back}
-    hidden = _blocked_pairs(told)
-    for user_id, watcher in _watches(told):
-        if (user_id, watcher) not in hidden:
-            online = told[user_id]
+    watches = _watches(changes) - _blocked_pairs(changes)
+    told: dict[int, bool] = {}
+    for _ in range(_LOOKS):
+        online = presence.online_among(list(changes))
+        news = {user_id: user_id in online for user_id in changes if told.get(user_id) != (user_id in online)}
+        if not news:
+            break
+        _tell(news, watches, moment)
+        told |= news
+
+
+def _tell(states: dict[int, bool], watches: set[tuple[int, int]], moment: datetime) -> None:
+    for user_id, watcher in watches:
+        if user_id in states:
+            online = states[user_id]
             event = PresenceChanged(user_id=user_id, online=online, last_seen_at=None if online else moment)
             bus.publish(event, bus.user_room(watcher))
 

@@ -5,8 +5,9 @@ import time
 from uuid import uuid4
 
 import pytest
+from redis.exceptions import ConnectionError as AnswerLostError
 
-from imapp.cluster import presence, redis
+from imapp.cluster import heart, presence, redis
 from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.cluster.register import Presence, Register
 from tests.support.ports import wait_for
@@ -229,3 +230,73 @@ def test_without_redis_there_are_no_nodes_to_list(make_app):
 
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
     assert "REDIS_URL" in result.output
+
+
+@pytest.fixture
+def lose(monkeypatch):
+    """`lose(node, command)`: Redis does what it is told by the node's next such command, and its answer is lost."""
+
+    def lose_next(node, command):
+        register = node.heart._register
+        carry_out = getattr(register, command)
+
+        def answer_nothing(*arguments):
+            monkeypatch.setattr(register, command, carry_out)
+            carry_out(*arguments)
+            raise AnswerLostError
+
+        monkeypatch.setattr(register, command, answer_nothing)
+
+    return lose_next
+
+
+def test_who_came_or_went_while_an_answer_was_lost_is_told(join, lose, redis_server):
+    node = join(redis_server.url, "n1")
+    wait_for(lambda: not node.heart._is_stale, 5, "the first beat")
+    lose(node, "open")
+    node.connect(5)
+    wait_for(lambda: node.told == [(5, True)], LEASE + 2, "being told")
+    wait_for(lambda: not node.heart._is_stale, 5, "the next beat")
+    lose(node, "close")
+
+    node.disconnect(5)
+
+    wait_for(lambda: node.told == [(5, True), (5, False)], LEASE + 2, "being told")
+
+
+def test_who_is_written_anew_while_an_answer_was_lost_is_told(join, lose, redis_server, cluster_name):
+    node = join(redis_server.url, "n1")
+    node.connect(5)
+    wait_for(lambda: node.told == [(5, True)], 5, "being told")
+    Register(redis.client_of(node.app), cluster_name, "n1").rewrite([Presence("ghost", 6)])
+    node.told.clear()
+    lose(node, "rewrite")
+
+    node.heart._is_stale = True
+    node.presence.wake.set()
+
+    wait_for(lambda: sorted(node.told) == [(5, True), (6, False)], LEASE + 2, "being told")
+
+
+def test_those_of_a_dead_node_are_told_though_the_answer_was_lost(join, dead, lose, redis_server):
+    node = join(redis_server.url, "n1")
+    lose(node, "reap")
+
+    dead(redis_server.url, 7, lease_ms=1)
+
+    wait_for(lambda: node.told == [(7, False)], 2 * LEASE + 2, "being told")
+
+
+def test_what_is_kept_while_redis_is_away_has_a_bound(make_app, cluster_name, monkeypatch):
+    monkeypatch.setattr(heart, "_JOURNAL_MAX", 100)
+    app = make_app(redis_url="redis://127.0.0.1:1", cluster_name=cluster_name, node_id="n1", node_lease_seconds=LEASE)
+    node = Node(app)
+    node.heart.start()
+
+    for user_id in range(1000):
+        node.connect(user_id)
+        node.disconnect(user_id)
+
+    wait_for(lambda: len(node.presence.journal) <= 100, 5, "the end of what is kept")
+    assert node.heart._is_stale
+    node.heart.stop()

@@ -3,6 +3,10 @@
 import threading
 import time
 
+import pytest
+
+from imapp.cluster import bus
+from imapp.cluster import presence as cluster_presence
 from imapp.realtime import presence_changes
 from imapp.realtime.presence_changes import PresenceChanges
 
@@ -33,3 +37,25 @@ def test_those_who_come_within_a_moment_are_told_of_together(app, monkeypatch):
         thread.join(10)
 
     assert told == [dict.fromkeys(range(100), True)]
+
+
+@pytest.mark.parametrize(
+    ("said", "looks", "told"),
+    [
+        (True, [{1}, {1}], [True]),
+        (True, [set(), set()], [False]),
+        (False, [set(), set()], [False]),
+        (False, [set(), {1}, {1}], [False, True]),
+        (False, [set(), {1}, set(), {1}, set()], [False, True, False]),
+    ],
+    ids=["came", "went meanwhile", "went", "told at another node meanwhile", "comes and goes"],
+)
+def test_what_is_told_last_is_how_it_is(app, monkeypatch, said, looks, told):
+    pushed = []
+    monkeypatch.setattr(presence_changes.presence, "_watches", lambda _users: {(1, 2)})
+    monkeypatch.setattr(cluster_presence, "online_among", lambda _users: looks.pop(0))
+    monkeypatch.setattr(bus, "publish", lambda event, room: pushed.append((room, event.online)))
+
+    presence_changes.presence.changed({1: said})
+
+    assert pushed == [(bus.user_room(2), online) for online in told]
