@@ -79,7 +79,14 @@ def run(ground: Field, cycle: Cycle, seconds: float) -> Result:
     result.healed = None if stale else level_at - over
     told = Counter(reason for device, count in hints.items() for reason in device.hints[count:])
     result.notes += [f"{reason} {count}" for reason, count in sorted(told.items())]
-    result.breaches += _probe(ground, result)
+    deaf = _probe(ground, result)
+    if deaf:
+        # A node may have been on its way back to Redis: who missed it is told to sync. It must be over by now.
+        time.sleep(max(0.0, over + seconds - time.monotonic()))
+        result.notes.append(f"{len(deaf)} pushes missed at first")
+        deaf = _probe(ground, result)
+    result.breaches += deaf
+    result.breaches += comparison.wait(ground, "stale", time.monotonic() + seconds)[1]
     result.breaches += _force(ground)
     result.breaches += _judge(ground)
     result.breaches += _presence(ground)

@@ -15,6 +15,7 @@ Inject = Callable[[Field, Fault], str]
 #: Kind -> seconds that it takes at least and at most in a short cycle.
 SECONDS = {
     "node_killed": (0.5, 2.0),
+    "killed_at_commit": (3.0, 3.0),
     "node_stopped": (0.5, 1.0),
     "node_frozen": (2.0, 5.0),
     "rolling_restart": (1.0, 1.0),
@@ -22,6 +23,7 @@ SECONDS = {
     "redis_killed": (0.5, 3.0),
     "redis_cut": (0.5, 1.0),
     "redis_stalled": (1.0, 2.6),
+    "redis_mute": (1.0, 5.0),
     "redis_failover": (1.0, 3.0),
     "database_frozen": (2.0, 5.0),
     "database_killed": (0.5, 2.0),
@@ -29,8 +31,12 @@ SECONDS = {
     "connections_cut": (0.5, 1.5),
     "commit_lost": (1.0, 2.0),
     "database_partition": (2.0, 5.0),
+    "database_late": (5.5, 7.0),
     "clients_cut": (0.5, 1.5),
 }
+
+
+_COMMIT = b"COMMIT"
 
 
 def _node(field: Field, fault: Fault) -> Server:
@@ -44,6 +50,20 @@ def _node_killed(field: Field, fault: Fault) -> str:
     node.start()
     node.wait_until_ready(60)
     return node.environ["NODE_ID"]
+
+
+def _killed_at_commit(field: Field, fault: Fault) -> str:
+    """What it has committed last, nobody was told of: it dies before the answer comes."""
+    node, proxy = _node(field, fault), field.database_proxies[fault.node % len(field.nodes)]
+    before, end = proxy.swallowed, time.monotonic() + fault.seconds
+    proxy.loses_answer_to, proxy.breaks_then = _COMMIT, False
+    while proxy.swallowed == before and time.monotonic() < end:
+        time.sleep(0.01)
+    node.kill()
+    proxy.loses_answer_to, proxy.breaks_then = b"", True
+    node.start()
+    node.wait_until_ready(60)
+    return f"{node.environ['NODE_ID']}, {'' if proxy.swallowed > before else 'not '}at a COMMIT"
 
 
 def _node_stopped(field: Field, fault: Fault) -> str:
@@ -82,6 +102,16 @@ def _redis_killed(field: Field, fault: Fault) -> str:
     time.sleep(fault.seconds)
     field.redis.start()
     return ""
+
+
+def _redis_mute(field: Field, fault: Fault) -> str:
+    """One node is heard, and hears nothing: what it asks for is done, and the answers are lost."""
+    proxy = field.redis_proxies[fault.node % len(field.nodes)]
+    proxy.swallows = True
+    time.sleep(fault.seconds)
+    proxy.swallows = False
+    proxy.cut()
+    return _node(field, fault).environ["NODE_ID"]
 
 
 def _redis_failover(field: Field, fault: Fault) -> str:
@@ -151,10 +181,10 @@ def _commit_lost(field: Field, fault: Fault) -> str:
     """Done, but nobody is told: the connection breaks in place of the answer."""
     before = sum(proxy.swallowed for proxy in field.database_proxies)
     for proxy in field.database_proxies:
-        proxy.breaks_after = b"COMMIT"
+        proxy.loses_answer_to = _COMMIT
     time.sleep(fault.seconds)
     for proxy in field.database_proxies:
-        proxy.breaks_after = b""
+        proxy.loses_answer_to = b""
     return f"{sum(proxy.swallowed for proxy in field.database_proxies) - before} bytes lost"
 
 
@@ -165,6 +195,15 @@ def _database_partition(field: Field, fault: Fault) -> str:
     time.sleep(fault.seconds)
     proxy.cut()
     proxy.is_silent = False
+    return _node(field, fault).environ["NODE_ID"]
+
+
+def _database_late(field: Field, fault: Fault) -> str:
+    """What one node sends to the database arrives when it has given up waiting: a COMMIT too."""
+    proxy = field.database_proxies[fault.node % len(field.nodes)]
+    proxy.hold()
+    time.sleep(fault.seconds)
+    proxy.release()
     return _node(field, fault).environ["NODE_ID"]
 
 
@@ -179,6 +218,7 @@ def _clients_cut(field: Field, fault: Fault) -> str:
 
 FAULTS: dict[str, Inject] = {
     "node_killed": _node_killed,
+    "killed_at_commit": _killed_at_commit,
     "node_stopped": _node_stopped,
     "node_frozen": _node_frozen,
     "rolling_restart": _rolling_restart,
@@ -186,6 +226,7 @@ FAULTS: dict[str, Inject] = {
     "redis_killed": _redis_killed,
     "redis_cut": _redis_cut,
     "redis_stalled": _redis_stalled,
+    "redis_mute": _redis_mute,
     "redis_failover": _redis_failover,
     "database_frozen": _database_frozen,
     "database_killed": _database_killed,
@@ -193,6 +234,7 @@ FAULTS: dict[str, Inject] = {
     "connections_cut": _connections_cut,
     "commit_lost": _commit_lost,
     "database_partition": _database_partition,
+    "database_late": _database_late,
     "clients_cut": _clients_cut,
 }
 

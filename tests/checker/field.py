@@ -26,9 +26,10 @@ _ENVIRON = {"IM_NODE_LEASE_SECONDS": "4"}
 #: Faults of nodes and clients, of Redis, of the database (faults.py).
 OF_A_NODE = ("node_killed", "node_stopped", "node_frozen", "clients_cut")
 OF_NODES = (*OF_A_NODE, "rolling_restart")
-OF_REDIS = ("redis_frozen", "redis_killed", "redis_cut", "redis_stalled")
+OF_REDIS = ("redis_frozen", "redis_killed", "redis_cut", "redis_stalled", "redis_mute")
 OF_DATABASE = (
-    "database_frozen", "database_killed", "connections_killed", "connections_cut", "commit_lost", "database_partition",
+    "database_frozen", "database_killed", "connections_killed", "connections_cut", "commit_lost", "killed_at_commit",
+    "database_partition", "database_late",
 )  # fmt: skip
 
 

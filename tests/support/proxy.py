@@ -22,8 +22,10 @@ class Proxy:
         self.is_silent = False
         #: Seconds that each piece waits, in both directions.
         self.delay = 0.0
-        #: When a client's piece contains this, it is passed on, and the connection breaks in place of the answer.
-        self.breaks_after = b""
+        #: When a client's piece contains this, it is passed on, and the answer is lost: the connection breaks, or no
+        #: further answer comes.
+        self.loses_answer_to = b""
+        self.breaks_then = True
         #: How many bytes were thrown away: 0 means that the fault did not happen.
         self.swallowed = 0
         self._open: list[socket.socket] = []
@@ -56,13 +58,13 @@ class Proxy:
             while piece := source.recv(65_536):
                 time.sleep(self.delay)
                 self._passable.wait()
-                if not is_answer and self.breaks_after and self.breaks_after in piece:
+                if not is_answer and self.loses_answer_to and self.loses_answer_to in piece:
                     doomed.set()
                 if not self.is_silent and not (is_answer and (self.swallows or doomed.is_set())):
                     sink.sendall(piece)
                     continue
                 self.swallowed += len(piece)
-                if is_answer and doomed.is_set():
+                if is_answer and doomed.is_set() and self.breaks_then:
                     break
         if not self.is_silent:
             with suppress(OSError):
