@@ -110,6 +110,9 @@ class LiveDevice(ModelDevice):
     def sync(self) -> None:
         """Ask `sync` once more, though nobody said so."""
         self._poked = True
+        link = self.wire
+        if link is not None:
+            link.wake()
 
     def shown(self, patience: float = 0.2) -> dict[str, Any] | None:
         """What it shows; None while it is on its way to be level."""

@@ -82,6 +82,10 @@ class Link:
             self._news.wait(seconds)
         self._news.clear()
 
+    def wake(self) -> None:
+        """End a wait."""
+        self._news.set()
+
     def call(self, command: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Send a command and give its ack; raises one of TROUBLE, after which nobody knows what was done."""
         return self._loop.run(self._wire.call(command, payload, ACK_SECONDS), ACK_SECONDS)
