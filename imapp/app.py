@@ -20,7 +20,7 @@ from imapp.cluster import presence, redis
 from imapp.cluster.address import parse
 from imapp.cluster.heart import Heart, NodeTakenError
 from imapp.cluster.register import Register
-from imapp.database import engine_options, init_database
+from imapp.database import COMMIT_UNKNOWN, engine_options, init_database
 from imapp.extensions import db, migrate
 from imapp.logs import get_logger
 from imapp.proxies import TrustedProxies
@@ -28,6 +28,7 @@ from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
 from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
+from imapp.services import concern
 from imapp.services.committer import Committer
 from imapp.services.sampling import Sampler
 from imapp.slow_readers import AnswerDeadline
@@ -56,6 +57,7 @@ def create_app(settings: Settings) -> Flask:
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True)
     init_database(app)
+    app.extensions[COMMIT_UNKNOWN] = concern.look_after
     app.extensions["committer"] = Committer(
         app, batch_max=settings.committer_batch_max, queue_max=settings.committer_queue_max
     )

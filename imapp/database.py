@@ -72,6 +72,9 @@ beside: ContextVar[Callable[[Session], None] | None] = ContextVar("beside", defa
 
 _COMMITTER_ENGINE = "committer_engine"
 
+#: The app's extension that is called with the session of a transaction of which nobody knows whether it is stored.
+COMMIT_UNKNOWN = "imapp.commit_unknown"
+
 #: Which of the arguments of SQLAlchemy's events about statements is their own context.
 _CONTEXT = 4
 
@@ -278,15 +281,16 @@ def atomic(fn: Callable[..., T], *args: Any) -> T:
     """Run `fn(session, *args)` in one write transaction and commit it.
 
     `fn` may be run more than once. Raises UnavailableError when the database does not answer: whether the
-    transaction was committed is then unknown.
+    transaction was committed is then unknown, and those whom it concerns are told to sync (services/concern.py).
     """
-    db.session.close()  # give the read connection back: who held one and waited for another could wait for ever
+    release()  # who held a connection to read and waited for another could wait for ever
     deadline = time.monotonic() + patience_seconds()
     for attempt in count():
         try:
             return _run_once(fn, args)
         except DBAPIError as exc:
-            if not is_retryable(exc) or time.monotonic() > deadline:
+            # A lock that was waited for so long will hardly be free soon: who waits on keeps others from a connection.
+            if is_lock_timeout(exc) or not is_retryable(exc) or time.monotonic() > deadline:
                 raise
             back_off(attempt)
     raise AssertionError("unreachable")
@@ -311,13 +315,26 @@ def back_off(attempt: int) -> None:
 
 def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
     first = beside.get()
-    with writer_turn(), Session(_writing(db.engine), expire_on_commit=False) as session, session.begin():
+    with writer_turn(), Session(_writing(db.engine), expire_on_commit=False) as session:
         if first is not None:
             first(session)
         result = fn(session, *args)
+        session.flush()
+        _commit(session)
     if first is not None:
         beside.set(None)
     return result
+
+
+def _commit(session: Session) -> None:
+    """Commit; when the connection breaks meanwhile, nobody knows whether it is stored: have those concerned told."""
+    try:
+        session.commit()
+    except DBAPIError as exc:
+        if exc.connection_invalidated:
+            log.warning("commit_failed", code=code_of(exc), message="whether it is stored is unknown")
+            current_app.extensions[COMMIT_UNKNOWN](session)
+        raise
 
 
 def is_retryable(exc: DBAPIError) -> bool:

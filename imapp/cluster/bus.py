@@ -126,6 +126,16 @@ def reconcile() -> None:
     _act("reconcile", None)
 
 
+def look_after(room: str, reason: str) -> None:
+    """Have every node see to the connections in this room: their rooms, their sessions; then they are told to sync."""
+    _act("sync", room, reason)
+
+
+def look_again(user_id: int) -> None:
+    """Have every node compare soon the rooms of this user's connections with what is stored."""
+    _act("recheck", user_room(user_id))
+
+
 def _act(action: str, room: str | None, argument: str | None = None) -> None:
     if socketio.server is not None:
         socketio.server.manager.act(action, room, argument)

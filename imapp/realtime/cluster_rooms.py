@@ -192,6 +192,8 @@ class ClusterManager(RoomManager):
             self.basic_enter_room(sid, order.namespace, room)
         if not entered or self.broker.is_alone:
             return
+        # A removal whose order came sooner may be the later one.
+        self.server.recheck(entered)
         if room in self._settling:
             self._settling[room] += entered
         elif is_new:
@@ -213,6 +215,9 @@ class ClusterManager(RoomManager):
 
     def _do_sync(self, sids: list[str], order: Order) -> None:
         self.server.catch_up(sids, order.argument)
+
+    def _do_recheck(self, sids: list[str], _order: Order) -> None:
+        self.server.recheck(sids)
 
     def _do_reconcile(self, _sids: list[str], _order: Order) -> None:
         self.server.reconcile()
@@ -295,8 +300,6 @@ class ClusterManager(RoomManager):
             self._answered(*order.argument)
         elif order.action in _ACTIONS:
             self._obey(order)
-            if order.action == "enter":
-                self.server.recheck([sid for sid, _ in self.get_participants(order.namespace, order.room)])
         elif order.action == wire.EXAMINE:
             answer = Order(wire.EXAMINED, None, facts.of(self.server.app))
             self.broker.publish(self._channels.node(order.argument), wire.encode(answer))
@@ -345,6 +348,7 @@ _ACTIONS: dict[str, Callable[[ClusterManager, list[str], Order], None]] = {
     "disconnect": ClusterManager._do_disconnect,
     "close": ClusterManager._do_close,
     "sync": ClusterManager._do_sync,
+    "recheck": ClusterManager._do_recheck,
     "reconcile": ClusterManager._do_reconcile,
 }
 

@@ -179,12 +179,13 @@ def _enter_rooms(server: Any, connection: Connection) -> bool:
     return is_heard
 
 
-def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int]) -> None:
-    """Be in the rooms of these conversations and of no others."""
+def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int], *, enters: bool = True) -> bool:
+    """Be in the rooms of these conversations and of no others, or only not in others; tells whether one was missing."""
     prefix = bus.conversation_room(0)[:-1]
     wanted = set(map(bus.conversation_room, conversation_ids))
     present = {room for room in server.rooms(connection.sid) if room.startswith(prefix)}
-    for room in wanted - present:
+    for room in wanted - present if enters else ():
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
     for room in present - wanted:
         server.leave_room(connection.sid, room, namespace=bus.NAMESPACE)
+    return bool(wanted - present)

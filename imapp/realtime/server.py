@@ -55,7 +55,9 @@ class RealtimeServer(StrictServer):
         super().__init__(**options)
         self.app = app
         self.connections = Connections()
-        self._unchecked: set[str] = set()
+        #: Connections that may be in wrong rooms, and those that could not be looked after.
+        self.unchecked = catching_up.Gathering(lambda: self.start_background_task(catching_up.recheck, self))
+        self.unlooked = catching_up.Gathering(lambda: self.start_background_task(catching_up.run_again, self))
         #: Clients that are to be disconnected as soon as they have been let in.
         self._doomed: set[str | None] = set()
         #: Whether the node goes away: no new sockets.
@@ -82,16 +84,8 @@ class RealtimeServer(StrictServer):
             self.start_background_task(catching_up.run, self, sids, reason)
 
     def recheck(self, sids: list[str]) -> None:
-        """See whether these connections, which another node had enter a room, are members; soon, in the background."""
-        is_first = not self._unchecked
-        self._unchecked.update(sids)
-        if is_first and self._unchecked:
-            self.start_background_task(catching_up.recheck, self)
-
-    def take_unchecked(self) -> set[str]:
-        """The connections that `recheck` was given since the last call."""
-        unchecked, self._unchecked = self._unchecked, set()
-        return unchecked
+        """See whether these connections are in the right rooms; soon, in the background."""
+        self.unchecked.put(sids)
 
     def reconcile(self) -> None:
         """Compare soon what has been pushed with what is stored."""

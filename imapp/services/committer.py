@@ -20,7 +20,6 @@ from imapp.cluster import bus, traces
 from imapp.cluster.traces import REFUSED, SENT
 from imapp.cluster.wire import Stamp
 from imapp.errors import AppError, BusyError, UnavailableError
-from imapp.extensions import db
 from imapp.logs import get_logger
 from imapp.services.batch import Op, Publication
 from imapp.services.group_commit import Outcome, Result, Waits, commit, find_locked
@@ -98,7 +97,7 @@ class Committer:
         The wait has an end beyond all that the committer allows itself: its own patience once in the queue, once at
         work, and a last statement. Raises UnavailableError then.
         """
-        db.session.close()  # give the read connection back while waiting
+        database.release()  # others need the connection while this one waits
         answered = threading.Event()
         outcomes: list[Outcome] = []
 

@@ -14,7 +14,6 @@ from imapp.cluster import bus
 from imapp.database import atomic
 from imapp.errors import GroupDissolvedError, GroupFullError, NotAMemberError, NotFoundError, RoleRequiredError
 from imapp.events import ConversationEvent, Event, MemberRemoved, MembersAdded
-from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.own_state import UserState
@@ -22,12 +21,17 @@ from imapp.schemas.base import now
 from imapp.schemas.groups import GroupOut
 from imapp.services import own_state, timeline
 from imapp.services.rights import ADMINS
+from imapp.services.turns import Turns
 
 T = TypeVar("T")
 P = ParamSpec("P")
 
 #: Who may do something to whom: the higher to the lower.
 RANKS = {"member": 0, "admin": 1, "owner": 2}
+
+#: Changes of one group on this node. Seconds that one waits for those before it: each takes milliseconds, unless
+#: another node's transaction keeps the group locked.
+_turns = Turns(seconds=5)
 
 
 class GroupChange:
@@ -232,6 +236,8 @@ class GroupChange:
             bus.enter(user_id, room)
         for user_id in self.left:  # those too who connected while the commit was under way
             bus.leave(user_id, room)
+            # Who was added again meanwhile, at a node that heard of its commit sooner, belongs into the room.
+            bus.look_again(user_id)
         for event, rooms in self._pushes:
             bus.publish(event, *rooms)
 
@@ -239,20 +245,24 @@ class GroupChange:
 def change_group(
     fn: Callable[Concatenate[GroupChange, P], T], actor_id: int, group_id: int, *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Run `fn(change, *args)` on the locked group, commit, push. Raises NotFoundError, whatever `fn` raises."""
+    """Run `fn(change, *args)` on the locked group, commit, push.
+
+    Raises NotFoundError, BusyError while another transaction keeps the group locked, and whatever `fn` raises.
+    """
     attempts: list[GroupChange] = []
 
     def run(session: Session) -> T:
         attempts.append(lock_group(session, actor_id, group_id))
         return fn(attempts[-1], *args, **kwargs)
 
-    try:
-        answer = atomic(run)
-    except BaseException:
-        _restore(group_id, {user_id for attempt in attempts for user_id in attempt.left})
-        raise
-    attempts[-1].publish()
-    return answer
+    with _turns.of(group_id):
+        try:
+            answer = atomic(run)
+        except BaseException:
+            _restore({user_id for attempt in attempts for user_id in attempt.left})
+            raise
+        attempts[-1].publish()
+        return answer
 
 
 def lock_group(session: Session, actor_id: int, group_id: int) -> GroupChange:
@@ -270,14 +280,7 @@ def group_out(group: Group) -> GroupOut:
     return GroupOut(conversation_id=group.id, **{name: getattr(group, name) for name in fields})
 
 
-def _restore(group_id: int, user_ids: set[int]) -> None:
-    """Let those hear the group again whose removal was not committed."""
-    if not user_ids:
-        return
-    present = select(ConversationMember.user_id).where(
-        ConversationMember.conversation_id == group_id,
-        ConversationMember.user_id.in_(user_ids),
-        ConversationMember.left_at.is_(None),
-    )
-    for user_id in db.session.scalars(present):
-        bus.enter(user_id, bus.conversation_room(group_id))
+def _restore(user_ids: set[int]) -> None:
+    """Let those hear the group again whose removal was not committed; the database may be away at this moment."""
+    for user_id in user_ids:
+        bus.look_after(bus.user_room(user_id), "not_removed")

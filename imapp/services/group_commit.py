@@ -17,7 +17,7 @@ from imapp import database
 from imapp.errors import AppError, UnavailableError
 from imapp.events import SyncRequired
 from imapp.logs import get_logger
-from imapp.services import acquaintance
+from imapp.services import acquaintance, concern
 from imapp.services.batch import Batch, Op, Publication
 from imapp.services.batch_sql import statements
 
@@ -121,7 +121,7 @@ def _failed(ops: Sequence[Op], exc: Exception) -> Committed:
     """What the submitters are told; and when nobody knows whether it is stored, those concerned look for themselves."""
     if isinstance(exc, _CommitUnknownError):
         log.warning("commit_failed", ops=len(ops), message="whether they are stored is unknown")
-        event = SyncRequired(reason="commit_unknown")
+        event = SyncRequired(reason=concern.COMMIT_UNKNOWN)
         publications: list[list[Publication]] = [[] for _ in ops]
         publications[-1].append((event.name, event.wire(), exc.rooms, None, None))
         return [UnavailableError(retry_after=1)] * len(ops), publications

@@ -10,7 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import Session
 
+from imapp.cluster import bus
 from imapp.models.own_state import UserState
+from imapp.services import concern
 
 
 def next_versions(session: Session | Connection, user_ids: Iterable[int]) -> dict[int, int]:
@@ -28,6 +30,7 @@ def next_versions(session: Session | Connection, user_ids: Iterable[int]) -> dic
 
 def advance(session: Session | Connection, user_ids: list[int], steps: int) -> None:
     """Advance the counters of these users, given in id order, by as many versions as each may need."""
+    concern.note(session, *map(bus.user_room, user_ids))
     counters = update(UserState).where(UserState.user_id.in_(user_ids))
     session.execute(counters.values(version=UserState.version + steps))
 

@@ -18,7 +18,7 @@ from imapp.models.conversations import UNSEEN, Conversation, ConversationMember
 from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.schemas.conversations import ConversationState
-from imapp.services import own_state, quotas
+from imapp.services import concern, own_state, quotas
 from imapp.services.conversation_settings import state_of
 from imapp.services.reach import require_reach
 
@@ -105,6 +105,7 @@ def _create(session: Session, actor_id: int, other_id: int) -> ConversationState
     )
     session.add(conversation)
     session.flush()
+    concern.note(session, bus.user_room(other_id))
     facts = {"conversation_id": conversation.id, "joined_at": moment}
     own = ConversationMember(**facts, user_id=actor_id, version=own_state.next_version(session, actor_id))
     session.add_all([own, ConversationMember(**facts, user_id=other_id, standing=UNSEEN)])

@@ -12,7 +12,7 @@ from imapp.extensions import db, settings
 from imapp.models.sessions import DeviceSession
 from imapp.schemas.base import Page, now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, SessionOut
-from imapp.services import tokens
+from imapp.services import concern, tokens
 
 #: Devices of one user; one more ends the least recently used one.
 MAX_SESSIONS = 50
@@ -118,6 +118,7 @@ def _over(moment: datetime) -> ColumnElement[bool]:
 
 def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[int]:
     ids = list(session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive())))
+    concern.note(session, *map(bus.session_room, ids))
     session.execute(update(DeviceSession).where(DeviceSession.id.in_(ids)).values(revoked_at=now()))
     return ids
 

@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from imapp.cluster import bus
 from imapp.errors import NotFoundError
 from imapp.events import ConversationEvent, MessageCreated
 from imapp.models.changes import Change
@@ -18,6 +19,7 @@ from imapp.models.messages import Message
 from imapp.schemas.base import now
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import MessageOut, message_wire
+from imapp.services import concern
 
 
 def lock(session: Session, conversation_id: int) -> Conversation:
@@ -34,7 +36,7 @@ def record(session: Session, conversation: Conversation, event: ConversationEven
     conversation.last_change += 1
     event.change = conversation.last_change
     data = event.model_dump_json(exclude={"change"})
-    session.add(_change(conversation, event.name, data=data))
+    _log(session, conversation, event.name, data=data)
     return event
 
 
@@ -48,7 +50,7 @@ def system_line(session: Session, conversation: Conversation, actor_id: int, con
         sender_id=actor_id, type=SYSTEM, content=orjson.dumps(content).decode(), created_at=conversation.active_at,
     )  # fmt: skip
     session.add(message)
-    session.add(_change(conversation, MessageCreated.name, seq=message.seq))
+    _log(session, conversation, MessageCreated.name, seq=message.seq)
     session.execute(
         update(ConversationMember)
         .where(ConversationMember.conversation_id == conversation.id, ConversationMember.user_id == actor_id)
@@ -59,12 +61,17 @@ def system_line(session: Session, conversation: Conversation, actor_id: int, con
     return MessageCreated(message=MessageOut.model_validate(message_wire(row)))
 
 
-def _change(conversation: Conversation, event: str, *, seq: int | None = None, data: str | None = None) -> Change:
-    return Change(
-        conversation_id=conversation.id,
-        change=conversation.last_change,
-        event=event,
-        seq=seq,
-        data=data,
-        created_at=now(),
+def _log(
+    session: Session, conversation: Conversation, event: str, *, seq: int | None = None, data: str | None = None
+) -> None:
+    concern.note(session, bus.conversation_room(conversation.id))
+    session.add(
+        Change(
+            conversation_id=conversation.id,
+            change=conversation.last_change,
+            event=event,
+            seq=seq,
+            data=data,
+            created_at=now(),
+        )
     )

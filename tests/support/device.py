@@ -48,9 +48,9 @@ class Device:
 
     # -- REST --------------------------------------------------------------------------------------------------
 
-    def rest(self, method: str, path: str, body: dict | None = None) -> requests.Response:
-        """One REST call as this user."""
-        headers = {"Authorization": f"Bearer {self.tokens['access_token']}"}
+    def rest(self, method: str, path: str, body: dict | None = None, **extra: str) -> requests.Response:
+        """One REST call as this user; `extra` are headers."""
+        headers = {"Authorization": f"Bearer {self.tokens['access_token']}", **extra}
         return requests.request(method, self.server.url + path, json=body, headers=headers, timeout=30)
 
     def get(self, path: str) -> dict:

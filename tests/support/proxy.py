@@ -57,6 +57,7 @@ class Proxy:
         with suppress(OSError):
             while piece := source.recv(65_536):
                 time.sleep(self.delay)
+                self.look_at(source, piece)
                 self._passable.wait()
                 if not is_answer and self.loses_answer_to and self.loses_answer_to in piece:
                     doomed.set()
@@ -77,6 +78,9 @@ class Proxy:
     def release(self) -> None:
         """Pass on what was kept, and go on."""
         self._passable.set()
+
+    def look_at(self, source: socket.socket, piece: bytes) -> None:
+        """Called before anything from `source` passes, for a network that is bad to some of it."""
 
     def cut(self) -> None:
         """Break every open connection."""

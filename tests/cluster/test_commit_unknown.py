@@ -1,0 +1,217 @@
+"""The connection to the database breaks during a COMMIT: whether it is stored or not, those concerned find out at once.
+
+The nodes compare what they have pushed with what is stored once an hour: it is not that which heals here.
+"""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import CLUSTER_SECRET
+from tests.support import apps
+from tests.support.commits import CommitLoser
+from tests.support.ports import wait_for
+from tests.support.server import Server
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def ways(mariadb):
+    """The ways of two nodes to MariaDB."""
+    proxies = CommitLoser(mariadb.port), CommitLoser(mariadb.port)
+    yield proxies
+    for proxy in proxies:
+        proxy.close()
+
+
+@pytest.fixture
+def network(ways):
+    """The first node's way."""
+    return ways[0]
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, mariadb, redis_server, ways):
+    """Two nodes of a cluster."""
+    folder = tmp_path_factory.mktemp("commit-unknown")
+    url = mariadb.create_database()
+    apps.migrate(url, folder)
+    started = [
+        Server(
+            folder / f"node{number}", NODE_ID=f"node-{number}", REDIS_URL=redis_server.url,
+            DATABASE_URL=url.replace(f":{mariadb.port}/", f":{way.port}/"), IM_DB_READ_TIMEOUT_SECONDS="3",
+            SECRET_KEY=CLUSTER_SECRET, IM_CLUSTER_NAME=url.rsplit("/", 1)[-1], IM_RECONCILE_SECONDS="3600",
+        )
+        for number, way in enumerate(ways, 1)
+    ]  # fmt: skip
+    for node in started:
+        node.wait_until_ready()
+    yield started
+    for node in started:
+        node.stop()
+
+
+@pytest.fixture
+def people(pair, device):
+    """Ada at the first node, her other device, Bob and Cy at the second."""
+    one, two = pair
+    ada = device(one, "ada").connect()
+    phone = ada.other_device().at(two).connect()
+    people = ada, phone, device(two, "bob").connect(), device(two, "cy").connect()
+    yield people
+    phone.close()
+
+
+def make_group(ada, *members):
+    group = ada.post("/api/groups", {"name": "crew", "member_ids": [one.id for one in members]})["conversation_id"]
+    for one in members:
+        one.wait_for("group_created")
+    return group
+
+
+def told(*devices):
+    for one in devices:
+        one.wait_for("sync_required", lambda event: event["reason"] == "commit_unknown", timeout=8)
+
+
+def hears(device, group, speaker):
+    said = speaker.send(uuid4().hex, conversation_id=group)["message"]
+    device.wait_for("message_created", lambda event: event["message"]["id"] == said["id"], timeout=5)
+
+
+def lose(network, device, method, path, body=None):
+    network.lose_next()
+    answer = device.rest(method, path, body)
+    assert answer.status_code == 503, answer.text
+    assert answer.json()["code"] == "unavailable"
+
+
+def test_who_was_added_hears_the_group(network, people):
+    ada, phone, bob, cy = people
+    group = make_group(ada, cy)
+
+    lose(network, ada, "POST", f"/api/groups/{group}/members", {"user_ids": [bob.id]})
+    told(bob, cy, ada, phone)
+    again = ada.post(f"/api/groups/{group}/members", {"user_ids": [bob.id]})
+
+    assert again["added"] == [], "it was stored"
+    hears(bob, group, ada)
+
+
+def test_who_was_removed_hears_it_no_longer(network, people):
+    ada, _, bob, cy = people
+    group = make_group(ada, bob, cy)
+
+    lose(network, ada, "DELETE", f"/api/groups/{group}/members/{bob.id}")
+    told(bob, cy)
+
+    hears(cy, group, ada)
+    bob.call("ping_server")
+    assert not bob.received("message_created") or bob.received("message_created")[-1]["message"]["type"] == "system"
+    assert group not in [one["id"] for one in bob.get("/api/conversations")["items"]]
+
+
+def test_members_look_at_a_group_that_was_renamed(network, people):
+    ada, phone, bob, _ = people
+    group = make_group(ada, bob)
+
+    lose(network, ada, "PATCH", f"/api/groups/{group}", {"name": "renamed"})
+
+    told(bob, phone)
+    assert bob.get(f"/api/groups/{group}")["name"] == "renamed"
+
+
+def test_members_of_a_new_group_hear_it_and_a_repeat_makes_no_second_one(network, people):
+    ada, _, bob, _ = people
+    key = {"Idempotency-Key": uuid4().hex}
+    body = {"name": "crew", "member_ids": [bob.id]}
+
+    network.lose_next()
+    lost = ada.rest("POST", "/api/groups", body, **key)
+    told(bob, ada)
+    again = ada.rest("POST", "/api/groups", body, **key)
+
+    assert (lost.status_code, again.status_code, again.json()["code"]) == (503, 409, "idempotency_key_in_use")
+    [group] = [one["id"] for one in ada.get("/api/conversations")["items"]]
+    hears(bob, group, ada)
+
+
+@pytest.mark.parametrize("kind", ["own settings", "request for contact", "block", "profile"])
+def test_devices_look_at_own_state(network, people, kind):
+    ada, phone, bob, _ = people
+    group = make_group(ada, bob)
+    method, path, body = {
+        "own settings": ("PATCH", f"/api/conversations/{group}", {"is_muted": True}),
+        "request for contact": ("POST", "/api/contact-requests", {"user_id": bob.id}),
+        "block": ("PUT", f"/api/blocks/{bob.id}", None),
+        "profile": ("PATCH", "/api/users/me", {"nickname": "Ada L."}),
+    }[kind]
+
+    lose(network, ada, method, path, body)
+
+    told(ada, phone, *([bob] if kind == "request for contact" else []))
+
+
+def test_a_session_that_was_ended_loses_its_socket(network, people):
+    ada, phone, _, _ = people
+    [session] = [one["id"] for one in ada.get("/api/sessions")["items"] if not one["current"]]
+
+    lose(network, ada, "DELETE", f"/api/sessions/{session}")
+
+    phone.wait_for("session_ended")
+    wait_for(lambda: not phone.sio.connected, 5, "the end of the socket")
+
+
+def test_a_member_whose_removal_failed_hears_the_group_when_the_database_is_back(network, people):
+    ada, _, bob, _ = people
+    group = make_group(ada, bob)
+
+    network.leave_before_next(3)
+    assert ada.rest("DELETE", f"/api/groups/{group}/members/{bob.id}").status_code == 503
+    heard = threading.Event()
+    bob.sio.on("message_created", lambda _payload: heard.set())
+    wait_for(lambda: ada.rest("GET", f"/api/groups/{group}").ok, 10, "the database")
+
+    wait_for(lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), 10, "Bob's hearing")
+
+
+def test_who_is_removed_and_added_again_hears_though_the_one_node_hears_of_its_commit_late(network, people):
+    ada, _, bob, _ = people
+    group = make_group(ada, bob)
+    fast = ada.at(bob.server)
+    bob.wait_for("sync_required", lambda event: event["reason"] == "joined")
+    bob.events.clear()
+
+    def is_added():
+        answer = fast.rest("POST", f"/api/groups/{group}/members", {"user_ids": [bob.id]})
+        return answer.ok and answer.json()["added"]
+
+    network.delay = 0.04
+    with ThreadPoolExecutor(1) as pool:
+        removal = pool.submit(ada.rest, "DELETE", f"/api/groups/{group}/members/{bob.id}")
+        wait_for(is_added, 20, "the removal")
+        assert removal.result().status_code == 204
+    network.delay = 0.0
+
+    bob.wait_for("sync_required", lambda event: event["reason"] == "joined")
+    hears(bob, group, ada)
+
+
+def test_a_retry_of_a_message_whose_commit_came_after_the_hint_tells_of_it(network, people):
+    ada, _, bob, _ = people
+    group = make_group(ada, bob)
+    body = {"client_id": uuid4().hex, "type": "text", "content": {"text": "late"}, "conversation_id": group}
+
+    network.hold_next(5)
+    lost = ada.call("send_message", body)
+    told(bob)
+    before = bob.history(group)
+    wait_for(lambda: len(bob.history(group)) > len(before), 10, "the late commit")
+    again = ada.call("send_message", body)
+
+    assert lost["error"]["code"] == "unavailable"
+    assert again["duplicate"]
+    bob.wait_for("message_created", lambda event: event["message"]["id"] == again["message"]["id"], timeout=5)

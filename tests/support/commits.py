@@ -1,0 +1,61 @@
+"""A bad way to the database: one COMMIT is lost, or late, and nobody knows."""
+
+import socket
+import threading
+import time
+
+from tests.support.proxy import Proxy
+
+_COMMIT = b"\x03COMMIT"
+#: How the committer's ends.
+_SCRIPT = b";COMMIT"
+_WRITES = (b"\x03INSERT", b"\x03UPDATE", b"\x03DELETE")
+
+
+class CommitLoser(Proxy):
+    """Stands before MariaDB."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self._loses = False
+        #: Seconds that the next COMMIT is held before it passes.
+        self._holds = 0.0
+        self._leaves_for = 0.0
+        self._away_until = 0.0
+        #: Connections that have written and not committed; others say COMMIT when they are made.
+        self._writing: set[socket.socket] = set()
+
+    def lose_next(self) -> None:
+        """The next COMMIT comes to the database; its answer is lost, and all connections break."""
+        self._loses = True
+
+    def hold_next(self, seconds: float) -> None:
+        """The next COMMIT comes to the database so late."""
+        self._holds = seconds
+
+    def leave_before_next(self, seconds: float) -> None:
+        """The next COMMIT does not come to the database, which is away for so long from then on."""
+        self._leaves_for = seconds
+
+    def look_at(self, source: socket.socket, piece: bytes) -> None:
+        """Find the COMMIT."""
+        if piece[4:].startswith(_WRITES):
+            self._writing.add(source)
+        if time.monotonic() < self._away_until:
+            raise ConnectionResetError
+        if not (piece.endswith(_SCRIPT) or (source in self._writing and piece.endswith(_COMMIT))):
+            return
+        self._writing.discard(source)
+        if self._leaves_for:
+            self._away_until, self._leaves_for = time.monotonic() + self._leaves_for, 0.0
+            self.cut()
+            raise ConnectionResetError
+        seconds, self._holds = self._holds, 0.0
+        time.sleep(seconds)
+        if self._loses:
+            self._loses, self.swallows = False, True
+            threading.Timer(0.3, self._break).start()
+
+    def _break(self) -> None:
+        self.cut()
+        self.swallows = False
