@@ -15,6 +15,7 @@ from imapp.api.contract import Endpoint
 from imapp.api.idempotency import HEADER, PATTERN
 from imapp.errors import (
     AppError,
+    BusyError,
     IdempotencyKeyInUseError,
     IdempotencyKeyReusedError,
     InvalidInputError,
@@ -197,7 +198,7 @@ def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
 def codes_at(rule: Rule, view: Endpoint) -> set[str]:
     """What the operation itself refuses, and what its contract does before."""
     codes = codes_of(rule.endpoint) if view.needs_actor or view.body else set()
-    codes |= {error.code for error in view.errors} | {AppError.code, RateLimitedError.code, UnavailableError.code}
+    codes |= {error.code for error in (*view.errors, AppError, BusyError, RateLimitedError, UnavailableError)}
     if view.needs_actor:
         codes |= {InvalidTokenError.code, TokenExpiredError.code, SessionRevokedError.code}
     if view.body is not None:

@@ -11,6 +11,7 @@ from imapp.extensions import db
 from imapp.services import committer
 from imapp.services.message_ops import Body, Send
 from imapp.services.private_conversations import open_private
+from tests.accounts import bearer, register
 from tests.support.people import create_users
 from tests.support.ports import wait_for
 
@@ -100,6 +101,45 @@ def test_a_closing_committer_waits_for_a_lock_no_longer_than_for_a_write(chats, 
     committer.current().close()
 
     assert told[0][0]["message"]["seq"] == 1
+
+
+@pytest.fixture
+def small_pool(make_app):
+    """An app with few connections to the database, two of which the locks of these tests hold."""
+    app = make_app(db_pool_size=5, db_pool_overflow=0, db_pool_timeout_seconds=2)
+    with app.app_context():
+        yield app
+
+
+def test_changes_of_a_locked_group_leave_the_connections_to_others(small_pool, lock):
+    client = small_pool.test_client()
+    ada = register(client, "ada")
+    [locked, free] = [
+        client.post("/api/groups", json={"name": name}, headers=bearer(ada)).json["id"] for name in ("locked", "free")
+    ]
+    release = lock(locked)
+    answers = []
+
+    def rename(number):
+        body = {"name": f"name {number}"}
+        answers.append(
+            small_pool.test_client().patch(f"/api/groups/{locked}", json=body, headers=bearer(ada)).json["code"]
+        )
+
+    threads = [threading.Thread(target=rename, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    others = []
+    while any(thread.is_alive() for thread in threads):
+        others.append(client.get("/api/conversations", headers=bearer(ada)).status_code)
+        others.append(client.patch(f"/api/groups/{free}", json={"name": "x"}, headers=bearer(ada)).status_code)
+        assert send(ada["user"]["id"], free, f"free{len(others)}") is not None
+        time.sleep(0.05)
+    release()
+
+    assert answers == ["busy"] * 20
+    assert set(others) == {200}
+    assert client.patch(f"/api/groups/{locked}", json={"name": "new"}, headers=bearer(ada)).status_code == 200
 
 
 def test_the_database_ends_a_transaction_that_its_node_has_left(app):
