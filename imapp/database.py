@@ -56,13 +56,18 @@ _SQLITE_TURN_SECONDS = 10
 
 #: Seconds that a statement waits for a row that another transaction holds; the committer's for as short as can be,
 #: since behind it all other writes wait.
-_LOCK_SECONDS, _COMMITTER_LOCK_SECONDS = 3, 1
+LOCK_SECONDS, _COMMITTER_LOCK_SECONDS = 3, 1
 
-#: What each connection begins with. A node that is cut off in the middle of a transaction must not keep its locks for
-#: the hours of the server's own wait_timeout: MariaDB can end idle transactions, MySQL only idle connections.
+#: Seconds after which the server ends a transaction, or a connection, that is idle. A node that is cut off in the middle
+#: of a transaction must not keep its locks for the hours of the server's own wait_timeout: MariaDB can end idle
+#: transactions, MySQL only idle connections.
+IDLE_SECONDS = {"mariadb": 30, "mysql": 60}
+
+#: What each connection begins with.
 _SESSION = (
     "SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
-    "/*M!100303 , idle_transaction_timeout = 30 *//*!80000 , wait_timeout = 60 */"
+    f"/*M!100303 , idle_transaction_timeout = {IDLE_SECONDS['mariadb']} */"
+    f"/*!80000 , wait_timeout = {IDLE_SECONDS['mysql']} */"
 )
 
 _sqlite_turn = threading.Lock()
@@ -118,7 +123,7 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
             "connect_timeout": settings.db_connect_timeout_seconds,
             "read_timeout": settings.db_read_timeout_seconds,
             "write_timeout": settings.db_write_timeout_seconds,
-            "init_command": _SESSION.format(lock_seconds=_LOCK_SECONDS),
+            "init_command": _SESSION.format(lock_seconds=LOCK_SECONDS),
         },
     }
 

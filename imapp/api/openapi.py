@@ -198,7 +198,8 @@ def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
 def codes_at(rule: Rule, view: Endpoint) -> set[str]:
     """What the operation itself refuses, and what its contract does before."""
     codes = codes_of(rule.endpoint) if view.needs_actor or view.body else set()
-    codes |= {error.code for error in (*view.errors, AppError, BusyError, RateLimitedError, UnavailableError)}
+    codes |= {error.code for error in view.errors} | {AppError.code, RateLimitedError.code}
+    codes |= {BusyError.code, UnavailableError.code}
     if view.needs_actor:
         codes |= {InvalidTokenError.code, TokenExpiredError.code, SessionRevokedError.code}
     if view.body is not None:

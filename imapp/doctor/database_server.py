@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 
 from imapp.cluster import presence
+from imapp.database import IDLE_SECONDS, LOCK_SECONDS
 from imapp.doctor.case import Case
 from imapp.doctor.database_look import Database, database
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
@@ -110,12 +111,26 @@ def durability(_case: Case, found: Database) -> Finding:
 @_of_server
 def timeout(case: Case, found: Database) -> Finding:
     """The pool gives a connection up before the server does."""
+    if found.dialect == "mysql":
+        return skip("the nodes set it for their own connections: see database.locks")
     server, own = int(found.variables["wait_timeout"]), case.settings.db_pool_recycle_seconds
     words = f"wait_timeout {server} s, IM_DB_POOL_RECYCLE_SECONDS {own}"
     if own >= server:
         cure = "The server closes connections that the nodes still hold: lower the node's setting."
         return warn(words, cure, f"IM_DB_POOL_RECYCLE_SECONDS={max(60, server // 2)}")
     return ok(words)
+
+
+@_of_server
+def locks(_case: Case, found: Database) -> Finding:
+    """What the nodes ask for is in force: nobody waits long for a lock, and nobody keeps one who has gone."""
+    idle = {"mariadb": "idle_transaction_timeout", "mysql": "wait_timeout"}[found.dialect]
+    wanted = {idle: IDLE_SECONDS[found.dialect], "innodb_lock_wait_timeout": LOCK_SECONDS}
+    words = ", ".join(f"{name} {found.variables.get(name, 'absent')}" for name in wanted)
+    if any(found.variables.get(name) != str(seconds) for name, seconds in wanted.items()):
+        cure = "A node that is cut off keeps its locks for hours: something (a proxy) swallows SET, let it through."
+        return fail(f"{words} in the session", cure, f"SELECT @@session.{idle}")
+    return ok(f"{words} s in the session")
 
 
 @_of_server
@@ -166,6 +181,7 @@ CHECKS: dict[str, Check] = {
     "database.sql_mode": sql_mode,
     "database.durability": durability,
     "database.timeout": timeout,
+    "database.locks": locks,
     "database.connections": connections,
     "database.packet": packet,
 }

@@ -132,12 +132,16 @@ def test_a_session_that_something_between_has_changed_is_found(app_on, look, mar
     def change(connection, _record):
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION time_zone = '+08:00', SESSION tx_isolation = 'REPEATABLE-READ'")
+            cursor.execute("SET SESSION idle_transaction_timeout = 0, SESSION innodb_lock_wait_timeout = 50")
 
     with app.app_context():
         event.listen(db.engine, "connect", change)
 
     assert look(app, "database.zone").text == "the session is +28800 s from UTC"
     assert look(app, "database.isolation").text == "REPEATABLE-READ instead of READ-COMMITTED"
+    found = look(app, "database.locks")
+    assert found.status == "FAIL"
+    assert found.text == "idle_transaction_timeout 0, innodb_lock_wait_timeout 50 in the session"
 
 
 def test_a_database_far_away_is_a_warning(app_on, look, mariadb, mariadb_url):
@@ -165,6 +169,17 @@ def test_a_server_older_than_what_was_tried_is_a_warning(app, dialect, version, 
     check = database_server.CHECKS["database.version"].__wrapped__
     assert check(Case(app), found).status == status
     assert check(Case(app), replace(found, version="what")).status == "WARN"
+
+
+def test_on_mysql_it_is_idle_connections_that_end(app):
+    in_force = {"wait_timeout": "60", "innodb_lock_wait_timeout": "3"}
+    found = Database("mysql", "8.0.36", 1.0, (), in_force)
+
+    locks, timeout = (database_server.CHECKS[f"database.{name}"].__wrapped__ for name in ("locks", "timeout"))
+    assert locks(Case(app), found).status == "OK"
+    assert timeout(Case(app), found).status == "SKIP", "it would compare what the nodes set themselves"
+    found = replace(found, variables={**in_force, "wait_timeout": "28800"})
+    assert locks(Case(app), found).status == "FAIL"
 
 
 def test_a_server_that_is_away_is_named_without_its_password(app_on, look):
