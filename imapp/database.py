@@ -136,6 +136,8 @@ def init_database(app: Flask) -> None:
     )
     with app.app_context():
         engines = (db.engine, app.extensions[_COMMITTER_ENGINE])
+    # Before Flask-SQLAlchemy does so, with which a connection that died after the last read would cost a good answer.
+    app.teardown_appcontext(lambda _exc: release())
     _watch(*engines)
     if engines[0].dialect.name == "sqlite":
         for engine in engines:

@@ -580,6 +580,25 @@ def test_a_forward_says_the_same_and_names_the_origin(people, private):
     assert first["message"]["forwarded_from"] == second["message"]["forwarded_from"] == origin
 
 
+@pytest.mark.parametrize("change", ["edited", "recalled"])
+def test_a_forward_that_is_repeated_is_found_whatever_has_become_of_the_source(people, private, change):
+    ada, bob, eve = people
+    sent = say(ada, private, "pass it on")
+    there, _ = open_private(bob, eve)
+    order = ForwardMessage(client_id="f", message_id=sent["id"], conversation_id=there)
+    first = messages.forward(bob, order)
+    if change == "edited":
+        messages.edit(ada, EditMessage(message_id=sent["id"], content={"text": "do not"}))
+    else:
+        messages.recall(ada, sent["id"])
+
+    again = messages.forward(bob, order)
+
+    assert again["duplicate"]
+    assert again["message"]["id"] == first["message"]["id"]
+    assert again["message"]["content"] == {"text": "pass it on"}
+
+
 # -- reading ---------------------------------------------------------------------------------------------------
 
 

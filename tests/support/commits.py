@@ -20,6 +20,7 @@ class CommitLoser(Proxy):
         self._loses = False
         #: Seconds that the next COMMIT is held before it passes.
         self._holds = 0.0
+        self._swallows_next = False
         self._leaves_for = 0.0
         self._away_until = 0.0
         #: Connections that have written and not committed; others say COMMIT when they are made.
@@ -32,6 +33,10 @@ class CommitLoser(Proxy):
     def hold_next(self, seconds: float) -> None:
         """The next COMMIT comes to the database so late."""
         self._holds = seconds
+
+    def swallow_answer_of_next(self) -> None:
+        """The next COMMIT comes to the database, and no answer comes back from then on, to anybody."""
+        self._swallows_next = True
 
     def leave_before_next(self, seconds: float) -> None:
         """The next COMMIT does not come to the database, which is away for so long from then on."""
@@ -52,6 +57,8 @@ class CommitLoser(Proxy):
             raise ConnectionResetError
         seconds, self._holds = self._holds, 0.0
         time.sleep(seconds)
+        if self._swallows_next:
+            self._swallows_next, self.swallows = False, True
         if self._loses:
             self._loses, self.swallows = False, True
             threading.Timer(0.3, self._break).start()

@@ -79,6 +79,12 @@ class Proxy:
         """Pass on what was kept, and go on."""
         self._passable.set()
 
+    def turn_to(self, port: int) -> int:
+        """Lead to another port from now on; gives the one before."""
+        before, self._target = self._target, port
+        self.cut()
+        return before
+
     def look_at(self, source: socket.socket, piece: bytes) -> None:
         """Called before anything from `source` passes, for a network that is bad to some of it."""
 

@@ -1,0 +1,193 @@
+"""A node dies, restarts or loses its way to Redis: what it did, and what happens meanwhile, is told to all.
+
+The nodes compare what they have pushed with what is stored once an hour: it is their own notice that heals here.
+"""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from uuid import uuid4
+
+import pytest
+from socketio.exceptions import ConnectionError as Refused
+
+from tests.conftest import CLUSTER_SECRET
+from tests.support import apps
+from tests.support.commits import CommitLoser
+from tests.support.ports import wait_for
+from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
+from tests.support.server import Server
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
+
+@pytest.fixture(scope="module")
+def way_to_mariadb(mariadb):
+    """The first node's."""
+    proxy = CommitLoser(mariadb.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="module")
+def way_to_redis(redis_server):
+    """The second node's."""
+    proxy = Proxy(redis_server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory, mariadb, redis_server, way_to_mariadb, way_to_redis):
+    """Two nodes of a cluster, each with a bad way to one of what they need."""
+    folder = tmp_path_factory.mktemp("lost-nodes")
+    url = mariadb.create_database()
+    apps.migrate(url, folder)
+    ways = [
+        {"REDIS_URL": redis_server.url, "DATABASE_URL": url.replace(f":{mariadb.port}/", f":{way_to_mariadb.port}/")},
+        {"REDIS_URL": f"redis://127.0.0.1:{way_to_redis.port}", "DATABASE_URL": url},
+    ]
+    started = [
+        Server(
+            folder / f"node{number}", NODE_ID=f"node-{number}", SECRET_KEY=CLUSTER_SECRET, IM_NODE_LEASE_SECONDS="4",
+            IM_CLUSTER_NAME=url.rsplit("/", 1)[-1], IM_RECONCILE_SECONDS="3600", **environ,
+        )
+        for number, environ in enumerate(ways, 1)
+    ]  # fmt: skip
+    for node in started:
+        node.wait_until_ready()
+    yield started
+    for node in started:
+        node.stop()
+
+
+@pytest.fixture
+def people(pair, device):
+    """Ada at the first node, Bob at the second, who has joined their group."""
+    one, two = pair
+    ada, bob = device(one, "ada").connect(), device(two, "bob").connect()
+    group = ada.post("/api/groups", {"name": "crew", "member_ids": [bob.id]})["conversation_id"]
+    bob.wait_for("group_created")
+    bob.wait_for("sync_required", lambda event: event["reason"] == "joined")
+    bob.events.clear()
+    return ada, bob, group
+
+
+def test_a_node_that_was_restarted_is_heard_in_several_rooms(pair, people, device):
+    ada, bob, group = people
+    others = [device(pair[0], f"other{number}") for number in range(3)]
+    add = lambda one: ada.post(f"/api/groups/{group}/members", {"user_ids": [one.id]})  # noqa: E731
+    for one in others:
+        add(one)
+    for one in others:
+        bob.wait_for("members_added", lambda event, one=one: event["user_ids"] == [one.id])
+
+    pair[0].stop()
+    pair[0].start()
+    pair[0].wait_until_ready()
+    for one in others:
+        assert ada.rest("DELETE", f"/api/groups/{group}/members/{one.id}").ok
+    ada.rest("DELETE", f"/api/groups/{group}/members/{bob.id}")
+
+    removed = [event["user_id"] for event in wait_for_all(bob, "member_removed", 4)]
+    assert removed == [*(one.id for one in others), bob.id]
+
+
+def wait_for_all(device, event, count):
+    wait_for(lambda: len(device.received(event)) >= count, 5, f"{count} x {event}")
+    return device.received(event)
+
+
+@pytest.fixture
+def kill(pair, way_to_mariadb):
+    """`kill()` the first node, which is started again at the end."""
+
+    def act():
+        pair[0].kill()
+        way_to_mariadb.swallows = False
+        way_to_mariadb.cut()
+
+    yield act
+    pair[0].start()
+    pair[0].wait_until_ready()
+
+
+def test_what_a_node_committed_and_did_not_live_to_tell_is_found(pair, people, way_to_mariadb, kill):
+    ada, bob, group = people
+    message = {"client_id": uuid4().hex, "type": "text", "content": {"text": "last words"}, "conversation_id": group}
+
+    way_to_mariadb.swallow_answer_of_next()
+    ada.sio.emit("send_message", message)
+    wait_for(lambda: bob.history(group)[-1]["type"] == "text", 5, "the commit")
+    kill()
+    bob.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=30)
+    again = ada.at(pair[1]).connect()
+    answer = again.call("send_message", message)
+
+    assert answer["duplicate"]
+    bob.wait_for("message_created", lambda event: event["message"]["id"] == answer["message"]["id"])
+    again.close()
+
+
+@pytest.fixture
+def stall(way_to_redis):
+    """`stall()`: the way to Redis stands still, as after lost packets, for less than what makes the node deaf."""
+
+    ending = threading.Timer(2.4, way_to_redis.release)
+
+    def begin():
+        way_to_redis.hold()
+        ending.start()
+
+    yield begin
+    ending.join()
+
+
+def test_a_client_that_is_let_in_before_its_rooms_are_heard_is_told_to_sync(pair, people, stall):
+    ada, bob, group = people
+    bob.close()
+    time.sleep(0.5)  # the second node hears the group no longer
+
+    stall()
+    bob.events.clear()
+    bob.connect(wait_timeout=10)
+    said = ada.send("too early", conversation_id=group)["message"]
+
+    def is_told():
+        heard = [event["message"]["id"] for event in bob.received("message_created")]
+        return said["id"] in heard or bob.received("sync_required")
+
+    wait_for(is_told, 10, "Bob's being told")
+
+
+def test_a_session_that_ends_while_its_connection_is_let_in_is_closed(pair, device, stall):
+    bob = device(pair[1], "bob")
+
+    stall()
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(bob.connect, wait_timeout=10)
+        time.sleep(0.6)
+        assert bob.rest("POST", "/api/auth/logout").ok
+        with suppress(Refused):
+            coming.result()
+
+    wait_for(lambda: not bob.sio.connected, 8, "the end of the connection")
+    assert bob.rest("GET", "/api/users/me").status_code == 401
+
+
+def test_what_was_published_to_a_redis_that_the_others_do_not_hear_is_found(pair, people, way_to_redis, tmp_path):
+    """As when a failover is seen at different times: one publishes to the old master, one hears the new one."""
+    ada, bob, group = people
+    elsewhere = RedisServer(tmp_path / "redis")
+
+    home = way_to_redis.turn_to(elsewhere.port)
+    pair[1].wait_until_ready()
+    ada.events.clear()
+    said = bob.send("into the void", conversation_id=group)["message"]
+    way_to_redis.turn_to(home)
+
+    ada.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=20)
+    assert said["id"] not in [event["message"]["id"] for event in ada.received("message_created")]
+    elsewhere.stop()
