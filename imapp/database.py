@@ -58,8 +58,8 @@ _SQLITE_TURN_SECONDS = 10
 #: since behind it all other writes wait.
 LOCK_SECONDS, _COMMITTER_LOCK_SECONDS = 3, 1
 
-#: Seconds after which the server ends a transaction, or a connection, that is idle. A node that is cut off in the middle
-#: of a transaction must not keep its locks for the hours of the server's own wait_timeout: MariaDB can end idle
+#: Seconds after which the server ends a transaction, or a connection, that is idle. A node that is cut off in the
+#: middle of a transaction must not keep its locks for the hours of the server's own wait_timeout: MariaDB can end idle
 #: transactions, MySQL only idle connections.
 IDLE_SECONDS = {"mariadb": 30, "mysql": 60}
 

@@ -134,7 +134,6 @@ def test_what_a_node_committed_and_did_not_live_to_tell_is_found(pair, people, w
 @pytest.fixture
 def stall(way_to_redis):
     """`stall()`: the way to Redis stands still, as after lost packets, for less than what makes the node deaf."""
-
     ending = threading.Timer(2.4, way_to_redis.release)
 
     def begin():
@@ -168,7 +167,7 @@ def test_a_session_that_ends_while_its_connection_is_let_in_is_closed(pair, devi
     stall()
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(bob.connect, wait_timeout=10)
-        time.sleep(0.6)
+        time.sleep(1.2)  # it has been seen that the session lives, and the rooms are waited for
         assert bob.rest("POST", "/api/auth/logout").ok
         with suppress(Refused):
             coming.result()
