@@ -35,6 +35,10 @@ class Broker(Protocol):
         """Whether there can be no other node."""
 
     @property
+    def keeps_order(self) -> bool:
+        """Whether what one node says on two channels is heard in that order."""
+
+    @property
     def is_up(self) -> bool:
         """Whether this node hears itself."""
 
@@ -73,6 +77,7 @@ class MemoryBroker:
         self._channels: set[str] = set()
         self._listener: Listener | None = None
         self.is_alone = exchange is None
+        self.keeps_order = True
         self.is_up = True
 
     def start(self, listener: Listener) -> None:

@@ -21,6 +21,7 @@ class RedisBroker:
     """See broker.Broker. `name` is the cluster's, `node` this node's."""
 
     is_alone = False
+    keeps_order = True
 
     def __init__(self, address: Address, seal: Seal, *, name: str, node: str, queue_max: int) -> None:
         self._address = address

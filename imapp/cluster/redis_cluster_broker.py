@@ -31,7 +31,9 @@ Host = tuple[str, int]
 
 
 class RedisClusterBroker(RedisBroker):
-    """See the module."""
+    """See the module. Channels lie on different masters: only what is said on one of them keeps its order."""
+
+    keeps_order = False
 
     def __init__(self, address: Address, seal: Seal, *, name: str, node: str, queue_max: int) -> None:
         super().__init__(address, seal, name=name, node=node, queue_max=queue_max)

@@ -133,6 +133,7 @@ def _correct(server: Any, connections: list[Connection]) -> list[Connection]:
     if missing:
         server.sleep(_PAUSE)
         missing = _put(server, missing, enters=True)
+        database.release()  # as in the handshake
         bus.settle()
     server.note_heads()
     return missing

@@ -173,9 +173,14 @@ class ClusterManager(RoomManager):
         """Do something with all connections in `room`, on all nodes: see `_ACTIONS`."""
         order = Order(action, room, argument, namespace)
         self._obey(order)
-        channel = self._channels.room(room)
-        if not self.broker.is_alone and channel != self._channels.node(self._node_id):
-            self.broker.publish(channel, wire.encode(order))
+        if self.broker.is_alone:
+            return
+        rooms = [room]
+        if action == "leave" and not self.broker.keeps_order:
+            rooms.append(argument)  # also among the pushes that the connections are not to hear any more
+        for channel in map(self._channels.room, rooms):
+            if channel != self._channels.node(self._node_id):
+                self.broker.publish(channel, wire.encode(order))
 
     def _obey(self, order: Order) -> None:
         if order.action in {"enter", "leave"}:
@@ -196,8 +201,9 @@ class ClusterManager(RoomManager):
         self.server.recheck(entered)
         if room in self._settling:
             self._settling[room] += entered
-        elif is_new:
-            # What was pushed between the change and this node's subscription did not come here.
+        elif is_new or not self.broker.keeps_order:
+            # What was pushed between the change and this node's subscription did not come here. Over several carriers
+            # it may also have come here before the order.
             self._settling[room] = entered
             self.server.start_background_task(self._sync_when_settled, room)
 

@@ -169,14 +169,20 @@ def _enter_rooms(server: Any, connection: Connection) -> bool:
     """
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
-    is_heard = bus.settle()
+    is_heard = _settle()
     for _ in range(LOOKS):
         move = bus.last_move()
         correct_rooms(server, connection, access.conversations_of(connection.session_id))
-        is_heard = bus.settle()
+        is_heard = _settle()
         if bus.last_move() == move:
             break
     return is_heard
+
+
+def _settle() -> bool:
+    """A connection to the database is not kept for the time that Redis takes: there are fewer of them than clients."""
+    database.release()
+    return bus.settle()
 
 
 def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int], *, enters: bool = True) -> bool:

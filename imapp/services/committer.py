@@ -22,7 +22,7 @@ from imapp.cluster.wire import Stamp
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.logs import get_logger
 from imapp.services.batch import Op, Publication
-from imapp.services.group_commit import Outcome, Result, Waits, commit, find_locked
+from imapp.services.group_commit import Committed, Outcome, Result, Waits, commit, find_locked
 from imapp.services.parked import LOOK_SECONDS, Parked
 
 log = get_logger(__name__)
@@ -143,13 +143,17 @@ class Committer:
             while not (self._closing and not self._waiting()):
                 self._wake.wait(LOOK_SECONDS if self._parked else None)
                 self._wake.clear()
-                self._unpark()
+                self._guarded(self._unpark)
                 while self._queue:
-                    try:
-                        self._turn()
-                    except Exception:  # the next batch must be committed
-                        log.exception("commit_turn_failed")
-                    self._unpark()
+                    self._guarded(self._turn)
+                    self._guarded(self._unpark)
+
+    @staticmethod
+    def _guarded(act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception:  # the next batch must be committed
+            log.exception("commit_turn_failed")
 
     def _unpark(self) -> None:
         """Put what is free again before the others, and tell those who have waited too long."""
@@ -168,7 +172,7 @@ class Committer:
         if not taken:
             return
         self._in_hand = taken[0][2]
-        outcomes, publications = commit([op for op, _, _ in taken])
+        outcomes, publications = _commit([op for op, _, _ in taken])
         self._note(outcomes)
         answered_at = time.monotonic()
         metrics.COMMIT_BATCH.observe(len(taken))
@@ -234,6 +238,15 @@ class Committer:
         metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
         self.note_refusal(op.actor_id, op.client_id, UnavailableError())
         _tell(done, UnavailableError(retry_after=1))
+
+
+def _commit(ops: list[Op]) -> Committed:
+    """As `commit`; what fails beyond it is told to all, who would wait in vain."""
+    try:
+        return commit(ops)
+    except Exception:
+        log.exception("batch_failed", ops=len(ops))
+        return [AppError()] * len(ops), [[] for _ in ops]
 
 
 def _tell(done: Done, outcome: Outcome) -> None:

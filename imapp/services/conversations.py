@@ -62,6 +62,7 @@ def join_room(actor_id: int, conversation_id: int, sid: str) -> None:
     require_membership(actor_id, conversation_id)
     room = bus.conversation_room(conversation_id)
     bus.enter_connection(sid, room)
+    db.session.close()  # give the read connection back while waiting
     bus.settle()
     try:
         require_membership(actor_id, conversation_id)

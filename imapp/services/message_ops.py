@@ -20,6 +20,7 @@ from imapp.errors import (
     NotFoundError,
     RoleRequiredError,
     TooManyEditsError,
+    UnavailableError,
     WindowClosedError,
 )
 from imapp.events import ConversationRead
@@ -27,6 +28,7 @@ from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import message_wire
+from imapp.services import private_conversations
 from imapp.services.batch import Batch, Head, MessageRow, Op, Rights
 from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
 
@@ -92,7 +94,7 @@ def _is_admin(head: Head, rights: Rights) -> bool:
 class Send(Op):
     """A new message; `origin` is the sid that gets the ack."""
 
-    __slots__ = ("body", "digest", "origin")
+    __slots__ = ("body", "digest", "origin", "peer_id")
 
     def __init__(
         self, actor_id: int, conversation_id: int, body: Body, origin: str | None = None, source: str | None = None
@@ -101,6 +103,8 @@ class Send(Op):
         super().__init__(actor_id, conversation_id)
         self.body = body
         self.origin = origin
+        #: To whom, when the conversation was found by that.
+        self.peer_id: int | None = None
         facts = (conversation_id, body.kind, body.reply_to_seq, list(body.mentions), body.forwarded_from)
         # What the source says may change between a forward and its retry.
         told = repr(facts).encode() + body.content if source is None else repr((conversation_id, source)).encode()
@@ -116,6 +120,7 @@ class Send(Op):
         first = batch.sent.get((self.actor_id, self.body.client_id))
         if first is not None:
             return self._duplicate(batch, first)
+        self._require_peer(batch)
         head, rights = require_voice(batch, self)
         self._check(head, rights)
         row = self._row(batch)
@@ -129,6 +134,15 @@ class Send(Op):
         )
         self._tell_own_state(batch, head, rights)
         return {"message": wire, "duplicate": False}
+
+    def _require_peer(self, batch: Batch) -> None:
+        """After a restore the id that this node remembers may be another pair's; sent again, it goes to its own."""
+        if self.peer_id is None:
+            return
+        head = batch.heads.get(self.conversation_id)
+        if head is None or head.peer_of(self.actor_id) != self.peer_id:
+            private_conversations.forget_known(self.actor_id, self.peer_id)
+            raise UnavailableError(retry_after=1)
 
     def _tell_own_state(self, batch: Batch, head: Head, rights: Rights) -> None:
         """Who writes has read; what was marked as unread is so no more.

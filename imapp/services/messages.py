@@ -84,11 +84,18 @@ def _checked(
         limits.hit("messages_per_user", actor_id)
         packed = _packed(draft.type, draft.content)
         if conversation_id is None:
-            conversation_id = _private(actor_id, getattr(draft, "to_user_id", None) or 0, draft)
+            return _private_op(actor_id, draft, packed, origin)
         return _send_op(actor_id, conversation_id, draft, packed, origin)
     except AppError as error:
         committer.current().note_refusal(actor_id, draft.client_id, error)
         raise
+
+
+def _private_op(actor_id: int, draft: MessageDraft, packed: bytes, origin: str | None) -> message_ops.Send:
+    peer_id = getattr(draft, "to_user_id", None) or 0
+    op = _send_op(actor_id, _private(actor_id, peer_id, draft), draft, packed, origin)
+    op.peer_id = peer_id
+    return op
 
 
 def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:

@@ -51,7 +51,9 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
     quotas.require_room_for_conversation(actor_id)
     try:
         state = atomic(_create, actor_id, other_id)
-    except IntegrityError:  # the other side was faster
+    except IntegrityError:
+        if find_private(actor_id, other_id) is None:
+            raise  # it is not that the other side was faster
         return open_private(actor_id, other_id)
     _let_hear(state.conversation_id, actor_id, other_id)
     bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
@@ -79,6 +81,11 @@ def known_private(actor_id: int, other_id: int) -> int:
         if len(_known) > _KNOWN_MAX:
             _known.popitem(last=False)
     return found
+
+
+def forget_known(actor_id: int, other_id: int) -> None:
+    """The conversation is another one now: a backup has been restored under this node."""
+    _known.pop(_pair(actor_id, other_id), None)
 
 
 def _pair(actor_id: int, other_id: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -69,7 +70,7 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     rows, until, state_limited = sync_state.page(actor_id, known.version)
     touched = {item["conversation_id"] for _, kind, item in rows if kind == "conversation"}
     feeds, removed = _feeds(actor_id, known, touched)
-    given = feeds[: settings.sync_total_max + len(known.conversations)]
+    given = _first_ones(feeds, settings.sync_total_max)
     size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
     sync_changes.fill(actor_id, given, settings.sync_total_max, max(size, _LEAST_BYTES))
     given = [feed for feed in given if feed.is_given]
@@ -136,6 +137,13 @@ def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], l
         if named != head.last_change or head.id in touched or is_read or known.is_foreign:
             feeds.append(_feed(head, named, known))
     return feeds, sorted(unseen)
+
+
+def _first_ones(feeds: list[Feed], most: int) -> list[Feed]:
+    """Those that the device has named, and as many of the others: a named one may be told of this one time only."""
+    unknown = (feed.id for feed in feeds if not feed.is_named and not feed.is_reset)
+    room = set(islice(unknown, most))
+    return [feed for feed in feeds if feed.is_named or feed.is_reset or feed.id in room]
 
 
 def _heads_of(user_id: int, ids: tuple[int, int]) -> Any:

@@ -9,7 +9,7 @@ from sqlalchemy import event, select
 
 from imapp import database
 from imapp.cluster import bus
-from imapp.errors import BusyError, NotAMemberError, UnavailableError
+from imapp.errors import AppError, BusyError, NotAMemberError, UnavailableError
 from imapp.extensions import db
 from imapp.models.messages import Message
 from imapp.services import committer, group_commit, health
@@ -31,6 +31,14 @@ def ada_and_bob(app):
 
 def send_op(user_id, conversation_id, number):
     return Send(user_id, conversation_id, Body(client_id=f"c{number}", kind="text", content=b'{"text":"%d"}' % number))
+
+
+#: What a first message publishes: it shows the conversation to both.
+FIRST = ["message_created", "conversation_read"]
+
+
+def names(published):
+    return [name for name, *_ in published]
 
 
 def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
@@ -90,7 +98,7 @@ def test_a_bug_in_one_op_costs_only_that_op(ada_and_bob, broken):
     assert outcomes[0]["message"]["seq"] == 1
     assert outcomes[1].code == "internal_error"
     assert outcomes[2]["message"]["seq"] == 2
-    assert [len(published) for published in publications] == [1, 0, 1]
+    assert [names(published) for published in publications] == [FIRST, [], ["message_created"]]
 
 
 def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
@@ -99,7 +107,8 @@ def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
     outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
 
     assert outcomes[1] == {"message": outcomes[0]["message"], "duplicate": True}
-    assert [len(published) for published in publications] == [1, 1]  # receivers drop what they know
+    # Receivers drop what they know.
+    assert [names(published) for published in publications] == [FIRST, ["message_created"]]
 
 
 def test_what_happens_to_a_message_within_one_batch_adds_up(ada_and_bob):
@@ -175,7 +184,7 @@ def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog,
 
 
 def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, monkeypatch):
-    ada, _, conversation = ada_and_bob
+    ada, bob, conversation = ada_and_bob
     dialect = app.extensions["committer_engine"].dialect
     commit = dialect.do_commit
 
@@ -190,9 +199,9 @@ def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, mon
     again, repeated = group_commit.commit([send_op(ada, conversation, 1)])
 
     assert isinstance(outcomes[0], UnavailableError)
-    assert publications == [
-        [("sync_required", {"reason": "commit_unknown"}, (bus.conversation_room(conversation),), None, None)]
-    ]
+    [[(name, payload, rooms, *_)]] = publications
+    assert (name, payload) == ("sync_required", {"reason": "commit_unknown"})
+    assert set(rooms) == {bus.conversation_room(conversation), bus.user_room(ada), bus.user_room(bob)}
     assert again[0]["duplicate"]
     assert [name for name, *_ in repeated[0]] == ["message_created"]  # once more: its node may have died before
 
@@ -279,3 +288,32 @@ def test_a_commit_that_failed_counts_until_another_succeeds(ada_and_bob, monkeyp
     assert failed.components["writePath"].status == "DOWN"
     assert failed.components["writePath"].details["last_commit_ok"] is False
     assert (well.status, well.components["writePath"].details["last_commit_ok"]) == ("UP", True)
+
+
+def test_whatever_fails_in_the_committer_the_next_write_is_committed(app, ada_and_bob, monkeypatch, caplog):
+    ada, _, conversation = ada_and_bob
+    current = committer.current()
+    faults = iter([RuntimeError("a fault of looking for locks"), None])
+    monkeypatch.setattr(current, "_unpark", lambda: (fault := next(faults, None)) and _throw(fault))
+
+    first = current.run(send_op(ada, conversation, 1))
+    second = current.run(send_op(ada, conversation, 2))
+
+    assert [first["message"]["seq"], second["message"]["seq"]] == [1, 2]
+    assert "commit_turn_failed" in caplog.text
+
+
+def test_writes_are_told_that_their_batch_has_failed_whatever_it_was(app, ada_and_bob, monkeypatch, caplog):
+    ada, _, conversation = ada_and_bob
+    with monkeypatch.context() as patch:
+        patch.setattr(committer, "commit", lambda _ops: _throw(RuntimeError("a fault of the batch")))
+        with pytest.raises(AppError):
+            committer.run(send_op(ada, conversation, 1))
+
+    assert committer.run(send_op(ada, conversation, 2))["message"]["seq"] == 1
+    assert committer.current().state().oldest_seconds == 0
+    assert "batch_failed" in caplog.text
+
+
+def _throw(fault):
+    raise fault

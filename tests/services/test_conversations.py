@@ -1,16 +1,18 @@
 """The list of conversations and a user's own settings, on both databases."""
 
+import threading
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import event
+from sqlalchemy.exc import IntegrityError
 
 from imapp.cluster import bus
-from imapp.errors import BlockedError, ForbiddenError, NotAMemberError, NotFoundError
+from imapp.errors import BlockedError, ForbiddenError, NotAMemberError, NotFoundError, UnavailableError
 from imapp.extensions import db
 from imapp.schemas.conversations import ConversationPatch, ConversationsQuery
 from imapp.schemas.groups import GroupIn
-from imapp.schemas.messages import HideMessages, HistoryQuery, MessageDraft
+from imapp.schemas.messages import HideMessages, HistoryQuery, MessageDraft, SendMessage
 from imapp.schemas.sync import SyncIn
 from imapp.services import (
     blocks,
@@ -20,11 +22,15 @@ from imapp.services import (
     groups,
     hidden_messages,
     messages,
+    private_conversations,
     read_marks,
+    receipts,
     sync,
     typing,
 )
+from imapp.services.private_conversations import open_private
 from tests.support.people import create_users
+from tests.support.ports import wait_for
 
 
 @pytest.fixture
@@ -338,3 +344,65 @@ def test_deleting_what_one_may_not_see_or_what_is_not_there_is_refused_as_a_whol
         hidden_messages.hide(bob, HideMessages(message_ids=[sent["id"], f"{private}-9"]))
 
     assert conversations.get(bob, private).last_message.id == sent["id"]
+
+
+def test_a_conversation_that_is_another_pairs_after_a_restore_gets_no_message(people, private, monkeypatch):
+    ada, bob, eve = people
+    other = open_private(ada, eve)[0]
+    to_bob = SendMessage(client_id="c", type="text", content={"text": "for bob"}, to_user_id=bob)
+    monkeypatch.setitem(private_conversations._known, (ada, bob), other)
+
+    first, second = (outcome_of(ada, to_bob) for _ in range(2))
+
+    assert isinstance(first, UnavailableError)
+    assert second["message"]["conversation_id"] == private
+    assert not messages.history(ada, other, HistoryQuery()).items
+
+
+def test_a_fault_that_is_no_race_of_two_who_open_ends(people, monkeypatch):
+    def fail(*_arguments):
+        raise IntegrityError("INSERT", {}, ValueError("another constraint"))
+
+    monkeypatch.setattr(private_conversations, "atomic", fail)
+
+    with pytest.raises(IntegrityError):
+        open_private(people[0], people[1])
+
+
+def outcome_of(user_id, message):
+    """What the sender is told."""
+    answered, outcomes = threading.Event(), []
+    messages.submit_send(user_id, message, lambda outcome: (outcomes.append(outcome), answered.set()))
+    assert answered.wait(10)
+    return outcomes[0]
+
+
+def receipt(seq):
+    return {"conversation_id": 1, "user_id": 2, "read_seq": seq, "version": seq}
+
+
+def test_of_two_read_marks_that_swap_on_their_way_the_farther_one_is_told_last(app, monkeypatch):
+    told = []
+    monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0.05)
+    monkeypatch.setattr(bus, "send", lambda _name, payload, _room: told.append(payload["read_seq"]))
+
+    for seq in (5, 4, 7, 6):
+        receipts.spread(receipt(seq))
+    wait_for(lambda: not app.extensions["receipts"], 5, "the end of the interval")
+
+    assert told == [5, 7]
+
+
+def test_a_reader_is_told_of_again_after_a_receipt_that_could_not_be_sent(app, monkeypatch):
+    told = []
+    monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0.05)
+    with monkeypatch.context() as patch:
+        patch.setattr(bus, "send", lambda *_arguments: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            receipts.spread(receipt(4))
+    monkeypatch.setattr(bus, "send", lambda _name, payload, _room: told.append(payload["read_seq"]))
+
+    receipts.spread(receipt(5))
+
+    wait_for(lambda: told == [5], 5, "the next receipt")
+    wait_for(lambda: not app.extensions["receipts"], 5, "the end of the interval")

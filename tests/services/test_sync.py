@@ -475,3 +475,17 @@ def test_the_first_message_brings_the_own_state_of_the_conversation_to_both(peop
 
     told = [[entry["item"]["conversation_id"] for entry in answer["state"]] for answer in answers]
     assert told == [[private], [private]]
+
+
+def test_a_conversation_that_the_device_has_is_told_of_before_others_that_it_does_not_know(make_app):
+    with make_app(sync_total_max=1).app_context():
+        ada, *others = create_users("ada", "bob", "eve", "joe", "kim")
+        ids = [open_private(ada, other)[0] for other in others]
+        for conversation_id in ids:
+            say(ada, conversation_id)
+        read_marks.mark_read(others[0], ids[0], 1)
+
+        answer = ask(ada, {ids[0]: 1})
+
+        assert answer["by_id"][ids[0]]["peer_read_seq"] == 1
+        assert answer["more"]

@@ -1,0 +1,71 @@
+"""Orders between nodes: connections enter and leave rooms, also where channels have no common order."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from imapp.cluster import wire
+from imapp.cluster.broker import Exchange, MemoryBroker
+from imapp.cluster.traces import Ring
+from imapp.realtime.cluster_rooms import ClusterManager
+
+GROUP = "conv:1"
+
+
+class Node(ClusterManager):
+    """A node's rooms; what it would have done for its clients is noted."""
+
+    def __init__(self, *, keeps_order: bool) -> None:
+        broker = MemoryBroker(Exchange())
+        broker.keeps_order = keeps_order
+        super().__init__(broker, cluster="c", node_id="n1", ring=Ring(messages=1, seconds=1))
+        self.told_to_sync: list[str] = []
+        self.channels: list[str] = []
+        broker.publish = lambda channel, _frame: self.channels.append(channel)
+        self.server = SimpleNamespace(
+            catch_up=lambda sids, _reason: self.told_to_sync.extend(sids),
+            recheck=lambda _sids: None,
+            start_background_task=lambda task, *arguments: task(*arguments),
+        )
+
+    def connect_user(self, sid: str, user_id: int) -> None:
+        for room in (None, f"user:{user_id}"):
+            self.basic_enter_room(sid, "/", room, f"eio-{sid}")
+
+    def hear(self, action: str, user_id: int) -> None:
+        order = wire.Order(action, f"user:{user_id}", GROUP)
+        self._take_order(order)
+
+
+@pytest.fixture(params=[True, False], ids=["one Redis", "Redis Cluster"])
+def node(request):
+    """A node with a connection of user 1 in the group, and one of user 2 that is not."""
+    made = Node(keeps_order=request.param)
+    made.connect_user("a", 1)
+    made.connect_user("b", 2)
+    made.basic_enter_room("a", "/", GROUP)
+    return made
+
+
+def test_who_enters_a_room_that_this_node_hears_syncs_where_a_message_may_have_come_before_the_order(node):
+    node.hear("enter", 2)
+
+    assert node.get_participants("/", GROUP) == [("a", "eio-a"), ("b", "eio-b")]
+    assert node.told_to_sync == ([] if node.broker.keeps_order else ["b"])
+
+
+def test_who_leaves_a_room_is_taken_out_before_later_messages_of_that_room(node):
+    node.act("leave", "user:1", GROUP)
+
+    both = ["c:room:user:1", f"c:room:{GROUP}"]
+    assert node.channels == (both[:1] if node.broker.keeps_order else both)
+    assert node.get_participants("/", GROUP) == []
+
+
+def test_nothing_is_kept_of_those_who_enter_and_have_no_connection_here(node):
+    for user_id in range(100, 200):
+        node.hear("enter", user_id)
+        node.act("enter", f"user:{user_id}", "conv:2")
+
+    assert node._settling == {}
+    assert node.told_to_sync == []
