@@ -177,6 +177,20 @@ def test_who_was_just_added_to_a_group_misses_nothing(pair, nodes):
     wait_for(lambda: {"reason": "joined"} in bob.received("sync_required"), 5, "a hint")
 
 
+def test_many_who_enter_a_room_at_once_are_looked_after_together(nodes, device):
+    alice = device(nodes[0], "alice").connect()
+    others = [device(nodes[1], f"bob{number}").connect() for number in range(6)]
+    before = nodes[1].log
+
+    group_of(alice, *others)
+    for one in others:
+        one.wait_for("sync_required", lambda event: event["reason"] == "joined")
+
+    told = [line for line in nodes[1].log.removeprefix(before).splitlines() if "catching_up" in line]
+    assert len(told) == 1, told
+    assert "connections=6 reason=joined" in told[0]
+
+
 def test_session_ids_name_their_node(pair):
     alice, bob = pair
 

@@ -97,6 +97,17 @@ def test_logging_out_closes_the_sockets_of_this_login_only(server, device):
     laptop.close()
 
 
+def test_a_client_that_overhears_that_it_is_disconnected_loses_its_transport(server, device, raw):
+    alice = device(server)
+    socket = raw(server)
+    assert socket.connect({"token": alice.tokens["access_token"]}).startswith("40")
+
+    alice.post("/api/auth/logout")
+
+    assert "session_ended" in socket.receive()
+    assert socket.is_closed()
+
+
 def test_revoking_another_login_closes_its_sockets(server, device):
     phone = device(server).connect()
     laptop = phone.other_device().connect()
