@@ -13,6 +13,7 @@ import requests
 from tests.drills.crowd import Crowd, Shape, User
 from tests.drills.oracle import Story
 from tests.support import apps
+from tests.support.commits import CommitLoser
 from tests.support.mariadb import MariaDb
 from tests.support.nginx import Nginx
 from tests.support.ports import wait_for
@@ -58,6 +59,8 @@ class Field:
         self.folder = folder
         self.plan = plan
         self.fault_over_at = 0.0
+        #: A node's own way to MariaDB, where the drill has one.
+        self.way: CommitLoser
         self._closing = ExitStack()
         try:
             self._build(shape)

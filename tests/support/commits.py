@@ -21,6 +21,7 @@ class CommitLoser(Proxy):
         #: Seconds that the next COMMIT is held before it passes.
         self._holds = 0.0
         self._swallows_next = False
+        self._parts_next = False
         self._leaves_for = 0.0
         self._away_until = 0.0
         #: Connections that have written and not committed; others say COMMIT when they are made.
@@ -37,6 +38,10 @@ class CommitLoser(Proxy):
     def swallow_answer_of_next(self) -> None:
         """The next COMMIT comes to the database, and no answer comes back from then on, to anybody."""
         self._swallows_next = True
+
+    def part_at_next(self) -> None:
+        """From the next COMMIT on nothing passes, as when a cable is pulled amid a transaction: it stays open."""
+        self._parts_next = True
 
     def leave_before_next(self, seconds: float) -> None:
         """The next COMMIT does not come to the database, which is away for so long from then on."""
@@ -57,6 +62,8 @@ class CommitLoser(Proxy):
             raise ConnectionResetError
         seconds, self._holds = self._holds, 0.0
         time.sleep(seconds)
+        if self._parts_next:
+            self._parts_next, self.is_silent = False, True
         if self._swallows_next:
             self._swallows_next, self.swallows = False, True
         if self._loses:

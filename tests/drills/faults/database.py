@@ -1,17 +1,23 @@
-"""What happens to MariaDB: killed, frozen, cutting connections, crowded."""
+"""What happens to MariaDB: killed, frozen, cutting connections, crowded, or cut off from a node amid a transaction."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill
-from tests.drills.field import Field
+from tests.drills.field import Field, Plan
+from tests.drills.people import Sender
+from tests.support.commits import CommitLoser
+from tests.support.ports import wait_for
 
 #: What a sender may be told while the database is away.
 _AWAY = ("busy", "unavailable", "")
+
+#: Seconds that a node is cut off, and within which the database must have ended the transaction that it left open.
+_PARTED_SECONDS, _FREE_SECONDS = 90, 35
 
 
 def _kill(field: Field) -> str:
@@ -65,10 +71,61 @@ def _rename(field: Field) -> str:
     return f"{sum(done)} of {len(done)} renames done, {retries:.0f} transactions repeated" if all(done) else ""
 
 
+def _put_far(field: Field) -> None:
+    """Give the second node a way of its own to MariaDB."""
+    way = field.way = CommitLoser(field.mariadb.port)
+    field.at_end(way.close)
+    url = field.database_url.replace(f":{field.mariadb.port}/", f":{way.port}/")
+    field.environs["node-2"]["DATABASE_URL"] = url
+
+
+def _part(field: Field) -> str:
+    """The conversations of the open transaction are locked for a while, and no others, whoever writes to them."""
+    healthy = [one for one in field.crowd.senders if one.node and one.node != "node-2"]
+    with field.fault():
+        field.way.part_at_next()
+        wait_for(lambda: field.way.is_silent, 20, "a transaction of the second node")
+        parted_at = time.monotonic()
+        locked = _locked(field)
+        time.sleep(1)
+        locked &= _locked(field)
+        assert locked, "no transaction was open"
+        wait_for(lambda: not _locked(field) & locked, 60, "the end of the transaction")
+        freed_after = time.monotonic() - parted_at
+        time.sleep(max(0.0, parted_at + _PARTED_SECONDS - time.monotonic()))
+        waits = sorted(_waits(field, healthy, locked, parted_at))
+        field.way.is_silent = False
+        field.way.cut()
+    p99 = waits[len(waits) * 99 // 100]
+    told = f"{len(locked)} locked, free after {freed_after:.1f} s; {len(waits)} acks elsewhere, p99 {p99:.2f} s"
+    assert freed_after < _FREE_SECONDS, told
+    assert p99 < 1, told
+    return f"{told}, slowest {waits[-1]:.2f} s"
+
+
+def _locked(field: Field) -> set[int]:
+    """The conversations that a transaction holds at this moment."""
+    everything = {row[0] for row in field.rows("SELECT id FROM conversations")}
+    return everything - {row[0] for row in field.rows("SELECT id FROM conversations FOR UPDATE SKIP LOCKED")}
+
+
+def _waits(field: Field, senders: list[Sender], locked: set[int], since: float) -> Iterator[float]:
+    """How long each message that these sent since then to other conversations waited for its ack, in seconds."""
+    for sender in senders:
+        if sender.conversation_id in locked:
+            continue
+        for client_id, acked_at in list(sender.acked_at.items()):
+            if field.crowd.life.sent_at[client_id] > since:
+                yield acked_at - field.crowd.life.sent_at[client_id]
+
+
+_FAR = Plan(prepare=_put_far)
+
 DRILLS = [
     Drill("R8", "MariaDB killed, back after 3 s", _kill),
     Drill("R9-10s", "MariaDB frozen for 10 s", _freeze(10), bound=12),
     Drill("R9-25s", "MariaDB frozen for 25 s", _freeze(25), bound=12),
     Drill("R10", "every database connection cut, 50 times", _cut_connections),
+    Drill("R10-amid", "a node cut off from MariaDB amid a transaction, for 90 s", _part, bound=12, plan=_FAR),
     Drill("R11", "50 writers of one conversation, 60 renames", _rename, shape=Shape(1, 50, 12, pause=0.2)),
 ]
