@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from imapp import database
+from imapp.cluster.bus import conversation_room
 from imapp.errors import AppError, UnavailableError
 from imapp.events import SyncRequired
 from imapp.logs import get_logger
@@ -46,8 +47,9 @@ class _CommitUnknownError(Exception):
 
     def __init__(self, batch: Batch) -> None:
         super().__init__()
-        #: Those who would have been told.
-        self.rooms = tuple({room for publication in batch.publications for room in publication[2]})
+        #: Those who would have been told; the members of small groups of read marks, too, by their receipts.
+        told = {room for publication in batch.publications for room in publication[2]}
+        self.rooms = tuple(told | set(map(conversation_room, batch.read)))
 
 
 def commit(ops: Sequence[Op]) -> Committed:

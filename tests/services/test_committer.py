@@ -19,6 +19,7 @@ from imapp.services.message_ops import Body, Edit, Recall, Said, Send
 from imapp.services.private_conversations import open_private
 from imapp.services.reactions import React
 from imapp.services.read_marks import MarkRead
+from tests.services.groups import make_group
 from tests.support.people import create_users
 
 
@@ -204,6 +205,24 @@ def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, mon
     assert set(rooms) == {bus.conversation_room(conversation), bus.user_room(ada), bus.user_room(bob)}
     assert again[0]["duplicate"]
     assert [name for name, *_ in repeated[0]] == ["message_created"]  # once more: its node may have died before
+
+
+def test_a_read_mark_of_unknown_outcome_makes_a_small_groups_members_look(app, monkeypatch):
+    ada, bob = create_users("ada", "bob")
+    group = make_group(ada, bob)
+    group_commit.commit([send_op(ada, group, 1)])
+    dialect = app.extensions["committer_engine"].dialect
+
+    def break_at_commit(_connection):
+        raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection during query")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", break_at_commit)
+        patch.setattr(dialect, "is_disconnect", lambda *_args: True)
+        _, [[(name, _payload, rooms, *_)]] = group_commit.commit([MarkRead(bob, group, 2)])
+
+    assert name == "sync_required"
+    assert set(rooms) == {bus.user_room(bob), bus.conversation_room(group)}
 
 
 def test_a_conflict_without_end_is_busy_not_a_fault(app, ada_and_bob, monkeypatch):

@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from argon2 import PasswordHasher
 from sqlalchemy import event, func, select, update
+from sqlalchemy.exc import DBAPIError
 
 from imapp.database import atomic
 from imapp.errors import (
@@ -14,6 +15,7 @@ from imapp.errors import (
     BadCredentialsError,
     InvalidUsernameError,
     SessionRevokedError,
+    UnavailableError,
     UsernameTakenError,
     WrongPasswordError,
 )
@@ -100,6 +102,31 @@ def test_a_refresh_token_spent_many_times_at_once_gives_answers_that_all_work(ap
 def test_a_refresh_whose_answer_was_lost_is_answered_again(app):
     first = register("alice")
     refresh(first)
+
+    second = refresh(first)
+
+    assert actor(second).session_id == actor(first).session_id
+    assert actor(refresh(second)).session_id == actor(first).session_id
+
+
+@pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "not stored"])
+def test_a_refresh_of_which_nobody_knows_whether_it_is_stored_is_answered_when_it_is_sent_again(
+    app, monkeypatch, is_stored
+):
+    first = register("alice")
+    dialect = db.engine.dialect
+    commit = dialect.do_commit
+
+    def break_at_commit(connection):
+        if is_stored:
+            commit(connection)
+        raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection during query")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", break_at_commit)
+        patch.setattr(dialect, "is_disconnect", lambda *_args: True)
+        with pytest.raises((DBAPIError, UnavailableError)):
+            refresh(first)
 
     second = refresh(first)
 
