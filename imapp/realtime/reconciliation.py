@@ -7,7 +7,8 @@ that conversation. So every IM_RECONCILE_SECONDS each node compares
 - of each conversation with a member here, the stored number of the last change with the greatest one pushed here;
 - of each user here, how much the version of the own state has grown with how many pushes the user got;
 - of each user whose version has grown or whose connections were moved by an order, and of some others in turn, the
-  stored memberships with the rooms of the user's connections.
+  stored memberships with the rooms of the user's connections;
+- of each connection here, whether its session has ended.
 
 What differs is compared again after GRACE_SECONDS, because a push may be on its way. What differs still was lost: the
 connections concerned are put into the right rooms and told to sync (catching_up.py). A false alarm costs one sync.
@@ -24,7 +25,7 @@ from imapp import metrics
 from imapp.cluster import bus
 from imapp.logs import get_logger
 from imapp.realtime.told import Told, conversation_of
-from imapp.services import heads
+from imapp.services import access, heads
 
 log = get_logger(__name__)
 
@@ -110,6 +111,7 @@ class Reconciler:
     def _look(self, suspects: set[int]) -> None:
         told = self._told
         users = self._users()
+        self._close_ended()
         behind, owed = self._behind(), self._owed(users, suspects)
         self._looks += 1
         suspects.update(id_ for id_ in users if id_ % _ROUND == self._looks % _ROUND)
@@ -127,6 +129,14 @@ class Reconciler:
             metrics.UNTOLD.inc(len(sids))
             log.warning("clients_untold", rooms=len(lost), connections=len(sids))
             self._server.catch_up(list(sids), "untold")
+
+    def _close_ended(self) -> None:
+        """Have connections closed whose session was ended by a node that did not live to say so."""
+        ended: set[int] = set()
+        for ids in self._slices({connection.session_id for connection in self._server.connections.all()}):
+            ended |= self._read(access.ended_sessions, ids)
+        found = [one.sid for one in self._server.connections.all() if one.session_id in ended]
+        self._server.catch_up(found, "untold")
 
     # -- comparing ---------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Who is calling: the one check of a token that both doors use."""
 
 from collections import defaultdict
+from collections.abc import Collection
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -98,7 +99,7 @@ def conversations_of(session_id: int) -> set[int]:
     return found
 
 
-def ended_sessions(session_ids: AbstractSet[int]) -> set[int]:
+def ended_sessions(session_ids: Collection[int]) -> set[int]:
     """Those of the sessions that count no longer, with one query."""
     alive = select(_session.id).join(_users, _OWN).where(_session.id.in_(session_ids), *_alive())
     return set(session_ids) - set(db.session.scalars(alive))

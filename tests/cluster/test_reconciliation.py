@@ -6,7 +6,7 @@ import pytest
 
 from imapp.schemas.conversations import ConversationPatch
 from imapp.schemas.messages import MessageDraft
-from imapp.services import conversation_settings, group_members, messages
+from imapp.services import conversation_settings, group_members, messages, sessions
 from tests.support import apps
 from tests.support.server import Server
 
@@ -60,6 +60,16 @@ def test_a_member_who_was_removed_untold_hears_the_group_no_longer(elsewhere):
 
     ada.call("ping_server")
     assert said["id"] not in [event["message"]["id"] for event in bob.received("message_created")]
+
+
+def test_a_session_that_was_ended_untold_loses_its_sockets(elsewhere):
+    run, ada, bob, _ = elsewhere
+    [session] = [one["id"] for one in bob.get("/api/sessions")["items"]]
+
+    run(sessions.revoke_session, bob.id, session)
+
+    assert bob.wait_for("session_ended", timeout=20) == {"code": "session_revoked"}
+    assert ada.call("ping_server")["ok"]
 
 
 def test_own_settings_that_were_changed_untold_are_found(elsewhere):
