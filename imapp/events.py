@@ -97,7 +97,8 @@ class ConversationRead(OwnStateEvent):
     """A user has read up to `read_seq`.
 
     To the user's own devices; in a private conversation also to the other; in groups up to a configurable size to
-    the members, throttled. `version` is of the reader's own counter, for the reader's own devices.
+    the members, throttled. `version` is of the reader's own counter, for the reader's own devices. Who writes has
+    read: that is told where it takes back "marked as unread", and at the first message of a private conversation.
     """
 
     name = "conversation_read"
