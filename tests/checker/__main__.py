@@ -45,7 +45,7 @@ def main() -> int:
             # After each: a long run that is ended halfway has still told something.
             options.report.write_text(report.page(results))
     say(report.summary(results))
-    if options.replay and options.shrink:
+    if options.replay and options.shrink and not results[0].holds:
         _shrink(Cycle.read(options.replay), options)
     return int(not all(result.holds for result in results))
 
@@ -65,7 +65,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--keep", type=Path, default=Path(), metavar="FOLDER", help="for the plans of failing cycles")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="play this plan again")
     parser.add_argument("--shrink", type=int, default=0, metavar="N", help="make the replayed plan small in N runs")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.fault and options.fault not in SETUPS[options.setup].fault_kinds:
+        parser.error(f"{options.setup} has no {options.fault}")
+    if not (options.micro or options.long or options.replay):
+        parser.error("say how many cycles: --micro N, --long N, or --replay FILE")
+    return options
 
 
 def _results(options: argparse.Namespace) -> Iterator[Result]:

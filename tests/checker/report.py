@@ -33,11 +33,12 @@ def cells(result: Result) -> list[str]:
 
 
 def heal_times(results: Iterable[Result]) -> list[tuple[str, int, float, float]]:
-    """For each kind of fault, alone in its cycle: how many, the median and the longest time to heal."""
+    """For each kind of fault, and for several in one cycle: how many, the median and the longest time to heal."""
     times: dict[str, list[float]] = {}
     for result in results:
-        if len(result.cycle.faults) == 1 and result.healed is not None:
-            times.setdefault(result.cycle.faults[0].kind, []).append(result.healed)
+        kinds = [fault.kind for fault in result.cycle.faults]
+        if result.healed is not None:
+            times.setdefault(kinds[0] if len(kinds) == 1 else "several", []).append(result.healed)
     return [(kind, len(some), statistics.median(some), max(some)) for kind, some in sorted(times.items())]
 
 
