@@ -97,8 +97,9 @@ def test_nodes_share_their_presence_over_every_kind_of_redis(join, request, kind
     wait_for(lambda: (2, False) in two.told, 5, "the last device's end")
 
     assert one.sees(1, 2) == {1}
-    assert one.told == [(1, True)]
-    assert two.told == [(2, True), (2, False)]
+    # Whose answer came too late is told once more.
+    assert list(dict.fromkeys(one.told)) == [(1, True)]
+    assert list(dict.fromkeys(two.told)) == [(2, True), (2, False)]
 
 
 def test_a_dead_nodes_users_are_declared_offline_once_and_nothing_of_it_is_left(join, dead, redis_server, cluster_name):
