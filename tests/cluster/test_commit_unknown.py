@@ -189,7 +189,7 @@ def test_who_is_removed_and_added_again_hears_though_the_one_node_hears_of_its_c
         answer = fast.rest("POST", f"/api/groups/{group}/members", {"user_ids": [bob.id]})
         return answer.ok and answer.json()["added"]
 
-    network.delay = 0.04
+    network.delay_from_next(1.0)
     with ThreadPoolExecutor(1) as pool:
         removal = pool.submit(ada.rest, "DELETE", f"/api/groups/{group}/members/{bob.id}")
         wait_for(is_added, 20, "the removal")

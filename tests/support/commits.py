@@ -10,6 +10,8 @@ _COMMIT = b"\x03COMMIT"
 #: How the committer's ends.
 _SCRIPT = b";COMMIT"
 _WRITES = (b"\x03INSERT", b"\x03UPDATE", b"\x03DELETE")
+#: What a node writes down by itself: that somebody left, that a token was used.
+_BY_ITSELF = (b"last_seen_at=", b"last_used_at=")
 
 
 class CommitLoser(Proxy):
@@ -20,6 +22,7 @@ class CommitLoser(Proxy):
         self._loses = False
         #: Seconds that the next COMMIT is held before it passes.
         self._holds = 0.0
+        self._answers_late = 0.0
         self._swallows_next = False
         self._parts_next = False
         self._leaves_for = 0.0
@@ -39,6 +42,10 @@ class CommitLoser(Proxy):
         """The next COMMIT comes to the database, and no answer comes back from then on, to anybody."""
         self._swallows_next = True
 
+    def delay_from_next(self, seconds: float) -> None:
+        """The next COMMIT comes to the database at once; its answer and all that follows takes so long."""
+        self._answers_late = seconds
+
     def part_at_next(self) -> None:
         """From the next COMMIT on nothing passes, as when a cable is pulled amid a transaction: it stays open."""
         self._parts_next = True
@@ -49,7 +56,7 @@ class CommitLoser(Proxy):
 
     def look_at(self, source: socket.socket, piece: bytes) -> None:
         """Find the COMMIT."""
-        if piece[4:].startswith(_WRITES):
+        if piece[4:].startswith(_WRITES) and not any(word in piece for word in _BY_ITSELF):
             self._writing.add(source)
         if time.monotonic() < self._away_until:
             raise ConnectionResetError
@@ -62,6 +69,8 @@ class CommitLoser(Proxy):
             raise ConnectionResetError
         seconds, self._holds = self._holds, 0.0
         time.sleep(seconds)
+        if self._answers_late:
+            self.delay, self._answers_late = self._answers_late, 0.0
         if self._parts_next:
             self._parts_next, self.is_silent = False, True
         if self._swallows_next:
