@@ -254,7 +254,7 @@ class GroupDissolved(ConversationEvent):
 
 
 class MembersAdded(ConversationEvent):
-    """Users have become members; to the group, the new members included."""
+    """Users have become plain members, whatever they were before; to the group, the new members included."""
 
     name = "members_added"
     actor_id: int

@@ -226,6 +226,8 @@ class ModelDevice:
             copy["member_count"] = payload["member_count"]
             if event == "member_removed":
                 copy["marks"].pop(payload["user_id"], None)
+            elif self.user_id in payload["user_ids"]:
+                copy["role"] = "member"  # whatever the user was before leaving, which the same answer may tell of
         elif "group" in payload:
             copy["name"], copy["member_count"] = payload["group"]["name"], payload["group"]["member_count"]
         elif event == "member_updated" and payload["user_id"] == self.user_id:
