@@ -169,6 +169,8 @@ def test_a_member_whose_removal_failed_hears_the_group_when_the_database_is_back
     ada, _, bob, _ = people
     group = make_group(ada, bob)
 
+    bob.wait_for("sync_required", lambda event: event["reason"] == "joined")  # nobody else looks after him now
+
     network.leave_before_next(3)
     assert ada.rest("DELETE", f"/api/groups/{group}/members/{bob.id}").status_code == 503
     heard = threading.Event()

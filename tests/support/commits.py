@@ -60,24 +60,24 @@ class CommitLoser(Proxy):
             self._writing.add(source)
         if time.monotonic() < self._away_until:
             raise ConnectionResetError
-        if not (piece.endswith(_SCRIPT) or (source in self._writing and piece.endswith(_COMMIT))):
-            return
-        self._writing.discard(source)
+        if piece.endswith(_SCRIPT) or (source in self._writing and piece.endswith(_COMMIT)):
+            self._writing.discard(source)
+            self._harm()
+
+    def _harm(self) -> None:
+        """Do what was asked for, once."""
+        seconds, self._holds = self._holds, 0.0
+        time.sleep(seconds)
         if self._leaves_for:
             self._away_until, self._leaves_for = time.monotonic() + self._leaves_for, 0.0
             self.cut()
             raise ConnectionResetError
-        seconds, self._holds = self._holds, 0.0
-        time.sleep(seconds)
-        if self._answers_late:
-            self.delay, self._answers_late = self._answers_late, 0.0
-        if self._parts_next:
-            self._parts_next, self.is_silent = False, True
-        if self._swallows_next:
-            self._swallows_next, self.swallows = False, True
         if self._loses:
-            self._loses, self.swallows = False, True
             threading.Timer(0.3, self._break).start()
+        self.delay, self._answers_late = self._answers_late or self.delay, 0.0
+        self.is_silent, self._parts_next = self.is_silent or self._parts_next, False
+        self.swallows, self._swallows_next = self.swallows or self._swallows_next or self._loses, False
+        self._loses = False
 
     def _break(self) -> None:
         self.cut()
