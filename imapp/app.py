@@ -28,7 +28,7 @@ from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
 from imapp.realtime.draining import drain
 from imapp.realtime.server import init_realtime
-from imapp.services import concern
+from imapp.services import concern, receipts
 from imapp.services.committer import Committer
 from imapp.services.sampling import Sampler
 from imapp.slow_readers import AnswerDeadline
@@ -146,6 +146,7 @@ def say_goodbye(app: Flask) -> None:
 def leave(app: Flask) -> None:
     """Finish what was accepted and leave the cluster, when no request is served any more: the bus closes last."""
     app.extensions["committer"].close()
+    receipts.flush(app)
     if "imapp.heart" in app.extensions:
         app.extensions["imapp.heart"].stop()
     if "imapp.sampler" in app.extensions:

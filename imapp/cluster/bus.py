@@ -18,6 +18,9 @@ NAMESPACE = "/"
 #: Seconds that a connecting client waits for its subscriptions at most.
 SETTLE_SECONDS = 1.0
 
+#: The argument of the order to compare after the death of a node.
+NODE_LOST = "node_lost"
+
 _moves = count(1)
 _last_move = 0
 
@@ -121,9 +124,9 @@ def disconnect_connection(sid: str) -> None:
     _act("disconnect", sid)
 
 
-def reconcile() -> None:
-    """Have every node compare soon what it has pushed with what is stored: somebody may not have been told."""
-    _act("reconcile", None)
+def node_lost() -> None:
+    """A node has died, maybe between a commit and its pushes: every node looks soon whether its clients were told."""
+    _act("reconcile", None, NODE_LOST)
 
 
 def look_after(room: str, reason: str) -> None:

@@ -244,4 +244,4 @@ class Heart:
         log.warning("node_dead", dead_node=name, users_offline=len(user_ids))
         for user_id in user_ids:
             self._presence.on_change(user_id, False)
-        bus.reconcile()  # it may have died between a commit and its pushes
+        bus.node_lost()

@@ -225,8 +225,8 @@ class ClusterManager(RoomManager):
     def _do_recheck(self, sids: list[str], _order: Order) -> None:
         self.server.recheck(sids)
 
-    def _do_reconcile(self, _sids: list[str], _order: Order) -> None:
-        self.server.reconcile()
+    def _do_reconcile(self, _sids: list[str], order: Order) -> None:
+        self.server.reconcile(is_node_lost=order.argument == bus.NODE_LOST)
 
     # -- python-socketio's interface for single connections ------------------------------------------------------------
 

@@ -19,12 +19,14 @@ Sums that agree hide nothing, because no number here is greater than the stored 
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from imapp import metrics
 from imapp.cluster import bus
 from imapp.logs import get_logger
 from imapp.realtime.told import Told, conversation_of
+from imapp.schemas.base import now
 from imapp.services import access, heads
 
 log = get_logger(__name__)
@@ -41,6 +43,9 @@ _TICK_SECONDS = 1.0
 #: Looks in which the rooms of every user are compared once, whatever happened to the user.
 _ROUND = 15
 
+#: How long ago a node that is found dead may have set a read mark at most: its lease, and clocks that differ.
+_DYING = timedelta(seconds=30)
+
 #: Conversations or users in one query, and the pause in seconds after it: the node serves its clients meanwhile.
 _SLICE = 1000
 _PAUSE = 0.01
@@ -55,6 +60,8 @@ class Reconciler:
         #: The version of each user's own state at the last look, and how many pushes the user had or should have got.
         self._versions: dict[int, tuple[int, int]] = {}
         self._looks = 0
+        #: Whether a node has died since the last look.
+        self._is_node_lost = False
         self._seconds = server.app.config["IMAPP"].reconcile_seconds
         self._due = time.monotonic() + self._seconds
 
@@ -71,8 +78,9 @@ class Reconciler:
             except Exception as exc:  # noqa: BLE001 - the database may be away; the next look must come
                 log.warning("reconciliation_failed", error=type(exc).__name__)
 
-    def ask(self) -> None:
-        """Look at the next tick."""
+    def ask(self, *, is_node_lost: bool = False) -> None:
+        """Look at the next tick; after the death of a node at everything that it may have left untold."""
+        self._is_node_lost |= is_node_lost
         self._due = time.monotonic()
 
     def adopt(self) -> None:
@@ -99,27 +107,30 @@ class Reconciler:
     def look(self) -> None:
         """Compare once; have those sync who were not told. What a failed look has found, the next one finds again."""
         told = self._told
-        versions, moved = self._versions, told.moved
-        self._versions, told.moved = dict(versions), set()
+        versions, moved, is_node_lost = self._versions, told.moved, self._is_node_lost
+        self._versions, told.moved, self._is_node_lost = dict(versions), set(), False
         try:
-            self._look(set(moved))
+            self._look(set(moved), is_node_lost=is_node_lost)
         except Exception:
             self._versions.update(versions)
             told.moved |= moved
+            self._is_node_lost |= is_node_lost
             raise
 
-    def _look(self, suspects: set[int]) -> None:
+    def _look(self, suspects: set[int], *, is_node_lost: bool) -> None:
         told = self._told
         users = self._users()
-        self._close_ended()
-        behind, owed = self._behind(), self._owed(users, suspects)
         self._looks += 1
-        suspects.update(id_ for id_ in users if id_ % _ROUND == self._looks % _ROUND)
-        misplaced = self._misplaced(suspects & users)
-        if not (behind or owed or misplaced):
+        turn = users if is_node_lost else {id_ for id_ in users if id_ % _ROUND == self._looks % _ROUND}
+        self._close_ended(turn)
+        behind, owed = self._behind(), self._owed(users, suspects)
+        misplaced = self._misplaced((suspects & users) | turn)
+        lately_read = self._lately_read() if is_node_lost else []
+        if not (behind or owed or misplaced or lately_read):
             return
         self._server.sleep(GRACE_SECONDS)
-        lost = [bus.conversation_room(id_) for id_, change in behind.items() if told.change_of(id_) < change]
+        lost = lately_read
+        lost += [bus.conversation_room(id_) for id_, change in behind.items() if told.change_of(id_) < change]
         lost += [bus.user_room(id_) for id_, pushes in owed.items() if told.pushes_to(id_) < pushes]
         lost += map(bus.user_room, self._misplaced(misplaced))
         for id_, change in behind.items():
@@ -130,13 +141,21 @@ class Reconciler:
             log.warning("clients_untold", rooms=len(lost), connections=len(sids))
             self._server.catch_up(list(sids), "untold")
 
-    def _close_ended(self) -> None:
-        """Have connections closed whose session was ended by a node that did not live to say so."""
+    def _close_ended(self, users: set[int]) -> None:
+        """Have connections of these users closed whose session was ended by a node that did not live to say so."""
+        connections = [one for one in self._server.connections.all() if one.user_id in users]
         ended: set[int] = set()
-        for ids in self._slices({connection.session_id for connection in self._server.connections.all()}):
+        for ids in self._slices({connection.session_id for connection in connections}):
             ended |= self._read(access.ended_sessions, ids)
-        found = [one.sid for one in self._server.connections.all() if one.session_id in ended]
-        self._server.catch_up(found, "untold")
+        self._server.catch_up([one.sid for one in connections if one.session_id in ended], "untold")
+
+    def _lately_read(self) -> list[str]:
+        """The rooms where others see read marks and one was set lately: receipts, which have no number, may be lost."""
+        since = now() - _DYING
+        found: list[int] = []
+        for ids in self._slices(self._told.known()):
+            found += self._read(lambda ids: heads.read_since(ids, since), ids)
+        return list(map(bus.conversation_room, found))
 
     # -- comparing ---------------------------------------------------------------------------------------------------
 

@@ -87,10 +87,10 @@ class RealtimeServer(StrictServer):
         """See whether these connections are in the right rooms; soon, in the background."""
         self.unchecked.put(sids)
 
-    def reconcile(self) -> None:
+    def reconcile(self, *, is_node_lost: bool) -> None:
         """Compare soon what has been pushed with what is stored."""
         if self.reconciler is not None:
-            self.reconciler.ask()
+            self.reconciler.ask(is_node_lost=is_node_lost)
 
     def note_heads(self) -> None:
         """Remember how far new conversations and users here are; before their clients ask `sync`, in an app context."""

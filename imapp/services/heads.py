@@ -5,8 +5,12 @@ the rest.
 """
 
 from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import select
 
 from imapp.extensions import db
+from imapp.models.conversations import Conversation
 
 #: How many conversations a user is in, and the sum of their ids: two sets that differ hardly ever agree in both.
 Digest = tuple[int, int]
@@ -39,6 +43,12 @@ def memberships(user_ids: Collection[int]) -> dict[int, Digest]:
     start = "SELECT user_id, COUNT(*), SUM(conversation_id) FROM conversation_members WHERE user_id"
     rows = _read(start, user_ids, " AND left_at IS NULL GROUP BY user_id")
     return {user_id: (int(count), int(total)) for user_id, count, total in rows}
+
+
+def read_since(conversation_ids: Collection[int], moment: datetime) -> list[int]:
+    """The conversations in which a read mark that others see was set later."""
+    rows = select(Conversation.id).where(Conversation.id.in_(conversation_ids), Conversation.read_at > moment)
+    return list(db.session.scalars(rows))
 
 
 def _sum(start: str, ids: Collection[int]) -> int:

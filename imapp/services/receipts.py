@@ -6,7 +6,7 @@ A busy group would drown otherwise: every message makes every reader say "read" 
 import threading
 from typing import Any
 
-from flask import current_app
+from flask import Flask, current_app
 
 from imapp.cluster import bus
 from imapp.events import ConversationRead
@@ -42,15 +42,28 @@ def _push(recent: Recent, payload: dict[str, Any]) -> None:
     timer = threading.Timer(INTERVAL_SECONDS, _next, (recent, (payload["conversation_id"], payload["user_id"])))
     timer.daemon = True
     timer.start()  # first: whatever becomes of this receipt, the reader's next ones are told
+    _send(payload)
+
+
+def _send(payload: dict[str, Any]) -> None:
     bus.send(ConversationRead.name, payload, bus.conversation_room(payload["conversation_id"]))
 
 
 def _next(recent: Recent, key: tuple[int, int]) -> None:
     """An interval is over: push what has come meanwhile, or forget the reader."""
     with _lock:
-        _, waiting = recent[key]
+        _, waiting = recent.pop(key, (0, None))
         if waiting is None:
-            del recent[key]
             return
         recent[key] = waiting["read_seq"], None
     _push(recent, waiting)
+
+
+def flush(app: Flask) -> None:
+    """The node goes away: push what waits for its turn."""
+    recent: Recent = app.extensions.get("receipts", {})
+    with _lock:
+        payloads = [waiting for _, waiting in recent.values() if waiting is not None]
+        recent.clear()
+    for payload in payloads:
+        _send(payload)

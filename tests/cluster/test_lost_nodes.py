@@ -190,3 +190,17 @@ def test_what_was_published_to_a_redis_that_the_others_do_not_hear_is_found(pair
     ada.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=20)
     assert said["id"] not in [event["message"]["id"] for event in ada.received("message_created")]
     elsewhere.stop()
+
+
+def test_a_read_mark_that_a_node_did_not_live_to_show_is_seen(pair, people, way_to_mariadb, kill):
+    ada, bob, group = people
+    said = bob.send("have you read this?", conversation_id=group)["message"]
+    ada.wait_for("message_created", lambda event: event["message"]["id"] == said["id"])
+
+    way_to_mariadb.swallow_answer_of_next()
+    ada.sio.emit("mark_read", {"conversation_id": group, "seq": said["seq"]})
+    wait_for(lambda: way_to_mariadb.swallows, 5, "the commit")
+    kill()
+
+    bob.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=30)
+    assert not bob.received("conversation_read")

@@ -393,6 +393,17 @@ def test_of_two_read_marks_that_swap_on_their_way_the_farther_one_is_told_last(a
     assert told == [5, 7]
 
 
+def test_a_node_that_goes_away_tells_of_the_marks_that_wait(app, monkeypatch):
+    told = []
+    monkeypatch.setattr(bus, "send", lambda _name, payload, _room: told.append(payload["read_seq"]))
+    for seq in (5, 6, 7):
+        receipts.spread(receipt(seq))
+
+    receipts.flush(app)
+
+    assert told == [5, 7]
+
+
 def test_a_reader_is_told_of_again_after_a_receipt_that_could_not_be_sent(app, monkeypatch):
     told = []
     monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0.05)
