@@ -45,7 +45,7 @@ measured web tests/web >run/browser-tests.log 2>&1 &
 browser_tests=$!
 trap 'kill "$browser_tests" 2>/dev/null || true' EXIT
 failed=0
-measured rest -n 2 --dist loadfile --ignore=tests/web || failed=1
+measured rest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/web || failed=1
 wait "$browser_tests" || failed=1
 cat run/browser-tests.log
 .venv/bin/python -m coverage combine --quiet .coverage.*
