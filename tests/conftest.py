@@ -1,6 +1,9 @@
 """Fixtures for all tests. Nothing here is monkey-patched: gevent lives in server processes only."""
 
 import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,12 +33,14 @@ def pytest_sessionstart(session):
         os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     """What starts the server is slow: scripts/check.sh leaves it out.
 
     Real processes, sockets and browsers on a busy machine may starve: such a test gets two more attempts, which the
     report counts as reruns. What fails three times is a failure; tests within the process get no second attempt.
+
+    Files whose tests ask for the most time come first: a long one that began last would run alone.
     """
     for item in items:
         starts_a_server = {"server", "start_server", "nodes", "start_nodes", "start_engine"}
@@ -43,6 +48,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.slow)
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.flaky(reruns=2))
+    yield
+    seconds = Counter()
+    for item in items:
+        asked = item.get_closest_marker("timeout")
+        seconds[item.path] += asked.args[0] if asked else 0
+    items.sort(key=lambda item: -seconds[item.path])  # the order within a file stays
 
 
 @pytest.fixture(scope="session")
@@ -180,20 +191,29 @@ def _cluster_environ(number: int, redis_url: str, database_url: str, **environ: 
     }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def nodes(tmp_path_factory, mariadb, redis_server):
-    """Three nodes of one cluster, for tests that leave them running."""
-    folder = tmp_path_factory.mktemp("nodes")
-    url = mariadb.create_database()
-    apps.migrate(url, folder)
+@contextmanager
+def running_cluster(
+    folder: Path, database_url: str, redis_url: str, *environs: dict[str, str]
+) -> Iterator[list[Server]]:
+    """A node for each of these environments, ready, on an empty database."""
+    apps.migrate(database_url, folder)
     started = [
-        Server(folder / f"node{number}", **_cluster_environ(number, redis_server.url, url)) for number in (1, 2, 3)
+        Server(folder / f"node{number}", **_cluster_environ(number, redis_url, database_url, **environ))
+        for number, environ in enumerate(environs, 1)
     ]
     for node in started:
         node.wait_until_ready()
     yield started
     for node in started:
         node.stop()
+
+
+@pytest.fixture(scope="session")
+def nodes(tmp_path_factory, mariadb, redis_server):
+    """Three nodes of one cluster, for tests that leave them running."""
+    folder = tmp_path_factory.mktemp("nodes")
+    with running_cluster(folder, mariadb.create_database(), redis_server.url, {}, {}, {}) as started:
+        yield started
 
 
 @pytest.fixture

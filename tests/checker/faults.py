@@ -1,13 +1,14 @@
 """What is harmed, and how it is healed again. Each gives what it did, for the line of the report."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
 import redis
 
 from tests.checker.field import Field
 from tests.checker.plan import Fault
+from tests.support.proxy import Proxy
 from tests.support.server import Server
 
 Inject = Callable[[Field, Fault], str]
@@ -41,6 +42,23 @@ _COMMIT = b"COMMIT"
 
 def _node(field: Field, fault: Fault) -> Server:
     return field.nodes[fault.node % len(field.nodes)]
+
+
+def _every(seconds: float, fault: Fault) -> Iterator[None]:
+    """Come back so often while the fault lasts."""
+    end = time.monotonic() + fault.seconds
+    while time.monotonic() < end:
+        yield
+        time.sleep(seconds)
+
+
+def _hold(proxies: Sequence[Proxy], field: Field, fault: Fault) -> str:
+    """What one node sends over its proxy, and what it is sent, arrives when the fault is over."""
+    proxy = proxies[fault.node % len(field.nodes)]
+    proxy.hold()
+    time.sleep(fault.seconds)
+    proxy.release()
+    return _node(field, fault).environ["NODE_ID"]
 
 
 def _node_killed(field: Field, fault: Fault) -> str:
@@ -127,23 +145,17 @@ def _redis_failover(field: Field, fault: Fault) -> str:
 def _redis_cut(field: Field, fault: Fault) -> str:
     """Every connection of every node, commands and subscriptions."""
     clients = [server.client() for server in field.redis_servers]
-    end = time.monotonic() + fault.seconds
     cut = 0
-    while time.monotonic() < end:
+    for _ in _every(0.2, fault):
         for client in clients:
             for kind in ("pubsub", "normal"):
                 with suppress(redis.RedisError):  # this connection may be among them
                     cut += client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
-        time.sleep(0.2)
     return f"{cut} cut"
 
 
 def _redis_stalled(field: Field, fault: Fault) -> str:
-    proxy = field.redis_proxies[fault.node % len(field.nodes)]
-    proxy.hold()
-    time.sleep(fault.seconds)
-    proxy.release()
-    return _node(field, fault).environ["NODE_ID"]
+    return _hold(field.redis_proxies, field, fault)
 
 
 def _database_frozen(field: Field, fault: Fault) -> str:
@@ -161,19 +173,12 @@ def _database_killed(field: Field, fault: Fault) -> str:
 
 
 def _connections_killed(field: Field, fault: Fault) -> str:
-    end = time.monotonic() + fault.seconds
-    cut = 0
-    while time.monotonic() < end:
-        cut += field.database(fault.node).cut_connections()
-        time.sleep(0.15)
-    return f"{cut} cut"
+    return f"{sum(field.database(fault.node).cut_connections() for _ in _every(0.15, fault))} cut"
 
 
 def _connections_cut(field: Field, fault: Fault) -> str:
-    end = time.monotonic() + fault.seconds
-    while time.monotonic() < end:
+    for _ in _every(0.15, fault):
         field.database_proxies[fault.node % len(field.nodes)].cut()
-        time.sleep(0.15)
     return _node(field, fault).environ["NODE_ID"]
 
 
@@ -200,19 +205,13 @@ def _database_partition(field: Field, fault: Fault) -> str:
 
 def _database_late(field: Field, fault: Fault) -> str:
     """What one node sends to the database arrives when it has given up waiting: a COMMIT too."""
-    proxy = field.database_proxies[fault.node % len(field.nodes)]
-    proxy.hold()
-    time.sleep(fault.seconds)
-    proxy.release()
-    return _node(field, fault).environ["NODE_ID"]
+    return _hold(field.database_proxies, field, fault)
 
 
 def _clients_cut(field: Field, fault: Fault) -> str:
-    end = time.monotonic() + fault.seconds
-    while time.monotonic() < end:
+    for _ in _every(0.4, fault):
         for proxy in field.client_proxies:
             proxy.cut()
-        time.sleep(0.4)
     return ""
 
 

@@ -9,11 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.conftest import CLUSTER_SECRET
-from tests.support import apps
+from tests.conftest import running_cluster
 from tests.support.commits import CommitLoser
 from tests.support.ports import wait_for
-from tests.support.server import Server
 
 pytestmark = pytest.mark.slow
 
@@ -38,20 +36,15 @@ def pair(tmp_path_factory, mariadb, redis_server, ways):
     """Two nodes of a cluster."""
     folder = tmp_path_factory.mktemp("commit-unknown")
     url = mariadb.create_database()
-    apps.migrate(url, folder)
-    started = [
-        Server(
-            folder / f"node{number}", NODE_ID=f"node-{number}", REDIS_URL=redis_server.url,
-            DATABASE_URL=url.replace(f":{mariadb.port}/", f":{way.port}/"), IM_DB_READ_TIMEOUT_SECONDS="3",
-            SECRET_KEY=CLUSTER_SECRET, IM_CLUSTER_NAME=url.rsplit("/", 1)[-1], IM_RECONCILE_SECONDS="3600",
-        )
-        for number, way in enumerate(ways, 1)
+    environs = [
+        {
+            "DATABASE_URL": url.replace(f":{mariadb.port}/", f":{way.port}/"),
+            "IM_DB_READ_TIMEOUT_SECONDS": "3", "IM_RECONCILE_SECONDS": "3600",
+        }
+        for way in ways
     ]  # fmt: skip
-    for node in started:
-        node.wait_until_ready()
-    yield started
-    for node in started:
-        node.stop()
+    with running_cluster(folder, url, redis_server.url, *environs) as started:
+        yield started
 
 
 @pytest.fixture

@@ -12,13 +12,11 @@ from uuid import uuid4
 import pytest
 from socketio.exceptions import ConnectionError as Refused
 
-from tests.conftest import CLUSTER_SECRET
-from tests.support import apps
+from tests.conftest import running_cluster
 from tests.support.commits import CommitLoser
 from tests.support.ports import wait_for
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
-from tests.support.server import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -44,23 +42,13 @@ def pair(tmp_path_factory, mariadb, redis_server, way_to_mariadb, way_to_redis):
     """Two nodes of a cluster, each with a bad way to one of what they need."""
     folder = tmp_path_factory.mktemp("lost-nodes")
     url = mariadb.create_database()
-    apps.migrate(url, folder)
-    ways = [
-        {"REDIS_URL": redis_server.url, "DATABASE_URL": url.replace(f":{mariadb.port}/", f":{way_to_mariadb.port}/")},
-        {"REDIS_URL": f"redis://127.0.0.1:{way_to_redis.port}", "DATABASE_URL": url},
+    both = {"IM_NODE_LEASE_SECONDS": "4", "IM_RECONCILE_SECONDS": "3600"}
+    environs = [
+        {**both, "DATABASE_URL": url.replace(f":{mariadb.port}/", f":{way_to_mariadb.port}/")},
+        {**both, "REDIS_URL": f"redis://127.0.0.1:{way_to_redis.port}"},
     ]
-    started = [
-        Server(
-            folder / f"node{number}", NODE_ID=f"node-{number}", SECRET_KEY=CLUSTER_SECRET, IM_NODE_LEASE_SECONDS="4",
-            IM_CLUSTER_NAME=url.rsplit("/", 1)[-1], IM_RECONCILE_SECONDS="3600", **environ,
-        )
-        for number, environ in enumerate(ways, 1)
-    ]  # fmt: skip
-    for node in started:
-        node.wait_until_ready()
-    yield started
-    for node in started:
-        node.stop()
+    with running_cluster(folder, url, redis_server.url, *environs) as started:
+        yield started
 
 
 @pytest.fixture
