@@ -109,7 +109,7 @@ def encode(message: Emit | Order) -> bytes:
     head = orjson.dumps(
         [
             message.rooms,
-            [*message.skip, *_told(message.told), _mark()],
+            [*message.skip, message.told, _mark()],  # nodes of the version before: two more that are nobody's id
             message.namespace,
             message.number,
             message.ack,
@@ -132,14 +132,9 @@ def decode(body: bytes) -> Emit | Order:
     mark = _marked(skip[-1]) if skip else None
     if mark is not None:
         skip.pop()
-    told = int(skip.pop()[len(SID_MARK) :]) if skip and skip[-1].startswith(SID_MARK) else 0
+    told = skip.pop() if skip and isinstance(skip[-1], int) else 0
     stamp = _stamp(body, end + sum(lengths))
     return Emit(_parts(body[end:], lengths), rooms, skip, namespace, number, ack and tuple(ack), stamp, told, mark)
-
-
-def _told(number: int) -> list[str]:
-    """Nodes of the version before take it for one more session that is not to get the packet; it is nobody's id."""
-    return [f"{SID_MARK}{number}"] if number else []
 
 
 def _mark() -> str:

@@ -129,17 +129,24 @@ class Reconciler:
         if not (behind or owed or misplaced or lately_read):
             return
         self._server.sleep(GRACE_SECONDS)
-        lost = lately_read
-        lost += [bus.conversation_room(id_) for id_, change in behind.items() if told.change_of(id_) < change]
-        lost += [bus.user_room(id_) for id_, pushes in owed.items() if told.pushes_to(id_) < pushes]
-        lost += map(bus.user_room, self._misplaced(misplaced))
+        lost = {
+            "changes": [bus.conversation_room(id_) for id_, change in behind.items() if told.change_of(id_) < change],
+            "own_states": [bus.user_room(id_) for id_, pushes in owed.items() if told.pushes_to(id_) < pushes],
+            "memberships": list(map(bus.user_room, self._misplaced(misplaced))),
+            "read_marks": lately_read,
+        }
         for id_, change in behind.items():
             told.note([bus.conversation_room(id_)], change)
-        if lost:
-            sids = {sid for room in lost for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
-            metrics.UNTOLD.inc(len(sids))
-            log.warning("clients_untold", rooms=len(lost), connections=len(sids))
-            self._server.catch_up(list(sids), "untold")
+        if any(lost.values()):
+            self._tell(lost)
+
+    def _tell(self, lost: dict[str, list[str]]) -> None:
+        """Have the connections in these rooms sync; the log says how many rooms were found in which comparison."""
+        rooms = {room for found in lost.values() for room in found}
+        sids = {sid for room in rooms for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
+        metrics.UNTOLD.inc(len(sids))
+        log.warning("clients_untold", connections=len(sids), **{kind: len(found) for kind, found in lost.items()})
+        self._server.catch_up(list(sids), "untold")
 
     def _close_ended(self, users: set[int]) -> None:
         """Have connections of these users closed whose session was ended by a node that did not live to say so."""

@@ -56,8 +56,9 @@ class Told:
         changes, pushes = self._changes, self._pushes
         is_change = len(rooms) > 1 and any(room.startswith(_CONVERSATION) for room in rooms)
         for room in rooms:
-            if room in changes:
-                changes[room] = max(changes[room], number)
+            known = changes.get(room)
+            if known is not None:
+                changes[room] = max(known, number)
             elif room in pushes:
                 pushes[room] += 1 if is_change else number
 
@@ -98,9 +99,9 @@ def number_of(name: str, payload: dict[str, Any], rooms: list[str] | None) -> in
     An event that alters a conversation carries its `change`, one with a message carries it inside the message.
     """
     message = payload.get("message")
-    change = (message if isinstance(message, dict) else payload).get("change")
+    change: int | None = (message if isinstance(message, dict) else payload).get("change")
     if change:
-        return int(change)
+        return change
     return 0 if not rooms or any(map(conversation_of, rooms)) else _VERSIONS.get(name, 0)
 
 

@@ -120,7 +120,8 @@ class Send(Op):
         first = batch.sent.get((self.actor_id, self.body.client_id))
         if first is not None:
             return self._duplicate(batch, first)
-        self._require_peer(batch)
+        if self.peer_id is not None:
+            self._require_peer(batch, self.peer_id)
         head, rights = require_voice(batch, self)
         self._check(head, rights)
         row = self._row(batch)
@@ -135,13 +136,11 @@ class Send(Op):
         self._tell_own_state(batch, head, rights)
         return {"message": wire, "duplicate": False}
 
-    def _require_peer(self, batch: Batch) -> None:
+    def _require_peer(self, batch: Batch, peer_id: int) -> None:
         """After a restore the id that this node remembers may be another pair's; sent again, it goes to its own."""
-        if self.peer_id is None:
-            return
         head = batch.heads.get(self.conversation_id)
-        if head is None or head.peer_of(self.actor_id) != self.peer_id:
-            private_conversations.forget_known(self.actor_id, self.peer_id)
+        if head is None or head.peer_of(self.actor_id) != peer_id:
+            private_conversations.forget_known(self.actor_id, peer_id)
             raise UnavailableError(retry_after=1)
 
     def _tell_own_state(self, batch: Batch, head: Head, rights: Rights) -> None:

@@ -24,7 +24,7 @@ class Parked(Generic[Write]):
         self._due = 0.0
 
     def __len__(self) -> int:
-        return sum(map(len, self._writes.values()))
+        return sum(map(len, self._writes.values())) if self._writes else 0  # asked for each write: mostly empty
 
     def holds(self, conversation_id: int) -> bool:
         """Tell whether writes to this conversation wait here."""
