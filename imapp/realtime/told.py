@@ -49,18 +49,19 @@ class Told:
             self.new_users.discard(int(room[len(_USER) :]))
 
     def note(self, rooms: list[str], number: int) -> None:
-        """A packet with this number (`number_of`) has been given to the members of the rooms here.
-
-        What is a change of a conversation and of a user's own state, too, is one version of that.
-        """
-        changes, pushes = self._changes, self._pushes
-        is_change = len(rooms) > 1 and any(room.startswith(_CONVERSATION) for room in rooms)
+        """A packet with this number (`number_of`) has been given to the members of the rooms here."""
+        changes = self._changes
         for room in rooms:
             known = changes.get(room)
-            if known is not None:
-                changes[room] = max(known, number)
-            elif room in pushes:
-                pushes[room] += 1 if is_change else number
+            if known is None:
+                self._note_versions(room, rooms, number)
+            elif known < number:
+                changes[room] = number
+
+    def _note_versions(self, room: str, rooms: list[str], number: int) -> None:
+        """A change of a conversation that is pushed to a user's room, too, is one version of the user's own state."""
+        if room in self._pushes:
+            self._pushes[room] += 1 if any(map(conversation_of, rooms)) else number
 
     def adopt(self, conversation_id: int, change: int) -> None:
         """The conversation is that far; a push that came before this was read says it better."""

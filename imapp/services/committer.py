@@ -79,7 +79,7 @@ class Committer:
         metrics.COMMIT_QUEUE.set_function(self._waiting)
 
     def _waiting(self) -> int:
-        return len(self._queue) + len(self._parked)
+        return len(self._queue) + (self._parked.count() if self._parked else 0)
 
     def submit(self, op: Op, done: Done) -> None:
         """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
@@ -227,7 +227,7 @@ class Committer:
             op, done, deadline = self._queue.popleft()
             if time.monotonic() > deadline:
                 self._give_up((op, done, deadline))
-            elif self._parked.holds(op.conversation_id):
+            elif op.conversation_id in self._parked:
                 self._parked.add(op.conversation_id, (op, done, deadline))
             else:
                 taken.append((op, done, deadline))

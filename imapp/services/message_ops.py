@@ -133,7 +133,8 @@ class Send(Op):
         batch.publications.append(
             ("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
         )
-        self._tell_own_state(batch, head, rights)
+        if head.last_seq == 1 or rights["is_marked_unread"]:
+            self._tell_own_state(batch, head, rights)
         return {"message": wire, "duplicate": False}
 
     def _require_peer(self, batch: Batch, peer_id: int) -> None:

@@ -7,7 +7,7 @@ database keeps the lock until it notices (database.py bounds that). Only writes 
 import time
 from collections import deque
 from collections.abc import Callable, Collection
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 Write = TypeVar("Write")
 
@@ -15,47 +15,44 @@ Write = TypeVar("Write")
 LOOK_SECONDS = 0.2
 
 
-class Parked(Generic[Write]):
+class Parked(dict[int, deque[Write]]):
     """Writes by conversation, in their order. `find_locked` gives those of some conversations that are still locked."""
 
     def __init__(self, find_locked: Callable[[Collection[int]], set[int]]) -> None:
+        super().__init__()
         self._find_locked = find_locked
-        self._writes: dict[int, deque[Write]] = {}
         self._due = 0.0
 
-    def __len__(self) -> int:
-        return sum(map(len, self._writes.values())) if self._writes else 0  # asked for each write: mostly empty
-
-    def holds(self, conversation_id: int) -> bool:
-        """Tell whether writes to this conversation wait here."""
-        return conversation_id in self._writes
+    def count(self) -> int:
+        """How many writes wait here."""
+        return sum(map(len, self.values()))
 
     def add(self, conversation_id: int, write: Write) -> None:
         """Let a write wait behind the conversation's others."""
-        if not self._writes:
+        if not self:
             self._due = time.monotonic() + LOOK_SECONDS
-        self._writes.setdefault(conversation_id, deque()).append(write)
+        self.setdefault(conversation_id, deque()).append(write)
 
     def take_free(self) -> list[Write]:
         """Give the writes whose conversations are free again, in order; looks when it is time to."""
-        if not self._writes or time.monotonic() < self._due:
+        if not self or time.monotonic() < self._due:
             return []
         self._due = time.monotonic() + LOOK_SECONDS
-        free = self._writes.keys() - self._find_locked(self._writes.keys())
-        return [write for conversation_id in sorted(free) for write in self._writes.pop(conversation_id)]
+        free = self.keys() - self._find_locked(self.keys())
+        return [write for conversation_id in sorted(free) for write in self.pop(conversation_id)]
 
     def take_late(self, is_late: Callable[[Write], bool]) -> list[Write]:
         """Give the writes that have waited too long."""
         late = []
-        for conversation_id, writes in list(self._writes.items()):
+        for conversation_id, writes in list(self.items()):
             while writes and is_late(writes[0]):
                 late.append(writes.popleft())
             if not writes:
-                del self._writes[conversation_id]
+                del self[conversation_id]
         return late
 
     def take_all(self) -> list[Write]:
         """Give all of them."""
-        writes = [write for waiting in self._writes.values() for write in waiting]
-        self._writes.clear()
+        writes = [write for waiting in self.values() for write in waiting]
+        self.clear()
         return writes
