@@ -7,7 +7,9 @@
 #
 # A line for each drill: what was injected, healed after, messages lost, doubled, reordered, verdict. All of them take
 # about half an hour; the two in a network of their own (R18) and the full disk (R14) need root. A name without its
-# ending means all of that kind: R1 is R1-3s and R1-20s.
+# ending means all of that kind: R1 is R1-3s and R1-20s. Their bounds hold on a machine that does nothing else.
+#
+# The first run sets up the tests' packages, npm's too, which takes a minute or two.
 #
 # --checker plays random cycles instead: users with two devices each do all that users do, faults hit them, and at rest
 # every device must show what a new one shows, be pushed what is sent, and find everything acknowledged stored. --micro
