@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items):
     Real processes, sockets and browsers on a busy machine may starve: such a test gets two more attempts, which the
     report counts as reruns. What fails three times is a failure; tests within the process get no second attempt.
 
-    Files whose tests ask for the most time come first: a long one that began last would run alone.
+    Sort the files by the sum of their tests' explicit timeouts, longest first. A long file must not start last: it
+    would run alone for minutes.
     """
     for item in items:
         starts_a_server = {"server", "start_server", "nodes", "start_nodes", "start_engine"}
