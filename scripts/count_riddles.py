@@ -15,9 +15,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-RIDDLES = re.compile(
-    r"(?<![a-z])(who|whom|whose|whoever|thereof|no more|not any more|so many)(?![a-z])", re.IGNORECASE
-)
+RIDDLES = re.compile(r"(?<![a-z])(who|whom|whose|whoever|thereof|no more|not any more|so many)(?![a-z])", re.IGNORECASE)
 
 #: Files that hold no prose of ours: pictures, and lock files that npm and pip-compile write.
 NOT_PROSE = (".png", ".svg", ".ico", ".woff2", ".gz", ".sqlite3", "package-lock.json")
