@@ -1,1 +1,1 @@
-"""A randomized checker: users whose devices follow the protocol, faults amid the load, and an oracle over the end."""
+"""A randomized checker: users with devices that follow the protocol, faults during the load, an oracle for the end."""

@@ -1,6 +1,6 @@
 """Run the checker: `python -m tests.checker [--micro N] [--long N] [--seed S ...] [--setup NAME] ...`.
 
-Exit codes: 0 nothing was wrong, 1 something was, 2 a wrong option.
+Exit codes: 0 no breach, 1 at least one breach, 2 an invalid option.
 """
 
 import argparse
@@ -18,23 +18,23 @@ from tests.checker.setups import SETUPS
 from tests.checker.shrink import shrink
 from tests.drills.field import own_folder
 
-#: Seconds between two comparisons of a node: short in short cycles; long ones have the default.
+#: Seconds between two comparisons by a node (IM_RECONCILE_SECONDS): short in micro cycles, the default in long ones.
 _SHORT, _DEFAULT = 2, 20
 
-#: Users who have a page besides.
+#: With --page: number of users that have a page of the web client as an additional device.
 _PAGES = 2
 
-#: Breaches of one cycle that are printed.
+#: Maximum number of breaches printed per cycle.
 _NAMED = 12
 
-#: Runs after which a smaller plan counts as holding: real faults do not fail each time.
+#: Number of runs without a breach after which a smaller plan counts as holding: real faults do not fail each time.
 _TRIES = 2
 
 
 def main() -> int:
-    """See the module."""
+    """Run the cycles given on the command line; return the exit code."""
     options = _options()
-    # Told to end, it still ends what it started.
+    # On SIGTERM, exit through the `finally` blocks that stop the started processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     say(report.head())
     results: list[Result] = []
@@ -42,7 +42,7 @@ def main() -> int:
         results.append(result)
         _tell(result, options)
         if options.report:
-            # After each: a long run that is ended halfway has still told something.
+            # Write after each cycle, so that an aborted long run leaves a report.
             options.report.write_text(report.page(results))
     say(report.summary(results))
     if options.replay and options.shrink and not results[0].holds:
@@ -52,24 +52,24 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.checker", description="Check devices under random faults.")
-    parser.add_argument("--micro", type=int, default=0, metavar="N", help="short cycles of each seed")
-    parser.add_argument("--long", type=int, default=0, metavar="N", help="cycles of a minute of load of each seed")
+    parser.add_argument("--micro", type=int, default=0, metavar="N", help="short cycles per seed")
+    parser.add_argument("--long", type=int, default=0, metavar="N", help="cycles with a minute of load, per seed")
     parser.add_argument(
-        "--seed", type=int, nargs="*", default=[int(time.time())], metavar="S", help="default: the time"
+        "--seed", type=int, nargs="*", default=[int(time.time())], metavar="S", help="default: the current time"
     )
     parser.add_argument("--setup", choices=SETUPS, default="default")
-    parser.add_argument("--fault", choices=sorted(faults.FAULTS), help="only this one in short cycles")
+    parser.add_argument("--fault", choices=sorted(faults.FAULTS), help="inject only this fault in short cycles")
     parser.add_argument("--users", type=int, help="default: 8 in short cycles, 30 in long ones")
-    parser.add_argument("--page", action="store_true", help="two users have the web client's core as a device, too")
-    parser.add_argument("--report", type=Path, metavar="FILE", help="write what was found after each cycle")
-    parser.add_argument("--keep", type=Path, default=Path(), metavar="FOLDER", help="for the plans of failing cycles")
-    parser.add_argument("--replay", type=Path, metavar="FILE", help="play this plan again")
-    parser.add_argument("--shrink", type=int, default=0, metavar="N", help="make the replayed plan small in N runs")
+    parser.add_argument("--page", action="store_true", help="give two users the web client's core as a third device")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the report here, after each cycle")
+    parser.add_argument("--keep", type=Path, default=Path(), metavar="FOLDER", help="folder for failed cycles")
+    parser.add_argument("--replay", type=Path, metavar="FILE", help="run this plan again")
+    parser.add_argument("--shrink", type=int, default=0, metavar="N", help="shrink the replayed plan in at most N runs")
     options = parser.parse_args()
     if options.fault and options.fault not in SETUPS[options.setup].fault_kinds:
         parser.error(f"{options.setup} has no {options.fault}")
     if not (options.micro or options.long or options.replay):
-        parser.error("say how many cycles: --micro N, --long N, or --replay FILE")
+        parser.error("give a number of cycles: --micro N, --long N, or --replay FILE")
     return options
 
 
@@ -89,7 +89,7 @@ def _tell(result: Result, options: argparse.Namespace) -> None:
     if not result.holds:
         kept = options.keep / f"{_named(result.cycle)}.json"
         result.cycle.write(kept)
-        say(f"    play it again: scripts/drills.sh --checker --replay {kept}")
+        say(f"    to replay: scripts/drills.sh --checker --replay {kept}")
 
 
 def _named(cycle: Cycle) -> str:
@@ -97,7 +97,10 @@ def _named(cycle: Cycle) -> str:
 
 
 def _shrink(cycle: Cycle, options: argparse.Namespace) -> None:
-    """Each run on a field of its own: what an earlier one left behind would be part of the case."""
+    """Shrink the failing cycle and store the result.
+
+    Each run has a new environment: leftovers of an earlier run would be part of the case.
+    """
     small = shrink(cycle, lambda one: not next(_play([one], options)).holds, options.shrink, _TRIES)
     kept = options.replay.with_suffix(".small.json")
     small.write(kept)
@@ -112,7 +115,7 @@ def _shape(options: argparse.Namespace, users: int) -> Shape:
 
 
 def _play(cycles: list[Cycle], options: argparse.Namespace) -> Iterator[Result]:
-    """Play these, which are of one kind, on one field; the nodes' logs are kept where one fails."""
+    """Run the cycles, all of one mode, in one environment; yield the results. Keep the nodes' logs of a failed cycle."""
     if not cycles:
         return
     seconds = _SHORT if cycles[0].mode == "micro" else _DEFAULT
@@ -130,7 +133,7 @@ def _play(cycles: list[Cycle], options: argparse.Namespace) -> Iterator[Result]:
 
 
 def say(text: str) -> None:
-    """To whoever started it, at once."""
+    """Print a line and flush it at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

@@ -1,7 +1,7 @@
-"""How each kind of operation is done: what it is done to, and which call does it.
+"""How each kind of operation is done: its object, and the call that does it.
 
-An operation is chosen by numbers (plan.py); what they mean is decided by what the user's device shows at that moment.
-An act that finds nothing to act upon gives None.
+A plan (plan.py) chooses operations by numbers. What the numbers select depends on what the user's device shows at that
+moment. A function that finds nothing to act on returns None.
 """
 
 import itertools
@@ -17,8 +17,8 @@ _EMOJIS = ("👍", "🎉", "😀")
 _numbers = itertools.count(1)
 
 
-class Somebody(Protocol):
-    """Who acts: a user with devices, among others."""
+class Actor(Protocol):
+    """The acting user: the devices, the ids of the other users, the groups."""
 
     id: int
     devices: list[LiveDevice]
@@ -29,7 +29,10 @@ class Somebody(Protocol):
 
 @dataclass
 class Act:
-    """A REST call; over a socket, `command` with `payload`. `before` is a call that may be refused."""
+    """One operation as a REST call, or as `command` with `payload` over a socket.
+
+    `before` is the method and path of a preparing call; a refusal of that call is ignored.
+    """
 
     method: str
     path: str
@@ -40,29 +43,29 @@ class Act:
     before: tuple[str, str] | None = None
 
 
-def _conversation(who: Somebody, op: Op, kind: str | None = None) -> int | None:
-    device = who.devices[op.picks[2] % len(who.devices)]
+def _conversation(actor: Actor, op: Op, kind: str | None = None) -> int | None:
+    device = actor.devices[op.picks[2] % len(actor.devices)]
     known = [id_ for id_ in device.known() if kind in {None, device.conversations.get(id_, {}).get("type")}]
     return known[op.picks[0] % len(known)] if known else None
 
 
-def _message(who: Somebody, op: Op, *, own: bool = False) -> dict[str, Any] | None:
-    conversation_id = _conversation(who, op)
-    device = who.devices[op.picks[2] % len(who.devices)]
+def _message(actor: Actor, op: Op, *, own: bool = False) -> dict[str, Any] | None:
+    conversation_id = _conversation(actor, op)
+    device = actor.devices[op.picks[2] % len(actor.devices)]
     found = device.messages_of(conversation_id) if conversation_id else []
-    found = [one for one in found if one["type"] == "text" and (not own or one["sender_id"] == who.id)]
+    found = [one for one in found if one["type"] == "text" and (not own or one["sender_id"] == actor.id)]
     return found[op.picks[1] % len(found)] if found else None
 
 
-def _other(who: Somebody, op: Op) -> int:
-    return who.others[op.picks[1] % len(who.others)]
+def _other(actor: Actor, op: Op) -> int:
+    return actor.others[op.picks[1] % len(actor.others)]
 
 
-def _send(who: Somebody, op: Op) -> Act | None:
-    conversation_id = _conversation(who, op)
+def _send(actor: Actor, op: Op) -> Act | None:
+    conversation_id = _conversation(actor, op)
     if conversation_id is None:
         return None
-    name = f"c{next(_numbers)}-{who.id}"
+    name = f"c{next(_numbers)}-{actor.id}"
     body = {"client_id": name, "type": "text", "content": {"text": name}}
     return Act(
         "POST", f"/api/conversations/{conversation_id}/messages", body, {"client_id": name},
@@ -70,9 +73,9 @@ def _send(who: Somebody, op: Op) -> Act | None:
     )  # fmt: skip
 
 
-def _on_message(method: str, path: str, command: str, *, own: bool = False) -> Callable[[Somebody, Op], Act | None]:
-    def act(who: Somebody, op: Op) -> Act | None:
-        message = _message(who, op, own=own)
+def _on_message(method: str, path: str, command: str, *, own: bool = False) -> Callable[[Actor, Op], Act | None]:
+    def act(actor: Actor, op: Op) -> Act | None:
+        message = _message(actor, op, own=own)
         if message is None:
             return None
         about = {"message_id": message["id"]}
@@ -91,9 +94,9 @@ def _on_message(method: str, path: str, command: str, *, own: bool = False) -> C
     return act
 
 
-def _read(who: Somebody, op: Op) -> Act | None:
-    conversation_id = _conversation(who, op)
-    device = who.devices[op.picks[2] % len(who.devices)]
+def _read(actor: Actor, op: Op) -> Act | None:
+    conversation_id = _conversation(actor, op)
+    device = actor.devices[op.picks[2] % len(actor.devices)]
     copy = device.conversations.get(conversation_id)
     if copy is None:
         return None
@@ -102,9 +105,9 @@ def _read(who: Somebody, op: Op) -> Act | None:
     return Act("POST", f"/api/conversations/{conversation_id}/read", body, about, "mark_read", {**about, **body})
 
 
-def _setting(name: str) -> Callable[[Somebody, Op], Act | None]:
-    def act(who: Somebody, op: Op) -> Act | None:
-        conversation_id = _conversation(who, op)
+def _setting(name: str) -> Callable[[Actor, Op], Act | None]:
+    def act(actor: Actor, op: Op) -> Act | None:
+        conversation_id = _conversation(actor, op)
         if conversation_id is None:
             return None
         values: dict[str, Any] = {
@@ -117,75 +120,75 @@ def _setting(name: str) -> Callable[[Somebody, Op], Act | None]:
     return act
 
 
-def _hide(who: Somebody, op: Op) -> Act | None:
-    message = _message(who, op)
+def _hide(actor: Actor, op: Op) -> Act | None:
+    message = _message(actor, op)
     body = {"message_ids": [message["id"]]} if message else {}
     return Act("POST", "/api/messages/hide", body, {}, "hide_messages", body) if message else None
 
 
-def _member(method: str, path: str, **body: Any) -> Callable[[Somebody, Op], Act | None]:
-    """A change of one member of a group; `{user}` is another user."""
+def _member(method: str, path: str, **body: Any) -> Callable[[Actor, Op], Act | None]:
+    """Return the operation that changes one member of a group; `{user}` in the path is another user."""
 
-    def act(who: Somebody, op: Op) -> Act | None:
-        group = _conversation(who, op, "group")
+    def act(actor: Actor, op: Op) -> Act | None:
+        group = _conversation(actor, op, "group")
         if group is None:
             return None
-        user = _other(who, op)
+        user = _other(actor, op)
         about = {"conversation_id": group, "user_id": user}
         full = f"/api/groups/{group}{path.format(user=user)}"
         if method != "POST":
             return Act(method, full, body or None, about)
-        # Who was removed is banned.
+        # A removed user is banned: lift the ban first.
         return Act(method, full, {"user_ids": [user]}, about, before=("DELETE", f"/api/groups/{group}/bans/{user}"))
 
     return act
 
 
-def _leave(who: Somebody, op: Op) -> Act | None:
-    group = _conversation(who, op, "group")
-    about = {"conversation_id": group, "user_id": who.id}
+def _leave(actor: Actor, op: Op) -> Act | None:
+    group = _conversation(actor, op, "group")
+    about = {"conversation_id": group, "user_id": actor.id}
     return Act("POST", f"/api/groups/{group}/leave", {}, about) if group else None
 
 
-def _join(who: Somebody, op: Op) -> Act:
-    group = who.groups[op.picks[0] % len(who.groups)]
-    return Act("POST", f"/api/groups/{group}/join", {}, {"conversation_id": group, "user_id": who.id})
+def _join(actor: Actor, op: Op) -> Act:
+    group = actor.groups[op.picks[0] % len(actor.groups)]
+    return Act("POST", f"/api/groups/{group}/join", {}, {"conversation_id": group, "user_id": actor.id})
 
 
-def _rename(who: Somebody, op: Op) -> Act | None:
-    group = _conversation(who, op, "group")
+def _rename(actor: Actor, op: Op) -> Act | None:
+    group = _conversation(actor, op, "group")
     return Act("PATCH", f"/api/groups/{group}", {"name": f"name {next(_numbers)}"}) if group else None
 
 
-def _meet(who: Somebody, op: Op) -> Act:
-    """Take up what somebody has asked, or ask."""
+def _meet(actor: Actor, op: Op) -> Act:
+    """Accept a pending contact request, or send one if there is none."""
     waiting = [
         item["id"]
-        for (kind, _), item in list(who.devices[0].own.items())
-        if kind == "contact_request" and item["status"] == "pending" and item["to_user_id"] == who.id
+        for (kind, _), item in list(actor.devices[0].own.items())
+        if kind == "contact_request" and item["status"] == "pending" and item["to_user_id"] == actor.id
     ]
     if waiting:
         return Act("POST", f"/api/contact-requests/{waiting[op.picks[0] % len(waiting)]}/accept", {})
-    return Act("POST", "/api/contact-requests", {"user_id": _other(who, op), "message": "hi"})
+    return Act("POST", "/api/contact-requests", {"user_id": _other(actor, op), "message": "hi"})
 
 
-def _part(who: Somebody, op: Op) -> Act:
-    return Act("DELETE", f"/api/contacts/{_other(who, op)}")
+def _part(actor: Actor, op: Op) -> Act:
+    return Act("DELETE", f"/api/contacts/{_other(actor, op)}")
 
 
-def _profile(who: Somebody, op: Op) -> Act:
+def _profile(actor: Actor, op: Op) -> Act:
     return Act("PATCH", "/api/users/me", {"nickname": f"nick {next(_numbers)}"})
 
 
-def _create_group(who: Somebody, op: Op) -> Act:
-    return Act("POST", "/api/groups", {"name": f"new {next(_numbers)}", "member_ids": [_other(who, op)]})
+def _create_group(actor: Actor, op: Op) -> Act:
+    return Act("POST", "/api/groups", {"name": f"new {next(_numbers)}", "member_ids": [_other(actor, op)]})
 
 
-def _open_private(who: Somebody, op: Op) -> Act:
-    return Act("POST", "/api/conversations", {"user_id": _other(who, op)})
+def _open_private(actor: Actor, op: Op) -> Act:
+    return Act("POST", "/api/conversations", {"user_id": _other(actor, op)})
 
 
-ACTS: dict[str, Callable[[Somebody, Op], Act | None]] = {
+ACTS: dict[str, Callable[[Actor, Op], Act | None]] = {
     "send": _send,
     "edit": _on_message("PATCH", "", "edit_message", own=True),
     "recall": _on_message("POST", "/recall", "recall_message", own=True),

@@ -1,4 +1,4 @@
-"""Devices against new ones: who shows something else than a device that has just synced for the first time."""
+"""Compares each device with a new device of the same user that has just synced for the first time."""
 
 import time
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from tests.checker.rest import DoorError
 
 Shown = LiveDevice | Page
 
-#: Seconds between two looks.
+#: Seconds between two comparisons.
 _PAUSE = 0.15
 
 
 def breaches(ground: Field, devices: Iterable[Shown], kind: str) -> dict[Shown, list[Breach]]:
-    """Those that differ, or are not level, with what differs. One new device is made for each user."""
+    """Return the breaches of the devices that differ or are not up to date. One new device is made for each user."""
     wanted = list(devices)
     user_ids = {device.user_id for device in wanted}
     users = [user for user in ground.users if user.id in user_ids]
@@ -44,7 +44,7 @@ def _of_user(ground: Field, user: User, wanted: list[Shown], kind: str) -> list[
 
 
 def wait(ground: Field, kind: str, until: float) -> tuple[float, list[Breach]]:
-    """Wait until all devices are level, and are so still when looked at anew; gives when, and who was not in time."""
+    """Wait until all devices are up to date, twice in a row; return the time of that and the breaches that remain."""
     rest = breaches(ground, [*ground.devices, *ground.pages], kind)
     level_at = time.monotonic()
     while rest and time.monotonic() < until:
@@ -52,6 +52,6 @@ def wait(ground: Field, kind: str, until: float) -> tuple[float, list[Breach]]:
         rest = breaches(ground, rest, kind)
         level_at = time.monotonic()
         if not rest:
-            # What was committed late may have come after the first of them was looked at.
+            # A late commit may have come after the first devices were compared.
             rest = breaches(ground, [*ground.devices, *ground.pages], kind)
     return level_at, [breach for named in rest.values() for breach in named]

@@ -1,4 +1,4 @@
-"""One cycle: load with faults amid it, rest for the promised time, then everything is compared."""
+"""One cycle: load with faults, a quiet period of the promised length, then a comparison of everything."""
 
 import threading
 import time
@@ -18,24 +18,24 @@ from tests.checker.oracle import Breach
 from tests.checker.plan import Cycle
 from tests.checker.rest import DoorError
 
-#: Seconds in which a message that is sent at rest is pushed to all members; who has not been pushed it long after is
-#: deaf. Seconds in which it must have come to nobody else.
+#: Limits in seconds for a message sent at rest: a push to all members' devices later than the first is noted in the
+#: report; a member's device without the push after the second is deaf; within the third no other device may get it.
 _PUSH_SECONDS, _DEAF_SECONDS = 3.0, 10.0
 _LEAK_SECONDS = 0.3
 
-#: Seconds until presence must be right: a lease, and a beat of all nodes.
+#: Seconds until presence must be right: a lease, and a heartbeat of all nodes.
 _PRESENCE_SECONDS = 15.0
 
-#: Seconds within which everybody must be level before a cycle begins, and after a sync that is asked for.
+#: Seconds within which all devices must be up to date before a cycle begins, and after a requested sync.
 _LEVEL_SECONDS = 30.0
 
-#: What the product promises beyond the interval of its comparisons: its grace (reconciliation.py). Then what ticks,
-#: queries, `sync` and clients' ways back take on a busy machine.
+#: Seconds beyond the interval of the nodes' comparisons: the grace that the product promises (reconciliation.py), and a
+#: margin for ticks, queries, `sync` and reconnections on a busy machine.
 _GRACE_SECONDS, _MARGIN_SECONDS = 3.0, 8.0
 
 
 def bound(reconcile_seconds: int) -> float:
-    """Seconds after which everybody must be level, whatever happened."""
+    """Return the seconds after which all devices must be up to date, whatever happened."""
     return reconcile_seconds + _GRACE_SECONDS + _MARGIN_SECONDS
 
 
@@ -45,27 +45,27 @@ class Result:
 
     cycle: Cycle
     outcomes: Counter[str] = field(default_factory=Counter)
-    #: Seconds from the end of load and faults until all devices showed what a new one shows; None: never.
+    #: Seconds from the end of load and faults until all devices showed what a new one shows; None if they never did.
     healed: float | None = None
     breaches: list[Breach] = field(default_factory=list)
-    #: What the faults did; why devices were told to sync, and how often.
+    #: What the faults did, and how often devices were told to sync for each reason.
     notes: list[str] = field(default_factory=list)
-    #: Conversations probed.
+    #: Number of conversations in which a probe message was sent.
     probed: int = 0
     seconds: float = 0.0
 
     @property
     def holds(self) -> bool:
-        """Whether nothing at all was wrong."""
+        """Whether there is no breach."""
         return not self.breaches
 
     def counts(self) -> Counter[str]:
-        """How many breaches of each kind."""
+        """Return the number of breaches of each kind."""
         return Counter(breach.kind for breach in self.breaches)
 
 
 def run(ground: Field, cycle: Cycle, seconds: float) -> Result:
-    """Play the cycle; everybody must be level so many seconds after its end."""
+    """Run the cycle; all devices must be up to date within `seconds` after its end."""
     result = Result(cycle)
     began = time.monotonic()
     _await_level(ground)
@@ -81,7 +81,7 @@ def run(ground: Field, cycle: Cycle, seconds: float) -> Result:
     result.notes += [f"{reason} {count}" for reason, count in sorted(told.items())]
     deaf = _probe(ground, result)
     if deaf:
-        # A node may have been on its way back to Redis: who missed it is told to sync. It must be over by now.
+        # A node may have been reconnecting to Redis and then tells its devices to sync. Probe again when that must be over.
         time.sleep(max(0.0, over + seconds - time.monotonic()))
         result.notes.append(f"{len(deaf)} pushes missed at first")
         deaf = _probe(ground, result)
@@ -103,7 +103,7 @@ def _await_level(ground: Field) -> None:
 
 
 def _harm(ground: Field, cycle: Cycle, result: Result) -> None:
-    """Load and faults; ends when all users are done and all is healed."""
+    """Run load and faults; return when all users are done and all faults are healed."""
     began = time.monotonic()
     told: list[str] = []
 
@@ -118,11 +118,11 @@ def _harm(ground: Field, cycle: Cycle, result: Result) -> None:
     result.notes += told
 
 
-# -- who is pushed to ----------------------------------------------------------------------------------------------
+# -- pushes --------------------------------------------------------------------------------------------------------
 
 
 def _probe(ground: Field, result: Result) -> list[Breach]:
-    """Send one message in each conversation; all devices of all members must be pushed it, and no other."""
+    """Send a message in each conversation; return the breaches: members' devices without the push, others' with it."""
     members: dict[int, list[int]] = {}
     for member in stored.read(ground.rows).members:
         members.setdefault(member.conversation_id, []).append(member.user_id)
@@ -140,7 +140,7 @@ def _probe(ground: Field, result: Result) -> list[Breach]:
     time.sleep(_LEAK_SECONDS)
     found = []
     for message_id, inside in probes.items():
-        # Who was sent elsewhere meanwhile (nodes share their clients out again) has it by `sync`.
+        # A device that was moved to another node meanwhile (nodes rebalance their clients) gets the message by `sync`.
         devices = {one.name: (one.user_id, message_id in one.heard) for one, link in links.items() if one.wire is link}
         found += oracle.heard(message_id, inside, devices)
     return found
@@ -155,7 +155,10 @@ def _deaf(links: dict[LiveDevice, Any], probes: dict[str, list[int]]) -> bool:
 
 
 def _send(ground: Field, members: list[User], conversation_id: int) -> str | None:
-    """By the first who may: in a private conversation that is blocked nobody may."""
+    """Send a probe as the first member with the right to; return the message's id.
+
+    Return None if no member has the right: the private conversation is blocked.
+    """
     name = f"probe-{uuid4().hex[:12]}"
     body = {"client_id": name, "type": "text", "content": {"text": name}}
     for user in members:
@@ -166,18 +169,18 @@ def _send(ground: Field, members: list[User], conversation_id: int) -> str | Non
     return None
 
 
-# -- the rest ------------------------------------------------------------------------------------------------------
+# -- sync, storage, presence ---------------------------------------------------------------------------------------
 
 
 def _force(ground: Field) -> list[Breach]:
-    """After a sync that nobody asked the device for, it must be right in any case."""
+    """Make all devices sync without a hint; return the differences that remain: none is allowed now."""
     for device in ground.devices:
         device.sync()
     return comparison.wait(ground, "wrong", time.monotonic() + _LEVEL_SECONDS)[1]
 
 
 def _judge(ground: Field) -> list[Breach]:
-    """What an earlier cycle has named is not named again."""
+    """Return the breaches in the database, without those that an earlier cycle has reported."""
     found = [one for one in oracle.judge(stored.read(ground.rows), ground.ledger.facts) if str(one) not in ground.named]
     ground.named |= {str(breach) for breach in found}
     return found

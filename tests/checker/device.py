@@ -1,4 +1,4 @@
-"""A device at real nodes: the model's (tests/sync/model.py), in a thread that keeps it connected and level."""
+"""A device connected to real nodes: the model device (tests/sync/model.py), with a thread that keeps it up to date."""
 
 import random
 import threading
@@ -9,15 +9,15 @@ from tests.checker.link import TROUBLE, EventLoop, Link
 from tests.checker.rest import DoorError, Rest
 from tests.sync.model import ModelDevice
 
-#: Changes of one conversation in one answer of `sync`.
+#: Maximum number of changes of one conversation in one answer of `sync`.
 _LIMIT = 200
 
-#: Seconds that nothing is waited for longer than this, so that the end of the checker is noticed.
+#: Maximum seconds of any wait, so that the end of the checker is noticed.
 _TURN = 0.5
 
 
 class LiveDevice(ModelDevice):
-    """See the module. It syncs when it must and at no other time: what it was not told, it does not know."""
+    """See the module. It syncs only when the protocol demands it: it does not learn of an unpushed change by itself."""
 
     def __init__(self, me: dict[str, Any], token: str, doors: list[str], loop: EventLoop, number: int) -> None:
         super().__init__(me, token, Rest(doors, token, number))
@@ -31,16 +31,16 @@ class LiveDevice(ModelDevice):
         self._poked = False
         #: Reasons of the hints to sync.
         self.hints: list[str] = []
-        #: Ids of messages that were pushed.
+        #: Ids of the messages pushed to this device.
         self.heard: set[str] = set()
         self._thread = threading.Thread(target=self._live, name=self.name, daemon=True)
 
     def start(self) -> None:
-        """Come in."""
+        """Connect, and stay connected until `stop`."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Leave."""
+        """Disconnect for good."""
         self._over.set()
         self._thread.join(30)
         self.rest.close()
@@ -48,7 +48,7 @@ class LiveDevice(ModelDevice):
     # -- the connection ----------------------------------------------------------------------------------------
 
     def open_wire(self, token: str) -> Link:
-        """At the next node."""
+        """Connect to the next node."""
         self._door += 1
         return Link(self._loop, self._doors[self._door % len(self._doors)], token, self._hear)
 
@@ -67,7 +67,7 @@ class LiveDevice(ModelDevice):
                 failures += 1
             with self._lock:
                 self.disconnect()
-            # Jitter, growing, as the guide for clients asks.
+            # Growing backoff with jitter, as the guide for clients demands.
             self._over.wait(self._chance.uniform(0.05, min(3.0, 0.3 * 2**failures)))
 
     def _stay(self, link: Link) -> None:
@@ -99,23 +99,23 @@ class LiveDevice(ModelDevice):
             self.wire.close_in(payload["reconnect_after_ms"] / 1000)
         return super()._take_push(event, payload)
 
-    # -- looking at it -----------------------------------------------------------------------------------------
+    # -- observation -------------------------------------------------------------------------------------------
 
     @property
     def node(self) -> str:
-        """The node that it is connected to; "" for none."""
+        """The connected node's name, or "" without a connection."""
         link = self.wire
         return link.node if link is not None and link.is_open else ""
 
     def sync(self) -> None:
-        """Ask `sync` once more, though nobody said so."""
+        """Call `sync` once more, without a hint."""
         self._poked = True
         link = self.wire
         if link is not None:
             link.wake()
 
     def shown(self, patience: float = 0.2) -> dict[str, Any] | None:
-        """What it shows; None while it is on its way to be level."""
+        """Return the view of this device; None while it is not up to date."""
         if not self._lock.acquire(timeout=patience):
             return None
         try:
@@ -125,21 +125,21 @@ class LiveDevice(ModelDevice):
             self._lock.release()
 
     def expected(self, fresh: dict[str, Any], _shown: dict[str, Any]) -> dict[str, Any]:
-        """What it ought to show: the same as a new device."""
+        """Return the expected view: that of a new device."""
         return fresh
 
     def known(self) -> list[int]:
-        """The conversations that it shows."""
+        """Return the ids of the conversations that this device shows."""
         return sorted(self.conversations)
 
     def messages_of(self, conversation_id: int) -> list[dict[str, Any]]:
-        """The last messages that it shows of a conversation, the oldest first."""
+        """Return the last 12 messages that this device shows of a conversation, oldest first."""
         copy = self.conversations.get(conversation_id, {"messages": {}})
         return [message for _, message in sorted(copy["messages"].items())[-12:]]
 
 
 class _Listed:
-    """The REST door of a new device, which has read the list of conversations as a whole."""
+    """REST access for a new device that has read the whole list of conversations already."""
 
     def __init__(self, rest: Rest) -> None:
         self._rest = rest
@@ -151,7 +151,7 @@ class _Listed:
 
 
 def fresh_view(me: dict[str, Any], token: str, rest: Rest) -> dict[str, Any]:
-    """What a new device of the user shows after its first sync; raises DoorError."""
+    """Return the view of a new device of the user after its first sync; raises DoorError."""
     device = ModelDevice(me, token, _Listed(rest))
     device.catch_up(_LIMIT, over_rest=True)
     device.me = rest("/api/users/me")

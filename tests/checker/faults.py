@@ -1,4 +1,4 @@
-"""What is harmed, and how it is healed again. Each gives what it did, for the line of the report."""
+"""Injects the faults and heals them. Each function returns what it did, for the line of the report."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 Inject = Callable[[Field, Fault], str]
 
-#: Kind -> seconds that it takes at least and at most in a short cycle.
+#: Kind of fault -> its minimum and maximum duration in seconds in a short cycle.
 SECONDS = {
     "node_killed": (0.5, 2.0),
     "killed_at_commit": (3.0, 3.0),
@@ -45,7 +45,7 @@ def _node(field: Field, fault: Fault) -> Server:
 
 
 def _every(seconds: float, fault: Fault) -> Iterator[None]:
-    """Come back so often while the fault lasts."""
+    """Yield every `seconds` while the fault lasts."""
     end = time.monotonic() + fault.seconds
     while time.monotonic() < end:
         yield
@@ -53,7 +53,7 @@ def _every(seconds: float, fault: Fault) -> Iterator[None]:
 
 
 def _hold(proxies: Sequence[Proxy], field: Field, fault: Fault) -> str:
-    """What one node sends over its proxy, and what it is sent, arrives when the fault is over."""
+    """Hold back all traffic of one node's proxy, in both directions, and deliver it when the fault is over."""
     proxy = proxies[fault.node % len(field.nodes)]
     proxy.hold()
     time.sleep(fault.seconds)
@@ -71,7 +71,7 @@ def _node_killed(field: Field, fault: Fault) -> str:
 
 
 def _killed_at_commit(field: Field, fault: Fault) -> str:
-    """What it has committed last, nobody was told of: it dies before the answer comes."""
+    """Kill a node before the answer to its last COMMIT arrives, so that nobody is told of that commit."""
     node, proxy = _node(field, fault), field.database_proxies[fault.node % len(field.nodes)]
     before, end = proxy.swallowed, time.monotonic() + fault.seconds
     proxy.loses_answer_to, proxy.breaks_then = _COMMIT, False
@@ -123,7 +123,7 @@ def _redis_killed(field: Field, fault: Fault) -> str:
 
 
 def _redis_mute(field: Field, fault: Fault) -> str:
-    """One node is heard, and hears nothing: what it asks for is done, and the answers are lost."""
+    """Swallow Redis' answers to one node: its commands are executed, the answers are lost."""
     proxy = field.redis_proxies[fault.node % len(field.nodes)]
     proxy.swallows = True
     time.sleep(fault.seconds)
@@ -133,7 +133,7 @@ def _redis_mute(field: Field, fault: Fault) -> str:
 
 
 def _redis_failover(field: Field, fault: Fault) -> str:
-    """A master dies, another server takes its place, and the dead one returns."""
+    """Kill a master, wait until another server replaces it, and start the dead one again."""
     dead = field.redis_master()
     dead.kill()
     field.await_redis_without(dead)
@@ -143,13 +143,13 @@ def _redis_failover(field: Field, fault: Fault) -> str:
 
 
 def _redis_cut(field: Field, fault: Fault) -> str:
-    """Every connection of every node, commands and subscriptions."""
+    """Cut every connection of every node to Redis, for commands and for subscriptions."""
     clients = [server.client() for server in field.redis_servers]
     cut = 0
     for _ in _every(0.2, fault):
         for client in clients:
             for kind in ("pubsub", "normal"):
-                with suppress(redis.RedisError):  # this connection may be among them
+                with suppress(redis.RedisError):  # this client's own connection may be cut too
                     cut += client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
     return f"{cut} cut"
 
@@ -183,7 +183,7 @@ def _connections_cut(field: Field, fault: Fault) -> str:
 
 
 def _commit_lost(field: Field, fault: Fault) -> str:
-    """Done, but nobody is told: the connection breaks in place of the answer."""
+    """Break connections in place of the answer to a COMMIT: the transaction is committed, but no node learns of it."""
     before = sum(proxy.swallowed for proxy in field.database_proxies)
     for proxy in field.database_proxies:
         proxy.loses_answer_to = _COMMIT
@@ -194,7 +194,7 @@ def _commit_lost(field: Field, fault: Fault) -> str:
 
 
 def _database_partition(field: Field, fault: Fault) -> str:
-    """Nothing passes between one node and the database, not even the end of a connection."""
+    """Drop all traffic between one node and the database, even the end of a connection."""
     proxy = field.database_proxies[fault.node % len(field.nodes)]
     proxy.is_silent = True
     time.sleep(fault.seconds)
@@ -204,7 +204,7 @@ def _database_partition(field: Field, fault: Fault) -> str:
 
 
 def _database_late(field: Field, fault: Fault) -> str:
-    """What one node sends to the database arrives when it has given up waiting: a COMMIT too."""
+    """Delay what one node sends to the database, a COMMIT too, until after the node's timeout."""
     return _hold(field.database_proxies, field, fault)
 
 
@@ -239,6 +239,6 @@ FAULTS: dict[str, Inject] = {
 
 
 def inject(field: Field, fault: Fault, began: float) -> str:
-    """Wait for its moment, do it, heal it."""
+    """Wait for the fault's time, inject it and heal it; return what it did."""
     time.sleep(max(0.0, began + fault.at - time.monotonic()))
     return FAULTS[fault.kind](field, fault)

@@ -1,4 +1,4 @@
-"""Where the checker's cycles take place: stores and three nodes, proxies between them, and the users."""
+"""The environment of the checker's cycles: stores and three nodes, proxies between them, and the users."""
 
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,16 @@ from tests.support.mariadb import MariaDb
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
 
-#: Devices of each user.
+#: Number of devices of each user.
 _DEVICES = 2
 
-#: Users in each group at first, of all; the rest come and go.
+#: Share of the users that are members of each group at first; the other users join and leave.
 _SHARE = 0.7
 
-#: A dead node's lease: short, so that a cycle does not wait for it.
+#: A node's lease: short, so that a cycle does not wait long for the end of a dead node's.
 _ENVIRON = {"IM_NODE_LEASE_SECONDS": "4"}
 
-#: Faults of nodes and clients, of Redis, of the database (faults.py).
+#: Kinds of faults (faults.py): of one node and of clients, of several nodes, of Redis, of the database.
 OF_A_NODE = ("node_killed", "node_stopped", "node_frozen", "clients_cut")
 OF_NODES = (*OF_A_NODE, "rolling_restart")
 OF_REDIS = ("redis_frozen", "redis_killed", "redis_cut", "redis_stalled", "redis_mute")
@@ -34,7 +34,7 @@ OF_DATABASE = (
 
 
 class Field(drills.Field):
-    """MariaDB, Redis and three nodes; setups.py has others. `close` ends all of it."""
+    """MariaDB, Redis and three nodes; setups.py has other set-ups. `close` ends everything."""
 
     node_ids: tuple[str, ...] = drills.NODES
     redis_kind: type | None = RedisServer
@@ -43,12 +43,12 @@ class Field(drills.Field):
 
     def __init__(self, folder: Path, users: int, environ: dict[str, str], pages: int = 0) -> None:
         self.ledger = Ledger()
-        #: Pages of the web client, each of another user.
+        #: Pages of the web client, each for a different user.
         self.pages: list[Page] = []
         self._page_count = pages
-        #: Breaches of what is stored that were named after an earlier cycle.
+        #: Breaches in the database that an earlier cycle has reported.
         self.named: set[str] = set()
-        #: One for each node; empty where there is nothing that one could stand before.
+        #: One proxy for each node; empty if the set-up has no connection to put a proxy on.
         self.database_proxies: list[Proxy] = []
         self.redis_proxies: list[Proxy] = []
         self.users: list[User] = []
@@ -64,11 +64,11 @@ class Field(drills.Field):
     # -- stores ------------------------------------------------------------------------------------------------
 
     def database(self, _index: int) -> MariaDb:
-        """The server that serves the node with this index."""
+        """Return the database server that the node with this index uses."""
         return self.mariadb
 
     def heal_database(self, index: int) -> None:
-        """Start it again, or let it go on."""
+        """Start the node's database server again if it is dead, else resume it."""
         server = self.database(index)
         if server.process is not None and server.process.poll() is None:
             server.thaw()
@@ -77,15 +77,15 @@ class Field(drills.Field):
 
     @property
     def redis_servers(self) -> list[RedisServer]:
-        """All that hold data."""
+        """All Redis servers that hold data."""
         return [self.redis]
 
     def database_of(self, _index: int) -> tuple[str, int]:
-        """The URL of the database of the node with this index, and its port."""
+        """Return the URL and the port of the database of the node with this index."""
         return self.database_url, self.mariadb.port
 
     def put_proxies(self) -> None:
-        """Each node's way to the database and to Redis goes through a proxy of its own."""
+        """Put a proxy of its own between each node and the database, and between each node and Redis."""
         for index, name in enumerate(self.plan.nodes):
             url, port = self.database_of(index)
             self.database_proxies.append(self.proxy(port))
@@ -102,11 +102,11 @@ class Field(drills.Field):
         return doors
 
     def keep_logs(self, folder: Path, name: str) -> None:
-        """Copy the nodes' logs, for whoever looks for a cause."""
+        """Copy the nodes' logs, to investigate a failure."""
         for node in self.nodes:
             (folder / f"{name}-{node.environ['NODE_ID']}.log").write_text(node.log)
 
-    # -- people ------------------------------------------------------------------------------------------------
+    # -- users -------------------------------------------------------------------------------------------------
 
     def _gather(self, _shape: drills.Shape) -> None:
         doors = self._doors()
@@ -130,7 +130,7 @@ class Field(drills.Field):
             self.at_end(self.pages[-1].close)
 
     def _acquaint(self) -> None:
-        """Some groups, which anybody may join, and a private conversation of each with the next."""
+        """Create some groups with open membership, and a private conversation between each user and the next."""
         size = int(self._count * _SHARE)
         groups = []
         for number in range(max(2, self._count // 3)):
@@ -144,13 +144,13 @@ class Field(drills.Field):
 
     @property
     def devices(self) -> list[LiveDevice]:
-        """Everybody's but the pages."""
+        """All users' devices, without the pages."""
         return [device for user in self.users for device in user.devices]
 
     def online(self) -> set[int]:
-        """Who is connected."""
+        """Return the ids of the connected users."""
         return {device.user_id for device in self.devices if device.node}
 
     def fresh(self, user: User) -> dict[str, Any]:
-        """What a new device of the user shows; raises DoorError."""
+        """Return the view of a new device of the user; raises DoorError."""
         return fresh_view(*self._accounts[user.id], user.rest)

@@ -1,4 +1,4 @@
-"""A device's connection to a real node: what is pushed waits in `inbox`, a command's message in its place among it."""
+"""A device's connection to a real node. `inbox` has the pushes and the messages in acks, in order of arrival."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ import orjson
 
 from tests.drills.wire import TROUBLE, Wire
 
-#: Seconds until a connection that does not come, and an ack that does not come, are given up.
+#: Seconds after which a connection attempt, and the wait for an ack, are given up.
 CONNECT_SECONDS = 5.0
 ACK_SECONDS = 10.0
 
@@ -18,7 +18,7 @@ Pushed = tuple[str, dict[str, Any]]
 
 
 class EventLoop:
-    """One event loop in a thread of its own, for the connections of all devices."""
+    """An event loop in a thread of its own, for the connections of all devices."""
 
     def __init__(self) -> None:
         self.loop = asyncio.new_event_loop()
@@ -26,11 +26,11 @@ class EventLoop:
         self._thread.start()
 
     def run(self, work: Any, seconds: float) -> Any:
-        """Do this in the loop and give what came of it."""
+        """Run the coroutine in the loop and return its result."""
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds + 5)
 
     def close(self) -> None:
-        """End all that is under way."""
+        """Cancel all running tasks and stop the loop."""
 
         async def end() -> None:
             others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -45,7 +45,7 @@ class EventLoop:
 
 
 class _AckedWire(Wire):
-    """The connection that sent a message has it in the ack alone: it is shown where the ack stands."""
+    """A connection that reports the message in an ack as a push: the sender's connection gets it in the ack alone."""
 
     async def _take(self, packet: str) -> None:
         await super()._take(packet)
@@ -56,7 +56,7 @@ class _AckedWire(Wire):
 
 
 class Link:
-    """See the module; made by a thread, used by several. `hear` is told of each push at once."""
+    """See the module; several threads may use it. `hear` is called with each push at once."""
 
     def __init__(self, loop: EventLoop, url: str, token: str, hear: Callable[[str, dict[str, Any]], None]) -> None:
         self.inbox: deque[Pushed] = deque()
@@ -73,29 +73,29 @@ class Link:
 
     @property
     def is_open(self) -> bool:
-        """Whether it was not closed, by either side."""
+        """Whether neither side has closed the connection."""
         return not self._wire.closed.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Until something was pushed, or so long."""
+        """Wait until a push has arrived, at most `seconds`."""
         if not self.inbox:
             self._news.wait(seconds)
         self._news.clear()
 
     def wake(self) -> None:
-        """End a wait."""
+        """End a `wait`."""
         self._news.set()
 
     def call(self, command: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Send a command and give its ack; raises one of TROUBLE, after which nobody knows what was done."""
+        """Send a command and return its ack; raises one of TROUBLE, after which it is unknown what was done."""
         return self._loop.run(self._wire.call(command, payload, ACK_SECONDS), ACK_SECONDS)
 
     def close_in(self, seconds: float) -> None:
-        """Break it then."""
+        """Break the connection in `seconds`."""
         self._loop.loop.call_soon_threadsafe(self._loop.loop.call_later, seconds, self._wire.abort)
 
     def close(self) -> None:
-        """Break it, as a lost network does."""
+        """Break the connection as a lost network does."""
         self._loop.loop.call_soon_threadsafe(self._wire.abort)
 
 

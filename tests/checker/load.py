@@ -1,4 +1,4 @@
-"""The users: each does what the plan says, one thing after the other, and insists where a client would."""
+"""The users: each does the operations of the plan one after the other, and retries as a client would."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,15 +12,15 @@ from tests.checker.link import TROUBLE
 from tests.checker.plan import Op
 from tests.checker.rest import DoorError, Rest
 
-#: Answers that leave it open whether it was done, or ask to come again. 0: none came.
+#: Error codes after which it is unknown whether the operation was done, or which ask for a retry.
 _OPEN = {"busy", "unavailable", "internal_error", "rate_limited"}
 
-#: Seconds for which a message is sent again, another operation tried again.
+#: Seconds for which a message is retried, and another operation.
 _INSISTS, _TRIES = 40.0, 12.0
 
 
 class User:
-    """One user with two devices and a REST door; `others` are the other users' ids, `groups` all groups'."""
+    """A user with two devices and REST access; `others` are the other users' ids, `groups` the ids of all groups."""
 
     def __init__(self, id_: int, devices: list[LiveDevice], rest: Rest, ledger: Ledger) -> None:
         self.id = id_
@@ -31,13 +31,13 @@ class User:
         self._ledger = ledger
 
     def live(self, ops: list[Op], began: float) -> None:
-        """Do these, each at its time after `began`."""
+        """Do the operations, each at its time after `began`."""
         for op in ops:
             time.sleep(max(0.0, began + op.at - time.monotonic()))
             self.do(op)
 
     def do(self, op: Op) -> Fact | None:
-        """Do one, until it is known how it ended or there is no point in trying again."""
+        """Do one operation; retry until its result is known or the time is over. Return None if it has no object."""
         act = ACTS[op.kind](self, op)
         if act is None:
             return None
@@ -49,7 +49,7 @@ class User:
         return fact
 
     def _attempt(self, op: Op, act: Act, fact: Fact) -> bool:
-        """Try once; tells whether it is known how it ended."""
+        """Try once; return whether the result is known."""
         fact.outcome = UNKNOWN
         try:
             fact.told = self._call(op, act)
@@ -86,7 +86,7 @@ class User:
 
 
 def play(users: list[User], ops: tuple[Op, ...], began: float) -> None:
-    """All users at the same time."""
+    """Let all users do their operations at the same time."""
     with ThreadPoolExecutor(len(users), thread_name_prefix="user") as pool:
         turns = [
             pool.submit(user.live, [op for op in ops if op.user == number], began) for number, user in enumerate(users)

@@ -1,6 +1,6 @@
-"""What must hold at the end: everything acknowledged is stored once, numbers have no hole, counts count, devices agree.
+"""What must hold at the end: acknowledged operations are stored once, numbers have no hole, counters and devices agree.
 
-Each function compares what it is given and names each breach: the kind first, then where.
+Each function compares its arguments and yields or returns the breaches: the kind first, then where.
 """
 
 import itertools
@@ -12,7 +12,7 @@ from typing import Any
 from tests.checker.ledger import ACKED, UNKNOWN, Fact
 from tests.checker.stored import Member, Message, Stored
 
-#: Kinds of breaches, in the order of the report.
+#: Kinds of breaches, in the order of the report (docs/testing.md explains them).
 KINDS = (
     "lost", "doubled", "hole", "member_count", "pin", "reaction", "read_mark", "setting", "stale", "deaf", "leak",
     "wrong", "away", "presence",
@@ -21,7 +21,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Breach:
-    """One thing that does not hold."""
+    """A violated condition: its kind and where."""
 
     kind: str
     where: str
@@ -31,7 +31,7 @@ class Breach:
 
 
 def judge(stored: Stored, facts: list[Fact]) -> list[Breach]:
-    """What the database says, against itself and against what users were told."""
+    """Return where the database contradicts itself or the answers that users got."""
     messages = {message.id: message for message in stored.messages}
     return [
         *_holes(stored),
@@ -92,7 +92,7 @@ def _reactions_and_pins(stored: Stored) -> Iterator[Breach]:
             )
 
 
-# -- the database against what users were told ---------------------------------------------------------------------
+# -- the database against the users' answers -----------------------------------------------------------------------
 
 
 def _lost(stored: Stored, facts: list[Fact]) -> Iterator[Breach]:
@@ -166,7 +166,7 @@ def _lost_settings(members: list[Member], facts: list[Fact]) -> Iterator[Breach]
 
 
 def _by(facts: list[Fact], kinds: tuple[str, ...], names: tuple[str, ...]) -> dict[tuple[Any, ...], list[Fact]]:
-    """Facts of these kinds that were not refused, by what they were done to; "" stands for who did it."""
+    """Return the facts of these kinds that were not refused, by their object; the name "" means the acting user."""
     found: dict[tuple[Any, ...], list[Fact]] = defaultdict(list)
     for fact in facts:
         if fact.kind in kinds and fact.outcome != "refused":
@@ -176,7 +176,7 @@ def _by(facts: list[Fact], kinds: tuple[str, ...], names: tuple[str, ...]) -> di
 
 
 def _last(told: list[Fact]) -> Fact | None:
-    """What was done last to a message, by the number of the change; None where one may have been done late."""
+    """Return the last operation on a message by its change number; None if one of them may have been done late."""
     if any(not fact.is_sure for fact in told):
         return None
     return max(told, key=lambda fact: fact.told["message"]["change"])
@@ -186,7 +186,7 @@ def _last(told: list[Fact]) -> Fact | None:
 
 
 def compare(kind: str, device: str, shown: dict[str, Any] | None, fresh: dict[str, Any]) -> list[Breach]:
-    """What a device shows, against what a new one shows."""
+    """Return the breach, if any, between a device's view and that of a new device."""
     if shown is None:
         return [Breach("away", f"{device} is not connected and level")]
     found = [path for path, *_ in itertools.islice(differences(shown, fresh), 4)]
@@ -202,7 +202,7 @@ def compare(kind: str, device: str, shown: dict[str, Any] | None, fresh: dict[st
 
 
 def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two views differ: path and both sides."""
+    """Yield the differences of two views: path and both values."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for key in sorted(ours.keys() | theirs.keys(), key=str):
             yield from differences(ours.get(key, "nothing"), theirs.get(key, "nothing"), f"{path}/{key}")
@@ -214,7 +214,7 @@ def differences(ours: Any, theirs: Any, path: str = "") -> Iterator[tuple[str, A
 
 
 def heard(probe: str, members: Iterable[int], devices: dict[str, tuple[int, bool]]) -> list[Breach]:
-    """Who was pushed a message that was sent at rest; `devices` are name -> (user, whether it was pushed)."""
+    """Return a breach for each wrong or missing push of a probe message; `devices` is name -> (user, was it pushed)."""
     inside = set(members)
     found = []
     for device, (user_id, was_pushed) in devices.items():

@@ -1,36 +1,36 @@
-"""The web client's own core (tests/npm/page.mjs) as one more device of a user, compared like the others."""
+"""The web client's own core (tests/npm/page.mjs) as an additional device of a user, compared like the others."""
 
 from typing import Any
 
 from tests.support.npm import NpmProgram
 
-#: What the page keeps of a conversation as the model does.
+#: The fields of a conversation that the page has in common with the model.
 _FIELDS = ("last_seq", "last_change", "read_seq", "is_muted", "is_marked_unread", "draft", "name", "member_count")
 
-#: What it keeps of a message.
+#: The fields of a message that the page has in common with the model.
 _OF_A_MESSAGE = ("id", "change", "content", "reactions")
 
 
 class Page(NpmProgram):
-    """One page of one user."""
+    """A user's page of the web client."""
 
-    #: The node that it is connected to is not known.
+    #: The page does not tell which node it is connected to.
     node = "its node"
 
     def __init__(self, url: str, user: dict[str, Any], token: str) -> None:
-        # Node warns that web/ has no package.json that says what its files are.
+        # Without this option Node.js warns that web/ has no package.json with a module type.
         super().__init__("page.mjs", "--no-warnings")
         self.user_id: int = user["id"]
         self.name = f"page of user-{user['id']}"
         self.finish(self.begin("begin", url=url, user=user, token=token))
 
     def look_into_all(self) -> None:
-        """Put each conversation on the screen once, so that its messages are kept."""
+        """Open each conversation once, so that the page keeps its messages."""
         for id_ in self.shown() or {}:
             self.finish(self.begin("open", id=int(id_)))
 
     def shown(self) -> dict[str, Any] | None:
-        """What it shows; None while it is not level."""
+        """Return the view of the page; None while it is not up to date."""
         state = self.finish(self.begin("shown"))
         if state["link"] != "live" or state["unsent"]:
             return None
@@ -45,7 +45,7 @@ class Page(NpmProgram):
         }
 
     def expected(self, fresh: dict[str, Any], shown: dict[str, Any]) -> dict[str, Any]:
-        """What it ought to show, of what a new device shows: the latest messages of what was on the screen."""
+        """Return the expected view: of a new device's, the latest messages of the conversations that were opened."""
         found = {}
         for id_, copy in fresh["conversations"].items():
             held = shown.get(str(id_), {}).get("messages")

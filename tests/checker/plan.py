@@ -1,4 +1,4 @@
-"""What happens in a cycle, as data: made from a seed, printed, written to a file, played again, and cut into halves."""
+"""The plan of a cycle as data: made from a seed, printed, written to a file, replayed and shrunk."""
 
 import json
 import random
@@ -7,37 +7,37 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-#: How often each kind of operation comes, compared with the others (acts.py does them).
+#: Relative frequency of each kind of operation (acts.py does them).
 WEIGHTS = {
     "send": 68, "edit": 12, "recall": 6, "react": 18, "unreact": 6, "pin": 8, "unpin": 4, "read": 18, "mark_unread": 4,
     "draft": 6, "mute": 6, "hide_message": 2, "add": 14, "kick": 10, "leave": 6, "join": 10, "rename": 8, "promote": 4,
     "demote": 2, "meet": 6, "part": 2, "profile": 2, "create_group": 1, "open_private": 1,
 }  # fmt: skip
 
-#: Seconds of load before and after a fault of a short cycle, about.
+#: Approximate seconds of load before and after the fault of a short cycle.
 _BEFORE, _AFTER = 1.2, 1.0
 
-#: Numbers that an operation takes to choose its conversation, message and other user from what its device shows.
+#: How many random numbers select an operation's conversation, message and other user from what the device shows.
 _PICKS = 3
 
 
 @dataclass(frozen=True)
 class Op:
-    """One thing that a user does, `at` seconds after the cycle's begin, or as soon as the one before is done."""
+    """A user's operation, done `at` seconds after the start of the cycle, or later, when the previous one is done."""
 
     at: float
     user: int
     kind: str
     picks: tuple[int, ...]
-    #: Over the socket of one of the user's devices where there is such a command; else over REST.
+    #: Over the socket of one of the user's devices, if there is such a command; otherwise over REST.
     by_socket: bool = False
-    #: Again after an answer that leaves it open whether it was done. A message is always sent again.
+    #: Retry after an answer that leaves the result unknown. A message is always retried.
     retries: bool = True
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is harmed, from `at` on for `seconds` (faults.py does it); `node` is the one that it concerns."""
+    """A fault of `seconds` that starts at `at` (faults.py injects it); `node` is the index of the affected node."""
 
     kind: str
     at: float
@@ -47,11 +47,11 @@ class Fault:
 
 @dataclass(frozen=True)
 class Cycle:
-    """Load, faults amid it; then quiet, in which everybody must become level."""
+    """Load with faults, then a quiet period in which all devices must become up to date."""
 
     seed: int
     number: int
-    #: micro: the load ends amid the fault, so that the change that the fault hit is the last one. long: it goes on.
+    #: micro: the load ends during the fault, so that the change that the fault hit is the last one. long: it goes on.
     mode: str
     ops: tuple[Op, ...]
     faults: tuple[Fault, ...]
@@ -60,16 +60,16 @@ class Cycle:
 
     @property
     def name(self) -> str:
-        """What a line of the report begins with."""
+        """The first column of the report."""
         return f"{self.seed}/{self.number}"
 
     def write(self, path: Path) -> None:
-        """Keep it, to be played again."""
+        """Write the cycle to a file, to be replayed."""
         path.write_text(json.dumps(asdict(self)) + "\n")
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """What `write` kept."""
+        """Return the cycle that `write` has written."""
         told: dict[str, Any] = json.loads(path.read_text())
         ops = tuple(Op(**{**op, "picks": tuple(op["picks"])}) for op in told.pop("ops"))
         return cls(ops=ops, faults=tuple(Fault(**fault) for fault in told.pop("faults")), **told)
@@ -77,14 +77,14 @@ class Cycle:
 
 @dataclass(frozen=True)
 class Shape:
-    """How many users do how much, on how many nodes."""
+    """The size of a cycle: users, nodes, load and faults."""
 
     setup: str = "default"
     users: int = 8
     nodes: int = 3
-    #: Seconds between two operations of one user, about.
+    #: Mean seconds between two operations of one user.
     pause: float = 0.35
-    #: The faults to choose from: kind -> seconds that one takes at least and at most.
+    #: The faults to choose from: kind -> minimum and maximum seconds.
     faults: dict[str, tuple[float, float]] = field(default_factory=dict)
     #: Seconds of load of a long cycle, and of rest between its faults.
     seconds: float = 60.0
@@ -92,7 +92,7 @@ class Shape:
 
 
 def micro(seed: int, number: int, shape: Shape, kind: str | None = None) -> Cycle:
-    """A few seconds of load with one fault, which outlasts the load in two of three cycles."""
+    """Return a cycle with a few seconds of load and one fault, which outlasts the load in two of three cycles."""
     chance = random.Random(f"{seed}/{number}/micro")
     fault = _fault(chance, shape, kind or chance.choice(sorted(shape.faults)), _BEFORE * chance.uniform(0.6, 1.2))
     share = chance.choice([0.3, 0.8, 1.0])
@@ -101,7 +101,7 @@ def micro(seed: int, number: int, shape: Shape, kind: str | None = None) -> Cycl
 
 
 def long(seed: int, number: int, shape: Shape) -> Cycle:
-    """A minute of load, in which one fault follows the other; the load ends when the last one is over."""
+    """Return a cycle with a minute of load and one fault after the other; the load ends after the last fault."""
     chance = random.Random(f"{seed}/{number}/long")
     faults = []
     at = shape.rest * chance.uniform(0.5, 1.0)

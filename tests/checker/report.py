@@ -1,4 +1,4 @@
-"""The lines and the table: what each cycle did and found, and how long each kind of fault took to heal."""
+"""The lines and the table: each cycle's load and breaches, and the time that each kind of fault took to heal."""
 
 import statistics
 from collections.abc import Iterable
@@ -11,18 +11,18 @@ _WIDTHS = (14, 26, 6, 8, 8, 7, 8, 10)
 
 
 def line(texts: Iterable[str]) -> str:
-    """One line on the terminal, in columns."""
+    """Format the cells as one line for the terminal, in columns."""
     *columns, notes = texts
     return " ".join(f"{text:<{width}}" for text, width in zip(columns, _WIDTHS, strict=True)) + " " + notes
 
 
 def head() -> str:
-    """What the columns are."""
+    """Return the line with the columns' names."""
     return line(_HEAD)
 
 
 def cells(result: Result) -> list[str]:
-    """One cycle."""
+    """Return the cells of one cycle."""
     kinds = ", ".join(fault.kind for fault in result.cycle.faults) or "none"
     outcomes = [str(result.outcomes[name]) for name in ("acked", "refused", "unknown")]
     healed = "never" if result.healed is None else f"{result.healed:.1f} s"
@@ -33,7 +33,7 @@ def cells(result: Result) -> list[str]:
 
 
 def heal_times(results: Iterable[Result]) -> list[tuple[str, int, float, float]]:
-    """For each kind of fault, and for several in one cycle: how many, the median and the longest time to heal."""
+    """Return, for each kind of fault and for several in one cycle: cycles, median and maximum seconds to heal."""
     times: dict[str, list[float]] = {}
     for result in results:
         kinds = [fault.kind for fault in result.cycle.faults]
@@ -43,7 +43,7 @@ def heal_times(results: Iterable[Result]) -> list[tuple[str, int, float, float]]
 
 
 def summary(results: list[Result]) -> str:
-    """The end: sums, and times to heal."""
+    """Return the end of the report: sums, and times to heal."""
     sums = {kind: sum(result.counts()[kind] for result in results) for kind in KINDS}
     acked = sum(result.outcomes["acked"] for result in results)
     probed = sum(result.probed for result in results)
@@ -56,7 +56,7 @@ def summary(results: list[Result]) -> str:
 
 
 def page(results: list[Result]) -> str:
-    """All of it, for a file."""
+    """Return the complete report, for a file."""
     lines = [head()]
     for result in results:
         lines += [line(cells(result)), *(f"    {breach}" for breach in result.breaches)]

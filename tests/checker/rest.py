@@ -1,4 +1,4 @@
-"""The REST door of real nodes, as one user: the next node when one does not answer."""
+"""REST access to real nodes as one user, which moves on to the next node when one does not answer."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import requests
 
 from tests.sync import world
 
-#: Seconds for a connection and for an answer, after which another node is asked.
+#: Timeouts in seconds for a connection and for an answer, after which the next node is used.
 _PATIENCE = (2.0, 6.0)
 
 
 class DoorError(OSError):
-    """No node answered, or the answer was a refusal; `status` is 0 for none, `code` as in the answer."""
+    """The node did not answer, or refused; `status` is 0 without an answer, `code` is the error code in the answer."""
 
     def __init__(self, status: int, code: str, retry_after: float = 0) -> None:
         super().__init__(f"{status} {code}")
@@ -21,7 +21,7 @@ class DoorError(OSError):
 
 
 class Answer:
-    """An answer as tests of the app in this process read it."""
+    """An answer with the attributes of the Flask test client's."""
 
     def __init__(self, status: int, body: Any) -> None:
         self.status_code = status
@@ -29,7 +29,7 @@ class Answer:
 
 
 class Rest(world.Rest):
-    """As `world.Rest`, over the network. A refusal and a lost answer are a DoorError."""
+    """Like `world.Rest`, over the network. Raises DoorError if the answer is a refusal or is lost."""
 
     def __init__(self, doors: list[str], token: str, first: int = 0) -> None:
         self._doors = doors
@@ -38,11 +38,11 @@ class Rest(world.Rest):
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def turn(self) -> None:
-        """Ask the next node from now on."""
+        """Use the next node from now on."""
         self._door += 1
 
     def try_(self, method: str, path: str, body: Any = None) -> Answer:
-        """One call at one node."""
+        """Send one request to the current node; after a failure the next node is used."""
         url = self._doors[self._door % len(self._doors)] + path
         try:
             answer = self._session.request(method, url, json=body, timeout=_PATIENCE)
@@ -57,9 +57,9 @@ class Rest(world.Rest):
         return Answer(answer.status_code, told)
 
     def __call__(self, path: str, body: Any = None) -> Any:
-        """A read, or with a body a POST; gives the JSON."""
+        """Send a GET, or with a body a POST; return the JSON of the answer."""
         return self.try_("GET" if body is None else "POST", path, body).json
 
     def close(self) -> None:
-        """End its connections."""
+        """Close the connections."""
         self._session.close()

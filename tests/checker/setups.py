@@ -1,4 +1,4 @@
-"""The set-ups that the checker runs on, by name: stores, nodes, what stands before them, and the faults of each."""
+"""The checker's set-ups by name: stores, nodes, what stands in front of the nodes, and the faults of each."""
 
 import sqlite3
 from contextlib import closing
@@ -11,7 +11,7 @@ from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 
 
 class _Nginx(Field):
-    """Nginx before the nodes; what cuts clients stands before it."""
+    """Nginx in front of the nodes; the proxy that cuts clients is in front of Nginx."""
 
     has_nginx = True
 
@@ -33,16 +33,16 @@ class _Sqlite(Field):
         return {"DATABASE_URL": self.database_url}
 
     def put_proxies(self) -> None:
-        """A file has no network."""
+        """Do nothing: there is no network between a node and its file."""
 
     def rows(self, sql: str) -> list[tuple]:
-        """What the file says."""
+        """Return the rows of a query on the file."""
         with closing(sqlite3.connect(f"file:{self.folder}/imapp.db?mode=ro", uri=True, timeout=10)) as link:
             return link.execute(sql).fetchall()
 
 
 class _Galera(Field):
-    """A Galera cluster, of which each node uses another member."""
+    """A Galera cluster; each node uses a different member."""
 
     fault_kinds = (*OF_NODES, *OF_DATABASE)
 
@@ -53,15 +53,15 @@ class _Galera(Field):
         self.database_url, self.mariadb = self._urls[0], self.galera.members[0]
 
     def database(self, index: int) -> MariaDb:
-        """The member that serves the node with this index."""
+        """Return the member that the node with this index uses."""
         return self.galera.members[index % len(self.galera.members)]
 
     def heal_database(self, index: int) -> None:
-        """Bring back who was killed or frozen, and wait for one cluster."""
+        """Start or resume the killed or frozen members, and wait until they form one cluster."""
         self.galera.heal()
 
     def database_of(self, index: int) -> tuple[str, int]:
-        """The URL of the member, and its port."""
+        """Return the URL of the member and its port."""
         return self._urls[index % len(self._urls)], self.database(index).port
 
 
@@ -77,11 +77,11 @@ class _Sentinel(Field):
         return [self.redis.master, self.redis.replica]
 
     def redis_master(self) -> RedisServer:
-        """The one that is written to."""
+        """Return the current master."""
         return self.redis.current()
 
     def await_redis_without(self, dead: RedisServer) -> None:
-        """Until the other is the master."""
+        """Wait until the other server is the master."""
         wait_for(lambda: self.redis.current() is not dead, 30, "the failover")
 
 
@@ -93,15 +93,15 @@ class _RedisCluster(Field):
 
     @property
     def redis_servers(self) -> list[RedisServer]:
-        """Masters and replicas."""
+        """The masters and replicas with a running process."""
         return [one for one in self.redis.servers if one.process is not None and one.process.poll() is None]
 
     def redis_master(self) -> RedisServer:
-        """One of them."""
+        """Return a running master."""
         return next(one for one in self.redis_servers if one.client().info("replication")["role"] == "master")
 
     def await_redis_without(self, dead: RedisServer) -> None:
-        """Until a replica has taken its slots."""
+        """Wait until a replica has taken over the slots of the dead master."""
         wait_for(lambda: self._covers_without(dead), 40, "the replica's promotion")
 
     def _covers_without(self, dead: RedisServer) -> bool:

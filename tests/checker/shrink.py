@@ -1,7 +1,7 @@
-"""Makes a failing cycle small: halves, then quarters, of its operations and faults are left out while it still fails.
+"""Shrinks a failing cycle: removes halves, then quarters and so on of its operations and faults while it still fails.
 
 Delta debugging (Zeller and Hildebrandt, 2002). Real faults do not fail each time, so a smaller cycle counts as holding
-only after `tries` runs, and what is left out for good is never more than what failed once.
+only after `tries` runs. A part is removed for good only if the cycle without it has failed at least once.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,12 +10,12 @@ from typing import Any
 
 from tests.checker.plan import Cycle
 
-#: Tells whether a cycle fails.
+#: Returns whether a cycle fails.
 Fails = Callable[[Cycle], bool]
 
 
 class _Budget:
-    """Runs that are left."""
+    """Runs a cycle several times, within a limit on the total number of runs."""
 
     def __init__(self, fails: Fails, runs: int, tries: int) -> None:
         self._fails = fails
@@ -23,7 +23,7 @@ class _Budget:
         self.left = runs
 
     def fails(self, cycle: Cycle) -> bool:
-        """Whether it fails in one of the tries; without a run left it does not."""
+        """Return whether the cycle fails in one of the tries; False if no run is left."""
         for _ in range(self._tries):
             if not self.left:
                 return False
@@ -34,7 +34,7 @@ class _Budget:
 
 
 def shrink(cycle: Cycle, fails: Fails, runs: int, tries: int = 1) -> Cycle:
-    """The smallest cycle that was found to fail within so many runs: a part of `cycle`, or `cycle` itself."""
+    """Return the smallest failing cycle found within `runs` runs: a part of `cycle`, or `cycle` itself."""
     budget = _Budget(fails, runs, tries)
     cycle = replace(cycle, faults=_smaller(cycle.faults, lambda some: budget.fails(replace(cycle, faults=some))))
     return replace(cycle, ops=_smaller(cycle.ops, lambda some: budget.fails(replace(cycle, ops=some))))

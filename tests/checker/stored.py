@@ -1,4 +1,4 @@
-"""What the database holds, as the oracle reads it."""
+"""The contents of the database, as the oracle reads them."""
 
 import json
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Query = Callable[[str], list[tuple]]
 
 @dataclass
 class Message:
-    """One message; what it says, and the number of its last change."""
+    """A stored message; `change` is the number of its last change."""
 
     conversation_id: int
     seq: int
@@ -17,20 +17,20 @@ class Message:
     sender_id: int
     client_id: str | None
     text: str
-    #: emoji -> how many have set it, as the message itself carries it.
+    #: emoji -> number of users, as stored with the message itself.
     reactions: dict[str, int]
     is_recalled: bool
     is_pinned: bool
 
     @property
     def id(self) -> str:
-        """As on the wire."""
+        """The id as on the wire."""
         return f"{self.conversation_id}-{self.seq}"
 
 
 @dataclass
 class Member:
-    """One membership that has not ended."""
+    """A membership that has not ended."""
 
     conversation_id: int
     user_id: int
@@ -43,21 +43,21 @@ class Member:
 class Stored:
     """Everything that the oracle compares."""
 
-    #: conversation -> the last number of its messages, and of its changes.
+    #: conversation -> its last message number and its last change number.
     heads: dict[int, tuple[int, int]] = field(default_factory=dict)
-    #: group -> the number of members that it carries.
+    #: group -> the member count stored with it.
     member_counts: dict[int, int] = field(default_factory=dict)
     messages: list[Message] = field(default_factory=list)
     #: conversation -> the numbers of its changes.
     changes: dict[int, list[int]] = field(default_factory=dict)
     members: list[Member] = field(default_factory=list)
-    #: (message, emoji, user) that the table of reactions holds, and the messages of the table of pins.
+    #: The rows of the table of reactions as (message, emoji, user), and the messages in the table of pins.
     reactions: set[tuple[str, str, int]] = field(default_factory=set)
     pins: set[str] = field(default_factory=set)
 
 
 def read(query: Query) -> Stored:
-    """Read it; nothing may be under way."""
+    """Read the database; no operation may be in progress."""
     stored = Stored()
     for id_, seq, change in query("SELECT id, last_seq, last_change FROM conversations"):
         stored.heads[id_] = seq, change

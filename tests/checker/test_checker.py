@@ -1,4 +1,4 @@
-"""A short cycle of each fault on one field: nothing is lost, and within the promised time nobody is left untold."""
+"""A short cycle of each fault in one environment: nothing is lost, all devices are up to date in the promised time."""
 
 import pytest
 
@@ -8,14 +8,14 @@ from tests.checker.setups import SETUPS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
-#: Another seed plays other cycles; a failure names the plan, which `scripts/drills.sh --checker --replay` plays again.
+#: Another seed gives other cycles; a failure names the plan, which `scripts/drills.sh --checker --replay` runs again.
 _SEED = 20261128
 _USERS = 6
 
-#: Seconds between two comparisons of a node.
+#: Seconds between two comparisons by a node (IM_RECONCILE_SECONDS).
 _RECONCILE = 1
 
-#: Seconds that a node waits for the database's answer: what a late COMMIT must outlast.
+#: Seconds that a node waits for the database's answer; a late COMMIT must take longer.
 _PATIENCE = 2
 
 _SECONDS = {kind: (least, min(most, 2.5)) for kind, (least, most) in faults.SECONDS.items()}
@@ -25,7 +25,7 @@ _SHAPE = plan.Shape(users=_USERS, pause=0.3, faults=_SECONDS)
 
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory):
-    """The field, for all cycles. One user has a page of the web client besides."""
+    """Start one environment for all cycles; one user has a page of the web client as an additional device."""
     folder = tmp_path_factory.mktemp("checker")
     environ = {"IM_RECONCILE_SECONDS": str(_RECONCILE), "IM_DB_READ_TIMEOUT_SECONDS": str(_PATIENCE)}
     made = SETUPS["default"](folder, _USERS, environ, pages=1)
@@ -33,10 +33,10 @@ def ground(tmp_path_factory):
     made.close()
 
 
-# A hole that shows in one of three attempts is a hole: no second attempt.
+# A defect that shows in one of three attempts is a defect: no second attempt.
 @pytest.mark.flaky(reruns=0)
 @pytest.mark.parametrize("kind", SETUPS["default"].fault_kinds)
-def test_everybody_is_level_again_after(kind, ground, tmp_path):
+def test_all_devices_are_up_to_date_again_after(kind, ground, tmp_path):
     cycle = plan.micro(_SEED, 1, _SHAPE, kind)
     cycle.write(tmp_path / "plan.json")
 

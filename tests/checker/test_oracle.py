@@ -1,4 +1,4 @@
-"""The oracle can say no: a database, a device and a push are tampered with in one way each, and it names that."""
+"""The oracle detects errors: a database, a device and a push are tampered with in one way each, and it names that."""
 
 import copy
 
@@ -14,7 +14,7 @@ EMOJI = "👍"
 
 
 class Story:
-    """Two users, a group, and what they were told of what they did in it."""
+    """Two users, a group, and the answers to their operations in it."""
 
     def __init__(self, app) -> None:
         self.world = World(app, people=2, devices=1)
@@ -32,23 +32,23 @@ class Story:
         self.bob.rest.try_("PATCH", f"/api/conversations/{self.group}", {"draft": "soon"})
         self.facts.append(Fact("draft", self.bob.id, {**place, "draft": "soon"}, ACKED))
 
-    def send(self, who, name: str) -> str:
+    def send(self, actor, name: str) -> str:
         body = {"client_id": name, "type": "text", "content": {"text": name}}
-        told = who.rest(f"/api/conversations/{self.group}/messages", body)
-        self.facts.append(Fact("send", who.id, {"client_id": name}, ACKED, told))
+        told = actor.rest(f"/api/conversations/{self.group}/messages", body)
+        self.facts.append(Fact("send", actor.id, {"client_id": name}, ACKED, told))
         return told["message"]["id"]
 
-    def do(self, who, kind: str, call: str, body=None, **about: str) -> None:
+    def do(self, actor, kind: str, call: str, body=None, **about: str) -> None:
         method, _, path = call.partition(" ")
-        told = who.rest.try_(method, f"/api/messages/{path}", body).json
-        self.facts.append(Fact(kind, who.id, {"message_id": path.partition("/")[0], **about}, ACKED, told))
+        told = actor.rest.try_(method, f"/api/messages/{path}", body).json
+        self.facts.append(Fact(kind, actor.id, {"message_id": path.partition("/")[0], **about}, ACKED, told))
 
     def judge(self) -> list[oracle.Breach]:
         db.session.rollback()
         return oracle.judge(stored.read(lambda sql: list(db.session.execute(text(sql)))), self.facts)
 
     def tamper(self, sql: str) -> set[str]:
-        """The kinds of breaches that are named then."""
+        """Change the database with `sql`; return the kinds of breaches that the oracle reports then."""
         with db.engine.begin() as connection:
             assert connection.execute(text(sql), {"emoji": EMOJI}).rowcount, "nothing was tampered with"
         return {breach.kind for breach in self.judge()}
@@ -61,7 +61,7 @@ def story(app):
     made.world.close()
 
 
-def test_a_database_that_is_right_has_no_breach(story):
+def test_a_consistent_database_has_no_breach(story):
     assert story.judge() == []
 
 
@@ -93,31 +93,31 @@ def test_a_database_that_is_right_has_no_breach(story):
         ("UPDATE conversation_members SET draft = NULL WHERE draft = 'soon'", "setting"),
     ],
 )
-def test_what_is_tampered_with_is_named(story, sql, kind):
+def test_each_kind_of_tampering_is_reported(story, sql, kind):
     assert kind in story.tamper(sql)
 
 
-def test_what_is_gone_from_both_places_is_known_from_what_users_were_told(story):
+def test_a_loss_from_both_places_is_found_from_the_answers_to_users(story):
     story.tamper("UPDATE messages SET reactions = NULL, pinned_at = NULL")
     story.tamper("DELETE FROM reactions")
 
     assert story.tamper("DELETE FROM pins") == {"reaction", "pin"}
 
 
-def test_a_message_that_was_never_acknowledged_is_named(story):
+def test_a_message_that_was_never_acknowledged_is_reported(story):
     story.facts.append(Fact("send", story.ann.id, {"client_id": "c9"}, UNKNOWN))
 
     assert [breach.kind for breach in story.judge()] == ["lost"]
 
 
-def test_of_what_may_have_been_done_late_nothing_is_said(story):
+def test_an_operation_that_may_have_been_done_late_is_not_reported(story):
     story.facts.append(Fact("unreact", story.bob.id, {"message_id": story.first, "emoji": EMOJI}, UNKNOWN, doubts=1))
     story.tamper("UPDATE messages SET reactions = NULL")
 
     assert story.tamper("DELETE FROM reactions") == set()
 
 
-def test_a_device_that_shows_something_else_than_a_new_one_is_named_with_the_place(story):
+def test_a_device_that_differs_from_a_new_one_is_reported_with_the_place(story):
     (device,) = story.ann.devices
     device.catch_up(50, over_rest=True)
     shown, fresh = device.view(), copy.deepcopy(device.view())
@@ -132,11 +132,11 @@ def test_a_device_that_shows_something_else_than_a_new_one_is_named_with_the_pla
     assert f"/conversations/{story.group}/read_seq" in named.where
 
 
-def test_a_device_that_is_not_level_is_named():
+def test_a_device_that_is_not_up_to_date_is_reported():
     assert [breach.kind for breach in oracle.compare("stale", "phone", None, {})] == ["away"]
 
 
-def test_who_is_not_pushed_to_and_who_is_though_no_member_is_named():
+def test_a_missing_push_and_a_push_to_a_non_member_are_reported():
     devices = {"member": (1, True), "deaf": (1, False), "stranger": (2, False), "spy": (3, True)}
 
     named = oracle.heard("5-1", [1], devices)

@@ -1,4 +1,4 @@
-"""Plans: the same seed gives the same, a file gives it back, and a failing one is made small."""
+"""Plans: a seed always gives the same plan, a written plan is read back equal, and a failing plan is shrunk."""
 
 import itertools
 from dataclasses import replace
@@ -11,20 +11,20 @@ from tests.checker.shrink import shrink
 _SHAPE = plan.Shape(faults=faults.SECONDS)
 
 
-def test_a_seed_gives_the_same_plan_and_another_gives_another():
+def test_a_seed_always_gives_the_same_plan_and_other_seeds_other_plans():
     assert plan.micro(1, 2, _SHAPE) == plan.micro(1, 2, _SHAPE)
     assert plan.long(1, 2, _SHAPE) == plan.long(1, 2, _SHAPE)
     assert len({plan.micro(seed, number, _SHAPE) for seed in (1, 2) for number in (1, 2)}) == 4
 
 
-def test_a_plan_is_read_as_it_was_written(tmp_path):
+def test_a_plan_is_read_back_as_written(tmp_path):
     for cycle in (plan.micro(3, 1, _SHAPE), plan.long(3, 1, _SHAPE)):
         cycle.write(tmp_path / "plan.json")
 
         assert plan.Cycle.read(tmp_path / "plan.json") == cycle
 
 
-def test_a_short_cycle_has_one_fault_and_mostly_ends_amid_it():
+def test_a_short_cycle_has_one_fault_and_mostly_ends_during_it():
     cycles = [plan.micro(4, number, _SHAPE, "database_frozen") for number in range(60)]
 
     ends = [cycle.ops[-1].at - cycle.faults[0].at - cycle.faults[0].seconds for cycle in cycles]
@@ -40,7 +40,7 @@ def test_a_long_cycle_has_several_faults_one_after_the_other():
     assert all(one.at + one.seconds < other.at for one, other in itertools.pairwise(found))
 
 
-def test_all_that_can_be_planned_can_be_done():
+def test_every_planned_operation_and_fault_is_implemented():
     assert set(plan.WEIGHTS) == set(ACTS)
     assert set(faults.SECONDS) == set(faults.FAULTS)
     assert {kind for setup in SETUPS.values() for kind in setup.fault_kinds} == set(faults.FAULTS)
@@ -55,7 +55,7 @@ def test_shrinking_finds_the_one_operation_and_the_one_fault_that_matter():
     assert found == replace(long, ops=(culprit,), faults=(trigger,))
 
 
-def test_shrinking_keeps_two_operations_of_which_neither_fails_alone():
+def test_shrinking_keeps_two_operations_that_fail_only_together():
     cycle = plan.micro(7, 1, _SHAPE)
     pair = {cycle.ops[3], cycle.ops[-2]}
 
@@ -64,7 +64,7 @@ def test_shrinking_keeps_two_operations_of_which_neither_fails_alone():
     assert set(found.ops) == pair
 
 
-def test_shrinking_ends_with_its_runs_and_gives_what_failed():
+def test_shrinking_stops_at_the_limit_of_runs_and_returns_a_failing_cycle():
     cycle = plan.micro(8, 1, _SHAPE)
     ran = []
 
@@ -79,7 +79,7 @@ def test_shrinking_ends_with_its_runs_and_gives_what_failed():
     assert len(found.ops) < len(cycle.ops)
 
 
-def test_a_fault_that_shows_only_now_and_then_is_tried_again():
+def test_shrinking_retries_a_cycle_that_fails_only_sometimes():
     cycle = plan.micro(9, 1, _SHAPE)
     turn = iter(range(1000))
 

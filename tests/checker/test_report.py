@@ -1,4 +1,4 @@
-"""The lines and the table say what was found."""
+"""The lines and the table of the checker's report."""
 
 from collections import Counter
 
