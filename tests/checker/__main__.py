@@ -115,7 +115,7 @@ def _shape(options: argparse.Namespace, users: int) -> Shape:
 
 
 def _play(cycles: list[Cycle], options: argparse.Namespace) -> Iterator[Result]:
-    """Run the cycles, all of one mode, in one environment; yield the results. Keep the nodes' logs of a failed cycle."""
+    """Run the cycles, all of one mode, in one environment; yield the results. Keep the nodes' logs of a failed one."""
     if not cycles:
         return
     seconds = _SHORT if cycles[0].mode == "micro" else _DEFAULT

@@ -81,7 +81,7 @@ def run(ground: Field, cycle: Cycle, seconds: float) -> Result:
     result.notes += [f"{reason} {count}" for reason, count in sorted(told.items())]
     deaf = _probe(ground, result)
     if deaf:
-        # A node may have been reconnecting to Redis and then tells its devices to sync. Probe again when that must be over.
+        # A node may have been reconnecting to Redis: it then tells its devices to sync. That must be over by now.
         time.sleep(max(0.0, over + seconds - time.monotonic()))
         result.notes.append(f"{len(deaf)} pushes missed at first")
         deaf = _probe(ground, result)
