@@ -1,6 +1,6 @@
-"""The tables. Law of the folder: columns, indexes and the reason for each; no queries, no rules.
+"""The tables. Rule for this folder: columns, indexes and the reason for each; no queries, no business rules.
 
-Importing this package registers every table with the metadata, which the migrations are compared against.
+Importing this package registers every table with the metadata that the migrations are compared against.
 """
 
 from imapp.models.acts import AdminAct

@@ -10,11 +10,11 @@ from imapp.extensions import Base
 
 
 class AdminAct(Base):
-    """Who did what, to what, when and from where. No foreign keys: it outlives what it speaks of."""
+    """One act: operator, action, target, time, address. No foreign keys: the row outlives the account and the target."""
 
     __tablename__ = "admin_acts"
     __table_args__ = (
-        # What is older than the settings keep is deleted by it.
+        # For deleting acts older than the settings allow.
         Index("ix_admin_acts_at", "at"),
         TABLE_OPTIONS,
     )

@@ -1,4 +1,4 @@
-"""The log of everything that altered a conversation: what `sync` reads."""
+"""The change log of conversations, which `sync` reads."""
 
 from datetime import datetime
 
@@ -11,9 +11,9 @@ from imapp.models.messages import CLUSTERED
 
 
 class Change(Base):
-    """One numbered alteration of a conversation.
+    """One numbered change of a conversation.
 
-    An event that carries a message stores only the message's `seq`: `sync` gives the message as it is now.
+    An event that carries a message stores only the message's `seq`: `sync` returns the message in its current state.
     Other events store their payload.
     """
 
@@ -25,6 +25,6 @@ class Change(Base):
     #: Name of the pushed event, for example message_created.
     event: Mapped[str] = mapped_column(String(32))
     seq: Mapped[int | None] = mapped_column(BigInteger)
-    #: JSON payload of the event, null where `seq` says it all.
+    #: JSON payload of the event; null if the event is described by `seq` alone.
     data: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

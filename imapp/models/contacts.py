@@ -1,6 +1,6 @@
-"""Contacts, requests for contact, blocks: who may reach whom.
+"""Contacts, contact requests and blocks: they decide which users may reach each other.
 
-Rows that end keep a tombstone (`removed_at`), so that `sync` can tell a device what is gone.
+A removed contact or block stays as a tombstone (`removed_at`), so that `sync` can report the removal to devices.
 """
 
 from datetime import datetime
@@ -13,7 +13,7 @@ from imapp.extensions import Base
 
 
 class Contact(Base):
-    """One direction of a friendship; the other direction is a row of its own with its own remark."""
+    """One direction of a friendship. The opposite direction is a separate row with its own remark."""
 
     __tablename__ = "contacts"
     __table_args__ = (Index("ix_contacts_user_id_version", "user_id", "version"), TABLE_OPTIONS)
@@ -27,9 +27,9 @@ class Contact(Base):
 
 
 class ContactRequest(Base):
-    """A request for contact; one row for each direction of a pair, used again when asked again.
+    """A contact request: one row per direction of a pair, reused when the sender asks again.
 
-    Both sides see it in `sync`, each by a version of its own counter.
+    Both users see it in `sync`, each by a version from their own counter.
     """
 
     __tablename__ = "contact_requests"
@@ -53,12 +53,12 @@ class ContactRequest(Base):
 
 
 class Block(Base):
-    """`user_id` wants nothing from `blocked_id`: no private messages, no requests, no presence."""
+    """`user_id` has blocked `blocked_id`: no private messages, no contact requests, no presence."""
 
     __tablename__ = "blocks"
     __table_args__ = (
         Index("ix_blocks_user_id_version", "user_id", "version"),
-        # "Who has blocked this user?"
+        # For finding the users that have blocked a given user.
         Index("ix_blocks_blocked_id", "blocked_id"),
         TABLE_OPTIONS,
     )

@@ -1,4 +1,4 @@
-"""Groups: what a group conversation has beyond its messages and members."""
+"""Groups: their settings and the requests to join them."""
 
 from datetime import datetime
 
@@ -10,10 +10,10 @@ from imapp.extensions import Base
 
 
 class Group(Base):
-    """The settings of a group; its id is the id of its conversation, whose row is locked to change them."""
+    """The settings of a group. Its id is that of its conversation; changing them locks the conversation's row."""
 
     __tablename__ = "chat_groups"
-    # "How many groups does this user own?"
+    # For counting the groups that a user owns.
     __table_args__ = (Index("ix_chat_groups_owner_id", "owner_id"), TABLE_OPTIONS)
 
     id: Mapped[int] = mapped_column(BigInteger, ForeignKey("conversations.id"), primary_key=True, autoincrement=False)
@@ -24,7 +24,7 @@ class Group(Base):
     avatar_url: Mapped[str | None] = mapped_column(String(500))
     #: open, approval or invitation.
     join_policy: Mapped[str] = mapped_column(String(12))
-    #: Equal to the number of members that have not left; changed under the lock of the conversation only.
+    #: Number of members that have not left; changed only while the conversation is locked.
     member_count: Mapped[int] = mapped_column(Integer)
     member_limit: Mapped[int] = mapped_column(Integer)
     is_muted_all: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -35,20 +35,20 @@ class Group(Base):
 
 
 class JoinRequest(Base):
-    """One user's way into one group: the user's own request, or an invitation. Asking again reuses the row."""
+    """A user's request to join a group, or an invitation of that user. Asking again reuses the row."""
 
     __tablename__ = "join_requests"
-    # Owners and admins read "pending requests of this group, oldest first".
+    # Owners and admins read the pending requests of a group, oldest first.
     __table_args__ = (
         Index("ix_join_requests_group_id_status", "group_id", "status", "created_at"),
-        # The user's own ones, for lists and sync.
+        # For the user's own requests, in lists and in `sync`.
         Index("ix_join_requests_user_id_version", "user_id", "version"),
         TABLE_OPTIONS,
     )
 
     group_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("chat_groups.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True)
-    #: Who proposed the user, null when the user asked.
+    #: The member that proposed or invited the user; null if the user asked.
     inviter_id: Mapped[int | None] = mapped_column(BigInteger)
     message: Mapped[str] = mapped_column(String(200), default="")
     #: pending (owner and admins decide), invited (the user decides), accepted, rejected, declined or cancelled.
@@ -56,5 +56,5 @@ class JoinRequest(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     handled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     handled_by: Mapped[int | None] = mapped_column(BigInteger)
-    #: Of the counter of the user who is to join; owner and admins have ConversationMember.requests_version.
+    #: From the counter of the user that wants to join. Owner and admins use ConversationMember.requests_version.
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")

@@ -1,4 +1,4 @@
-"""Keys by which clients repeat a POST whose answer they did not get."""
+"""Idempotency keys: a client repeats a POST under the same key if it did not receive the answer."""
 
 from datetime import datetime
 
@@ -10,18 +10,19 @@ from imapp.extensions import Base
 
 
 class IdempotencyKey(Base):
-    """One request that was carried out, inserted in the transaction of what it made.
+    """One request that was carried out, inserted in the transaction that made its changes.
 
-    The answer follows in a second transaction; a node that dies between the two leaves it empty.
+    A second transaction stores the answer. If the node dies between the two, `status` and `body` stay null.
     """
 
     __tablename__ = "idempotency_keys"
-    # Old rows are deleted by their age.
+    # For deleting old rows.
     __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"), TABLE_OPTIONS)
 
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False)
-    #: SHA-256 of the key, and of the request: method, path and body.
+    #: SHA-256 of the key.
     key_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    #: SHA-256 of the request: method, path and body.
     request_hash: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     status: Mapped[int | None] = mapped_column(Integer)

@@ -1,9 +1,9 @@
-"""Messages and what hangs on them.
+"""Messages and the rows that belong to them: edits, reactions, mentions, pins, hidden messages.
 
-A message is known by (conversation, seq); its id on the wire is "{conversation_id}-{seq}". That key is the
-clustered primary key: history is read straight off it, inserts go to the end of their conversation, and one
-conversation stays together on a distributed database. These tables have no foreign keys: every insert would
-lock the parents' rows, and the committer has checked them already.
+A message is identified by (conversation, seq); its id on the wire is "{conversation_id}-{seq}". That key is the
+clustered primary key: history is read directly from it, inserts go to the end of their conversation, and a
+conversation stays on one server of a distributed database. These tables have no foreign keys: every insert would
+lock the parent rows, which the committer has already checked.
 """
 
 from datetime import datetime
@@ -19,10 +19,10 @@ CLUSTERED = {**TABLE_OPTIONS, "sqlite_with_rowid": False}
 
 
 class Message(Base):
-    """One message. `change` is the number of its latest alteration in the conversation's count."""
+    """One message. `change` is the conversation's change number of its latest alteration."""
 
     __tablename__ = "messages"
-    # A client id is kept as long as its message: a retry, however late, finds the first result.
+    # A client id is kept as long as its message, so that even a late retry finds the first result.
     __table_args__ = (UniqueConstraint("sender_id", "client_id"), CLUSTERED)
 
     conversation_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
@@ -31,19 +31,19 @@ class Message(Base):
     sender_id: Mapped[int] = mapped_column(BigInteger)
     #: Chosen by the sender, unique per sender; null for lines that the server writes.
     client_id: Mapped[str | None] = mapped_column(String(64))
-    #: Digest of what was sent, to tell a retry from another message under the same client id.
+    #: Digest of the sent message, to distinguish a retry from another message with the same client id.
     digest: Mapped[str | None] = mapped_column(String(32))
     type: Mapped[str] = mapped_column(String(16))
-    #: JSON object, its shape given by `type`; "{}" once recalled.
+    #: JSON object; `type` determines its fields. "{}" once the message is recalled.
     content: Mapped[str] = mapped_column(Text)
-    #: seq of the message that this one answers.
+    #: seq of the message that this one replies to.
     reply_to_seq: Mapped[int | None] = mapped_column(BigInteger)
-    #: Of a forwarded message, the sender and the time of the first one: "<user>@<milliseconds>".
-    #: Earlier versions stored its id.
+    #: In a forwarded message, the sender and the time of the original: "<user>@<milliseconds>". Earlier versions
+    #: stored the original's id.
     forwarded_from: Mapped[str | None] = mapped_column(String(40))
     #: JSON list of user ids, or ["all"]; null when nobody is mentioned.
     mentions: Mapped[str | None] = mapped_column(Text)
-    #: JSON list of {emoji, count, user_ids}; null when there are none. Derived from the table of reactions.
+    #: JSON list of {emoji, count, user_ids}; null without reactions. Derived from the table of reactions.
     reactions: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -53,7 +53,7 @@ class Message(Base):
 
 
 class MessageEdit(Base):
-    """What a message said before an edit; `change` is the edit's number."""
+    """The content of a message before an edit; `change` is the change number of the edit."""
 
     __tablename__ = "message_edits"
     __table_args__ = (CLUSTERED,)
@@ -90,7 +90,7 @@ class Mention(Base):
 
 
 class Pin(Base):
-    """A message is pinned: a small table, so that the list of pins costs nothing on the big one."""
+    """One pinned message. A small table of its own, so that listing pins needs no index on the messages table."""
 
     __tablename__ = "pins"
     __table_args__ = (CLUSTERED,)
@@ -100,7 +100,7 @@ class Pin(Base):
 
 
 class HiddenMessage(Base):
-    """A message that a user deleted for himself; `version` is of the user's own counter."""
+    """A message that a user has hidden from their own view; `version` is from the user's own counter."""
 
     __tablename__ = "hidden_messages"
     __table_args__ = (Index("ix_hidden_messages_user_id_version", "user_id", "version"), CLUSTERED)

@@ -1,4 +1,4 @@
-"""Counters: one for each user's own state, and the epoch of the whole database."""
+"""A version counter for each user's own state, and the epoch of the whole database."""
 
 from sqlalchemy import BigInteger, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,9 +8,9 @@ from imapp.extensions import Base
 
 
 class UserState(Base):
-    """How often the user's own state (contacts, settings, read marks, ...) has changed: the sync cursor.
+    """The number of changes of a user's own state (contacts, settings, read marks, ...): the sync cursor.
 
-    A row of its own, so that taking a number does not lock the user's profile.
+    The counter has a separate row, so that taking a number does not lock the user's profile.
     """
 
     __tablename__ = "user_states"

@@ -1,4 +1,4 @@
-"""Operators' second factor: the shared secret behind their codes, and what replaces a lost phone."""
+"""Operators' second factor: the shared secret of their codes, and recovery codes for a lost phone."""
 
 from datetime import datetime
 
@@ -10,26 +10,26 @@ from imapp.extensions import Base
 
 
 class SecondFactor(Base):
-    """One operator's TOTP secret. Until `confirmed_at` is set by a first code, enrolment has only begun."""
+    """One operator's TOTP secret. Enrolment is complete when a first valid code sets `confirmed_at`."""
 
     __tablename__ = "second_factors"
     __table_args__ = TABLE_OPTIONS
 
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False)
-    #: Encrypted with a key made of SECRET_KEY: whoever has only the database can make no code.
+    #: Encrypted with a key derived from SECRET_KEY, so that a copy of the database alone cannot produce codes.
     secret: Mapped[str] = mapped_column(String(255))
-    #: The time step of the latest code that was accepted: neither it nor an older one counts again.
+    #: Time step of the latest accepted code: codes of this and earlier time steps are refused.
     last_counter: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class RecoveryCode(Base):
-    """A code that stands for the second factor once; using it deletes the row."""
+    """A single-use code that replaces the second factor; using it deletes the row."""
 
     __tablename__ = "recovery_codes"
     __table_args__ = TABLE_OPTIONS
 
     user_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("users.id"), primary_key=True, autoincrement=False)
-    #: SHA-256 (hex); the code has 80 random bits, so that a slow hash would protect nothing.
+    #: SHA-256 (hex). The code has 80 random bits, so a slow hash would add no protection.
     code_hash: Mapped[str] = mapped_column(String(64), primary_key=True)

@@ -1,4 +1,4 @@
-"""Device sessions: where an account is logged in."""
+"""Device sessions: the devices on which an account is logged in."""
 
 from datetime import datetime
 
@@ -10,17 +10,17 @@ from imapp.extensions import Base
 
 
 class DeviceSession(Base):
-    """One login on one device. Tokens carry its id; when it ends they are refused, whatever they say.
+    """One login on one device. Tokens carry its id; once the session has ended they are refused, even if unexpired.
 
-    The refresh token is single-use: `refresh_hash` knows the only one that counts, but cannot make it. Until its
-    first use, or the first use of the access token issued with it, its predecessor can be spent again.
+    The refresh token is single-use: `refresh_hash` identifies the only valid one, but does not reveal it. Until its
+    first use, or the first use of the access token issued with it, the previous refresh token can be used again.
     """
 
     __tablename__ = "device_sessions"
     __table_args__ = (
-        # The list of a user's devices, newest first.
+        # For the list of a user's devices, newest first.
         Index("ix_device_sessions_user_id_id", "user_id", "id"),
-        # An id never comes back: a token of a deleted session must not fit a new one.
+        # Ids are never reused: a token of a deleted session must not be valid for a new one.
         {**TABLE_OPTIONS, "sqlite_autoincrement": True},
     )
 
@@ -33,14 +33,14 @@ class DeviceSession(Base):
     user_agent: Mapped[str] = mapped_column(String(255), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    #: The session ends by itself then; every refresh moves it.
+    #: The session expires at this time; every refresh extends it.
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     #: SHA-256 (hex) of the jti of the current refresh token.
     refresh_hash: Mapped[str] = mapped_column(String(64))
-    #: The same of the token spent for it; None as soon as the client has shown that it has the new pair.
+    #: SHA-256 (hex) of the jti of the previous refresh token; null once the client has used a token of the new pair.
     previous_refresh_hash: Mapped[str | None] = mapped_column(String(64))
-    #: When that one was spent first: it can be spent again for `refresh_retry_seconds` from then on.
+    #: Time of the previous refresh token's first use; it can be used again for `refresh_retry_seconds` from then on.
     rotated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    #: When an operator proved the second factor in it; None: not at all.
+    #: Time at which an operator proved the second factor in this session; null: never.
     second_factor_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

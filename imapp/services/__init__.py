@@ -1,5 +1,5 @@
-"""The rules: who may do what. Services are the only writers and the only publishers.
+"""The business rules and permissions. Only services write to the database and publish events.
 
-Law of the folder: a public function is one use case and takes the acting user's id first: check, change, commit,
-publish, in that order. No request, no socket, no HTTP here.
+Rule for this folder: a public function is one use case and takes the acting user's id first. It checks, changes,
+commits and publishes, in that order. No request, no socket, no HTTP here.
 """

@@ -1,4 +1,4 @@
-"""Who is calling: the one check of a token that both doors use."""
+"""Authentication: the token check that REST and the realtime interface share."""
 
 from collections import defaultdict
 from collections.abc import Collection
@@ -29,7 +29,7 @@ from imapp.services.shared_reads import SharedRead
 
 log = get_logger(__name__)
 
-#: Of the tables, not of the mapped classes: these queries are asked for every connect and every request.
+#: Tables instead of mapped classes, for speed: these queries run for every connect and every request.
 _sessions: Any = DeviceSession.__table__
 _users: Any = User.__table__
 _members: Any = ConversationMember.__table__
@@ -39,7 +39,7 @@ _OWN = _user.id == _session.user_id
 
 @dataclass(frozen=True)
 class Actor:
-    """A user at one device; `expires_at` is when the token that proved it ends."""
+    """An authenticated user on one device; `expires_at` is the expiry of the access token."""
 
     user_id: int
     session_id: int
@@ -47,12 +47,12 @@ class Actor:
     is_operator: bool = False
     device: str = ""
     platform: str = ""
-    #: When this session proved the second factor.
+    #: Time at which this session proved the second factor; None: never.
     second_factor_at: datetime | None = None
 
 
 def authenticate(token: str) -> Actor:
-    """Verify an access token and that its session still counts, by a query that is shared with others.
+    """Verify an access token and check that its session is active; concurrent callers share one query.
 
     Raises InvalidTokenError, TokenExpiredError or SessionRevokedError.
     """
@@ -69,10 +69,10 @@ def authenticate(token: str) -> Actor:
 
 
 def require_operator(actor: Actor, *, with_second_factor: bool = True) -> None:
-    """Let only operators pass, and, where the settings want a second factor, only sessions that proved it lately.
+    """Check that the actor is an operator and, if the settings require it, that the session proved the second factor.
 
-    Without `with_second_factor` an ordinary log-in does: for figures that scripts read. Raises ForbiddenError,
-    SecondFactorRequiredError, SecondFactorEnrolmentRequiredError.
+    The proof must be recent (`has_proved`). Without `with_second_factor` an ordinary log-in is sufficient, for figures
+    that scripts read. Raises ForbiddenError, SecondFactorRequiredError, SecondFactorEnrolmentRequiredError.
     """
     if not actor.is_operator:
         raise ForbiddenError
@@ -82,16 +82,16 @@ def require_operator(actor: Actor, *, with_second_factor: bool = True) -> None:
 
 
 def require_enrolled(user_id: int) -> None:
-    """Tell an operator who has no second factor yet to set it up; raises SecondFactorEnrolmentRequiredError."""
+    """Raise SecondFactorEnrolmentRequiredError for an operator without a confirmed second factor."""
     confirmed = select(SecondFactor.confirmed_at).where(SecondFactor.user_id == user_id)
     if db.session.scalar(confirmed) is None:
         raise SecondFactorEnrolmentRequiredError
 
 
 def conversations_of(session_id: int) -> set[int]:
-    """The conversations of a session's user, the rooms of a new connection, by a query that is shared with others.
+    """Return the conversations of a session's user: the rooms of a new connection.
 
-    Raises SessionRevokedError.
+    Concurrent callers share one query. Raises SessionRevokedError.
     """
     found = _conversations(session_id)
     if found is None:
@@ -100,19 +100,19 @@ def conversations_of(session_id: int) -> set[int]:
 
 
 def ended_sessions(session_ids: Collection[int]) -> set[int]:
-    """Those of the sessions that count no longer, with one query."""
+    """Return the given sessions that are no longer active, with one query."""
     alive = select(_session.id).join(_users, _OWN).where(_session.id.in_(session_ids), *_alive())
     return set(session_ids) - set(db.session.scalars(alive))
 
 
 def has_proved(actor: Actor) -> bool:
-    """Tell whether the session has proved the second factor lately."""
+    """Return whether the session has proved the second factor within the last `admin_session_seconds`."""
     oldest = now() - timedelta(seconds=settings.admin_session_seconds)
     return actor.second_factor_at is not None and actor.second_factor_at > oldest
 
 
 def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
-    """Tell whether this token shows, for the first time, that the client has the answer to its log-in or refresh."""
+    """Return whether this token proves, for the first time, that the client received its log-in or refresh answer."""
     if claims.pair != tokens.pair_name(row.refresh_hash):
         return False
     is_new = row.last_used_at <= row.created_at
@@ -120,7 +120,7 @@ def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
 
 
 def _note_first_use(row: Any) -> None:
-    """Write it down; a database that can only be read keeps nobody out."""
+    """Store the first use of a token pair; log a database failure instead of refusing the client."""
     try:
         _first_uses((row.id, row.refresh_hash))
     except Exception as exc:
@@ -135,14 +135,14 @@ def _write_first_uses(keys: AbstractSet[tuple[int, str]]) -> dict[tuple[int, str
 
 
 def _forget_predecessors(session: Session, keys: AbstractSet[tuple[int, str]]) -> None:
-    """From now on reuse of the former refresh tokens ends their sessions."""
+    """Forget the previous refresh tokens, so that their reuse ends the session."""
     ids, hashes = {key[0] for key in keys}, {key[1] for key in keys}
     current = update(_sessions).where(_session.id.in_(ids), _session.refresh_hash.in_(hashes))
     session.execute(current.values(previous_refresh_hash=None, last_used_at=now()))
 
 
 def _alive() -> tuple[Any, ...]:
-    """The sessions that count, as conditions; `authenticate` has the same."""
+    """Return the SQL conditions for active sessions; `authenticate` checks the same in Python."""
     return _session.revoked_at.is_(None), _session.expires_at > now(), _user.disabled_at.is_(None)
 
 
@@ -176,5 +176,5 @@ def _read_conversations(session_ids: AbstractSet[int]) -> dict[int, set[int]]:
 
 _session_and_user = SharedRead(_read_sessions)
 _conversations = SharedRead(_read_conversations)
-#: One transaction for all first uses of one moment: after a restart whole crowds refresh and connect.
+#: One transaction for all concurrent first uses: after a restart many clients refresh and connect at the same time.
 _first_uses = SharedRead(_write_first_uses)

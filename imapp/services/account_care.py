@@ -1,6 +1,6 @@
-"""What operators do for accounts: approve them, set a password, give and take an operator's rights.
+"""Operators' work on accounts: approve them, set passwords, grant and revoke operator rights.
 
-Each act is written down (services/acts.py). On the command line all of it, over REST what needs no machine.
+Each act is logged (services/acts.py). The command line offers all of these acts; REST offers approval and passwords.
 """
 
 import secrets
@@ -17,27 +17,27 @@ from imapp.schemas.sessions import ClientInfo
 from imapp.services import acts, passwords, profiles, second_factor, sessions, users
 from imapp.services.access import Actor, require_operator
 
-#: Random bytes of a password that is made up: 16 characters.
+#: Random bytes of a generated password; they make 16 characters.
 _BYTES = 12
 
-#: The most accounts that a list of waiting ones shows.
+#: Maximum number of accounts in the list of accounts that wait for approval.
 _SHOWN = 200
 
 
 def waiting() -> list[User]:
-    """The accounts that wait for approval, the oldest first."""
+    """Return the accounts that wait for approval, oldest first, at most _SHOWN."""
     pending = select(User).where(User.pending_since.is_not(None)).order_by(User.id).limit(_SHOWN)
     return list(db.session.scalars(pending, execution_options={"populate_existing": True}))
 
 
 def approve_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
-    """Let a new account in; raises ForbiddenError, NotFoundError."""
+    """Approve a new account as an operator; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     approve(user_id, By(actor.user_id, client.ip))
 
 
 def approve(user_id: int, by: By) -> None:
-    """Let a new account in; raises NotFoundError for one that does not wait."""
+    """Approve a new account; raises NotFoundError if it does not wait for approval."""
     atomic(_approve, by, user_id)
     profiles.announce(user_id)
 
@@ -51,7 +51,7 @@ def reset_password(actor: Actor, client: ClientInfo, user_id: int, password: str
 
 
 def set_password(user_id: int, password: str | None, by: By) -> str:
-    """Set a password, or make one up, end all sessions of the account, and return the password.
+    """Set or generate a password, end all sessions of the account, and return the password.
 
     Raises NotFoundError, WeakPasswordError.
     """
@@ -63,7 +63,7 @@ def set_password(user_id: int, password: str | None, by: By) -> str:
 
 
 def set_operator(user_id: int, is_operator: bool, by: By) -> None:
-    """Give or take an operator's rights; with them goes the second factor. Raises NotFoundError."""
+    """Grant or revoke operator rights; revoking also removes the second factor. Raises NotFoundError."""
     user = users.get_row(user_id)
     if user.is_operator == is_operator:
         return

@@ -1,7 +1,7 @@
-"""Two users who have written to each other watch each other's presence from then on: each is told of the other.
+"""Mutual presence: once two users have both written to each other, each is sent the other's presence.
 
-The committer notes such pairs after its commit; a thread of its own (a greenlet under gunicorn) tells them, so that no
-message waits for it.
+The committer queues such pairs after its commit. A separate thread (a greenlet under gunicorn) notifies them, so that
+no message waits for it.
 """
 
 import threading
@@ -21,10 +21,12 @@ log = get_logger(__name__)
 #: Two user ids.
 Pair = tuple[int, int]
 
-#: Pairs that may wait. Beyond, the oldest are dropped: their clients learn it from the next change or question.
+#: Maximum number of queued pairs. Beyond it the oldest are dropped: their clients learn the presence from the next
+#: change or from their next query.
 _PENDING_MAX = 10_000
 
-#: Pairs told of at a time, and seconds between two times: some milliseconds of database work.
+#: Pairs notified per batch, and the pause in seconds between two batches. A batch costs a few milliseconds of database
+#: work.
 _SLICE = 50
 _PAUSE_SECONDS = 0.05
 
@@ -32,7 +34,7 @@ _EXTENSION = "imapp.acquaintances"
 
 
 class Acquaintances:
-    """The pairs that are still to be told."""
+    """The queue of pairs that are still to be notified."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -41,7 +43,7 @@ class Acquaintances:
         self._is_running = False
 
     def note(self, pairs: Iterable[Pair]) -> None:
-        """Tell these pairs soon; return at once."""
+        """Queue pairs for notification; return at once."""
         with self._turn:
             self._pending += pairs
             is_new, self._is_running = not self._is_running, True
@@ -59,7 +61,7 @@ class Acquaintances:
             time.sleep(_PAUSE_SECONDS)
 
     def _take(self) -> list[Pair]:
-        """Return the next pairs; with none left, the thread ends."""
+        """Return the next batch of pairs; an empty batch ends the thread."""
         with self._turn:
             pairs = [self._pending.popleft() for _ in range(min(_SLICE, len(self._pending)))]
             self._is_running = bool(pairs)
@@ -74,7 +76,7 @@ def _tell(pairs: list[Pair]) -> None:
 
 
 def note(pairs: Iterable[Pair]) -> None:
-    """Tell these pairs soon that they may see each other, see Acquaintances."""
+    """Queue pairs of users to be sent each other's presence; return at once."""
     extensions = current_app.extensions
     if _EXTENSION not in extensions:
         extensions[_EXTENSION] = Acquaintances(current_app._get_current_object())  # type: ignore[attr-defined]  # a proxy

@@ -1,4 +1,4 @@
-"""The log of administrative acts: who did what, to what, when and from where."""
+"""The log of administrative acts: operator, action, target, time and address."""
 
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 
 
 def note(session: Session, by: By, action: str, target: str = "") -> None:
-    """Write an act down, and drop those that are too old. Part of the transaction that is the act."""
+    """Log an act and delete acts older than `admin_acts_days`. Part of the transaction that performs the act."""
     moment = now()
     session.execute(delete(AdminAct).where(AdminAct.at < _oldest(moment)))
     name = by.name or session.get_one(User, by.user_id).username
@@ -29,7 +29,7 @@ def note(session: Session, by: By, action: str, target: str = "") -> None:
 
 
 def record(by: By, action: str, target: str) -> None:
-    """Write down an act that is no transaction itself; a database that is away does not keep operators from it."""
+    """Log an act that is not a transaction; an unavailable database must not prevent the act."""
     try:
         atomic(note, by, action, target)
     except Exception as exc:
@@ -39,7 +39,7 @@ def record(by: By, action: str, target: str) -> None:
 
 
 def list_acts(actor: Actor, query: ActsQuery) -> Page[ActOut]:
-    """A page of the log, the latest first; raises ForbiddenError, InvalidInputError."""
+    """Return a page of the log, latest first; raises ForbiddenError, InvalidInputError."""
     require_operator(actor)
     kept = select(AdminAct).where(AdminAct.at >= _oldest(now())).order_by(AdminAct.id.desc()).limit(query.limit + 1)
     if query.cursor is not None:
@@ -51,7 +51,7 @@ def list_acts(actor: Actor, query: ActsQuery) -> Page[ActOut]:
 
 
 def read_cursor(cursor: str | None) -> int:
-    """The id in a cursor, 0 without one; raises InvalidInputError for what is not ours."""
+    """Return the id in a cursor, 0 for None; raises InvalidInputError for a cursor that this server did not issue."""
     if cursor is None:
         return 0
     if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):

@@ -1,4 +1,4 @@
-"""How operators get in: password, then the second factor; the session is marked with when it was proved."""
+"""Operators' log-in: password, then the second factor. The session stores the time at which the factor was proved."""
 
 from collections.abc import Callable
 from typing import NoReturn, TypeVar
@@ -21,15 +21,15 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-#: Spends the second factor in the transaction of the log-in; None refuses.
+#: Checks and uses up the second factor in the transaction of the log-in; returns None to refuse.
 Proof = Callable[[Session], T | None]
 
 
 def login(body: AdminLoginIn, client: ClientInfo) -> TokensOut:
-    """Open a session with an operator's rights.
+    """Open a session with operator rights.
 
-    Raises as identity.login does, ForbiddenError for who is no operator, and, when the settings want a second factor,
-    SecondFactorEnrolmentRequiredError, SecondFactorRequiredError, WrongCodeError.
+    Raises the errors of identity.login, ForbiddenError for a user who is not an operator and, if the settings require a
+    second factor, SecondFactorEnrolmentRequiredError, SecondFactorRequiredError, WrongCodeError.
     """
     user = _operator(body, client)
     if not settings.admin_second_factor:
@@ -45,16 +45,16 @@ def login(body: AdminLoginIn, client: ClientInfo) -> TokensOut:
 
 
 def begin_enrolment(body: EnrolmentIn, client: ClientInfo) -> EnrolmentOut:
-    """Give an operator without a second factor a secret to confirm.
+    """Return a new secret, to be confirmed, for an operator without a second factor.
 
-    Raises as `login`, and SecondFactorEnrolledError.
+    Raises the errors of `login`, and SecondFactorEnrolledError.
     """
     user = _operator(body, client)
     return atomic(second_factor.begin, user)
 
 
 def confirm_enrolment(body: ConfirmationIn, client: ClientInfo) -> EnrolledOut:
-    """Make the secret count by its first code, and log in with it. Raises as `begin_enrolment`, and WrongCodeError."""
+    """Activate the secret with its first code and log in. Raises WrongCodeError and the errors of `begin_enrolment`."""
     user = _operator(body, client)
     with attempts.counted("second_factor_per_account", user.id):
         entry, recovery = _enter(user, body, client, lambda session: second_factor.confirm(session, user.id, body.code))
@@ -62,7 +62,7 @@ def confirm_enrolment(body: ConfirmationIn, client: ClientInfo) -> EnrolledOut:
 
 
 def reset_second_factor(username: str, by: By) -> None:
-    """Forget an operator's second factor; the next log-in enrols anew. Raises NotFoundError."""
+    """Delete an operator's second factor; the next log-in requires a new enrolment. Raises NotFoundError."""
     atomic(_reset, users.find_named(username), by)
 
 
@@ -74,7 +74,7 @@ def _operator(body: LoginIn | EnrolmentIn, client: ClientInfo) -> User:
 
 
 def _enter(user: User, body: LoginIn, client: ClientInfo, proof: Proof[T]) -> tuple[Entry, T]:
-    """Open a session if the proof counts; a refusal is written down and raised afterwards."""
+    """Open a session if the proof is valid; otherwise log the refusal as an act and raise WrongCodeError."""
     entry = Entry(user, body.password, body.device, client)
     proved = atomic(_prove_and_enter, entry, By(user.id, client.ip), proof)
     if proved is None:
@@ -95,7 +95,7 @@ def _prove_and_enter(session: Session, entry: Entry, by: By, proof: Proof[T]) ->
 
 
 def _action(proved: object) -> str:
-    """What the log calls it: recovery codes and enrolments are worth a second look."""
+    """Return the action's name for the log of acts: recovery codes and enrolments have names of their own."""
     if isinstance(proved, list):
         return "second_factor_enrolled"
     return "login_with_recovery_code" if proved == "recovery code" else "login"

@@ -1,4 +1,4 @@
-"""What operators do with users, their sessions and connections. Each act is written down (services/acts.py)."""
+"""Operators' work on users, their sessions and connections. Each act is logged (services/acts.py)."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,10 @@ from imapp.services.access import Actor, require_operator
 
 
 def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
-    """Who is online, or the accounts that a search finds, disabled ones too; raises ForbiddenError."""
+    """Return a page of the users waiting for approval, found by a search, or online; raises ForbiddenError.
+
+    Disabled accounts are included.
+    """
     require_operator(actor)
     if query.pending:
         rows, cursor = account_care.waiting(), None
@@ -44,7 +47,7 @@ def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
 
 
 def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
-    """A user's sessions, each with its open connections on all nodes; raises ForbiddenError, NotFoundError."""
+    """Return a user's sessions with their open connections on all nodes; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     user = users.get_row(user_id)
     found = presence.connections_of(user_id)
@@ -53,14 +56,14 @@ def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
 
 
 def end_session(actor: Actor, client: ClientInfo, session_id: int) -> None:
-    """End anybody's session and close its sockets on every node; raises ForbiddenError, NotFoundError."""
+    """End any user's session and close its sockets on every node; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     atomic(_end_session, _by(actor, client), session_id)
     sessions.close_sockets([session_id])
 
 
 def close_connection(actor: Actor, client: ClientInfo, sid: str) -> None:
-    """Close one socket, on whichever node it is; the session goes on. Raises ForbiddenError, NotFoundError."""
+    """Close one connection on any node; its session stays active. Raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     found = presence.connection(sid)
     if found is None:
@@ -70,7 +73,7 @@ def close_connection(actor: Actor, client: ClientInfo, sid: str) -> None:
 
 
 def disable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
-    """Let an account in no longer and end its sessions; raises ForbiddenError, NotFoundError, OwnAccountError."""
+    """Disable an account and end its sessions; raises ForbiddenError, NotFoundError, OwnAccountError."""
     require_operator(actor)
     if user_id == actor.user_id:
         raise OwnAccountError
@@ -79,14 +82,14 @@ def disable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
 
 
 def enable_user(actor: Actor, client: ClientInfo, user_id: int) -> None:
-    """Let an account in again; raises ForbiddenError, NotFoundError."""
+    """Enable a disabled or pending account; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     atomic(_enable, _by(actor, client), user_id)
     profiles.announce(user_id)
 
 
 def drain_node(actor: Actor, client: ClientInfo, node_id: str) -> NodeReport:
-    """Tell a node to let its clients go and to end; raises ForbiddenError, NotFoundError, UnavailableError."""
+    """Tell a node to drain its clients and stop; raises ForbiddenError, NotFoundError, UnavailableError."""
     require_operator(actor)
     return nodes.drain(node_id, _by(actor, client))
 

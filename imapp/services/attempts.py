@@ -1,7 +1,7 @@
-"""How often a password or a code may be guessed: only failures count, and a stranger's do not lock the owner out.
+"""Limits on guessing passwords and codes: only failures count, and a stranger's failures do not lock the owner out.
 
-Each attempt is counted before it is checked, so that many at one moment are not more than allowed, and taken back when
-it was right. See docs/decisions/0015-accounts.md.
+Each attempt is counted before it is checked, so that concurrent attempts cannot exceed the limit, and uncounted if it
+succeeds. See docs/decisions/0015-accounts.md.
 """
 
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ from imapp.models.users import User
 
 _FAILURES = BadCredentialsError, WrongPasswordError, WrongCodeError
 
-#: A limit's name and what it counts by.
+#: The name of a limit, and the key by which it counts.
 Use = tuple[object, ...]
 
 
 @contextmanager
 def counted(name: str, *key: object) -> Iterator[None]:
-    """Count what happens within as an attempt if it fails; raises RateLimitedError."""
+    """Count the block as one attempt if it fails; raises RateLimitedError."""
     limits.hit(name, *key)
     with _taken_back_unless_failed([(name, *key)]):
         yield
@@ -31,10 +31,11 @@ def counted(name: str, *key: object) -> Iterator[None]:
 
 @contextmanager
 def counted_login(door: str, account_key: str, ip: str) -> Iterator[None]:
-    """Count what happens within as a log-in if it fails; raises RateLimitedError.
+    """Count the block as one log-in attempt if it fails; raises RateLimitedError.
 
-    `door`: which log-in, each has counts of its own. The limits over all accounts and over all addresses let known
-    addresses of the account through: the owner is there already, and what others do elsewhere must not matter.
+    `door` names the kind of log-in; each kind is counted separately. The limit per address and the limit per account do
+    not apply to addresses from which the account has logged in before: the failures of strangers must not lock the
+    owner out.
     """
     address = limits.address_key(ip)
     uses: list[Use] = [("login_per_account_and_address", door, account_key, address)]
@@ -70,6 +71,6 @@ def _named(use: Use) -> tuple[str, *tuple[object, ...]]:
 
 
 def _is_known(account_key: str, address: str) -> bool:
-    """Tell whether the account has logged in from this address; the same work for an account that does not exist."""
+    """Return whether the account has logged in from this address; takes the same work if the account does not exist."""
     own = select(DeviceSession.ip).join(User, User.id == DeviceSession.user_id).where(User.username_key == account_key)
     return address in {limits.address_key(ip) for ip in db.session.scalars(own)}

@@ -1,7 +1,7 @@
-"""What a backup consists of: one zip file of compressed parts and a manifest that vouches for each of them.
+"""The format of a backup: one zip file with compressed parts and a manifest that holds a checksum of each part.
 
-A part holds rows of one table in the order of its primary key, a JSON list a line, so that either database can read
-what the other wrote. The manifest says which columns the rows have; times are UTC in RFC 3339, bytes are base64.
+A part holds rows of one table in primary key order, one JSON list per line, so that a backup from either database can
+be restored into the other. The manifest names the columns of the rows. Times are UTC in RFC 3339, bytes are base64.
 """
 
 import base64
@@ -32,7 +32,7 @@ class _Fact(BaseModel):
 
 
 class TableInfo(_Fact):
-    """A table as it was: its columns in the order of the rows, and those that JSON cannot show as they are."""
+    """A backed up table: its columns in the order of the rows, and the columns that JSON needs encoded (`kinds`)."""
 
     name: str
     columns: list[str]
@@ -41,7 +41,7 @@ class TableInfo(_Fact):
 
 
 class Part(_Fact):
-    """Rows of a table: those above `after` (None: from the first), up to and with `until`."""
+    """Rows of a table with keys above `after` (None: from the first row), up to and including `until`."""
 
     table: str
     file: str
@@ -52,13 +52,13 @@ class Part(_Fact):
 
 
 class Manifest(_Fact):
-    """What a whole backup says about itself; tables are in an order in which foreign keys allow to insert."""
+    """The description of a complete backup. Its tables are in an order in which foreign keys allow inserts."""
 
     format: Literal[1]
     id: str
     created_at: datetime
     version: str
-    #: Of the migrations: what the tables looked like.
+    #: Alembic revision of the tables.
     revision: str
     epoch: str
     database: str
@@ -68,23 +68,23 @@ class Manifest(_Fact):
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """Return the number of rows of all tables."""
         return sum(self.counts.values())
 
     def parts_of(self, table: str) -> list[Part]:
-        """In the order of the rows."""
+        """Return the parts of a table in row order."""
         return [part for part in self.parts if part.table == table]
 
 
 class BackupFile:
-    """A backup that is there; closes with the block that it is opened for."""
+    """An existing backup file, used as a context manager that closes it."""
 
     def __init__(self, path: Path) -> None:
-        """Open it and read the manifest; raises BackupError for what is not a whole backup."""
+        """Open the file and read its manifest; raises BackupError if it is not a complete backup."""
         try:
             self._zip = ZipFile(path)
         except (OSError, BadZipFile) as exc:
-            raise BackupError(f"{path} is not a whole backup: {exc}") from exc
+            raise BackupError(f"{path} is not a complete backup: {exc}") from exc
         self.manifest = self._read_manifest(path)
 
     def __enter__(self) -> Self:
@@ -97,22 +97,22 @@ class BackupFile:
         try:
             text = orjson.loads(self._zip.read(MANIFEST))
         except (KeyError, BadZipFile, OSError, ValueError) as exc:
-            raise BackupError(f"{path} is not a whole backup: its manifest cannot be read.") from exc
+            raise BackupError(f"{path} is not a complete backup: its manifest cannot be read.") from exc
         if isinstance(text, dict) and text.get("format") != FORMAT:
             raise BackupError(f"{path} has format {text.get('format')}, this version reads format {FORMAT}.")
         try:
             return Manifest.model_validate(text)
         except ValidationError as exc:
-            raise BackupError(f"{path} has a manifest that cannot be used.") from exc
+            raise BackupError(f"{path} has an invalid manifest.") from exc
 
     def rows(self, part: Part) -> Iterator[list[Any]]:
-        """The rows of a part as JSON gives them, one by one."""
+        """Yield the rows of a part as decoded from JSON."""
         with self._zip.open(part.file) as packed, gzip.open(packed) as lines:
             for line in lines:
                 yield orjson.loads(line)
 
     def check(self, part: Part) -> None:
-        """Compare a part with what the manifest says; raises BackupError."""
+        """Compare a part with its checksum and row count in the manifest; raises BackupError."""
         try:
             with self._zip.open(part.file) as packed:
                 digest = hashlib.file_digest(packed, "sha256").hexdigest()  # type: ignore[arg-type]  # it only reads
@@ -120,10 +120,10 @@ class BackupFile:
         except (KeyError, BadZipFile, OSError, EOFError, ValueError) as exc:
             raise BackupError(f"The backup is damaged: {part.file} cannot be read.") from exc
         if found != part.rows:
-            raise BackupError(f"The backup is damaged: {part.file} is not what was written.")
+            raise BackupError(f"The backup is damaged: {part.file} differs from its manifest.")
 
     def check_counts(self) -> None:
-        """Compare the parts with the counts of the tables; raises BackupError for a part that is missing."""
+        """Compare the parts with the row counts of the tables; raises BackupError if a part is missing."""
         for table in self.manifest.tables:
             parts = self.manifest.parts_of(table.name)
             starts = [None, *(part.until for part in parts[:-1])]
@@ -133,7 +133,7 @@ class BackupFile:
 
 
 def packed(rows: Iterable[Any]) -> Iterator[bytes]:
-    """Rows as lines of a part."""
+    """Yield rows encoded as lines of a part."""
     for row in rows:
         yield orjson.dumps(list(row), default=_plain, option=orjson.OPT_UTC_Z) + b"\n"
 
@@ -145,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 
 def unpacked(table: TableInfo, row: list[Any]) -> dict[str, Any]:
-    """A row of a part as the database takes it."""
+    """Return a row of a part as column values for the database."""
     named = dict(zip(table.columns, row, strict=True))
     for name, kind in table.kinds.items():
         if named[name] is not None:

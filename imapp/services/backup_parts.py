@@ -1,8 +1,8 @@
-"""The folder of an unfinished backup, from which one that was interrupted goes on.
+"""The folder of an unfinished backup, from which an interrupted backup is resumed.
 
-A snapshot ends with the process that holds it. So a backup that goes on takes a new one, and keeps those parts of
-the interrupted one that are provably the same in it: rows of the conversations' log, where no conversation of the
-part has a change that the part does not know. All others are read again. What comes out is of one moment.
+A snapshot ends with the process that holds it. A resumed backup therefore takes a new snapshot. It reuses only the
+parts of the interrupted run that are provably identical in the new snapshot: rows of conversation logs, if no
+conversation in the part has changed since. All other parts are read again, so the result shows a single moment.
 """
 
 import fcntl
@@ -22,19 +22,19 @@ from pydantic import BaseModel, ValidationError
 from imapp.errors import BackupError
 from imapp.services.backup_format import Key, Part
 
-#: Level of gzip: 6 is twice as slow for a tenth less.
+#: gzip level: level 6 takes twice as long and saves a tenth of the size.
 _LEVEL = 4
 
 
 class Kept(BaseModel):
-    """A part that was written, and the state of its rows then."""
+    """A written part, and the state of its rows at that time (backup_tables.state_of)."""
 
     part: Part
     state: str | None
 
 
 class PartsFolder:
-    """See the module. Every file in it can be read by its owner only."""
+    """The folder of an unfinished backup. Its files are readable by their owner only."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class PartsFolder:
 
     @contextmanager
     def locked(self) -> Iterator["PartsFolder"]:
-        """Make the folder if need be and have it alone; raises BackupError when another process has it."""
+        """Create the folder if necessary and lock it; raises BackupError if another process holds the lock."""
         try:
             self.path.mkdir(mode=0o700, exist_ok=True)
             handle = os.open(self.path, os.O_RDONLY)
@@ -54,12 +54,12 @@ class PartsFolder:
             self._look()
             yield self
         except BlockingIOError:
-            raise BackupError(f"Another backup is being written there: {self.path}") from None
+            raise BackupError(f"Another backup is being written in this folder: {self.path}") from None
         finally:
             os.close(handle)
 
     def _look(self) -> None:
-        """Find what an interrupted backup has left."""
+        """Find the parts that an interrupted backup has left."""
         for note in sorted(self.path.glob("*.note")):
             try:
                 kept = Kept.model_validate(orjson.loads(note.read_bytes()))
@@ -70,14 +70,14 @@ class PartsFolder:
         self._numbers = count(last + 1)
 
     def kept(self, table: str, after: Key | None) -> Kept | None:
-        """The part that begins there, if it is still what was written."""
+        """Return the part that begins after this key; None without such a part or if its checksum differs."""
         found = self._kept.get((table, str(after)))
         if found is None or _digest(self.path / found.part.file) != found.part.sha256:
             return None
         return found
 
     def write(self, table: str, after: Key | None, lines: Iterable[tuple[Key, bytes]]) -> Part | None:
-        """Write a part; None when there are no rows for it."""
+        """Write a part and return it; return None if there are no rows."""
         name = f"{next(self._numbers):06}-{table}.jsonl.gz"
         rows, until = 0, after or []
         with private_file(self.path / name) as file, gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed:
@@ -91,19 +91,19 @@ class PartsFolder:
         return Part(table=table, file=name, rows=rows, after=after, until=until, sha256=digest)
 
     def note(self, kept: Kept) -> None:
-        """Remember a part that is whole."""
+        """Store the description of a completed part, so that a resumed backup can reuse it."""
         with private_file(self.path / (kept.part.file + ".new")) as file:
             file.write(orjson.dumps(kept.model_dump()))
         (self.path / (kept.part.file + ".new")).replace(self.path / (kept.part.file + ".note"))
 
     def remove(self) -> None:
-        """Leave nothing."""
+        """Delete the folder with its files."""
         shutil.rmtree(self.path)
 
 
 @contextmanager
 def private_file(path: Path) -> Iterator[BinaryIO]:
-    """A new file for its owner only, on the disk when the block ends."""
+    """Yield a new file, readable by its owner only; it is synced to disk when the block ends."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         yield file
         file.flush()

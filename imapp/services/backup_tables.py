@@ -1,4 +1,4 @@
-"""Reading tables for a backup: in one snapshot, and in spans of their primary keys."""
+"""Reading tables for a backup: in one snapshot, by ranges of their primary keys."""
 
 import hashlib
 from collections.abc import Iterator
@@ -17,18 +17,18 @@ from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
 from imapp.models.own_state import ServerState
 from imapp.services.backup_format import Key, TableInfo
 
-#: Tables of a conversation's log: none of their rows changes unless the conversation's numbers do.
+#: Tables of a conversation's log: their rows change only together with the conversation's numbers.
 _LOGGED = {model.__tablename__ for model in (Change, Mention, Message, MessageEdit, Pin, Reaction)}
 
-#: Rows that are in memory at once.
+#: Number of rows in memory at a time.
 _BUFFER = 500
 
 
 @contextmanager
 def snapshot() -> Iterator[Connection]:
-    """A connection that sees the database as it is now until the end of the block, whatever is written meanwhile."""
+    """Yield a connection that sees the database as it is now, unaffected by later writes."""
     with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.detach()  # what is set here ends with it
+        connection.detach()  # the session settings made here must not return to the pool
         if connection.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN")
         else:
@@ -39,12 +39,12 @@ def snapshot() -> Iterator[Connection]:
 
 
 def tables() -> list[Table]:
-    """All that a backup holds, parents before children; the state of the server itself is in the manifest."""
+    """Return the tables of a backup, parents before children, without the server state: it is in the manifest."""
     return [table for table in Base.metadata.sorted_tables if table.name != ServerState.__tablename__]
 
 
 def describe(table: Table) -> TableInfo:
-    """A table for the manifest."""
+    """Return the manifest's description of a table."""
     kinds: dict[str, Any] = {}
     for column in table.columns:
         if isinstance(column.type, UtcDateTime):
@@ -56,7 +56,7 @@ def describe(table: Table) -> TableInfo:
 
 
 def rows(connection: Connection, table: Table, after: Key | None, until: Key | None, limit: int) -> Iterator[Any]:
-    """The rows above `after`, up to `until`, or at most `limit` where there is no `until`."""
+    """Yield the rows with keys above `after` up to `until`, or at most `limit` rows if `until` is None."""
     statement: Select[Any] = select(table).order_by(*table.primary_key)
     if after is not None:
         statement = statement.where(_compared(connection, table, after))
@@ -67,7 +67,7 @@ def rows(connection: Connection, table: Table, after: Key | None, until: Key | N
 
 
 def _compared(connection: Connection, table: Table, key: Key) -> Any:
-    """Whether a row is above a key, in the form of which each database makes a range of its index."""
+    """Return the condition "row above this key" in the form that each database turns into an index range."""
     columns = list(table.primary_key)
     if connection.dialect.name == "sqlite":
         return tuple_(*columns) > tuple_(*map(literal, key))
@@ -79,7 +79,7 @@ def _compared(connection: Connection, table: Table, key: Key) -> Any:
 
 
 def state_of(connection: Connection, table: str, after: Key | None, until: Key) -> str | None:
-    """A name for the state of these rows: while it is the same, so are they. None where that cannot be told."""
+    """Return a digest of the state of these rows: equal digests mean equal rows. None if the table allows no digest."""
     if table not in _LOGGED:
         return None
     low = after[0] if after else 0
@@ -92,17 +92,17 @@ def state_of(connection: Connection, table: str, after: Key | None, until: Key) 
 
 
 def epoch(connection: Connection) -> str:
-    """The name of this history of the database."""
+    """Return the epoch: the random name of this history of the database."""
     return str(connection.scalar(select(ServerState.epoch)))
 
 
 def revision(connection: Connection) -> str:
-    """How far the database is migrated."""
+    """Return the database's Alembic revision."""
     return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
 
 
 def estimate(connection: Connection) -> int:
-    """About how many rows there are in all; for a progress bar."""
+    """Return an approximate total number of rows, for a progress bar."""
     if connection.dialect.name == "sqlite":
         return sum(connection.scalar(select(func.count()).select_from(table)) or 0 for table in tables())
     sizes = text("SELECT SUM(table_rows) FROM information_schema.tables WHERE table_schema = SCHEMA()")

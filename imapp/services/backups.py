@@ -1,8 +1,8 @@
 """Backups: all tables as they are at one moment, while the nodes go on writing.
 
-Everything is read in one snapshot of the database, part by part, a few rows in memory. The file gets its name when
-it is whole and on the disk. An interrupted backup is simply started again (services/backup_parts.py says what is
-saved by that). A backup holds what the database holds, password hashes among it, and is not encrypted.
+All tables are read in one snapshot of the database, part by part, with a few rows in memory. The file gets its final
+name when it is complete and synced to disk. An interrupted backup is started again and reuses some of the written parts
+(services/backup_parts.py). A backup holds everything in the database, including password hashes, and is not encrypted.
 """
 
 import os
@@ -21,26 +21,26 @@ from imapp.services import backup_tables
 from imapp.services.backup_format import MANIFEST, BackupFile, Key, Manifest, Part, TableInfo, packed
 from imapp.services.backup_parts import Kept, PartsFolder, private_file
 
-#: Told of rows that are done: the table, and how many more.
+#: Called with a table's name and the number of rows finished since the previous call.
 Progress = Callable[[str, int], None]
 
-#: Rows of one part: what an interruption costs.
+#: Rows of one part. An interruption loses the unfinished part.
 PART_ROWS = 20_000
 
 
 class Backup:
-    """One run: the snapshot, and the folder into which its parts are written."""
+    """One run of a backup: its snapshot, and the folder of its parts."""
 
     def __init__(self, connection: Connection, folder: PartsFolder, part_rows: int, progress: Progress) -> None:
         self.connection = connection
         self.folder = folder
         self.part_rows = part_rows
         self.progress = progress
-        #: Rows that an interrupted run had read already.
+        #: Number of rows reused from an interrupted run.
         self.reused = 0
 
     def parts(self, table: Table, info: TableInfo) -> Iterator[Part]:
-        """All parts of a table, written or kept."""
+        """Yield all parts of a table, newly written or reused."""
         after: Key | None = None
         while (part := self._part(table, info, after)) is not None:
             after = part.until
@@ -54,7 +54,7 @@ class Backup:
             if state is not None and state == kept.state:
                 self.reused += kept.part.rows
                 return kept.part
-        # A part that is read again ends where it ended, so that those behind it can be kept.
+        # A part that is read again ends at the same key as before, so that the parts after it can be reused.
         return self._write(table, info, after, kept.part.until if kept else None) or (
             self._write(table, info, after, None) if kept else None
         )
@@ -76,15 +76,15 @@ def _lines(info: TableInfo, rows: Iterator[list[object]]) -> Iterator[tuple[Key,
 
 
 def estimate() -> int:
-    """About how many rows a backup has now."""
+    """Return the approximate number of rows of a backup made now."""
     with backup_tables.snapshot() as connection:
         return backup_tables.estimate(connection)
 
 
 def write(target: Path, progress: Progress, part_rows: int = PART_ROWS) -> tuple[Path, Manifest, int]:
-    """Back up into a file, or into a folder under a name of its own.
+    """Write a backup to a file, or to a folder under a generated name.
 
-    Gives the file, its manifest, and how many rows an interrupted run had read already. Raises BackupError.
+    Return the file, its manifest, and the number of rows reused from an interrupted run. Raises BackupError.
     """
     base = target / "imapp-backup" if target.is_dir() else target
     with PartsFolder(base.with_name(base.name + ".partial")).locked() as folder:
@@ -124,7 +124,7 @@ def _manifest(run: Backup) -> Manifest:
 
 
 def _assemble(folder: Path, manifest: Manifest, file: Path) -> None:
-    """Put the parts into one file, which gets its name when it is on the disk."""
+    """Write the parts into one file, which gets its final name after it is synced to disk."""
     unnamed = file.with_name(file.name + ".new")
     with private_file(unnamed) as stream, ZipFile(stream, "w") as archive:
         for part in manifest.parts:
@@ -137,7 +137,7 @@ def _assemble(folder: Path, manifest: Manifest, file: Path) -> None:
 
 
 def verify(backup: BackupFile, progress: Progress) -> None:
-    """Compare everything with the manifest; raises BackupError for the first damage."""
+    """Compare all parts with the manifest; raises BackupError for the first damaged part."""
     backup.check_counts()
     for part in backup.manifest.parts:
         backup.check(part)

@@ -1,6 +1,6 @@
-"""Removed members: each is banned from the group until its owner or an admin lifts the ban, or adds the user again.
+"""Bans: a removed member is banned from the group until its owner or an admin lifts the ban or adds the user again.
 
-A ban is the standing of a membership that has ended. Owner and admins see bans in `sync` and are pushed changes.
+A ban is stored as the standing of an ended membership. Owner and admins see bans in `sync` and receive pushed changes.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ def list_bans(actor_id: int, group_id: int, query: BansQuery) -> Page[BanOut]:
 
 
 def page(group_id: int, query: BansQuery) -> Page[BanOut]:
-    """Return a page of a group's bans, for a user known to be owner or admin."""
+    """Return a page of a group's bans; the caller has checked that the actor is owner or admin."""
     wanted = _bans(group_id).where(ConversationMember.user_id > (query.cursor or 0))
     wanted = wanted.order_by(ConversationMember.user_id).limit(query.limit + 1)
     found = db.session.execute(wanted, execution_options={"populate_existing": True}).all()
@@ -42,7 +42,7 @@ def lift(actor_id: int, group_id: int, user_id: int) -> BanOut:
 
 
 def tell(change: GroupChange, event: type[BanCreated | BanLifted], user_ids: set[int]) -> list[BanOut]:
-    """Tell owner and admins of bans; return what they see. Part of a change."""
+    """Push created or lifted bans to owner and admins, and return them. Part of a change."""
     change.session.flush()
     found = change.session.execute(
         select(ConversationMember, User)
@@ -57,7 +57,7 @@ def tell(change: GroupChange, event: type[BanCreated | BanLifted], user_ids: set
 
 
 def lift_all(change: GroupChange, user_ids: set[int]) -> None:
-    """End the bans of these users, as far as there are any. Part of a change by owner or admin."""
+    """Lift the bans of these users, if any. Part of a change by owner or admin."""
     banned = change.ended_among(user_ids, KICKED)
     for user_id in banned:
         change.session.get_one(ConversationMember, (change.group.id, user_id)).standing = LIFTED
