@@ -10,7 +10,7 @@ from imapp.extensions import Base
 
 
 class AdminAct(Base):
-    """One act: operator, action, target, time, address. No foreign keys: the row outlives the account and the target."""
+    """One act: operator, action, target, time, address. No foreign keys: the row outlives account and target."""
 
     __tablename__ = "admin_acts"
     __table_args__ = (

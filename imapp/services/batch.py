@@ -1,9 +1,9 @@
-"""What one transaction of the committer reads, decides on in memory, and writes.
+"""A batch: the data that one transaction of the committer reads, changes in memory, and writes.
 
-`load` locks the conversations in id order and reads everything that the ops need with one query for each kind;
-each op's `apply` checks and changes the state held here; `commit` stores the difference with one statement for
-each table. What every message needs takes two scripts: one to read, one to write and commit. An `apply` that raises
-must not have changed anything before.
+`load` locks the conversations in id order and reads everything that the ops need, with one query per kind of row.
+Each op's `apply` checks and changes the state held here. `commit` stores the changes with one statement per table.
+A batch of plain messages takes two scripts: one to read, one to write and commit. An `apply` that raises must not have
+changed anything before.
 """
 
 import time
@@ -31,11 +31,11 @@ from imapp.services.batch_sql import MESSAGE_COLUMNS, MESSAGE_TIMES, statements
 #: A row of `messages`, as a dict of its columns.
 MessageRow = dict[str, Any]
 
-#: What a member may do, as a dict of batch_sql.RIGHTS_COLUMNS.
+#: A member's rights and membership, as a dict of batch_sql.RIGHTS_COLUMNS.
 Rights = dict[str, Any]
 
 
-#: (event name, payload, rooms, the sid that is left out because its ack says the same, of a new message its stamp)
+#: (event name, payload, rooms, sid to skip because its ack carries the same data, stamp of a new message)
 Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None, Stamp | None]
 
 
@@ -44,28 +44,28 @@ class Op:
 
     __slots__ = ("accepted_ms", "actor_id", "conversation_id", "traceparent")
 
-    #: Whether the edits of `target_seq` are to be counted.
+    #: Whether `load` counts the edits of `target_seq`.
     counts_edits: ClassVar[bool] = False
 
     def __init__(self, actor_id: int, conversation_id: int) -> None:
         self.actor_id = actor_id
         self.conversation_id = conversation_id
-        #: Made when it was found good enough to be queued.
+        #: Time of acceptance: an op is created when its request has passed the checks before the queue.
         self.accepted_ms = time.time() * 1000
         self.traceparent = tracing.current()
 
     @property
     def client_id(self) -> str | None:
-        """The sender's id for this write, if it has one."""
+        """Return the sender's id for this write, or None."""
         return None
 
     @property
     def target_seq(self) -> int | None:
-        """The message that this op alters, if any."""
+        """Return the seq of the message that this op alters, or None."""
         return None
 
     def apply(self, batch: "Batch") -> dict[str, Any]:
-        """Check and change the batch; give the result for the client or raise an AppError."""
+        """Check the op and change the batch; return the result for the client or raise an AppError."""
         raise NotImplementedError
 
 
@@ -83,18 +83,18 @@ class Head:
     voices: int
 
     def peer_of(self, user_id: int) -> int | None:
-        """The other user of a private conversation."""
+        """Return the other user of a private conversation."""
         return self.user_high_id if user_id == self.user_low_id else self.user_low_id
 
 
 @dataclass(slots=True)
 class Mark:
-    """What a batch does to one member's row."""
+    """The changes that a batch makes to one member's row."""
 
     seq: int = 0
     takes_version: bool = False
     clears_unread: bool = False
-    #: Payloads that tell the user's devices of it; they get the `version`.
+    #: Payloads that announce the change to the user's devices; `commit` adds the `version` to them.
     told: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -109,25 +109,25 @@ class Batch:
         self.sent: dict[tuple[int, str], MessageRow] = {}
         self.messages: dict[tuple[int, int], MessageRow] = {}
         self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
-        #: How often a message has been edited.
+        #: Number of edits of each message.
         self.edits: dict[tuple[int, int], int] = defaultdict(int)
-        #: Conversations in which a read mark that others see was moved by marking as read.
+        #: Conversations in which a read mark visible to other members moved because its owner marked messages as read.
         self.read: set[int] = set()
         self.publications: list[Publication] = []
-        #: Pairs of users who have both written to each other from now on.
+        #: Pairs of users in private conversations in which this batch holds the second user's first message.
         self.acquainted: list[tuple[int, int]] = []
         self._created: list[MessageRow] = []
         self._altered: dict[tuple[int, int], MessageRow] = {}
         self._changes: list[dict[str, Any]] = []
         self._marks: dict[tuple[int, int], Mark] = {}
-        #: Rows that hang on messages: to be inserted, and (as equality filters) to be deleted.
+        #: Rows that belong to messages: rows to insert, and equality filters of rows to delete.
         self.added: dict[Any, list[dict[str, Any]]] = {Mention: [], MessageEdit: [], Pin: [], Reaction: []}
         self.removed: list[tuple[Any, dict[str, Any]]] = []
 
     # -- what ops use ------------------------------------------------------------------------------------------
 
     def record(self, head: Head, event: str, row: MessageRow) -> None:
-        """Give the alteration of a message its number and log it."""
+        """Assign a change number to the alteration of a message and log it."""
         head.last_change += 1
         row["change"] = head.last_change
         self._changes.append({
@@ -136,7 +136,7 @@ class Batch:
         })  # fmt: skip
 
     def create(self, head: Head, row: MessageRow) -> None:
-        """Append a message; its author has read it."""
+        """Append a message; it counts as read by its sender."""
         head.last_seq += 1
         head.active_at = self.moment
         row["seq"] = head.last_seq
@@ -148,7 +148,7 @@ class Batch:
             self._note_voice(head, row["sender_id"])
 
     def _note_voice(self, head: Head, sender_id: int) -> None:
-        """Note who has written in a private conversation."""
+        """Note that the sender has written in a private conversation; note the pair once both users have."""
         before = head.voices
         head.voices |= 1 if sender_id == head.user_low_id else 2
         peer_id = head.peer_of(sender_id)
@@ -156,34 +156,34 @@ class Batch:
             self.acquainted.append((sender_id, peer_id))
 
     def alter(self, head: Head, event: str, row: MessageRow) -> None:
-        """Note that a loaded message was changed."""
+        """Log the alteration of a loaded message and mark the message to be written."""
         self.record(head, event, row)
         self._altered[head.id, row["seq"]] = row
 
     def remove(self, model: Any, equal: dict[str, Any]) -> None:
-        """Delete the rows that hang on a message and match `equal`, those of this very batch included."""
+        """Delete the rows of `model` that match `equal`, including rows added by this batch."""
         self.added[model] = [row for row in self.added[model] if not equal.items() <= row.items()]
         self.removed.append((model, equal))
 
     def personal(self, user_id: int, wire: dict[str, Any]) -> dict[str, Any]:
-        """Copy a loaded message for one user, with `mine` at each reaction."""
+        """Return a copy of a loaded message for one user, with `mine` set on each reaction."""
         known = self.reactions.get((wire["conversation_id"], wire["seq"]), ())
         return personal(wire, user_id, {emoji for emoji, reactor_id in known if reactor_id == user_id})
 
     def read_seq(self, conversation_id: int, user_id: int) -> int:
-        """How far a member has read, marks of this batch included."""
+        """Return the seq up to which a member has read, including marks of this batch."""
         mark = self._marks.get((conversation_id, user_id))
         stored: int = self.rights[conversation_id, user_id]["read_seq"]
         return stored if mark is None else max(stored, mark.seq)
 
     def mark_read(self, conversation_id: int, user_id: int, seq: int) -> None:
-        """Move a read mark forward; the highest of a batch wins."""
+        """Move a read mark forward; the highest mark of a batch wins."""
         mark = self._mark(conversation_id, user_id)
         mark.seq = max(mark.seq, seq)
         mark.clears_unread = True
 
     def touch(self, conversation_id: int, user_id: int, *told: dict[str, Any]) -> None:
-        """Give the user's row a new version, so that `sync` tells the user's devices about it, and `told` too."""
+        """Give the user's row a new version, for `sync` to the user's devices; the `told` payloads get it as well."""
         mark = self._mark(conversation_id, user_id)
         mark.takes_version = True
         mark.told += told
@@ -194,7 +194,7 @@ class Batch:
     # -- reading -----------------------------------------------------------------------------------------------
 
     def load(self, connection: Connection) -> None:
-        """Lock the conversations, then read what the ops need; after the lock, so that nothing read can change."""
+        """Lock the conversations, then read the rows that the ops need: after the lock they can no longer change."""
         sql = statements(connection.dialect.name)
         reading = script(connection)
         reading.add(sql.heads_locked(sorted({op.conversation_id for op in self.ops})))
@@ -210,7 +210,7 @@ class Batch:
         self._load_messages(connection, [orjson.loads(row) for (row,) in sent])
 
     def _load_messages(self, connection: Connection, sent: Sequence[list[Any]]) -> None:
-        """The messages that are to be altered, and those that were `sent` before."""
+        """Load the messages to be altered, and the messages of earlier attempts (`sent`) with the same client ids."""
         targets = [op for op in self.ops if op.target_seq is not None]
         wanted = {(conversation_id, seq) for _, _, conversation_id, seq in sent}
         wanted |= {(op.conversation_id, op.target_seq or 0) for op in targets}
@@ -234,7 +234,7 @@ class Batch:
     # -- writing -----------------------------------------------------------------------------------------------
 
     def commit(self, connection: Connection) -> None:
-        """Store what the ops changed, and commit."""
+        """Store the changes of the ops and commit."""
         for model, equal in self.removed:
             connection.execute(delete(model).filter_by(**equal))
         self._write_alterations(connection)
@@ -258,7 +258,7 @@ class Batch:
             )
 
     def _next_versions(self, connection: Connection) -> dict[int, int]:
-        """New versions for the members whose devices are to be told, also in what they are told."""
+        """Assign new versions to the members whose devices are notified, and set them in the payloads."""
         takers = [(user_id, mark) for (_, user_id), mark in self._marks.items() if mark.takes_version]
         versions = own_state.next_versions(connection, [user_id for user_id, _ in takers])
         for user_id, mark in takers:

@@ -1,11 +1,11 @@
-"""The statements of a batch. Lists of keys travel as one JSON parameter, `:keys` or `:rows`.
+"""The SQL statements of a batch. Lists of keys are sent as one JSON parameter, `:keys` or `:rows`.
 
-What every message needs comes back as one JSON list for each row: the driver, which is Python, takes a microsecond
-and a half for each column of each row, and the list is decoded in less than that.
+The queries that every message needs return each row as one JSON list: the driver is written in Python and takes 1.5
+microseconds for each column of each row, and decoding the list takes less than that.
 
 The two dialects differ in how they read a JSON list as a table: JSON_TABLE on MySQL and MariaDB, json_each on
-SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table, and FORCE INDEX from scanning a small one, where an
-UPDATE waits for every row that somebody else has locked.
+SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table. FORCE INDEX keeps it from scanning a small table,
+where an UPDATE would wait for every row that another transaction has locked.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ from sqlalchemy import text
 from imapp.columns import UtcDateTime, as_utc
 from imapp.models.messages import Message
 
-#: A conversation, column by column.
+#: Columns of a conversation row, in the order of `heads_locked`.
 HEAD_COLUMNS = ("id", "type", "last_seq", "last_change", "active_at", "user_low_id", "user_high_id", "voices")
 
-#: What a member may do and where the member stands, column by column.
+#: Columns of a member's rights and membership, in the order of RIGHTS.
 RIGHTS_COLUMNS = (
     "conversation_id", "user_id", "role", "left_at", "muted_until", "read_seq", "is_marked_unread",
     "is_muted_all", "dissolved_at", "member_count", "is_blocked", "is_contact", "is_peer_closed",
@@ -37,7 +37,7 @@ _LOCKED = f"SELECT JSON_ARRAY({_HEAD}) FROM conversations WHERE id IN (%s) ORDER
 
 _READ = "UPDATE conversations SET read_at = :moment WHERE id IN (%s)"
 
-#: Over pairs of conversation and user. (In MariaDB a bare EXISTS that depends on the row becomes the text "0".)
+#: Takes pairs of conversation and user. (MariaDB returns a bare EXISTS that depends on the row as the text "0".)
 RIGHTS = """
 SELECT JSON_ARRAY(k.c, k.u, m.role, m.left_at, m.muted_until, m.read_seq, m.is_marked_unread,
        g.is_muted_all, g.dissolved_at, g.member_count,
@@ -58,7 +58,7 @@ SELECT JSON_ARRAY(m.sender_id, m.client_id, m.conversation_id, m.seq)
 FROM {pairs} {join} messages m ON m.sender_id = k.s AND m.client_id = k.i
 """
 
-#: Over pairs of conversation and seq.
+#: Takes pairs of conversation and seq.
 MESSAGES = f"""
 SELECT {_MESSAGE} FROM {{pairs}} {{join}} messages m ON m.conversation_id = k.c AND m.seq = k.u
 """  # noqa: S608 - as above
@@ -89,13 +89,13 @@ _LITE_IDS = "(SELECT json_extract(value, '$[0]') AS s, json_extract(value, '$[1]
 
 @dataclass(frozen=True)
 class Statements:
-    """What a batch runs. Parameters: `keys` = JSON list of pairs; `rows` = JSON list of rows."""
+    """The statements of a batch. Parameters: `keys` = JSON list of pairs; `rows` = JSON list of rows."""
 
-    #: Ends a SELECT whose rows are to stay as they are until the commit.
+    #: Suffix of a SELECT that locks its rows until the commit.
     lock: str
-    #: the same, without waiting and without what others hold
+    #: Suffix of a SELECT that locks its rows without waiting and skips rows locked by other transactions.
     lock_free: str
-    #: keys: [conversation, user]; gives RIGHTS_COLUMNS
+    #: keys: [conversation, user]; returns RIGHTS_COLUMNS
     rights: str
     #: keys: [sender, client id]
     sent: str
@@ -103,7 +103,7 @@ class Statements:
     messages: str
     #: keys: [conversation, seq]
     reactions: str
-    #: keys: [conversation, seq]; gives how often each was edited
+    #: keys: [conversation, seq]; returns the number of edits of each message
     edits: str
     #: rows: [conversation, last_seq, last_change, active_at, voices]
     heads: str
@@ -111,20 +111,20 @@ class Statements:
     marks: str
 
     def heads_locked(self, ids: list[int]) -> str:
-        """Read conversations and keep them from all other writers; in id order, against deadlocks."""
+        """Return the statement that reads conversations and locks them, in id order to avoid deadlocks."""
         return _LOCKED % ",".join(map(str, ids)) + self.lock
 
     def heads_free(self, ids: list[int]) -> str:
-        """Give those of the conversations that no other transaction holds."""
+        """Return the statement that selects the conversations not locked by another transaction."""
         return f"SELECT id FROM conversations WHERE id IN ({','.join(map(str, ids))}){self.lock_free}"  # noqa: S608 - numbers
 
     @staticmethod
     def read(ids: list[int]) -> str:
-        """Note the `:moment` at which read marks of these conversations moved."""
+        """Return the statement that stores the `:moment` at which read marks of these conversations moved."""
         return _READ % ",".join(map(str, ids))
 
 
-#: Times come out of a textual statement as the driver gives them, unless told.
+#: Column types for textual statements: without them the driver's time values are not converted.
 MESSAGE_TIMES = {name: UtcDateTime() for name in ("created_at", "edited_at", "recalled_at", "pinned_at")}
 
 
@@ -183,17 +183,17 @@ SQLITE = Statements(
 
 
 def head(row: str) -> dict[str, Any]:
-    """A row of `heads_locked`."""
+    """Decode a row of `heads_locked`."""
     return typed(HEAD_COLUMNS, orjson.loads(row), ("active_at",))
 
 
 def rights(row: str) -> dict[str, Any]:
-    """A row of RIGHTS."""
+    """Decode a row of RIGHTS."""
     return typed(RIGHTS_COLUMNS, orjson.loads(row), _RIGHTS_TIMES)
 
 
 def typed(columns: Sequence[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
-    """A row as the driver gave it, its times as the rest of the program knows them."""
+    """Return a driver's row as a dict, with its times converted to aware UTC datetimes."""
     named = dict(zip(columns, row, strict=True))
     for name in times:
         named[name] = as_utc(named[name])
@@ -201,10 +201,10 @@ def typed(columns: Sequence[str], row: Sequence[Any], times: Iterable[str]) -> d
 
 
 def over_pairs(sql: str, dialect: str, **types: Any) -> Any:
-    """A statement over `{pairs} {join} ...`, a table k (c, u) made of the parameter `keys`, as above."""
+    """Return the statement `sql` with `{pairs}` replaced by a table k (c, u) made from the parameter `keys`."""
     return text(_lite(sql) if dialect == "sqlite" else _mysql(sql)).columns(**types)
 
 
 def statements(dialect: str) -> Statements:
-    """Give the statements for a dialect name of SQLAlchemy."""
+    """Return the statements for SQLAlchemy's name of a dialect."""
     return SQLITE if dialect == "sqlite" else MYSQL

@@ -1,8 +1,8 @@
-"""Blocks: a user wants nothing from another.
+"""Blocks of one user by another.
 
-While a block stands, in either direction, the two exchange no private messages, no typing, no requests for
-contact, and see each other offline. It removes nothing: contacts, waiting requests and the conversation are as
-they were when it is taken back. Who is blocked is not told, but refused when writing.
+While a block exists in either direction, the two users exchange no private messages, no typing events and no contact
+requests, and each appears offline to the other. A block removes nothing: contacts, pending requests and the
+conversation are unchanged when it is lifted. The blocked user is not notified, but refused when writing.
 """
 
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from imapp.services.contact_state import block_out, blocks_of
 
 
 def list_blocks(actor_id: int, query: ContactsQuery) -> Page[BlockOut]:
-    """A page of the users whom the caller has blocked, in the order of their ids."""
+    """Return a page of the users that the caller has blocked, in the order of their ids."""
     wanted = blocks_of(actor_id).where(Block.removed_at.is_(None), Block.blocked_id > (query.cursor or 0))
     found = db.session.execute(wanted.order_by(Block.blocked_id).limit(query.limit + 1)).all()
     items = [block_out(block, other) for block, other in found[: query.limit]]
@@ -28,7 +28,7 @@ def list_blocks(actor_id: int, query: ContactsQuery) -> Page[BlockOut]:
 
 
 def block(actor_id: int, user_id: int) -> BlockOut:
-    """Block a user; once more changes nothing.
+    """Block a user; blocking again changes nothing.
 
     Raises NotFoundError for an unknown user, ForbiddenError for oneself.
     """
@@ -40,7 +40,7 @@ def block(actor_id: int, user_id: int) -> BlockOut:
 
 
 def unblock(actor_id: int, user_id: int) -> None:
-    """Take a block back; raises NotFoundError for who is not blocked."""
+    """Lift a block; raises NotFoundError if the user is not blocked."""
     publish(atomic(_unblock, actor_id, user_id))
     presence.reveal(actor_id, user_id)
 

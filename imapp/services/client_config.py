@@ -1,4 +1,4 @@
-"""The limits, windows and features of this server, for its clients: from the settings and from the schemas."""
+"""The limits, windows and features of this server, as clients see them; taken from the settings and the schemas."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _DAY_SECONDS = 86_400
 
 
 def client_config() -> ClientConfig:
-    """Describe this server to a client."""
+    """Return the server's limits, windows and features."""
     return ClientConfig(
         version=__version__, api_version=API_VERSION, limits=_limits(), windows=_windows(), features=_features()
     )
@@ -99,7 +99,7 @@ def _features() -> ClientFeatures:
 
 
 def _most(model: type[BaseModel], field: str) -> int:
-    """The greatest length or value that a schema allows for a field: said there once, and read here."""
+    """Return the maximum length or value that a schema allows for a field, so that the limit is defined only there."""
     described: dict[str, Any] = model.model_json_schema()["properties"][field]
     for schema in (described, *described.get("anyOf", ())):
         for bound in _BOUNDS:

@@ -1,8 +1,8 @@
-"""The committer: all writes to conversations on the hot path go through one per node.
+"""The committer: each node has one, and all its frequent writes to conversations go through it.
 
-While one commit is under way the next batch gathers, so an idle node commits at once and a busy one batches by
-itself. Nothing waits on purpose. After the commit each write, in the order of the queue, is acknowledged and then
-published: on one connection, acks and pushes of a conversation leave in the order of its change numbers.
+While one commit is in progress the next batch collects, so an idle node commits at once and a busy node commits in
+batches. There is no artificial delay. After the commit each write, in queue order, is acknowledged and then
+published: on one connection, acks and pushes of a conversation are sent in the order of its change numbers.
 """
 
 import threading
@@ -29,30 +29,32 @@ log = get_logger(__name__)
 
 
 class Done(Protocol):
-    """Called once, in the committer, after the commit."""
+    """A callback that the committer calls once, after the commit."""
 
     def __call__(self, outcome: Outcome, /) -> None:
-        """Take the outcome; must not block."""
+        """Accept the outcome; must not block."""
 
 
-#: A write, whom to tell, and the time.monotonic() after which it is no longer tried.
+#: A write, its callback, and the time.monotonic() after which it is given up.
 _Waiting = tuple[Op, Done, float]
 
-#: A message that was published: its stamp, its sender's sid, and whether the bus took it.
+#: A published message: its stamp, its sender's sid, and whether the bus accepted it.
 _Sent = tuple[Stamp, str | None, bool]
 
 
 @dataclass(frozen=True)
 class QueueState:
-    """How the committer is."""
+    """The state of the committer's queue."""
 
+    #: Number of queued and parked writes.
     waiting: int
+    #: Maximum of `waiting`; further writes are refused as `busy`.
     most: int
-    #: Of all that wait or are being committed.
+    #: Age of the oldest write that is queued or being committed; 0 if there is none.
     oldest_seconds: float
-    #: None before the first.
+    #: Whether the latest commit succeeded; None before the first commit.
     last_commit_ok: bool | None
-    #: None unless it failed.
+    #: Seconds since the latest commit failed; None unless it failed.
     failed_seconds_ago: float | None
 
 
@@ -70,9 +72,9 @@ class Committer:
         self._start = threading.Lock()
         self._thread: threading.Thread | None = None
         self._closing = False
-        #: The deadline of the oldest write that is being committed.
+        #: Deadline (monotonic) of the oldest write that is being committed; None if none is.
         self._in_hand: float | None = None
-        #: None while the last commit was well, else when it failed (monotonic).
+        #: Time (monotonic) at which the latest commit failed; None if it succeeded.
         self._failed_at: float | None = None
         self._has_committed = False
         self._ring = traces.of_app(app)
@@ -82,7 +84,7 @@ class Committer:
         return len(self._queue) + (self._parked.count() if self._parked else 0)
 
     def submit(self, op: Op, done: Done) -> None:
-        """Queue `op` without blocking; raises BusyError past the limit or when the node is going away."""
+        """Queue `op` without blocking; raises BusyError if the queue is full or the node is shutting down."""
         if self._closing or self._waiting() >= self._queue_max:
             self.note_refusal(op.actor_id, op.client_id, BusyError())
             raise BusyError(retry_after=1)
@@ -92,12 +94,12 @@ class Committer:
             self._launch()
 
     def run(self, op: Op) -> dict[str, Any]:
-        """Queue `op`, wait for its commit and give its result; raises what it failed with.
+        """Queue `op`, wait for its commit and return its result; raises the op's error.
 
-        The wait has an end beyond all that the committer allows itself: its own patience once in the queue, once at
-        work, and a last statement. Raises UnavailableError then.
+        Raises UnavailableError after three times the committer's patience. That is longer than the committer itself can
+        take: its patience once in the queue, once during the commit, and a last statement.
         """
-        database.release()  # others need the connection while this one waits
+        database.release()  # other requests need the connection during the wait
         answered = threading.Event()
         outcomes: list[Outcome] = []
 
@@ -113,7 +115,7 @@ class Committer:
         return outcomes[0]
 
     def state(self) -> QueueState:
-        """How long it makes writes wait, and whether the database takes them."""
+        """Return how long writes wait and whether the latest commit succeeded."""
         moment, oldest = time.monotonic(), self._in_hand
         with suppress(IndexError):  # an empty queue has no oldest
             oldest = oldest or self._queue[0][2]
@@ -126,7 +128,7 @@ class Committer:
         )
 
     def close(self, timeout_seconds: float = 10) -> None:
-        """Take nothing more, commit what is queued, stop."""
+        """Refuse new writes, commit the queued ones, and stop."""
         self._closing = True
         self._wake.set()
         if self._thread is not None:
@@ -156,14 +158,14 @@ class Committer:
             log.exception("commit_turn_failed")
 
     def _unpark(self) -> None:
-        """Put what is free again before the others, and tell those who have waited too long."""
+        """Move parked writes whose conversations are unlocked to the front of the queue; give up expired ones."""
         if not self._parked:
             return
         for late in self._parked.take_late(lambda waiting: time.monotonic() > waiting[2]):
             self._give_up(late)
         try:
             self._queue.extendleft(reversed(self._parked.take_free()))
-        except Exception as exc:  # noqa: BLE001 - the database is away: the writes find out by themselves
+        except Exception as exc:  # noqa: BLE001 - the database is unavailable: each write will report that itself
             log.warning("locks_unknown", error=type(exc).__name__)
             self._queue.extendleft(reversed(self._parked.take_all()))
 
@@ -193,12 +195,12 @@ class Committer:
         self._follow(sent, committed_ms)
 
     def note_refusal(self, actor_id: int, client_id: str | None, error: AppError) -> None:
-        """Remember why a message was not stored, for its trace."""
+        """Add to a message's trace why it was not stored."""
         if client_id is not None:
             self._ring.keep([(time.time() * 1000, REFUSED, client_id, actor_id, error.code)])
 
     def _follow(self, sent: list[_Sent], committed_ms: float) -> None:
-        """Count the messages that were published, and remember whether the bus took them; together, which is cheap."""
+        """Record metrics and traces of the published messages; once for the whole batch, because that is cheap."""
         published_ms = time.time() * 1000
         metrics.COMMITTED.observe_all([(committed_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
         metrics.PUBLISHED.observe_all([(published_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
@@ -214,14 +216,14 @@ class Committer:
                 tracing.record("publish", traceparent, committed_ms, published_ms)
 
     def _note(self, outcomes: list[Result]) -> None:
-        """Each of a batch is told the same when the database does not take it."""
+        """Note the result of a batch; it failed if all its outcomes are UnavailableError."""
         self._in_hand = None
         self._has_committed = True
         has_failed = all(isinstance(outcome, UnavailableError) for outcome in outcomes)
         self._failed_at = time.monotonic() if has_failed else None
 
     def _take(self) -> list[_Waiting]:
-        """The next batch. Who waited too long is told at once: with a database that hangs, each batch takes long."""
+        """Return the next batch; give up expired writes at once, because a batch takes long if the database hangs."""
         taken: list[_Waiting] = []
         while self._queue and len(taken) < self._batch_max:
             op, done, deadline = self._queue.popleft()
@@ -241,7 +243,7 @@ class Committer:
 
 
 def _commit(ops: list[Op]) -> Committed:
-    """As `commit`; what fails beyond it is told to all, who would wait in vain."""
+    """Run `commit`; report an unexpected exception to all submitters, which would otherwise wait without an answer."""
     try:
         return commit(ops)
     except Exception:
@@ -252,28 +254,28 @@ def _commit(ops: list[Op]) -> Committed:
 def _tell(done: Done, outcome: Outcome) -> None:
     try:
         done(outcome)
-    except Exception:  # one submitter's fault must not stop the committer
+    except Exception:  # a failing callback must not stop the committer
         log.exception("acknowledgement_failed")
 
 
 def _publish(publication: Publication) -> bool:
-    """Push it; tells whether the bus took it."""
+    """Publish an event; return whether the bus accepted it."""
     name, payload, rooms, skip_sid, stamp = publication
     try:
         return bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
-    except Exception:  # what was acknowledged is found by sync; the committer must go on
+    except Exception:  # `sync` delivers acknowledged writes; the committer must go on
         log.exception("publishing_failed", pushed=name)
         return False
 
 
 def current() -> Committer:
-    """The committer of the app at hand."""
+    """Return the committer of the current app."""
     committer: Committer = current_app.extensions["committer"]
     return committer
 
 
 def run(op: Op) -> dict[str, Any]:
-    """Commit `op` and give its result; raises what it failed with."""
+    """Commit `op` and return its result; raises the op's error."""
     return current().run(op)
 
 

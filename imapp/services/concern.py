@@ -1,8 +1,9 @@
-"""Whom a transaction concerns, noted where its changes get their numbers, for when nobody knows whether it is stored.
+"""The rooms affected by a transaction, noted when its changes are numbered, for a commit with an unknown result.
 
-A connection that breaks during COMMIT leaves that open: the use case fails, nothing is announced, and a retry may find
-all done and have nothing to tell. So those concerned are looked after, whichever it was: their connections are put
-into the right rooms, those of ended sessions are closed, and they sync.
+If the connection breaks during COMMIT, it is unknown whether the transaction is stored. The use case fails and
+publishes nothing, and a retry may find everything done and publish nothing either. Therefore all clients in the
+affected rooms are resynchronized in either case: their connections are put into the right rooms, connections of ended
+sessions are closed, and the clients are told to sync.
 """
 
 from sqlalchemy.engine import Connection
@@ -12,17 +13,20 @@ from imapp.cluster import bus
 
 _ROOMS = "imapp.concern"
 
-#: The reason that clients are given for what the committer and `atomic` do not know.
+#: Reason in `sync_required` if the committer or `atomic` does not know whether a transaction is stored.
 COMMIT_UNKNOWN = "commit_unknown"
 
 
 def note(session: Session | Connection, *rooms: str) -> None:
-    """The transaction changes what the members of these rooms see; the committer, with a Connection, knows itself."""
+    """Note that the transaction changes what the members of these rooms see.
+
+    Does nothing with a Connection: the committer uses one and derives the rooms from its batch.
+    """
     if isinstance(session, Session):
         session.info.setdefault(_ROOMS, set()).update(rooms)
 
 
 def look_after(session: Session) -> None:
-    """Have all those looked after whom the transaction of this session concerns. Asks no database: it may be away."""
+    """Resynchronize the clients affected by this session's transaction. Needs no database, which may be unavailable."""
     for room in sorted(session.info.get(_ROOMS, ())):
         bus.look_after(room, COMMIT_UNKNOWN)

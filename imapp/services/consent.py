@@ -1,7 +1,8 @@
-"""Who may bring a user into a group, and which users are asked first.
+"""Consent to being added to a group: when adding is refused, and which users are asked first.
 
-A blocked user brings nobody. A user who left a group, and a stranger where the settings say so, becomes a member only
-by agreeing: join_requests.py keeps the invitation. A removed member is banned until owner or admins lift it (bans.py).
+A user cannot add users that have blocked them. A user that left the group, and a stranger if the settings require it,
+becomes a member only by accepting an invitation (join_requests.py). A removed member is banned until the owner or an
+admin lifts the ban (bans.py).
 """
 
 from collections.abc import Collection
@@ -19,7 +20,7 @@ from imapp.services.reach import contacts_among, group_invites
 
 
 def require_addable(session: Session, inviter_ids: Collection[int], user_ids: set[int]) -> None:
-    """Let pass users who exist and have blocked none of the inviters; raises NotFoundError, BlockedError."""
+    """Check that the users exist and have blocked none of the inviters; raises NotFoundError, BlockedError."""
     found = session.scalars(select(User.id).where(User.id.in_(user_ids), User.disabled_at.is_(None)))
     if len(found.all()) < len(user_ids):
         raise NotFoundError("There is no such user.")
@@ -29,13 +30,13 @@ def require_addable(session: Session, inviter_ids: Collection[int], user_ids: se
 
 
 def to_ask(change: GroupChange, inviter_ids: Collection[int], user_ids: set[int]) -> set[int]:
-    """The users among `user_ids` who become members only if they agree; not those who have asked to join."""
+    """Return the users that become members only if they agree, without users that have asked to join."""
     asked = strangers(change.session, inviter_ids, user_ids) | change.ended_among(user_ids, LEFT)
     return asked - change.present_among(asked) - _askers(change, asked)
 
 
 def strangers(session: Session, inviter_ids: Collection[int], user_ids: set[int]) -> set[int]:
-    """The users who are no contacts of any of the inviters, where only contacts are added without asking."""
+    """Return the users that are no inviter's contact; the empty set if the settings allow anyone to add users."""
     if group_invites() == "anyone":
         return set()
     return user_ids.difference(*(contacts_among(session, inviter_id, user_ids) for inviter_id in inviter_ids))
