@@ -1,9 +1,9 @@
-"""The rules hold on every database."""
+"""Run the tests of the rules on every database."""
 
 import pytest
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request):
-    """Both."""
+    """Return the database of the test: each test runs on both."""
     return request.param

@@ -1,4 +1,4 @@
-"""Blocks: who sees them, what they leave alone."""
+"""Blocks: where they are visible and what they do not affect."""
 
 from functools import partial
 
@@ -19,7 +19,7 @@ def listed(user_id, **query):
     return blocks.list_blocks(user_id, ContactsQuery(**query)).items
 
 
-def test_a_block_is_listed_for_who_blocks_and_nobody_else(people):
+def test_a_block_is_listed_for_the_blocking_user_only(people):
     alice, bob, carol = people
 
     blocked = blocks.block(alice, bob)
@@ -29,7 +29,7 @@ def test_a_block_is_listed_for_who_blocks_and_nobody_else(people):
     assert listed(bob) == listed(carol) == []
 
 
-def test_the_blocked_user_learns_nothing_from_sync(people):
+def test_a_block_is_not_in_the_blocked_users_sync(people):
     alice, bob, _ = people
 
     blocks.block(alice, bob)
@@ -46,7 +46,7 @@ def test_blocking_twice_changes_nothing(people):
     assert blocks.block(alice, bob) == first
 
 
-def test_a_block_is_taken_back_and_set_again(people):
+def test_a_block_can_be_removed_and_set_again(people):
     alice, bob, _ = people
     first = blocks.block(alice, bob)
 
@@ -59,7 +59,7 @@ def test_a_block_is_taken_back_and_set_again(people):
     assert again.version == first.version + 2
 
 
-def test_a_block_is_taken_back_by_who_set_it_only(people):
+def test_only_the_blocking_user_can_remove_a_block(people):
     alice, bob, _ = people
     blocks.block(alice, bob)
 
@@ -69,7 +69,7 @@ def test_a_block_is_taken_back_by_who_set_it_only(people):
     assert len(listed(alice)) == 1
 
 
-def test_who_is_not_blocked_cannot_be_unblocked(people):
+def test_unblocking_a_user_that_is_not_blocked_fails(people):
     alice, bob, _ = people
     blocks.block(alice, bob)
     blocks.unblock(alice, bob)
@@ -79,7 +79,7 @@ def test_who_is_not_blocked_cannot_be_unblocked(people):
             blocks.unblock(alice, other)
 
 
-def test_neither_oneself_nor_an_unknown_user_can_be_blocked(people):
+def test_blocking_oneself_or_an_unknown_user_fails(people):
     alice, *_ = people
 
     with pytest.raises(ForbiddenError):
@@ -88,7 +88,7 @@ def test_neither_oneself_nor_an_unknown_user_can_be_blocked(people):
         blocks.block(alice, max(people) + 1)
 
 
-def test_blocking_leaves_the_friendship_alone(people):
+def test_blocking_does_not_end_a_friendship(people):
     alice, bob, _ = people
     contact_requests.send(alice, ContactRequestIn(user_id=bob))
     contact_requests.send(bob, ContactRequestIn(user_id=alice))
@@ -99,7 +99,7 @@ def test_blocking_leaves_the_friendship_alone(people):
     assert [item.user_id for item in contacts.list_contacts(bob, ContactsQuery()).items] == [alice]
 
 
-def test_no_private_conversation_begins_during_a_block(people):
+def test_a_block_prevents_opening_a_private_conversation(people):
     alice, bob, _ = people
     blocks.block(alice, bob)
 
@@ -111,7 +111,7 @@ def test_no_private_conversation_begins_during_a_block(people):
     assert private_conversations.open_private(bob, alice)[1]
 
 
-def test_blocks_are_listed_by_pages(app):
+def test_blocks_are_listed_in_pages(app):
     alice, *others = create_users(*(f"user{number}" for number in range(4)))
     for other in others:
         blocks.block(alice, other)
@@ -123,7 +123,7 @@ def test_blocks_are_listed_by_pages(app):
     assert second.next_cursor is None
 
 
-def test_a_block_from_both_sides_at_the_same_moment_is_two(app):
+def test_simultaneous_blocks_from_both_sides_are_two_blocks(app):
     for race in range(6):
         one, other = create_users(f"one{race}", f"other{race}")
 

@@ -1,4 +1,4 @@
-"""Group commit: many at once, a bad one alone, bounded, in order."""
+"""Group commit: batches are ordered and bounded, and one failing op does not fail the others."""
 
 import threading
 import time
@@ -25,7 +25,7 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def ada_and_bob(app):
-    """Two users and their conversation."""
+    """Create two users and return them with their conversation."""
     ada, bob = create_users("ada", "bob")
     return ada, bob, open_private(ada, bob)[0]
 
@@ -34,7 +34,7 @@ def send_op(user_id, conversation_id, number):
     return Send(user_id, conversation_id, Body(client_id=f"c{number}", kind="text", content=b'{"text":"%d"}' % number))
 
 
-#: What a first message publishes: it shows the conversation to both.
+#: The events of a conversation's first message: it makes the conversation visible to both users.
 FIRST = ["message_created", "conversation_read"]
 
 
@@ -44,7 +44,7 @@ def names(published):
 
 def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
     ada, _, conversation = ada_and_bob
-    group_commit.commit([send_op(ada, conversation, 1000)])  # the first message shows the conversation to bob
+    group_commit.commit([send_op(ada, conversation, 1000)])  # the first message makes it visible to bob
     statements = []
     engine = app.extensions["committer_engine"]
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
@@ -56,7 +56,7 @@ def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
     assert len(statements) <= 8
 
 
-def test_a_bad_one_fails_alone(ada_and_bob):
+def test_a_failing_op_does_not_fail_its_batch(ada_and_bob):
     ada, bob, conversation = ada_and_bob
     ops = [send_op(ada, conversation, 1), send_op(ada, 10**9, 2), send_op(bob, conversation, 3)]
 
@@ -67,16 +67,16 @@ def test_a_bad_one_fails_alone(ada_and_bob):
 
 
 class Broken(Op):
-    """A bug in one op."""
+    """An op with a bug."""
 
     def apply(self, batch):
-        """Fail in the middle."""
+        """Raise in the middle of the work."""
         batch.mark_read(self.conversation_id, self.actor_id, 1)
         raise ZeroDivisionError
 
 
 class Unstorable(Send):
-    """An op whose row the database refuses."""
+    """An op with a row that violates a constraint of the database."""
 
     def apply(self, batch):
         """Store a message without a type."""
@@ -86,7 +86,7 @@ class Unstorable(Send):
 
 
 @pytest.mark.parametrize("broken", [Broken, Unstorable])
-def test_a_bug_in_one_op_costs_only_that_op(ada_and_bob, broken):
+def test_a_bug_in_one_op_fails_only_that_op(ada_and_bob, broken):
     ada, bob, conversation = ada_and_bob
     bad = (
         broken(ada, conversation)
@@ -108,11 +108,11 @@ def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
     outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
 
     assert outcomes[1] == {"message": outcomes[0]["message"], "duplicate": True}
-    # Receivers drop what they know.
+    # Receivers drop changes that they already have.
     assert [names(published) for published in publications] == [FIRST, ["message_created"]]
 
 
-def test_what_happens_to_a_message_within_one_batch_adds_up(ada_and_bob):
+def test_several_changes_to_one_message_in_a_batch_are_all_applied(ada_and_bob):
     ada, bob, conversation = ada_and_bob
     group_commit.commit([send_op(ada, conversation, 1)])
     key = (conversation, 1)
@@ -134,7 +134,7 @@ def test_what_happens_to_a_message_within_one_batch_adds_up(ada_and_bob):
     assert (row.content, row.reactions, row.change) == ("{}", None, 7)
 
 
-def test_past_the_limit_the_sender_is_told_to_come_back(app, ada_and_bob):
+def test_a_full_queue_answers_busy(app, ada_and_bob):
     ada, _, conversation = ada_and_bob
     small = Committer(app, batch_max=10, queue_max=2)
     small._thread = threading.current_thread()  # never started: nothing leaves the queue
@@ -147,7 +147,7 @@ def test_past_the_limit_the_sender_is_told_to_come_back(app, ada_and_bob):
     assert refused.value.retry_after == 1
 
 
-def test_closing_commits_what_was_accepted_and_takes_nothing_more(app, ada_and_bob):
+def test_closing_commits_accepted_ops_and_refuses_new_ones(app, ada_and_bob):
     ada, _, conversation = ada_and_bob
     closing = Committer(app, batch_max=7, queue_max=1000)
     outcomes = []
@@ -161,7 +161,7 @@ def test_closing_commits_what_was_accepted_and_takes_nothing_more(app, ada_and_b
         closing.submit(send_op(ada, conversation, 99), outcomes.append)
 
 
-def test_an_acknowledgement_that_fails_does_not_stop_the_others(app, ada_and_bob, caplog):
+def test_a_failing_acknowledgement_does_not_stop_the_others(app, ada_and_bob, caplog):
     ada, _, conversation = ada_and_bob
     outcomes = []
 
@@ -173,7 +173,7 @@ def test_an_acknowledgement_that_fails_does_not_stop_the_others(app, ada_and_bob
     assert "acknowledgement_failed" in caplog.text
 
 
-def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog, monkeypatch):
+def test_a_failing_push_does_not_stop_the_committer(app, ada_and_bob, caplog, monkeypatch):
     ada, _, conversation = ada_and_bob
     monkeypatch.setattr(bus, "send", lambda *_args, **_options: 1 / 0)
 
@@ -184,7 +184,7 @@ def test_a_push_that_fails_does_not_stop_the_committer(app, ada_and_bob, caplog,
     assert "publishing_failed pushed=message_created" in caplog.text
 
 
-def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, monkeypatch):
+def test_a_commit_of_unknown_outcome_makes_all_members_sync(app, ada_and_bob, monkeypatch):
     ada, bob, conversation = ada_and_bob
     dialect = app.extensions["committer_engine"].dialect
     commit = dialect.do_commit
@@ -204,10 +204,12 @@ def test_a_commit_of_unknown_outcome_makes_the_others_look(app, ada_and_bob, mon
     assert (name, payload) == ("sync_required", {"reason": "commit_unknown"})
     assert set(rooms) == {bus.conversation_room(conversation), bus.user_room(ada), bus.user_room(bob)}
     assert again[0]["duplicate"]
-    assert [name for name, *_ in repeated[0]] == ["message_created"]  # once more: its node may have died before
+    assert [name for name, *_ in repeated[0]] == [
+        "message_created"
+    ]  # pushed again: the first node may have died before its push
 
 
-def test_a_read_mark_of_unknown_outcome_makes_a_small_groups_members_look(app, monkeypatch):
+def test_a_read_mark_of_unknown_outcome_makes_members_of_a_small_group_sync(app, monkeypatch):
     ada, bob = create_users("ada", "bob")
     group = make_group(ada, bob)
     group_commit.commit([send_op(ada, group, 1)])
@@ -225,7 +227,7 @@ def test_a_read_mark_of_unknown_outcome_makes_a_small_groups_members_look(app, m
     assert set(rooms) == {bus.user_room(bob), bus.conversation_room(group)}
 
 
-def test_a_conflict_without_end_is_busy_not_a_fault(app, ada_and_bob, monkeypatch):
+def test_an_endless_conflict_is_answered_busy_and_not_as_a_fault(app, ada_and_bob, monkeypatch):
     ada, _, conversation = ada_and_bob
     dialect = app.extensions["committer_engine"].dialect
 
@@ -240,7 +242,7 @@ def test_a_conflict_without_end_is_busy_not_a_fault(app, ada_and_bob, monkeypatc
     assert isinstance(outcomes[0], BusyError)
 
 
-def test_who_does_not_get_the_turn_to_write_is_told_busy(app, ada_and_bob, monkeypatch):
+def test_a_batch_that_does_not_get_the_write_lock_is_answered_busy(app, ada_and_bob, monkeypatch):
     ada, _, conversation = ada_and_bob
 
     @contextmanager
@@ -255,7 +257,7 @@ def test_who_does_not_get_the_turn_to_write_is_told_busy(app, ada_and_bob, monke
     assert [type(outcome) for outcome in outcomes] == [BusyError, BusyError]
 
 
-def test_many_writers_of_one_conversation_leave_no_hole(app, ada_and_bob):
+def test_many_writers_of_one_conversation_leave_no_gap_in_the_numbers(app, ada_and_bob):
     ada, bob, conversation = ada_and_bob
 
     def write(first):
@@ -273,7 +275,7 @@ def test_many_writers_of_one_conversation_leave_no_hole(app, ada_and_bob):
     assert seqs == list(range(1, 81))
 
 
-def test_the_queue_tells_how_long_it_is_and_how_long_the_oldest_waits(app, ada_and_bob, monkeypatch):
+def test_queue_state_reports_the_length_and_the_age_of_the_oldest_op(app, ada_and_bob, monkeypatch):
     ada, _, conversation = ada_and_bob
     small = Committer(app, batch_max=10, queue_max=2)
     small._thread = threading.current_thread()  # never started: nothing leaves the queue
@@ -293,7 +295,7 @@ def test_the_queue_tells_how_long_it_is_and_how_long_the_oldest_waits(app, ada_a
     assert (write_path.status, write_path.details["waiting"]) == ("DOWN", 2)
 
 
-def test_a_commit_that_failed_counts_until_another_succeeds(ada_and_bob, monkeypatch):
+def test_a_failed_commit_is_reported_until_the_next_success(ada_and_bob, monkeypatch):
     ada, _, conversation = ada_and_bob
 
     with monkeypatch.context() as patch:
@@ -309,7 +311,7 @@ def test_a_commit_that_failed_counts_until_another_succeeds(ada_and_bob, monkeyp
     assert (well.status, well.components["writePath"].details["last_commit_ok"]) == ("UP", True)
 
 
-def test_whatever_fails_in_the_committer_the_next_write_is_committed(app, ada_and_bob, monkeypatch, caplog):
+def test_after_an_unexpected_fault_the_committer_commits_the_next_write(app, ada_and_bob, monkeypatch, caplog):
     ada, _, conversation = ada_and_bob
     current = committer.current()
     faults = iter([RuntimeError("a fault of looking for locks"), None])
@@ -322,7 +324,7 @@ def test_whatever_fails_in_the_committer_the_next_write_is_committed(app, ada_an
     assert "commit_turn_failed" in caplog.text
 
 
-def test_writes_are_told_that_their_batch_has_failed_whatever_it_was(app, ada_and_bob, monkeypatch, caplog):
+def test_an_unexpected_fault_of_a_batch_is_reported_to_each_write(app, ada_and_bob, monkeypatch, caplog):
     ada, _, conversation = ada_and_bob
     with monkeypatch.context() as patch:
         patch.setattr(committer, "commit", lambda _ops: _throw(RuntimeError("a fault of the batch")))

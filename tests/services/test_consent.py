@@ -1,4 +1,4 @@
-"""Who may bring a user into a group: strangers, users who left, removed users, blocked ones; invitations and bans."""
+"""Consent to group membership: strangers, former, removed and blocking users; invitations and bans."""
 
 from functools import partial
 
@@ -42,7 +42,7 @@ def people(app):
 
 @pytest.fixture
 def group_id(people):
-    """Alice owns it, bob is an admin, carol a member; dave and erin are outside."""
+    """Create a group: alice owns it, bob is an admin, carol a member; dave and erin are outside."""
     alice, bob, carol, _, _ = people
     made = make_group(alice, bob, carol)
     group_members.set_role(alice, made, bob, RoleIn(role="admin"))
@@ -51,7 +51,7 @@ def group_id(people):
 
 @pytest.fixture
 def careful(make_app):
-    """Only contacts add a user; gives alice, her contact bob, and the strangers carol and dave."""
+    """Let only contacts add a user; return alice, her contact bob, and the strangers carol and dave."""
     app = make_app(group_invites="contacts")
     with app.app_context():
         alice, bob, *others = create_users("alice", "bob", "carol", "dave")
@@ -62,7 +62,7 @@ def careful(make_app):
 
 @pytest.fixture
 def pushed(monkeypatch):
-    """What is pushed: (name, room)."""
+    """Record what is pushed as (name, room)."""
     seen = []
     monkeypatch.setattr(bus, "publish", lambda event, *rooms, **_: seen.extend((event.name, room) for room in rooms))
     return seen
@@ -84,7 +84,7 @@ def is_member(group_id, user_id):
 # -- strangers -------------------------------------------------------------------------------------------------
 
 
-def test_strangers_are_invited_where_only_contacts_may_add(careful):
+def test_adding_a_stranger_creates_an_invitation_if_only_contacts_may_add(careful):
     _, alice, bob, carol, dave = careful
 
     made = groups.create(alice, GroupIn(name="g", member_ids=[bob, carol]))
@@ -96,7 +96,7 @@ def test_strangers_are_invited_where_only_contacts_may_add(careful):
     assert groups.get(carol, made.id).my_role is None
 
 
-def test_private_messages_for_contacts_mean_the_same_for_groups(make_app):
+def test_private_messages_from_contacts_only_implies_the_same_for_groups(make_app):
     with make_app(private_messages="contacts").app_context():
         alice, bob = create_users("alice", "bob")
 
@@ -104,7 +104,7 @@ def test_private_messages_for_contacts_mean_the_same_for_groups(make_app):
 
 
 @pytest.mark.parametrize("by", ["invitation", "join"])
-def test_an_invited_user_becomes_a_member_by_agreeing(careful, by):
+def test_accepting_an_invitation_makes_the_user_a_member(careful, by):
     _, alice, bob, carol, _ = careful
     group_id = groups.create(alice, GroupIn(name="g", member_ids=[bob, carol])).id
 
@@ -118,7 +118,7 @@ def test_an_invited_user_becomes_a_member_by_agreeing(careful, by):
     assert [one["status"] for one in state(carol, "join_request")] == ["accepted"]
 
 
-def test_who_declines_is_not_invited_again_for_days(careful):
+def test_a_declined_invitation_cannot_be_repeated_for_days(careful):
     _, alice, _, carol, _ = careful
     group_id = groups.create(alice, GroupIn(name="g", member_ids=[carol])).id
 
@@ -133,7 +133,7 @@ def test_who_declines_is_not_invited_again_for_days(careful):
         join_requests.accept_invitation(carol, group_id)
 
 
-def test_an_invitation_is_pushed_and_part_of_sync_for_both_sides(careful, pushed):
+def test_an_invitation_is_pushed_and_synced_to_both_sides(careful, pushed):
     _, alice, bob, carol, _ = careful
     group_id = groups.create(alice, GroupIn(name="g", member_ids=[bob])).id
     cursors = {user_id: sync.sync(user_id, SyncIn())["cursor"] for user_id in (alice, bob, carol)}
@@ -148,7 +148,7 @@ def test_an_invitation_is_pushed_and_part_of_sync_for_both_sides(careful, pushed
     assert sync.sync(bob, SyncIn(cursor=cursors[bob]))["state"] == []
 
 
-def test_a_stranger_who_asked_is_let_in_and_one_who_was_proposed_is_invited(careful):
+def test_accepting_a_request_admits_an_asking_stranger_and_invites_a_proposed_one(careful):
     _, alice, bob, carol, dave = careful
     group_id = make_group(alice, bob)
     ask(carol, group_id)
@@ -168,10 +168,10 @@ def test_an_admin_withdraws_an_invitation(careful):
     assert invitations(carol) == []
 
 
-# -- who left, who was removed -----------------------------------------------------------------------------------
+# -- former and removed members ----------------------------------------------------------------------------------
 
 
-def test_who_left_is_not_added_again_without_agreeing(people, group_id):
+def test_a_former_member_is_added_again_only_with_consent(people, group_id):
     alice, bob, carol, _, _ = people
     group_members.leave(carol, group_id)
 
@@ -184,7 +184,7 @@ def test_who_left_is_not_added_again_without_agreeing(people, group_id):
     assert is_member(group_id, carol)
 
 
-def test_who_was_removed_is_banned_until_it_is_lifted(people, pushed):
+def test_a_removed_user_is_banned_until_the_ban_is_lifted(people, pushed):
     alice, bob, carol, _, _ = people
     group_id = make_group(alice, bob, carol, join_policy="open")
     pushed.clear()
@@ -213,7 +213,7 @@ def test_adding_by_an_admin_lifts_a_ban(people, group_id):
     assert bans.list_bans(alice, group_id, BansQuery()).items == []
 
 
-def test_bans_are_for_owner_and_admins(people, group_id):
+def test_only_owner_and_admins_see_and_lift_bans(people, group_id):
     alice, bob, carol, dave, _ = people
     group_members.add(alice, group_id, [dave])
     group_members.remove(alice, group_id, dave)
@@ -226,7 +226,7 @@ def test_bans_are_for_owner_and_admins(people, group_id):
         bans.lift(alice, group_id, carol)
 
 
-def test_who_blocked_the_member_or_the_admin_is_not_let_in_by_a_proposal(people, group_id):
+def test_a_user_is_not_added_if_they_blocked_the_proposer_or_the_admin(people, group_id):
     alice, _, carol, dave, _ = people
     group_members.add(carol, group_id, [dave])
     blocks.block(dave, carol)
@@ -238,7 +238,7 @@ def test_who_blocked_the_member_or_the_admin_is_not_let_in_by_a_proposal(people,
 # -- ownership ---------------------------------------------------------------------------------------------------
 
 
-def test_a_group_is_not_given_to_an_erased_user(people, group_id):
+def test_transferring_a_group_to_an_erased_user_fails(people, group_id):
     alice, bob, _, _, _ = people
     erasure.erase(bob, "anonymise", transfer_groups=False)
 
@@ -246,10 +246,10 @@ def test_a_group_is_not_given_to_an_erased_user(people, group_id):
         groups.transfer(alice, group_id, bob)
 
 
-# -- how much ----------------------------------------------------------------------------------------------------
+# -- limits ------------------------------------------------------------------------------------------------------
 
 
-def test_what_one_user_may_do_is_limited_and_added_members_are_counted(make_app):
+def test_group_actions_of_a_user_are_rate_limited_and_each_added_member_counts(make_app):
     rates = {
         "rate_members_added_per_user": "5/hour",
         "rate_groups_created_per_user": "3/hour",
@@ -275,7 +275,7 @@ def test_what_one_user_may_do_is_limited_and_added_members_are_counted(make_app)
             private_conversations.open_private(alice, others[2])
 
 
-def test_how_much_one_user_has_is_limited(make_app):
+def test_the_number_of_owned_groups_and_of_conversations_of_a_user_is_limited(make_app):
     with make_app(groups_owned_max=2, conversations_max=10).app_context():
         alice, bob, *others = create_users("alice", "bob", *(f"user{n}" for n in range(9)))
         owned = [groups.create(alice, GroupIn(name="g")).id for _ in range(2)]
@@ -306,7 +306,7 @@ def outcome(action):
         return error
 
 
-def test_an_invitation_accepted_while_the_group_dissolves_has_one_outcome(app, people, group_id):
+def test_accepting_an_invitation_while_the_group_dissolves_has_one_outcome(app, people, group_id):
     alice, _, carol, _, _ = people
     group_members.leave(carol, group_id)
     group_members.add(alice, group_id, [carol])
@@ -321,7 +321,7 @@ def test_an_invitation_accepted_while_the_group_dissolves_has_one_outcome(app, p
     assert group_row(group_id).member_count == present(group_id)
 
 
-def test_invited_users_who_agree_at_once_do_not_exceed_the_limit(app, people):
+def test_simultaneously_accepted_invitations_do_not_exceed_the_limit(app, people):
     alice, *others = people
     group_id = make_group(alice, *others, member_limit=5)
     for user_id in others:
@@ -336,7 +336,7 @@ def test_invited_users_who_agree_at_once_do_not_exceed_the_limit(app, people):
     assert len(waiting) == 2
 
 
-def test_a_ban_that_is_lifted_while_the_user_rejoins_has_one_outcome(app, people):
+def test_lifting_a_ban_while_the_user_rejoins_has_one_outcome(app, people):
     alice, bob, *_ = people
     group_id = make_group(alice, bob, join_policy="open")
     group_members.remove(alice, group_id, bob)

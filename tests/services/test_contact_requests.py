@@ -1,4 +1,4 @@
-"""Asking for contact: who may do what, what becomes of it, and what happens when two do it at once."""
+"""Contact requests: the rights to send, answer and cancel them, and the outcome of races."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from imapp.schemas.contacts import ContactRequestIn, ContactRequestsQuery, Conta
 from imapp.services import blocks, contact_requests, contacts
 from tests.support.people import at_once, create_users
 
-#: How often a race is run: the outcome must be sound whoever wins.
+#: How often each race is run. The outcome must be consistent whichever side wins.
 RACES = 6
 
 
@@ -42,7 +42,7 @@ def befriend(user_id, other_id):
     contact_requests.accept(other_id, ask(user_id, other_id).id)
 
 
-def test_a_request_waits_on_both_sides(people):
+def test_a_pending_request_is_listed_on_both_sides(people):
     alice, bob, _ = people
 
     sent, is_new = contact_requests.send(alice, ContactRequestIn(user_id=bob, message="It's me"))
@@ -56,7 +56,7 @@ def test_a_request_waits_on_both_sides(people):
     assert contact_ids(alice) == contact_ids(bob) == []
 
 
-def test_accepting_makes_each_the_others_contact(people):
+def test_accepting_a_request_makes_both_users_contacts(people):
     alice, bob, _ = people
     request = ask(alice, bob)
 
@@ -68,7 +68,7 @@ def test_accepting_makes_each_the_others_contact(people):
     assert listed(alice, "outgoing")[0].status == "accepted"
 
 
-def test_rejecting_makes_nobody_a_contact(people):
+def test_rejecting_a_request_makes_no_contact(people):
     alice, bob, _ = people
 
     rejected = contact_requests.reject(bob, ask(alice, bob).id)
@@ -78,7 +78,7 @@ def test_rejecting_makes_nobody_a_contact(people):
 
 
 @pytest.mark.parametrize("end", ["rejected", "cancelled", "removed"])
-def test_who_asks_again_after_the_end_uses_the_same_row(people, end):
+def test_a_new_request_after_an_ended_one_uses_the_same_row(people, end):
     alice, bob, _ = people
     first = ask(alice, bob, "first")
     if end == "rejected":
@@ -98,7 +98,7 @@ def test_who_asks_again_after_the_end_uses_the_same_row(people, end):
     assert (contact_ids(alice), contact_ids(bob)) == ([bob], [alice])
 
 
-def test_requests_that_cross_are_a_friendship(people):
+def test_crossing_requests_become_a_friendship(people):
     alice, bob, _ = people
     first = ask(alice, bob)
 
@@ -110,7 +110,7 @@ def test_requests_that_cross_are_a_friendship(people):
     assert listed(bob, "outgoing") == []
 
 
-def test_a_request_sent_twice_stands_as_it_is(people):
+def test_sending_a_request_twice_changes_nothing(people):
     alice, bob, _ = people
     first = ask(alice, bob, "first")
 
@@ -120,19 +120,19 @@ def test_a_request_sent_twice_stands_as_it_is(people):
     assert second == first
 
 
-def test_nobody_asks_oneself(people):
+def test_a_request_to_oneself_fails(people):
     alice, _, _ = people
 
     with pytest.raises(ForbiddenError):
         ask(alice, alice)
 
 
-def test_an_unknown_user_cannot_be_asked(people):
+def test_a_request_to_an_unknown_user_fails(people):
     with pytest.raises(NotFoundError):
         ask(people[0], max(people) + 1)
 
 
-def test_a_contact_is_not_asked_again(people):
+def test_a_request_to_a_contact_fails(people):
     alice, bob, _ = people
     befriend(alice, bob)
 
@@ -141,7 +141,7 @@ def test_a_contact_is_not_asked_again(people):
             ask(one, other)
 
 
-def test_a_block_stops_requests_in_both_directions(people):
+def test_a_block_prevents_requests_in_both_directions(people):
     alice, bob, _ = people
     blocks.block(alice, bob)
 
@@ -151,7 +151,7 @@ def test_a_block_stops_requests_in_both_directions(people):
     assert listed(alice) == listed(bob) == []
 
 
-def test_a_request_that_waits_cannot_be_accepted_during_a_block(people):
+def test_a_pending_request_cannot_be_accepted_during_a_block(people):
     alice, bob, _ = people
     request = ask(alice, bob)
     blocks.block(alice, bob)
@@ -164,7 +164,7 @@ def test_a_request_that_waits_cannot_be_accepted_during_a_block(people):
 
 
 @pytest.mark.parametrize("end", [contact_requests.reject, contact_requests.cancel])
-def test_a_request_that_waits_can_be_ended_during_a_block(people, end):
+def test_a_pending_request_can_be_rejected_or_cancelled_during_a_block(people, end):
     alice, bob, _ = people
     request = ask(alice, bob)
     blocks.block(bob, alice)
@@ -174,7 +174,7 @@ def test_a_request_that_waits_can_be_ended_during_a_block(people, end):
     assert ended.status in {"rejected", "cancelled"}
 
 
-def test_a_handled_request_is_not_handled_again(people):
+def test_a_handled_request_cannot_be_handled_again(people):
     alice, bob, carol = people
     ends = {
         contact_requests.accept: ask(bob, alice),
@@ -218,7 +218,7 @@ def test_only_the_receiver_answers_and_only_the_sender_cancels(people):
     assert contact_ids(alice) == []
 
 
-def test_nobody_sees_the_requests_of_others(people):
+def test_users_do_not_see_requests_of_others(people):
     alice, bob, carol = people
 
     ask(alice, bob)
@@ -240,7 +240,7 @@ def test_requests_are_limited_per_user(make_app):
         assert ask(bob, dave).status == "pending"
 
 
-def test_requests_are_listed_by_pages_the_latest_changed_first(app):
+def test_requests_are_listed_in_pages_latest_change_first(app):
     alice, *others = create_users(*(f"user{number}" for number in range(6)))
     requests = [ask(other, alice) for other in others]
     contact_requests.reject(alice, requests[0].id)
@@ -265,10 +265,10 @@ def test_requests_are_listed_by_status(people):
     assert listed(alice, status="accepted") == []
 
 
-# -- at the same moment ----------------------------------------------------------------------------------------
+# -- races -----------------------------------------------------------------------------------------------------
 
 
-def test_two_requests_that_cross_at_the_same_moment_are_one_friendship(app):
+def test_simultaneous_crossing_requests_become_one_friendship(app):
     for race in range(RACES):
         one, other = create_users(f"one{race}", f"other{race}")
 
@@ -280,7 +280,7 @@ def test_two_requests_that_cross_at_the_same_moment_are_one_friendship(app):
         assert [request.status for request in both] == ["accepted"]
 
 
-def test_a_request_sent_twice_at_the_same_moment_is_one(app):
+def test_the_same_request_sent_twice_simultaneously_is_stored_once(app):
     for race in range(RACES):
         one, other = create_users(f"one{race}", f"other{race}")
 
@@ -290,7 +290,7 @@ def test_a_request_sent_twice_at_the_same_moment_is_one(app):
         assert len(listed(other)) == 1
 
 
-def test_of_two_acceptances_at_the_same_moment_one_is_too_late(app):
+def test_of_two_simultaneous_acceptances_one_fails(app):
     for race in range(RACES):
         one, other = create_users(f"one{race}", f"other{race}")
         accept = partial(contact_requests.accept, other, ask(one, other).id)
@@ -301,7 +301,7 @@ def test_of_two_acceptances_at_the_same_moment_one_is_too_late(app):
         assert (contact_ids(one), contact_ids(other)) == ([other], [one])
 
 
-def test_either_the_acceptance_or_the_cancellation_wins(app):
+def test_of_a_simultaneous_acceptance_and_cancellation_exactly_one_succeeds(app):
     for race in range(RACES):
         one, other = create_users(f"one{race}", f"other{race}")
         request = ask(one, other)
@@ -319,7 +319,7 @@ def test_either_the_acceptance_or_the_cancellation_wins(app):
         assert listed(other)[0].status == ("accepted" if loser is cancelled else "cancelled")
 
 
-def test_a_request_and_a_block_at_the_same_moment_leave_no_friendship(app):
+def test_a_simultaneous_request_and_block_leave_no_friendship(app):
     for race in range(RACES):
         one, other = create_users(f"one{race}", f"other{race}")
         ask(one, other)

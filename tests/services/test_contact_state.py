@@ -1,4 +1,4 @@
-"""What `sync` is given of contacts, requests and blocks: applied to what a device has, it is a fresh load."""
+"""`sync` of contacts, requests and blocks: a device that applies the changes equals a freshly loaded one."""
 
 import random
 import threading
@@ -40,7 +40,7 @@ class Replica:
 
 
 def fresh(user_id):
-    """The same by the lists."""
+    """Return the user's own state as the list functions show it."""
     page = ContactsQuery(limit=200)
     found = {("contact", item.user_id): item for item in contacts.list_contacts(user_id, page).items}
     found |= {("block", item.user_id): item for item in blocks.list_blocks(user_id, page).items}
@@ -52,7 +52,7 @@ def fresh(user_id):
 
 
 def act(dice, user_ids):
-    """Let one of the users do something to another; whatever is refused is refused."""
+    """Let a random user act on another one; ignore refusals."""
     actor, other = dice.sample(user_ids, 2)
     requests = [key[1] for key in fresh(actor) if key[0] == "contact_request"] or [1]
     action = dice.choice(
@@ -73,7 +73,7 @@ def act(dice, user_ids):
         action()
 
 
-def test_what_changed_applied_to_what_a_device_has_is_a_fresh_load(app):
+def test_applying_sync_to_a_device_equals_a_fresh_load(app):
     dice = random.Random(7)
     user_ids = create_users("alice", "bob", "carol")
     replicas = [Replica(user_id) for user_id in user_ids]
@@ -85,7 +85,7 @@ def test_what_changed_applied_to_what_a_device_has_is_a_fresh_load(app):
         assert replica.items == fresh(replica.user_id)
 
 
-def test_a_removed_contact_and_a_block_taken_back_are_told_as_gone(app):
+def test_a_removed_contact_and_a_removed_block_are_reported_as_gone(app):
     alice, bob = create_users("alice", "bob")
     contact_requests.send(alice, ContactRequestIn(user_id=bob))
     contact_requests.send(bob, ContactRequestIn(user_id=alice))
@@ -120,7 +120,7 @@ def test_a_page_holds_the_oldest_versions_of_all_kinds(app):
     ]
 
 
-def test_what_is_committed_between_two_statements_of_a_page_is_for_the_next(app):
+def test_a_commit_between_two_statements_of_a_page_is_in_the_next_page(app):
     alice, bob = create_users("alice", "bob")
     contact_requests.send(alice, ContactRequestIn(user_id=bob))
     contact_requests.send(bob, ContactRequestIn(user_id=alice))
@@ -140,7 +140,7 @@ def test_what_is_committed_between_two_statements_of_a_page_is_for_the_next(app)
     assert replica.items["contact", bob]["remark"] == "Bobby"
 
 
-def test_who_reads_while_others_write_skips_nothing(app):
+def test_a_reader_beside_writers_skips_no_change(app):
     alice, *others = create_users(*(f"user{number}" for number in range(5)))
 
     def write(seed):

@@ -26,14 +26,14 @@ def people(app):
 
 @pytest.fixture
 def friends(people):
-    """Alice with bob and with carol."""
+    """Make bob and carol contacts of alice."""
     alice, bob, carol = people
     befriend(alice, bob)
     befriend(alice, carol)
     return people
 
 
-def test_a_contact_shows_what_everybody_may_see_of_the_user(friends):
+def test_a_contact_shows_only_the_users_public_profile(friends):
     alice, bob, _ = friends
 
     contact = listed(alice)[0].wire()
@@ -44,7 +44,7 @@ def test_a_contact_shows_what_everybody_may_see_of_the_user(friends):
     }  # fmt: skip
 
 
-def test_a_remark_is_for_one_direction(friends):
+def test_a_remark_is_visible_in_one_direction_only(friends):
     alice, bob, _ = friends
     before = listed(alice)[0]
 
@@ -56,7 +56,7 @@ def test_a_remark_is_for_one_direction(friends):
     assert [contact.remark for contact in listed(bob)] == [""]
 
 
-def test_removal_ends_both_directions(friends):
+def test_removing_a_contact_ends_both_directions(friends):
     alice, bob, carol = friends
 
     contacts.remove(bob, alice)
@@ -65,7 +65,7 @@ def test_removal_ends_both_directions(friends):
     assert listed(bob) == []
 
 
-def test_friends_again_start_without_a_remark(friends):
+def test_a_renewed_friendship_starts_without_a_remark(friends):
     alice, bob, _ = friends
     contacts.set_remark(alice, bob, ContactIn(remark="Bobby"))
     contacts.remove(alice, bob)
@@ -76,7 +76,7 @@ def test_friends_again_start_without_a_remark(friends):
     assert (contact.user_id, contact.remark) == (bob, "")
 
 
-def test_who_is_no_contact_can_be_neither_removed_nor_named(friends):
+def test_removing_or_naming_a_user_outside_the_contacts_fails(friends):
     alice, bob, carol = friends
     contacts.remove(alice, bob)
 
@@ -87,12 +87,12 @@ def test_who_is_no_contact_can_be_neither_removed_nor_named(friends):
             contacts.set_remark(actor, other, ContactIn(remark="x"))
 
 
-def test_nobody_is_a_contact_of_oneself(people):
+def test_a_user_cannot_be_their_own_contact(people):
     with pytest.raises(ForbiddenError):
         contacts.remove(people[0], people[0])
 
 
-def test_contacts_are_listed_by_pages(app):
+def test_contacts_are_listed_in_pages(app):
     alice, *others = create_users(*(f"user{number}" for number in range(6)))
     for other in others:
         befriend(alice, other)
@@ -106,7 +106,7 @@ def test_contacts_are_listed_by_pages(app):
     assert pages == [others[0:2], others[2:4], others[4:]]
 
 
-def test_of_two_removals_at_the_same_moment_one_finds_nothing(app):
+def test_of_two_simultaneous_removals_one_finds_nothing(app):
     for race in range(6):
         one, other = create_users(f"one{race}", f"other{race}")
         befriend(one, other)

@@ -1,4 +1,4 @@
-"""The list of conversations and a user's own settings, on both databases."""
+"""The conversation list and a user's settings of a conversation, on both databases."""
 
 import threading
 from uuid import uuid4
@@ -35,19 +35,19 @@ from tests.support.ports import wait_for
 
 @pytest.fixture
 def people(app):
-    """Ada, Bob and Eve; ids."""
+    """Return the ids of Ada, Bob and Eve."""
     return create_users("ada", "bob", "eve")
 
 
 @pytest.fixture
 def private(people):
-    """The conversation of Ada and Bob."""
+    """Return the conversation of Ada and Bob."""
     return conversations.open_with(people[0], people[1])[0].id
 
 
 @pytest.fixture
 def pushed(monkeypatch):
-    """The rooms that are pushed to."""
+    """Record the rooms that events are pushed to."""
     rooms = []
     monkeypatch.setattr(bus, "send", lambda _name, _payload, *told, **_options: rooms.extend(told))
     return rooms
@@ -92,7 +92,7 @@ def test_a_private_conversation_needs_another_user(people, other, error):
         conversations.open_with(people[0], people[0] if other == "self" else 999_999)
 
 
-def test_who_is_blocked_opens_no_conversation(people):
+def test_a_blocked_user_cannot_open_a_conversation(people):
     ada, bob, _ = people
     blocks.block(bob, ada)
 
@@ -100,7 +100,7 @@ def test_who_is_blocked_opens_no_conversation(people):
         conversations.open_with(ada, bob)
 
 
-def test_a_conversation_without_a_message_is_shown_to_the_user_who_opened_it(people, pushed):
+def test_a_conversation_without_messages_is_visible_to_its_opener_only(people, pushed):
     ada, bob, _ = people
 
     private = conversations.open_with(ada, bob)[0].id
@@ -112,7 +112,7 @@ def test_a_conversation_without_a_message_is_shown_to_the_user_who_opened_it(peo
 
 
 @pytest.mark.parametrize("shows", ["message", "opening"])
-def test_the_first_message_or_the_other_side_itself_shows_it(people, shows):
+def test_the_first_message_or_opening_it_shows_the_conversation_to_the_other_user(people, shows):
     ada, bob, _ = people
     private = conversations.open_with(ada, bob)[0].id
     cursor = sync.sync(bob, SyncIn())["cursor"]
@@ -128,7 +128,7 @@ def test_the_first_message_or_the_other_side_itself_shows_it(people, shows):
     assert [row["kind"] for row in news["state"]] == ["conversation"]
 
 
-def test_what_the_opener_does_in_an_empty_conversation_is_not_told(people, pushed):
+def test_actions_in_an_empty_conversation_are_not_pushed_to_the_other_user(people, pushed):
     ada, bob, _ = people
     private = conversations.open_with(ada, bob)[0].id
     pushed.clear()
@@ -144,7 +144,7 @@ def test_what_the_opener_does_in_an_empty_conversation_is_not_told(people, pushe
 # -- the list --------------------------------------------------------------------------------------------------
 
 
-def test_pinned_ones_come_first_then_the_last_activity(people):
+def test_pinned_conversations_come_first_then_the_most_recently_active(people):
     ada, *_ = people
     first, second, third, fourth = make_groups(ada, 4)
     change(ada, second, is_pinned=True)
@@ -155,7 +155,7 @@ def test_pinned_ones_come_first_then_the_last_activity(people):
     assert ids(ada) == [second, fourth, first, third]
 
 
-def test_pages_follow_each_other_whatever_moves_meanwhile(people):
+def test_paging_neither_repeats_nor_skips_a_conversation_while_the_order_changes(people):
     ada, *_ = people
     made = make_groups(ada, 7)
     change(ada, made[2], is_pinned=True)
@@ -169,10 +169,12 @@ def test_pages_follow_each_other_whatever_moves_meanwhile(people):
         found += [item.id for item in page.items]
         cursors.append(page.next_cursor)
 
-    assert found == [one for one in expected if one != made[0]]  # what moved to the top is there on the next load
+    assert found == [
+        one for one in expected if one != made[0]
+    ]  # the one that moved to the top comes with the next load
 
 
-def test_an_entry_tells_what_a_list_shows(people, private):
+def test_an_entry_holds_what_a_list_shows(people, private):
     ada, bob, _ = people
     say(ada, private, "one")
     sent = say(ada, private, "two")
@@ -187,7 +189,7 @@ def test_an_entry_tells_what_a_list_shows(people, private):
     assert theirs.unread == 0
 
 
-def test_an_entry_of_a_group_tells_its_card_and_ones_role(people):
+def test_an_entry_of_a_group_holds_its_card_and_the_users_role(people):
     ada, bob, _ = people
     (group_id,) = make_groups(ada, 1, bob)
 
@@ -197,7 +199,7 @@ def test_an_entry_of_a_group_tells_its_card_and_ones_role(people):
     assert (entry.peer, entry.peer_id, entry.peer_read_seq) == (None, None, None)
 
 
-def test_unread_mentions_of_others_are_counted(people):
+def test_unread_mentions_by_others_are_counted(people):
     ada, bob, eve = people
     (group_id,) = make_groups(ada, 1, bob, eve)
     say(ada, group_id, mentions=[bob])
@@ -212,7 +214,7 @@ def test_unread_mentions_of_others_are_counted(people):
     assert counts == {ada: 1, bob: 2, eve: 0}
 
 
-def test_a_page_costs_the_same_number_of_queries_whatever_its_length(app, people):
+def test_the_number_of_queries_does_not_depend_on_the_page_length(app, people):
     ada, bob, eve = people
     for group_id in make_groups(ada, 12, bob):
         say(bob, group_id, mentions=[ada])
@@ -234,7 +236,7 @@ def test_a_page_costs_the_same_number_of_queries_whatever_its_length(app, people
     assert costs[0] == costs[1] <= 5
 
 
-def test_a_conversation_that_one_has_left_is_not_listed(people):
+def test_a_conversation_that_the_user_left_is_not_listed(people):
     ada, bob, _ = people
     (group_id,) = make_groups(ada, 1, bob)
     group_members.leave(bob, group_id)
@@ -244,10 +246,10 @@ def test_a_conversation_that_one_has_left_is_not_listed(people):
         conversations.get(bob, group_id)
 
 
-# -- own settings ----------------------------------------------------------------------------------------------
+# -- the user's own settings -----------------------------------------------------------------------------------
 
 
-def test_settings_are_the_users_own_and_take_versions(people, private):
+def test_settings_belong_to_one_user_and_advance_the_version(people, private):
     ada, bob, _ = people
 
     first = change(bob, private, is_pinned=True, is_muted=True, draft="soon")
@@ -283,7 +285,7 @@ def test_a_hidden_conversation_can_be_shown_again(people, private):
 
 
 @pytest.mark.parametrize("act", ["read", "send"])
-def test_marked_unread_ends_when_the_user_reads_or_writes(people, private, act):
+def test_the_marked_unread_flag_ends_when_the_user_reads_or_writes(people, private, act):
     ada, bob, _ = people
     say(ada, private)
     read_marks.mark_read(bob, private, 1)
@@ -298,7 +300,7 @@ def test_marked_unread_ends_when_the_user_reads_or_writes(people, private, act):
     assert conversations.get(bob, private).is_marked_unread is False
 
 
-def test_who_is_no_member_has_no_settings(people, private):
+def test_settings_of_a_conversation_are_refused_to_a_nonmember(people, private):
     eve = people[2]
 
     with pytest.raises(NotAMemberError):
@@ -310,7 +312,7 @@ def test_who_is_no_member_has_no_settings(people, private):
 # -- deleting for oneself --------------------------------------------------------------------------------------
 
 
-def test_a_message_deleted_for_oneself_is_gone_for_this_user_only(people, private):
+def test_a_message_deleted_for_oneself_is_hidden_for_that_user_only(people, private):
     ada, bob, _ = people
     kept, gone = say(ada, private), say(ada, private)
 
@@ -326,7 +328,7 @@ def test_a_message_deleted_for_oneself_is_gone_for_this_user_only(people, privat
         messages.get(bob, gone["id"])
 
 
-def test_a_conversation_whose_messages_are_all_deleted_has_no_last_message(people, private):
+def test_a_conversation_with_all_messages_deleted_has_no_last_message(people, private):
     ada, bob, _ = people
     sent = say(ada, private)
     hidden_messages.hide(bob, HideMessages(message_ids=[sent["id"]]))
@@ -334,7 +336,7 @@ def test_a_conversation_whose_messages_are_all_deleted_has_no_last_message(peopl
     assert conversations.get(bob, private).last_message is None
 
 
-def test_deleting_what_one_may_not_see_or_what_is_not_there_is_refused_as_a_whole(people, private):
+def test_deleting_fails_as_a_whole_if_one_message_is_missing_or_not_visible(people, private):
     ada, bob, eve = people
     sent = say(ada, private)
 
@@ -346,7 +348,7 @@ def test_deleting_what_one_may_not_see_or_what_is_not_there_is_refused_as_a_whol
     assert conversations.get(bob, private).last_message.id == sent["id"]
 
 
-def test_a_conversation_that_is_another_pairs_after_a_restore_gets_no_message(people, private, monkeypatch):
+def test_a_conversation_id_that_names_another_pair_after_a_restore_gets_no_message(people, private, monkeypatch):
     ada, bob, eve = people
     other = open_private(ada, eve)[0]
     to_bob = SendMessage(client_id="c", type="text", content={"text": "for bob"}, to_user_id=bob)
@@ -359,7 +361,7 @@ def test_a_conversation_that_is_another_pairs_after_a_restore_gets_no_message(pe
     assert not messages.history(ada, other, HistoryQuery()).items
 
 
-def test_a_fault_that_is_no_race_of_two_who_open_ends(people, monkeypatch):
+def test_a_fault_while_opening_that_is_no_race_is_raised(people, monkeypatch):
     def fail(*_arguments):
         raise IntegrityError("INSERT", {}, ValueError("another constraint"))
 
@@ -370,7 +372,7 @@ def test_a_fault_that_is_no_race_of_two_who_open_ends(people, monkeypatch):
 
 
 def outcome_of(user_id, message):
-    """What the sender is told."""
+    """Return the outcome that the sender is given."""
     answered, outcomes = threading.Event(), []
     messages.submit_send(user_id, message, lambda outcome: (outcomes.append(outcome), answered.set()))
     assert answered.wait(10)
@@ -381,7 +383,7 @@ def receipt(seq):
     return {"conversation_id": 1, "user_id": 2, "read_seq": seq, "version": seq}
 
 
-def test_of_two_read_marks_that_swap_on_their_way_the_farther_one_is_told_last(app, monkeypatch):
+def test_read_marks_out_of_order_are_pushed_in_order(app, monkeypatch):
     told = []
     monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0.05)
     monkeypatch.setattr(bus, "send", lambda _name, payload, _room: told.append(payload["read_seq"]))
@@ -393,7 +395,7 @@ def test_of_two_read_marks_that_swap_on_their_way_the_farther_one_is_told_last(a
     assert told == [5, 7]
 
 
-def test_a_node_that_goes_away_tells_of_the_marks_that_wait(app, monkeypatch):
+def test_a_stopping_node_pushes_pending_read_marks(app, monkeypatch):
     told = []
     monkeypatch.setattr(bus, "send", lambda _name, payload, _room: told.append(payload["read_seq"]))
     for seq in (5, 6, 7):
@@ -404,7 +406,7 @@ def test_a_node_that_goes_away_tells_of_the_marks_that_wait(app, monkeypatch):
     assert told == [5, 7]
 
 
-def test_a_reader_is_told_of_again_after_a_receipt_that_could_not_be_sent(app, monkeypatch):
+def test_a_reader_gets_a_new_receipt_after_one_that_could_not_be_sent(app, monkeypatch):
     told = []
     monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0.05)
     with monkeypatch.context() as patch:

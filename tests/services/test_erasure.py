@@ -1,4 +1,4 @@
-"""Erasing an account: nothing of the person remains, everything of the others does."""
+"""Erasing an account removes the person's data and keeps everything of other users."""
 
 from uuid import uuid4
 
@@ -44,7 +44,7 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def people(app):
-    """Ada, Bob and Eve; ids."""
+    """Return the ids of Ada, Bob and Eve."""
     return create_users("ada", "bob", "eve")
 
 
@@ -67,7 +67,7 @@ def erase(user_id, own_messages="anonymise", *, transfer_groups=False):
     return erasure.erase(user_id, own_messages, transfer_groups=transfer_groups)
 
 
-def test_the_profile_loses_its_name_and_those_who_see_it_learn_of_it(people):
+def test_the_profile_loses_its_name_and_its_viewers_are_notified(people):
     ada, bob, _ = people
     befriend(ada, bob)
     open_private(bob, ada)
@@ -107,7 +107,7 @@ def test_contacts_requests_and_blocks_end_on_both_sides(people):
     assert remarks == [""]
 
 
-def test_messages_stay_without_their_authors_name(people):
+def test_messages_stay_without_the_authors_name(people):
     ada, bob, _ = people
     private, _ = open_private(ada, bob)
     for text in ("one", "two"):
@@ -122,7 +122,7 @@ def test_messages_stay_without_their_authors_name(people):
         say(bob, private)
 
 
-def test_messages_are_recalled_wherever_they_were_sent_and_devices_learn_of_it(people):
+def test_messages_are_recalled_everywhere_and_devices_are_notified(people):
     ada, bob, _ = people
     private, _ = open_private(ada, bob)
     group = make_group(bob, ada)
@@ -142,7 +142,7 @@ def test_messages_are_recalled_wherever_they_were_sent_and_devices_learn_of_it(p
 
 
 def events_after(user_id, conversation_id, change):
-    """What `sync` tells of a conversation, page by page."""
+    """Return the events that `sync` gives of a conversation, over all pages."""
     told, last = [], change + 1
     while change < last:
         answer = sync.sync(user_id, SyncIn(conversations={conversation_id: change}, limit=500))
@@ -152,7 +152,7 @@ def events_after(user_id, conversation_id, change):
     return told
 
 
-def test_the_owner_of_groups_is_refused_with_their_names_and_nothing_is_changed(people):
+def test_erasing_an_owner_of_groups_is_refused_with_their_names_and_changes_nothing(people):
     ada, bob, _ = people
     group = make_group(ada, bob)
 
@@ -163,7 +163,7 @@ def test_the_owner_of_groups_is_refused_with_their_names_and_nothing_is_changed(
     assert present(group) == 2
 
 
-def test_groups_are_given_to_an_admin_and_one_without_others_is_dissolved(people):
+def test_groups_are_transferred_to_an_admin_and_a_group_without_other_members_is_dissolved(people):
     ada, bob, eve = people
     group, alone = make_group(ada, bob, eve), make_group(ada)
     group_members.set_role(ada, group, eve, RoleIn(role="admin"))
@@ -178,7 +178,7 @@ def test_groups_are_given_to_an_admin_and_one_without_others_is_dissolved(people
         group_members.list_members(ada, group, MembersQuery())
 
 
-def test_a_wish_to_join_is_taken_back(people):
+def test_a_pending_join_request_is_cancelled(people):
     ada, bob, _ = people
     group = make_group(bob, join_policy="approval")
     ask(ada, group, "Ada would like to hike")
@@ -189,7 +189,7 @@ def test_a_wish_to_join_is_taken_back(people):
     assert [item["items"] for item in told] == [[]]
 
 
-def test_what_only_the_account_has_seen_is_gone(people):
+def test_data_that_only_the_account_could_see_is_deleted(people):
     ada, bob, _ = people
     private, _ = open_private(ada, bob)
     moment = now()
@@ -207,7 +207,7 @@ def test_what_only_the_account_has_seen_is_gone(people):
     assert row_of(private, ada).draft is None
 
 
-def test_an_erasure_can_be_done_again(people):
+def test_an_erasure_can_be_repeated(people):
     ada, bob, _ = people
     private, _ = open_private(ada, bob)
     say(ada, private)
@@ -218,7 +218,7 @@ def test_an_erasure_can_be_done_again(people):
     assert users.get_user(ada).username == name
 
 
-def test_an_account_that_does_not_exist_cannot_be_erased(people):
+def test_erasing_an_unknown_account_fails(people):
     with pytest.raises(NotFoundError):
         erase(12_345)
 
@@ -234,7 +234,7 @@ def test_a_refused_erasure_leaves_the_account_as_it_was(people):
     assert db.session.execute(select(User.__table__).where(User.id == ada)).one() == before
 
 
-def test_a_group_that_comes_at_the_last_moment_does_not_stop_an_erasure(people, monkeypatch):
+def test_a_group_that_arrives_at_the_last_moment_does_not_stop_an_erasure(people, monkeypatch):
     ada, bob, eve = people
     group = make_group(bob, ada, eve)
     close = erasure._close
@@ -255,7 +255,7 @@ def test_a_group_that_comes_at_the_last_moment_does_not_stop_an_erasure(people, 
     assert db.session.get(User, ada, populate_existing=True).username.startswith("deleted-")
 
 
-def test_a_closed_account_is_given_no_group(people):
+def test_transferring_a_group_to_a_closed_account_fails(people):
     ada, bob, _ = people
     group = make_group(bob, ada)
     atomic(erasure._close, ada)
@@ -264,7 +264,7 @@ def test_a_closed_account_is_given_no_group(people):
         groups.transfer(bob, group, ada)
 
 
-def test_a_group_goes_to_nobody_whose_account_is_closed(people):
+def test_groups_are_not_transferred_to_members_with_closed_accounts(people):
     ada, bob, eve = people
     group = make_group(ada, bob, eve)
     atomic(erasure._close, bob)
@@ -274,7 +274,7 @@ def test_a_group_goes_to_nobody_whose_account_is_closed(people):
     assert group_row(group).owner_id == eve
 
 
-def test_an_interrupted_erasure_goes_on(people, monkeypatch):
+def test_an_interrupted_erasure_can_be_completed(people, monkeypatch):
     ada, *_ = people
     monkeypatch.setattr(erasure, "_wipe", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -1,4 +1,4 @@
-"""Members of groups: adding, joining, leaving, removing, roles, muting; what each role may not."""
+"""Group members: adding, joining, leaving, removing, roles, muting, and the limits of each role."""
 
 import time
 from datetime import timedelta
@@ -37,7 +37,7 @@ def people(app):
 
 @pytest.fixture
 def group_id(people):
-    """Alice owns it, bob is an admin, carol and erin are members; dave is outside."""
+    """Create a group: alice owns it, bob is an admin, carol and erin are members; dave is outside."""
     alice, bob, carol, _, erin = people
     made = make_group(alice, bob, carol, erin)
     group_members.set_role(alice, made, bob, RoleIn(role="admin"))
@@ -46,14 +46,14 @@ def group_id(people):
 
 @pytest.fixture
 def policy(people, group_id):
-    """Set how one gets in."""
+    """Provide a function that sets the group's join policy."""
     return lambda value: groups.update_settings(people[0], group_id, GroupPatch(join_policy=value))
 
 
 # -- adding ----------------------------------------------------------------------------------------------------
 
 
-def test_who_is_added_is_a_member_who_has_read_everything_and_may_read_it(people, group_id):
+def test_an_added_member_starts_with_everything_read_and_may_read_the_history(people, group_id):
     alice, _, _, dave, _ = people
     said = say(alice, group_id)
     before = version_of(dave)
@@ -72,7 +72,7 @@ def test_who_is_added_is_a_member_who_has_read_everything_and_may_read_it(people
     assert (payload["user_ids"], payload["actor_id"], payload["member_count"]) == ([dave], alice, 5)
 
 
-def test_adding_a_member_once_more_changes_nothing(people, group_id):
+def test_adding_a_member_again_changes_nothing(people, group_id):
     before = changes(group_id)
 
     answer = group_members.add(people[0], group_id, [people[1]])
@@ -82,7 +82,7 @@ def test_adding_a_member_once_more_changes_nothing(people, group_id):
 
 
 @pytest.mark.parametrize(
-    ("kind", "who", "outcome"),
+    ("kind", "actor", "outcome"),
     [
         ("open", "carol", "added"),
         ("approval", "carol", "requested"),
@@ -92,12 +92,12 @@ def test_adding_a_member_once_more_changes_nothing(people, group_id):
         ("open", "dave", "outsider"),
     ],
 )
-def test_the_policy_says_who_may_add(people, group_id, kind, who, outcome):
+def test_the_policy_decides_which_roles_may_add_members(people, group_id, kind, actor, outcome):
     names = dict(zip(("alice", "bob", "carol", "dave", "erin"), people, strict=True))
     [stranger] = create_users("frank")
     groups.update_settings(people[0], group_id, GroupPatch(join_policy=kind))
 
-    add = partial(group_members.add, names[who], group_id, [stranger])
+    add = partial(group_members.add, names[actor], group_id, [stranger])
 
     if outcome == "refused":
         with pytest.raises(RoleRequiredError):
@@ -110,7 +110,7 @@ def test_the_policy_says_who_may_add(people, group_id, kind, who, outcome):
     assert (row_of(group_id, stranger) is not None) == (outcome == "added")
 
 
-def test_who_has_blocked_the_inviter_is_not_added(people, group_id):
+def test_adding_a_user_fails_if_they_blocked_the_inviter(people, group_id):
     alice, bob, _, dave, _ = people
     blocks.block(dave, alice)
 
@@ -119,13 +119,13 @@ def test_who_has_blocked_the_inviter_is_not_added(people, group_id):
     assert group_members.add(bob, group_id, [dave]).added == [dave]
 
 
-def test_who_does_not_exist_is_not_added(people, group_id):
+def test_an_unknown_user_is_not_added(people, group_id):
     with pytest.raises(NotFoundError):
         group_members.add(people[0], group_id, [people[3], 999_999_999])
     assert group_row(group_id).member_count == present(group_id) == 4
 
 
-def test_a_full_group_takes_nobody_and_not_half_of_them(people, group_id):
+def test_adding_more_users_than_fit_adds_none_of_them(people, group_id):
     alice, _, _, dave, _ = people
     [frank] = create_users("frank")
     groups.update_settings(alice, group_id, GroupPatch(member_limit=5))
@@ -140,7 +140,7 @@ def test_a_full_group_takes_nobody_and_not_half_of_them(people, group_id):
 # -- joining and leaving ---------------------------------------------------------------------------------------
 
 
-def test_everybody_may_join_an_open_group_and_joining_twice_is_once(people, group_id, policy):
+def test_anybody_may_join_an_open_group_and_joining_twice_has_no_effect(people, group_id, policy):
     *_, dave, _ = people
     policy("open")
 
@@ -161,7 +161,7 @@ def test_a_group_by_invitation_cannot_be_joined(people, group_id, policy):
         group_members.join(people[3], group_id, JoinIn())
 
 
-def test_a_group_by_approval_is_joined_by_its_link_alone(people, group_id, policy):
+def test_a_group_by_approval_can_be_asked_for_with_its_current_link_only(people, group_id, policy):
     alice, _, _, dave, _ = people
     [frank] = create_users("frank")
     policy("approval")
@@ -182,12 +182,12 @@ def test_a_group_by_approval_is_joined_by_its_link_alone(people, group_id, polic
         group_members.join(frank, group_id, JoinIn(token=token))
 
 
-def test_a_group_that_does_not_exist_cannot_be_joined(people):
+def test_joining_an_unknown_group_fails(people):
     with pytest.raises(NotFoundError):
         group_members.join(people[0], 999_999, JoinIn())
 
 
-def test_who_leaves_reads_and_writes_nothing_more(people, group_id):
+def test_a_former_member_cannot_read_or_write(people, group_id):
     alice, _, carol, _, _ = people
     said = say(carol, group_id)
     before = version_of(carol)
@@ -215,7 +215,7 @@ def test_who_leaves_reads_and_writes_nothing_more(people, group_id):
             attempt()
 
 
-def test_who_comes_back_is_a_plain_member_with_the_old_settings_and_still_muted(people, group_id, policy):
+def test_a_returning_member_is_a_plain_member_with_old_settings_and_mute(people, group_id, policy):
     alice, bob, _, _, _ = people
     until = now() + TOMORROW
     group_members.mute(alice, group_id, bob, until)
@@ -230,7 +230,7 @@ def test_who_comes_back_is_a_plain_member_with_the_old_settings_and_still_muted(
     assert row.read_seq == db.session.get(Conversation, group_id).last_seq
 
 
-def test_the_owner_does_not_leave_before_giving_the_group_away(people, group_id):
+def test_the_owner_cannot_leave_before_transferring_the_group(people, group_id):
     alice, bob, _, _, _ = people
 
     with pytest.raises(OwnerMustTransferError):
@@ -263,17 +263,17 @@ def test_removing_oneself_is_leaving(people, group_id):
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("action", ["remove", "mute"])
-def test_only_the_higher_remove_and_mute_the_lower(people, group_id, action, case):
+def test_only_a_higher_role_removes_and_mutes_a_lower_one(people, group_id, action, case):
     actor, target, error = case
     names = dict(zip(("alice", "bob", "carol", "dave", "erin"), people, strict=True))
-    who, whom = names[actor], names[target]
+    actor_id, target_id = names[actor], names[target]
     before = changes(group_id)
 
     def act():
         if action == "remove":
-            group_members.remove(who, group_id, whom)
+            group_members.remove(actor_id, group_id, target_id)
         else:
-            group_members.mute(who, group_id, whom, now() + TOMORROW)
+            group_members.mute(actor_id, group_id, target_id, now() + TOMORROW)
 
     if error is None:
         act()
@@ -284,7 +284,7 @@ def test_only_the_higher_remove_and_mute_the_lower(people, group_id, action, cas
         assert changes(group_id) == before
 
 
-def test_admins_of_one_rank_do_not_remove_each_other(people, group_id):
+def test_admins_cannot_remove_each_other(people, group_id):
     alice, bob, carol, _, _ = people
     group_members.set_role(alice, group_id, carol, RoleIn(role="admin"))
 
@@ -292,7 +292,7 @@ def test_admins_of_one_rank_do_not_remove_each_other(people, group_id):
         group_members.remove(bob, group_id, carol)
 
 
-def test_a_removed_member_is_told_by_his_version_and_the_group_by_a_line(people, group_id):
+def test_a_removed_member_learns_it_from_own_state_and_the_group_from_a_line(people, group_id):
     _, bob, carol, _, _ = people
     before = version_of(carol)
 
@@ -333,7 +333,7 @@ def test_the_owners_role_is_transferred_not_set(people, group_id):
         group_members.set_role(people[0], group_id, people[0], RoleIn(role="member"))
 
 
-def test_no_role_for_who_is_not_in_the_group(people, group_id):
+def test_setting_the_role_of_a_nonmember_fails(people, group_id):
     with pytest.raises(NotFoundError):
         group_members.set_role(people[0], group_id, people[3], RoleIn(role="admin"))
 
@@ -341,7 +341,7 @@ def test_no_role_for_who_is_not_in_the_group(people, group_id):
 # -- muting ----------------------------------------------------------------------------------------------------
 
 
-def test_a_muted_member_reads_and_may_not_speak_edit_react_or_pin(people, group_id):
+def test_a_muted_member_reads_but_cannot_send_edit_react_or_pin(people, group_id):
     alice, bob, carol, _, _ = people
     mine, theirs = say(carol, group_id), say(alice, group_id)
     until = now() + TOMORROW
@@ -362,7 +362,7 @@ def test_a_muted_member_reads_and_may_not_speak_edit_react_or_pin(people, group_
         assert 86_000 < refusal.value.retry_after <= 86_400
 
 
-def test_a_muted_admin_neither_speaks_nor_pins(people, group_id):
+def test_a_muted_admin_cannot_send_or_pin(people, group_id):
     alice, bob, _, _, _ = people
     said = say(alice, group_id)
 
@@ -372,7 +372,7 @@ def test_a_muted_admin_neither_speaks_nor_pins(people, group_id):
         messages.set_pin(bob, said["id"], pin=True)
 
 
-def test_a_mute_ends_by_itself_or_is_taken_back(people, group_id):
+def test_a_mute_expires_or_is_lifted(people, group_id):
     alice, _, carol, _, erin = people
     group_members.mute(alice, group_id, carol, now() + TOMORROW)
     group_members.mute(alice, group_id, erin, now() + timedelta(milliseconds=300))
@@ -386,12 +386,12 @@ def test_a_mute_ends_by_itself_or_is_taken_back(people, group_id):
     assert say(erin, group_id)["sender_id"] == erin
 
 
-def test_nobody_is_muted_until_a_time_that_has_passed(people, group_id):
+def test_muting_until_a_past_time_fails(people, group_id):
     with pytest.raises(InvalidInputError):
         group_members.mute(people[0], group_id, people[2], now())
 
 
-def test_a_muted_member_who_gets_the_group_may_speak(people, group_id):
+def test_a_muted_member_may_send_after_becoming_owner(people, group_id):
     alice, _, carol, _, _ = people
     group_members.mute(alice, group_id, carol, now() + TOMORROW)
 
@@ -403,7 +403,7 @@ def test_a_muted_member_who_gets_the_group_may_speak(people, group_id):
 # -- the list --------------------------------------------------------------------------------------------------
 
 
-def test_the_members_are_listed_in_pages_with_what_everybody_may_see(people, group_id):
+def test_members_are_listed_in_pages_with_public_profiles_only(people, group_id):
     alice, bob, carol, _, erin = people
 
     first = group_members.list_members(carol, group_id, MembersQuery(limit=3))
@@ -414,21 +414,21 @@ def test_the_members_are_listed_in_pages_with_what_everybody_may_see(people, gro
     assert set(first.items[0].user.wire()) == set(UserOut.model_fields)
 
 
-def test_the_members_are_listed_by_role(people, group_id):
+def test_members_are_listed_by_role(people, group_id):
     admins = group_members.list_members(people[2], group_id, MembersQuery(role="admin"))
 
     assert [item.user_id for item in admins.items] == [people[1]]
 
 
-def test_the_members_are_not_for_outsiders(people, group_id):
+def test_outsiders_cannot_list_members(people, group_id):
     with pytest.raises(NotAMemberError):
         group_members.list_members(people[3], group_id, MembersQuery())
 
 
-# -- at the same moment ----------------------------------------------------------------------------------------
+# -- races -----------------------------------------------------------------------------------------------------
 
 
-def test_fifty_who_join_at_once_share_ten_places(make_app):
+def test_fifty_simultaneous_joins_fill_exactly_ten_places(make_app):
     app = make_app(db_pool_size=60)
     with app.app_context():
         owner, *many = create_users("owner", *(f"guest{number}" for number in range(50)))
@@ -445,7 +445,7 @@ def test_fifty_who_join_at_once_share_ten_places(make_app):
         assert counts == list(range(2, 12))
 
 
-def test_coming_and_going_and_speaking_at_once_leaves_count_and_numbers_whole(make_app):
+def test_joining_leaving_and_sending_at_once_keeps_count_and_numbers_consistent(make_app):
     app = make_app(db_pool_size=60)
     with app.app_context():
         owner, *many = create_users("owner", *(f"guest{number}" for number in range(16)))

@@ -36,14 +36,14 @@ def people(app):
 
 @pytest.fixture
 def group_id(people):
-    """Alice owns it, bob is an admin, carol a member; dave is outside."""
+    """Create a group: alice owns it, bob is an admin, carol a member; dave is outside."""
     alice, bob, carol, _ = people
     made = make_group(alice, bob, carol)
     group_members.set_role(alice, made, bob, RoleIn(role="admin"))
     return made
 
 
-def test_who_creates_a_group_owns_it_and_those_named_are_in_it(people):
+def test_the_creator_of_a_group_owns_it_and_the_named_users_are_members(people):
     alice, bob, carol, _ = people
 
     made = groups.create(alice, GroupIn(name=" Hikers ", member_ids=[bob, carol, bob, alice], description="On Sundays"))
@@ -54,7 +54,7 @@ def test_who_creates_a_group_owns_it_and_those_named_are_in_it(people):
     assert roles == {alice: "owner", bob: "member", carol: "member"}
 
 
-def test_a_new_group_begins_with_one_change_and_one_line_that_everybody_has_read(people):
+def test_a_new_group_begins_with_one_change_and_one_line_read_by_everybody(people):
     alice, bob, _, _ = people
     before = version_of(bob)
 
@@ -71,7 +71,7 @@ def test_a_new_group_begins_with_one_change_and_one_line_that_everybody_has_read
 
 
 @pytest.mark.parametrize("members", [[999_999_999], []])
-def test_a_group_takes_only_users_that_exist(people, members):
+def test_creating_a_group_with_an_unknown_user_fails(people, members):
     alice, bob, _, _ = people
 
     if members:
@@ -81,7 +81,7 @@ def test_a_group_takes_only_users_that_exist(people, members):
         assert groups.get(alice, make_group(alice)).member_count == 1
 
 
-def test_who_has_blocked_the_creator_is_not_drawn_in(people):
+def test_creating_a_group_leaves_out_users_that_blocked_the_creator(people):
     alice, bob, _, _ = people
     blocks.block(bob, alice)
 
@@ -89,19 +89,19 @@ def test_who_has_blocked_the_creator_is_not_drawn_in(people):
         make_group(alice, bob)
 
 
-def test_a_group_is_not_born_larger_than_its_limit(people):
+def test_creating_a_group_beyond_its_own_limit_fails(people):
     alice, bob, carol, _ = people
 
     with pytest.raises(GroupFullError):
         make_group(alice, bob, carol, member_limit=2)
 
 
-def test_no_group_has_a_limit_beyond_the_servers(people):
+def test_a_group_cannot_have_a_higher_limit_than_the_server(people):
     with pytest.raises(InvalidInputError):
         make_group(people[0], member_limit=501)
 
 
-def test_a_member_sees_the_whole_group_and_the_own_role(people, group_id):
+def test_a_member_sees_the_whole_group_and_their_own_role(people, group_id):
     _, bob, _, _ = people
 
     seen = groups.get(bob, group_id)
@@ -120,7 +120,7 @@ def test_an_outsider_sees_the_card_but_not_the_announcement(people, group_id):
 
 
 @pytest.mark.parametrize("policy", ["invitation", "approval"])
-def test_a_group_that_is_not_open_is_not_there_for_outsiders(people, group_id, policy):
+def test_a_group_that_is_not_open_is_not_found_by_outsiders(people, group_id, policy):
     alice, _, _, dave = people
     groups.update_settings(alice, group_id, GroupPatch(join_policy=policy))
 
@@ -144,7 +144,7 @@ def test_a_private_conversation_is_no_group(people):
             attempt()
 
 
-def test_settings_that_change_are_numbered_and_shown(people, group_id):
+def test_changed_settings_get_a_number_and_a_line(people, group_id):
     _, bob, carol, _ = people
     first = changes(group_id)[-1][0]
 
@@ -162,7 +162,7 @@ def test_settings_that_change_are_numbered_and_shown(people, group_id):
     assert lines(carol, group_id)[-1]["changes"]["announcement"] == "At nine."
 
 
-def test_settings_that_are_as_they_were_leave_no_trace(people, group_id):
+def test_unchanged_settings_leave_no_trace(people, group_id):
     before = changes(group_id)
 
     groups.update_settings(people[0], group_id, GroupPatch(name="Hikers"))
@@ -170,12 +170,12 @@ def test_settings_that_are_as_they_were_leave_no_trace(people, group_id):
     assert changes(group_id) == before
 
 
-def test_the_limit_cannot_fall_below_the_number_of_members(people, group_id):
+def test_the_limit_cannot_be_set_below_the_number_of_members(people, group_id):
     with pytest.raises(InvalidInputError):
         groups.update_settings(people[0], group_id, GroupPatch(member_limit=2))
 
 
-def test_settings_are_for_owner_and_admins(people, group_id):
+def test_only_owner_and_admins_change_settings(people, group_id):
     _, _, carol, dave = people
 
     with pytest.raises(RoleRequiredError):
@@ -184,7 +184,7 @@ def test_settings_are_for_owner_and_admins(people, group_id):
         groups.update_settings(dave, group_id, GroupPatch(name="Mine"))
 
 
-def test_while_all_are_muted_only_owner_and_admins_speak(people, group_id):
+def test_while_all_are_muted_only_owner_and_admins_may_send(people, group_id):
     alice, bob, carol, _ = people
 
     groups.update_settings(alice, group_id, GroupPatch(is_muted_all=True))
@@ -194,7 +194,7 @@ def test_while_all_are_muted_only_owner_and_admins_speak(people, group_id):
         say(carol, group_id)
 
 
-def test_ownership_moves_to_a_member_and_the_old_owner_stays_an_admin(people, group_id):
+def test_transferring_ownership_makes_the_old_owner_an_admin(people, group_id):
     alice, _, carol, _ = people
     versions = version_of(alice), version_of(carol)
 
@@ -206,14 +206,14 @@ def test_ownership_moves_to_a_member_and_the_old_owner_stays_an_admin(people, gr
     assert lines(carol, group_id)[-1]["changes"] == {"owner_id": carol}
 
 
-def test_ownership_that_moves_to_its_owner_changes_nothing(people, group_id):
+def test_transferring_ownership_to_the_owner_changes_nothing(people, group_id):
     before = changes(group_id)
 
     assert groups.transfer(people[0], group_id, people[0]).owner_id == people[0]
     assert changes(group_id) == before
 
 
-def test_only_the_owner_gives_the_group_away_and_only_to_a_member(people, group_id):
+def test_only_the_owner_transfers_a_group_and_only_to_a_member(people, group_id):
     alice, bob, carol, dave = people
 
     for actor in (bob, carol):
@@ -233,7 +233,7 @@ def test_only_the_owner_dissolves_a_group(people, group_id):
             groups.dissolve(actor, group_id)
 
 
-def test_a_dissolved_group_keeps_its_history_and_takes_nothing_more(people, group_id):
+def test_a_dissolved_group_keeps_its_history_and_refuses_changes(people, group_id):
     alice, bob, carol, dave = people
     said = say(carol, group_id)
 
@@ -258,7 +258,7 @@ def test_a_dissolved_group_keeps_its_history_and_takes_nothing_more(people, grou
             attempt()
 
 
-def test_everybody_may_leave_a_dissolved_group(people, group_id):
+def test_every_member_may_leave_a_dissolved_group(people, group_id):
     alice, _, _, _ = people
     groups.dissolve(alice, group_id)
 
@@ -268,7 +268,7 @@ def test_everybody_may_leave_a_dissolved_group(people, group_id):
         messages.history(alice, group_id, HistoryQuery())
 
 
-def test_nobody_waits_for_a_dissolved_group(people, group_id):
+def test_dissolving_a_group_cancels_its_pending_requests(people, group_id):
     alice, _, _, dave = people
     ask(dave, group_id)
 
@@ -291,7 +291,7 @@ def _crowd(session, count):
     return ids
 
 
-def test_a_group_of_ten_thousand_is_made_in_seconds(make_app):
+def test_a_group_of_ten_thousand_members_is_created_in_seconds(make_app):
     app = make_app(group_member_limit=10_000)
     with app.app_context():
         owner, *others = atomic(_crowd, 10_000)

@@ -1,4 +1,4 @@
-"""Accounts and sessions on both databases: what two of the same moment leave behind, and what search costs."""
+"""Accounts and sessions on both databases: the outcome of simultaneous calls, and the cost of searches."""
 
 import threading
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ CLIENT = ClientInfo(ip="2001:db8::1", user_agent="tests")
 
 @pytest.fixture
 def statements(app):
-    """The statements that reach the database, with their parameters."""
+    """Record the statements that reach the database, with their parameters."""
     seen = []
 
     def note(_connection, _cursor, statement, parameters, _context, _many):
@@ -46,7 +46,7 @@ def statements(app):
 
 
 def plans(statements):
-    """How the database would run them."""
+    """Return the database's query plans of the statements."""
     explain = "EXPLAIN QUERY PLAN " if db.engine.dialect.name == "sqlite" else "EXPLAIN "
     with db.engine.connect() as connection:
         return [
@@ -89,7 +89,7 @@ def refresh(answer):
     return identity.refresh(answer.refresh_token, CLIENT)
 
 
-def test_a_refresh_token_spent_many_times_at_once_gives_answers_that_all_work(app):
+def test_simultaneous_uses_of_a_refresh_token_all_get_working_tokens(app):
     first = register("alice")
 
     outcomes = at_once(app, *[lambda: refresh(first)] * 4)
@@ -99,7 +99,7 @@ def test_a_refresh_token_spent_many_times_at_once_gives_answers_that_all_work(ap
     assert actor(refresh(outcomes[0])).session_id == actor(first).session_id
 
 
-def test_a_refresh_whose_answer_was_lost_is_answered_again(app):
+def test_a_refresh_with_a_lost_answer_can_be_repeated(app):
     first = register("alice")
     refresh(first)
 
@@ -110,9 +110,7 @@ def test_a_refresh_whose_answer_was_lost_is_answered_again(app):
 
 
 @pytest.mark.parametrize("is_stored", [True, False], ids=["stored", "not stored"])
-def test_a_refresh_of_which_nobody_knows_whether_it_is_stored_is_answered_when_it_is_sent_again(
-    app, monkeypatch, is_stored
-):
+def test_a_refresh_of_unknown_outcome_can_be_repeated(app, monkeypatch, is_stored):
     first = register("alice")
     dialect = db.engine.dialect
     commit = dialect.do_commit
@@ -135,7 +133,7 @@ def test_a_refresh_of_which_nobody_knows_whether_it_is_stored_is_answered_when_i
 
 
 @pytest.mark.parametrize("use", [actor, refresh], ids=["access token", "refresh token"])
-def test_once_the_answer_was_used_the_spent_token_ends_the_session(app, use):
+def test_reuse_of_a_rotated_token_ends_the_session_once_its_answer_was_used(app, use):
     first = register("alice")
     second = refresh(first)
     use(second)
@@ -147,7 +145,7 @@ def test_once_the_answer_was_used_the_spent_token_ends_the_session(app, use):
         actor(second)
 
 
-def test_the_old_access_token_does_not_show_that_the_answer_arrived(app):
+def test_using_the_old_access_token_does_not_confirm_the_new_tokens(app):
     first = register("alice")
     refresh(first)
     actor(first)
@@ -155,7 +153,7 @@ def test_the_old_access_token_does_not_show_that_the_answer_arrived(app):
     assert actor(refresh(first)).user_id == first.user.id
 
 
-def test_after_the_window_the_spent_token_ends_the_session_and_attempts_do_not_extend_it(app):
+def test_reuse_after_the_retry_window_ends_the_session_and_retries_do_not_extend_the_window(app):
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
         first = register("alice")
         refresh(first)
@@ -169,7 +167,7 @@ def test_after_the_window_the_spent_token_ends_the_session_and_attempts_do_not_e
             actor(second)
 
 
-def test_without_a_window_every_reuse_ends_the_session(make_app):
+def test_without_a_retry_window_every_reuse_ends_the_session(make_app):
     with make_app(refresh_retry_seconds=0).app_context():
         first = register("alice")
         refresh(first)
@@ -178,7 +176,7 @@ def test_without_a_window_every_reuse_ends_the_session(make_app):
             refresh(first)
 
 
-def test_two_nodes_agree_on_whether_the_answer_was_used(make_app):
+def test_nodes_agree_on_whether_the_new_tokens_were_used(make_app):
     here, there = make_app(node_id="node-1"), make_app(node_id="node-2")
     with here.app_context():
         first = register("alice")
@@ -191,7 +189,7 @@ def test_two_nodes_agree_on_whether_the_answer_was_used(make_app):
         refresh(first)
 
 
-def test_only_the_first_use_of_an_answer_writes(app, statements):
+def test_only_the_first_use_of_new_tokens_writes(app, statements):
     second = refresh(register("alice"))
     actor(second)
     statements.clear()
@@ -201,7 +199,7 @@ def test_only_the_first_use_of_an_answer_writes(app, statements):
     assert len(statements) == 1
 
 
-def test_many_log_ins_at_once_are_as_many_sessions(app):
+def test_simultaneous_log_ins_create_one_session_each(app):
     alice = actor(register("alice"))
 
     outcomes = at_once(app, *[lambda: login("alice")] * 6)
@@ -211,7 +209,7 @@ def test_many_log_ins_at_once_are_as_many_sessions(app):
     assert len(sessions.list_sessions(alice.user_id, alice.session_id).items) == 7
 
 
-def test_a_log_in_sweeps_the_users_sessions_that_are_over_and_nobody_elses(app):
+def test_a_log_in_deletes_only_the_users_own_ended_sessions(app):
     alice, bob = actor(register("alice")), actor(register("bob"))
     sessions.revoke_session(alice.user_id, alice.session_id)
     sessions.revoke_session(bob.user_id, bob.session_id)
@@ -222,7 +220,7 @@ def test_a_log_in_sweeps_the_users_sessions_that_are_over_and_nobody_elses(app):
     assert count(DeviceSession, DeviceSession.user_id == bob.user_id) == 1
 
 
-def test_one_device_too_many_ends_the_one_that_was_not_used_for_the_longest_time(app, monkeypatch):
+def test_a_log_in_beyond_the_session_limit_ends_the_least_recently_used_session(app, monkeypatch):
     monkeypatch.setattr(sessions, "MAX_SESSIONS", 3)
     with time_machine.travel(datetime(2030, 1, 1, tzinfo=UTC), tick=False) as clock:
         phone, tablet = register("alice"), login("alice")
@@ -248,7 +246,7 @@ def test_one_device_too_many_ends_the_one_that_was_not_used_for_the_longest_time
             actor(phone)
 
 
-def test_a_hash_is_waited_for_without_a_database_connection(app, monkeypatch):
+def test_no_database_connection_is_held_while_a_password_is_hashed(app, monkeypatch):
     register("alice")
     seen = []
     verify = PasswordHasher.verify
@@ -263,7 +261,7 @@ def test_a_hash_is_waited_for_without_a_database_connection(app, monkeypatch):
     assert seen == [0]
 
 
-def test_the_id_of_a_swept_session_is_not_given_again(app):
+def test_the_id_of_a_deleted_session_is_not_reused(app):
     first = actor(register("alice"))
     sessions.revoke_session(first.user_id, first.session_id)
 
@@ -286,7 +284,7 @@ def test_authenticating_costs_one_query_by_primary_key(app, statements):
         assert [step[3] for step in plans(statements)[0]] == ["const", "const"]
 
 
-def test_a_new_password_at_two_devices_at_once_leaves_one_of_them(app):
+def test_of_two_simultaneous_password_changes_one_succeeds_and_one_device_stays(app):
     devices = [actor(register("alice")), actor(login("alice"))]
 
     def change(device, password):
@@ -309,7 +307,7 @@ def test_a_new_password_at_two_devices_at_once_leaves_one_of_them(app):
     assert len(left) == 1
 
 
-def test_a_log_in_that_a_new_password_overtakes_is_refused(app, monkeypatch):
+def test_a_log_in_is_refused_if_the_password_changes_during_the_hash(app, monkeypatch):
     alice = actor(register("alice"))
     body = PasswordIn(old_password=PASSWORD, new_password="another passphrase")
     verify = PasswordHasher.verify
@@ -329,7 +327,7 @@ def test_a_log_in_that_a_new_password_overtakes_is_refused(app, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["Ünal", "ÜNAL", "ünal", "U\u0308nal"])
-def test_names_compare_by_their_profile_and_not_by_the_databases_rules(app, name):
+def test_usernames_compare_by_their_profile_and_not_by_the_databases_rules(app, name):
     register("ünal")
 
     with pytest.raises(UsernameTakenError):
@@ -338,7 +336,7 @@ def test_names_compare_by_their_profile_and_not_by_the_databases_rules(app, name
 
 
 @pytest.mark.parametrize("name", ["aIice", "a1ice", "\u0430lice"])
-def test_a_name_that_looks_like_another_one_is_taken(app, name):
+def test_a_username_that_looks_like_an_existing_one_is_taken(app, name):
     register("alice")
 
     with pytest.raises((UsernameTakenError, InvalidUsernameError)):
@@ -347,13 +345,13 @@ def test_a_name_that_looks_like_another_one_is_taken(app, name):
         register("ALICE")
 
 
-def test_names_that_look_alike_registered_at_once_become_one_account(app):
+def test_usernames_that_look_alike_registered_at_once_become_one_account(app):
     outcomes = at_once(app, *[lambda name=name: register(name) for name in ("coco", "\u0441\u043e\u0441\u043e")])
 
     assert [type(one) for one in outcomes if isinstance(one, AppError)] == [UsernameTakenError]
 
 
-def test_an_account_from_before_the_rule_can_be_used(app):
+def test_an_account_older_than_the_username_rules_can_log_in(app):
     register("alice")
 
     def rename(session):
@@ -364,7 +362,7 @@ def test_an_account_from_before_the_rule_can_be_used(app):
     assert login("164").user.username == "164"
 
 
-def test_names_beyond_the_basic_plane_are_stored_and_found(app):
+def test_names_beyond_the_basic_multilingual_plane_are_stored_and_found(app):
     register("𠜎𠜱", nickname="🐎🔋")
 
     assert found("𠜎") == ["𠜎𠜱"]
@@ -372,7 +370,7 @@ def test_names_beyond_the_basic_plane_are_stored_and_found(app):
     assert login("𠜎𠜱").user.nickname == "🐎🔋"
 
 
-def test_search_finds_by_prefix_without_the_databases_wildcards_and_folding(app):
+def test_search_matches_prefixes_literally_whatever_the_databases_collation(app):
     for name, nickname in [("alice", "Älice"), ("albert", "Zed"), ("bob", "ALFRED"), ("carol", "al%")]:
         register(name, nickname=nickname)
 
@@ -382,7 +380,7 @@ def test_search_finds_by_prefix_without_the_databases_wildcards_and_folding(app)
     assert found("Alice") == ["alice"]
 
 
-def test_search_reads_ranges_of_indexes(app, statements):
+def test_search_reads_index_ranges(app, statements):
     fixture.load(300, 0, 1)
     register("alice", nickname="Rabbit")
     statements.clear()
@@ -400,7 +398,7 @@ def test_search_reads_ranges_of_indexes(app, statements):
         assert (by_nickname[0][3], by_nickname[0][5]) == ("range", "ix_users_nickname_key_id")
 
 
-def test_a_change_of_profile_touches_what_is_given_only(app):
+def test_a_profile_update_changes_only_the_given_fields(app):
     alice = actor(register("alice", nickname="Alice"))
 
     profiles.update_me(alice.user_id, ProfileIn(bio="in W."))
@@ -419,7 +417,7 @@ def test_a_fixture_is_loaded_in_bulk(app):
     assert group_id != "-"
 
 
-def test_a_token_lives_as_long_as_the_settings_say(make_app):
+def test_access_token_lifetime_follows_the_settings(make_app):
     with make_app(access_token_seconds=60).app_context():
         answer = register("alice")
 

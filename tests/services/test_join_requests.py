@@ -1,4 +1,4 @@
-"""Requests to join a group by approval: asking, proposing, answering, taking back."""
+"""Requests to join a group by approval: asking, proposing, answering, cancelling."""
 
 from functools import partial
 
@@ -28,7 +28,7 @@ def people(app):
 
 @pytest.fixture
 def group_id(people):
-    """Alice owns it, bob is an admin, carol a member; dave and erin are outside."""
+    """Create a group: alice owns it, bob is an admin, carol a member; dave and erin are outside."""
     alice, bob, carol, _, _ = people
     made = make_group(alice, bob, carol)
     group_members.set_role(alice, made, bob, RoleIn(role="admin"))
@@ -39,7 +39,7 @@ def waiting(reader, group_id, **query):
     return join_requests.list_requests(reader, group_id, JoinRequestsQuery(**query)).items
 
 
-def test_who_asks_waits_and_changes_nothing_in_the_group(people, group_id):
+def test_a_request_is_pending_and_changes_nothing_in_the_group(people, group_id):
     _, bob, _, dave, _ = people
     before = changes(group_id)
 
@@ -54,7 +54,7 @@ def test_who_asks_waits_and_changes_nothing_in_the_group(people, group_id):
     assert row_of(group_id, dave) is None
 
 
-def test_asking_twice_is_asking_once(people, group_id):
+def test_a_second_request_keeps_the_first_one(people, group_id):
     _, bob, _, dave, _ = people
     ask(dave, group_id, "first")
 
@@ -64,7 +64,7 @@ def test_asking_twice_is_asking_once(people, group_id):
     assert len(waiting(bob, group_id)) == 1
 
 
-def test_who_is_accepted_is_a_member(people, group_id):
+def test_accepting_a_request_makes_the_user_a_member(people, group_id):
     _, bob, _, dave, _ = people
     ask(dave, group_id)
 
@@ -76,7 +76,7 @@ def test_who_is_accepted_is_a_member(people, group_id):
     assert waiting(bob, group_id) == []
 
 
-def test_who_was_refused_may_ask_again_in_the_same_row(people, group_id):
+def test_a_rejected_user_may_ask_again_and_the_row_is_reused(people, group_id):
     _, bob, _, dave, _ = people
     ask(dave, group_id, "first")
     assert join_requests.reject(bob, group_id, dave).status == "rejected"
@@ -88,7 +88,7 @@ def test_who_was_refused_may_ask_again_in_the_same_row(people, group_id):
     assert request.message == "second"
 
 
-def test_who_has_left_asks_again(people, group_id):
+def test_a_former_member_can_ask_again(people, group_id):
     alice, _, carol, _, _ = people
     group_members.leave(carol, group_id)
 
@@ -98,7 +98,7 @@ def test_who_has_left_asks_again(people, group_id):
     assert row_of(group_id, carol).left_at is None
 
 
-def test_a_request_is_taken_back_by_who_asked(people, group_id):
+def test_the_asking_user_can_cancel_a_request(people, group_id):
     _, bob, _, dave, erin = people
     ask(dave, group_id)
 
@@ -110,7 +110,7 @@ def test_a_request_is_taken_back_by_who_asked(people, group_id):
 
 
 @pytest.mark.parametrize("answer", ["accept", "reject"])
-def test_requests_are_answered_by_owner_and_admins_only(people, group_id, answer):
+def test_only_owner_and_admins_answer_requests(people, group_id, answer):
     _, _, carol, dave, erin = people
     ask(dave, group_id)
 
@@ -119,7 +119,7 @@ def test_requests_are_answered_by_owner_and_admins_only(people, group_id, answer
             getattr(join_requests, answer)(actor, group_id, dave)
 
 
-def test_requests_are_listed_for_owner_and_admins_only(people, group_id):
+def test_only_owner_and_admins_list_requests(people, group_id):
     _, _, carol, dave, _ = people
 
     with pytest.raises(RoleRequiredError):
@@ -128,12 +128,12 @@ def test_requests_are_listed_for_owner_and_admins_only(people, group_id):
         waiting(dave, group_id)
 
 
-def test_a_request_that_was_never_made_is_not_answered(people, group_id):
+def test_answering_a_request_that_was_never_made_fails(people, group_id):
     with pytest.raises(NotFoundError):
         join_requests.accept(people[0], group_id, people[3])
 
 
-def test_a_full_group_leaves_the_request_waiting(people, group_id):
+def test_accepting_into_a_full_group_fails_and_the_request_stays_pending(people, group_id):
     alice, _, _, dave, _ = people
     ask(dave, group_id)
     groups.update_settings(alice, group_id, GroupPatch(member_limit=3))
@@ -155,7 +155,7 @@ def test_a_dissolved_group_answers_no_request(people, group_id):
         join_requests.cancel(dave, group_id)
 
 
-def test_a_member_proposes_users_once_and_members_not_at_all(people, group_id):
+def test_a_proposal_skips_members_and_users_with_a_pending_request(people, group_id):
     _, bob, carol, dave, erin = people
     ask(dave, group_id, "me")
 
@@ -165,7 +165,7 @@ def test_a_member_proposes_users_once_and_members_not_at_all(people, group_id):
     assert {request.user_id: request.inviter_id for request in waiting(bob, group_id)} == {dave: None, erin: carol}
 
 
-def test_who_is_added_by_an_admin_waits_no_longer(people, group_id):
+def test_adding_a_user_by_an_admin_ends_their_pending_request(people, group_id):
     _, bob, _, dave, _ = people
     ask(dave, group_id)
 
@@ -176,7 +176,7 @@ def test_who_is_added_by_an_admin_waits_no_longer(people, group_id):
         join_requests.accept(bob, group_id, dave)
 
 
-def test_many_requests_cost_as_many_statements_as_few(people, group_id):
+def test_the_number_of_statements_does_not_depend_on_the_number_of_requests(people, group_id):
     alice, _, carol, *_ = people
     few, many = create_users(*(f"few{n}" for n in range(2))), create_users(*(f"many{n}" for n in range(20)))
     statements = []
@@ -216,7 +216,7 @@ def test_requests_are_listed_oldest_first_in_pages(people, group_id):
     assert rest.next_cursor is None
 
 
-def test_everybody_sees_the_own_requests_only(people, group_id):
+def test_users_list_only_their_own_requests(people, group_id):
     alice, _, _, dave, erin = people
     other = make_group(alice)
     for target in (group_id, other):
@@ -244,11 +244,11 @@ def test_a_request_answered_twice_at_once_is_answered_once(app, people, group_id
     assert group_row(group_id).member_count == present(group_id)
 
 
-# -- what `sync` tells ------------------------------------------------------------------------------------------
+# -- sync --------------------------------------------------------------------------------------------------------
 
 
 def told(user_id, cursor):
-    """What `sync` tells of requests to join after the cursor: kind -> items, the latest last."""
+    """Return the join requests that `sync` gives after the cursor: kind -> items, the latest last."""
     answer = sync.sync(user_id, SyncIn(cursor=cursor))
     SyncOut.model_validate(answer)
     found = {}
@@ -263,12 +263,12 @@ def cursor_of(user_id):
 
 
 def as_listed(reader, group_id):
-    """The first page of the list, as `sync` gives it."""
+    """Return the first page of the list in the form that `sync` gives."""
     page = join_requests.list_requests(reader, group_id, JoinRequestsQuery())
     return [GroupJoinRequests(group_id=group_id, items=page.items, next_cursor=page.next_cursor).wire()]
 
 
-def test_owner_and_admins_who_were_away_learn_of_requests_by_sync(people, group_id):
+def test_owner_and_admins_get_requests_by_sync_after_being_offline(people, group_id):
     alice, bob, carol, dave, erin = people
     cursors = {user_id: cursor_of(user_id) for user_id in people}
     ask(dave, group_id, "Let me in")
@@ -286,14 +286,14 @@ def test_owner_and_admins_who_were_away_learn_of_requests_by_sync(people, group_
     assert answered[dave]["join_request"][0]["status"] == "rejected"
 
 
-def test_a_device_that_has_nothing_is_told_all_that_waits(people, group_id):
+def test_a_new_device_gets_all_pending_requests(people, group_id):
     _, bob, _, dave, _ = people
     ask(dave, group_id)
 
     assert told(bob, None) == {"group_join_requests": as_listed(bob, group_id)}
 
 
-def test_who_becomes_admin_sees_the_requests_and_who_ceases_to_be_sees_none(people, group_id):
+def test_a_new_admin_gets_the_requests_and_a_former_admin_an_empty_list(people, group_id):
     alice, bob, carol, dave, _ = people
     ask(dave, group_id)
     cursor = cursor_of(carol)
@@ -310,7 +310,7 @@ def test_who_becomes_admin_sees_the_requests_and_who_ceases_to_be_sees_none(peop
     assert demoted == told(bob, bobs) == nothing
 
 
-def test_a_new_owner_sees_the_requests_and_nobody_those_of_a_dissolved_group(people, group_id):
+def test_a_new_owner_gets_the_requests_and_dissolving_the_group_empties_the_list(people, group_id):
     alice, _, carol, dave, _ = people
     ask(dave, group_id)
     cursor = cursor_of(carol)
@@ -323,7 +323,7 @@ def test_a_new_owner_sees_the_requests_and_nobody_those_of_a_dissolved_group(peo
     assert told(dave, None)["join_request"][0]["status"] == "cancelled"
 
 
-def test_many_requests_are_told_as_their_first_page(people, group_id):
+def test_sync_gives_only_the_first_page_of_many_requests(people, group_id):
     alice, _, carol, *_ = people
     group_members.add(carol, group_id, create_users(*(f"user{number}" for number in range(60))))
 

@@ -1,4 +1,4 @@
-"""The rules of messages, on both databases."""
+"""The rules for messages, on both databases."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -51,13 +51,13 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def people(app):
-    """Ada, Bob and Eve; ids."""
+    """Return the ids of Ada, Bob and Eve."""
     return create_users("ada", "bob", "eve")
 
 
 @pytest.fixture
 def private(people):
-    """The conversation of Ada and Bob."""
+    """Return the conversation of Ada and Bob."""
     ada, bob, _ = people
     return open_private(ada, bob)[0]
 
@@ -75,7 +75,7 @@ def edit_of(message, text="better", **fields):
 
 
 def age(message, seconds):
-    """Let a message have been sent some time ago."""
+    """Move the time at which the message was sent some seconds into the past."""
     key = (message["conversation_id"], message["seq"])
 
     def change(session):
@@ -91,7 +91,7 @@ def age(message, seconds):
 # -- sending ---------------------------------------------------------------------------------------------------
 
 
-def test_messages_are_numbered_without_a_hole_and_move_the_authors_read_mark(people, private):
+def test_messages_are_numbered_without_a_gap_and_advance_the_authors_read_mark(people, private):
     ada, bob, _ = people
 
     sent = [say(ada, private, "1"), say(bob, private, "2"), say(ada, private, "3")]
@@ -114,7 +114,7 @@ def test_a_retry_returns_the_first_result(people, private):
 
 
 @pytest.mark.parametrize("other", [{"text": "other"}, {"mentions": [1]}])
-def test_another_message_under_the_same_client_id_is_refused(people, private, other):
+def test_a_client_id_with_other_content_is_refused(people, private, other):
     ada, _, _ = people
     messages.send(ada, private, draft())
 
@@ -122,7 +122,7 @@ def test_another_message_under_the_same_client_id_is_refused(people, private, ot
         messages.send(ada, private, draft(**other))
 
 
-def test_a_client_id_belongs_to_its_sender(people, private):
+def test_a_client_id_is_unique_per_sender_only(people, private):
     ada, bob, _ = people
     messages.send(ada, private, draft("from ada"))
 
@@ -140,7 +140,7 @@ def test_a_retry_after_an_edit_still_finds_the_message(people, private):
     assert again["message"]["content"] == {"text": "better"}
 
 
-def test_outsiders_neither_write_nor_read(people, private):
+def test_outsiders_can_neither_read_nor_write(people, private):
     _, _, eve = people
     sent = say(people[0], private)
 
@@ -161,7 +161,7 @@ def test_outsiders_neither_write_nor_read(people, private):
             attempt()
 
 
-def test_who_was_removed_neither_writes_nor_reads(people):
+def test_a_removed_member_can_neither_read_nor_write(people):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     sent = say(bob, group.id)
@@ -179,12 +179,12 @@ def test_who_was_removed_neither_writes_nor_reads(people):
             attempt()
 
 
-def test_a_conversation_that_does_not_exist_looks_like_one_of_others(people):
+def test_an_unknown_conversation_is_answered_like_one_of_other_users(people):
     with pytest.raises(NotAMemberError):
         messages.send(people[0], 10**12, draft())
 
 
-def test_a_block_stops_private_messages_both_ways_until_it_ends(people, private):
+def test_a_block_stops_private_messages_in_both_directions_until_it_is_removed(people, private):
     ada, bob, _ = people
     blocks.block(bob, ada)
 
@@ -197,7 +197,7 @@ def test_a_block_stops_private_messages_both_ways_until_it_ends(people, private)
     assert say(ada, private)["seq"] == 1
 
 
-def test_nobody_writes_to_a_closed_account(people, private):
+def test_sending_to_a_closed_account_fails(people, private):
     ada, bob, eve = people
     operator = Actor(ada, 0, expires_at=now(), is_operator=True, second_factor_at=now())
     client = ClientInfo(ip="192.0.2.1", user_agent="")
@@ -230,7 +230,7 @@ def test_a_setting_limits_private_messages_to_contacts(make_app):
             open_private(ada, bob)
 
 
-def test_text_has_a_greatest_length_and_other_content_a_greatest_size(people, private):
+def test_text_is_limited_in_length_and_other_content_in_size(people, private):
     ada, _, _ = people
 
     assert say(ada, private, "x" * 8000)["seq"] == 1
@@ -241,7 +241,7 @@ def test_text_has_a_greatest_length_and_other_content_a_greatest_size(people, pr
         messages.send(ada, private, MessageDraft.model_validate(custom))
 
 
-def test_a_text_fits_its_column_whatever_the_settings_allow(make_app):
+def test_a_text_beyond_its_column_is_refused_whatever_the_settings_allow(make_app):
     with make_app(message_text_max_chars=60_000).app_context():
         ada, bob = create_users("ada", "bob")
         private, _ = open_private(ada, bob)
@@ -272,7 +272,7 @@ def test_each_type_keeps_its_content(people, private, kind, content):
     assert messages.get(bob, sent["id"]) == sent
 
 
-def test_a_reply_names_a_message_of_the_same_conversation(people, private):
+def test_a_reply_must_name_a_message_of_the_same_conversation(people, private):
     ada, bob, eve = people
     first = say(ada, private)
     elsewhere = say(ada, open_private(ada, eve)[0], "there")
@@ -283,7 +283,7 @@ def test_a_reply_names_a_message_of_the_same_conversation(people, private):
             say(bob, private, f"re {wrong}", reply_to=wrong)
 
 
-def test_only_admins_of_groups_mention_everybody(people, private):
+def test_only_admins_of_groups_may_mention_everybody(people, private):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
 
@@ -295,7 +295,7 @@ def test_only_admins_of_groups_mention_everybody(people, private):
     assert db.session.scalars(select(Mention.user_id)).all() == [0]
 
 
-def test_the_conversation_of_a_pair_is_remembered(people):
+def test_the_private_conversation_of_two_users_is_cached(people):
     ada, bob, _ = people
 
     assert known_private(ada, bob) == known_private(bob, ada) == open_private(ada, bob)[0]
@@ -310,10 +310,10 @@ def test_a_private_conversation_needs_another_existing_user(people):
         open_private(ada, 10**9)
 
 
-# -- altering --------------------------------------------------------------------------------------------------
+# -- changing messages -----------------------------------------------------------------------------------------
 
 
-def test_an_edit_keeps_what_was_said_before(people, private):
+def test_an_edit_keeps_the_earlier_version(people, private):
     ada, bob, _ = people
     sent = say(ada, private, "good")
 
@@ -328,7 +328,7 @@ def mention_count(user_id, conversation_id):
     return conversations.get(user_id, conversation_id).mention_count
 
 
-def test_an_edit_mentions_the_users_that_it_names_and_no_others(people):
+def test_an_edit_replaces_the_mentions_of_the_message(people):
     ada, bob, eve = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve]))
     sent = say(ada, group.id, "@bob", mentions=[bob])
@@ -346,7 +346,7 @@ def test_an_edit_mentions_the_users_that_it_names_and_no_others(people):
     assert (mention_count(bob, group.id), mention_count(eve, group.id)) == (0, 0)
 
 
-def test_a_recall_takes_its_mentions_back(people):
+def test_a_recall_removes_the_mentions(people):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     sent = say(ada, group.id, "@bob", mentions=[bob])
@@ -356,7 +356,7 @@ def test_a_recall_takes_its_mentions_back(people):
     assert mention_count(bob, group.id) == 0
 
 
-def test_an_edit_mentions_everybody_only_for_admins(people):
+def test_only_admins_may_mention_everybody_by_an_edit(people):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     sent = say(bob, group.id)
@@ -366,7 +366,7 @@ def test_an_edit_mentions_everybody_only_for_admins(people):
     assert messages.get(bob, sent["id"])["content"] == sent["content"]
 
 
-def test_a_message_keeps_a_hundred_versions_and_a_page_holds_some_bytes_of_them(people, private):
+def test_a_message_keeps_a_hundred_versions_and_their_pages_are_bounded_in_bytes(people, private):
     ada, bob, _ = people
     sent = say(ada, private, "0" * 8000)
     key = {"conversation_id": private, "seq": 1, "edited_at": now()}
@@ -385,7 +385,7 @@ def test_a_message_keeps_a_hundred_versions_and_a_page_holds_some_bytes_of_them(
     assert len(pages) == 4
 
 
-def test_edits_reactions_and_pins_count_as_messages(make_app):
+def test_edits_reactions_and_pins_count_toward_the_message_rate_limit(make_app):
     with make_app(rate_limits=True, rate_messages_per_user="4/hour").app_context():
         ada, bob = create_users("ada", "bob")
         sent = say(ada, open_private(ada, bob)[0])
@@ -397,7 +397,7 @@ def test_edits_reactions_and_pins_count_as_messages(make_app):
             messages.edit(ada, edit_of(sent))
 
 
-def test_a_retry_tells_an_author_who_has_left_only_where_the_message_is(people):
+def test_a_retry_gives_an_author_outside_the_group_only_the_position_of_the_message(people):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     sent = say(bob, group.id, "secret", "c1")
@@ -419,7 +419,7 @@ def test_a_retry_tells_an_author_who_has_left_only_where_the_message_is(people):
     }
 
 
-def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, private):
+def test_only_the_author_edits_and_only_within_the_window_and_without_changing_the_type(people, private):
     ada, bob, _ = people
     sent = say(ada, private)
 
@@ -432,7 +432,7 @@ def test_only_the_author_edits_within_the_window_and_keeps_the_type(people, priv
         messages.edit(ada, edit_of(sent))
 
 
-def test_an_edit_puts_nothing_into_a_message_that_could_not_be_sent(people, private):
+def test_an_edit_is_validated_like_a_new_message(people, private):
     ada, bob, _ = people
     deep = {"a": 1}
     for _ in range(250):
@@ -446,7 +446,7 @@ def test_an_edit_puts_nothing_into_a_message_that_could_not_be_sent(people, priv
     assert messages.get(bob, sent["id"]) == sent
 
 
-def test_a_recall_leaves_nothing_of_what_was_said(people):
+def test_a_recall_removes_the_content_and_everything_attached_to_it(people):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     sent = say(bob, group.id, "secret", mentions=[ada])
@@ -463,7 +463,7 @@ def test_a_recall_leaves_nothing_of_what_was_said(people):
         assert db.session.scalars(select(table)).all() == []
 
 
-def test_the_author_recalls_within_the_window_admins_of_groups_at_any_time(people, private):
+def test_the_author_recalls_within_the_window_and_group_admins_at_any_time(people, private):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     in_private, in_group = say(ada, private), say(bob, group.id, "g")
@@ -479,7 +479,7 @@ def test_the_author_recalls_within_the_window_admins_of_groups_at_any_time(peopl
     assert messages.recall(ada, in_group["id"])["message"]["content"] == {}
 
 
-def test_a_recalled_message_is_not_altered_again(people, private):
+def test_a_recalled_message_cannot_be_changed(people, private):
     ada, _, _ = people
     sent = say(ada, private)
     messages.recall(ada, sent["id"])
@@ -494,7 +494,7 @@ def test_a_recalled_message_is_not_altered_again(people, private):
             attempt()
 
 
-def test_a_recall_whose_answer_was_lost_may_be_repeated(people, private):
+def test_a_recall_can_be_repeated(people, private):
     ada, bob, _ = people
     sent = say(ada, private)
     first = messages.recall(ada, sent["id"])
@@ -506,7 +506,7 @@ def test_a_recall_whose_answer_was_lost_may_be_repeated(people, private):
         messages.recall(bob, sent["id"])
 
 
-def test_lines_of_the_server_are_not_altered(people):
+def test_system_messages_cannot_be_changed(people):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     [line] = [m for m in messages.history(ada, group.id, HistoryQuery()).items if m.type == "system"][:1]
@@ -522,7 +522,7 @@ def test_lines_of_the_server_are_not_altered(people):
         assert refused.value.status in {403, 422}
 
 
-def test_both_sides_pin_in_private_and_admins_in_groups(people, private):
+def test_both_users_pin_in_private_conversations_and_only_admins_in_groups(people, private):
     ada, bob, _ = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     in_private, in_group = say(ada, private), say(bob, group.id, "g")
@@ -538,7 +538,7 @@ def test_both_sides_pin_in_private_and_admins_in_groups(people, private):
     assert messages.pins(ada, private, ListQuery()).items == []
 
 
-def test_pins_and_earlier_versions_are_read_page_by_page(people, private):
+def test_pins_and_earlier_versions_are_read_in_pages(people, private):
     ada, bob, _ = people
     said = [say(ada, private, f"t{number}") for number in range(5)]
     for message in said:
@@ -565,7 +565,7 @@ def test_pins_and_earlier_versions_are_read_page_by_page(people, private):
     ]
 
 
-def test_a_forward_says_the_same_and_names_the_origin(people, private):
+def test_a_forward_keeps_the_content_and_names_the_origin(people, private):
     ada, bob, eve = people
     there, further = open_private(bob, eve)[0], open_private(eve, ada)[0]
     sent = say(ada, private, "pass it on")
@@ -581,7 +581,7 @@ def test_a_forward_says_the_same_and_names_the_origin(people, private):
 
 
 @pytest.mark.parametrize("change", ["edited", "recalled"])
-def test_a_forward_that_is_repeated_is_found_whatever_has_become_of_the_source(people, private, change):
+def test_a_repeated_forward_returns_the_first_result_after_the_source_has_changed(people, private, change):
     ada, bob, eve = people
     sent = say(ada, private, "pass it on")
     there, _ = open_private(bob, eve)
@@ -602,7 +602,7 @@ def test_a_forward_that_is_repeated_is_found_whatever_has_become_of_the_source(p
 # -- reading ---------------------------------------------------------------------------------------------------
 
 
-def test_history_pages_both_ways(people, private):
+def test_history_pages_in_both_directions(people, private):
     ada, bob, _ = people
     for number in range(1, 8):
         say(ada, private, str(number))
@@ -618,7 +618,7 @@ def test_history_pages_both_ways(people, private):
     assert texts(after=5, limit=3) == (["6", "7"], False)
 
 
-def test_read_marks_move_forward_only_and_stop_at_the_last_message(people, private):
+def test_read_marks_only_move_forward_and_stop_at_the_last_message(people, private):
     ada, bob, _ = people
     for number in range(3):
         say(ada, private, str(number))
@@ -628,7 +628,7 @@ def test_read_marks_move_forward_only_and_stop_at_the_last_message(people, priva
     assert read_marks.mark_read(bob, private, 99) == {"read_seq": 3}
 
 
-def test_a_message_that_does_not_exist_is_not_found(people, private):
+def test_using_an_unknown_message_fails(people, private):
     ada, _, _ = people
 
     for attempt in (
@@ -650,7 +650,7 @@ def test_a_message_that_does_not_exist_is_not_found(people, private):
         (ClientIdConflictError, {"type": "text", "content": {"text": "hi"}, "client_id": "used"}),
     ],
 )
-def test_what_is_refused_opens_no_conversation(people, error, fields):
+def test_a_refused_message_opens_no_conversation(people, error, fields):
     ada, bob, eve = people
     say(ada, open_private(ada, bob)[0], client_id="used")
     message = SendMessage(**{"client_id": "refused", "to_user_id": eve, **fields})
@@ -662,7 +662,7 @@ def test_what_is_refused_opens_no_conversation(people, error, fields):
 
 
 @pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "1e300", "123456789012345678901"])
-def test_a_whole_number_beyond_64_bits_is_refused(number):
+def test_an_integer_beyond_64_bits_is_refused(number):
     content = orjson.loads(f'{{"nested": [{{"n": {number}}}]}}')
 
     with pytest.raises(InvalidInputError) as refused:
@@ -671,7 +671,7 @@ def test_a_whole_number_beyond_64_bits_is_refused(number):
     assert refused.value.fields[0]["field"] == "content"
 
 
-def test_numbers_of_64_bits_and_fractions_stay_as_they_are():
+def test_64_bit_integers_and_fractions_are_kept_unchanged():
     content = {"n": [2**64 - 1, -(2**63), 0.5, -1e18]}
 
     assert MessageDraft(client_id="1", type="custom", content=content).content == content

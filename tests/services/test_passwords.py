@@ -1,4 +1,4 @@
-"""Hashing: slow on purpose, so bounded, off the event loop, and the same work for every answer."""
+"""Password hashing: slow on purpose, hence bounded, off the event loop, and taking equal time for all answers."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ CLIENT = ClientInfo(ip="127.0.0.1", user_agent="")
 
 @pytest.fixture
 def verifications(monkeypatch):
-    """The hashes that argon2 was made to verify, and how many ran at one time at most."""
+    """Record the hashes that argon2 verifies, and how many verifications ran at once at most."""
     seen = {"hashes": [], "now": 0, "most": 0}
     lock = threading.Lock()
     verify = PasswordHasher.verify
@@ -48,7 +48,7 @@ def stored_hash(app, key):
         return db.session.scalars(db.select(User.password_hash).where(User.username_key == key)).one()
 
 
-def test_a_password_is_stored_as_argon2id_with_the_parameters_of_the_settings(make_app):
+def test_a_password_is_stored_as_argon2id_with_the_parameters_from_the_settings(make_app):
     app = make_app(argon2_memory_kib=128, argon2_time_cost=3, argon2_parallelism=2)
 
     register(app.test_client(), "alice")
@@ -56,14 +56,14 @@ def test_a_password_is_stored_as_argon2id_with_the_parameters_of_the_settings(ma
     assert stored_hash(app, "alice").startswith("$argon2id$v=19$m=128,t=3,p=2$")
 
 
-def test_the_parameters_of_a_fresh_installation_are_those_that_owasp_asks_for():
+def test_the_default_parameters_are_those_that_owasp_recommends():
     fresh = Settings(secret_key="k" * 32)
 
     assert (fresh.argon2_memory_kib, fresh.argon2_time_cost, fresh.argon2_parallelism) == (19_456, 2, 1)
 
 
 @pytest.mark.parametrize("account", ["alice", "nobody", "not a name", "x" * 300])
-def test_every_failed_log_in_costs_one_verification_of_the_same_parameters(client, verifications, account):
+def test_every_failed_log_in_runs_one_verification_with_the_same_parameters(client, verifications, account):
     register(client, "alice")
 
     answer = login(client, account, "wrong password")
@@ -72,7 +72,7 @@ def test_every_failed_log_in_costs_one_verification_of_the_same_parameters(clien
     assert [stored.split("$")[1:4] for stored in verifications["hashes"]] == [["argon2id", "v=19", "m=64,t=1,p=1"]]
 
 
-def test_an_account_without_a_password_cannot_be_entered(app, verifications):
+def test_an_account_without_a_password_cannot_log_in(app, verifications):
     with app.app_context():
         assert not passwords.is_correct("!", passwords.NO_PASSWORD)
         assert not passwords.is_correct("", passwords.NO_PASSWORD)
@@ -100,7 +100,7 @@ def test_a_wrong_password_does_not_renew_the_hash(make_app):
     assert ",t=1," in stored_hash(after, "alice")
 
 
-def test_a_flood_of_log_ins_takes_a_few_slots_only(make_app, verifications):
+def test_a_flood_of_log_ins_uses_only_a_few_slots(make_app, verifications):
     app = make_app(argon2_concurrency=2)
     register(app.test_client(), "alice")
 
@@ -118,7 +118,7 @@ def test_a_flood_of_log_ins_takes_a_few_slots_only(make_app, verifications):
     assert verifications["most"] == 2
 
 
-def test_who_gets_no_slot_in_time_is_told_to_come_back(app, monkeypatch):
+def test_a_log_in_that_gets_no_hashing_slot_in_time_is_answered_busy(app, monkeypatch):
     monkeypatch.setattr(passwords, "_SLOT_SECONDS", 0.01)
     free = threading.Event()
 
@@ -141,8 +141,8 @@ def test_who_gets_no_slot_in_time_is_told_to_come_back(app, monkeypatch):
 
 
 @pytest.mark.slow
-def test_hashing_leaves_the_event_loop_alone(tmp_path):
-    """Under gevent a log-in's hash, made costly here, must not stop the other greenlets."""
+def test_hashing_does_not_block_the_event_loop(tmp_path):
+    """Under gevent, the hash of a log-in, made costly here, must not block the other greenlets."""
     program = textwrap.dedent("""
         from gevent import monkey; monkey.patch_all()
         import gevent, sys, time

@@ -1,4 +1,4 @@
-"""A changed profile: who is told, by pushes and by `sync`, and what others never see."""
+"""Changed profiles: which users get them by push and `sync`, and which fields stay private."""
 
 from functools import partial
 
@@ -24,7 +24,7 @@ def people(app):
 
 @pytest.fixture
 def known(people):
-    """Alice is bob's contact, asked carol, was asked by dave, is blocked by erin, has talked to frank; not to grace."""
+    """Alice: contact of bob, asked carol, asked by dave, blocked by erin, has talked to frank, unknown to grace."""
     alice, bob, carol, dave, erin, frank, _ = people
     ask(alice, bob)
     ask(bob, alice)
@@ -37,7 +37,7 @@ def known(people):
 
 @pytest.fixture
 def pushed(monkeypatch):
-    """What is pushed: (room, event)."""
+    """Record what is pushed as (room, event)."""
     seen = []
     monkeypatch.setattr(bus, "publish", lambda told, *rooms, **_: seen.extend((room, told) for room in rooms))
     return seen
@@ -56,7 +56,7 @@ def cursor_of(user_id):
 
 
 def news(user_id, cursor):
-    """The own state that `sync` tells after the cursor: kind -> users that come with it."""
+    """Return the own state that `sync` gives after the cursor: kind -> users in it."""
     answer = sync.sync(user_id, SyncIn(cursor=cursor))
     SyncOut.model_validate(answer)
     found = {}
@@ -69,7 +69,7 @@ def names(found):
     return {kind: [user["nickname"] for user in shown] for kind, shown in found.items() if kind != "conversation"}
 
 
-def test_everybody_whose_lists_show_the_user_is_told_by_a_push(known, pushed):
+def test_a_change_is_pushed_to_all_users_that_have_the_profile_in_a_list(known, pushed):
     alice, bob, carol, dave, erin, frank, _ = known
 
     me = rename(alice, "Lissy")
@@ -82,7 +82,7 @@ def test_everybody_whose_lists_show_the_user_is_told_by_a_push(known, pushed):
     assert len(pushed) == 6
 
 
-def test_others_never_get_what_is_the_owners_alone(known, pushed):
+def test_private_fields_are_never_sent_to_other_users(known, pushed):
     alice = known[0]
     profiles.update_me(alice, ProfileIn(nickname="Lissy", email="a@example.org", phone="+49 30 1"))
 
@@ -93,7 +93,7 @@ def test_others_never_get_what_is_the_owners_alone(known, pushed):
         assert user.keys().isdisjoint({"email", "phone", "is_operator", "version"})
 
 
-def test_who_was_away_is_told_by_sync(known):
+def test_a_user_gets_the_change_by_sync_after_being_offline(known):
     alice, bob, carol, dave, erin, frank, grace = known
     cursors = {user_id: cursor_of(user_id) for user_id in known}
 
@@ -111,7 +111,7 @@ def test_who_was_away_is_told_by_sync(known):
     }
 
 
-def test_each_row_that_is_told_has_a_version_of_its_own(known):
+def test_each_changed_row_has_its_own_version(known):
     alice, bob, *_ = known
     open_private(bob, alice)
     blocks.block(bob, alice)
@@ -125,7 +125,7 @@ def test_each_row_that_is_told_has_a_version_of_its_own(known):
     assert own == sorted(set(own))
 
 
-def test_who_does_not_show_the_user_any_more_is_not_told(known, pushed):
+def test_users_that_removed_the_profile_from_their_lists_are_not_notified(known, pushed):
     alice, bob, _, _, erin, *_ = known
     contacts.remove(bob, alice)
     blocks.unblock(erin, alice)
@@ -139,7 +139,7 @@ def test_who_does_not_show_the_user_any_more_is_not_told(known, pushed):
     assert bus.user_room(erin) not in dict(pushed)
 
 
-def test_members_of_a_common_group_are_not_told(people, pushed):
+def test_members_of_a_common_group_are_not_notified(people, pushed):
     alice, bob, *_ = people
     make_group(alice, bob)
     cursor = cursor_of(bob)
@@ -151,7 +151,7 @@ def test_members_of_a_common_group_are_not_told(people, pushed):
     assert news(bob, cursor) == {}
 
 
-def test_what_only_the_owner_sees_is_told_to_the_owner_only(known, pushed):
+def test_a_change_of_private_fields_is_sent_to_the_owner_only(known, pushed):
     alice, bob, *_ = known
     cursors = {user_id: cursor_of(user_id) for user_id in (alice, bob)}
     pushed.clear()
@@ -164,7 +164,7 @@ def test_what_only_the_owner_sees_is_told_to_the_owner_only(known, pushed):
     assert news(bob, cursors[bob]) == {}
 
 
-def test_a_change_that_changes_nothing_is_told_to_nobody(known, pushed):
+def test_an_update_without_a_difference_notifies_nobody(known, pushed):
     alice, bob, *_ = known
     first = rename(alice, "Lissy")
     cursor = cursor_of(bob)
@@ -176,14 +176,14 @@ def test_a_change_that_changes_nothing_is_told_to_nobody(known, pushed):
     assert news(bob, cursor) == {}
 
 
-def test_revisions_grow_so_that_a_late_push_is_known_as_old(known):
+def test_revisions_increase_so_that_a_late_push_is_recognised_as_old(known):
     first, second = rename(known[0], "Lissy"), rename(known[0], "Liz")
 
     assert (first.revision, second.revision) == (1, 2)
     assert second.version > first.version
 
 
-def test_many_who_are_told_cost_as_many_statements_as_few(app):
+def test_the_number_of_statements_does_not_depend_on_the_number_of_notified_users(app):
     alice, bob, *others = create_users("alice", "bob", *(f"user{n}" for n in range(30)))
     for user_id, friends in ((alice, others[:1]), (bob, others)):
         for other in friends:
@@ -201,7 +201,7 @@ def test_many_who_are_told_cost_as_many_statements_as_few(app):
     assert cost(alice) == cost(bob)
 
 
-def test_slices_reach_everybody(app, monkeypatch):
+def test_notifying_in_slices_reaches_all_users(app, monkeypatch):
     alice, *others = create_users("alice", *(f"user{n}" for n in range(7)))
     for other in others:
         ask(other, alice)
@@ -215,7 +215,7 @@ def test_slices_reach_everybody(app, monkeypatch):
         assert names(news(user_id, cursors[user_id])) == {"contact_request": ["Lissy"], "user": ["Lissy"]}
 
 
-def test_people_who_know_each_other_change_their_profiles_at_once(app, known):
+def test_contacts_can_change_their_profiles_simultaneously(app, known):
     alice, bob, carol, *_ = known
     ask(bob, carol)
     ask(carol, bob)
@@ -239,7 +239,7 @@ def test_people_who_know_each_other_change_their_profiles_at_once(app, known):
     assert names(news(carol, cursors[carol]))["contact_request"][-1] == "A 4"
 
 
-def test_who_begins_to_show_the_user_before_the_counter_is_held_is_told_too(people, monkeypatch):
+def test_a_viewer_added_before_the_counter_is_locked_is_notified(people, monkeypatch):
     alice, bob, *_ = people
     ask(alice, bob)
     cursor = cursor_of(bob)
@@ -251,7 +251,7 @@ def test_who_begins_to_show_the_user_before_the_counter_is_held_is_told_too(peop
     assert names(news(bob, cursor)) == {"contact_request": ["Lissy"]}
 
 
-def test_changes_are_limited(make_app):
+def test_profile_changes_are_rate_limited(make_app):
     app = make_app(rate_limits=True, rate_profile_changes_per_user="2/hour")
     with app.app_context():
         [alice] = create_users("alice")

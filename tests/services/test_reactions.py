@@ -1,4 +1,4 @@
-"""Reactions: what is an emoji, how many there may be, and which are one's own; on both databases."""
+"""Reactions on both databases: valid emoji, their number, and which of them are the user's own."""
 
 from uuid import uuid4
 
@@ -21,13 +21,13 @@ EMOJI = [chr(0x1F600 + number) for number in range(25)]
 
 @pytest.fixture
 def people(app):
-    """Ada and Bob; ids."""
+    """Return the ids of Ada and Bob."""
     return create_users("ada", "bob")
 
 
 @pytest.fixture
 def sent(people):
-    """A message of Ada to Bob."""
+    """Send a message from Ada to Bob and return it."""
     return say(people[0], open_private(*people)[0])
 
 
@@ -76,7 +76,7 @@ def test_reactions_are_counted_and_repeating_one_changes_nothing(people, sent):
         "🏽",
     ],
 )
-def test_only_one_emoji_is_a_reaction_but_any_text_can_be_removed(people, sent, text):
+def test_a_reaction_must_be_one_emoji_but_removing_any_text_is_allowed(people, sent, text):
     with pytest.raises(NotAnEmojiError):
         react(people[0], sent, text)
 
@@ -84,7 +84,7 @@ def test_only_one_emoji_is_a_reaction_but_any_text_can_be_removed(people, sent, 
 
 
 @pytest.mark.parametrize("emoji", ["👍", "👍🏽", "❤️", "👩‍👩‍👧‍👦", "🇩🇪", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "1️⃣", "©️"])
-def test_every_emoji_of_unicode_is_a_reaction(people, sent, emoji):
+def test_every_unicode_emoji_is_a_valid_reaction(people, sent, emoji):
     assert [one["emoji"] for one in react(people[0], sent, emoji)["reactions"]] == [emoji]
 
 
@@ -99,7 +99,7 @@ def test_an_emoji_with_or_without_its_variation_selector_is_one_reaction(people,
     assert one["reactions"][0]["user_ids"] == [bob]
 
 
-def test_a_spelling_that_an_earlier_version_stored_is_joined(people, sent):
+def test_an_emoji_stored_without_selector_by_an_earlier_version_counts_as_the_same(people, sent):
     ada, bob = people
     key = {"conversation_id": sent["conversation_id"], "seq": sent["seq"]}
     row = {**key, "emoji": "❤", "user_id": bob, "created_at": now()}
@@ -109,7 +109,7 @@ def test_a_spelling_that_an_earlier_version_stored_is_joined(people, sent):
     assert react(bob, sent, "❤️", remove=True)["reactions"][0]["user_ids"] == [ada]
 
 
-def test_one_user_cannot_use_up_the_emoji_of_a_message(people):
+def test_one_user_cannot_use_up_the_emoji_limit_of_a_message(people):
     members = create_users("u1", "u2", "u3", "u4")
     ada, bob = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob, *members]))
@@ -125,7 +125,7 @@ def test_one_user_cannot_use_up_the_emoji_of_a_message(people):
     react(bob, sent, EMOJI[0])
 
 
-def test_a_user_beyond_the_named_ones_finds_the_own_reaction_everywhere(people):
+def test_a_user_missing_from_the_named_users_still_sees_their_own_reaction_everywhere(people):
     crowd = create_users(*(f"u{number}" for number in range(20)))
     ada, bob = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob, *crowd]))
@@ -136,7 +136,7 @@ def test_a_user_beyond_the_named_ones_finds_the_own_reaction_everywhere(people):
     messages.set_pin(ada, sent["id"], pin=True)
 
     def shown_to(user_id):
-        """`mine` wherever a message is shown to one user."""
+        """Return `mine` of each place that shows the message to the user."""
         page = messages.history(user_id, group.id, HistoryQuery()).items[0]
         pinned = messages.pins(user_id, group.id, ListQuery()).items[0]
         listed = conversations.get(user_id, group.id).last_message

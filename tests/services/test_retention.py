@@ -1,4 +1,4 @@
-"""Retention: what is old goes, what is recent stays, and nobody finds a hole."""
+"""Retention: old data is deleted, recent data stays, and no client sees a gap."""
 
 import threading
 from datetime import timedelta
@@ -31,13 +31,13 @@ PACE = Pace(batch=50, pause_seconds=0, grace_seconds=0)
 
 @pytest.fixture
 def people(app):
-    """Ada and Bob; ids."""
+    """Return the ids of Ada and Bob."""
     return create_users("ada", "bob")
 
 
 @pytest.fixture
 def private(people):
-    """Their conversation: 120 messages of long ago, then 30 of today."""
+    """Return their conversation: 120 messages of long ago, then 30 of today."""
     conversation_id, _ = open_private(*people)
     atomic(fill, conversation_id, people[0], 120, now() - OLD)
     atomic(fill, conversation_id, people[0], 30, now())
@@ -71,7 +71,7 @@ def history(user_id, conversation_id, **query):
     return messages.history(user_id, conversation_id, HistoryQuery(**{"limit": 200, **query}))
 
 
-def test_a_preview_tells_what_would_go_and_deletes_nothing(people, private):
+def test_a_preview_counts_what_a_run_deletes_and_deletes_nothing(people, private):
     counts = retention.preview(policy(), lambda _what, _count: None)
 
     assert (counts.rows["messages"], counts.rows["changes"], counts.conversations) == (120, 120, 1)
@@ -79,7 +79,7 @@ def test_a_preview_tells_what_would_go_and_deletes_nothing(people, private):
     assert db.session.get(Conversation, private).first_seq == 1
 
 
-def test_history_begins_later_and_ends_there_without_a_hole(people, private):
+def test_history_begins_later_and_has_no_gap(people, private):
     ada, _ = people
 
     counts = run()
@@ -93,7 +93,7 @@ def test_history_begins_later_and_ends_there_without_a_hole(people, private):
     assert say(ada, private)["seq"] == 151
 
 
-def test_what_hangs_on_old_messages_goes_with_them(people, private):
+def test_data_attached_to_old_messages_is_deleted_with_them(people, private):
     ada, bob = people
     old, new = message_id(private, 5), message_id(private, 140)
     for one in (old, new):
@@ -110,7 +110,7 @@ def test_what_hangs_on_old_messages_goes_with_them(people, private):
     assert messages.get(ada, new)["content"] == {"text": "edited"}
 
 
-def test_an_answer_to_a_message_that_is_gone_stays(people, private):
+def test_a_reply_to_a_deleted_message_stays(people, private):
     ada, bob = people
     sent = say(bob, private, reply_to=message_id(private, 3))
 
@@ -119,7 +119,7 @@ def test_an_answer_to_a_message_that_is_gone_stays(people, private):
     assert messages.get(ada, sent["id"])["reply_to"] == message_id(private, 3)
 
 
-def test_who_has_not_read_what_is_gone_has_read_it(people, private):
+def test_deleted_unread_messages_count_as_read(people, private):
     ada, bob = people
     _, before = ask(bob)
     cursor = ask(bob)[0]["cursor"]
@@ -135,7 +135,7 @@ def test_who_has_not_read_what_is_gone_has_read_it(people, private):
     assert [row["item"]["read_seq"] for row in answer["state"] if row["kind"] == "conversation"] == [120]
 
 
-def test_a_device_within_the_log_goes_on_and_one_before_it_loads_afresh(people, private):
+def test_a_device_within_the_log_continues_and_one_before_it_is_reset(people, private):
     _, bob = people
     run()
 
@@ -168,7 +168,7 @@ def test_the_log_may_be_shorter_than_the_history(people, private):
     assert conversations.get(bob, private).unread == 150
 
 
-def test_a_conversation_of_which_all_is_old_is_empty_and_goes_on(people):
+def test_a_conversation_of_only_old_messages_becomes_empty_and_continues(people):
     ada, bob = people
     conversation_id, _ = open_private(ada, bob)
     atomic(fill, conversation_id, ada, 70, now() - OLD)
@@ -184,7 +184,7 @@ def test_a_conversation_of_which_all_is_old_is_empty_and_goes_on(people):
     assert [one["change"] for one in ask(bob, {conversation_id: 70})[1][conversation_id]["changes"]] == [71]
 
 
-def test_nothing_goes_where_nothing_is_said(app, people, private):
+def test_nothing_is_deleted_without_a_policy(app, people, private):
     assert Policy.of_settings().messages is None
     assert Policy.of_settings().changes is None
 
@@ -201,7 +201,7 @@ def test_the_log_is_kept_no_longer_than_the_messages(make_app):
     assert chosen.changes == chosen.messages is not None
 
 
-def test_sessions_go_when_they_ended_long_ago(app, people, private):
+def test_sessions_that_ended_long_ago_are_deleted(app, people, private):
     moment = now()
     times = [
         {"expires_at": moment + OLD, "revoked_at": None},
@@ -224,7 +224,7 @@ def test_sessions_go_when_they_ended_long_ago(app, people, private):
     assert total(DeviceSession) == 2
 
 
-def test_beside_a_writer_nothing_recent_is_lost(app, people, private):
+def test_a_run_beside_a_writer_loses_nothing_recent(app, people, private):
     ada, bob = people
     stop, sent, read = threading.Event(), [], []
 
@@ -253,7 +253,7 @@ def test_beside_a_writer_nothing_recent_is_lost(app, people, private):
 
 
 def read_on(user_id, conversation_id, known, read):
-    """Ask for what follows and note the messages; a reset stands for itself."""
+    """Sync once and append the new messages to `read`; append "reset" if the conversation was reset."""
     item = ask(user_id, {conversation_id: known})[1].get(conversation_id)
     if item is None:
         return known

@@ -1,4 +1,4 @@
-"""The second factor on both databases: what comes at the same moment."""
+"""The second factor on both databases when codes arrive simultaneously."""
 
 import time
 
@@ -16,7 +16,7 @@ from tests.support.people import at_once, create_users
 
 @pytest.fixture
 def olga(app):
-    """A user with a confirmed second factor: id, TOTP, recovery codes."""
+    """Create a user with a confirmed second factor; return id, TOTP and recovery codes."""
     (user_id,) = create_users("olga")
     enrolment = atomic(second_factor.begin, db.session.get(User, user_id))
     totp = pyotp.TOTP(enrolment.secret)
@@ -24,25 +24,25 @@ def olga(app):
 
 
 def accepted_of_many(app, user_id, code):
-    """How many of those who bring the code at the same moment are let in."""
+    """Return how many of six simultaneous uses of the code are accepted."""
     outcomes = at_once(app, *[lambda: atomic(second_factor.accept, user_id, code)] * 6)
     return sum(outcome is not None for outcome in outcomes)
 
 
-def test_a_code_that_comes_often_at_the_same_moment_counts_once(app, olga):
+def test_a_code_used_many_times_at_once_is_accepted_once(app, olga):
     user_id, totp, _ = olga
 
     assert accepted_of_many(app, user_id, totp.at(int(time.time()) + 30)) == 1
 
 
-def test_a_recovery_code_that_comes_often_at_the_same_moment_counts_once(app, olga):
+def test_a_recovery_code_used_many_times_at_once_is_accepted_once(app, olga):
     user_id, _, codes = olga
 
     assert accepted_of_many(app, user_id, codes[0]) == 1
     assert accepted_of_many(app, user_id, codes[1]) == 1
 
 
-def test_an_erased_account_has_no_second_factor_any_more(app, olga):
+def test_erasing_an_account_deletes_its_second_factor(app, olga):
     user_id, _, _ = olga
 
     erasure.erase(user_id, "anonymise", transfer_groups=False)

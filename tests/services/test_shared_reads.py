@@ -1,4 +1,4 @@
-"""Reads that many ask for at one moment."""
+"""Simultaneous reads that share one query."""
 
 import threading
 
@@ -8,7 +8,7 @@ from imapp.services.shared_reads import SharedRead
 
 
 class Slow:
-    """A read that takes until it is let go."""
+    """A read that blocks until `go` is set."""
 
     def __init__(self):
         self.asked = []
@@ -25,12 +25,12 @@ class Slow:
 
 @pytest.fixture
 def slow():
-    """See above."""
+    """Return a read that blocks until it is released."""
     return Slow()
 
 
 def ask(shared, keys):
-    """Ask with a thread for each key; the answers come into the dict."""
+    """Ask for each key in a thread of its own; return the threads and the dict that the answers go into."""
     answers = {}
 
     def one(key):
@@ -54,7 +54,7 @@ def wait_for_asked(slow, count):
     raise AssertionError(slow.asked)
 
 
-def test_those_who_ask_during_a_read_share_the_next(slow):
+def test_reads_asked_for_during_a_read_share_the_next_one(slow):
     shared = SharedRead(slow)
     first, one = ask(shared, [1])
     wait_for_asked(slow, 1)
@@ -71,7 +71,7 @@ def test_those_who_ask_during_a_read_share_the_next(slow):
     assert many == {key: key * 10 for key in range(2, 40)}
 
 
-def test_an_answer_is_read_after_the_question(slow):
+def test_an_answer_is_read_after_its_question(slow):
     shared = SharedRead(slow)
     first, _ = ask(shared, [1])
     wait_for_asked(slow, 1)
@@ -84,7 +84,7 @@ def test_an_answer_is_read_after_the_question(slow):
     assert answers == {1: 10}
 
 
-def test_nothing_found_is_none_and_a_round_has_a_bound(slow):
+def test_a_missing_key_is_none_and_a_round_is_limited_in_keys(slow):
     slow.go.set()
     shared = SharedRead(slow, most=2)
 
@@ -96,7 +96,7 @@ def test_nothing_found_is_none_and_a_round_has_a_bound(slow):
     assert all(len(keys) <= 2 for keys in slow.asked)
 
 
-def test_a_failure_is_everybodys_and_the_next_read_works(slow):
+def test_a_failure_reaches_all_askers_and_the_next_read_works(slow):
     shared = SharedRead(slow)
     slow.is_broken = True
     threads, answers = ask(shared, [1])

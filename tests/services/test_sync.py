@@ -1,4 +1,4 @@
-"""`sync`: everything that was missed, in order, within bounds, and never a silent partial."""
+"""`sync` gives every missed change in order and within bounds, and says when an answer is incomplete."""
 
 import threading
 from uuid import uuid4
@@ -33,13 +33,13 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def people(app):
-    """Ada, Bob and Eve; ids."""
+    """Return the ids of Ada, Bob and Eve."""
     return create_users("ada", "bob", "eve")
 
 
 @pytest.fixture
 def private(people):
-    """The conversation of Ada and Bob."""
+    """Return the conversation of Ada and Bob."""
     return open_private(people[0], people[1])[0]
 
 
@@ -49,7 +49,7 @@ def say(user_id, conversation_id, text="hello"):
 
 
 def ask(user_id, known=None, **fields):
-    """Ask and check the answer's shape; gives it with the conversations by id."""
+    """Sync and check the answer's shape; return it with the conversations by id."""
     answer = service.sync(user_id, SyncIn(conversations=known or {}, **fields))
     SyncOut.model_validate(answer)
     answer["by_id"] = {item["id"]: item for item in answer["conversations"]}
@@ -61,7 +61,7 @@ def numbers(item):
 
 
 def loop(user_id, known, **fields):
-    """Ask until there is no more; gives all entries by conversation, and the answers."""
+    """Sync until `more` is false; return all entries by conversation, and the answers."""
     known, entries, answers = dict(known), {}, []
     while not answers or answers[-1]["more"]:
         cursor = {"cursor": answers[-1]["cursor"]} if answers else {}
@@ -76,7 +76,7 @@ def loop(user_id, known, **fields):
 # -- conversations ---------------------------------------------------------------------------------------------
 
 
-def test_a_named_conversation_comes_with_what_follows_page_by_page(people, private):
+def test_a_known_conversation_comes_with_its_next_changes_in_pages(people, private):
     ada, bob, _ = people
     for number in range(7):
         say(ada, private, str(number))
@@ -90,7 +90,7 @@ def test_a_named_conversation_comes_with_what_follows_page_by_page(people, priva
     assert answers[-1]["by_id"][private]["limited"] is False
 
 
-def test_an_unnamed_conversation_comes_with_its_latest_page_and_says_that_older_is_missing(people, private):
+def test_an_unknown_conversation_comes_with_its_latest_page_and_is_marked_limited(people, private):
     ada, bob, _ = people
     for number in range(5):
         say(ada, private, str(number))
@@ -104,11 +104,11 @@ def test_an_unnamed_conversation_comes_with_its_latest_page_and_says_that_older_
 
 
 def version_in(cursor):
-    """How far the own state was told; the rest of a cursor is a time."""
+    """Return the version of own state in a cursor; the last part of a cursor is a time."""
     return cursor.split(".")[1]
 
 
-def test_read_marks_of_a_small_group_reach_a_device_that_was_away(people):
+def test_read_marks_of_a_small_group_reach_a_device_that_was_offline(people):
     ada, bob, eve = people
     group = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve])).id
     say(ada, group)
@@ -129,7 +129,7 @@ def test_read_marks_of_a_small_group_reach_a_device_that_was_away(people):
     assert marks(in_an_hour)[0] == []
 
 
-def test_a_piece_of_a_catching_up_leaves_the_read_marks_of_the_others_to_be_told(people, private):
+def test_a_partial_sync_does_not_advance_the_cursor_past_read_marks_of_other_conversations(people, private):
     _, bob, _ = people
     cursor = ask(bob)["cursor"]
 
@@ -137,7 +137,7 @@ def test_a_piece_of_a_catching_up_leaves_the_read_marks_of_the_others_to_be_told
     assert ask(bob, {private: 0}, cursor=cursor, first_id=private)["cursor"] != cursor
 
 
-def test_an_answer_says_where_it_has_no_room_for_read_marks(make_app, monkeypatch):
+def test_an_answer_marks_conversations_without_room_for_read_marks(make_app, monkeypatch):
     with make_app(group_receipts_max_members=2).app_context():
         ada, bob, eve = create_users("ada", "bob", "eve")
         first, second = (groups.create(ada, GroupIn(name="g", member_ids=[bob])).id for _ in range(2))
@@ -151,7 +151,7 @@ def test_an_answer_says_where_it_has_no_room_for_read_marks(make_app, monkeypatc
         assert sizes == {first: 1, second: 1, large: None}
 
 
-def test_a_conversation_without_news_is_left_out(people, private):
+def test_a_conversation_without_changes_is_left_out(people, private):
     ada, bob, _ = people
     say(ada, private)
     known = ask(bob)
@@ -162,7 +162,7 @@ def test_a_conversation_without_news_is_left_out(people, private):
     assert (answer["more"], version_in(answer["cursor"])) == (False, version_in(known["cursor"]))
 
 
-def test_own_state_alone_brings_the_conversation_with_its_read_marks(people, private):
+def test_a_change_of_read_marks_alone_includes_the_conversation(people, private):
     ada, bob, _ = people
     say(ada, private)
     cursor = ask(bob)["cursor"]
@@ -176,7 +176,7 @@ def test_own_state_alone_brings_the_conversation_with_its_read_marks(people, pri
     assert theirs["by_id"][private]["peer_read_seq"] == 1
 
 
-def test_a_message_comes_as_it_is_now_at_each_of_its_changes(people, private):
+def test_each_change_of_a_message_carries_its_present_content(people, private):
     ada, bob, _ = people
     sent = say(ada, private, "first")
     say(ada, private, "other")
@@ -189,7 +189,7 @@ def test_a_message_comes_as_it_is_now_at_each_of_its_changes(people, private):
     assert [change["message"]["change"] for change in changes] == [3, 2, 3]
 
 
-def test_what_the_user_deleted_for_himself_is_left_out_and_the_number_goes_on(people, private):
+def test_a_message_deleted_for_oneself_is_left_out_and_its_change_number_is_passed(people, private):
     ada, bob, _ = people
     say(ada, private)
     hidden = say(ada, private, "gone")
@@ -216,7 +216,7 @@ def test_group_events_come_with_their_payload(people):
     assert changes[2]["conversation_id"] == group_id
 
 
-def test_nothing_is_told_of_a_conversation_that_the_user_is_not_in(people, private):
+def test_conversations_of_others_are_answered_as_removed_without_data(people, private):
     ada, bob, eve = people
     say(ada, private)
     group_id = groups.create(ada, GroupIn(name="g", member_ids=[bob, eve])).id
@@ -230,7 +230,7 @@ def test_nothing_is_told_of_a_conversation_that_the_user_is_not_in(people, priva
         assert (item["removed"], item["changes"], item["last_seq"], item["type"]) == (True, [], 0, None)
 
 
-def test_a_device_ahead_of_the_server_starts_that_conversation_anew(people, private):
+def test_a_conversation_is_reset_if_the_device_is_ahead_of_the_server(people, private):
     ada, bob, _ = people
     say(ada, private)
 
@@ -243,7 +243,7 @@ def test_a_device_ahead_of_the_server_starts_that_conversation_anew(people, priv
 # -- own state -------------------------------------------------------------------------------------------------
 
 
-def test_own_state_comes_once_and_only_what_is_new(people, private):
+def test_own_state_is_sent_once_and_only_if_new(people, private):
     _, bob, eve = people
     cursor = ask(bob)["cursor"]
     conversation_settings.change(bob, private, ConversationPatch(draft="soon"))
@@ -256,7 +256,7 @@ def test_own_state_comes_once_and_only_what_is_new(people, private):
     assert ask(bob, {private: 0}, cursor=answer["cursor"])["state"] == []
 
 
-def test_a_conversation_that_is_entered_while_it_is_read_comes_with_its_settings(people, monkeypatch):
+def test_a_conversation_entered_during_the_sync_comes_with_its_settings(people, monkeypatch):
     ada, bob, _ = people
     page = sync_state.page
 
@@ -308,7 +308,7 @@ def test_own_state_is_bounded_in_bytes(people, monkeypatch):
 
 
 @pytest.mark.parametrize("cursor", ["0123456789abcdef.3", "nonsense", ".5", "", "x.-1"])
-def test_a_cursor_of_another_epoch_starts_everything_anew(people, private, cursor):
+def test_a_cursor_of_another_epoch_resets_everything(people, private, cursor):
     ada, bob, _ = people
     say(ada, private)
     conversation_settings.change(bob, private, ConversationPatch(is_muted=True))
@@ -324,7 +324,7 @@ def test_a_cursor_of_another_epoch_starts_everything_anew(people, private, curso
 # -- bounds ----------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_holds_so_many_changes_and_the_rest_follows(make_app):
+def test_an_answer_is_limited_in_changes_and_the_next_one_continues(make_app):
     with make_app(sync_total_max=4, sync_changes_max=3).app_context():
         ada, *others = create_users("ada", "bob", "eve", "joe")
         ids = [open_private(ada, other)[0] for other in others]
@@ -344,11 +344,11 @@ def test_an_answer_holds_so_many_changes_and_the_rest_follows(make_app):
     assert all(sum(len(item["changes"]) for item in answer["conversations"]) <= 4 for answer in answers)
 
 
-# -- commits that come late (drill R12) ------------------------------------------------------------------------
+# -- late commits (drill R12) -----------------------------------------------------------------------------------
 
 
 class Held:
-    """A transaction in a thread of its own that has written and waits before it commits."""
+    """A transaction in a thread of its own that has written and waits before its commit."""
 
     def __init__(self, app, write):
         self._wrote, self._go = threading.Event(), threading.Event()
@@ -373,7 +373,7 @@ class Held:
 
 
 def later(app, action):
-    """Start something in a thread; it may have to wait."""
+    """Run an action in a thread, because it may have to wait for a lock."""
 
     def run():
         with app.app_context():
@@ -428,7 +428,7 @@ def test_own_state_that_commits_late_is_not_skipped(app, people, private):
     assert [row["kind"] for row in ask(bob, {private: 0}, cursor=cursor)["state"]] == ["conversation", "block"]
 
 
-def test_a_group_as_stored_is_a_group_as_shown(people):
+def test_a_group_in_the_change_log_equals_the_group_as_answered(people):
     ada, bob, _ = people
     created = groups.create(ada, GroupIn(name="g", member_ids=[bob]))
     db.session.close()
@@ -438,10 +438,10 @@ def test_a_group_as_stored_is_a_group_as_shown(people):
     assert {**change["group"], "invited": []} == created.wire()
 
 
-# -- in pieces ---------------------------------------------------------------------------------------------------
+# -- partial syncs -----------------------------------------------------------------------------------------------
 
 
-def test_an_answer_covers_only_the_range_of_ids_that_is_asked_for(people):
+def test_an_answer_covers_only_the_requested_range_of_ids(people):
     ada, bob, eve = people
     ids = sorted([open_private(ada, bob)[0], open_private(ada, eve)[0]])
     ids.append(ids[1] + 1000)
@@ -454,7 +454,7 @@ def test_an_answer_covers_only_the_range_of_ids_that_is_asked_for(people):
     assert first["state"] == rest["state"]
 
 
-def test_thousands_of_foreign_ids_are_answered_a_bounded_number_at_a_time(people):
+def test_each_answer_reports_a_bounded_number_of_foreign_ids(people):
     known = dict.fromkeys(range(1000, 1700), 1)
 
     first = ask(people[0], known)
@@ -466,8 +466,8 @@ def test_thousands_of_foreign_ids_are_answered_a_bounded_number_at_a_time(people
 
 
 @pytest.mark.parametrize("first", [0, 1])
-def test_the_first_message_brings_the_own_state_of_the_conversation_to_both(people, private, first):
-    """Bob is not shown what Ada has opened: not even his own message there did bring it to his devices."""
+def test_the_first_message_brings_own_state_of_the_conversation_to_both_users(people, private, first):
+    """Opening a conversation does not show it to Bob, so even his own first message must bring it to his devices."""
     cursors = [ask(user_id)["cursor"] for user_id in people[:2]]
     say(people[first], private)
 
@@ -477,7 +477,7 @@ def test_the_first_message_brings_the_own_state_of_the_conversation_to_both(peop
     assert told == [[private], [private]]
 
 
-def test_a_conversation_that_the_device_has_is_told_of_before_others_that_it_does_not_know(make_app):
+def test_conversations_known_to_the_device_come_before_unknown_ones(make_app):
     with make_app(sync_total_max=1).app_context():
         ada, *others = create_users("ada", "bob", "eve", "joe", "kim")
         ids = [open_private(ada, other)[0] for other in others]

@@ -1,4 +1,4 @@
-"""Which usernames may be registered."""
+"""The rules for usernames at registration."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from imapp.services import usernames
 
 @pytest.fixture
 def database():
-    """None is needed."""
+    """Override the fixture of the same name: these tests use no database."""
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_names_of_all_languages_are_allowed(name):
         ("a b", "2 to 32"),
     ],
 )
-def test_names_that_could_be_taken_for_something_else_are_refused(name, reason):
+def test_misleading_and_reserved_names_are_refused(name, reason):
     with pytest.raises(InvalidUsernameError, match=reason):
         usernames.require_allowed(name)
 
@@ -69,7 +69,7 @@ def test_operators_may_create_reserved_accounts():
     usernames.require_allowed("support", may_be_reserved=True)
 
 
-def test_a_digest_is_the_same_for_look_alikes_and_tells_no_name():
+def test_look_alikes_share_a_digest_that_does_not_contain_the_name():
     assert usernames.digest("alice") == usernames.digest("a1ice") == usernames.digest("AIice")
     assert usernames.digest("alice") != usernames.digest("alicf")
     assert "alice" not in usernames.digest("alice")
