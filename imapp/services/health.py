@@ -1,4 +1,4 @@
-"""Is this node fit to serve? Every answer comes within PROBE_SECONDS, whatever the database and Redis do."""
+"""Health and readiness of this node. Every check ends within PROBE_SECONDS, even if the database or Redis hangs."""
 
 import shutil
 import time
@@ -22,20 +22,21 @@ from imapp.services.probes import Probe, answer_of
 
 log = get_logger(__name__)
 
-#: How long all looks together may take before what has not answered counts as down.
+#: Seconds that all probes together may take. A component that has not answered by then counts as DOWN.
 PROBE_SECONDS = 2.0
 
-#: Seconds that a write may wait for its commit, and for which a failed commit counts unless another one succeeds.
+#: Seconds that a write may wait for its commit before the write path counts as DOWN. It also counts as DOWN for this
+#: long after a failed commit, unless another commit succeeds.
 WRITE_SECONDS = 10.0
 
-#: Milliseconds for which Redis keeps what the probe wrote.
+#: Milliseconds after which the key that the probe writes to Redis expires.
 _PROBE_KEY_MS = 10_000
 
 _EXTENSION = "imapp.probes"
 
 
 class _Probes:
-    """What may hang."""
+    """The probes that may hang."""
 
     def __init__(self, app: Flask) -> None:
         self.database_look = DatabaseLook(db.engine)
@@ -44,9 +45,9 @@ class _Probes:
 
 
 def check() -> HealthOut:
-    """Look at everything that the node needs."""
+    """Check everything that the node needs."""
     probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
-    looks = probes.redis.begin(), probes.database.begin()  # both before the first is waited for
+    looks = probes.redis.begin(), probes.database.begin()  # both start before the first wait
     found_redis = _answer(looks[0], deadline, mode=_redis_mode())
     found_database = _answer(looks[1], deadline, database=db.engine.dialect.name)
     return _health(
@@ -63,7 +64,7 @@ def check() -> HealthOut:
 
 
 def check_readiness() -> HealthOut:
-    """Look at what decides whether requests should come to this node."""
+    """Check what decides whether requests should be sent to this node."""
     probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
     return _health(
         {
@@ -78,7 +79,7 @@ def check_readiness() -> HealthOut:
 
 
 def measure() -> None:
-    """Let the metrics say what readiness says."""
+    """Set the health metrics from a readiness check."""
     found = check_readiness()
     disk = found.components["diskSpace"].details
     metrics.READY.set(found.status == "UP")
@@ -100,7 +101,7 @@ def _health(components: dict[str, ComponentHealth]) -> HealthOut:
 
 
 def _answer(look: "Future[ComponentHealth]", deadline: float, **known: str) -> ComponentHealth:
-    """What was seen; a look that does not end in time, or fails in a way of its own, says DOWN."""
+    """Return the probe's result; DOWN if it does not end before the deadline or raises an unexpected error."""
     try:
         return answer_of(look, deadline) or _down("TimeoutError", **known)
     except Exception as exc:
@@ -132,7 +133,8 @@ def _look_at_redis(app: Flask) -> ComponentHealth:
     began = time.monotonic()
     try:
         client.ping()
-        # A Redis without memory or disk answers and refuses writes: then presence and limits are each node's own.
+        # A Redis that is out of memory or disk answers PING but refuses writes. Each node then has only its own
+        # presence and limits.
         client.set(f"{{{name}}}:probe:{node_id}", "1", px=_PROBE_KEY_MS)
         latency = round(1000 * (time.monotonic() - began), 2)
         version = _redis_version(client)
@@ -146,23 +148,23 @@ def _redis_mode() -> str:
 
 
 def _redis_version(client: Any) -> str | None:
-    """None where this account may not ask."""
+    """Return the version of Redis, or None if this account may not run INFO."""
     with suppress(redis.ResponseError):
         told = client.info("server")
-        # A Redis Cluster's client may tell of each server.
+        # The client of a Redis Cluster may return an answer for each server.
         return str((told if "redis_version" in told else next(iter(told.values())))["redis_version"])
     return None
 
 
 def _bus() -> ComponentHealth:
-    """Whether this node hears the others."""
+    """Return DOWN while this node does not hear itself over the bus, unless it may be ready without Redis."""
     is_up = bus.is_up()
     status: Status = "UP" if is_up or settings.ready_without_redis else "DOWN"
     return ComponentHealth(status=status, details={"hears_itself": is_up})
 
 
 def _write_path() -> ComponentHealth:
-    """Whether what is sent gets stored: a database may answer and yet take no write."""
+    """Check that writes get committed: a database may answer queries and yet accept no write."""
     queue = committer.current().state()
     is_failing = queue.failed_seconds_ago is not None and queue.failed_seconds_ago < WRITE_SECONDS
     is_stuck = queue.waiting >= queue.most or queue.oldest_seconds > WRITE_SECONDS
@@ -170,6 +172,6 @@ def _write_path() -> ComponentHealth:
 
 
 def _drain() -> ComponentHealth:
-    """A node that goes away is to get nothing new."""
+    """Return DOWN while the node drains: it must not get new requests."""
     is_draining = bool(current_app.extensions.get("imapp.draining"))
     return ComponentHealth(status="DOWN" if is_draining else "UP", details={"draining": is_draining})

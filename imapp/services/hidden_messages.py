@@ -17,9 +17,9 @@ Key = tuple[int, int]
 
 
 def hide(actor_id: int, order: HideMessages) -> MessagesHidden:
-    """Hide messages from the actor's eyes; saying it twice changes nothing. Gives what the other devices are told.
+    """Hide messages from the actor, and return the event pushed to the actor's devices. Repeating it changes nothing.
 
-    Raises NotAMemberError, NotFoundError; then nothing was hidden.
+    Raises NotAMemberError, NotFoundError; in that case nothing was hidden.
     """
     keys = sorted({split_message_id(one) for one in order.message_ids})
     event = atomic(_hide, actor_id, keys)
@@ -28,7 +28,7 @@ def hide(actor_id: int, order: HideMessages) -> MessagesHidden:
 
 
 def visible_to(user_id: int) -> ColumnElement[bool]:
-    """Leave out what the user deleted for himself."""
+    """Return a condition that leaves out the messages that the user deleted for themselves."""
     return ~exists().where(
         HiddenMessage.user_id == user_id,
         HiddenMessage.conversation_id == Message.conversation_id,
@@ -37,7 +37,7 @@ def visible_to(user_id: int) -> ColumnElement[bool]:
 
 
 def _hide(session: Session, actor_id: int, keys: list[Key]) -> MessagesHidden:
-    version = own_state.next_version(session, actor_id)  # locks: two devices take turns
+    version = own_state.next_version(session, actor_id)  # locks the counter: two devices take turns
     _require_readable(session, actor_id, keys)
     fresh = sorted(set(keys) - _hidden(session, actor_id, keys))
     if fresh:
@@ -47,7 +47,7 @@ def _hide(session: Session, actor_id: int, keys: list[Key]) -> MessagesHidden:
 
 
 def _require_readable(session: Session, actor_id: int, keys: list[Key]) -> None:
-    """Numbers have no holes: what is not above the last one exists."""
+    """Raise NotAMemberError or NotFoundError. Numbers have no holes: every seq up to the last one exists."""
     statement = (
         select(Conversation.id, Conversation.last_seq)
         .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)

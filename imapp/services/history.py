@@ -1,4 +1,4 @@
-"""The last day of the cluster, step by step, for its operators."""
+"""The history of the cluster over the last day, in steps, for operators."""
 
 import math
 import time
@@ -18,13 +18,13 @@ _EXTENSION = "imapp.history"
 
 
 def history(actor: Actor, query: HistoryQuery) -> HistoryOut:
-    """What happened in the last hours; of this node alone while Redis is away. Raises ForbiddenError."""
+    """Return the history of the last hours, of this node alone while Redis is away. Raises ForbiddenError."""
     require_operator(actor)
     return read(query)
 
 
 def read(query: HistoryQuery) -> HistoryOut:
-    """The same for whoever has the machine."""
+    """Return the history without a permission check, for the command line and for callers that have checked."""
     kept = history_of(current_app)
     since = int(time.time()) - 3600 * query.hours
     found = redis.ask(lambda: kept.read(since))
@@ -40,7 +40,7 @@ def read(query: HistoryQuery) -> HistoryOut:
 
 
 def history_of(app: Flask) -> History:
-    """What an app's node keeps and knows."""
+    """Return the app's history, created on first use."""
     if _EXTENSION not in app.extensions:
         at_hand = app.config["IMAPP"]
         made = History(redis.client_of(app), at_hand.cluster_name, at_hand.node_id)
@@ -50,16 +50,16 @@ def history_of(app: Flask) -> History:
 
 
 def _steps(records: dict[str, list[str]], node: str | None) -> Iterator[NodeStep]:
-    """Those of one node or of all; what was counted by steps of another length cannot be added to these."""
+    """Yield the steps of one node or of all. Steps of another length are left out: their counts cannot be added."""
     chosen = records.values() if node is None else [records.get(node, [])]
     for own in chosen:
         found = map(NodeStep.model_validate_json, own)
-        # By its end: a clock that was set back makes a step twice.
+        # One step for each end time: a clock that was set back records a step twice.
         yield from {step.at: step for step in found if step.step_seconds == settings.history_step_seconds}.values()
 
 
 def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:
-    """The nodes' steps together; each saw the cluster's users at its own moment, who saw most is believed."""
+    """Combine the nodes' steps. Each node counted the cluster's users at its own moment; the highest count wins."""
     writes = sum(step.writes for step in steps)
     seconds = sum(step.write_seconds for step in steps)
     p99 = _quantile(0.99, steps)
@@ -80,7 +80,7 @@ def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:
 
 
 def _quantile(share: float, steps: list[NodeStep]) -> float | None:
-    """Seconds that this share of the writes did not exceed, between bounds as Prometheus reckons it."""
+    """Return the seconds that this share of the writes did not exceed, interpolated in a bucket as Prometheus does."""
     counts: dict[float, int] = defaultdict(int)
     for step in steps:
         for bound, count in step.write_buckets.items():

@@ -1,7 +1,7 @@
-"""Repeated POSTs: the first answer for the same key, so that a retry makes nothing twice.
+"""Idempotency keys of POST requests: a retry gets the first answer and creates nothing twice.
 
-The key's row is inserted in the transaction that does the work (`database.beside`), so there is no moment at which the
-work is done and the key is unknown, whatever node is asked or dies.
+The key's row is inserted in the transaction that does the work (`database.beside`). So the work is never done while
+the key is unknown, whichever node gets the retry or dies.
 """
 
 import hashlib
@@ -19,33 +19,33 @@ from imapp.extensions import db
 from imapp.models.idempotency import IdempotencyKey
 from imapp.schemas.base import now
 
-#: How long a key is known.
+#: How long a key is kept. After that, a request with the same key counts as new.
 KEPT = timedelta(hours=24)
 
-#: The largest answer that is kept, in bytes: MySQL's BLOB. Nothing that a POST makes has a larger one.
+#: Maximum size of a kept answer, in bytes: MySQL's BLOB. No POST that creates something has a larger answer.
 _BODY_MAX = 65_535
 
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """The answer to the first request."""
+    """The stored answer to the first request."""
 
     status: int
     body: bytes
 
 
 class Claim:
-    """A request that names a key; as a context manager it marks what is written within the block."""
+    """A request with an idempotency key. As a context manager, it inserts the key in the block's first transaction."""
 
     def __init__(self, user_id: int, key: str, request: bytes) -> None:
         self._id = {"user_id": user_id, "key_hash": _sha256(key.encode())}
         self._request_hash = _sha256(request)
 
     def find(self) -> KeptAnswer | None:
-        """Return the first answer, None for a key that is new.
+        """Return the first answer, or None for a new key.
 
-        Raises IdempotencyKeyReusedError for another request under the key, IdempotencyKeyInUseError while the first
-        request is under way.
+        Raises IdempotencyKeyReusedError if the key belongs to a different request, IdempotencyKeyInUseError while the
+        first request is in progress.
         """
         query = select(IdempotencyKey).filter_by(**self._id).where(IdempotencyKey.created_at > expired_before())
         row = db.session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
@@ -65,12 +65,12 @@ class Claim:
         beside.set(None)
 
     def keep(self, status: int, body: bytes) -> None:
-        """Keep the answer, if the request wrote anything."""
+        """Store the answer, if the request wrote anything."""
         if len(body) <= _BODY_MAX:
             atomic(self._keep, status, body)
 
     def _insert(self, session: Session) -> None:
-        """Insert the key; raises IdempotencyKeyInUseError when another request was first."""
+        """Insert the key; raises IdempotencyKeyInUseError if another request has inserted it."""
         own = IdempotencyKey.user_id == self._id["user_id"]
         session.execute(delete(IdempotencyKey).where(own, IdempotencyKey.created_at <= expired_before()))
         row = {**self._id, "request_hash": self._request_hash, "created_at": now()}
@@ -84,7 +84,7 @@ class Claim:
 
 
 def expired_before() -> datetime:
-    """Keys of this moment and of those before are forgotten."""
+    """Return the creation time up to which, inclusive, keys have expired."""
     return now() - KEPT
 
 

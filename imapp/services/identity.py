@@ -1,4 +1,4 @@
-"""Getting in and out: registration, log-in, refresh, log-out, change of password."""
+"""Registration, log-in, refresh of tokens and change of password."""
 
 from typing import Any, Literal, NoReturn
 
@@ -34,9 +34,9 @@ log = get_logger(__name__)
 def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
     """Create an account and log it in.
 
-    Raises InvalidUsernameError, UsernameTakenError, WeakPasswordError, RateLimitedError, BusyError; as the settings
-    say, RegistrationClosedError, InvitationRequiredError, InvalidInvitationError, and AccountPendingError when the
-    account was created but waits.
+    Raises InvalidUsernameError, UsernameTakenError, WeakPasswordError, RateLimitedError, BusyError. Depending on
+    IM_REGISTRATION, raises RegistrationClosedError, InvitationRequiredError, InvalidInvitationError, or
+    AccountPendingError if the account was created but waits for approval.
     """
     limits.hit("register_per_address", limits.address_key(client.ip))
     _require_admission(body)
@@ -53,14 +53,14 @@ def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
 def create_account(
     username: str, password: str, nickname: str | None, is_operator: bool, by: By | None = None
 ) -> MeOut:
-    """Create an account by the operator's hand; raises as `register` does, without its limits."""
+    """Create an account on behalf of an operator; raises like `register`, but without its rate limits."""
     usernames.require_allowed(username, may_be_reserved=True)
     fields = {**_new_account(username, password, nickname), "is_operator": is_operator}
     return MeOut.model_validate(atomic(_create_account, fields, by))
 
 
 def login(body: LoginIn, client: ClientInfo) -> TokensOut:
-    """Open a session; raises as `verify` does."""
+    """Open a session; raises like `verify`."""
     entry = Entry(verify(body.account, body.password, client), body.password, body.device, client)
     atomic(entry.open)
     entry.close_ended()
@@ -68,10 +68,10 @@ def login(body: LoginIn, client: ClientInfo) -> TokensOut:
 
 
 def verify(account: str, password: str, client: ClientInfo, door: str = "chat") -> User:
-    """The account that this password is right for; `door` names the log-in.
+    """Return the account if the password is right; `door` names the kind of log-in in the rate limits.
 
-    An unknown account and a wrong password get the same answer after the same work. Raises
-    BadCredentialsError, AccountDisabledError (only to who knows the password), RateLimitedError, BusyError.
+    An unknown account and a wrong password get the same answer after the same work. Raises BadCredentialsError,
+    AccountPendingError and AccountDisabledError (only if the password is right), RateLimitedError, BusyError.
     """
     key = _key_or_none(account)
     with attempts.counted_login(door, key or "", client.ip):
@@ -88,7 +88,7 @@ def verify(account: str, password: str, client: ClientInfo, door: str = "chat") 
 
 
 class Entry:
-    """A user whose password was verified, on the way into a session."""
+    """A log-in in progress: the password is verified, the session is not yet open."""
 
     def __init__(self, user: User, password: str, device: DeviceIn, client: ClientInfo) -> None:
         self.user = user
@@ -108,20 +108,20 @@ class Entry:
         return row
 
     def close_ended(self) -> None:
-        """Close the sockets of the sessions that had to end for this one; after the commit."""
+        """Close the sockets of the sessions that were ended to make room; call this after the commit."""
         sessions.close_sockets(self._ended)
 
     def tokens(self) -> TokensOut:
-        """What the client gets; after the commit."""
+        """Return the client's tokens; call this after the commit."""
         return _answer(self.user, self._session_id, self._token_id)
 
 
 def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
-    """Spend a refresh token for new tokens.
+    """Exchange a refresh token for new tokens.
 
-    The same token gives the new tokens again for a short while, until they are used. After that its reuse means that
-    it has leaked, and the session ends. Raises InvalidTokenError, TokenExpiredError, SessionRevokedError,
-    RateLimitedError.
+    A repeated refresh with the same token returns the same new tokens for a short while, until they are used. After
+    that, reuse of the token means that it has leaked, and the session ends. Raises InvalidTokenError,
+    TokenExpiredError, SessionRevokedError, RateLimitedError.
     """
     address = limits.address_key(client.ip)
     try:
@@ -146,7 +146,7 @@ def refresh(refresh_token: str, client: ClientInfo) -> TokensOut:
 def change_password(actor: Actor, body: PasswordIn) -> None:
     """Set a new password and end the user's other sessions.
 
-    Raises WrongPasswordError, WeakPasswordError, RateLimitedError, BusyError, and as `step_up.require_proof`.
+    Raises WrongPasswordError, WeakPasswordError, RateLimitedError, BusyError, and like `step_up.require_proof`.
     """
     user = users.get_row(actor.user_id)
     with attempts.counted("password_checks_per_session", "change", actor.session_id):
@@ -160,7 +160,7 @@ def change_password(actor: Actor, body: PasswordIn) -> None:
 
 
 def _require_admission(body: RegisterIn) -> None:
-    """Raise RegistrationClosedError, InvitationRequiredError or InvalidInvitationError, as the settings say."""
+    """Raise RegistrationClosedError, InvitationRequiredError or InvalidInvitationError, by IM_REGISTRATION."""
     if settings.registration == "closed":
         raise RegistrationClosedError
     if settings.registration == "invitation":
@@ -177,7 +177,7 @@ def _register_for_approval(fields: dict[str, Any]) -> NoReturn:
 
 
 def _new_account(username: str, password: str, nickname: str | None) -> dict[str, str]:
-    """Check a new account and give its columns."""
+    """Check a new account and return its columns."""
     key = usernames.key_of(username)
     passwords.require_strong(password, key, nickname or "")
     users.require_free(username)
@@ -216,12 +216,12 @@ def _key_or_none(account: str) -> str | None:
 
 
 def _new_hash(user: User, password: str) -> str | None:
-    """The hash by the present parameters, if the stored one was made with others."""
+    """Return a hash with the current parameters, or None if the stored hash already has them."""
     return passwords.hash_password(password) if passwords.needs_rehash(user.password_hash) else None
 
 
 def _unchanged(session: Session, verified: User, refusal: type[AppError]) -> User:
-    """Lock the account whose password was verified; refuse if it has got another one meanwhile."""
+    """Lock the verified account; raise `refusal` if its password has changed since."""
     user = session.get_one(User, verified.id, with_for_update=True)
     if user.password_hash != verified.password_hash:
         raise refusal

@@ -1,4 +1,4 @@
-"""What runs here."""
+"""Version and environment of this node."""
 
 import platform
 import subprocess
@@ -13,12 +13,12 @@ from imapp.schemas.base import now
 from imapp.schemas.health import InfoOut
 from settings import PROJECT
 
-#: Seconds that git may take.
+#: Seconds that git may take; after that the commit is reported as unknown.
 _GIT_SECONDS = 2
 
 
 def info(*, is_whole: bool) -> InfoOut:
-    """The version of this node and, for insiders, the rest."""
+    """Return the version of this node and, if `is_whole` (for insiders), all further details."""
     if not is_whole:
         return InfoOut(version=imapp.__version__)
     started_at = datetime.fromtimestamp(current_app.extensions["imapp.started_at"], UTC)
@@ -35,7 +35,7 @@ def info(*, is_whole: bool) -> InfoOut:
 
 @cache
 def _commit() -> str | None:
-    """The commit that is checked out here; None where this is no checkout, or git is not there."""
+    """Return the checked-out commit; None if this is not a checkout or git is missing, fails or takes too long."""
     if not (PROJECT / ".git").exists():
         return None
     command = ["git", "-C", str(PROJECT), "rev-parse", "HEAD"]

@@ -1,4 +1,4 @@
-"""Who may see the details of a node's health: versions, sizes, names of errors. Everybody else sees statuses only."""
+"""Access to the details of a node's health (versions, sizes, names of errors). All other callers see statuses only."""
 
 import time
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from imapp.services.probes import Probe, answer_of
 
 log = get_logger(__name__)
 
-#: Seconds that the database may take to tell whose token it is.
+#: Seconds that the database may take to identify the user of a token. After that, the caller counts as an outsider.
 _SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the peer's address, whether it speaks for somebody else, and the bearer token shown."""
+    """A caller: the peer's address, whether the peer is a proxy for another client, and the bearer token sent."""
 
     address: str
     is_proxy: bool
     token: str | None
-    #: This machine's own address, at which the caller reached it.
+    #: The address of this machine to which the caller connected.
     own_address: str | None = None
 
 
 def is_insider(caller: Caller) -> bool:
-    """Tell whether it is the machine itself, a network of the operators or an operator, as IM_HEALTH_DETAILS says."""
+    """Return whether the caller is this machine, in an operators' network or an operator; see IM_HEALTH_DETAILS."""
     if settings.health_details == "always":
         return True
     if settings.health_details == "local" and not caller.is_proxy and _is_near(caller):
@@ -40,9 +40,9 @@ def is_insider(caller: Caller) -> bool:
 
 
 def require_insider(caller: Caller) -> None:
-    """Raise ForbiddenError for everybody else."""
+    """Raise ForbiddenError if the caller is not an insider."""
     if not is_insider(caller):
-        raise ForbiddenError("This is for the machine itself and for operators (IM_HEALTH_DETAILS).")
+        raise ForbiddenError("Only this machine itself and operators may see this (IM_HEALTH_DETAILS).")
 
 
 def _is_near(caller: Caller) -> bool:
@@ -56,7 +56,7 @@ def _is_near(caller: Caller) -> bool:
 
 
 def _is_operator(token: str) -> bool:
-    """Ask the database, but not for long: health must be told when it hangs."""
+    """Return whether the token is an operator's. The wait is short: health must answer while the database hangs."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy
     question = Probe(lambda: _ask(app, token))
     return answer_of(question.begin(), time.monotonic() + _SECONDS) or False

@@ -1,4 +1,4 @@
-"""Codes by which people may register: making, listing, revoking and using them."""
+"""Invitation codes for registration: create, list, revoke and use them."""
 
 import base64
 import hashlib
@@ -22,38 +22,38 @@ from imapp.services.access import Actor, require_operator
 #: Random bytes of a code: 16 characters of base32.
 _BYTES = 10
 
-#: The most codes that a list shows.
+#: Maximum number of codes in a list.
 _SHOWN = 200
 
 
 def invite(actor: Actor, client: ClientInfo, body: InvitationIn) -> NewInvitationOut:
-    """Make a code; raises ForbiddenError."""
+    """Create a code as an operator; raises ForbiddenError."""
     require_operator(actor)
     return create(body, By(actor.user_id, client.ip))
 
 
 def create(body: InvitationIn, by: By) -> NewInvitationOut:
-    """Make a code and write down who did."""
+    """Create a code and record its creator in the log of acts."""
     text = base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower()
     code = "-".join(text[start : start + 4] for start in range(0, len(text), 4))
     return NewInvitationOut(**atomic(_create, body, by, code).model_dump(), code=code)
 
 
 def list_invitations(actor: Actor) -> Page[InvitationOut]:
-    """The codes that still count, the latest first; raises ForbiddenError."""
+    """Return the usable codes, newest first; raises ForbiddenError."""
     require_operator(actor)
     rows = db.session.scalars(select(Invitation).where(*_usable()).order_by(Invitation.id.desc()).limit(_SHOWN))
     return Page[InvitationOut](items=[InvitationOut.model_validate(row) for row in rows])
 
 
 def revoke(actor: Actor, client: ClientInfo, invitation_id: int) -> None:
-    """Let a code count no longer; raises ForbiddenError, NotFoundError."""
+    """Revoke a code; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     atomic(_revoke, By(actor.user_id, client.ip), invitation_id)
 
 
 def require_usable(code: str) -> None:
-    """Spare the work of hashing for a code that does not count; raises InvalidInvitationError."""
+    """Raise InvalidInvitationError for an unusable code, before the costly hashing of the password."""
     if db.session.scalar(select(Invitation.id).where(_is(code), *_usable())) is None:
         raise InvalidInvitationError
 
@@ -61,7 +61,7 @@ def require_usable(code: str) -> None:
 def spend(session: Session, code: str) -> None:
     """Use a code once; raises InvalidInvitationError. Part of a transaction."""
     used = update(Invitation).where(_is(code), *_usable()).values(uses=Invitation.uses + 1)
-    spent: int = session.execute(used).rowcount  # type: ignore[attr-defined]  # what an update gives has it
+    spent: int = session.execute(used).rowcount  # type: ignore[attr-defined]  # the result of an UPDATE has it
     if spent != 1:
         raise InvalidInvitationError
 
@@ -96,5 +96,5 @@ def _is(code: str) -> ColumnElement[bool]:
 
 
 def _hash(code: str) -> str:
-    """People change the case of codes and leave hyphens out."""
+    """Return the hash of a code. Case, spaces and hyphens do not count: people change them or leave them out."""
     return hashlib.sha256("".join(code.split()).replace("-", "").lower().encode()).hexdigest()

@@ -1,8 +1,8 @@
 """Requests to join a group, and invitations: ask, propose, invite, list, accept, reject, decline, cancel.
 
-A request is `pending` while owner and admins are to decide, and `invited` while the user is. There is one row for each
-user and group, used again when somebody asks again. They are no part of the conversation: the user, the owner and the
-admins are told, nobody else.
+A request is `pending` while the owner and admins have to decide, and `invited` while the user has to. There is one row
+for each user and group; a repeated request reuses it. Requests are not part of the conversation: only the user, the
+owner and the admins are notified.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,42 +25,42 @@ from imapp.services.group_change import GroupChange, change_group
 from imapp.services.membership import require_membership
 from imapp.services.rights import ADMINS
 
-#: A request and the user whom it is about.
+#: A request and the user that would become a member.
 _Request = tuple[JoinRequest, User]
 
-#: Statuses of requests that wait for somebody.
+#: Statuses of open requests.
 WAITING: tuple[JoinRequestStatus, ...] = ("pending", "invited")
 
-#: For so long a group does not invite again a user who has declined.
+#: How long after a declined invitation the group does not invite the user again.
 _DECLINED = timedelta(days=7)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def list_requests(actor_id: int, group_id: int, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
-    """A page of a group's requests, oldest first; raises NotAMemberError, RoleRequiredError."""
+    """Return a page of a group's requests, oldest first; raises NotAMemberError, RoleRequiredError."""
     if require_membership(actor_id, group_id).role not in ADMINS:
         raise RoleRequiredError
     return _page(_requests().where(JoinRequest.group_id == group_id), JoinRequest.user_id, query)
 
 
 def list_mine(actor_id: int, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
-    """A page of the actor's own requests, oldest first."""
+    """Return a page of the actor's own requests, oldest first."""
     return _page(_requests().where(JoinRequest.user_id == actor_id), JoinRequest.group_id, query)
 
 
 def accept(actor_id: int, group_id: int, user_id: int) -> JoinRequestOut:
-    """Let a user in; raises NotAMemberError, RoleRequiredError, NotFoundError, RequestHandledError, GroupFullError."""
+    """Admit a user; raises NotAMemberError, RoleRequiredError, NotFoundError, RequestHandledError, GroupFullError."""
     return change_group(_accept, actor_id, group_id, user_id)
 
 
 def reject(actor_id: int, group_id: int, user_id: int) -> JoinRequestOut:
-    """Refuse a user, or withdraw an invitation; raises as `accept`, without GroupFullError."""
+    """Reject a request, or withdraw an invitation; raises like `accept`, except for GroupFullError."""
     return change_group(_reject, actor_id, group_id, user_id)
 
 
 def cancel(actor_id: int, group_id: int) -> JoinRequestOut:
-    """Take one's own request back, or decline an invitation; raises NotFoundError, RequestHandledError."""
+    """Cancel the actor's own request, or decline an invitation; raises NotFoundError, RequestHandledError."""
     return change_group(_cancel, actor_id, group_id, WAITING)
 
 
@@ -70,30 +70,30 @@ def decline(actor_id: int, group_id: int) -> JoinRequestOut:
 
 
 def accept_invitation(actor_id: int, group_id: int) -> JoinRequestOut:
-    """Become a member; raises NotFoundError, RequestHandledError, GroupFullError, TooManyConversationsError."""
+    """Accept an invitation. Raises NotFoundError, RequestHandledError, GroupFullError, TooManyConversationsError."""
     quotas.require_room_for_conversation(actor_id)
     return change_group(_accept_invitation, actor_id, group_id)
 
 
 def is_invited(session: Session, user_id: int, group_id: int) -> bool:
-    """Tell whether an invitation to the group waits for the user."""
+    """Return whether the user has an open invitation to the group."""
     request = session.get(JoinRequest, (group_id, user_id), populate_existing=True)
     return request is not None and request.status == "invited"
 
 
 def waiting_page(group_id: int, status: JoinRequestStatus) -> Page[JoinRequestOut]:
-    """The first page of a group's requests of a status, for a user known to be owner or admin."""
+    """Return the first page of a group's requests with this status, for a user known to be owner or admin."""
     wanted = _requests().where(JoinRequest.group_id == group_id)
     return _page(wanted, JoinRequest.user_id, JoinRequestsQuery(status=status))
 
 
 def requests_of(user_id: int) -> Select[Any]:
-    """The user's own requests, each with its group and its user: the arguments of `request_out`."""
+    """Select the user's own requests, each with its group and its user (the arguments of `request_out`)."""
     return _requests().where(JoinRequest.user_id == user_id)
 
 
 def ask(change: GroupChange, message: str) -> JoinRequestOut:
-    """Ask for the actor; the actor's own request that waits stands as it is. Part of a change."""
+    """Request membership for the actor; a pending request of their own stays unchanged. Part of a change."""
     found = _find(change, change.actor_id)
     if found is not None and found[0].status == "pending" and found[0].inviter_id is None:
         return request_out(found[0], change.group, found[1])
@@ -101,16 +101,16 @@ def ask(change: GroupChange, message: str) -> JoinRequestOut:
 
 
 def propose(change: GroupChange, user_ids: set[int]) -> list[int]:
-    """Ask owner and admins for users who are not members and for whom no request waits; return them."""
+    """Propose users to the owner and admins; return the proposed ones, without members and users with open requests."""
     proposed = sorted(user_ids - _waiting_among(change, user_ids) - change.present_among(user_ids))
     _open(change, proposed, change.actor_id, "pending")
     return proposed
 
 
 def invite(change: GroupChange, user_ids: set[int]) -> list[int]:
-    """Ask users whether they want to be members; return them, those asked before included. Part of a change.
+    """Invite users and return the invited ones, including those with an open invitation. Part of a change.
 
-    A user who declined lately is not asked again.
+    Users that declined within the last _DECLINED are not invited again.
     """
     known = {request.user_id: request for request in _known(change, user_ids)}
     lately = now() - _DECLINED
@@ -126,19 +126,19 @@ def invite(change: GroupChange, user_ids: set[int]) -> list[int]:
 
 
 def accept_all(change: GroupChange, user_ids: list[int]) -> None:
-    """Who has become a member asks no longer. Part of a change."""
+    """Mark the open requests of new members as accepted. Part of a change."""
     _settle(change, _waiting(change, JoinRequest.user_id.in_(user_ids)), "accepted")
 
 
 def cancel_all(change: GroupChange) -> None:
-    """Nobody waits for a group that is no more. Part of a change."""
+    """Cancel all open requests of a dissolved group. Part of a change."""
     _settle(change, _waiting(change), "cancelled")
 
 
 def _open(
     change: GroupChange, user_ids: list[int], inviter_id: int | None, status: JoinRequestStatus, message: str = ""
 ) -> list[JoinRequestOut]:
-    """Ask for users, in the rows of earlier requests where there are any."""
+    """Open requests for users; reuse the rows of earlier requests."""
     users = change.session.scalars(select(User).where(User.id.in_(user_ids)).order_by(User.id)).all()
     known = {request.user_id: request for request in _known(change, user_ids)}
     opened = []
@@ -152,7 +152,7 @@ def _open(
 
 
 def _accept(change: GroupChange, user_id: int) -> JoinRequestOut:
-    """Let a user in who asked; a user whom a member proposed may have to agree first."""
+    """Admit a user that asked; invite a user that a member proposed, if the user has to agree first."""
     change.require_admin()
     request, user = _require(change, user_id, "pending")
     if request.inviter_id is not None:
@@ -195,7 +195,7 @@ def _settle(change: GroupChange, requests: list[_Request], status: JoinRequestSt
 def _tell(
     change: GroupChange, event: type[JoinRequestCreated | JoinRequestUpdated], requests: list[_Request]
 ) -> list[JoinRequestOut]:
-    """Number and note what each of the users, the owner and the admins are told; gives what they see."""
+    """Number the requests and queue the events for their users, the owner and the admins; return the requests."""
     change.session.flush()
     staff = change.staff() if requests else set()
     versions = own_state.next_versions(change.session, staff | {request.user_id for request, _ in requests})
@@ -224,7 +224,7 @@ def _find(change: GroupChange, user_id: int) -> _Request | None:
 
 
 def _waiting(change: GroupChange, *which: ColumnElement[bool]) -> list[_Request]:
-    """The group's requests and invitations that wait, with their users."""
+    """Return the group's open requests and invitations, with their users."""
     waiting = select(JoinRequest, User).join(User, User.id == JoinRequest.user_id)
     waiting = waiting.where(JoinRequest.group_id == change.group.id, JoinRequest.status.in_(WAITING), *which)
     return [(request, user) for request, user in change.session.execute(waiting)]
@@ -245,7 +245,7 @@ def _requests() -> Select[Any]:
 
 
 def _page(wanted: Select[Any], tie: Any, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
-    """Oldest first; `tie` orders those of the same millisecond."""
+    """Return a page, oldest first; `tie` orders requests of the same millisecond."""
     wanted = wanted.where(JoinRequest.status == query.status)
     if query.cursor is not None:
         moment, last = _read_cursor(query.cursor)

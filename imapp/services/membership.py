@@ -1,4 +1,4 @@
-"""Who is in a conversation: the check before every read."""
+"""Membership of conversations: the check before every read."""
 
 from collections import defaultdict
 from collections.abc import Set as AbstractSet
@@ -11,7 +11,7 @@ from imapp.models.conversations import UNSEEN, Conversation, ConversationMember
 
 
 def require_membership(actor_id: int, conversation_id: int) -> ConversationMember:
-    """Give the actor's row in the conversation; raises NotAMemberError, also for what does not exist."""
+    """Return the actor's row in the conversation; raises NotAMemberError, also if the conversation does not exist."""
     member = db.session.get(ConversationMember, (conversation_id, actor_id), populate_existing=True)
     if member is None or member.left_at is not None:
         raise NotAMemberError
@@ -19,16 +19,16 @@ def require_membership(actor_id: int, conversation_id: int) -> ConversationMembe
 
 
 def is_seen() -> ColumnElement[bool]:
-    """A condition on members and their conversations: the member is shown the conversation.
+    """Return a condition on members and their conversations: the member is shown the conversation.
 
-    A private conversation without a message is shown to the user who opened it.
+    A private conversation without messages is shown only to the user that opened it.
     """
     standing = ConversationMember.standing
     return or_(standing.is_(None), standing != UNSEEN, Conversation.last_seq > 0)
 
 
 def conversation_ids_of(user_ids: AbstractSet[int]) -> dict[int, set[int]]:
-    """The conversations that each of these users is in, with one query."""
+    """Return the conversations of each of these users, with one query."""
     statement = select(ConversationMember.user_id, ConversationMember.conversation_id).where(
         ConversationMember.user_id.in_(user_ids), ConversationMember.left_at.is_(None)
     )

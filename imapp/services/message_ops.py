@@ -1,6 +1,6 @@
-"""What happens to messages inside a batch: sent, edited, recalled, reacted to, pinned.
+"""Ops on messages inside a batch: send, edit, recall, erase, pin.
 
-Each `apply` checks first and changes last, so that an op that is refused leaves no trace.
+Each `apply` checks first and changes last, so that a refused op changes nothing.
 """
 
 from collections.abc import Sequence
@@ -32,14 +32,14 @@ from imapp.services import private_conversations
 from imapp.services.batch import Batch, Head, MessageRow, Op, Rights
 from imapp.services.rights import ADMINS, require_admin, require_member, require_voice
 
-#: Stands for everybody in the table of mentions.
+#: The user id that stands for everybody in the table of mentions.
 EVERYBODY = 0
 
-
-#: How often one message may be edited: all its versions are kept.
+#: Maximum number of edits of one message. It is bounded because all versions are kept.
 MAX_EDITS = 100
 
-#: What an author who has left learns of a message by sending it again: that it is stored, and where.
+#: Replaces the fields of a message that its author sends again after leaving the conversation: the answer then says
+#: only that the message is stored, and where.
 _PLACE_ONLY = {
     "change": 0, "content": "{}", "mentions": None, "reactions": None, "edited_at": None, "recalled_at": None,
     "pinned_at": None, "pinned_by": None,
@@ -47,7 +47,7 @@ _PLACE_ONLY = {
 
 
 def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
-    """Queue the event of an altered message for after the commit; give the message as all members see it."""
+    """Queue the event of a changed message for after the commit; return the message as all members see it."""
     wire = message_wire(row)
     batch.publications.append((event, {"message": wire, **more}, (conversation_room(head.id),), None, None))
     return wire
@@ -55,7 +55,7 @@ def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: Any)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """What a message says; `content` is JSON already, `mentions` holds user ids or "all"."""
+    """The content of a message; `content` is already JSON, `mentions` holds user ids or "all"."""
 
     kind: str
     content: bytes
@@ -63,18 +63,18 @@ class Said:
 
     @property
     def packed_mentions(self) -> str | None:
-        """The mentions as the column of a message holds them."""
+        """The mentions in the form of the message's column."""
         return orjson.dumps(self.mentions).decode() if self.mentions else None
 
     def note_mentions(self, batch: Batch, key: dict[str, int]) -> None:
-        """Add the rows by which unread mentions are counted."""
-        for user_id in {EVERYBODY if who == "all" else int(who) for who in self.mentions}:
+        """Add the rows from which unread mentions are counted."""
+        for user_id in {EVERYBODY if mention == "all" else int(mention) for mention in self.mentions}:
             batch.added[Mention].append({**key, "user_id": user_id})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body(Said):
-    """What a new message consists of."""
+    """The parts of a new message."""
 
     client_id: str
     reply_to_seq: int | None = None
@@ -82,9 +82,9 @@ class Body(Said):
 
 
 def require_mentionable(mentions: Sequence[int | str], *, is_admin: bool) -> None:
-    """Let only owner and admins of a group mention everybody; raises RoleRequiredError."""
+    """Raise RoleRequiredError if everybody is mentioned by a user that is not owner or admin of a group."""
     if "all" in mentions and not is_admin:
-        raise RoleRequiredError("Only owner and admins of a group may mention everybody.")
+        raise RoleRequiredError("Only the owner and admins of a group may mention everybody.")
 
 
 def _is_admin(head: Head, rights: Rights) -> bool:
@@ -99,14 +99,14 @@ class Send(Op):
     def __init__(
         self, actor_id: int, conversation_id: int, body: Body, origin: str | None = None, source: str | None = None
     ) -> None:
-        """Take a message to send; `source` is the id of the message that it forwards."""
+        """Prepare a message; `source` is the id of the forwarded message, if it forwards one."""
         super().__init__(actor_id, conversation_id)
         self.body = body
         self.origin = origin
-        #: To whom, when the conversation was found by that.
+        #: The recipient, if the conversation was found by the recipient's id.
         self.peer_id: int | None = None
         facts = (conversation_id, body.kind, body.reply_to_seq, list(body.mentions), body.forwarded_from)
-        # What the source says may change between a forward and its retry.
+        # The source may be edited between a forward and its retry.
         told = repr(facts).encode() + body.content if source is None else repr((conversation_id, source)).encode()
         self.digest = blake2b(told, digest_size=16).hexdigest()
 
@@ -116,7 +116,7 @@ class Send(Op):
         return self.body.client_id
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Store the message, or find that it was stored before."""
+        """Store the message, or return the one stored by an earlier attempt."""
         first = batch.sent.get((self.actor_id, self.body.client_id))
         if first is not None:
             return self._duplicate(batch, first)
@@ -138,17 +138,20 @@ class Send(Op):
         return {"message": wire, "duplicate": False}
 
     def _require_peer(self, batch: Batch, peer_id: int) -> None:
-        """After a restore the id that this node remembers may be another pair's; sent again, it goes to its own."""
+        """Raise UnavailableError if the conversation is not the one with this peer.
+
+        After a restore, the id cached by this node may belong to another pair. The client's retry finds the right one.
+        """
         head = batch.heads.get(self.conversation_id)
         if head is None or head.peer_of(self.actor_id) != peer_id:
             private_conversations.forget_known(self.actor_id, peer_id)
             raise UnavailableError(retry_after=1)
 
     def _tell_own_state(self, batch: Batch, head: Head, rights: Rights) -> None:
-        """Who writes has read; what was marked as unread is so no more.
+        """Push the sender's read mark, which the message has moved, and clear the sender's "marked as unread".
 
-        A first message shows a private conversation to both sides. Either may have been there without being shown it:
-        also the sender, when the other side opened it.
+        The first message makes a private conversation visible to both sides. Either may have been a member without
+        being shown it, even the sender, if the other side opened it.
         """
         peer_id = head.peer_of(self.actor_id) if head.last_seq == 1 else None
         if peer_id is None and not rights["is_marked_unread"]:
@@ -168,7 +171,7 @@ class Send(Op):
         if rights is None or rights["left_at"] is not None:
             return {"message": message_wire({**first, **_PLACE_ONLY}), "duplicate": True}
         wire = message_wire(first)
-        # Its node may have died before it told anybody. Clients drop a change that they know.
+        # The first node may have died before it pushed the message. Clients drop a change that they already have.
         batch.publications.append(
             ("message_created", {"message": wire}, (conversation_room(self.conversation_id),), self.origin, None)
         )
@@ -191,7 +194,7 @@ class Send(Op):
 
 
 class MessageOp(Op):
-    """An alteration of one message."""
+    """A change to one message."""
 
     __slots__ = ("seq",)
 
@@ -201,11 +204,11 @@ class MessageOp(Op):
 
     @property
     def target_seq(self) -> int:
-        """The message to load."""
+        """The seq of the message to load."""
         return self.seq
 
     def message(self, batch: Batch) -> MessageRow:
-        """Give the row; raises NotFoundError, MessageRecalledError, ForbiddenError (lines of the server)."""
+        """Return the row; raises NotFoundError, MessageRecalledError, ForbiddenError (system lines)."""
         row = batch.messages.get((self.conversation_id, self.seq))
         if row is None:
             raise NotFoundError
@@ -216,17 +219,17 @@ class MessageOp(Op):
         return row
 
     def finish(self, batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
-        """Number, store and announce the altered row, with `more` beside it in the event; return the answer."""
+        """Number, store and announce the changed row, with `more` beside it in the event; return the answer."""
         batch.alter(head, event, row)
         return {"message": batch.personal(self.actor_id, announce(batch, head, event, row, **more))}
 
     def key(self) -> dict[str, int]:
-        """The message's primary key."""
+        """Return the message's primary key."""
         return {"conversation_id": self.conversation_id, "seq": self.seq}
 
 
 class Edit(MessageOp):
-    """The author says something else, within a window; what was said before is kept."""
+    """Replace the content of the actor's own message, within the edit window; the version before is kept."""
 
     __slots__ = ("said",)
 
@@ -254,11 +257,11 @@ class Edit(MessageOp):
         if row["sender_id"] != self.actor_id:
             raise ForbiddenError("Only the author may edit a message.")
         if row["type"] != self.said.kind:
-            raise InvalidInputError("An edit keeps the type of the message.")
+            raise InvalidInputError("An edit must keep the type of the message.")
         if batch.moment - row["created_at"] > timedelta(seconds=settings.edit_window_seconds):
             raise WindowClosedError
         if batch.edits[self.conversation_id, self.seq] >= MAX_EDITS:
-            raise TooManyEditsError(f"A message may be edited {MAX_EDITS} times.")
+            raise TooManyEditsError(f"A message may be edited at most {MAX_EDITS} times.")
 
     def _replace_mentions(self, batch: Batch, row: MessageRow) -> None:
         if row["mentions"] is not None:
@@ -268,12 +271,12 @@ class Edit(MessageOp):
 
 
 class Recall(MessageOp):
-    """Take a message back for everybody: its author within a window, owner and admins of a group at any time."""
+    """Recall a message for everybody: its author within a window, the owner and admins of a group at any time."""
 
     __slots__ = ()
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Empty the message; nothing of what it said is kept. A repeat by someone who may recall it changes nothing."""
+        """Empty the message; none of its content is kept. A repeated recall by an entitled user changes nothing."""
         head, rights = require_member(batch, self)
         if recalled := self._recalled(batch, head, rights):
             return {"message": batch.personal(self.actor_id, message_wire(recalled))}
@@ -282,14 +285,14 @@ class Recall(MessageOp):
         return self.empty(batch, head, row)
 
     def _recalled(self, batch: Batch, head: Head, rights: Rights) -> MessageRow | None:
-        """Return the message if it has been recalled and is the actor's to recall: the first answer may be lost."""
+        """Return the message if it is already recalled and the actor may recall it: the first answer may be lost."""
         row = batch.messages.get((self.conversation_id, self.seq))
         if row is None or row["recalled_at"] is None:
             return None
         return row if row["sender_id"] == self.actor_id or _is_admin(head, rights) else None
 
     def empty(self, batch: Batch, head: Head, row: MessageRow) -> dict[str, Any]:
-        """Keep nothing of the message but its place."""
+        """Clear the message, its versions, mentions, reactions and pin; only its place remains."""
         row.update(
             content="{}",
             mentions=None,
@@ -313,7 +316,7 @@ class Recall(MessageOp):
 
 
 class Erase(Recall):
-    """Recall a message of an account that is being erased: whenever it was sent, and from wherever its author left."""
+    """Recall a message of an account that is being erased, whatever its age, and even if its author has left."""
 
     __slots__ = ()
 
@@ -326,7 +329,7 @@ class Erase(Recall):
 
 
 class SetPin(MessageOp):
-    """Pin or unpin a message for everybody: either side of a private conversation, owner and admins of a group."""
+    """Pin or unpin a message for everybody: either side of a private conversation, the owner and admins of a group."""
 
     __slots__ = ("pin",)
 
@@ -335,7 +338,7 @@ class SetPin(MessageOp):
         self.pin = pin
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Set the pin; saying it twice changes nothing."""
+        """Set or remove the pin; repeating it changes nothing."""
         head, rights = require_voice(batch, self)
         require_admin(head, rights)
         row = self.message(batch)

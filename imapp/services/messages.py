@@ -1,6 +1,6 @@
-"""Messages: send, forward, edit, recall, react, pin, and read what was said.
+"""Messages: send, forward, edit, recall, pin and read them.
 
-Everything that writes goes through the committer; what is checked here needs no database.
+Every write goes through the committer, which makes the checks that depend on the conversation's state.
 """
 
 from collections.abc import Sequence
@@ -46,13 +46,14 @@ from imapp.services.private_conversations import find_private, is_known, known_p
 
 _COLUMNS = Message.__table__.columns
 
-#: Bytes that the column of a content holds on MySQL and MariaDB.
+#: Maximum bytes of a content on MySQL and MariaDB: the size of its column.
 _COLUMN_BYTES = 65_535
 
-#: Bytes of earlier versions in one page.
+#: Maximum bytes of earlier versions in one page of edits.
 _PAGE_BYTES = 250_000
 
-#: Bytes of what is said in one page of messages, and messages that are read at once.
+#: Maximum bytes of contents in one page of messages (a single longer message is a page of its own), and number of
+#: messages read by one query.
 _SAID_BYTES = 1_000_000
 _SLICE = 50
 
@@ -60,7 +61,7 @@ _NO_SUCH_REPLY = "The message to reply to is not in this conversation."
 
 
 def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, Any]:
-    """Store a message and push it to the members; gives {"message", "duplicate"} after the commit.
+    """Store a message and push it to the members; return {"message", "duplicate"} after the commit.
 
     Raises NotAMemberError, BlockedError, NotAContactError, MutedError, GroupDissolvedError, ClientIdConflictError,
     RoleRequiredError (@all), TextTooLongError, TooLargeError, RateLimitedError, BusyError, UnavailableError.
@@ -69,9 +70,9 @@ def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, 
 
 
 def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | None = None) -> None:
-    """As `send` without waiting for the commit: `done` gets the outcome; `origin` (a sid) is not pushed to.
+    """Send like `send`, without waiting for the commit: `done` gets the outcome; nothing is pushed to `origin` (a sid).
 
-    What can be refused is refused before a private conversation is opened: an empty one would stay behind.
+    A bad message is refused before a private conversation is opened for it: otherwise an empty one would remain.
     """
     committer.submit(_checked(actor_id, message, message.conversation_id or message.group_id, origin), done)
 
@@ -79,7 +80,7 @@ def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | N
 def _checked(
     actor_id: int, draft: MessageDraft, conversation_id: int | None, origin: str | None = None
 ) -> message_ops.Send:
-    """The op of a message that may be queued; without a conversation, for the one with `to_user_id`."""
+    """Return the op of a checked message; without `conversation_id`, for the conversation with `to_user_id`."""
     try:
         limits.hit("messages_per_user", actor_id)
         packed = _packed(draft.type, draft.content)
@@ -99,9 +100,9 @@ def _private_op(actor_id: int, draft: MessageDraft, packed: bytes, origin: str |
 
 
 def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:
-    """Return the conversation with a user, opened if need be.
+    """Return the conversation with a user, and open it if there is none.
 
-    What the committer would refuse in a new one is refused before: it would stay behind, empty.
+    A message that the committer would refuse in a new conversation is refused first: an empty one would remain.
     """
     if not is_known(actor_id, other_id) and find_private(actor_id, other_id) is None:
         _require_fit_for_new(actor_id, draft)
@@ -140,19 +141,19 @@ def _seq_in(conversation_id: int, message_id: str | None) -> int | None:
 
 
 def _packed(kind: str, content: dict[str, Any]) -> bytes:
-    """Give the content as JSON; raises TextTooLongError, TooLargeError."""
+    """Return the content as JSON; raises TextTooLongError, TooLargeError."""
     if kind == "text" and len(content["text"]) > settings.message_text_max_chars:
-        raise TextTooLongError(f"A text may have {settings.message_text_max_chars} characters.")
+        raise TextTooLongError(f"A text may have at most {settings.message_text_max_chars} characters.")
     packed = orjson.dumps(content)
     if kind == "text" and len(packed) > _COLUMN_BYTES:  # many characters that take several bytes each
-        raise TextTooLongError(f"A text may have {_COLUMN_BYTES} bytes as JSON.")
+        raise TextTooLongError(f"A text may have at most {_COLUMN_BYTES} bytes as JSON.")
     if kind != "text" and len(packed) > settings.message_content_max_bytes:
-        raise TooLargeError(f"The content may have {settings.message_content_max_bytes} bytes.")
+        raise TooLargeError(f"The content may have at most {settings.message_content_max_bytes} bytes.")
     return packed
 
 
 def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
-    """Send what another message says to a conversation; raises as `send`, NotFoundError, MessageRecalledError."""
+    """Send the content of a message to a conversation; raises like `send`, and NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
     row = _forwarded_before(actor_id, order) or _readable(actor_id, order.message_id)
     body = message_ops.Body(
@@ -165,13 +166,13 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
 
 
 def _forwarded_before(actor_id: int, order: ForwardMessage) -> Any:
-    """The message that an earlier try has stored: a retry must find it, whatever has become of the source."""
+    """Return the message that an earlier try stored: a retry must find it even if the source is gone."""
     query = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
     return db.session.execute(query).mappings().one_or_none()
 
 
 def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
-    """Change what one's own message says; return {"message"}. An edit counts as a message in the rate limit.
+    """Replace the content of the actor's own message; return {"message"}. The rate limit counts it like a message.
 
     Raises ForbiddenError, RoleRequiredError (@all), WindowClosedError, TooManyEditsError, RateLimitedError and others.
     """
@@ -183,7 +184,7 @@ def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
 
 
 def recall(actor_id: int, message_id: str) -> dict[str, Any]:
-    """Take a message back for everybody; gives {"message"}. Raises ForbiddenError, WindowClosedError."""
+    """Recall a message for everybody; return {"message"}. Raises ForbiddenError, WindowClosedError."""
     return committer.run(message_ops.Recall(actor_id, *split_message_id(message_id)))
 
 
@@ -194,12 +195,12 @@ def set_pin(actor_id: int, message_id: str, *, pin: bool) -> dict[str, Any]:
 
 
 def get(actor_id: int, message_id: str) -> dict[str, Any]:
-    """Read one message; raises NotAMemberError, NotFoundError."""
+    """Return one message; raises NotAMemberError, NotFoundError."""
     return _shown(actor_id, [_row(actor_id, message_id)])[0]
 
 
 def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> HistoryPage:
-    """Read a page of a conversation; raises NotAMemberError. A page is bounded in bytes too, see HistoryPage."""
+    """Return a page of a conversation; raises NotAMemberError. A page is bounded in bytes too, see HistoryPage."""
     require_membership(actor_id, conversation_id)
     statement = select(*_COLUMNS).where(Message.conversation_id == conversation_id, visible_to(actor_id))
     if query.after is not None:
@@ -211,9 +212,10 @@ def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> History
 
 
 def _page(statement: Select[Any], limit: int, *, forward: bool) -> tuple[list[Any], bool]:
-    """Return up to `limit` rows of about _SAID_BYTES, one at least, by their seq, and whether there are more.
+    """Return up to `limit` rows with up to _SAID_BYTES of content, but at least one, and whether there are more.
 
-    They are read in slices: a page of the longest messages is 13 MB, of which the most would be thrown away.
+    The rows are in order of seq. They are read in slices: a page of the longest messages is 13 MB, most of which would
+    be discarded.
     """
     statement = statement.order_by(Message.seq if forward else Message.seq.desc())
     found: list[Any] = []
@@ -236,7 +238,7 @@ def _page(statement: Select[Any], limit: int, *, forward: bool) -> tuple[list[An
 
 
 def pins(actor_id: int, conversation_id: int, query: ListQuery) -> Page[MessageOut]:
-    """Read a page of the pinned messages, the newest first; raises NotAMemberError."""
+    """Return a page of the pinned messages, newest first; raises NotAMemberError."""
     require_membership(actor_id, conversation_id)
     pinned = and_(Pin.conversation_id == Message.conversation_id, Pin.seq == Message.seq)
     statement = select(*_COLUMNS).join(Pin, pinned).where(Pin.conversation_id == conversation_id, visible_to(actor_id))
@@ -248,7 +250,7 @@ def pins(actor_id: int, conversation_id: int, query: ListQuery) -> Page[MessageO
 
 
 def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:
-    """Read a page of what a message said before its edits, oldest first; raises NotAMemberError, NotFoundError.
+    """Return a page of a message's versions before its edits, oldest first; raises NotAMemberError, NotFoundError.
 
     A page is bounded in bytes too, since each version may be as long as a message.
     """
@@ -267,7 +269,7 @@ def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:
 
 
 def _fitting(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the changes whose versions fit into one page: some always do, since a column holds _COLUMN_BYTES."""
+    """Return the changes of the versions that fit into one page. The first ones always fit: see _COLUMN_BYTES."""
     totals = accumulate(size for _, size in sizes)
     return [change for (change, _), total in zip(sizes, totals, strict=True) if total <= _PAGE_BYTES]
 
@@ -287,7 +289,7 @@ def _row(actor_id: int, message_id: str) -> Any:
 
 
 def _readable(actor_id: int, message_id: str) -> Any:
-    """Read what a person said; raises MessageRecalledError, ForbiddenError for lines of the server and as `_row`."""
+    """Return a user's message; raises MessageRecalledError, ForbiddenError for system lines, and like `_row`."""
     row = _row(actor_id, message_id)
     if row["type"] == SYSTEM:
         raise ForbiddenError

@@ -1,4 +1,4 @@
-"""The nodes of the cluster, for its operators."""
+"""The nodes of the cluster, for operators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,25 +18,25 @@ _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 
 
 def list_nodes(actor: Actor) -> NodesOut:
-    """Every living node's own report, only this node's without Redis; raises ForbiddenError."""
+    """Return every living node's own report, or only this node's without Redis; raises ForbiddenError."""
     require_operator(actor)
     found = presence.reports()
     return NodesOut(nodes=checked([report_of(current_app)] if found is None else found))
 
 
 def reports() -> list[NodeReport] | None:
-    """Every living node's own report; None when there is no Redis to tell."""
+    """Return every living node's own report, or None without Redis."""
     found = presence.reports()
     return None if found is None else checked(found)
 
 
 def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
-    """Nodes of another version may tell more."""
+    """Return the reports with their known fields only: nodes of another version may send more."""
     return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
 
 
 def report(node_id: str) -> NodeReport:
-    """One node's; raises NotFoundError when no living node has that name, UnavailableError without Redis."""
+    """Return a node's report; raises NotFoundError if no living node has this id, UnavailableError without Redis."""
     own = [node for node in _all() if node.id == node_id]
     if not own:
         raise NotFoundError
@@ -44,7 +44,10 @@ def report(node_id: str) -> NodeReport:
 
 
 def change_log_level(node_ids: Sequence[str], change: tuple[str, str, int]) -> list[str]:
-    """Tell nodes (none: all) to use (level, logger, seconds); gives those that were told. Raises as `report`."""
+    """Order the named nodes, or all if none is named, to change their log level to (level, logger, seconds).
+
+    Return the nodes that got the order. Raises like `report`.
+    """
     named = [report(node_id).id for node_id in node_ids] or [node.id for node in _all()]
     return [node_id for node_id in named if orders.give(settings, node_id, "log_level", change)]
 
@@ -57,7 +60,10 @@ def _all() -> list[NodeReport]:
 
 
 def rebalance(by: By) -> list[NodeReport]:
-    """Tell all nodes to send the clients beyond their share on; return the latest reports. Raises UnavailableError."""
+    """Order all nodes to disconnect the clients beyond their share; return the latest reports.
+
+    Raises UnavailableError.
+    """
     latest = _all()
     acts.record(by, "rebalance", "nodes")
     if not orders.give_all(settings, "rebalance", None):
@@ -66,7 +72,7 @@ def rebalance(by: By) -> list[NodeReport]:
 
 
 def drain(node_id: str, by: By) -> NodeReport:
-    """Tell a node to let its clients go and to end; gives its latest report. Raises as `report`."""
+    """Order a node to drain and stop; return its latest report. Raises like `report`."""
     latest = report(node_id)
     acts.record(by, "drain_node", f"node:{node_id}")
     if not orders.give(settings, node_id, "drain"):

@@ -1,7 +1,7 @@
-"""Numbers for a user's own state: contacts, requests, blocks, settings, read marks, hidden messages.
+"""Version numbers of a user's own state: contacts, requests, blocks, settings, read marks, hidden messages.
 
-Each row of such state carries the `version` at which it changed last; `sync` returns the rows above a cursor.
-The counter's row stays locked until the commit, so versions become visible in their order and none is skipped.
+Each row of this state carries the `version` of its last change; `sync` returns the rows above a cursor.
+The counter's row stays locked until the commit, so versions become visible in order and none is skipped.
 """
 
 from collections.abc import Iterable
@@ -16,9 +16,9 @@ from imapp.services import concern
 
 
 def next_versions(session: Session | Connection, user_ids: Iterable[int]) -> dict[int, int]:
-    """Advance the counters of these users (in id order, against deadlocks) and give the new versions.
+    """Advance the counters of these users (in id order, against deadlocks) and return the new versions.
 
-    A version stands for one change: a use case that changes two rows of one user takes two.
+    A version stands for one change: a use case that changes two rows of one user takes two versions.
     """
     wanted = sorted(set(user_ids))
     if not wanted:
@@ -29,12 +29,12 @@ def next_versions(session: Session | Connection, user_ids: Iterable[int]) -> dic
 
 
 def advance(session: Session | Connection, user_ids: list[int], steps: int) -> None:
-    """Advance the counters of these users, given in id order, by as many versions as each may need."""
+    """Advance the counters of these users, given in id order, by `steps`: the versions that each may need."""
     concern.note(session, *map(bus.user_room, user_ids))
     counters = update(UserState).where(UserState.user_id.in_(user_ids))
     session.execute(counters.values(version=UserState.version + steps))
 
 
 def next_version(session: Session | Connection, user_id: int) -> int:
-    """Advance the counter of one user and give the new version."""
+    """Advance the counter of one user and return the new version."""
     return next_versions(session, [user_id])[user_id]

@@ -1,7 +1,7 @@
-"""Passwords: argon2id off the event loop, a few at a time, and the rules for new ones.
+"""Password hashing (argon2id, off the event loop, a few at a time), and the rules for new passwords.
 
 A hash costs 20 MiB and tens of milliseconds by design. The slots bound what a flood of log-ins can take from
-the node; without them it would be a way to stop it.
+the node; without them, such a flood could stop the node.
 """
 
 import secrets
@@ -22,51 +22,48 @@ from imapp.extensions import settings
 
 T = TypeVar("T")
 
-#: Stored where nobody can log in by password; no password has this hash.
-NO_PASSWORD = "!"  # noqa: S105 - it is the absence of one
+#: Stored for accounts without log-in by password; no password has this hash.
+NO_PASSWORD = "!"  # noqa: S105 - not a password
 
-#: Seconds that a log-in waits for a slot before it is told to come back.
+#: Seconds that a log-in waits for a slot before it is refused as busy.
 _SLOT_SECONDS = 10
 
-#: Characters that a password needs besides the user's own name.
+#: Minimum number of characters of a password that are not part of the user's own name.
 _BESIDES_NAME = 4
 
 
 def hash_password(password: str) -> str:
-    """Hash a password for storing; raises BusyError when no slot comes free in time."""
+    """Hash a password for storage; raises BusyError if no slot becomes free in time."""
     return _in_slot(_hasher().hash, _normal(password))
 
 
 def is_correct(password: str, stored: str | None) -> bool:
-    """Tell whether this is the password; without a stored hash it takes the same time and says no.
+    """Return whether the password matches the stored hash; without one, return False after the same time.
 
-    Raises BusyError when no slot comes free in time.
+    Raises BusyError if no slot becomes free in time.
     """
     known = stored is not None and stored != NO_PASSWORD
     return _in_slot(_verify, _hasher(), stored if stored and known else _decoy(), _normal(password)) and known
 
 
 def needs_rehash(stored: str) -> bool:
-    """Tell whether a hash was made with other parameters than the settings' present ones."""
+    """Return whether a hash was made with parameters other than those of the current settings."""
     return _hasher().check_needs_rehash(stored)
 
 
 def require_strong(password: str, *names: str) -> None:
-    """Refuse a password that is short, among the most common, or hardly more than the user's own name.
-
-    Raises WeakPasswordError.
-    """
+    """Raise WeakPasswordError if a password is short, among the most common, or hardly more than the user's name."""
     if len(password) < settings.password_min_length:
-        raise WeakPasswordError(f"A password has at least {settings.password_min_length} characters.")
+        raise WeakPasswordError(f"A password must have at least {settings.password_min_length} characters.")
     folded = _normal(password).casefold()
     if folded in _common():
         raise WeakPasswordError("This password is among the most common ones.")
     if any(len(folded.replace(name.casefold(), "")) < _BESIDES_NAME for name in names if name):
-        raise WeakPasswordError("A password must not be made of your own name.")
+        raise WeakPasswordError("A password must not consist of your own name.")
 
 
 def _normal(password: str) -> str:
-    """One form for what different keyboards make of the same characters."""
+    """Return one form (NFC) for characters that different keyboards encode differently."""
     return unicodedata.normalize("NFC", password)
 
 
@@ -78,7 +75,7 @@ def _verify(hasher: PasswordHasher, stored: str, password: str) -> bool:
 
 
 def _in_slot(fn: Callable[..., T], *args: object) -> T:
-    """Run a hash when it is its turn, without holding a database connection meanwhile: others need it."""
+    """Run a hash in a slot, and hold no database connection meanwhile: other requests need it."""
     release()
     with _slot():
         return offload(fn, *args)
@@ -110,7 +107,7 @@ def _make_hasher(time_cost: int, memory_kib: int, parallelism: int) -> PasswordH
 
 
 def _decoy() -> str:
-    """A hash that no password has and that costs as much to check as a real one."""
+    """Return a hash that no password has and that costs as much to check as a real one."""
     salt, digest = (b64encode(secrets.token_bytes(size)).rstrip(b"=").decode() for size in (16, 32))
     cost = f"m={settings.argon2_memory_kib},t={settings.argon2_time_cost},p={settings.argon2_parallelism}"
     return f"$argon2id$v=19${cost}${salt}${digest}"

@@ -1,8 +1,8 @@
-"""Presence: who is told that a user came or went, and who may ask.
+"""Presence: which users are notified when a user comes online or goes offline, and which users may query it.
 
-A user is watched by contacts, and by the other sides of private conversations in which both have written. Members of
-a common group, up to IM_PRESENCE_GROUP_MAX_MEMBERS, may ask. A block, in either direction, hides two users from each
-other.
+A user is watched by their contacts, and by the other sides of private conversations in which both have written.
+Members of a common group with at most IM_PRESENCE_GROUP_MAX_MEMBERS members may query it. A block, in either
+direction, hides two users from each other.
 """
 
 from collections.abc import Collection
@@ -21,16 +21,17 @@ from imapp.models.groups import Group
 from imapp.models.users import User
 from imapp.schemas.base import now
 
-#: How often it is looked at who is online, at most: somebody who comes and goes all the time is told of each time.
+#: Maximum number of reads of the current presence after a change. Further changes are reported on their own, so a user
+#: that connects and disconnects all the time cannot keep `changed` from ending.
 _LOOKS = 3
 
 
 def changed(changes: dict[int, bool]) -> None:
-    """Tell those who watch who came online (True) and who went offline, and note when the latter were seen last.
+    """Notify the watchers of users that came online (True) or went offline; store when the latter were last seen.
 
-    What is told is how it is now, looked at again when it has been told: while this node was busy, another may have
-    told the opposite.
-    Some hundred users at most; it costs the same few queries for all of them. Raises what the database raises.
+    The pushed state is the current one, and it is read again after the push: while this node was busy, another node
+    may have pushed the opposite.
+    Takes some hundred users at most, with the same few queries for any number. Raises what the database raises.
     """
     moment = now()
     gone = [user_id for user_id, is_online in changes.items() if not is_online]
@@ -56,7 +57,7 @@ def _tell(states: dict[int, bool], watches: set[tuple[int, int]], moment: dateti
 
 
 def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
-    """Return the users online among `user_ids`, or among the watched ones, whose presence the actor may see."""
+    """Return the users online among `user_ids`, or among the watched users; only those visible to the actor."""
     asked = user_ids if user_ids is not None else watched(actor_id)
     found = presence.online_among(asked)
     visible = _visible(actor_id, found) if found else set()
@@ -64,7 +65,7 @@ def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
 
 
 def _visible(actor_id: int, user_ids: set[int]) -> set[int]:
-    """The users among `user_ids` whose presence the actor may see; of oneself everybody may."""
+    """Return the users among `user_ids` visible to the actor; users can always see their own presence."""
     visible = user_ids & {actor_id, *watched(actor_id)}
     if user_ids - visible:
         visible |= _in_common_groups(actor_id, user_ids - visible)
@@ -84,18 +85,18 @@ def _in_common_groups(actor_id: int, user_ids: set[int]) -> set[int]:
 
 
 def reveal(user_id: int, other_id: int) -> None:
-    """Two users may see each other now: tell each whether the other is online."""
+    """Push to each of two users, now visible to each other, whether the other is online."""
     if other_id not in _blocked_with(user_id):
         _tell_each_other(user_id, other_id, online=True)
 
 
 def conceal(user_id: int, other_id: int) -> None:
-    """Two users may see each other no longer: each is offline to the other."""
+    """Push to each of two users, no longer visible to each other, that the other is offline."""
     _tell_each_other(user_id, other_id, online=False)
 
 
 def watched(user_id: int) -> list[int]:
-    """Contacts, and the other sides of private conversations in which both have written; the relation is mutual."""
+    """Return the contacts, and the peers of private conversations in which both have written. It is mutual."""
     return sorted(other for _, other in _watches([user_id]))
 
 
@@ -111,7 +112,7 @@ def _watches(user_ids: Collection[int]) -> set[tuple[int, int]]:
 
 
 def _tell_each_other(user_id: int, other_id: int, *, online: bool) -> None:
-    """Who is offline looks offline anyway; who does not watch is told nothing."""
+    """Push to each user, if they watch each other. Nothing is pushed about offline users: they look offline anyway."""
     if other_id not in watched(user_id):
         return
     for seen, watcher in ((user_id, other_id), (other_id, user_id)):
@@ -120,12 +121,12 @@ def _tell_each_other(user_id: int, other_id: int, *, online: bool) -> None:
 
 
 def _blocked_with(user_id: int) -> set[int]:
-    """Everybody on either side of a block with the user."""
+    """Return all users that have blocked the user or are blocked by the user."""
     return {other for _, other in _blocked_pairs([user_id])}
 
 
 def _blocked_pairs(user_ids: Collection[int]) -> set[tuple[int, int]]:
-    """Each of the users with everybody on either side of a block with him."""
+    """Return (user, other) for each block, in either direction, between one of the users and another user."""
     either = or_(Block.user_id.in_(user_ids), Block.blocked_id.in_(user_ids))
     rows = db.session.execute(select(Block.user_id, Block.blocked_id).where(Block.removed_at.is_(None), either))
     return {pair for one, other in rows for pair in ((one, other), (other, one)) if pair[0] in user_ids}

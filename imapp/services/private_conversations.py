@@ -1,6 +1,6 @@
-"""The private conversation of two users: one for each pair, made when it is first needed.
+"""The private conversation of two users: one for each pair, created when it is first needed.
 
-Both are members at once, but only the user who opens it is shown it before its first message.
+Both become members at once. Before the first message, only the user that opened the conversation is shown it.
 """
 
 from collections import OrderedDict
@@ -22,20 +22,20 @@ from imapp.services import concern, own_state, quotas
 from imapp.services.conversation_settings import state_of
 from imapp.services.reach import require_reach
 
-#: Pairs that were looked up, newest last: sending to a user then needs no query for the conversation's id.
+#: Cached conversation ids by pair, newest last: sending to a user then needs no query for the id.
 _known: OrderedDict[tuple[int, int], int] = OrderedDict()
 _KNOWN_MAX = 50_000
 
 
 def find_private(user_id: int, other_id: int) -> int | None:
-    """Give the id of the conversation of two users, None when they have none yet."""
+    """Return the id of the conversation of two users, or None if they have none yet."""
     low, high = sorted((user_id, other_id))
     statement = select(Conversation.id).where(Conversation.user_low_id == low, Conversation.user_high_id == high)
     return db.session.scalar(statement)
 
 
 def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
-    """Give (id, whether it was made now).
+    """Open the private conversation of two users; return (id, whether this call created it).
 
     Raises NotFoundError for an unknown user, RecipientGoneError, OneselfError, BlockedError, NotAContactError,
     RateLimitedError, TooManyConversationsError.
@@ -44,7 +44,7 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
         raise OneselfError
     found = find_private(actor_id, other_id)
     if found is not None:
-        _let_hear(found, actor_id, other_id)  # its creator may have died before that
+        _let_hear(found, actor_id, other_id)  # the node that created it may have died before this
         _show(found, actor_id)
         return found, False
     limits.hit("conversations_opened_per_user", actor_id)
@@ -53,7 +53,7 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
         state = atomic(_create, actor_id, other_id)
     except IntegrityError:
         if find_private(actor_id, other_id) is None:
-            raise  # it is not that the other side was faster
+            raise  # the other side did not create it first: the cause is something else
         return open_private(actor_id, other_id)
     _let_hear(state.conversation_id, actor_id, other_id)
     bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
@@ -61,18 +61,18 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
 
 
 def _let_hear(conversation_id: int, *user_ids: int) -> None:
-    """Both are in the room before anything is said in it: nothing here waits."""
+    """Put the users' connections into the room before any message is pushed there; this does not wait."""
     for user_id in user_ids:
         bus.enter(user_id, bus.conversation_room(conversation_id))
 
 
 def is_known(actor_id: int, other_id: int) -> bool:
-    """Tell whether `known_private` needs no query."""
+    """Return whether `known_private` needs no query."""
     return _pair(actor_id, other_id) in _known
 
 
 def known_private(actor_id: int, other_id: int) -> int:
-    """As `open_private`, for those who send: from memory when it was looked up before."""
+    """Return the id of the conversation, for sending: from the cache, or from `open_private`, which may raise."""
     pair = _pair(actor_id, other_id)
     found = _known.get(pair)
     if found is None:
@@ -84,7 +84,7 @@ def known_private(actor_id: int, other_id: int) -> int:
 
 
 def forget_known(actor_id: int, other_id: int) -> None:
-    """The conversation is another one now: a backup has been restored under this node."""
+    """Drop the pair's id from the cache: since a backup was restored, it belongs to another conversation."""
     _known.pop(_pair(actor_id, other_id), None)
 
 
@@ -121,7 +121,7 @@ def _create(session: Session, actor_id: int, other_id: int) -> ConversationState
 
 
 def _show(conversation_id: int, actor_id: int) -> None:
-    """Show the actor the conversation that the other side has opened, unless it is shown already."""
+    """Show the actor a conversation that the other side opened, unless the actor is already shown it."""
     own = ConversationMember.conversation_id == conversation_id, ConversationMember.user_id == actor_id
     if db.session.scalar(select(ConversationMember.standing).where(*own)) == UNSEEN:
         state = atomic(_see, conversation_id, actor_id)

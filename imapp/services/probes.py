@@ -1,4 +1,4 @@
-"""Looks that may hang: in a thread each, shared by all who ask meanwhile and for a second after, given up in time."""
+"""Checks that may hang. Each runs in a thread, callers share its result for a second, and no caller waits too long."""
 
 import threading
 import time
@@ -8,12 +8,12 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: Seconds for which what was seen is told again.
+#: Seconds for which a result is reused.
 CACHE_SECONDS = 1.0
 
 
 class Probe(Generic[T]):
-    """One look at a time: while one hangs, others would only take connections. The thread may outlast who asks."""
+    """Runs one check at a time: while one hangs, others would only take connections. It may outlive its callers."""
 
     def __init__(self, look: Callable[[], T]) -> None:
         self._look = look
@@ -22,7 +22,7 @@ class Probe(Generic[T]):
         self._ended_at = 0.0
 
     def begin(self) -> "Future[T]":
-        """The look that is under way or was a moment ago; else a new one."""
+        """Return the check in progress, or the one that ended less than CACHE_SECONDS ago, or start a new one."""
         with self._turn:
             latest = self._latest
             if latest is None or (latest.done() and time.monotonic() - self._ended_at >= CACHE_SECONDS):
@@ -33,7 +33,7 @@ class Probe(Generic[T]):
     def _run(self, answer: "Future[T]") -> None:
         try:
             found = self._look()
-        except Exception as exc:  # noqa: BLE001 - raised to those who ask
+        except Exception as exc:  # noqa: BLE001 - raised to the callers
             self._ended_at = time.monotonic()
             answer.set_exception(exc)
         else:
@@ -42,7 +42,7 @@ class Probe(Generic[T]):
 
 
 def answer_of(look: "Future[T]", deadline: float) -> T | None:
-    """What was seen; None when it is not known at the deadline (time.monotonic())."""
+    """Return the check's result, or None if there is none at the deadline (time.monotonic())."""
     try:
         return look.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:

@@ -1,8 +1,8 @@
-"""A user changes the own profile, and everybody whose own lists show the user is told.
+"""Changes of a user's profile, and the notification of its viewers: the users that have the user in their own lists.
 
-Their rows get new versions, so that `sync` tells who is away. It costs the same few statements however many they
-are; only the slices of very many make more. Counters are locked first, in id order, then rows, then the profile: as
-everywhere, so that nobody waits in a circle.
+The viewers' rows get new versions, so that `sync` reports the change to offline devices. The number of statements does
+not depend on the number of viewers, except that very many are split into slices. Counters are locked first, in id
+order, then rows, then the profile. The order is the same everywhere, against deadlocks.
 """
 
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ from imapp.services import own_state
 from imapp.services.membership import is_seen
 from imapp.services.users import nickname_key
 
-#: Rows that one statement names: SQLite takes 32,766 parameters.
+#: Maximum number of rows named in one statement: SQLite takes 32,766 parameters.
 _SLICE = 5_000
 
 
 @dataclass(frozen=True)
 class _List:
-    """Rows of `owner`'s own state that show the user `shown`, and where their version stands.
+    """Rows of `owner`'s own state that show the user `shown`, and the column of their version.
 
-    `is_mutual`: for each there is one in the other direction, which an index finds.
+    `is_mutual`: each row has a counterpart in the other direction, which an index finds.
     """
 
     version: Any
@@ -42,7 +42,7 @@ class _List:
     is_mutual: bool = False
 
 
-#: Each list's rows take a version of their own, in this order; the conversations take the one after them.
+#: The rows of each list take one version, in this order; the conversations take the version after these.
 _LISTS = (
     _List(Contact.version, Contact.user_id, Contact.contact_id, Contact.removed_at.is_(None), is_mutual=True),
     _List(ContactRequest.from_version, ContactRequest.from_user_id, ContactRequest.to_user_id),
@@ -55,29 +55,29 @@ _STEPS = len(_LISTS) + 1
 
 @dataclass(frozen=True)
 class _Viewers:
-    """Who has a user in the own state: the owners of each list, and the peers by private conversation."""
+    """The viewers of a profile: the owners of each list, and the peers by private conversation."""
 
     owners: list[list[int]]
     peers: dict[int, int]
 
     def user_ids(self) -> set[int]:
-        """All of them."""
+        """Return the ids of all viewers."""
         return {*self.peers.values(), *(user_id for owners in self.owners for user_id in owners)}
 
 
 def update_me(actor_id: int, changes: ProfileIn) -> MeOut:
-    """Change the fields of the caller's profile that are given; raises RateLimitedError."""
+    """Change the given fields of the actor's profile; raises RateLimitedError."""
     limits.hit("profile_changes_per_user", actor_id)
     return write(actor_id, changes.model_dump(exclude_unset=True))
 
 
 def write(user_id: int, columns: dict[str, Any]) -> MeOut:
-    """Change columns of an account and tell everybody who is shown it."""
+    """Change columns of an account and notify the viewers of its profile."""
     return _publish(*atomic(_update, user_id, columns, False))
 
 
 def announce(user_id: int) -> None:
-    """Tell everybody who is shown an account that it was closed or opened again."""
+    """Notify the viewers of an account that it was closed or reopened."""
     _publish(*atomic(_update, user_id, {}, True))
 
 
@@ -91,14 +91,14 @@ def _publish(me: MeOut, viewers: set[int], steps: int) -> MeOut:
 
 
 def _as_others_see(me: MeOut) -> UserOut:
-    """By its fields: for pydantic a MeOut is a UserOut already, with all that is the owner's alone."""
+    """Copy the public fields only: pydantic takes a MeOut for a UserOut and would keep the private fields."""
     return UserOut(**me.model_dump(include=set(UserOut.model_fields)))
 
 
 def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: bool) -> tuple[MeOut, set[int], int]:
-    """Give the account, who is to be told besides its owner, and how many versions the owner's counter has moved.
+    """Return the account, the viewers to notify, and the number of versions by which the owner's counter advanced.
 
-    `is_public`: what everybody sees has changed already.
+    `is_public`: a field that others see has changed already.
     """
     user = session.get_one(User, user_id)
     changed = {name for name, value in wanted.items() if getattr(user, name) != value}
@@ -107,7 +107,7 @@ def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: b
     is_public = is_public or not changed.isdisjoint(UserOut.model_fields)
     viewers = _renumber(session, user_id) if is_public else set()
     version = own_state.next_version(session, user_id)
-    session.refresh(user)  # another device may have changed it while the counter was waited for
+    session.refresh(user)  # another device may have changed it during the wait for the counter
     for name, value in wanted.items():
         setattr(user, name, value)
     user.nickname_key = nickname_key(user.nickname)
@@ -116,14 +116,14 @@ def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: b
     return MeOut.model_validate(user), viewers, 1 + is_public * _STEPS
 
 
-# -- whose own state shows the user ----------------------------------------------------------------------------------
+# -- viewers ---------------------------------------------------------------------------------------------------------
 
 
 def _renumber(session: Session, user_id: int) -> set[int]:
-    """Give new versions to all rows of others' own state that show the user; gives whose they are.
+    """Give new versions to all rows of others' own state that show the user; return the ids of their owners.
 
-    Whoever begins to show the user takes the user's counter: who did so before it was locked is found when the
-    viewers are read once more.
+    Every transaction that adds a viewer takes the user's counter. Viewers added before it was locked are found when
+    the viewers are read a second time.
     """
     locked = _viewers(session, user_id).user_ids()
     _advance(session, locked | {user_id})
@@ -140,13 +140,13 @@ def _renumber(session: Session, user_id: int) -> set[int]:
 
 def _viewers(session: Session, user_id: int) -> _Viewers:
     low, high = Conversation.user_low_id, Conversation.user_high_id
-    private = union_all(*(_who_see(peer).where(own == user_id) for own, peer in ((low, high), (high, low))))
+    private = union_all(*(_shown_to(peer).where(own == user_id) for own, peer in ((low, high), (high, low))))
     owners = [sorted(session.scalars(_owners(rows, user_id))) for rows in _LISTS]
     return _Viewers(owners, {id_: peer_id for id_, peer_id in session.execute(private) if peer_id is not None})
 
 
-def _who_see(peer: Any) -> Any:
-    """Private conversations, each with its side `peer`, as far as that user is shown them."""
+def _shown_to(peer: Any) -> Any:
+    """Select the private conversations that their side `peer` is shown, each with that user."""
     row = and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == peer)
     return select(Conversation.id, peer).join(ConversationMember, row).where(is_seen())
 
@@ -162,7 +162,7 @@ def _advance(session: Session, user_ids: set[int]) -> None:
 
 
 def _write(session: Session, rows: _List, step: int, *which: Any) -> None:
-    """Number the rows by their owners' counters, which have been advanced by all steps."""
+    """Number the rows by their owners' counters, which have already been advanced by all steps."""
     counter = select(UserState.version - (_STEPS - step)).where(UserState.user_id == rows.owner).scalar_subquery()
     numbered = update(rows.version.class_).where(*which).values({rows.version: counter})
     session.execute(numbered, execution_options={"synchronize_session": False})

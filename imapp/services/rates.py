@@ -1,4 +1,4 @@
-"""How busy the cluster and each of its nodes is now: who is there, and the rates of the last step."""
+"""The current load of the cluster and of each node: connected users, and the rates of the last step."""
 
 from collections import Counter
 
@@ -15,13 +15,13 @@ from imapp.services.access import Actor, require_operator
 
 
 def cluster_stats(actor: Actor) -> ClusterStats:
-    """The cluster, of this node alone without Redis; raises ForbiddenError."""
+    """Return the load of the cluster, or of this node alone without Redis; raises ForbiddenError."""
     require_operator(actor)
     return describe(nodes.reports() or nodes.checked([report_of(current_app)]))
 
 
 def describe(living: list[NodeReport]) -> ClusterStats:
-    """These nodes, and the cluster that they are."""
+    """Return the load of these nodes and of the cluster that they form."""
     return ClusterStats(
         users=presence.count(),
         connections=sum(node.connections for node in living),
@@ -33,7 +33,7 @@ def describe(living: list[NodeReport]) -> ClusterStats:
 
 
 def _rates(node: str | None) -> Rates | None:
-    """Of the last step that was told of."""
+    """Return the rates of the last recorded step of a node (None: of the cluster); None if there is none."""
     points = history.read(HistoryQuery(hours=1, node=node)).points
     return _per_second(points[-1]) if points else None
 

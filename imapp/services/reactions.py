@@ -1,4 +1,4 @@
-"""Reactions: set and taken back inside a batch, and shown to each user as their own or as those of others."""
+"""Reactions: set and removed inside a batch, and shown to each user as their own or as other users'."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ from imapp.services.batch_sql import over_pairs
 from imapp.services.message_ops import MessageOp
 from imapp.services.rights import require_voice
 
-#: Different emoji on one message, and of these by one user: nobody can use up the places of all the others.
+#: Maximum number of different emoji on one message, and of those by one user, so that no user can take all places.
 MAX_EMOJI = 20
 MAX_OWN_EMOJI = 5
 
-#: Users that are named for each emoji.
+#: Maximum number of users named for each emoji.
 NAMED_REACTORS = 20
 
 #: (conversation, seq)
@@ -35,7 +35,7 @@ SELECT r.conversation_id, r.seq, r.emoji FROM {pairs}
 
 
 class React(MessageOp):
-    """Set or take back one's emoji; saying it twice changes nothing."""
+    """Set or remove an emoji of the actor; repeating it changes nothing."""
 
     __slots__ = ("emoji", "remove")
 
@@ -45,11 +45,11 @@ class React(MessageOp):
         self.remove = remove
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Set or remove the reaction and count anew."""
+        """Set or remove the reaction and summarize the message's reactions again."""
         head, _ = require_voice(batch, self)
         row = self.message(batch)
         reactions = batch.reactions[self.conversation_id, self.seq]
-        # Another spelling may be stored: nodes of earlier versions stored what clients sent.
+        # Another spelling may be stored: nodes of earlier versions stored emoji as the clients sent them.
         emoji = next((known for known, _ in reactions if emoji_form(known) == self.emoji), self.emoji)
         mine = (emoji, self.actor_id)
         if (mine in reactions) != self.remove:
@@ -63,15 +63,15 @@ class React(MessageOp):
             reactions.append(mine)
             batch.added[Reaction].append({**key, "created_at": batch.moment})
         row["reactions"] = _summary(reactions)
-        who = {"user_id": self.actor_id, "emoji": emoji, "removed": self.remove}
-        return self.finish(batch, head, "message_reacted", row, **who)
+        reaction = {"user_id": self.actor_id, "emoji": emoji, "removed": self.remove}
+        return self.finish(batch, head, "message_reacted", row, **reaction)
 
     def _check_room(self, emoji: str, reactions: list[tuple[str, int]]) -> None:
         if sum(user_id == self.actor_id for _, user_id in reactions) >= MAX_OWN_EMOJI:
-            raise TooManyOwnReactionsError(f"You may set {MAX_OWN_EMOJI} different emoji on one message.")
+            raise TooManyOwnReactionsError(f"You may set at most {MAX_OWN_EMOJI} different emoji on one message.")
         different = {known for known, _ in reactions}
         if emoji not in different and len(different) >= MAX_EMOJI:
-            raise TooManyReactionsError(f"A message takes {MAX_EMOJI} different emoji.")
+            raise TooManyReactionsError(f"A message may have at most {MAX_EMOJI} different emoji.")
 
 
 def _summary(reactions: list[tuple[str, int]]) -> str | None:
@@ -85,10 +85,10 @@ def _summary(reactions: list[tuple[str, int]]) -> str | None:
 
 
 def react(actor_id: int, message_id: str, text: str, *, remove: bool) -> dict[str, Any]:
-    """Set or take back an emoji; return {"message"}.
+    """Set or remove an emoji; return {"message"}.
 
-    Raises NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError, RateLimitedError. Any text can be taken
-    back: earlier versions stored any.
+    Raises NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError, RateLimitedError. Any text can be removed,
+    because earlier versions stored any text.
     """
     limits.hit("messages_per_user", actor_id)
     emoji = emoji_form(text)
@@ -98,9 +98,9 @@ def react(actor_id: int, message_id: str, text: str, *, remove: bool) -> dict[st
 
 
 def for_user(user_id: int, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Say of each reaction whether it is the user's own, in messages as all members see them.
+    """Mark the user's own reactions in messages as all members see them.
 
-    One query at most, and only for reactions of more users than are named.
+    It takes at most one query, and only if a reaction has more users than are named.
     """
     unnamed = [(one["conversation_id"], one["seq"]) for one in messages if _may_be_unnamed(user_id, one)]
     own = _own(user_id, unnamed) if unnamed else {}

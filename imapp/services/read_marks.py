@@ -1,4 +1,4 @@
-"""Read marks: how far a user has read a conversation. State, the last one wins: they take no change number."""
+"""Read marks: how far a user has read a conversation. They are state (the last one wins) and take no change number."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ from imapp.services.rights import require_member
 
 
 class MarkRead(Op):
-    """Move the actor's read mark forward; never back."""
+    """Move the actor's read mark forward, never back."""
 
     __slots__ = ("receipt", "seq")
 
     def __init__(self, actor_id: int, conversation_id: int, seq: int) -> None:
         super().__init__(actor_id, conversation_id)
         self.seq = seq
-        #: What the members of a group are to be told after the commit.
+        #: The read receipt for the members of a group, to be pushed after the commit.
         self.receipt: dict[str, Any] | None = None
 
     def apply(self, batch: Batch) -> dict[str, Any]:
-        """Move the mark; the answer tells where it stands."""
+        """Move the mark; return its position."""
         self.receipt = None
         head, rights = require_member(batch, self)
         known = batch.read_seq(head.id, self.actor_id)
@@ -44,7 +44,7 @@ class MarkRead(Op):
         return {"read_seq": seq}
 
     def _rooms(self, batch: Batch, head: Head) -> tuple[str, ...]:
-        """Own devices, and the other side of a private conversation; the members of a group are told less often."""
+        """Return the rooms of the actor and of a private conversation's other side. Groups get receipts, less often."""
         own = user_room(self.actor_id)
         if head.type == "group" or not head.last_seq:  # the other side does not see an empty private conversation
             return (own,)
@@ -53,13 +53,13 @@ class MarkRead(Op):
         return (own, user_room(peer))
 
     def spread_receipt(self) -> None:
-        """Tell the members of a group; after the commit."""
+        """Push the receipt to the members of a group; call this after the commit."""
         if self.receipt is not None:
             receipts.spread(self.receipt)
 
 
 def mark_read(actor_id: int, conversation_id: int, seq: int) -> dict[str, Any]:
-    """Move the mark and wait for the commit; gives {"read_seq"}. Raises NotAMemberError."""
+    """Move the mark and wait for the commit; return {"read_seq"}. Raises NotAMemberError."""
     op = MarkRead(actor_id, conversation_id, seq)
     answer = committer.run(op)
     op.spread_receipt()
@@ -67,7 +67,7 @@ def mark_read(actor_id: int, conversation_id: int, seq: int) -> dict[str, Any]:
 
 
 def submit_mark_read(actor_id: int, conversation_id: int, seq: int, done: Done) -> None:
-    """As `mark_read` without waiting: `done` gets the outcome."""
+    """Move the mark without waiting for the commit: `done` gets the outcome."""
     op = MarkRead(actor_id, conversation_id, seq)
 
     def answer(outcome: Outcome) -> None:

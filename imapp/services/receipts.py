@@ -1,6 +1,6 @@
-"""Read receipts in groups: at most one a second for each reader, and the last one always.
+"""Read receipts in groups: at most one per second for each reader, and always the last one.
 
-A busy group would drown otherwise: every message makes every reader say "read" to every member.
+Without this limit, a busy group would be flooded: every message makes every reader send a receipt to every member.
 """
 
 import threading
@@ -14,17 +14,17 @@ from imapp.events import ConversationRead
 #: Seconds between two receipts of one reader in one group.
 INTERVAL_SECONDS = 1.0
 
-#: (conversation, user) of which a receipt was pushed less than an interval ago -> how far that said, and the farthest
-#: one since, if any.
+#: The receipts pushed less than an interval ago: (conversation, user) -> (the pushed read_seq, the payload of the
+#: furthest receipt since then or None).
 Recent = dict[tuple[int, int], tuple[int, dict[str, Any] | None]]
 
 _lock = threading.Lock()
 
 
 def spread(payload: dict[str, Any]) -> None:
-    """Push a `conversation_read` to the members, now or when its turn has come; one that says more takes its place.
+    """Push a `conversation_read` to the members, now or at the end of the interval; a later position replaces it.
 
-    Marks of two devices may come here in another order than that of their commits.
+    Marks of two devices may arrive here in another order than they were committed in.
     """
     recent: Recent = current_app.extensions.setdefault("receipts", {})
     key = payload["conversation_id"], payload["user_id"]
@@ -41,7 +41,7 @@ def spread(payload: dict[str, Any]) -> None:
 def _push(recent: Recent, payload: dict[str, Any]) -> None:
     timer = threading.Timer(INTERVAL_SECONDS, _next, (recent, (payload["conversation_id"], payload["user_id"])))
     timer.daemon = True
-    timer.start()  # first: whatever becomes of this receipt, the reader's next ones are told
+    timer.start()  # first: even if sending fails, the reader's next receipts are pushed
     _send(payload)
 
 
@@ -50,7 +50,7 @@ def _send(payload: dict[str, Any]) -> None:
 
 
 def _next(recent: Recent, key: tuple[int, int]) -> None:
-    """An interval is over: push what has come meanwhile, or forget the reader."""
+    """Push the receipt that arrived within the interval that has ended, or forget the reader."""
     with _lock:
         _, waiting = recent.pop(key, (0, None))
         if waiting is None:
@@ -60,7 +60,7 @@ def _next(recent: Recent, key: tuple[int, int]) -> None:
 
 
 def flush(app: Flask) -> None:
-    """The node goes away: push what waits for its turn."""
+    """Push all waiting receipts; called when the node stops."""
     recent: Recent = app.extensions.get("receipts", {})
     with _lock:
         payloads = [waiting for _, waiting in recent.values() if waiting is not None]
