@@ -1,4 +1,4 @@
-"""What nodes share: the bus, presence, rate limits.
+"""The state that nodes share: the bus, presence, rate limits.
 
-Law of the folder: in-process now; the same functions work over Redis when several nodes form a cluster.
+Law of the folder: each function works in one process without Redis, and over Redis when several nodes form a cluster.
 """

@@ -1,4 +1,4 @@
-"""REDIS_URL in its parts: one server, a master that Sentinels name, or a Redis Cluster."""
+"""The parts of REDIS_URL: one server, a master that Sentinels name, or a Redis Cluster."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,9 +9,9 @@ _DEFAULT_PORT = {"single": 6379, "sentinel": 26_379, "cluster": 6379}
 
 @dataclass(frozen=True)
 class Address:
-    """Where Redis is. `hosts`: the server, the Sentinels, or some nodes of the Redis Cluster; none for a socket file.
+    """Where Redis is. `hosts`: the server, the Sentinels, or some nodes of the Redis Cluster; empty for a socket file.
 
-    The user and password are those of the Redis servers and of the Sentinels alike.
+    The Redis servers and the Sentinels have the same user name and password.
     """
 
     kind: Literal["single", "sentinel", "cluster"]
@@ -25,12 +25,12 @@ class Address:
     ca_file: str | None = None
 
     def __str__(self) -> str:
-        """For logs: no secret."""
+        """Return the address for log lines, without credentials."""
         return self.path or ",".join(f"{host}:{port}" for host, port in self.hosts)
 
 
 def parse(url: str) -> Address:
-    """Take a checked REDIS_URL (settings.py) apart."""
+    """Parse a REDIS_URL that settings.py has validated."""
     parts = urlsplit(url)
     scheme, _, suffix = parts.scheme.partition("+")
     kind: Literal["single", "sentinel", "cluster"] = suffix or "single"  # type: ignore[assignment]  # checked before
@@ -52,7 +52,7 @@ def parse(url: str) -> Address:
 
 
 def _host(text: str, default_port: int) -> tuple[str, int]:
-    """`host`, `host:port`, `[::1]:port`."""
+    """Return (host, port) of `host`, `host:port` or `[::1]:port`."""
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit():
         return text.strip("[]"), default_port

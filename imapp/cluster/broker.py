@@ -1,9 +1,9 @@
-"""What carries messages between nodes: channels that a node publishes to and is subscribed to.
+"""Message brokers between nodes: a node publishes to channels and subscribes to channels.
 
-Four carriers behind one interface, with one test suite for all (tests/cluster/test_brokers.py): in-process, one Redis,
-the master that Sentinels name, a Redis Cluster with sharded pub/sub. Delivery is at most once. A node that was deaf
-for a moment is told so (`Listener.gap`), and a channel whose messages were lost before they reached Redis gets a hint
-in their place (`Listener.missed`).
+There are four brokers with one interface and one test suite (tests/cluster/test_brokers.py): in-process, one Redis
+server, the master that Sentinels name, and a Redis Cluster with sharded pub/sub. Delivery is at most once. The broker
+reports to its node when the node received nothing for a while (`Listener.gap`), and which channels lost messages before
+these reached Redis (`Listener.missed`).
 """
 
 from typing import Protocol
@@ -12,64 +12,64 @@ from imapp import metrics
 
 
 class Listener(Protocol):
-    """The node. Called in the broker's threads; must not block."""
+    """The node's callbacks. The broker calls them in its own threads; they must not block."""
 
     def heard(self, channel: str, body: bytes) -> None:
-        """Another node published `body` to a channel that this node is subscribed to."""
+        """Handle `body`, which another node published to a channel that this node is subscribed to."""
 
     def ready(self) -> None:
-        """The broker works for the first time."""
+        """Handle the broker's first successful connection."""
 
     def gap(self, reason: str) -> None:
-        """The broker works again after this node was deaf: its clients may have missed anything."""
+        """Handle a reconnection: this node received nothing for a while, and its clients may have missed any event."""
 
     def missed(self, channels: set[str] | None) -> None:
-        """Messages to these channels were lost, and publishing works again. None: too many to name."""
+        """Handle the loss of messages to these channels, once publishing works again. None: too many to name."""
 
 
 class Broker(Protocol):
-    """One node's access. No method waits for the network unless it says so."""
+    """One node's access to the bus. Only `settle` and `close` wait for the network."""
 
     @property
     def is_alone(self) -> bool:
-        """Whether there can be no other node."""
+        """Return whether there can be no other node."""
 
     @property
     def keeps_order(self) -> bool:
-        """Whether what one node says on two channels is heard in that order."""
+        """Return whether subscribers receive one node's messages on two channels in the order of publishing."""
 
     @property
     def is_up(self) -> bool:
-        """Whether this node hears itself."""
+        """Return whether this node receives its own canary messages."""
 
     def start(self, listener: Listener) -> None:
-        """Begin to connect."""
+        """Start connecting in the background."""
 
     def publish(self, channel: str, body: bytes) -> bool:
-        """Give `body` to all other nodes that are subscribed to the channel; tells whether it could be queued."""
+        """Queue `body` for all other nodes that are subscribed to the channel; return whether it was queued."""
 
     def subscribe(self, channel: str) -> None:
-        """Hear a channel."""
+        """Subscribe to a channel."""
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear it no longer."""
+        """Unsubscribe from a channel."""
 
     def settle(self, seconds: float) -> bool:
-        """Wait until the subscriptions made so far are in force; tells whether they are. At once when down."""
+        """Wait until the subscriptions made so far are confirmed; return whether they are, at once if not connected."""
 
     def close(self) -> None:
-        """Send what waits and end."""
+        """Send the queued messages and close."""
 
 
 class Exchange:
-    """Where the in-process brokers of several nodes meet; one that nobody else joins is a single node's."""
+    """Connects the in-process brokers of several nodes. A single node has an exchange of its own."""
 
     def __init__(self) -> None:
         self.members: list[MemoryBroker] = []
 
 
 class MemoryBroker:
-    """The carrier within one process: at once, in order, nothing lost."""
+    """The broker within one process: delivers immediately, in order, without loss."""
 
     def __init__(self, exchange: Exchange | None = None) -> None:
         self._exchange = exchange or Exchange()
@@ -81,30 +81,30 @@ class MemoryBroker:
         self.is_up = True
 
     def start(self, listener: Listener) -> None:
-        """Begin."""
+        """Report that the broker is ready."""
         self._listener = listener
-        metrics.BUS_UP.set_function(lambda: 1)  # nothing that could be deaf
+        metrics.BUS_UP.set_function(lambda: 1)  # there is no connection that could fail
         listener.ready()
 
     def publish(self, channel: str, body: bytes) -> bool:
-        """Give `body` to the others who are subscribed."""
+        """Deliver `body` to all other nodes that are subscribed to the channel."""
         for member in self._exchange.members:
             if member is not self and channel in member._channels and member._listener is not None:
                 member._listener.heard(channel, body)
         return True
 
     def subscribe(self, channel: str) -> None:
-        """Hear a channel."""
+        """Subscribe to a channel."""
         self._channels.add(channel)
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear it no longer."""
+        """Unsubscribe from a channel."""
         self._channels.discard(channel)
 
     def settle(self, seconds: float) -> bool:
-        """Tell that all is in force."""
+        """Return True: subscriptions take effect immediately."""
         return True
 
     def close(self) -> None:
-        """Leave."""
+        """Leave the exchange."""
         self._exchange.members.remove(self)

@@ -1,4 +1,4 @@
-"""Which carrier this node uses follows from REDIS_URL."""
+"""The choice of the broker, by REDIS_URL."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ _KINDS = {"single": RedisBroker, "sentinel": SentinelBroker, "cluster": RedisClu
 
 
 def make_broker(settings: "Settings") -> Broker:
-    """Build it; opens no connection."""
+    """Return the broker that fits REDIS_URL, without opening a connection."""
     if settings.redis_url is None:
         return MemoryBroker()
     address = parse(settings.redis_url)

@@ -1,8 +1,8 @@
-"""The bus: events to rooms, and the rooms of connections.
+"""The bus: sends events to rooms, and moves connections between rooms.
 
-Rooms: `user:{id}` (all devices of a user), `conv:{id}` (all members' devices), `session:{id}` (one login). They reach
-over all nodes: python-socketio's client manager behind this (realtime/cluster_rooms.py) carries them. Delivery is at
-most once; clients close gaps by `sync`.
+Rooms: `user:{id}` (all devices of a user), `conv:{id}` (all members' devices), `session:{id}` (one login). A room spans
+all nodes, by the client manager of python-socketio in realtime/cluster_rooms.py. Delivery is at most once; clients
+close gaps by `sync`.
 """
 
 from itertools import count
@@ -15,10 +15,10 @@ from imapp.extensions import socketio
 #: The only Socket.IO namespace.
 NAMESPACE = "/"
 
-#: Seconds that a connecting client waits for its subscriptions at most.
+#: Maximum number of seconds that a connecting client waits until Redis confirms its subscriptions.
 SETTLE_SECONDS = 1.0
 
-#: The argument of the order to compare after the death of a node.
+#: The argument of the order `reconcile` after a node has died.
 NODE_LOST = "node_lost"
 
 _moves = count(1)
@@ -26,24 +26,24 @@ _last_move = 0
 
 
 def user_room(user_id: int) -> str:
-    """All devices of a user."""
+    """Return the room of all devices of a user."""
     return f"user:{user_id}"
 
 
 def conversation_room(conversation_id: int) -> str:
-    """All devices of all members of a conversation."""
+    """Return the room of all devices of all members of a conversation."""
     return f"conv:{conversation_id}"
 
 
 def session_room(session_id: int) -> str:
-    """The connections of one login."""
+    """Return the room of the connections of one login."""
     return f"session:{session_id}"
 
 
 def publish(event: Event, *rooms: str, skip_sid: str | None = None, versions: int = 0) -> None:
     """Push `event` once to every connection that is in any of `rooms`.
 
-    `versions`: by how many the own state of each user whose room it is has grown, if not by the event's usual number.
+    `versions`: how many versions of each receiving user's own state the event stands for; 0: the event's usual number.
     """
     send(event.name, event.wire(), *rooms, skip_sid=skip_sid, versions=versions)
 
@@ -56,9 +56,9 @@ def send(
     stamp: Stamp | None = None,
     versions: int = 0,
 ) -> bool:
-    """As `publish`, for a payload that is JSON already; `stamp`: it is a message whose way is followed.
+    """Push a JSON payload like `publish`; return whether the bus queued it for the other nodes.
 
-    Gives whether the bus took it for the other nodes.
+    `stamp`: given for a chat message, to measure and trace its delivery.
     """
     server = socketio.server
     if server is None:
@@ -88,54 +88,57 @@ def leave_connection(sid: str, room: str) -> None:
 
 
 def settle() -> bool:
-    """Wait until this node hears all the rooms that were entered so far; tells whether it does.
+    """Wait until this node is subscribed to all rooms entered so far; return whether it is.
 
-    Waits SETTLE_SECONDS at most, and not at all while the nodes are cut off from each other.
+    Wait at most SETTLE_SECONDS, and not at all while the node is disconnected from the bus.
     """
     is_settled: bool = socketio.server.manager.broker.settle(SETTLE_SECONDS)
     return is_settled
 
 
 def is_up() -> bool:
-    """Whether this node hears itself, and so the others."""
+    """Return whether this node receives its own canary messages, and therefore those of the other nodes."""
     return bool(socketio.server.manager.broker.is_up)
 
 
 def last_move() -> int:
-    """Changes when anybody enters or leaves a room: what was read about memberships before may be out of date."""
+    """Return a number that changes whenever a user enters or leaves a room.
+
+    Memberships that were read before the number changed may be out of date.
+    """
     return _last_move
 
 
 def note_move() -> None:
-    """Somebody enters or leaves a room, on this node's or another's word."""
+    """Change `last_move`: this node or another one has ordered a user to enter or leave a room."""
     global _last_move  # noqa: PLW0603 - one bus for the process
     _last_move = next(_moves)
 
 
 def disconnect_session(session_id: int, code: Literal["session_revoked", "token_expired"]) -> None:
-    """Tell the connections of a login why, and close them."""
+    """Send the reason to the connections of a login, and close them."""
     room = session_room(session_id)
     publish(SessionEnded(code=code), room)
     _act("disconnect", room)
 
 
 def disconnect_connection(sid: str) -> None:
-    """Close one connection, on whichever node it is; its login goes on."""
+    """Close one connection, on any node. Its login stays valid."""
     _act("disconnect", sid)
 
 
 def node_lost() -> None:
-    """A node has died, maybe between a commit and its pushes: every node looks soon whether its clients were told."""
+    """Have every node compare soon what it pushed with what is stored: a node may have died between commit and push."""
     _act("reconcile", None, NODE_LOST)
 
 
 def look_after(room: str, reason: str) -> None:
-    """Have every node see to the connections in this room: their rooms, their sessions; then they are told to sync."""
+    """Have every node check the rooms and sessions of the connections in this room, and tell these to sync."""
     _act("sync", room, reason)
 
 
 def look_again(user_id: int) -> None:
-    """Have every node compare soon the rooms of this user's connections with what is stored."""
+    """Have every node compare soon the rooms of this user's connections with the stored memberships."""
     _act("recheck", user_room(user_id))
 
 

@@ -1,21 +1,21 @@
-"""The cluster's clock: Redis' clock, read with each connection and heartbeat. Wrong clocks of machines do no harm."""
+"""The cluster's clock: Redis' time, read with each connection and heartbeat, so that machines' clocks may be wrong."""
 
 import time
 
 
 class Clock:
-    """Unix time in seconds, as Redis tells it; this machine's until Redis has been heard."""
+    """Unix time in seconds by Redis' clock, or by this machine's until Redis' time has been read."""
 
     def __init__(self) -> None:
-        #: Redis' Unix time less this machine's monotonic time, in seconds; None while Redis has not been heard.
+        #: Redis' Unix time minus this machine's monotonic time, in seconds; None until Redis' time has been read.
         self._offset: float | None = None
 
     def __call__(self) -> float:
-        """Give the time."""
+        """Return the time."""
         return time.time() if self._offset is None else time.monotonic() + self._offset
 
     def set(self, now: float) -> None:
-        """Take Redis' time, which has just been read."""
+        """Set the clock to Redis' time, which has just been read."""
         self._offset = now - time.monotonic()
 
 

@@ -1,4 +1,4 @@
-"""An outsider asks each node, over the bus, how it is: who answers hears the bus and is heard."""
+"""The doctor's questions to each node over the bus. An answer proves that the node receives and can publish."""
 
 import secrets
 import threading
@@ -14,17 +14,20 @@ from imapp.cluster.wire import Channels, Order
 if TYPE_CHECKING:
     from config import Settings
 
-#: Seconds that the outsider's own connection to the bus may take, and then the nodes' answers.
+#: Seconds that the doctor's own connection to the bus may take, and then the nodes' answers.
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 6.0
 
-#: Seconds for a second answer under a name that has answered: there should be none.
+#: Seconds to wait for a second answer from a node that has answered. A second answer means two processes with one name.
 _ECHO_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A node's facts (facts.py), and how far its clock is ahead of this machine's, give or take half the way."""
+    """A node's facts (facts.py), the round-trip time, and how far its clock is ahead of this machine's.
+
+    The error of `ahead_seconds` is at most half of the round trip (`seconds`).
+    """
 
     facts: dict[str, Any]
     seconds: float
@@ -33,14 +36,14 @@ class Answer:
 
 @dataclass
 class Examination:
-    """`is_up`: the outsider heard itself over the bus, after `seconds`."""
+    """The result. `is_up`: whether the doctor received its own canary over the bus, after `seconds`."""
 
     is_up: bool = False
     seconds: float = 0.0
     answers: list[Answer] = field(default_factory=list)
 
 
-class _Ear:
+class _AnswerCollector:
     """Collects the answers."""
 
     def __init__(self) -> None:
@@ -49,7 +52,7 @@ class _Ear:
         self.has_answer = threading.Event()
 
     def heard(self, _channel: str, body: bytes) -> None:
-        """A node answers."""
+        """Store a node's answer."""
         message, now = wire.decode(body), time.time()
         if isinstance(message, Order) and message.action == wire.EXAMINED:
             middle = (self.asked_at + now) / 2
@@ -58,40 +61,40 @@ class _Ear:
             self.has_answer.set()
 
     def ready(self) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def gap(self, reason: str) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
     def missed(self, channels: set[str] | None) -> None:
-        """Nothing to do."""
+        """Do nothing."""
 
 
 def examine(settings: "Settings", node_ids: Collection[str]) -> Examination:
-    """Ask these nodes; waits for the network, for the sum of the times above at most."""
+    """Ask these nodes and return their answers. Waits for the network, at most 2 * CONNECT_SECONDS + ANSWER_SECONDS."""
     name = f"doctor-{secrets.token_hex(4)}"
-    broker, ear = make_broker(settings.model_copy(update={"node_id": name})), _Ear()
+    broker, collector = make_broker(settings.model_copy(update={"node_id": name})), _AnswerCollector()
     channels, began = Channels(settings.cluster_name), time.monotonic()
     broker.subscribe(channels.node(name))
-    broker.start(ear)
+    broker.start(collector)
     try:
         while not broker.is_up and time.monotonic() - began < CONNECT_SECONDS:
             time.sleep(0.02)
-        found = Examination(broker.is_up, time.monotonic() - began, ear.answers)
+        found = Examination(broker.is_up, time.monotonic() - began, collector.answers)
         if found.is_up and broker.settle(CONNECT_SECONDS):
-            ear.asked_at = time.time()
+            collector.asked_at = time.time()
             for node_id in node_ids:
                 broker.publish(channels.node(node_id), wire.encode(Order(wire.EXAMINE, None, name)))
-            _wait(ear, set(node_ids))
+            _wait(collector, set(node_ids))
         return found
     finally:
         broker.close()
 
 
-def _wait(ear: _Ear, node_ids: set[str]) -> None:
-    """Until all have answered; a moment longer for those who should not."""
+def _wait(collector: _AnswerCollector, node_ids: set[str]) -> None:
+    """Wait until all nodes have answered, and _ECHO_SECONDS longer for unexpected second answers."""
     deadline = time.monotonic() + ANSWER_SECONDS
-    while node_ids - {one.facts["id"] for one in ear.answers} and time.monotonic() < deadline:
-        ear.has_answer.clear()
-        ear.has_answer.wait(0.1)
+    while node_ids - {one.facts["id"] for one in collector.answers} and time.monotonic() < deadline:
+        collector.has_answer.clear()
+        collector.has_answer.wait(0.1)
     time.sleep(_ECHO_SECONDS)

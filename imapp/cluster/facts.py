@@ -1,4 +1,4 @@
-"""What a node tells the doctor of itself, when asked: how it really runs, which its settings alone do not say."""
+"""A node's answer to the doctor: how it really runs, which its settings alone do not show."""
 
 import os
 import platform
@@ -12,8 +12,8 @@ import imapp
 
 
 def of(app: Flask) -> dict[str, Any]:
-    """As plain JSON; nothing secret."""
-    from gevent import monkey  # tests and the command line run without
+    """Return the facts about an app's node as plain JSON, without secrets."""
+    from gevent import monkey  # imported here: tests and the command line run without gevent
 
     settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
     return {

@@ -1,7 +1,7 @@
-"""Questions to Redis that somebody waits for: few at once, and none while Redis is away.
+"""A circuit breaker for the Redis queries that a request or command waits for.
 
-A Redis that hangs costs each asker a second. So after one failure nobody asks for a moment, and then one asker only,
-for all. Whoever gets no answer has one without Redis.
+A hanging Redis costs each caller a second. So after a failure there is a pause without queries, and then one caller
+tries on behalf of all. The number of concurrent queries is limited. A caller that gets None goes on without Redis.
 """
 
 import threading
@@ -18,16 +18,16 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-#: What callers catch: Redis is away, or refuses. (redis-py gives a part of the Cluster's errors a root of their own.)
+#: The errors to catch: Redis is unreachable or refuses. (Some cluster errors of redis-py are not its RedisErrors.)
 RedisError = (redis.RedisError, RedisClusterException)
 
-#: Questions on their way at once; each has a connection.
+#: Maximum number of concurrent queries of one process; each has a connection.
 AT_ONCE = 24
 
-#: Seconds that an asker waits for its turn.
+#: Seconds that a caller waits for one of the AT_ONCE places; after that it gets None.
 _TURN_SECONDS = 1.0
 
-#: Seconds without questions after a failure.
+#: Seconds without queries after a failure.
 _PAUSE_SECONDS = 1.0
 
 
@@ -40,7 +40,7 @@ class Gate:
         self._next_at = 0.0
 
     def ask(self, question: Callable[[], T]) -> T | None:
-        """Give the answer; None without one."""
+        """Run the query and return its answer; None if Redis does not answer or is not asked."""
         was_away = self._is_away
         if was_away and not self._is_first():
             return None
@@ -53,7 +53,7 @@ class Gate:
             self._turns.release()
 
     def _is_first(self) -> bool:
-        """Tell whether this asker is the one that asks for all."""
+        """Return whether this caller is the one that tries Redis again after the pause."""
         now = time.monotonic()
         if now < self._next_at:
             return False
@@ -67,10 +67,10 @@ class Gate:
             self._next_at = time.monotonic() + _PAUSE_SECONDS
             if not self._is_away:
                 self._is_away = True
-                message = "answers and limits are this node's own meanwhile"
+                message = "presence and rate limits cover this node only until Redis answers"
                 log.warning("redis_away", error=type(exc).__name__, message=message)
             return None
         if self._is_away:
             self._is_away = False
-            log.info("redis_back", message="answers and limits are the cluster's again")
+            log.info("redis_back", message="presence and rate limits cover the whole cluster again")
         return answer

@@ -1,9 +1,9 @@
-"""A node's heartbeat: it holds the node's lease, carries its connections to Redis, and buries the dead.
+"""A node's heartbeat: it renews the node's lease, writes the node's connections to Redis, and removes dead nodes.
 
-A node that is silent for a lease is dead: one of the others removes it, and its users who are nowhere else are
-offline. Only a node whose own lease never lapsed during the last lease may do that: after a pause of Redis everybody
-looks dead for a moment. A node that finds its lease gone (it was frozen, cut off, or Redis came back empty) takes
-it anew and writes all its connections again.
+A node is dead when its lease has expired: another node removes it, and its users without a connection to another node
+are offline. Only a node that has held its own lease without a gap for the length of a lease may remove others, because
+after an outage of Redis every node looks dead for a moment. A node that finds its lease expired (it was frozen or
+disconnected, or Redis restarted empty) takes it again and rewrites all its connections.
 """
 
 import secrets
@@ -24,28 +24,28 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Heartbeats in one lease: three may be lost.
+#: Heartbeats in one lease: three consecutive ones may fail.
 _BEATS = 4
 
-#: Seconds between two looks for dead nodes.
+#: Seconds between two searches for dead nodes, and the longest time between two ticks.
 _TICK_SECONDS = 0.5
 
-#: Beats between two comparisons of every connection with what Redis knows.
+#: Heartbeats between two comparisons of this node's connections with those in Redis.
 _COMPARE_BEATS = 5
 
-#: Users asked about in one command.
-_SOME = 1000
+#: Maximum number of users in one query to Redis.
+_USERS_PER_QUERY = 1000
 
-#: Who came and went is kept while Redis is away, up to so many entries; beyond, all connections are written anew.
+#: Maximum number of connects and disconnects kept while Redis is away; beyond it, all connections are rewritten.
 _JOURNAL_MAX = 10_000
 
 
 class NodeTakenError(Exception):
-    """Another process is this node, and alive; says which."""
+    """Raised when another live process holds this node's name; its argument describes that process."""
 
 
 class Heart:
-    """See the module. `on_taken` is called when another process has become this node meanwhile."""
+    """See the module. `on_taken` is called when another process has taken this node's name in the meantime."""
 
     def __init__(self, app: Flask, register: Register, on_taken: Callable[[], None]) -> None:
         self._app = app
@@ -55,33 +55,33 @@ class Heart:
         self._settings = app.config["IMAPP"]
         self._instance = secrets.token_hex(8)
         self._lease = float(self._settings.node_lease_seconds)
-        #: Since when the lease has been held without a gap (monotonic); None while it is not held.
+        #: Monotonic time since which the lease has been held without a gap; None while it is not held.
         self._held_since: float | None = None
         self._renewed_at = self._reaped_at = 0.0
         self._beats = 0
         self._is_stale = True
         self._is_away = False
-        #: Users who may have come online or gone offline by a command whose answer was lost: nobody was told.
+        #: Users that a command with a lost answer may have brought online or offline; no watcher was notified.
         self._in_doubt: set[int] = set()
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._beat_for_ever, name="heart", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="heart", daemon=True)
 
     # -- for the app -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Become this node and begin to beat; raises NodeTakenError when another process is, and stays so.
+        """Take the node's lease and start the heartbeat; raise NodeTakenError if another process keeps the lease.
 
-        A predecessor that died without a word is waited for: its lease ends by itself. Without Redis the lease is
-        taken when Redis comes.
+        If a predecessor crashed, wait until its lease expires. Without Redis, the heartbeat takes the lease as soon as
+        Redis answers.
         """
         self._presence.journal = deque()
         if not self._try_renew():
-            log.info("node_name_in_use", message="waiting for its lease to end")
-            self._wait_for_the_name()
+            log.info("node_name_in_use", message="waiting until the lease of the other process expires")
+            self._wait_for_name()
         self._thread.start()
 
     def stop(self) -> None:
-        """Carry the last changes to Redis and leave the cluster; nothing for a node that never came to be."""
+        """Write the last changes to Redis and leave the cluster; do nothing if the heartbeat is not running."""
         if not self._thread.is_alive():
             return
         self._ending.set()
@@ -91,9 +91,9 @@ class Heart:
             self._carry()
             self._register.release(self._instance)
         except redis.RedisError:
-            log.info("node_not_released", message="its lease ends by itself")
+            log.info("node_not_released", message="Redis does not answer; the lease expires by itself")
 
-    def _wait_for_the_name(self) -> None:
+    def _wait_for_name(self) -> None:
         deadline = time.monotonic() + self._lease + 2
         while not self._try_renew():
             if time.monotonic() > deadline:
@@ -101,7 +101,7 @@ class Heart:
             time.sleep(0.5)
 
     def _holder(self) -> str:
-        """Which process is this node, as far as it told."""
+        """Describe the process that holds this node's name, by its latest report."""
         try:
             reports = self._register.reports()
         except redis.RedisError:
@@ -111,7 +111,7 @@ class Heart:
 
     # -- the beat ----------------------------------------------------------------------------------------------------
 
-    def _beat_for_ever(self) -> None:
+    def _run(self) -> None:
         while not self._ending.is_set():
             self._presence.wake.wait(_TICK_SECONDS)
             self._presence.wake.clear()
@@ -119,7 +119,7 @@ class Heart:
                 self._tick()
             except redis.RedisError as exc:
                 self._away(exc)
-            except Exception:  # the next beat must come
+            except Exception:  # the heartbeat must go on
                 log.exception("heartbeat_failed")
 
     def _tick(self) -> None:
@@ -132,14 +132,14 @@ class Heart:
         if self._is_stale:
             self._rewrite()
         self._carry()
-        self._tell_in_doubt()
+        self._notify_in_doubt()
         now = time.monotonic()
         if now - self._held_since > self._lease and now - self._reaped_at >= _TICK_SECONDS:
             self._reaped_at = now
             self._reap()
 
     def _try_renew(self) -> bool:
-        """Renew the lease; False when another process has it. What is not known counts as held by nobody else."""
+        """Renew the lease; return False if another process holds it, True also if Redis does not answer."""
         try:
             state = self._register.renew(self._instance, round(self._lease * 1000), report_of(self._app))
         except redis.RedisError as exc:
@@ -167,13 +167,13 @@ class Heart:
             self._is_stale = True
         if not self._is_away:
             self._is_away = True
-            message = "presence is this node's own until Redis is back"
+            message = "presence covers this node only until Redis answers"
             log.warning("register_away", error=type(exc).__name__, message=message)
 
     # -- connections -------------------------------------------------------------------------------------------------
 
     def _carry(self) -> None:
-        """Tell Redis who came and went; what fails is made good by a rewrite."""
+        """Write the connects and disconnects to Redis; after a failure, have all connections rewritten."""
         journal = self._presence.journal
         while journal:
             is_open, one = journal.popleft()
@@ -189,12 +189,12 @@ class Heart:
     def _rewrite(self) -> None:
         journal = self._presence.journal
         if journal is not None:
-            journal.clear()  # what is open now is all that counts
+            journal.clear()  # the rewrite covers it: only the connections that are open now matter
         connections = list(self._presence.open.values())
         users = self._register.own_users() | {one.user_id for one in connections}
         with self._doubting(users):
             gone, come = self._register.rewrite(connections)
-        self._is_stale = False  # whether that mended it, the next comparison tells: until then the drift is shown
+        self._is_stale = False  # the drift metric stays until the next comparison has found no difference
         for user_id in gone:
             self._presence.on_change(user_id, False)
         for user_id in come:
@@ -202,34 +202,34 @@ class Heart:
 
     @contextmanager
     def _doubting(self, users: set[int]) -> Iterator[None]:
-        """What is told of these users is in doubt unless the answer comes."""
+        """Keep these users in doubt if the block raises: Redis may have run the command without answering."""
         before = set(self._in_doubt)
         self._in_doubt |= users
         yield
         self._in_doubt = before
 
-    def _tell_in_doubt(self) -> None:
-        """Tell of those in doubt how it is now: once too often does no harm."""
+    def _notify_in_doubt(self) -> None:
+        """Notify watchers of the present state of the users in doubt: a repeated notification does no harm."""
         while self._in_doubt:
-            some = set(islice(self._in_doubt, _SOME))
+            some = set(islice(self._in_doubt, _USERS_PER_QUERY))
             online = self._register.online_among(sorted(some))
             self._in_doubt -= some
             for user_id in some:
                 self._presence.on_change(user_id, user_id in online)
 
     def _compare(self) -> None:
-        """Find connections that Redis does not know, or that are no more."""
+        """Compare this node's connections with those in Redis; on a difference, have all of them rewritten."""
         if self._beats % _COMPARE_BEATS or self._presence.journal or self._is_stale:
             return
         drift = len(self._register.sids() ^ self._presence.open.keys())
         if self._presence.journal:
-            return  # somebody came or went meanwhile: not a drift
+            return  # a client connected or disconnected meanwhile: a difference is no drift
         metrics.PRESENCE_DRIFT.set(drift)
         if drift:
             log.warning("presence_drift", connections=drift)
             self._is_stale = True
 
-    # -- others ------------------------------------------------------------------------------------------------------
+    # -- dead nodes --------------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
         users = self._register.users_of_dead()

@@ -1,26 +1,26 @@
-"""What each node counted within the last day, one small record a step.
+"""Each node's counts of the last day: one small record for each interval, here called a step.
 
 Keys, in one hash slot by the tag `{cluster}`:
 
-    {cluster}:history         zset  node id -> when it last wrote, in Unix seconds; expires after a day
+    {cluster}:history         zset  node id -> time of its last record, in Unix seconds; expires after a day
     {cluster}:history:NODE    zset  record (JSON) -> the end of its step, in Unix seconds; expires after a day
 
-A node writes its own records only; what is older than a day, or more than MOST_STEPS, is dropped with each. While Redis
-is away there is a gap. A node also keeps its own records in memory: that is all there is on a node that is alone.
+A node writes only its own records. Each write drops records older than a day, and the oldest beyond MOST_STEPS. While
+Redis is away there is a gap. A node also keeps its own records in memory; without Redis these are the whole history.
 """
 
 from collections import deque
 from typing import Any
 
-#: How long a record is kept.
+#: Seconds for which a record is kept.
 DAY_SECONDS = 86_400
 
-#: Records of one node at most, whatever a step is: a day of minutes.
+#: Maximum number of records of one node, whatever the length of a step: one a minute for a day. The oldest are dropped.
 MOST_STEPS = 1440
 
 
 class History:
-    """See the module. `client` is redis-py's, None for a node that is alone."""
+    """See the module. `client` is a redis-py client, or None for a node without Redis."""
 
     def __init__(self, client: Any, cluster: str, node_id: str) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class History:
         self._own: deque[tuple[int, str]] = deque(maxlen=MOST_STEPS)
 
     def add(self, at: int, record: str) -> None:
-        """Keep the record of this node's step that ended at `at`; raises redis.RedisError."""
+        """Store the record of this node's step that ended at `at` (Unix seconds); raises redis.RedisError."""
         self._own.append((at, record))
         if self._client is None:
             return
@@ -45,7 +45,7 @@ class History:
         pipe.execute()
 
     def read(self, since: int) -> dict[str, list[str]]:
-        """The records of steps that ended after `since`, by node; raises redis.RedisError."""
+        """Return all nodes' records of steps that ended after `since`, by node id; raises redis.RedisError."""
         if self._client is None:
             return self.own(since)
         nodes = self._client.zrange(self._index, 0, -1)
@@ -55,7 +55,7 @@ class History:
         return dict(zip(nodes, pipe.execute(), strict=True))
 
     def own(self, since: int) -> dict[str, list[str]]:
-        """The same of this node alone, from its memory."""
+        """Return this node's records of steps that ended after `since`, from memory, by its node id."""
         return {self._node: [record for at, record in self._own if at > since]}
 
     def _key(self, node: str) -> str:

@@ -1,11 +1,13 @@
 """Rate limits: how often one key (a user, an account, an address) may do one thing.
 
-The rules are settings (`rate_login_per_account` and so on). A window slides, so that nobody gets twice the rate around
-a full minute. Across nodes: what protects accounts (log-in and the like) is counted exactly, in Redis; what runs with
-every command is counted on the node and exchanged in the background (shared_counts.py), so that a command never
-waits for Redis. Without Redis, or while it is away, each node counts for itself.
+The rules are settings (`rate_login_per_account` and so on). Windows slide, so that a client cannot use twice the rate
+around the start of a new window. With several nodes, the limits that protect accounts (log-in and similar) are counted
+exactly, in Redis. The limits that are checked with every command are counted on the node and exchanged in the
+background (shared_counts.py), so that a command never waits for Redis. Without Redis, or while it is away, each node
+counts for itself.
 
-Key: `{cluster}:limit:NAME:RULE:KEY`, hash: window number, uses in it and in the one before; expires after two windows.
+Key: `{cluster}:limit:RULE:NAME:KEY`, a hash: window number, uses in that window and in the one before; expires after
+two windows.
 """
 
 import ipaddress
@@ -25,15 +27,15 @@ from imapp.cluster.shared_counts import SharedCounts
 from imapp.errors import RateLimitedError
 from imapp.extensions import settings
 
-#: Bits of an IPv6 address that one customer is given at least: all beyond are the customer's to choose.
+#: Prefix length that counts as one IPv6 address: a customer gets a /64 network at least, and can use any address in it.
 _IPV6_PREFIX = 64
 
-#: Checked often, or before anything else is known: these do not wait for Redis.
+#: Limits that are checked often, or before authentication: they do not wait for Redis.
 _HOT = frozenset({"anonymous_per_address", "commands_per_user", "messages_per_user", "sync_per_user"})
 
-# The sliding window counter: the window before counts with the share of it that is still in sight.
-# ARGV: uses allowed, window in seconds, uses to add (-1 takes one back). Gives 0, or after how many milliseconds
-# one more use is allowed.
+# The sliding window counter: the previous window counts with the share of it that the sliding window still covers.
+# ARGV: uses allowed, window in seconds, uses to add (-1 takes one back). Returns 0 if the use is allowed, else the
+# number of milliseconds until it would be.
 _SLIDE = """
 local t=redis.call('TIME')
 local size=tonumber(ARGV[2])
@@ -56,7 +58,7 @@ return 0
 
 
 def hit(name: str, *key_parts: object, uses: int = 1) -> None:
-    """Count uses of what `rate_<name>` limits; raises RateLimitedError when they are too many."""
+    """Count uses against the limit `rate_<name>`; raises RateLimitedError if they exceed it."""
     if not settings.rate_limits:
         return
     key = [name, *map(str, key_parts)]
@@ -72,7 +74,7 @@ def hit(name: str, *key_parts: object, uses: int = 1) -> None:
 
 
 def take_back(name: str, *key_parts: object) -> None:
-    """Let one use not count, after all: of attempts that only count when they fail. Not for what is hot."""
+    """Take back one use, of an attempt that counts only if it fails. Not for the limits in `_HOT`."""
     if not settings.rate_limits:
         return
     key = [name, *map(str, key_parts)]
@@ -86,7 +88,7 @@ def take_back(name: str, *key_parts: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """One rule of a limit for one key: `amount` uses in `window` seconds, `left` of them for `seconds` more."""
+    """One rule of a limit for one key: `amount` uses in `window` seconds, of which `left` remain for `seconds`."""
 
     amount: int
     window: int
@@ -95,7 +97,7 @@ class Quota:
 
 
 def quotas(name: str, *key_parts: object) -> list[Quota]:
-    """Return what a key has left of a limit that is counted on the node (`_HOT`); empty while limits are off."""
+    """Return the remaining uses of a key, for a limit in `_HOT`; empty if rate limits are off."""
     if not settings.rate_limits:
         return []
     key, client = [name, *map(str, key_parts)], redis.client()
@@ -103,7 +105,7 @@ def quotas(name: str, *key_parts: object) -> list[Quota]:
 
 
 def address_key(ip: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 network of an IPv6 address."""
+    """Return the key of an address in rate limits: the IPv4 address, or the /64 network of an IPv6 address."""
     try:
         address = ipaddress.ip_address(ip)
     except ValueError:
@@ -150,7 +152,7 @@ def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str], cost: int = 1
 
 
 def _limiter() -> RateLimiter:
-    """The counters of the app at hand on this node."""
+    """Return this node's counters of the current app."""
     extensions = current_app.extensions
     if "imapp.limits" not in extensions:
         extensions["imapp.limits"] = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -159,7 +161,7 @@ def _limiter() -> RateLimiter:
 
 
 def _shared_counts(client: Any) -> SharedCounts:
-    """What the app at hand counts together with the other nodes."""
+    """Return the counters that the current app shares with the other nodes."""
     extensions = current_app.extensions
     if "imapp.shared_counts" not in extensions:
         extensions["imapp.shared_counts"] = SharedCounts(client, settings.cluster_name)

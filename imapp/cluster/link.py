@@ -1,11 +1,12 @@
-"""One connection to one Redis server that publishes and hears, and notices by itself when it is deaf.
+"""One connection to one Redis server for publishing and subscribing, which detects by itself when it is dead.
 
-Publishing only queues: one writer sends all that waits in one write. One reader takes what Redis says. Redis answers
-in order, so a deque of what was asked tells what each answer belongs to, and what was lost when the connection ends.
+Publishing only queues: a writer thread sends all queued commands in one write, a reader thread takes the replies. Redis
+replies in order, so a deque of the unanswered commands shows which command each reply belongs to, and which commands
+were lost when the connection ends.
 
-Once a second the link publishes to a channel of its own over the same way that the messages take. What it doesn't
-hear back in time (DEAF_SECONDS) is a dead connection, whatever TCP says: half-open, paused, kicked out. It is
-closed, made anew, all channels are subscribed again, and when the first canary is heard again the owner is told.
+Once a second the link publishes a canary to a channel of its own, on the same connection as the messages. If no canary
+returns for DEAF_SECONDS, the connection is dead, whatever TCP says: half-open, paused or kicked out. The link closes
+it, connects again, subscribes to all channels again, and notifies its owner when the first canary returns.
 """
 
 import threading
@@ -26,24 +27,24 @@ log = get_logger(__name__)
 #: Seconds between two canaries.
 CANARY_SECONDS = 1.0
 
-#: Seconds without hearing one's own canary after which the connection counts as dead.
+#: Seconds without a returned canary after which the connection counts as dead.
 DEAF_SECONDS = 3.0
 
-#: Seconds that one write or one quiet read may take.
+#: Timeout of one write or one read, in seconds; a read that times out is no error.
 IO_SECONDS = 1.5
 
 #: Seconds between two attempts to connect.
 _RETRY_SECONDS = 0.3
 
-#: Channels that are remembered as missed; with more, everybody is told to sync.
+#: Maximum number of channels remembered as missed; with more, all clients are told to sync.
 MISSED_MAX = 2000
 
-#: Channels in one SUBSCRIBE.
+#: Maximum number of channels in one SUBSCRIBE.
 _SUBSCRIBE_BATCH = 500
 
 
 class Verbs(NamedTuple):
-    """The commands: those of plain pub/sub or of sharded pub/sub (Redis Cluster)."""
+    """The command names of plain or of sharded pub/sub (Redis Cluster), and the channels in one subscribe command."""
 
     publish: str
     subscribe: str
@@ -52,7 +53,7 @@ class Verbs(NamedTuple):
 
 
 PLAIN = Verbs("PUBLISH", "SUBSCRIBE", "UNSUBSCRIBE", _SUBSCRIBE_BATCH)
-#: Channels of one SSUBSCRIBE must lie in one slot: one at a time.
+#: Subscribes to one channel at a time: all channels of one SSUBSCRIBE must lie in one slot.
 SHARDED = Verbs("SPUBLISH", "SSUBSCRIBE", "SUNSUBSCRIBE", 1)
 
 _MESSAGE = {b"message", b"smessage"}
@@ -61,31 +62,31 @@ _UNSUBSCRIBED = {b"unsubscribe", b"sunsubscribe"}
 
 
 class Owner(Protocol):
-    """Who is told; called in the link's own threads, must not block."""
+    """The callbacks of a link. The link calls them in its own threads; they must not block."""
 
     def hear(self, channel: bytes, frame: bytes) -> None:
-        """A message came."""
+        """Handle a received message."""
 
     def link_up(self, link: "Link") -> None:
-        """The link hears itself (again)."""
+        """Handle the first canary that returns after the link has connected or reconnected."""
 
     def link_down(self, link: "Link", reason: str) -> None:
-        """The link was lost; it goes on trying."""
+        """Handle the loss of the connection; the link goes on reconnecting."""
 
     def catch_up(self, link: "Link") -> None:
-        """Messages were lost (`link.missed`), and Redis takes messages again."""
+        """Handle lost messages (to the channels `link.missed`), now that Redis takes messages again."""
 
     def moved(self, link: "Link") -> None:
-        """A channel belongs to another server now (Redis Cluster)."""
+        """Handle the move of a channel to another server (Redis Cluster)."""
 
 
-class _Asked(NamedTuple):
+class _Command(NamedTuple):
     kind: str
     channel: bytes
 
 
 class Link:
-    """See the module. `connect` makes a connection or raises OSError; it is called again after each loss."""
+    """See the module. `connect` returns a new connection or raises OSError; it is called again after each loss."""
 
     def __init__(
         self, owner: Owner, connect: Callable[[], Connection], canary: bytes, *, verbs: Verbs = PLAIN, queue_max: int
@@ -96,67 +97,67 @@ class Link:
         self._verbs = verbs
         self._queue_max = queue_max
         self._connection: Connection | None = None
-        self._outbox: deque[tuple[_Asked, bytes]] = deque()
-        self._asked: deque[_Asked] = deque()
-        #: Bytes in the queue.
+        self._outbox: deque[tuple[_Command, bytes]] = deque()
+        self._unanswered: deque[_Command] = deque()
+        #: Bytes in the outbox.
         self.waiting_bytes = 0
         self._wake = threading.Event()
-        #: Held while what was asked, and over which connection, changes.
+        #: Held while the connection, the outbox or the unanswered commands change.
         self._turn = threading.RLock()
         self._settled = threading.Condition()
         self._handed = self._answered = 0
         self._closing = False
         self._heard_at = 0.0
         self.channels: set[bytes] = set()
-        #: Channels whose messages were lost on the way to Redis.
+        #: Channels with messages that were lost on the way to Redis.
         self.missed: set[bytes] = set()
         self.is_up = False
-        #: How often it has come up.
+        #: How often the link has come up.
         self.ups = 0
 
     # -- for the owner ---------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Connect, now and after each loss, until `close`."""
+        """Connect in the background, now and after each loss, until `close`."""
         for target, name in ((self._read_for_ever, "reader"), (self._write_for_ever, "writer")):
             threading.Thread(target=target, name=f"bus-{name}", daemon=True).start()
 
     def publish(self, channel: bytes, frame: bytes) -> bool:
-        """Queue a message without waiting; tells whether: else it is dropped and its channel remembered."""
+        """Queue a message without waiting; return whether it was queued. If not, remember its channel as missed."""
         if not self.is_up or self.waiting_bytes + len(frame) > self._queue_max:
             self._miss(channel)
             return False
-        self._hand(_Asked("publish", channel), pack(self._verbs.publish, channel, frame))
+        self._hand(_Command("publish", channel), pack(self._verbs.publish, channel, frame))
         metrics.BUS_PUBLISHED.inc()
         return True
 
     def subscribe(self, channel: bytes) -> None:
-        """Hear a channel from (almost) now on, and again after each loss."""
+        """Subscribe to a channel, soon after the call, and again after each loss of the connection."""
         with self._turn:
             self.channels.add(channel)
             if self._connection is not None:
-                self._hand(_Asked("subscribe", channel), pack(self._verbs.subscribe, channel))
+                self._hand(_Command("subscribe", channel), pack(self._verbs.subscribe, channel))
 
     def unsubscribe(self, channel: bytes) -> None:
-        """Hear it no longer."""
+        """Unsubscribe from a channel."""
         with self._turn:
             self.channels.discard(channel)
             if self._connection is not None:
-                self._hand(_Asked("unsubscribe", channel), pack(self._verbs.unsubscribe, channel))
+                self._hand(_Command("unsubscribe", channel), pack(self._verbs.unsubscribe, channel))
 
     def settle(self, seconds: float) -> bool:
-        """Wait until Redis has answered all that was asked up to now; tells whether it did. False at once when down."""
+        """Wait until Redis has answered all commands up to now; return whether it did, False at once if down."""
         target = self._handed
         with self._settled:
             self._settled.wait_for(lambda: self._answered >= target or not self.is_up, seconds)
         return self.is_up and self._answered >= target
 
     def reset(self, reason: str) -> None:
-        """Give the connection up and make another."""
+        """Close the connection and open another one."""
         self._lose(self._connection, reason)
 
     def close(self) -> None:
-        """End; what waits is sent if Redis takes it."""
+        """Close the link; send queued commands first if Redis takes them within IO_SECONDS."""
         self.settle(IO_SECONDS)
         self._closing = True
         if self._connection is not None:
@@ -165,10 +166,10 @@ class Link:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def _hand(self, asked: _Asked, data: bytes) -> None:
+    def _hand(self, command: _Command, data: bytes) -> None:
         self.waiting_bytes += len(data)
         self._handed += 1
-        self._outbox.append((asked, data))
+        self._outbox.append((command, data))
         self._wake.set()
 
     def _write_for_ever(self) -> None:
@@ -187,15 +188,15 @@ class Link:
             self._flush(connection)
 
     def _watch(self, connection: Connection, late: float) -> None:
-        """Send a canary; give the connection up when the ones before did not come back."""
+        """Queue a canary; close the connection if no earlier one has returned for DEAF_SECONDS."""
         if late > CANARY_SECONDS:
-            self._heard_at += late  # this process itself stood still: Redis may be well
+            self._heard_at += late  # this process itself stood still: the connection may be fine
         if time.monotonic() - self._heard_at > DEAF_SECONDS:
             self._lose(connection, "silent")
             return
         if self.missed and self.is_up and self.waiting_bytes < self._queue_max // 2:
             self._owner.catch_up(self)
-        self._hand(_Asked("canary", self.canary), pack(self._verbs.publish, self.canary, b"canary"))
+        self._hand(_Command("canary", self.canary), pack(self._verbs.publish, self.canary, b"canary"))
 
     def _flush(self, connection: Connection) -> None:
         data = self._take_outbox(connection)
@@ -211,8 +212,8 @@ class Link:
         pieces = []
         with self._turn:
             while self._outbox and connection is self._connection:
-                asked, data = self._outbox.popleft()
-                self._asked.append(asked)
+                command, data = self._outbox.popleft()
+                self._unanswered.append(command)
                 pieces.append(data)
         return b"".join(pieces)
 
@@ -226,7 +227,7 @@ class Link:
                 continue
             try:
                 while connection is self._connection:
-                    self._take_what_comes(connection)
+                    self._read_replies(connection)
             except OSError as exc:
                 self._lose(connection, type(exc).__name__)
 
@@ -249,48 +250,48 @@ class Link:
         return connection
 
     def _hand_subscriptions(self, channels: list[bytes]) -> None:
-        """One command, as many answers as channels."""
+        """Queue one command that gets a reply for each channel."""
         for channel in channels[:-1]:
-            self._hand(_Asked("subscribe", channel), b"")
-        self._hand(_Asked("subscribe", channels[-1]), pack(self._verbs.subscribe, *channels))
+            self._hand(_Command("subscribe", channel), b"")
+        self._hand(_Command("subscribe", channels[-1]), pack(self._verbs.subscribe, *channels))
 
-    def _take_what_comes(self, connection: Connection) -> None:
+    def _read_replies(self, connection: Connection) -> None:
         try:
             for reply in connection.read():
                 self._take(reply)
         except TimeoutError:
-            return  # quiet; the canary judges
+            return  # nothing to read; the canary decides whether the connection is dead
 
     def _take(self, reply: Any) -> None:
         if not isinstance(reply, list):
             self._answer(reply)
         elif reply[0] in _MESSAGE:
             self._hear(reply[1], reply[2])
-        elif reply[0] in _SUBSCRIBED or self._was_asked(reply):
+        elif reply[0] in _SUBSCRIBED or self._is_answer(reply):
             self._answer(reply)
         elif reply[0] in _UNSUBSCRIBED and reply[1] in self.channels:
-            self._owner.moved(self)  # Redis Cluster gave the channel's slot away
+            self._owner.moved(self)  # the channel's slot has moved to another server of the Redis Cluster
 
-    def _was_asked(self, reply: Any) -> bool:
-        return bool(self._asked) and self._asked[0] == _Asked("unsubscribe", reply[1])
+    def _is_answer(self, reply: Any) -> bool:
+        return bool(self._unanswered) and self._unanswered[0] == _Command("unsubscribe", reply[1])
 
     def _answer(self, reply: Any) -> None:
-        if not self._asked:
-            return  # of a connection that was given up
-        asked = self._asked.popleft()
+        if not self._unanswered:
+            return  # a reply on a connection that has been closed
+        command = self._unanswered.popleft()
         if isinstance(reply, ReplyError):
-            self._refused(asked, str(reply))
+            self._refused(command, str(reply))
         with self._settled:
             self._answered += 1
             self._settled.notify_all()
 
-    def _refused(self, asked: _Asked, why: str) -> None:
-        if asked.kind == "publish":
-            self._miss(asked.channel)
+    def _refused(self, command: _Command, why: str) -> None:
+        if command.kind == "publish":
+            self._miss(command.channel)
         if why.startswith(("MOVED", "CLUSTERDOWN")):
             self._owner.moved(self)
         else:
-            log.warning("bus_refused", kind=asked.kind, error=why.split(" ", 1)[0])
+            log.warning("bus_refused", kind=command.kind, error=why.split(" ", 1)[0])
 
     def _hear(self, channel: bytes, frame: bytes) -> None:
         if channel != self.canary:
@@ -310,13 +311,13 @@ class Link:
         metrics.BUS_DROPPED.inc()
 
     def _lose(self, connection: Connection | None, reason: str) -> None:
-        """The connection is of no use any more; what was on its way may be lost."""
+        """Close a dead connection; messages without a reply count as missed."""
         with self._turn:
             if connection is None or connection is not self._connection:
                 return
             self._connection = None
             was_up, self.is_up = self.is_up, False
-            self._forget_what_was_asked()
+            self._drop_unanswered()
         connection.close()
         with self._settled:
             self._answered = self._handed
@@ -324,16 +325,16 @@ class Link:
         if was_up and not self._closing:
             self._owner.link_down(self, reason)
 
-    def _forget_what_was_asked(self) -> None:
-        for asked in [*self._asked, *(asked for asked, _ in self._outbox)]:
-            if asked.kind == "publish":
-                self._miss(asked.channel)
-        self._asked.clear()
+    def _drop_unanswered(self) -> None:
+        for command in [*self._unanswered, *(command for command, _ in self._outbox)]:
+            if command.kind == "publish":
+                self._miss(command.channel)
+        self._unanswered.clear()
         self._outbox.clear()
 
 
 def _read_clock(connection: Connection) -> None:
-    """Know Redis' time before the first frame is sent or heard; raises OSError, and closes the connection then."""
+    """Set the clock before the first frame is sent or received; on failure close the connection and raise OSError."""
     try:
         seconds, microseconds = connection.ask("TIME")
     except OSError:

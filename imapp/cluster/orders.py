@@ -1,4 +1,4 @@
-"""An order to a node from outside of the cluster: the operator's command line."""
+"""Orders to nodes from a process that is no node: the operator's command line."""
 
 import secrets
 import time
@@ -11,31 +11,31 @@ from imapp.cluster.wire import Channels, Order, encode
 if TYPE_CHECKING:
     from config import Settings
 
-#: Seconds that connecting, and then sending, may take.
+#: Seconds that connecting may take, and again that sending may take.
 _SECONDS = 5.0
 
 
-class _Deaf:
-    """Sends only."""
+class _NullListener:
+    """A listener that ignores everything, for a process that only publishes."""
 
     def heard(self, channel: str, body: bytes) -> None:
-        """Hear nothing."""
+        """Do nothing."""
 
     def ready(self) -> None:
-        """Hear nothing."""
+        """Do nothing."""
 
     def gap(self, reason: str) -> None:
-        """Miss nothing."""
+        """Do nothing."""
 
     def missed(self, channels: set[str] | None) -> None:
-        """Miss nothing."""
+        """Do nothing."""
 
 
 def outsider(settings: "Settings") -> tuple[str, Broker]:
-    """A broker that only speaks, and the name under which it does. Waits for Redis a moment."""
+    """Return a name of its own for this process and a broker that only publishes. Waits up to _SECONDS for Redis."""
     name = f"operator-{secrets.token_hex(4)}"
     broker = make_broker(settings.model_copy(update={"node_id": name}))
-    broker.start(_Deaf())
+    broker.start(_NullListener())
     deadline = time.monotonic() + _SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -43,19 +43,19 @@ def outsider(settings: "Settings") -> tuple[str, Broker]:
 
 
 def dismiss(broker: Broker) -> bool:
-    """Let it finish; gives whether Redis took what it said."""
+    """Close a broker of `outsider`; return whether Redis took all its messages. Waits for the network."""
     is_sent = broker.settle(_SECONDS)
     broker.close()
     return is_sent
 
 
 def give(settings: "Settings", node_id: str, action: str, argument: Any = None) -> bool:
-    """Tell the node what to do; gives whether Redis took the message. Waits for the network."""
+    """Send an order to a node; return whether Redis took it. Waits for the network."""
     return _publish(settings, Channels(settings.cluster_name).node(node_id), Order(action, None, argument))
 
 
 def give_all(settings: "Settings", action: str, argument: Any) -> bool:
-    """Tell all nodes, this one included; gives whether Redis took the message. Waits for the network."""
+    """Send an order to all nodes, this one included; return whether Redis took it. Waits for the network."""
     return _publish(settings, Channels(settings.cluster_name).everybody, Order(action, None, argument))
 
 

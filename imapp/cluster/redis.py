@@ -1,7 +1,8 @@
 """The one redis-py client of an app, for presence, nodes and limits (the bus has connections of its own).
 
-Every wait is bounded: a Redis that hangs costs its asker a second, and whoever asks has an answer without Redis.
-What somebody waits for is asked through the gate (gate.py); background work asks by itself and tries again.
+Every wait is bounded: a Redis that hangs costs its caller a second, and every caller can go on without an answer.
+Requests and commands query Redis through the circuit breaker (gate.py). Background work uses the client directly and
+retries.
 """
 
 import threading
@@ -26,10 +27,10 @@ __all__ = ["RedisError", "ResponseError", "ask", "client", "client_of", "close"]
 
 T = TypeVar("T")
 
-#: Seconds that connecting, one answer, or a free connection may take.
+#: Seconds to wait for a connection to open, for one answer, and for a free connection of the pool.
 _SECONDS = 1.0
 
-#: Connections at most, to each server: those who pass the gate, and the background's.
+#: Maximum number of connections to each server: AT_ONCE behind the circuit breaker, and 8 for background work.
 _CONNECTIONS = AT_ONCE + 8
 
 _EXTENSION = "imapp.redis"
@@ -37,7 +38,7 @@ _GATE = "imapp.redis_gate"
 
 
 class _LazyCluster:
-    """A Redis Cluster's client, made at the first question: making it asks for the map of slots."""
+    """A Redis Cluster client that is created with the first query, because creating it requests the map of slots."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
         self._make = make
@@ -51,18 +52,18 @@ class _LazyCluster:
         return getattr(self._client, name)
 
     def close(self) -> None:
-        """Close its connections, if there are any."""
+        """Close the client's connections, if it was created."""
         if self._client is not None:
             self._client.close()
 
 
 def client() -> Any:
-    """The client of the app at hand; None when there is no Redis (REDIS_URL is unset)."""
+    """Return the client of the current app; None without Redis (REDIS_URL is unset)."""
     return client_of(current_app)
 
 
 def client_of(app: Flask) -> Any:
-    """The client of an app; opens no connection before it is used."""
+    """Return the client of an app, None without Redis; it opens no connection before it is used."""
     url = app.config["IMAPP"].redis_url
     if url is None:
         return None
@@ -72,23 +73,23 @@ def client_of(app: Flask) -> Any:
 
 
 def ask(question: Callable[[], T]) -> T | None:
-    """Put a question that somebody waits for; None when Redis does not answer."""
-    release()  # Redis may take a second to answer: others need the database's connection meanwhile
+    """Run a query that a request or command waits for; return None if Redis does not answer."""
+    release()  # Redis may take a second to answer: do not hold a database connection meanwhile
     gate: Gate = current_app.extensions.setdefault(_GATE, Gate())
     return gate.ask(question)
 
 
 def close(app: Flask) -> None:
-    """Close its connections."""
+    """Close the connections of an app's client."""
     made = app.extensions.pop(_EXTENSION, None)
     if made is not None:
         made.close()
 
 
 def _timed(made: Any) -> Any:
-    """Let the metrics tell how long its commands take, in vain or not."""
+    """Measure how long the client's commands take, failed ones included, and count refused writes."""
     if isinstance(made, _LazyCluster):
-        return made  # when it is made
+        return made  # `_make` wraps the real client when it is created
     execute = made.execute_command
 
     def timed(*arguments: Any, **options: Any) -> Any:
@@ -134,7 +135,7 @@ def _options(address: Address) -> dict[str, Any]:
         "socket_timeout": _SECONDS,
         "socket_connect_timeout": _SECONDS,
         "max_connections": _CONNECTIONS,
-        # Once more on a connection that died while it was idle, at once; not after a silence of a second.
+        # Retry once, at once, on a connection that died while it was idle; do not retry after a timeout.
         "retry": Retry(NoBackoff(), 1, (redis.ConnectionError,)),
     }
     if address.tls:

@@ -1,4 +1,4 @@
-"""The carrier over Redis: one server, or the master that Sentinels name."""
+"""The brokers over Redis: one server, or the master that Sentinels name."""
 
 import threading
 import time
@@ -13,12 +13,12 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds between two questions to the Sentinels, whether the master is still the one.
+#: Seconds between two queries to the Sentinels for the address of the master.
 _SENTINEL_SECONDS = 1.0
 
 
 class RedisBroker:
-    """See broker.Broker. `name` is the cluster's, `node` this node's."""
+    """See broker.Broker. `name` is the cluster's name, `node` this node's id."""
 
     is_alone = False
     keeps_order = True
@@ -30,7 +30,8 @@ class RedisBroker:
         self._queue_max = queue_max
         self._listener: Listener | None = None
         self._has_been_up = False
-        #: How often each link had come up when the node was told: several may come up at one moment.
+        #: The number of times that each link had come up at the last notification of the node: when several links come
+        #: up at one moment, the node is notified once.
         self._told: list[tuple[Link, int]] = []
         self._telling = threading.Lock()
         self._canary = f"{name}:canary:{node}".encode()
@@ -50,11 +51,11 @@ class RedisBroker:
 
     @property
     def is_up(self) -> bool:
-        """Whether this node hears itself, over every link."""
+        """Return whether this node receives its own canaries over every link."""
         return bool(self._links) and all(link.is_up for link in self._links)
 
     def start(self, listener: Listener) -> None:
-        """Begin to connect."""
+        """Start connecting in the background."""
         self._listener = listener
         metrics.BUS_CHANNELS.set_function(lambda: sum(len(link.channels) for link in self._links))
         metrics.BUS_QUEUE_BYTES.set_function(lambda: sum(link.waiting_bytes for link in self._links))
@@ -63,34 +64,34 @@ class RedisBroker:
             link.start()
 
     def publish(self, channel: str, body: bytes) -> bool:
-        """Queue for all other nodes that are subscribed."""
+        """Queue `body` for all other nodes that are subscribed to the channel; return whether it was queued."""
         name = channel.encode()
         return self._link_for(name).publish(name, self._seal.close(name, body))
 
     def subscribe(self, channel: str) -> None:
-        """Hear a channel, from the moment that `settle` waits for."""
+        """Subscribe to a channel; `settle` waits until Redis has confirmed it."""
         name = channel.encode()
         self._link_for(name).subscribe(name)
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear it no longer."""
+        """Unsubscribe from a channel."""
         name = channel.encode()
         self._link_for(name).unsubscribe(name)
 
     def settle(self, seconds: float) -> bool:
-        """Wait until the subscriptions made so far are in force; tells whether they are. At once when down."""
+        """Wait until the subscriptions made so far are confirmed; return whether they are, at once if not connected."""
         deadline = time.monotonic() + seconds
         return all(link.settle(max(0.0, deadline - time.monotonic())) for link in self._links)
 
     def close(self) -> None:
-        """Send what waits and end."""
+        """Send the queued messages and close."""
         for link in self._links:
             link.close()
 
     # -- for the links ---------------------------------------------------------------------------------------------
 
     def hear(self, channel: bytes, frame: bytes) -> None:
-        """Check a frame and pass it on."""
+        """Verify a frame's signature and pass its body to the node."""
         try:
             body = self._seal.open(channel, frame)
         except ForgedError:
@@ -102,7 +103,7 @@ class RedisBroker:
             self._listener.heard(channel.decode(), body)
 
     def link_up(self, link: Link) -> None:
-        """Tell the node: ready, or that it was deaf; and the readers of what could not be sent."""
+        """Notify the node that the bus is ready, or restored after a gap, and which channels lost messages."""
         if not self._is_news() or self._listener is None:
             return
         log.info("bus_up", redis=str(self._address))
@@ -121,24 +122,24 @@ class RedisBroker:
             return self._told != told
 
     def catch_up(self, link: Link) -> None:
-        """Tell the node which channels lost messages."""
+        """Notify the node of the channels that lost messages."""
         missed, link.missed = link.missed, set()
         if missed and self._listener is not None:
             named = {channel.decode() for channel in missed} if len(missed) <= MISSED_MAX else None
             self._listener.missed(named)
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Count it; the link goes on trying."""
+        """Count and log the gap; the link goes on reconnecting."""
         metrics.BUS_GAPS.labels(reason=reason).inc()
-        message = "pushes to other nodes are dropped until it is back 广播集群消息失败"
+        message = "pushes to other nodes are dropped until Redis is reachable again 广播集群消息失败"
         log.warning("bus_down", reason=reason, redis=str(self._address), message=message)
 
     def moved(self, link: Link) -> None:
-        """Only a Redis Cluster moves channels."""
+        """Do nothing: only a Redis Cluster moves channels."""
 
 
 class SentinelBroker(RedisBroker):
-    """The master's address is asked for at each connect, and watched: a deposed master may live on."""
+    """Asks the Sentinels for the master at each connect and once a second: a demoted master may go on running."""
 
     def __init__(self, address: Address, seal: Seal, *, name: str, node: str, queue_max: int) -> None:
         super().__init__(address, seal, name=name, node=node, queue_max=queue_max)
@@ -146,12 +147,12 @@ class SentinelBroker(RedisBroker):
         self._closing = threading.Event()
 
     def start(self, listener: Listener) -> None:
-        """Begin to connect."""
+        """Start connecting, and polling the Sentinels, in the background."""
         super().start(listener)
         threading.Thread(target=self._watch_for_ever, name="bus-sentinel", daemon=True).start()
 
     def close(self) -> None:
-        """Send what waits and end."""
+        """Send the queued messages and close."""
         self._closing.set()
         super().close()
 
@@ -160,11 +161,11 @@ class SentinelBroker(RedisBroker):
         connection = Connection(self._address, host, port, name=f"imapp-{self._node}")
         if connection.ask("ROLE")[0] != b"master":
             connection.close()
-            raise ConnectionRefusedError("not the master yet")
+            raise ConnectionRefusedError("the server that the Sentinels name is not a master yet")
         return connection
 
     def _find_master(self) -> tuple[str, int]:
-        """Ask the Sentinels in turn; raises OSError when none knows."""
+        """Ask the Sentinels one after another for the master; raise OSError if none knows it."""
         for host, port in self._address.hosts:
             try:
                 found = self._ask(host, port)

@@ -1,8 +1,8 @@
-"""The carrier over a Redis Cluster: sharded pub/sub, so that a message stays on the shard of its channel.
+"""The broker over a Redis Cluster: sharded pub/sub, so that a message stays on the shard of its channel.
 
-One link for each master. Which master has a channel follows from the hash slot of its name (Redis Cluster
-specification, "Key distribution model"). The map of slots is read again when a link is lost, a server says MOVED or
-takes a subscription back; channels then go to the link that has their slot now.
+There is one link for each master. The hash slot of a channel's name decides which master has the channel (Redis Cluster
+specification, "Key distribution model"). The map of slots is read again when a link is lost, or a server answers MOVED
+or cancels a subscription. Channels then move to the link of the master that has their slot.
 """
 
 import threading
@@ -21,7 +21,7 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds between two looks at the map of slots while something is wrong with it, and while nothing is.
+#: Seconds between two reads of the map of slots: while a link is down, and while all are up.
 _HURRY_SECONDS = 0.3
 _REST_SECONDS = 15.0
 
@@ -31,7 +31,7 @@ Host = tuple[str, int]
 
 
 class RedisClusterBroker(RedisBroker):
-    """See the module. Channels lie on different masters: only what is said on one of them keeps its order."""
+    """See the module. Channels lie on different masters, so only messages on the same channel keep their order."""
 
     keeps_order = False
 
@@ -40,24 +40,24 @@ class RedisClusterBroker(RedisBroker):
         self._owners: list[Host | None] = [None] * _SLOTS
         self._by_host: dict[Host, Link] = {}
         self._wanted: set[bytes] = set()
-        #: Channels whose messages found no owner.
+        #: Channels with messages that were lost because no link had their slot, or because their link was closed.
         self._orphans: set[bytes] = set()
         self._turn = threading.RLock()
         self._look = threading.Event()
         self._closing = False
 
     def _make_links(self) -> list[Link]:
-        return []  # they follow from the map
+        return []  # `_follow` creates the links from the map of slots
 
     # -- for the node ----------------------------------------------------------------------------------------------
 
     def start(self, listener: Listener) -> None:
-        """Begin to connect."""
+        """Start connecting, and following the map of slots, in the background."""
         super().start(listener)
         threading.Thread(target=self._follow_for_ever, name="bus-slots", daemon=True).start()
 
     def publish(self, channel: str, body: bytes) -> bool:
-        """Queue for all other nodes that are subscribed."""
+        """Queue `body` for all other nodes that are subscribed to the channel; return whether it was queued."""
         name = channel.encode()
         link = self._owner(name)
         if link is not None:
@@ -68,7 +68,7 @@ class RedisClusterBroker(RedisBroker):
         return False
 
     def subscribe(self, channel: str) -> None:
-        """Hear a channel, from the moment that `settle` waits for."""
+        """Subscribe to a channel; `settle` waits until Redis has confirmed it."""
         name = channel.encode()
         with self._turn:
             self._wanted.add(name)
@@ -77,7 +77,7 @@ class RedisClusterBroker(RedisBroker):
                 link.subscribe(name)
 
     def unsubscribe(self, channel: str) -> None:
-        """Hear it no longer."""
+        """Unsubscribe from a channel."""
         name = channel.encode()
         with self._turn:
             self._wanted.discard(name)
@@ -86,7 +86,7 @@ class RedisClusterBroker(RedisBroker):
                     link.unsubscribe(name)
 
     def close(self) -> None:
-        """Send what waits and end."""
+        """Send the queued messages and close."""
         self._closing = True
         self._look.set()
         super().close()
@@ -98,18 +98,18 @@ class RedisClusterBroker(RedisBroker):
     # -- for the links ---------------------------------------------------------------------------------------------
 
     def link_up(self, link: Link) -> None:
-        """As for one Redis, once all links are up."""
+        """Count the orphaned channels as missed by this link; notify the node once all links are up."""
         link.missed |= self._orphans
         self._orphans = set()
         super().link_up(link)
 
     def link_down(self, link: Link, reason: str) -> None:
-        """Count it, and look who has its slots now."""
+        """Count and log the gap, and have the map of slots read again."""
         super().link_down(link, reason)
         self._look.set()
 
     def moved(self, link: Link) -> None:
-        """Look who has the slot now."""
+        """Have the map of slots read again."""
         self._look.set()
 
     # -- the map of slots --------------------------------------------------------------------------------------------
@@ -123,10 +123,10 @@ class RedisClusterBroker(RedisBroker):
             self._look.wait(_REST_SECONDS if self.is_up else _HURRY_SECONDS)
             if self._look.is_set():
                 self._look.clear()
-                self._look.wait(_HURRY_SECONDS)  # a map that was just found wrong is not right at once
+                self._look.wait(_HURRY_SECONDS)  # give the cluster time to update a map that was just found wrong
 
     def _read_slots(self) -> list[Any]:
-        """Ask those known in turn; raises OSError when nobody answers."""
+        """Ask the known servers one after another for the map of slots; raise OSError if none answers."""
         for host, port in (*self._by_host, *self._address.hosts):
             try:
                 slots: list[Any] = ask_once(self._address, host, port, "CLUSTER", "SLOTS")
@@ -136,7 +136,7 @@ class RedisClusterBroker(RedisBroker):
         raise ConnectionRefusedError("no node of the Redis Cluster answers")
 
     def _follow(self, slots: list[Any]) -> None:
-        """Make the links that the map needs, end the others, and bring each channel to its link."""
+        """Apply a map of slots: add missing links, close obsolete ones, and move each channel to its link."""
         owners: list[Host | None] = [None] * _SLOTS
         for first, last, master, *_replicas in slots:
             host = (master[0].decode() or self._address.hosts[0][0], int(master[1]))
@@ -148,12 +148,12 @@ class RedisClusterBroker(RedisBroker):
             self._end_links({host for host in self._by_host if not self._is_sound(host)})
             missing = {owner for owner in owners if owner is not None} - self._by_host.keys()
             added = [self._add_link(host) for host in missing]
-            self._bring_channels_home()
-            for link in added:  # when all are there: one that is up too soon is not the whole carrier
+            self._move_channels()
+            for link in added:  # only now: `is_up` must not be true while some links are missing
                 link.start()
 
     def _is_sound(self, host: Host) -> bool:
-        """Whether the link's own canary still lives on its server."""
+        """Return whether the slot of the link's canary channel still belongs to the link's server."""
         return self._owners[key_slot(self._by_host[host].canary)] == host
 
     def _end_links(self, hosts: set[Host]) -> None:
@@ -179,7 +179,7 @@ class RedisClusterBroker(RedisBroker):
     def _connect_to(self, host: Host) -> Connection:
         return Connection(self._address, *host, name=f"imapp-{self._node}")
 
-    def _bring_channels_home(self) -> None:
+    def _move_channels(self) -> None:
         moved = False
         for channel in self._wanted:
             home = self._owner(channel)

@@ -1,15 +1,15 @@
-"""What the cluster knows of its nodes and their connections, in Redis.
+"""The cluster's register of nodes and their connections, in Redis.
 
-Keys, all in one hash slot by the tag `{cluster}`, so that one script sees them together on a Redis Cluster too:
+Keys, all in one hash slot by the tag `{cluster}`, so that one script can use all of them on a Redis Cluster too:
 
     {cluster}:nodes           zset  node id -> end of its lease, in ms of Redis' clock
-    {cluster}:lease:NODE      str   the process that is this node; expires with the lease
+    {cluster}:lease:NODE      str   the process that holds the node's lease; expires with the lease
     {cluster}:node:NODE       str   the node's latest report (JSON); expires after ten leases
     {cluster}:conns:NODE      hash  sid -> "user session platform since"; expires after ten leases
     {cluster}:users:NODE      hash  user id -> number of connections; expires after ten leases
 
-A node renews all of it with each heartbeat. What a dead node leaves is removed by one of the others (`reap`).
-Scripts take Redis' own time: the nodes' clocks do not matter.
+A node renews all its keys with each heartbeat. Another node removes the keys of a dead node (`reap`). Scripts use
+Redis' own time: the nodes' clocks do not matter.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from imapp.cluster.wire import SID_MARK
 
 _NOW = "local t=redis.call('TIME') local now=t[1]*1000+math.floor(t[2]/1000) "
 
-# ARGV: prefix, ... ; online(user, but): has a connection on a living node other than `but`.
+# ARGV: prefix, ... ; online(user, but): whether the user has a connection to a live node other than `but`.
 _ONLINE = (
     _NOW
     + """
@@ -37,7 +37,7 @@ end
 """
 )
 
-# ARGV: prefix, node, sid, user, text. Gives 1 when the user came online with it.
+# ARGV: prefix, node, sid, user, text. Adds a connection; returns 1 if the user came online with it, else 0.
 _OPEN = (
     _ONLINE
     + """
@@ -48,7 +48,7 @@ return was and 0 or 1
 """
 )
 
-# ARGV: prefix, node, sid, user. Gives 1 when the user went offline with it.
+# ARGV: prefix, node, sid, user. Removes a connection; returns 1 if the user went offline with it, else 0.
 _CLOSE = (
     _ONLINE
     + """
@@ -60,8 +60,8 @@ return online(ARGV[4],ARGV[2]) and 0 or 1
 """
 )
 
-# ARGV: prefix, node, instance, lease in ms, report. Gives 0: another process is this node, 1: renewed, 2: new; and the
-# time in ms.
+# ARGV: prefix, node, instance, lease in ms, report. Renews the lease; returns {state, time in ms}. State 0: another
+# process holds the lease, 1: renewed, 2: taken after it had expired, or for the first time.
 _RENEW = (
     _NOW
     + """
@@ -79,8 +79,8 @@ return {(holder and known) and 1 or 2,now}
 """
 )
 
-# ARGV: prefix, node, then sid, user, text of each open connection. Replaces what is known of the node's connections.
-# Gives the users who went offline with it and those who came online.
+# ARGV: prefix, node, then sid, user, text of each open connection. Replaces all connections of the node. Returns
+# {users that went offline, users that came online}.
 _REWRITE = (
     _ONLINE
     + """
@@ -102,7 +102,7 @@ return {gone,come}
 """
 )
 
-# ARGV: prefix. Removes one node whose lease has ended; gives its name and the users who are offline by that.
+# ARGV: prefix. Removes one node with an expired lease. Returns {node, users that went offline}; {} if there is none.
 _REAP = (
     _ONLINE
     + """
@@ -118,7 +118,7 @@ return {dead,gone}
 """
 )
 
-# ARGV: prefix. Gives the users of the node that `_REAP` would remove; false when all live.
+# ARGV: prefix. Returns the users of the node that `_REAP` would remove next; nil if no lease has expired.
 _DEAD = (
     _NOW
     + """
@@ -127,7 +127,7 @@ return dead and redis.call('HKEYS',ARGV[1]..':users:'..dead)
 """
 )
 
-# ARGV: prefix, node, instance. The node leaves.
+# ARGV: prefix, node, instance. Removes the node if this process holds its lease; returns 1 if it did, else 0.
 _RELEASE = """
 if redis.call('GET',ARGV[1]..':lease:'..ARGV[2])~=ARGV[3] then return 0 end
 redis.call('ZREM',KEYS[1],ARGV[2])
@@ -135,7 +135,7 @@ for _,kind in ipairs({'lease','node','conns','users'}) do redis.call('DEL',ARGV[
 return 1
 """
 
-# ARGV: prefix, users. Gives those who are online.
+# ARGV: prefix, users. Returns those of the users that are online.
 _AMONG = (
     _ONLINE
     + """
@@ -145,7 +145,7 @@ return found
 """
 )
 
-# ARGV: prefix. Gives the reports of the living nodes.
+# ARGV: prefix. Returns the reports of the live nodes.
 _REPORTS = (
     _ONLINE
     + """
@@ -155,7 +155,7 @@ return found
 """
 )
 
-# ARGV: prefix. Gives the users of each living node.
+# ARGV: prefix. Returns a list of users for each live node.
 _USERS = (
     _ONLINE
     + """
@@ -166,7 +166,7 @@ return found
 )
 
 
-# ARGV: prefix, user. Gives the living nodes with a connection of the user.
+# ARGV: prefix, user. Returns the live nodes with a connection of the user.
 _NODES_OF = (
     _ONLINE
     + """
@@ -178,13 +178,13 @@ return found
 """
 )
 
-#: Connections that Redis looks at in one step of a search: others wait for no more.
+#: Connections that one HSCAN step examines: Redis serves no other client during a step.
 _SCAN = 1000
 
 
 @dataclass(frozen=True)
 class Presence:
-    """One open connection and the device behind it; `since` is Unix time in seconds."""
+    """One open connection and its device; `since` is Unix time in seconds."""
 
     sid: str
     user_id: int
@@ -195,7 +195,7 @@ class Presence:
 
 
 class Register:
-    """The cluster's knowledge as one node sees and changes it. Every method raises redis.RedisError."""
+    """One node's access to the register. Every method raises redis.RedisError if Redis is away."""
 
     def __init__(self, client: Any, cluster: str, node_id: str) -> None:
         self._client = client
@@ -206,58 +206,58 @@ class Register:
         return self._client.register_script(script)([f"{self._prefix}:nodes"], [self._prefix, *arguments])
 
     def open(self, one: Presence) -> bool:
-        """Note a connection of this node; tells whether the user came online in the cluster."""
+        """Add a connection of this node; return whether the user came online in the cluster."""
         return bool(self._run(_OPEN, self._node, one.sid, one.user_id, _text(one)))
 
     def close(self, one: Presence) -> bool:
-        """Forget a connection of this node; tells whether the user went offline in the cluster."""
+        """Remove a connection of this node; return whether the user went offline in the cluster."""
         return bool(self._run(_CLOSE, self._node, one.sid, one.user_id))
 
     def renew(self, instance: str, lease_ms: int, report: dict[str, Any]) -> int:
-        """Be this node for another lease and read the time: 0 another process is, 1 renewed, 2 taken anew."""
+        """Renew the lease and set the clock. Return 0 if another process holds the lease, 1 if renewed, 2 if taken."""
         state, now_ms = self._run(_RENEW, self._node, instance, lease_ms, orjson.dumps(report))
         cluster_time.set(int(now_ms) / 1000)
         return int(state)
 
     def rewrite(self, connections: Iterable[Presence]) -> tuple[list[int], list[int]]:
-        """Replace what is known of this node's connections; gives who went offline and who came online by that."""
+        """Replace all connections of this node; return the users that went offline and those that came online."""
         flat = [word for one in connections for word in (one.sid, one.user_id, _text(one))]
         gone, come = self._run(_REWRITE, self._node, *flat)
         return list(map(int, gone)), list(map(int, come))
 
     def own_users(self) -> set[int]:
-        """The users of this node as Redis knows them."""
+        """Return the users of this node that Redis has."""
         return set(map(int, self._client.hkeys(f"{self._prefix}:users:{self._node}")))
 
     def users_of_dead(self) -> set[int] | None:
-        """The users of the dead node that `reap` removes next; None when all live."""
+        """Return the users of the dead node that `reap` removes next; None if no node is dead."""
         found = self._run(_DEAD)
         return None if found is None else set(map(int, found))
 
     def reap(self) -> tuple[str, list[int]] | None:
-        """Remove one dead node; gives its name and who is offline by that. None when all live."""
+        """Remove one dead node; return its name and the users that went offline, or None if no node is dead."""
         found = self._run(_REAP)
         return (found[0], list(map(int, found[1]))) if found else None
 
     def release(self, instance: str) -> None:
-        """Leave the cluster."""
+        """Remove this node from the register, unless another process holds its lease."""
         self._run(_RELEASE, self._node, instance)
 
     def sids(self) -> set[str]:
-        """The connections of this node as Redis knows them."""
+        """Return the sids of this node's connections that Redis has."""
         return set(self._client.hkeys(f"{self._prefix}:conns:{self._node}"))
 
     def connections(self, node_id: str) -> list[Presence]:
-        """The connections of a node as Redis knows them."""
+        """Return the connections of a node that Redis has."""
         found = self._client.hgetall(f"{self._prefix}:conns:{node_id}")
         return [_presence(sid, text) for sid, text in found.items()]
 
     def online_among(self, user_ids: list[int]) -> set[int]:
-        """Those of the users who have a connection on a living node."""
+        """Return those of the users that have a connection to a live node."""
         return set(map(int, self._run(_AMONG, *user_ids)))
 
     def connections_of(self, user_id: int) -> list[tuple[str, Presence]]:
-        """The open connections of a user, each with its node."""
+        """Return (node id, connection) of each open connection of a user."""
         mark = f"{user_id} "
         return [
             (node, _presence(sid, text))
@@ -267,16 +267,16 @@ class Register:
         ]
 
     def connection(self, sid: str) -> Presence | None:
-        """One connection; its id begins with its node's name."""
+        """Return a connection, None if it does not exist. Its sid begins with its node's name."""
         text = self._client.hget(f"{self._prefix}:conns:{sid.partition(SID_MARK)[0]}", sid)
         return None if text is None else _presence(sid, text)
 
     def all_users(self) -> set[int]:
-        """Everybody online in the cluster."""
+        """Return the ids of all users online in the cluster."""
         return {int(user) for users in self._run(_USERS) for user in users}
 
     def reports(self) -> list[dict[str, Any]]:
-        """The latest reports of the living nodes, by name."""
+        """Return the latest reports of the live nodes, sorted by node id."""
         found = [orjson.loads(report) for report in self._run(_REPORTS) if report]
         return sorted(found, key=lambda report: str(report["id"]))
 
@@ -287,5 +287,5 @@ def _text(one: Presence) -> str:
 
 def _presence(sid: str, text: str) -> Presence:
     user_id, session_id, rest = text.split(" ", 2)
-    platform, _, since = rest.rpartition(" ")  # a platform may have blanks
+    platform, _, since = rest.rpartition(" ")  # a platform may contain spaces
     return Presence(sid, int(user_id), int(session_id), "" if platform == "-" else platform, since=float(since))

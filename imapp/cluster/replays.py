@@ -1,12 +1,12 @@
-"""Frames of the bus count once: a recorded frame that somebody publishes again is refused.
+"""Replay protection of the bus: a recorded frame that an attacker publishes again is refused.
 
-Each frame is marked, within what is signed, with the life of the process that made it (random), a number that grows
-within that life, and the time by Redis' clock (clock.py). A frame is refused if its number was heard before, or if it
-is older or newer than WINDOW_SECONDS. When a process is heard again whose frames were refused because of their time,
-the manager has the clients sync.
+The signed part of each frame has a mark: a random id of the sending process (its "life"), a number that grows within
+that life, and the time by Redis' clock (clock.py). A frame is refused if its number was received before, or if its time
+differs from the cluster's clock by more than WINDOW_SECONDS. When a process's frames were refused because of their time
+and are accepted again, the manager tells the clients to sync.
 
-Nodes of the version before mark nothing. During a rolling upgrade they are heard: for OLD_SECONDS from the
-first frame that this node hears.
+Nodes of the previous version send no marks. So that a rolling upgrade works, unmarked frames are accepted for
+OLD_SECONDS from the first frame that this node receives.
 """
 
 from collections import deque
@@ -15,36 +15,36 @@ from collections.abc import Callable
 from imapp.cluster.clock import cluster_time
 from imapp.cluster.wire import Mark
 
-#: Seconds that a frame may take.
+#: Maximum difference in seconds between a frame's time and the cluster's clock, in either direction.
 WINDOW_SECONDS = 30.0
 
-#: Seconds from the first frame in which unmarked frames are taken: time enough for a rolling upgrade.
+#: Seconds after the first frame for which unmarked frames are accepted: enough for a rolling upgrade.
 OLD_SECONDS = 3600.0
 
-#: Numbers of one life that are remembered. Over one connection frames come in order; over those to the servers of a
-#: Redis Cluster nearly so.
+#: Numbers of one life that are remembered. Frames arrive in order on one connection, and nearly in order on the
+#: connections to the servers of a Redis Cluster.
 _NUMBERS = 8192
 
-#: Lives that are remembered before those are forgotten whose frames are too old by now.
+#: Number of lives from which on a new life makes the node forget lives that were silent for two WINDOW_SECONDS.
 _LIVES = 64
 
 
 class _Life:
-    """What was heard of one process."""
+    """The frames received from one process."""
 
     __slots__ = ("heard_at", "is_stale", "least", "numbers", "order")
 
     def __init__(self) -> None:
         self.numbers: set[int] = set()
         self.order: deque[int] = deque()
-        #: Numbers up to this one are refused without a look.
+        #: Numbers up to this one are refused: they are no longer in `numbers`.
         self.least = 0
         self.heard_at = 0.0
-        #: Whether its last frame was refused because of its time.
+        #: Whether the last frame was refused because of its time.
         self.is_stale = False
 
     def is_new(self, number: int) -> bool:
-        """Note a number; tell whether it is heard for the first time."""
+        """Remember a number; return whether it is received for the first time."""
         if number <= self.least or number in self.numbers:
             return False
         self.numbers.add(number)
@@ -61,14 +61,15 @@ class Replays:
 
     def __init__(self, clock: Callable[[], float] = cluster_time) -> None:
         self._clock = clock
-        #: When the first frame was heard; None before.
+        #: When the first frame was received, in seconds of the clock; None before that.
         self._began: float | None = None
         self._lives: dict[str, _Life] = {}
-        #: Whether a process is heard again whose frames were refused because of their time; the reader resets it.
+        #: Set when frames of a process are accepted again after some were refused because of their time. The manager
+        #: resets it.
         self.has_recovered = False
 
     def fault(self, mark: Mark | None, *, may_repeat: bool) -> str:
-        """Return why a frame is refused, "" if it is not. `may_repeat`: copies of it come over several channels."""
+        """Return why a frame is refused, "" if it is accepted. `may_repeat`: copies arrive on several channels."""
         moment = self._clock()
         if self._began is None:
             self._began = moment

@@ -1,4 +1,4 @@
-"""What a node tells of itself."""
+"""A node's report about itself, which each heartbeat writes to Redis."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from imapp.cluster import presence, seal
 
 
 def report_of(app: Flask) -> dict[str, Any]:
-    """What the others are told of an app's node with each heartbeat."""
+    """Return the report of an app's node, for the other nodes and for operators."""
     settings, local = app.config["IMAPP"], presence.local_of(app)
     return {
         "id": settings.node_id,

@@ -1,8 +1,8 @@
-"""A plain connection to a Redis server in RESP3: bytes out, parsed replies in.
+"""A plain connection to a Redis server in RESP3: it sends bytes and returns parsed replies.
 
-redis-py needs 14 microseconds to hear a message and 250 to publish one; the bus does both on every message of the
-cluster. This is the protocol of https://redis.io/docs/latest/develop/reference/protocol-spec/ with hiredis as the
-parser; everything else in this product uses redis-py.
+redis-py needs 14 microseconds to receive a message and 250 to publish one, and the bus does both for every message of
+the cluster. This module speaks https://redis.io/docs/latest/develop/reference/protocol-spec/ with hiredis as the
+parser. Everything else in this product uses redis-py.
 """
 
 import socket
@@ -18,21 +18,21 @@ from imapp.cluster.address import Address
 #: Seconds that connecting, or one answer while connecting, may take.
 CONNECT_SECONDS = 1.0
 
-#: Bytes that one read takes at most.
+#: Maximum number of bytes in one read.
 _READ_BYTES = 262_144
 
-#: No reply is whole yet.
+#: What the parser returns while no reply is complete.
 _NOTHING = object()
 
 
 def pack(*words: str | bytes | int) -> bytes:
-    """One command as Redis reads it."""
+    """Return one command in RESP."""
     packed: bytes = hiredis.pack_command(words)  # type: ignore[arg-type]  # the stub wants a narrower tuple
     return packed
 
 
 class Connection:
-    """One open connection, logged in. Every failure is an OSError."""
+    """One open, authenticated connection. Every failure is an OSError."""
 
     def __init__(
         self, address: Address, host: str, port: int, *, name: str = "imapp", is_sentinel: bool = False
@@ -56,7 +56,7 @@ class Connection:
             self.ask("SELECT", address.db)
 
     def ask(self, *words: str | bytes | int) -> Any:
-        """Send one command and give its reply; raises OSError, also for an error reply."""
+        """Send one command and return its reply; raises OSError, also for an error reply."""
         self.socket.sendall(pack(*words))
         while True:
             for reply in self.read():
@@ -65,7 +65,7 @@ class Connection:
                 return reply
 
     def read(self) -> Iterator[Any]:
-        """Wait for bytes and give the replies that are whole with them; raises OSError when the connection ended."""
+        """Wait for bytes and yield the replies that they complete; raises OSError if the connection ended."""
         data = self.socket.recv(_READ_BYTES)
         if not data:
             raise ConnectionResetError("Redis closed the connection")
@@ -74,17 +74,17 @@ class Connection:
             while (reply := self._reader.gets()) is not _NOTHING:
                 yield reply
         except hiredis.ProtocolError as exc:
-            raise ConnectionAbortedError("this is not Redis") from exc
+            raise ConnectionAbortedError("the server does not speak the Redis protocol") from exc
 
     def close(self) -> None:
-        """End it; whoever reads or writes at this moment gets an OSError."""
-        with suppress(OSError):  # it may have ended already
+        """Close the connection; a concurrent read or write raises OSError."""
+        with suppress(OSError):  # the connection may have ended already
             self.socket.shutdown(socket.SHUT_RDWR)
         self.socket.close()
 
 
 def ask_once(address: Address, host: str, port: int, *words: str | int, is_sentinel: bool = False) -> Any:
-    """One question on a connection of its own; raises OSError."""
+    """Send one command on a new connection, and return its reply; raises OSError."""
     with closing(Connection(address, host, port, is_sentinel=is_sentinel)) as connection:
         return connection.ask(*words)
 

@@ -1,10 +1,10 @@
-"""What goes over Redis is signed, not encrypted.
+"""Signatures of the frames on the bus. Frames are signed, not encrypted.
 
-Whoever can read Redis reads every message. Whoever can write to Redis can cut the nodes off from each other, but not
-speak for them: a frame that is made up does not verify, one that is published again is refused (replays.py).
+An attacker with read access to Redis can read every message. An attacker with write access can cut the nodes off from
+each other, but cannot impersonate them: a forged frame does not verify, and a replayed frame is refused (replays.py).
 
-A frame is origin (8 bytes, random for each process), signature (16 bytes, BLAKE2b keyed with SECRET_KEY; RFC 7693),
-body. The channel is signed with it: a frame cannot be moved to another room.
+A frame is: origin (8 bytes, random for each process), signature (16 bytes, BLAKE2b keyed with SECRET_KEY; RFC 7693),
+body. The signature covers the channel, so a frame cannot be moved to another room.
 """
 
 import hashlib
@@ -17,22 +17,22 @@ _HEAD = _ORIGIN_BYTES + _SIGNATURE_BYTES
 
 
 class ForgedError(Exception):
-    """No node of this cluster made this frame."""
+    """Raised when no node of this cluster has signed a frame."""
 
 
 class Seal:
-    """Signs and checks. `previous_key` is the one before a key rotation: nodes that still have it are heard."""
+    """Signs and verifies frames. During a key rotation, frames of nodes that still sign with `previous_key` verify."""
 
     def __init__(self, key: str, previous_key: str | None = None) -> None:
         self._origin = secrets.token_bytes(_ORIGIN_BYTES)
         self._keys = [hashlib.sha256(b"imapp bus" + one.encode()).digest() for one in (key, previous_key) if one]
 
     def close(self, channel: bytes, body: bytes) -> bytes:
-        """Make a frame."""
+        """Return the signed frame of `body`."""
         return self._origin + _signature(self._keys[0], channel, self._origin, body) + body
 
     def open(self, channel: bytes, frame: bytes) -> bytes | None:
-        """Give the body of another node's frame, None for one's own; raises ForgedError."""
+        """Verify a frame and return its body, or None if this process sent it; raises ForgedError."""
         origin = frame[:_ORIGIN_BYTES]
         if origin == self._origin:
             return None
@@ -44,7 +44,7 @@ class Seal:
 
 
 def fingerprint(key: str) -> str:
-    """Tells one SECRET_KEY from another, and nothing else of it: who signs with which, for operators."""
+    """Return a fingerprint of a SECRET_KEY that reveals nothing else: operators see which node signs with which key."""
     return hashlib.blake2b(b"imapp fingerprint", digest_size=4, key=hashlib.sha256(key.encode()).digest()).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""How often keys are used on all nodes together, known a moment late and without waiting.
+"""Counters of uses on all nodes together, slightly out of date, for rate limits on the hot path.
 
-For limits on the hot path. Each use is counted here at once; a few times a second what was counted goes to Redis in
-one pipeline, and the answers tell what the whole cluster counted. Windows are fixed, by this node's clock.
+Each use is counted in memory at once, without waiting. A few times a second the new counts go to Redis in one pipeline;
+the replies are the totals of the cluster. Windows are fixed, by this node's clock.
 
 Key: `{cluster}:count:NAME:WINDOW`, a number; expires after two windows.
 """
@@ -18,12 +18,12 @@ log = get_logger(__name__)
 #: Seconds between two exchanges.
 _EXCHANGE_SECONDS = 0.2
 
-#: Keys that are remembered; those of windows that are over are dropped first.
+#: Number of keys in memory above which the keys of past windows are dropped.
 _MAX_KEYS = 50_000
 
 
 class _Count:
-    """One key in its present window of `seconds`."""
+    """The uses of one key in the current window of `seconds`."""
 
     __slots__ = ("others", "own", "seconds", "unsent", "window")
 
@@ -34,7 +34,7 @@ class _Count:
 
 
 class SharedCounts:
-    """See the module. `client` is redis-py's."""
+    """See the module. `client` is a redis-py client."""
 
     def __init__(self, client: Any, cluster: str) -> None:
         self._client = client
@@ -46,7 +46,7 @@ class SharedCounts:
         self._turn = threading.Lock()
 
     def add(self, name: str, seconds: int) -> int:
-        """Count one use in the present window of `seconds`; gives how often all nodes used it in that window."""
+        """Count one use of a key in the current window of `seconds`; return the known uses of all nodes in it."""
         window = int(time.time() // seconds)
         with self._turn:
             count = self._counts.get(name)
@@ -61,7 +61,7 @@ class SharedCounts:
         return count.own + count.others
 
     def used(self, name: str, seconds: int) -> int:
-        """Return how often all nodes used a key in the present window of `seconds`, as far as this node knows."""
+        """Return the known uses of a key by all nodes in the current window of `seconds`."""
         count = self._counts.get(name)
         return 0 if count is None or count.window != int(time.time() // seconds) else count.own + count.others
 
@@ -80,10 +80,10 @@ class SharedCounts:
                 self._exchange()
             except redis.RedisError as exc:
                 log.debug("counts_not_exchanged", error=type(exc).__name__)
-            except Exception:  # the next exchange must come
+            except Exception:  # the exchanges must go on
                 log.exception("counts_not_exchanged")
             if len(self._counts) > _MAX_KEYS:
-                self._forget_the_past()
+                self._drop_past_windows()
 
     def _exchange(self) -> None:
         with self._turn:
@@ -99,7 +99,7 @@ class SharedCounts:
         for (_, count), total in zip(counts, totals, strict=True):
             count.others = max(0, total - (count.own - count.unsent))
 
-    def _forget_the_past(self) -> None:
+    def _drop_past_windows(self) -> None:
         now = time.time()
         with self._turn:
             counts = self._counts.items()

@@ -1,11 +1,12 @@
-"""The latest messages' ways through this node, in memory, for an operator who asks what became of one.
+"""Traces of the latest messages on this node, in memory, for operators that look for the fate of a message.
 
-Nothing of it leaves the node until it is asked (services/traces.py), nothing of what a message says is in it, and it is
-bounded in number and age. Records are plain tuples, which cost a fraction of a microsecond and which the garbage
-collector stops looking at; each begins with (Unix time in ms, kind, key):
+Traces leave the node only on request (services/traces.py), contain no message text, and are bounded in number and age.
+Records are plain tuples: these cost a fraction of a microsecond, and the garbage collector stops tracking them. Each
+begins with (Unix time in ms, kind, key); the time is the moment named first here:
 
-    SENT      accepted, key message id, committed ms, published ms, sid of the sender or None, whether the bus took it
-    GIVEN     published or heard, key message id, flushed ms or None, number of connections, their first sids, by bus
+    SENT      accepted, key message id, committed ms, published ms, sid of the sender or None, whether the bus queued it
+    GIVEN     published or received, key message id, flushed ms or None, number of connections, the first NAMED of their
+              sids, whether it came over the bus
     REFUSED   refused, key client id, sender's id, error code
 """
 
@@ -18,7 +19,7 @@ from flask import Flask
 
 SENT, GIVEN, REFUSED = range(3)
 
-#: Connections that are remembered for a message by name; the others by number.
+#: Maximum number of sids in the record of a message; further connections are only counted.
 NAMED = 100
 
 _EXTENSION = "imapp.traces"
@@ -27,20 +28,20 @@ Record = tuple[Any, ...]
 
 
 class Ring:
-    """The last `messages` records of the last `seconds`; nothing is kept when either is 0."""
+    """At most `messages` records, none older than `seconds`; nothing is kept if either is 0."""
 
     def __init__(self, messages: int, seconds: int) -> None:
         self.is_on = messages > 0 and seconds > 0
         self._keep_ms = seconds * 1000
         self._records: deque[Record] = deque(maxlen=messages)
-        #: Connections that have ended: (ms, sid, user id, session id, reason).
+        #: Closed connections: (ms, sid, user id, session id, reason).
         self._gone: deque[tuple[float, str, int, int, str]] = deque(maxlen=messages)
         self._began_ms = time.time() * 1000
-        #: When the node last began to hear the others again after it was deaf.
+        #: When the node's bus last recovered from a gap, Unix time in ms; None if there was no gap.
         self.deaf_until_ms: float | None = None
 
     def keep(self, records: Sequence[Record]) -> None:
-        """Keep records, and let go of as many that are too old, and one more."""
+        """Store records, and drop at most one more record than that, if they are too old."""
         if self.is_on and records:
             kept, limit = self._records, records[-1][0] - self._keep_ms
             kept.extend(records)
@@ -50,29 +51,29 @@ class Ring:
                 kept.popleft()
 
     def note_gone(self, sid: str, user_id: int, session_id: int, reason: str) -> None:
-        """A connection has ended."""
+        """Record the end of a connection."""
         if self.is_on:
             self._gone.append((time.time() * 1000, sid, user_id, session_id, reason))
 
     def note_hears_again(self) -> None:
-        """The node was deaf until now."""
+        """Record that the node's bus has recovered from a gap now."""
         self.deaf_until_ms = time.time() * 1000
 
     @property
     def complete_since_ms(self) -> float:
-        """What happened after this is here."""
+        """Return the Unix time in ms after which no record is missing."""
         if not self.is_on:
             return time.time() * 1000
         oldest = self._records[0][0] if len(self._records) == self._records.maxlen and self._records else 0.0
         return float(max(self._began_ms, oldest, time.time() * 1000 - self._keep_ms))
 
     def of(self, key: str) -> list[Record]:
-        """The records of a message or of a client id, the oldest first."""
+        """Return the records of a message id or a client id, oldest first."""
         since = time.time() * 1000 - self._keep_ms
         return [record for record in list(self._records) if record[2] == key and record[0] >= since]
 
     def gone(self, user_ids: set[int], sids: set[str]) -> list[tuple[float, str, int, int, str]]:
-        """The ends of these connections, and the latest end of a connection of each of these users."""
+        """Return the ends of these connections, and the latest other end of a connection of each of these users."""
         latest = {}
         named = []
         for one in list(self._gone):
@@ -84,7 +85,7 @@ class Ring:
 
 
 def of_app(app: Flask) -> Ring:
-    """The ring of an app's node."""
+    """Return the ring of an app's node."""
     if _EXTENSION not in app.extensions:
         settings = app.config["IMAPP"]
         app.extensions[_EXTENSION] = Ring(settings.trace_messages, settings.trace_seconds)

@@ -1,16 +1,15 @@
-"""What the nodes say to each other in a broker's message.
+"""The wire format of the messages between nodes.
 
-Two kinds. An emit carries the encoded Socket.IO packet, which the hearing node passes on without decoding it; an
-order is JSON. Both begin with a head of JSON in a known length:
+There are two kinds. An emit carries an encoded Socket.IO packet, which the receiving node passes on without decoding
+it. An order is JSON. Both begin with a JSON head, preceded by its length:
 
     kind (1 byte: E or O), length of the head (4 bytes, big-endian), head, packet and attachments, stamp
 
-The stamp is JSON, and there for messages only. It comes last since nodes of older versions read as far as the head
-says: they overlook it, and what they send has none.
+The stamp is JSON, for chat messages only. It comes last because nodes of older versions read only as far as the head
+says: they ignore the stamp, and send none.
 
-Each is marked, so that it counts once (replays.py): an emit in the last place of its list of sids to leave out, an
-order after its head. Before the mark an emit has the change or version that it tells of (`Emit.told`). Nodes of the
-version before overlook all this.
+Both kinds have a mark against replays (replays.py). In an emit it is the last element of `skip`, in an order it follows
+the head. The element before the mark in `skip` is `Emit.told`. Nodes of the previous version ignore both.
 
 Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
 """
@@ -27,31 +26,31 @@ from imapp.cluster.clock import cluster_time
 _EMIT, _ORDER = b"E", b"O"
 _HEAD = 5
 
-#: Orders of the doctor to a node, whose argument is the asker's name, and the node's answer (examination.py).
+#: The doctor's order to a node, with the doctor's name as argument, and the node's answer (examination.py).
 EXAMINE, EXAMINED = "examine", "examined"
 
-#: Stands between a node's name and the rest in every Engine.IO and Socket.IO session id; no name contains it.
+#: Separates the node's name from the rest of every Engine.IO and Socket.IO session id; no node name contains it.
 SID_MARK = "~"
 
 
-#: When a message was accepted, Unix time in ms of the node that took it in; its id; the traceparent of its command.
+#: (time of acceptance in Unix ms by the accepting node's clock, message id, traceparent of the command) of a message.
 Stamp = tuple[float, str, str | None]
 
 
-#: The life of the process that made a frame, the frame's number within it, and when, in Unix time in ms of Redis.
+#: (life of the sending process, the frame's number within that life, Unix ms by Redis' clock) of a frame.
 Mark = tuple[str, int, int]
 
 _LIFE = secrets.token_hex(6)
 _frames = itertools.count(1)
 
 
-@dataclass(slots=True)  # not frozen, which makes making one three times as slow
+@dataclass(slots=True)  # not frozen: that would make construction three times as slow
 class Emit:
-    """A packet for the connections in `rooms` (empty: in the channel's room; None: everybody), without `skip`.
+    """A packet for the connections in `rooms` (empty: the channel's room; None: all connections), except `skip`.
 
-    `number` tells copies apart: a message to several rooms comes over several channels and is delivered once.
-    `ack` is (node, id): the client's answer is wanted there. `told`: the conversation's change that the packet tells
-    of, or the version of a user's own state; 0 for what nobody needs to be told (typing, presence).
+    `number` identifies copies: a packet to several rooms arrives on several channels and is delivered once. `ack` is
+    (node, id): that node waits for the client's ack. `told`: the conversation's change that the packet reports, or the
+    number of versions of a user's own state; 0 if a loss of the packet need not be detected (typing, presence).
     """
 
     packet: list[str | bytes]
@@ -67,7 +66,7 @@ class Emit:
 
 @dataclass(frozen=True)
 class Order:
-    """Something to do with the connections in `room` (None: everybody); see cluster_rooms.ClusterManager."""
+    """An action on the connections in `room` (None: all connections); see cluster_rooms.ClusterManager."""
 
     action: str
     room: str | None
@@ -77,7 +76,7 @@ class Order:
 
 
 class Channels:
-    """The names of one cluster's channels."""
+    """The channel names of one cluster."""
 
     def __init__(self, cluster: str) -> None:
         self._room = f"{cluster}:room:"
@@ -85,23 +84,23 @@ class Channels:
         self.everybody = f"{cluster}:all"
 
     def node(self, node_id: str) -> str:
-        """Where one node hears what is for it alone."""
+        """Return the channel for messages to one node."""
         return self._node + node_id
 
     def room(self, room: str | None) -> str:
-        """Where the members of a room are reached; a session id is a room on its own node."""
+        """Return the channel of a room (None: all nodes). A sid is a room with one connection, on the sid's node."""
         if room is None:
             return self.everybody
         node, mark, _ = room.partition(SID_MARK)
         return self._node + node if mark else self._room + room
 
     def room_of(self, channel: str) -> str | None:
-        """The room of a room's channel; None for the other channels."""
+        """Return the room of a room's channel; None for other channels."""
         return channel.removeprefix(self._room) if channel.startswith(self._room) else None
 
 
 def encode(message: Emit | Order) -> bytes:
-    """As bytes for a broker."""
+    """Encode a message for a broker."""
     if isinstance(message, Order):
         head = orjson.dumps([message.action, message.room, message.argument, message.namespace])
         return _ORDER + len(head).to_bytes(4, "big") + head + _mark().encode()
@@ -109,7 +108,7 @@ def encode(message: Emit | Order) -> bytes:
     head = orjson.dumps(
         [
             message.rooms,
-            [*message.skip, message.told, _mark()],  # nodes of the version before: two more that are nobody's id
+            [*message.skip, message.told, _mark()],  # for nodes of the previous version: two sids of no connection
             message.namespace,
             message.number,
             message.ack,
@@ -122,7 +121,7 @@ def encode(message: Emit | Order) -> bytes:
 
 
 def decode(body: bytes) -> Emit | Order:
-    """The reverse; raises ValueError for what `encode` did not make."""
+    """Decode a message that `encode` made; raises ValueError for other bytes."""
     end = _HEAD + int.from_bytes(body[1:_HEAD], "big")
     head = orjson.loads(body[_HEAD:end])
     if body[:1] == _ORDER:
@@ -138,12 +137,12 @@ def decode(body: bytes) -> Emit | Order:
 
 
 def _mark() -> str:
-    """Mark a new frame. Begins as no session id does."""
+    """Return the mark of a new frame. It begins with SID_MARK, as no session id does."""
     return f"{SID_MARK}{_LIFE}{SID_MARK}{next(_frames)}{SID_MARK}{int(cluster_time() * 1000)}"
 
 
 def _marked(text: str) -> Mark | None:
-    """Read a mark; None for what is none."""
+    """Parse a mark; return None if the text is not a mark."""
     if not text.startswith(SID_MARK):
         return None
     _, life, number, sent_ms = text.split(SID_MARK)
@@ -151,7 +150,7 @@ def _marked(text: str) -> Mark | None:
 
 
 def _stamp(body: bytes, start: int) -> Stamp | None:
-    """What later versions may add to it is overlooked."""
+    """Decode the stamp, None if there is none; ignore elements that later versions may add."""
     if len(body) == start:
         return None
     accepted_ms, message_id, traceparent, *_ = orjson.loads(body[start:])
@@ -159,7 +158,7 @@ def _stamp(body: bytes, start: int) -> Stamp | None:
 
 
 def _parts(data: bytes, lengths: list[int]) -> list[str | bytes]:
-    """The packet is text, its attachments are bytes."""
+    """Split the packet (text) and its attachments (bytes)."""
     parts: list[str | bytes] = []
     start = 0
     for length in lengths:
