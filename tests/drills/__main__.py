@@ -1,6 +1,6 @@
 """Run drills: `python -m tests.drills [NAME...] [--without NAME...] [--groups N] [--report FILE]`.
 
-Exit codes: 0 all passed, 1 at least one did not (or could not run and was not excluded), 2 no such drill.
+Exit codes: 0 all passed, 1 a drill failed (or could not run and was not excluded), 2 an unknown drill.
 """
 
 import argparse
@@ -25,14 +25,14 @@ _DRILLS: list[Drill | Covered] = [
 
 
 def resized(one: Drill | Covered, groups: int) -> Drill | Covered:
-    """The same drill with so many groups, unless its crowd is part of what it is."""
+    """Return the drill with this number of groups, unless the drill needs a crowd of its own size."""
     if isinstance(one, Covered) or one.shape.groups != Shape().groups:
         return one
     return replace(one, shape=replace(one.shape, groups=groups))
 
 
 def find(names: list[str], without: list[str]) -> list[Drill | Covered]:
-    """The drills that these words name, all without words; "R1" names R1-3s and R1-20s too."""
+    """Return the drills with these names, or all if there are no names; "R1" stands for R1-3s and R1-20s too."""
 
     def is_meant(one: Drill | Covered, words: list[str]) -> bool:
         return one.name in words or one.name.partition("-")[0] in words
@@ -45,7 +45,7 @@ def find(names: list[str], without: list[str]) -> list[Drill | Covered]:
 
 
 def run_one(one: Drill | Covered) -> Result:
-    """Run one, in a folder of its own."""
+    """Run a drill in a folder of its own."""
     if isinstance(one, Covered):
         return covered.run(one)
     with tempfile.TemporaryDirectory(prefix="imapp-drill-", dir=own_folder(), ignore_cleanup_errors=True) as folder:
@@ -53,19 +53,21 @@ def run_one(one: Drill | Covered) -> Result:
 
 
 def main() -> int:
-    """See the module."""
+    """Run the drills given on the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description="Run fault drills, print a table.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="only these; R1 means all of R1-...")
-    parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="all but these")
-    parser.add_argument("--groups", type=int, default=Shape().groups, help="of twelve, in drills of the usual crowd")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="run only these; R1 means all of R1-...")
+    parser.add_argument("--without", nargs="*", default=[], metavar="NAME", help="run all but these")
+    parser.add_argument(
+        "--groups", type=int, default=Shape().groups, help="groups of 12 users, in drills with the usual crowd"
+    )
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the table as Markdown too")
-    parser.add_argument("--list", action="store_true", help="only name the drills")
+    parser.add_argument("--list", action="store_true", help="only list the drills")
     options = parser.parse_args()
     chosen = [resized(one, options.groups) for one in find(options.names, options.without)]
     if options.list:
         say("\n".join(f"{one.name:<12}{one.injected}" for one in chosen))
         return 0
-    # Told to end, it still ends what it started.
+    # On SIGTERM, exit through the `finally` blocks that stop the started processes.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     say(report.line(report.HEAD))
     results: list[Result] = []
@@ -74,7 +76,7 @@ def main() -> int:
         results.append(run_one(one))
         say(f"{report.line(report.cells(results[-1]))} [{time.monotonic() - began:.0f} s]")
         if options.report:
-            # After each: a long run that is ended halfway has still told something.
+            # Write after each drill, so that an aborted long run leaves a report.
             command = shlex.join([".venv/bin/python", "-m", "tests.drills", *sys.argv[1:]])
             options.report.write_text(report.page(results, command, _crowd(options.groups)))
     failed = [result.name for result in results if not result.passed]
@@ -89,7 +91,7 @@ def _crowd(groups: int) -> str:
 
 
 def say(text: str) -> None:
-    """To whoever started it, at once."""
+    """Print a line and flush it at once."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 

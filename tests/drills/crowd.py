@@ -1,4 +1,4 @@
-"""All clients of a drill, in one event loop in a thread of its own, and what they went through."""
+"""All clients of a drill, in one event loop in a thread of its own, and records of what they sent and saw."""
 
 import asyncio
 import threading
@@ -17,24 +17,27 @@ from tests.support.ports import wait_for
 
 @dataclass(frozen=True)
 class Shape:
-    """How many conversations, and in each how many who write and how many who only read."""
+    """The size of a crowd: groups, senders and readers in each group, and how much they send.
+
+    `pause` is the mean number of seconds between a sender's messages, `padding` the additional letters of each message.
+    """
 
     groups: int = 20
     senders: int = 3
     readers: int = 9
-    #: Readers of each group who do not come back when their connection is lost.
+    #: Number of readers in each group that do not reconnect after a lost connection.
     leavers: int = 0
     pause: float = 2.0
     padding: int = 0
 
     @property
     def size(self) -> int:
-        """Members of one group."""
+        """Number of members of one group."""
         return self.senders + self.readers
 
     @property
     def users(self) -> int:
-        """Members of all groups."""
+        """Number of members of all groups."""
         return self.groups * self.size
 
 
@@ -46,7 +49,7 @@ class Crowd:
     """See the module; `users` are `shape.size` for each group, in order."""
 
     def __init__(self, urls: list[str], users: list[User], shape: Shape) -> None:
-        # A hundred come in a second.
+        # A hundred connect in a second.
         self.life = Life(urls, shape.pause, shape.padding, spread=shape.users / 100)
         self.senders: list[Sender] = []
         self.readers: list[Reader] = []
@@ -63,15 +66,15 @@ class Crowd:
 
     @property
     def people(self) -> list[Person]:
-        """Everybody."""
+        """All senders and readers."""
         return [*self.senders, *self.readers]
 
     def submit(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
-        """Do something in the crowd's event loop."""
+        """Run the coroutine in the crowd's event loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def start(self, seconds: float = 180) -> None:
-        """All come in; gives back when all are there and each conversation is under way."""
+        """Connect all; return when all are connected and each sender has two acks."""
         self._thread.start()
         self._tasks = [self.submit(person.live()) for person in self.people]
         seconds += self.life.spread
@@ -79,19 +82,19 @@ class Crowd:
         wait_for(lambda: all(len(one.acked) > 1 for one in self.senders), seconds, "the load")
 
     def are_all_there(self) -> bool:
-        """Whether everybody who comes back is connected."""
+        """Return whether everybody that reconnects is connected."""
         return all(person.node for person in self.people if person.returns)
 
     def online(self) -> set[int]:
-        """The truth about presence."""
+        """Return the ids of the connected users."""
         return {person.user_id for person in self.people if person.node}
 
     def at(self, node: str) -> list[Person]:
-        """Who is connected to this node."""
+        """Return the people connected to this node."""
         return [person for person in self.people if person.node == node]
 
     def cut(self, people: Iterable[Person]) -> int:
-        """Break these connections; gives how many there were."""
+        """Break these people's connections; return their number."""
         wires = [one.wire for one in people if one.wire is not None and one.node]
 
         async def abort_all() -> None:
@@ -102,10 +105,10 @@ class Crowd:
         return len(wires)
 
     def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[Wire]:
-        """Connect further devices that only listen; those that are not let in are left out."""
+        """Connect additional devices that only listen; return the connections of those that are let in."""
 
         async def come() -> list[Wire | BaseException]:
-            # Some at a time: they are not the drill.
+            # A few at a time: connecting them is not part of the drill.
             turn = asyncio.Semaphore(20)
 
             async def one(token: str) -> Wire:
@@ -119,7 +122,7 @@ class Crowd:
         return guests
 
     def dismiss(self) -> None:
-        """All further devices leave."""
+        """Disconnect all additional devices."""
 
         async def go() -> None:
             for guest in self._guests:
@@ -131,13 +134,13 @@ class Crowd:
     # -- healing -------------------------------------------------------------------------------------------------
 
     def pushed_at(self, since: float) -> float | None:
-        """When everybody was back and had been pushed what others, at other nodes, sent after `since`."""
+        """Return when all were reconnected and had been pushed a message sent at another node after `since`."""
         if not self.are_all_there():
             return None
         return self._last(self._first_push_from_elsewhere, since)
 
     def caught_up_at(self, since: float) -> float | None:
-        """When the last reader had seen the last message that was acknowledged by `since`."""
+        """Return when the last reader had seen the last message acknowledged before `since`; None if not yet."""
         return self._last(self._caught_up_at, since)
 
     def _last(self, moment: Callable[[Reader, float], float | None], since: float) -> float | None:
@@ -164,12 +167,12 @@ class Crowd:
     # -- the end -------------------------------------------------------------------------------------------------
 
     def settle(self, seconds: float = 60) -> None:
-        """Nothing new is sent, and what is under way comes to its end; what does not is the oracle's to find."""
+        """Stop new messages and wait for those in flight; the oracle finds the ones that do not end in time."""
         self.life.is_ending = True
         self._wait(lambda: self.are_all_there() and all(one.is_done for one in self.senders), seconds)
 
     def look_again(self, heads: dict[int, int], seconds: float = 60) -> None:
-        """Everybody reconnects and syncs, as who opens the app; `heads` is the last number of each conversation."""
+        """Reconnect the readers, which then sync like an opened app; `heads` is the last seq of each conversation."""
         readers = [one for one in self.readers if one.returns]
         self.cut(readers)
         self._wait(lambda: all(len(one.shown) >= heads.get(one.conversation_id, 0) for one in readers), seconds)
@@ -183,7 +186,7 @@ class Crowd:
                 task.result()
 
     def stories(self) -> dict[int, Story]:
-        """What is known of each conversation but for the database's part."""
+        """Return what the crowd knows of each conversation; the stored messages are missing."""
         told: dict[int, Story] = {}
         for one in self.senders:
             story = told.setdefault(one.conversation_id, Story())
@@ -198,7 +201,7 @@ class Crowd:
         return told
 
     def close(self) -> None:
-        """All go."""
+        """Disconnect all and stop the event loop."""
 
         async def end() -> None:
             for person in self.people:

@@ -1,4 +1,4 @@
-"""A drill: what is done to a field under load, and the way from there to a line of the table."""
+"""A drill: a fault in a field under load, and the steps from there to a line of the table."""
 
 import os
 import time
@@ -11,19 +11,20 @@ from tests.drills.crowd import Crowd, Shape
 from tests.drills.field import Field, Plan
 from tests.drills.oracle import Verdict, judge
 
-#: Seconds in which a crowd of hundreds, all at once, asks for what it missed; and those of a lease and a beat.
+#: Seconds beyond the bound in which a crowd of hundreds, all at once, fetches what it missed; seconds of a lease and a
+#: heartbeat, which presence may lag.
 _CATCH_UP_SECONDS = 5.0
 _PRESENCE_SECONDS = 11.0
 
 
 @dataclass(frozen=True)
 class Drill:
-    """One fault. `inject` does it and gives what showed that it was felt; it raises when it was not."""
+    """One fault. `inject` does it and returns evidence that it took effect, or raises if it did not."""
 
     name: str
     injected: str
     inject: Callable[[Field], str]
-    #: Seconds that healing may take.
+    #: Maximum seconds for healing.
     bound: float = 5
     shape: Shape = field(default_factory=Shape)
     plan: Plan = field(default_factory=Plan)
@@ -36,10 +37,10 @@ class Result:
     name: str
     injected: str
     passed: bool = False
-    #: Seconds from the fault's end until everybody was back and pushes flowed between the nodes, until everybody had
-    #: seen what was missed, and until every node told the truth about who is online.
+    #: Seconds from the end of the fault until all were reconnected and pushes flowed between the nodes. `caught_up`:
+    #: until all had seen what they missed. `present`: until every node reported the right users as online.
     healed: float | None = None
-    #: What the same took without a fault: senders pause, and other work on the machine takes its time.
+    #: The same as `healed`, measured without a fault: senders pause, and other work on the machine takes time.
     calm: float | None = None
     caught_up: float | None = None
     present: float | None = None
@@ -48,7 +49,7 @@ class Result:
 
 
 def run(drill: Drill, folder: Path) -> Result:
-    """Make the field, bring in the crowd, harm, watch it heal, judge. Whatever goes wrong is in the result."""
+    """Make the field, connect the crowd, harm, watch it heal, judge. Errors become part of the result."""
     result = Result(drill.name, drill.injected)
     try:
         field_ = Field(folder, drill.plan, drill.shape)
@@ -90,7 +91,7 @@ def _calm(crowd: Crowd) -> float | None:
 
 
 def _lateness(result: Result, bound: float) -> list[str]:
-    """What healed too late, beyond what the same takes without a fault. Presence may lag by a lease and a beat."""
+    """Return what healed too late, beyond its time without a fault. Presence may lag by a lease and a heartbeat."""
     bounds = {"healed": bound, "caught_up": bound + _CATCH_UP_SECONDS, "present": max(bound, _PRESENCE_SECONDS)}
     late = []
     for name, most in bounds.items():
@@ -101,11 +102,11 @@ def _lateness(result: Result, bound: float) -> list[str]:
 
 
 def _seconds(moment: Callable[[], float | None], since: float, patience: float) -> float | None:
-    """How long after `since` that moment was; None when it did not come in time."""
+    """Poll `moment`; return its seconds after `since`, or None if it is still None after `patience` seconds."""
     while (at := moment()) is None:
         if time.monotonic() > since + patience:
             return None
-        # Looking costs the crowd, which shares the process, its time.
+        # Polling takes processor time from the crowd, which is in the same process.
         time.sleep(0.2)
     return max(0.0, at - since)
 

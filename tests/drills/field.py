@@ -1,4 +1,4 @@
-"""Where a drill takes place: Redis, MariaDB, three nodes and what stands between, all started for it alone."""
+"""The environment of one drill: Redis, MariaDB, three nodes and the proxies between them, started for it alone."""
 
 import os
 import time
@@ -21,7 +21,8 @@ from tests.support.proxy import Proxy
 from tests.support.redis import RedisCluster, RedisServer
 from tests.support.server import Server
 
-#: Heartbeats of sockets: short, so that a client and a node miss each other within seconds. Leases are the default.
+#: Ping interval and timeout of sockets: short, so that client and node notice a dead connection within seconds. The
+#: nodes' leases have the default.
 _HEARTBEAT = {"IM_PING_INTERVAL_SECONDS": "4", "IM_PING_TIMEOUT_SECONDS": "3"}
 
 NODES = ("node-1", "node-2", "node-3")
@@ -29,23 +30,23 @@ NODES = ("node-1", "node-2", "node-3")
 
 @dataclass(frozen=True)
 class Plan:
-    """What the field is made of."""
+    """The parts of a field."""
 
     nodes: tuple[str, ...] = NODES
     redis: type = RedisServer
-    #: The way of the second node to Redis, and of all clients to the nodes, goes through proxies.
+    #: Put a proxy between the second node and Redis, and between the clients and each node.
     redis_proxy: bool = False
     client_proxies: bool = False
     nginx: bool = False
-    #: Users beyond the crowd, for devices that a drill brings in.
+    #: Number of users beyond the crowd, for devices that a drill connects.
     spare: int = 0
     environ: tuple[tuple[str, str], ...] = ()
-    #: Changes the surroundings of nodes before they start.
+    #: Changes the environment variables and wrapper commands of nodes before they start.
     prepare: Callable[["Field"], None] | None = None
 
 
 class _Node(Server):
-    """A node, maybe in surroundings of its own."""
+    """A node, possibly run by a wrapper command."""
 
     def __init__(self, folder: Path, wrapper: tuple[str, ...], **environ: str) -> None:
         self.wrapper = wrapper
@@ -53,13 +54,13 @@ class _Node(Server):
 
 
 class Field:
-    """See the module. `fault` marks when the fault ended: healing is counted from there."""
+    """See the module. `fault` notes the end of the fault, from which healing is counted."""
 
     def __init__(self, folder: Path, plan: Plan, shape: Shape) -> None:
         self.folder = folder
         self.plan = plan
         self.fault_over_at = 0.0
-        #: A node's own way to MariaDB, where the drill has one.
+        #: The second node's proxy to MariaDB, if the drill has put one.
         self.way: CommitLoser
         self._closing = ExitStack()
         try:
@@ -73,7 +74,7 @@ class Field:
         self._start_database()
         apps.migrate(self.database_url, self.folder)
         self.environs = {name: self._environ(name) for name in self.plan.nodes}
-        #: Words before the commands of some nodes.
+        #: Wrapper commands (words put before the node's command), by node.
         self.wrappers: dict[str, tuple[str, ...]] = {}
         if self.plan.redis_proxy:
             self.redis_proxy = self.proxy(self.redis.port)
@@ -112,17 +113,17 @@ class Field:
         return node
 
     def proxy(self, port: int, host: str = "127.0.0.1") -> Proxy:
-        """A bad network before that port, until the field is closed."""
+        """Return a proxy (a faulty network) to that port, which lives until the field is closed."""
         proxy = Proxy(port, host)
         self.at_end(proxy.close)
         return proxy
 
     def at_end(self, action: Callable[[], None]) -> None:
-        """Do this when the field is closed, before all that was done earlier."""
+        """Run `action` when the field is closed, before all actions registered earlier."""
         self._closing.callback(action)
 
     def fixture(self, users: int, groups: int = 0, size: int = 10) -> list[list[str]]:
-        """Make users and groups; gives a token, a user id and the first group's id ("-" for none) of each user."""
+        """Make users and groups; return each user's token, id and first group's id ("-" for none)."""
         out = self.folder / "tokens"
         load = ["im", "load-fixture", "--users", str(users), "--groups", str(groups)]
         self.nodes[0].flask(*load, "--group-size", str(size), "--out", str(out))
@@ -137,7 +138,7 @@ class Field:
         self.at_end(self.crowd.close)
 
     def _doors(self) -> list[str]:
-        """Where clients come in."""
+        """Return the URLs that clients connect to."""
         if self.plan.nginx:
             short = lambda text: text.replace("worker_shutdown_timeout 30s", "worker_shutdown_timeout 5s")  # noqa: E731
             self.nginx = Nginx(self.folder / "nginx", self.nodes, edit=short).start()
@@ -149,25 +150,25 @@ class Field:
         return [node.url for node in self.nodes]
 
     def close(self) -> None:
-        """End all that was started, the last first."""
+        """End everything that was started, in reverse order."""
         self._closing.close()
 
     # -- the fault -----------------------------------------------------------------------------------------------
 
     @contextmanager
     def fault(self) -> Iterator[None]:
-        """The fault is inside; it is over where the block ends."""
+        """Mark the fault: it is over at the end of the block."""
         yield
         self.fault_over_at = time.monotonic()
 
     def metric(self, node: Server, name: str) -> float:
-        """A metric of a node, summed over its labels."""
+        """Return a metric of a node, summed over its labels."""
         text = requests.get(node.url + "/actuator/prometheus", timeout=10).text
         found = [line for line in text.splitlines() if line.startswith((name + " ", name + "{"))]
         return sum(float(line.rpartition(" ")[2]) for line in found)
 
     def saw_gaps(self, *nodes: Server, seconds: float = 20) -> str:
-        """What shows that these nodes (all, if none is named) noticed that their bus was cut."""
+        """Wait until these nodes (all by default) have noticed a gap in their bus; return this as evidence."""
         wanted = nodes or tuple(self.nodes)
         wait_for(
             lambda: all(self.metric(node, "imapp_bus_gaps_total") for node in wanted), seconds, "the nodes' noticing"
@@ -175,23 +176,23 @@ class Field:
         return f"gap noticed by {len(wanted)} node{'s' * (len(wanted) > 1)}"
 
     def troubles(self, *codes: str) -> str:
-        """What shows that senders were refused with one of these codes ("": no ack in time)."""
+        """Return evidence that senders were refused with one of these codes ("": no ack in time), or "" if none was."""
         found = [code for sender in self.crowd.senders for code in sender.troubles if code in codes]
         return f"{len(found)} sends refused or cut" if found else ""
 
-    # -- the truth -----------------------------------------------------------------------------------------------
+    # -- the actual state ----------------------------------------------------------------------------------------
 
     def presence_is_true(self) -> bool:
-        """Whether every living node names exactly those online who are connected."""
+        """Return whether every living node reports exactly the connected users as online."""
         truth = self.online()
         return all(self._online_at(node) == truth for node in self.living()) and truth == self.online()
 
     def online(self) -> set[int]:
-        """Who is connected."""
+        """Return the ids of the connected users."""
         return self.crowd.online()
 
     def living(self) -> list[Server]:
-        """Nodes whose process runs."""
+        """Return the nodes with a running process."""
         return [node for node in self.nodes if node.process is not None and node.process.poll() is None]
 
     def _online_at(self, node: Server) -> set[int]:
@@ -208,7 +209,7 @@ class Field:
             cursor = f"&cursor={answer.json()['next_cursor']}"
 
     def rows(self, sql: str) -> list[tuple]:
-        """What the nodes' database says."""
+        """Return the rows of a query on the nodes' database."""
         return self.mariadb.query(sql, self.database_url.rpartition("/")[2])
 
     def _messages(self) -> list[tuple]:
@@ -216,11 +217,11 @@ class Field:
         return self.rows(f"SELECT {columns} FROM messages ORDER BY conversation_id, seq")
 
     def heads(self) -> dict[int, int]:
-        """The last number of each conversation."""
+        """Return the last message number of each conversation."""
         return {conversation_id: seq for conversation_id, seq, _ in self._messages()}
 
     def stories(self) -> dict[int, Story]:
-        """What people went through, and what the database holds."""
+        """Return each conversation's story: the crowd's part and the stored messages."""
         told = self.crowd.stories()
         for conversation_id, seq, name in self._messages():
             told[conversation_id].stored.append((seq, name))
@@ -228,6 +229,6 @@ class Field:
 
 
 def own_folder() -> Path | None:
-    """Where fields are best made: in memory, since what drills kill are processes and not the machine."""
+    """Return a folder in memory, since drills kill processes and not the machine; None if there is none."""
     memory = Path("/dev/shm")  # noqa: S108 - a fresh folder is made in it
     return memory if memory.is_dir() and os.access(memory, os.W_OK) else None

@@ -1,35 +1,35 @@
-"""What must hold after every fault: nothing acknowledged is lost, nothing is there twice, order is the same for all."""
+"""What must hold after every fault: no acknowledged message is lost or doubled, and the order is the same for all."""
 
 import itertools
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-#: One message as it stands somewhere: its number and what the sender called it.
+#: A message in a database or on a screen: its number and the sender's name for it.
 Entry = tuple[int, str]
 
 
 @dataclass
 class Story:
-    """All that is known of one conversation after the drill."""
+    """Everything known about one conversation after the drill."""
 
-    #: What each sender sent, in that order.
+    #: The messages of each sender, in the order sent.
     sent: dict[str, list[str]] = field(default_factory=dict)
-    #: What was acknowledged, with the number in the ack.
+    #: The acknowledged messages, with the number in the ack.
     acked: dict[str, int] = field(default_factory=dict)
-    #: What the sender was told to have failed for good.
+    #: The messages that the sender was told had failed for good.
     reported: set[str] = field(default_factory=set)
-    #: What the database holds, by number.
+    #: The stored messages, ordered by number.
     stored: list[Entry] = field(default_factory=list)
-    #: What each reader saw, in that order.
+    #: The messages that each reader saw, in the order seen.
     shown: dict[str, list[Entry]] = field(default_factory=dict)
-    #: Readers that left for good: what they saw may end early.
+    #: Readers that left for good: they may lack the last messages.
     left: set[str] = field(default_factory=set)
 
 
 @dataclass
 class Verdict:
-    """How many messages were lost, doubled, reordered; how many sends never came to an end; a line for each kind."""
+    """Numbers of lost, doubled and reordered messages and of unsettled sends; `findings` describes each kind."""
 
     lost: int = 0
     doubled: int = 0
@@ -40,11 +40,11 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether nothing at all was wrong."""
+        """Whether there is no finding."""
         return not (self.lost or self.doubled or self.reordered or self.unsettled)
 
     def note(self, kind: str, where: str, messages: Iterable[object]) -> None:
-        """Count these."""
+        """Count the messages as `kind`, and add a finding if there are any."""
         found = list(messages)
         setattr(self, kind, getattr(self, kind) + len(found))
         if found:
@@ -52,7 +52,7 @@ class Verdict:
 
 
 def judge(stories: Iterable[Story]) -> Verdict:
-    """Compare what was acknowledged, stored and shown."""
+    """Compare the acknowledged, stored and shown messages."""
     verdict = Verdict()
     for story in stories:
         verdict.acked += len(story.acked)
@@ -96,6 +96,6 @@ def _repeated(names: Iterable[str]) -> list[str]:
 
 
 def _out_of_order(sent: list[str], stored: list[str]) -> list[str]:
-    """Those that are stored before one that was sent earlier."""
+    """Return the messages stored after one that was sent later."""
     places = {name: place for place, name in enumerate(sent)}
     return [b for a, b in itertools.pairwise(stored) if places[b] < places[a]]

@@ -1,4 +1,4 @@
-"""The two kinds of people in the crowd: who writes and insists, and who reads and repairs gaps, as a good app does."""
+"""The crowd's two kinds of people: senders, which retry, and readers, which repair gaps as a good client does."""
 
 import asyncio
 import itertools
@@ -11,28 +11,28 @@ from typing import Any
 from tests.drills.oracle import Entry
 from tests.drills.wire import TROUBLE, Wire
 
-#: Answers after which the same message is sent again.
+#: Error codes after which the same message is sent again.
 AGAIN = {"busy", "unavailable", "internal_error", "rate_limited"}
 
-#: Seconds that a sender waits for one ack before it tries another node, and anybody for a connection.
+#: Seconds that a sender waits for an ack before it tries another node, and that any person waits for a connection.
 ACK_SECONDS = 10.0
 CONNECT_SECONDS = 6.0
 
-#: Seconds between two syncs of one reader at least.
+#: Minimum seconds between two syncs of one reader.
 SYNC_SECONDS = 2.0
 
 
 @dataclass
 class Life:
-    """What all people of a crowd share."""
+    """The state that all people of a crowd share."""
 
     urls: list[str]
-    #: Seconds between two messages of a sender, about; letters that each message carries besides its name.
+    #: Mean seconds between two messages of a sender; letters that each message has in addition to its name.
     pause: float = 0.5
     padding: int = 0
-    #: Seconds over which they come in at first.
+    #: Seconds over which the first connections are spread.
     spread: float = 1.0
-    #: The drill is over: no new message.
+    #: Set when the drill is over: no new message.
     is_ending: bool = False
     #: client_id -> when it was sent first.
     sent_at: dict[str, float] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Life:
 
 
 class Person:
-    """One user with one device, who comes back at another node whenever the connection is lost."""
+    """One user with one device, which reconnects to another node whenever the connection is lost."""
 
     def __init__(self, life: Life, token: str, user_id: int, conversation_id: int, home: int) -> None:
         self.life = life
@@ -55,11 +55,11 @@ class Person:
 
     @property
     def node(self) -> str:
-        """The node that it is connected to; "" while it is not."""
+        """The connected node's name, or "" without a connection."""
         return self.wire.node if self.wire is not None and not self.wire.closed.is_set() else ""
 
     async def live(self) -> None:
-        """Be connected, again and again."""
+        """Stay connected: reconnect after each loss, unless `returns` is false."""
         await asyncio.sleep(random.uniform(0, self.life.spread))
         failures = 0
         for url in itertools.cycle(self._urls):
@@ -72,22 +72,22 @@ class Person:
                 self.wire.abort()
                 if not self.returns:
                     return
-            # Jitter, growing: a crowd that comes back at one moment would be a second fault.
+            # Growing backoff with jitter: a crowd that reconnects at one moment would be a second fault.
             await asyncio.sleep(random.uniform(0.1, min(5.0, 2.0**failures)))
 
     def hear(self, event: str, payload: dict[str, Any]) -> None:
-        """Something was pushed."""
+        """Handle a push."""
         if event == "server_draining":
             wire = self.wire
             asyncio.get_running_loop().call_later(payload["reconnect_after_ms"] / 1000, lambda: wire and wire.abort())
 
     async def be_there(self, wire: Wire) -> None:
-        """What a person does while connected; ends with the connection."""
+        """Act while connected; return when the connection is lost."""
         await wire.closed.wait()
 
 
 class Sender(Person):
-    """Sends one message after the other, each with one client_id, at whatever node, until it is acknowledged."""
+    """Sends one message after the other, each with one client_id and at any node until it is acknowledged."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -95,18 +95,18 @@ class Sender(Person):
         self.acked: dict[str, int] = {}
         self.reported: dict[str, str] = {}
         self.duplicates = 0
-        #: Codes of what was refused for a while; "" for an ack that did not come.
+        #: Error codes after which a send was retried; "" for a missing ack.
         self.troubles: list[str] = []
-        #: client_id -> when the ack came.
+        #: client_id -> time of the ack.
         self.acked_at: dict[str, float] = {}
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is under way."""
+        """Whether no send is in flight."""
         return len(self.acked) + len(self.reported) == len(self.sent)
 
     async def be_there(self, wire: Wire) -> None:
-        """Send; a message without an ack goes on at the next connection."""
+        """Send messages; a message without an ack is sent again over the next connection."""
         while not wire.closed.is_set():
             if self.is_done:
                 await asyncio.sleep(self.life.pause * random.uniform(0.5, 1.5))
@@ -141,14 +141,14 @@ class Sender(Person):
 
 
 class Reader(Person):
-    """Shows each change once and in order; what was missed it asks for."""
+    """Shows each change once and in order; fetches missed changes with `sync`."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.shown: list[Entry] = []
-        #: client_id -> when it was shown first.
+        #: client_id -> time when it was first shown.
         self.shown_at: dict[str, float] = {}
-        #: Messages that were pushed: client_id, node that pushed, when.
+        #: Pushed messages: client_id, node that pushed, time.
         self.pushed: list[tuple[str, str, float]] = []
         self.hints = 0
         self._change = 0
@@ -157,7 +157,7 @@ class Reader(Person):
         self._synced_at = 0.0
 
     def hear(self, event: str, payload: dict[str, Any]) -> None:
-        """Show what comes next; keep what comes too early, and ask for what is between."""
+        """Show a change that follows the last one; keep one that is too early, and sync to fill the gap."""
         super().hear(event, payload)
         if event == "sync_required":
             self.hints += 1
@@ -172,11 +172,11 @@ class Reader(Person):
             self._show_what_follows()
 
     async def be_there(self, wire: Wire) -> None:
-        """Sync at first and whenever something may have been missed."""
+        """Sync after connecting and whenever a change may have been missed."""
         self._wants_sync.set()
         while not wire.closed.is_set():
             if await self._is_wanted(wire):
-                # All are told at one moment, and while the bus is away every push shows a gap: not each is asked for.
+                # Space out the syncs: all readers get the hint at once, and a broken bus makes every push show a gap.
                 since_last = time.monotonic() - self._synced_at
                 await asyncio.sleep(random.uniform(0, 0.5) + max(0.0, SYNC_SECONDS - since_last))
                 await self._sync(wire)
@@ -194,7 +194,7 @@ class Reader(Person):
     async def _sync(self, wire: Wire) -> None:
         known = {str(self.conversation_id): self._change}
         answer: dict[str, Any] = {"ok": False}
-        # A node that is slow to answer is not helped by those who leave it and ask another.
+        # A slow node does not get faster if its clients give up and ask another: go on after a timeout.
         with suppress(TimeoutError):
             answer = await wire.call("sync", {"conversations": known, "limit": 500}, ACK_SECONDS)
         if not answer["ok"]:
@@ -210,7 +210,7 @@ class Reader(Person):
         self._show_what_follows()
 
     def _show_what_follows(self) -> None:
-        """Go on as far as there is no hole; a hole is a reason to sync."""
+        """Show the changes up to the next hole; a hole starts a sync."""
         while entry := self._early.pop(self._change + 1, None):
             self._change += 1
             event, payload = entry

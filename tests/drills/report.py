@@ -1,4 +1,4 @@
-"""The table: a line for each drill, on the terminal and as Markdown with what it ran on."""
+"""The table: a line for each drill, on the terminal and in Markdown with a description of the machine."""
 
 import os
 import platform
@@ -25,7 +25,7 @@ HEAD = (
     "notes",
 )
 
-#: Letters of each column on the terminal; the notes have the rest.
+#: Width of each column on the terminal; the notes follow.
 _WIDTHS = (12, 47, 12, 6, 9, 14, 4, 7, 9, 7)
 
 _PAGE = """# Fault drills, {day}
@@ -39,18 +39,18 @@ Machine: {machine}.
 {table}
 """
 
-#: What the columns mean, for whoever reads only the report.
-_WORDS = """Three nodes with a real Redis and MariaDB for each drill, {crowd}.
-*Healed after*: seconds from the end of the fault (of a kill: from the kill) until all clients were connected and every
-reader was pushed what others sent at other nodes. *Calm*: what the same took just before, without a fault: senders
-pause, and other work on the machine takes its time; a bound counts beyond it. *Caught up*: until every reader had seen
-all that was acknowledged before. *Presence right*: until every node named exactly those online who were. *Lost*,
-*doubled*, *reordered*: messages, in the database or on any reader's screen, after all had synced. A drill whose fault
-was not felt has failed. "-": a test of the suite is the drill."""
+#: What the columns mean, for readers of the report alone.
+_WORDS = """Three nodes with a real Redis and MariaDB for each drill, {crowd}. *Healed after*: seconds from the end of
+the fault (of a kill: from the kill) until all clients were connected and every reader had been pushed a message sent
+at another node. *Calm*: the same, measured just before without a fault: senders pause, and other work on the machine
+takes time; a drill's bound is counted on top of it. *Caught up*: until every reader had seen all messages acknowledged
+before. *Presence right*: until every node reported exactly the connected users as online. *Lost*, *doubled*,
+*reordered*: messages, in the database or on any reader's screen, after all had synced. A drill fails if its fault had
+no visible effect. "-": the drill is a test of the suite, which does not measure this."""
 
 
 def cells(result: Result) -> list[str]:
-    """One line of the table."""
+    """Return the cells of one line of the table."""
     verdict = result.verdict
     counts = [str(one) for one in (verdict.lost, verdict.doubled, verdict.reordered)] if verdict else ["-"] * 3
     times = [
@@ -61,13 +61,13 @@ def cells(result: Result) -> list[str]:
 
 
 def line(texts: Iterable[str]) -> str:
-    """The same for the terminal, in columns."""
+    """Format the cells as one line for the terminal, in columns."""
     *columns, notes = texts
     return " ".join(f"{text:<{width}}" for text, width in zip(columns, _WIDTHS, strict=True)) + " " + notes
 
 
 def page(results: Iterable[Result], command: str, crowd: str) -> str:
-    """The whole report."""
+    """Return the whole report in Markdown."""
     rows = [cells(result) for result in results]
     table = [HEAD, ["---"] * len(HEAD), *([text.replace("|", "\\|") for text in row] for row in rows)]
     return _PAGE.format(

@@ -1,4 +1,4 @@
-"""The drills work: three short ones with a few dozen clients, and one whose fault never happens."""
+"""The drills work: two short ones with a few dozen clients pass, and one without its fault fails."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from tests.drills.crowd import Shape
 
 pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2), pytest.mark.timeout(400)]
 
-#: Few clients, and time for a machine that is busy: speed belongs to a complete run.
+#: Few clients, and a generous bound for a busy machine: only a complete run measures speed.
 _SMALL = {"shape": Shape(groups=3, pause=0.5), "bound": 90}
 
 

@@ -1,4 +1,4 @@
-"""The judge of the drills can say no: it is shown faked stories, each wrong in one way."""
+"""The oracle of the drills detects errors: it is shown faked stories, each wrong in one way."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from tests.drills.oracle import Story, judge
 
 
 def story(**changed) -> Story:
-    """Two senders, four messages, two readers; all is well."""
+    """Return a story without errors: two senders, four messages, two readers."""
     stored = [(1, "a-0"), (2, "b-0"), (3, "a-1"), (4, "b-1")]
     well = {
         "sent": {"a": ["a-0", "a-1"], "b": ["b-0", "b-1"]},
@@ -37,7 +37,7 @@ def test_a_story_without_a_fault_holds():
     ],
     ids=["lost", "doubled", "reordered"],
 )
-def test_what_one_reader_saw_wrongly_is_found(shown, expected):
+def test_an_error_at_one_reader_is_found(shown, expected):
     assert counts(story(shown={"here": story().stored, "there": shown})) == expected
 
 
@@ -62,7 +62,7 @@ def test_a_number_that_is_missing_is_found():
     assert judge([story(stored=stored, shown={})]).reordered > 0
 
 
-def test_a_message_that_stands_elsewhere_than_acknowledged_is_found():
+def test_a_message_stored_at_another_number_than_acknowledged_is_found():
     assert counts(story(acked={"a-0": 2})) == (0, 0, 1, 3)
 
 
@@ -77,7 +77,7 @@ def test_a_send_that_was_neither_acknowledged_nor_reported_is_found():
     assert counts(story(acked=acked)) == (0, 0, 0, 1)
 
 
-def test_who_left_for_good_may_miss_the_end_and_nothing_before_it():
+def test_a_reader_that_left_may_lack_the_last_messages_but_none_before():
     early, holed = [(1, "a-0"), (2, "b-0")], [(2, "b-0"), (3, "a-1")]
 
     assert counts(story(shown={"gone": early}, left={"gone"})) == (0, 0, 0, 0)

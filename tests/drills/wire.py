@@ -1,4 +1,4 @@
-"""A Socket.IO connection (Engine.IO 4 on one WebSocket) that costs a task; the official client costs threads."""
+"""A Socket.IO connection (Engine.IO 4 on one WebSocket) that needs one task; the official client needs threads."""
 
 import asyncio
 import itertools
@@ -10,16 +10,16 @@ import orjson
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketException
 
-#: What a connection that cannot be had or is lost may raise.
+#: Exceptions of a connection that fails or is lost.
 TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake, InvalidMessage, EOFError)
 
 
 class RefusedError(OSError):
-    """The server did not let this client in."""
+    """The server refused the connection."""
 
 
 class Wire:
-    """One open connection; `open` makes it. What is pushed goes to `on_event`, called in the event loop."""
+    """One open connection; `open` creates it. `on_event` is called with each push, in the event loop."""
 
     def __init__(self, ws: ClientConnection, on_event: Callable[[str, dict[str, Any]], None]) -> None:
         self._ws = ws
@@ -51,7 +51,7 @@ class Wire:
     async def _log_in(self, token: str) -> None:
         hello = orjson.loads(str(await self._ws.recv())[1:])
         self.node = hello["sid"].rpartition("~")[0]
-        # As the official clients: a server that is silent for so long is gone.
+        # Like the official clients, take a server that is silent for longer than this for dead.
         self._patience = (hello["pingInterval"] + hello["pingTimeout"]) / 1000
         await self._ws.send("40" + orjson.dumps({"token": token}).decode())
         while (packet := str(await self._ws.recv())) == "2":
@@ -82,7 +82,7 @@ class Wire:
                 future.set_result(orjson.loads("[" + answer)[0])
 
     async def call(self, command: str, payload: dict[str, Any], seconds: float = 10) -> dict[str, Any]:
-        """Send a command and give its ack; raises one of TROUBLE, after which nobody knows what was done."""
+        """Send a command and return its ack; raises one of TROUBLE, after which it is unknown what was done."""
         number = next(self._numbers)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
         try:
@@ -95,10 +95,10 @@ class Wire:
             del self._calls[number]
 
     def abort(self) -> None:
-        """End it without a word, as a lost network does."""
+        """Break the connection without a close frame, as a lost network does."""
         self._ws.transport.abort()
         self.closed.set()
         for future in self._calls.values():
             if not future.done():
                 future.set_exception(ConnectionResetError())
-                future.exception()  # whoever waited may have given up: nobody is to complain about that
+                future.exception()  # the caller may have given up: mark the exception as retrieved

@@ -1,1 +1,1 @@
-"""Fault drills: real processes are killed, frozen and starved while clients send; oracle.py says what must hold."""
+"""Fault drills: real processes are killed, frozen and starved while clients send; oracle.py checks the result."""

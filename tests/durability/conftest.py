@@ -1,4 +1,4 @@
-"""Nodes on databases that a drill may harm, and clients that insist."""
+"""Nodes on databases that a drill may harm, and clients that retry."""
 
 import pytest
 
@@ -10,13 +10,13 @@ from tests.support.proxy import Proxy
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request) -> str:
-    """The drills of the server and of the network run on both databases."""
+    """Run the drills of the server and of the network on both databases."""
     return request.param
 
 
 @pytest.fixture
 def start_node(request, database, start_server):
-    """`start_node(**environ)`: a node on each database; nothing of the database itself is harmed."""
+    """Provide `start_node(**environ)`, which starts a node; its database is not harmed."""
 
     def start(**environ: str):
         if database == "mariadb":
@@ -28,7 +28,7 @@ def start_node(request, database, start_server):
 
 @pytest.fixture
 def own_mariadb(tmp_path):
-    """A MariaDB server of this test alone, to be killed and frozen."""
+    """Run a MariaDB server for this test alone, to be killed and frozen."""
     server = MariaDb(tmp_path / "mariadb")
     yield server
     server.stop()
@@ -36,7 +36,7 @@ def own_mariadb(tmp_path):
 
 @pytest.fixture
 def npm():
-    """`npm(server, device)`: that user's npm client, connected."""
+    """Provide `npm(url, device)`, which connects an npm client as the device's user."""
     made = []
 
     def connect(url: str, device, **options) -> NpmClient:
@@ -51,7 +51,7 @@ def npm():
 
 @pytest.fixture
 def proxy():
-    """`proxy(server)`: a bad network before it."""
+    """Provide `proxy(server)`, which puts a faulty network in front of the server."""
     made = []
 
     def before(server) -> Proxy:
@@ -65,7 +65,7 @@ def proxy():
 
 @pytest.fixture
 def write():
-    """`write(device, conversation_id)`: a writer at work until `.stop()`."""
+    """Provide `write(device, conversation_id)`, which starts a writer that sends until `.stop()`."""
     writers = []
 
     def start(device, conversation_id: int) -> Writer:

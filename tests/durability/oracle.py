@@ -1,4 +1,4 @@
-"""What must hold after every fault, whatever it was."""
+"""Checks what must hold after every fault."""
 
 import threading
 import time
@@ -10,27 +10,27 @@ from tests.support.device import Device
 
 
 class Writer:
-    """Sends one message after the other over REST, each with one client_id until it is acknowledged."""
+    """Sends messages over REST one after the other, each with one client_id until it is acknowledged."""
 
     def __init__(self, device: Device, conversation_id: int) -> None:
         self.device = device
         self.conversation_id = conversation_id
         #: client_id -> seq as acknowledged, in the order of sending.
         self.acked: dict[str, int] = {}
-        #: Codes of the problems that were answered; None for a connection that broke.
+        #: Error codes of the refusals; None for a broken connection.
         self.problems: list[str | None] = []
-        #: Seconds that the slowest attempt took.
+        #: Seconds of the slowest answered attempt.
         self.slowest = 0.0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def start(self) -> "Writer":
-        """Begin to send."""
+        """Start sending."""
         self._thread.start()
         return self
 
     def stop(self) -> None:
-        """Send no new message; the one under way is retried until it is acknowledged."""
+        """Stop sending new messages; wait until the one in flight is acknowledged, with retries."""
         self._ending.set()
         self._thread.join(90)
         assert not self._thread.is_alive(), f"the last message was never acknowledged: {self.problems[-5:]}"
@@ -60,22 +60,22 @@ class Writer:
 
 
 def body(client_id: str, **fields: object) -> dict:
-    """A message whose text is its client_id."""
+    """Return a message with its client_id as the text."""
     return {"client_id": client_id, "type": "text", "content": {"text": client_id}, **fields}
 
 
 def send(device: Device, conversation_id: int, client_id: str) -> requests.Response:
-    """Send such a message by REST."""
+    """Send a message with its client_id as the text by REST."""
     return device.rest("POST", f"/api/conversations/{conversation_id}/messages", body(client_id))
 
 
 def private_conversation(one: Device, other: Device) -> int:
-    """The conversation of the two."""
+    """Return the id of the private conversation of the two users."""
     return one.post("/api/conversations", {"user_id": other.id})["id"]
 
 
 def hold(conversation_id: int, readers: list[Device], acked: dict[str, int]) -> list[dict]:
-    """Every acknowledged message is there once, at its acknowledged seq; no hole; the same for all."""
+    """Check that acked messages are stored once, at their seq, without holes, the same for all; return the history."""
     histories = [reader.history(conversation_id) for reader in readers]
     history = histories[0]
     assert all(other == history for other in histories[1:]), "readers see different histories"
@@ -88,6 +88,6 @@ def hold(conversation_id: int, readers: list[Device], acked: dict[str, int]) -> 
 
 
 def hold_in_order(history: list[dict], sender: Device, sent: list[str]) -> None:
-    """One sender's messages stand in the order in which they were sent, one after the other."""
+    """Check that the sender's messages are stored in the order sent, without any others of theirs."""
     stored = [message["client_id"] for message in history if message["sender_id"] == sender.id]
     assert stored == sent

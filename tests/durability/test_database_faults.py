@@ -1,4 +1,4 @@
-"""MariaDB is killed, frozen, made to drop connections, crowded and starved of connections under load."""
+"""MariaDB is killed, frozen, made to drop connections, contended and starved of connections under load."""
 
 import threading
 import time
@@ -11,13 +11,13 @@ from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
-#: What a client may be told while the database is away.
+#: Error codes that a client may get while the database is away.
 AWAY = {"busy", "unavailable"}
 
 
 @pytest.fixture
 def node(own_mariadb, start_server):
-    """`node(**environ)`: a node on the database that the test harms."""
+    """Provide `node(**environ)`, which starts a node on the database that the test harms."""
     return lambda **environ: start_server(DATABASE_URL=own_mariadb.create_database(), **environ)
 
 
@@ -43,7 +43,7 @@ def test_a_killed_database_loses_nothing_that_was_acknowledged(node, own_mariadb
         oracle.hold_in_order(history, writer.device, list(writer.acked))
 
 
-def test_a_frozen_database_fails_requests_in_bounded_time_and_nothing_else(node, own_mariadb, device, write):
+def test_a_frozen_database_only_makes_requests_fail_in_bounded_time(node, own_mariadb, device, write):
     server = node(IM_DB_READ_TIMEOUT_SECONDS="1", IM_DB_WRITE_TIMEOUT_SECONDS="1", IM_DB_CONNECT_TIMEOUT_SECONDS="1")
     worker = server.worker
     alice, bob = device(server, "alice"), device(server, "bob").connect()
@@ -70,7 +70,7 @@ def test_a_frozen_database_fails_requests_in_bounded_time_and_nothing_else(node,
     oracle.hold_in_order(history, alice, list(writer.acked))
 
 
-def test_connections_that_the_database_dropped_while_idle_are_not_noticed(node, own_mariadb, device):
+def test_idle_connections_dropped_by_the_database_cause_no_failures(node, own_mariadb, device):
     own_mariadb.query("SET GLOBAL wait_timeout = 2")
     server = node()
     alice, bob = device(server, "alice").connect(), device(server, "bob")
@@ -84,7 +84,7 @@ def test_connections_that_the_database_dropped_while_idle_are_not_noticed(node, 
     assert len(bob.history(conversation)) == 3
 
 
-def test_connections_cut_under_load_cost_retries_only(node, own_mariadb, device, write):
+def test_connections_cut_under_load_cause_only_retries(node, own_mariadb, device, write):
     server = node()
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
@@ -103,7 +103,7 @@ def test_connections_cut_under_load_cost_retries_only(node, own_mariadb, device,
     oracle.hold_in_order(history, alice, list(writer.acked))
 
 
-def test_fifty_writers_and_changes_of_the_group_leave_no_hole(start_node, device):
+def test_fifty_writers_and_group_changes_leave_no_hole(start_node, device):
     server = start_node()
     owner, member = device(server, "owner").connect(), device(server, "member").connect()
     group = owner.post("/api/groups", {"name": "crowd", "member_ids": [member.id]})["id"]
@@ -129,7 +129,7 @@ def test_fifty_writers_and_changes_of_the_group_leave_no_hole(start_node, device
     assert changes == sorted(set(changes))
 
 
-def test_too_few_connections_make_requests_wait_or_say_busy(node, own_mariadb, device):
+def test_with_too_few_connections_requests_wait_or_get_busy(node, own_mariadb, device):
     server = node(IM_DB_POOL_SIZE="2", IM_DB_POOL_OVERFLOW="0", IM_DB_POOL_TIMEOUT_SECONDS="1")
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = alice.post("/api/conversations", {"user_id": bob.id})["id"]
@@ -151,8 +151,8 @@ def test_too_few_connections_make_requests_wait_or_say_busy(node, own_mariadb, d
     assert alice.post("/api/sync", {"conversations": {}})["conversations"][0]["last_seq"] == 1
 
 
-def test_a_command_gives_its_connection_back(node, device):
-    """Commands share the app context of a greenlet that is kept; what they read with must not stay with it."""
+def test_a_command_returns_its_connection_to_the_pool(node, device):
+    """Commands share the app context of a reused greenlet; the connection that they read with must not stay with it."""
     server = node(IM_DB_POOL_SIZE="1", IM_DB_POOL_OVERFLOW="0", IM_DB_POOL_TIMEOUT_SECONDS="2")
     alice = device(server, "alice").connect(transports=["websocket"])
 

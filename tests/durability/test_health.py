@@ -1,4 +1,4 @@
-"""What health says while the database and Redis hang, refuse, are away or are behind, on real servers."""
+"""The health endpoints of real servers while the database and Redis hang, refuse, are away or are outdated."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +12,13 @@ from tests.support.redis import RedisServer
 
 pytestmark = pytest.mark.timeout(240)
 
-#: Seconds that an answer may take at most; probes of Docker and Kubernetes give up by then.
+#: Maximum seconds for an answer; probes of Docker and Kubernetes give up by then.
 IN_TIME = 6
 
 
 @pytest.fixture
 def own_redis(tmp_path):
-    """A Redis of this test alone."""
+    """Run a Redis for this test alone."""
     server = RedisServer(tmp_path / "redis")
     yield server
     server.stop()
@@ -26,7 +26,7 @@ def own_redis(tmp_path):
 
 @pytest.fixture
 def node(own_mariadb, start_server):
-    """`node(**environ)`: a node on the database that the test harms."""
+    """Provide `node(**environ)`, which starts a node on the database that the test harms."""
 
     def start(**environ):
         server = start_server(DATABASE_URL=own_mariadb.create_database(), **environ)
@@ -37,7 +37,7 @@ def node(own_mariadb, start_server):
 
 
 def ask(server, path=""):
-    """The components that are down, and their details; the answer must come in time."""
+    """Return the components that are down, with their details; fail if the answer takes too long."""
     began = time.monotonic()
     answer = requests.get(server.url + "/actuator/health" + path, timeout=10)
     assert time.monotonic() - began < IN_TIME
@@ -47,7 +47,7 @@ def ask(server, path=""):
     return down
 
 
-def test_a_frozen_database_is_down_in_time_for_all_who_ask_and_back_by_itself(node, own_mariadb):
+def test_a_frozen_database_is_reported_down_in_time_to_all_callers_and_recovers(node, own_mariadb):
     server = node()
     own_mariadb.freeze()
     wait_for(lambda: "db" in ask(server), 15, "the end of the good answer")
@@ -64,7 +64,7 @@ def test_a_frozen_database_is_down_in_time_for_all_who_ask_and_back_by_itself(no
     wait_for(lambda: not ask(server), 30, "the recovery")
 
 
-def test_a_stopped_database_is_down_with_the_errors_name(node, own_mariadb):
+def test_a_stopped_database_is_reported_down_with_the_name_of_the_error(node, own_mariadb):
     server = node()
     own_mariadb.kill()
     wait_for(lambda: ask(server), 15, "the end of the good answer")
@@ -72,7 +72,7 @@ def test_a_stopped_database_is_down_with_the_errors_name(node, own_mariadb):
     assert ask(server)["db"]["error"] == "OperationalError"
 
 
-def test_a_database_that_answers_but_takes_no_writes_shows_in_the_write_path(node, own_mariadb, device):
+def test_a_database_that_accepts_no_writes_is_reported_by_the_write_path(node, own_mariadb, device):
     server = node(IM_DB_READ_TIMEOUT_SECONDS="1", IM_DB_WRITE_TIMEOUT_SECONDS="1")
     alice, bob = device(server, "alice").connect(), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
@@ -93,7 +93,7 @@ def test_a_database_that_answers_but_takes_no_writes_shows_in_the_write_path(nod
     assert ask(server) == {}
 
 
-def test_a_node_on_tables_that_are_too_old_waits_for_their_upgrade(node):
+def test_a_node_on_outdated_tables_becomes_ready_after_their_upgrade(node):
     server = node()
     server.stop()
     server.flask("db", "downgrade")
@@ -108,7 +108,7 @@ def test_a_node_on_tables_that_are_too_old_waits_for_their_upgrade(node):
 
 
 @pytest.mark.parametrize("harm", ["kill", "freeze"])
-def test_without_redis_a_node_is_alive_but_not_ready_unless_it_may_be(node, own_redis, harm):
+def test_without_redis_a_node_is_alive_but_ready_only_if_the_setting_allows_it(node, own_redis, harm):
     strict = node(REDIS_URL=own_redis.url, NODE_ID="node-1")
     lenient = node(REDIS_URL=own_redis.url, NODE_ID="node-2", IM_CLUSTER_NAME="other", IM_READY_WITHOUT_REDIS="on")
     getattr(own_redis, harm)()
@@ -123,7 +123,7 @@ def test_without_redis_a_node_is_alive_but_not_ready_unless_it_may_be(node, own_
         assert requests.get(server.url + "/actuator/health/liveness", timeout=IN_TIME).ok
 
 
-def test_with_both_frozen_the_answer_still_comes_in_time(node, own_mariadb, own_redis):
+def test_with_database_and_redis_frozen_health_still_answers_in_time(node, own_mariadb, own_redis):
     server = node(REDIS_URL=own_redis.url)
     own_mariadb.freeze()
     own_redis.freeze()

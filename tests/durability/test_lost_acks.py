@@ -1,4 +1,4 @@
-"""The ack is lost and the client asks again; or it asks several times at once, at both doors."""
+"""The ack is lost and the client retries, or sends one message several times at once over the socket and REST."""
 
 import threading
 from uuid import uuid4
@@ -13,7 +13,7 @@ from tests.support.ports import wait_for
 pytestmark = pytest.mark.timeout(180)
 
 
-def test_a_retry_after_a_lost_ack_gets_the_message_that_was_stored(start_node, device, npm, proxy):
+def test_a_retry_after_a_lost_ack_gets_the_stored_message(start_node, device, npm, proxy):
     server = start_node()
     network = proxy(server)
     alice, bob = device(server, "alice"), device(server, "bob")
@@ -56,7 +56,7 @@ def test_a_retry_by_rest_after_a_lost_answer_gets_the_same_message(start_node, d
 
 
 def at_both_doors(alice: Device, conversation_id: int, bodies: list[dict]) -> list[dict]:
-    """Send all at the same moment, by turns over the socket and REST; gives acks in the shape of the socket's."""
+    """Send all at the same moment, alternately over the socket and REST; return acks in the format of the socket's."""
     start = threading.Barrier(len(bodies))
     answers: list[dict] = [{} for _ in bodies]
 
@@ -79,7 +79,7 @@ def at_both_doors(alice: Device, conversation_id: int, bodies: list[dict]) -> li
     return answers
 
 
-def test_one_client_id_at_both_doors_at_once_is_one_message(start_node, device):
+def test_one_client_id_over_socket_and_rest_at_once_is_one_message(start_node, device):
     server = start_node()
     alice, bob = device(server, "alice").connect(), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
@@ -95,7 +95,7 @@ def test_one_client_id_at_both_doors_at_once_is_one_message(start_node, device):
     assert len(oracle.hold(conversation, [alice, bob], {})) == 5
 
 
-def test_one_client_id_with_two_bodies_at_once_is_one_message_and_a_conflict(start_node, device):
+def test_one_client_id_with_two_bodies_at_once_gives_one_message_and_a_conflict(start_node, device):
     server = start_node()
     alice, bob = device(server, "alice").connect(), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)

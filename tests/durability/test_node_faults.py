@@ -38,7 +38,7 @@ def test_a_node_killed_in_a_burst_loses_and_doubles_nothing(start_node, device, 
     oracle.hold_in_order(history, alice, [message["client_id"] for message in messages])
 
 
-def test_a_node_killed_with_many_sends_on_their_way_keeps_each_once(start_node, device, npm):
+def test_a_node_killed_with_many_sends_in_flight_stores_each_once(start_node, device, npm):
     server = start_node()
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
@@ -55,7 +55,7 @@ def test_a_node_killed_with_many_sends_on_their_way_keeps_each_once(start_node, 
     assert len(history) == 400
 
 
-def test_a_frozen_node_doubles_nothing_after_the_thaw(start_node, device, npm):
+def test_a_thawed_node_doubles_nothing(start_node, device, npm):
     server = start_node(IM_PING_INTERVAL_SECONDS="2", IM_PING_TIMEOUT_SECONDS="1")
     alice, bob = device(server, "alice"), device(server, "bob").connect()
     conversation = oracle.private_conversation(alice, bob)
@@ -71,6 +71,6 @@ def test_a_frozen_node_doubles_nothing_after_the_thaw(start_node, device, npm):
     assert max(result["attempts"] for result in results) > 1, "the freeze was not felt"
     history = oracle.hold(conversation, [alice, bob], acked(results))
     assert len(history) == 200
-    # What was sent again is pushed again, in case that nobody was told: with its change, by which clients know it.
+    # A retried message is pushed again, in case the first push was lost: with the same change, so that clients drop it.
     pushed = {(payload["message"]["id"], payload["message"]["change"]) for payload in bob.received("message_created")}
     assert len(pushed) == len({message_id for message_id, _ in pushed})

@@ -1,4 +1,4 @@
-"""A client that does not read for a while gets every frame whole (drill R21)."""
+"""A client that pauses reading gets every frame whole (drill R21)."""
 
 import json
 import socket
@@ -12,13 +12,13 @@ from tests.durability import oracle
 
 pytestmark = pytest.mark.timeout(240)
 
-#: Bytes of the reader's socket buffer: little, so that the server's sends have to wait in the middle of frames.
+#: Bytes of the reader's socket buffer: few, so that the server's sends have to wait in the middle of frames.
 RECEIVE_BUFFER = 4096
 
 
 @pytest.fixture
 def slow_socket():
-    """`slow_socket(server, device)`: a WebSocket that takes little at once, connected as that user."""
+    """Provide `slow_socket(server, device)`, which connects a WebSocket with a small buffer as the device's user."""
     opened = []
 
     def connect(server, device) -> websocket.WebSocket:
@@ -36,7 +36,7 @@ def slow_socket():
 
 
 def read_messages(ws: websocket.WebSocket, count: int) -> list[dict]:
-    """Read whole frames until so many messages have come; each must parse."""
+    """Read whole frames until `count` messages have arrived; each frame must parse."""
     messages = []
     while len(messages) < count:
         packet = ws.recv()
@@ -52,7 +52,7 @@ def read_messages(ws: websocket.WebSocket, count: int) -> list[dict]:
 
 @pytest.fixture(params=["engine", "stock"])
 def server(request, start_server):
-    """A node on either transport."""
+    """Run a node on each transport."""
     return start_server(IM_MESSAGE_CONTENT_MAX_BYTES="60000", IM_TRANSPORT=request.param)
 
 

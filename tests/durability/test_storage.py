@@ -1,4 +1,4 @@
-"""The disk is full, or another process wants the SQLite file too."""
+"""The disk is full, or another process uses the SQLite file too."""
 
 import subprocess
 import sys
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(240)
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """`small_disk(megabytes)`: a file system of that size; needs root, and says so."""
+    """Provide `small_disk(megabytes)`, which mounts a file system of that size; fails with a message without root."""
     mounted = []
 
     def mount(megabytes: int):
@@ -38,7 +38,7 @@ def small_disk(tmp_path):
 
 
 def fill(folder) -> None:
-    """Take every byte that is free."""
+    """Use up all free space."""
     with (folder / "filler").open("wb", buffering=0) as filler:
         for size in (65_536, 512):
             try:
@@ -49,7 +49,7 @@ def fill(folder) -> None:
 
 
 def send_until(done, alice, conversation_id: int) -> tuple[dict[str, int], set[tuple[int, str]], list[str]]:
-    """Send large texts until `done(answer)`; gives what was acknowledged, the refusals, the ids that were refused."""
+    """Send large texts until `done(answer)`; return the acked ids with their seq, the refusals, and the refused ids."""
     acked: dict[str, int] = {}
     refusals: set[tuple[int, str]] = set()
     refused: list[str] = []
@@ -64,11 +64,11 @@ def send_until(done, alice, conversation_id: int) -> tuple[dict[str, int], set[t
             refused.append(client_id)
         if done(answer):
             return acked, refusals, refused
-    raise AssertionError("what was waited for did not happen")
+    raise AssertionError("400 messages were sent, and `done` was never true")
 
 
 def check_full_disk(server, device, folder) -> None:
-    """Fill the disk under a node, see it refuse, free the disk, see it go on."""
+    """Fill the disk under a node, check that it refuses, free the disk, check that it recovers."""
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
     assert oracle.send(alice, conversation, "before").status_code == 201
@@ -85,7 +85,7 @@ def check_full_disk(server, device, folder) -> None:
     assert stored == ["before", *acked, "after"]
 
 
-def test_a_full_disk_under_sqlite_refuses_and_recovers(small_disk, sqlite_template, device):
+def test_sqlite_on_a_full_disk_refuses_and_recovers(small_disk, sqlite_template, device):
     folder = small_disk(8)
     apps.copy_of(sqlite_template, folder / "data")
     server = Server(folder, IM_DATA_DIR=str(folder / "data"))
@@ -96,7 +96,7 @@ def test_a_full_disk_under_sqlite_refuses_and_recovers(small_disk, sqlite_templa
         server.stop()
 
 
-def test_a_full_disk_under_mariadb_acknowledges_nothing_that_is_not_stored(small_disk, start_server, device):
+def test_mariadb_on_a_full_disk_acknowledges_only_stored_messages(small_disk, start_server, device):
     folder = small_disk(260)
     mariadb = MariaDb(folder, "--innodb-log-file-size=8M", "--innodb-temp-data-file-path=ibtmp1:12M")
 
@@ -107,7 +107,7 @@ def test_a_full_disk_under_mariadb_acknowledges_nothing_that_is_not_stored(small
 
 
 def create_user(server, name: str) -> None:
-    """As an operator does, in a process beside the server."""
+    """Create a user as an operator does, in a process beside the server."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "create-user", name]
     subprocess.run(command, cwd=ROOT, env=server.environ, input="correct horse battery\n", text=True, check=True)
 

@@ -1,1 +1,1 @@
-"""The faults, by what is harmed."""
+"""The faults, one module for each target."""

@@ -1,4 +1,4 @@
-"""What happens to Redis: killed, frozen, deaf, full, gone over to another server."""
+"""Faults of Redis: killed, frozen, silent, full, failed over to another server."""
 
 import signal
 import time
@@ -9,7 +9,7 @@ from tests.drills.field import Field, Plan
 from tests.support.ports import wait_for
 from tests.support.redis import RedisCluster, RedisSentinel
 
-#: Seconds without its own canary after which a node calls Redis lost: a shorter pause is late, not lost.
+#: Seconds without its own canary after which a node considers Redis lost: a shorter pause is only a delay.
 _DEAF_SECONDS = 3
 
 
@@ -49,7 +49,7 @@ def _cut_subscriptions(field: Field) -> str:
 
 
 def _overflow(field: Field) -> str:
-    """A node that stands still for a moment while much is said to it is thrown out by Redis."""
+    """Freeze a node while large messages are published, until Redis closes its connection."""
     redis, node = field.redis.client(), field.nodes[1]
     redis.config_set("client-output-buffer-limit", "pubsub 65536 0 0")
     channels = [name for name in redis.pubsub_channels() if "conv:" in name]
@@ -101,7 +101,7 @@ def _absent_at_start(field: Field) -> str:
 
 
 def _fail_over(field: Field) -> str:
-    """Healing counts from the moment that the Sentinels have agreed."""
+    """Kill the master; healing counts from the moment when the Sentinels have agreed on another."""
     with field.fault():
         field.redis.master.kill()
         wait_for(lambda: field.redis.current() is field.redis.replica, 30, "the failover")
@@ -109,7 +109,7 @@ def _fail_over(field: Field) -> str:
 
 
 def _fail_over_frozen(field: Field) -> str:
-    """The old master lives on: nobody is to stay with it."""
+    """Freeze the master until it is deposed, then thaw it: no node may stay with it."""
     with field.fault():
         field.redis.master.signal(signal.SIGSTOP)
         wait_for(lambda: field.redis.current() is field.redis.replica, 30, "the failover")
@@ -118,7 +118,7 @@ def _fail_over_frozen(field: Field) -> str:
 
 
 def _lose_cluster_node(field: Field) -> str:
-    """Healing counts from the moment that the replica has taken over."""
+    """Kill a master of the cluster; healing counts from the moment when its replica has taken over."""
     dead, *others = field.redis.servers
     with field.fault():
         dead.kill()
@@ -154,7 +154,7 @@ DRILLS = [
     ),
     Drill("R7-absent", "nodes restarted while Redis is away", _absent_at_start),
     Drill("R7-sentinel", "master killed, Sentinels fail over", _fail_over, plan=Plan(redis=RedisSentinel)),
-    # The Sentinels make a replica of the old master some ten seconds after it is back; until then it takes writes.
+    # The Sentinels turn the old master into a replica some ten seconds after it is back; until then it accepts writes.
     Drill("R7-deposed", "master frozen, deposed, thawed", _fail_over_frozen, bound=14, plan=Plan(redis=RedisSentinel)),
     Drill("R7-cluster", "a master of the Redis Cluster killed", _lose_cluster_node, plan=Plan(redis=RedisCluster)),
 ]

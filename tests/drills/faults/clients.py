@@ -1,4 +1,4 @@
-"""What happens to clients and their connections: silent, stopped, robbed of acks, all gone at once, too many."""
+"""Faults of clients and their connections: silent, not reading, without acks, all cut at once, too many."""
 
 import socket
 import time
@@ -20,7 +20,7 @@ def _connections(field: Field, node: Server) -> float:
 
 
 def _half_open(field: Field) -> str:
-    """Thirty clients vanish without a word: nothing of theirs passes, and nobody is told."""
+    """Drop all traffic of thirty clients, so that neither side learns of the loss; the node must free the sockets."""
     node = field.nodes[1]
     before, files = _connections(field, node), open_files(node)
     network = field.proxy(node.port)
@@ -37,7 +37,7 @@ def _half_open(field: Field) -> str:
 
 
 def _stop_reading(field: Field) -> str:
-    """Devices of readers that take nothing any more, in groups that say 20 kB in a second."""
+    """Connect devices that stop reading, in groups with 20 kB of messages a second; the node must disconnect them."""
     node = field.nodes[1]
     before, files = _connections(field, node), open_files(node)
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
@@ -68,7 +68,7 @@ def _enter(node: Server, token: str, options: list) -> websocket.WebSocket:
 
 
 def _swallow_acks(field: Field) -> str:
-    """What clients of one node after the other say arrives; what they are told does not; then they are cut off."""
+    """Deliver what clients send, swallow the answers, then cut the connections: at one node after the other."""
     with field.fault():
         for network in field.client_proxies:
             network.swallows = True
@@ -91,7 +91,7 @@ def _storm(field: Field) -> str:
 
 
 def _idle(field: Field) -> str:
-    """As many sockets as the machine has room for beside others' work; the full count is the benchmark's."""
+    """Hold as many idle sockets as the machine has room for beside other work; the benchmark has the full number."""
     before = sum(bytes_of(node) for node in field.nodes)
     share = len(field.spare) // len(field.nodes)
     guests = []
@@ -108,7 +108,7 @@ def _idle(field: Field) -> str:
 
 
 def _exhaust_files(field: Field) -> str:
-    """A node may open ten more files; sixty sockets want in. It refuses, serves whom it has, and does not spin."""
+    """Limit a node to ten more files, then open sixty sockets: it must refuse some, keep its clients, and not spin."""
     node = field.nodes[1]
     there = {person.user_id for person in field.crowd.at("node-2")}
     with field.fault():
@@ -130,7 +130,7 @@ def _exhaust_files(field: Field) -> str:
 
 
 def _knock(node: Server, count: int) -> list[RawSocket]:
-    """Open sockets; gives those that were let in."""
+    """Open sockets; return those that were let in."""
     opened = []
     for _ in range(count):
         with suppress(OSError, websocket.WebSocketException):

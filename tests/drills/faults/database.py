@@ -1,4 +1,4 @@
-"""What happens to MariaDB: killed, frozen, cutting connections, crowded, or cut off from a node amid a transaction."""
+"""Faults of MariaDB: killed, frozen, cutting connections, contended, cut off from a node during a transaction."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,10 +13,10 @@ from tests.drills.people import Sender
 from tests.support.commits import CommitLoser
 from tests.support.ports import wait_for
 
-#: What a sender may be told while the database is away.
+#: Error codes that a sender may get while the database is away; "" is a missing ack.
 _AWAY = ("busy", "unavailable", "")
 
-#: Seconds that a node is cut off, and within which the database must have ended the transaction that it left open.
+#: Seconds for which a node is cut off, and within which the database must have ended the node's open transaction.
 _PARTED_SECONDS, _FREE_SECONDS = 90, 35
 
 
@@ -29,7 +29,7 @@ def _kill(field: Field) -> str:
 
 
 def _freeze(seconds: float) -> Callable[[Field], str]:
-    """Nothing may be acknowledged meanwhile; who waits beyond the database's timeouts is told."""
+    """Freeze MariaDB: nothing may be acknowledged meanwhile, and sends that exceed a timeout get an error."""
 
     def inject(field: Field) -> str:
         workers = [node.worker for node in field.nodes]
@@ -37,7 +37,7 @@ def _freeze(seconds: float) -> Callable[[Field], str]:
             field.mariadb.freeze()
             frozen_at = time.monotonic()
             time.sleep(seconds)
-            # What was committed just before may have been acknowledged a moment later.
+            # A message committed just before may be acknowledged a moment later.
             acked = sum(at > frozen_at + 1 for one in field.crowd.senders for at in list(one.acked_at.values()))
             field.mariadb.thaw()
         assert workers == [node.worker for node in field.nodes], "a worker died"
@@ -57,7 +57,7 @@ def _cut_connections(field: Field) -> str:
 
 
 def _rename(field: Field) -> str:
-    """The owner renames the group while fifty write to it: each name is a change and a line among the messages."""
+    """Rename the group while fifty members write to it: each rename is a change and a system message."""
     group = field.crowd.senders[0].conversation_id
     headers = {"Authorization": f"Bearer {field.token}"}
 
@@ -72,7 +72,7 @@ def _rename(field: Field) -> str:
 
 
 def _put_far(field: Field) -> None:
-    """Give the second node a way of its own to MariaDB."""
+    """Give the second node a proxy of its own to MariaDB."""
     way = field.way = CommitLoser(field.mariadb.port)
     field.at_end(way.close)
     url = field.database_url.replace(f":{field.mariadb.port}/", f":{way.port}/")
@@ -80,7 +80,7 @@ def _put_far(field: Field) -> None:
 
 
 def _part(field: Field) -> str:
-    """The conversations of the open transaction are locked for a while, and no others, whoever writes to them."""
+    """Cut a node off during a transaction: only that transaction's conversations are locked, and not for long."""
     healthy = [one for one in field.crowd.senders if one.node and one.node != "node-2"]
     with field.fault():
         field.way.part_at_next()
@@ -104,13 +104,13 @@ def _part(field: Field) -> str:
 
 
 def _locked(field: Field) -> set[int]:
-    """The conversations that a transaction holds at this moment."""
+    """Return the ids of the conversations that a transaction has locked at this moment."""
     everything = {row[0] for row in field.rows("SELECT id FROM conversations")}
     return everything - {row[0] for row in field.rows("SELECT id FROM conversations FOR UPDATE SKIP LOCKED")}
 
 
 def _waits(field: Field, senders: list[Sender], locked: set[int], since: float) -> Iterator[float]:
-    """How long each message that these sent since then to other conversations waited for its ack, in seconds."""
+    """Yield the seconds from send to ack for each message sent after `since` to a conversation that is not locked."""
     for sender in senders:
         if sender.conversation_id in locked:
             continue

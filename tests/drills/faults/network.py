@@ -1,4 +1,4 @@
-"""A node in a network of its own, which is cut. Needs root: `ip netns` makes the network."""
+"""A node in a network of its own that is cut. Needs root: `ip netns` makes the network."""
 
 import os
 import subprocess
@@ -8,8 +8,8 @@ from collections.abc import Callable
 from tests.drills.drill import Drill
 from tests.drills.field import Field, Plan
 
-#: The two ways of node-2: to Redis and MariaDB, and to its clients. Addresses for benchmarks (RFC 2544), which are
-#: nobody's on a network that is in use.
+#: The two networks of node-2: to Redis and MariaDB, and to its clients. These addresses are reserved for benchmarks
+#: (RFC 2544), so no network in use has them.
 _BACKENDS, _CLIENTS = "198.18.77", "198.18.78"
 
 
@@ -19,7 +19,7 @@ def _ip(*words: str) -> None:
 
 
 def _put_apart(field: Field) -> None:
-    """Give node-2 a network of its own with two cables: one to what it needs, one to its clients."""
+    """Give node-2 a network of its own with two links: one to Redis and MariaDB, one to its clients."""
     if os.geteuid() != 0:
         raise PermissionError("not run: needs root")
     space = f"imapp-{os.getpid()}"
@@ -28,7 +28,7 @@ def _put_apart(field: Field) -> None:
     for name, network in (("be", _BACKENDS), ("cl", _CLIENTS)):
         here, there = _cable(name), f"{name}-in"
         _ip("link", "add", here, "type", "veth", "peer", "name", there, "netns", space)
-        # The end inside goes with the space, and takes this one along.
+        # Deleting the namespace deletes the link's inner end, and with it this one.
         _ip("addr", "add", f"{network}.1/30", "dev", here)
         _ip("link", "set", here, "up")
         _ip("-n", space, "addr", "add", f"{network}.2/30", "dev", there)

@@ -1,4 +1,4 @@
-"""What happens to nodes: killed, frozen, restarted in turn, short of files."""
+"""Faults of nodes: killed, frozen, restarted in turn."""
 
 import time
 
@@ -6,7 +6,7 @@ from tests.drills.crowd import Shape
 from tests.drills.drill import Drill
 from tests.drills.field import Field
 
-#: Some of a node's people do not come back: whether they are still called online is what a kill is about.
+#: Some of a node's people do not reconnect: the test is whether they are still reported as online.
 _SOME_LEAVE = Shape(leavers=3)
 
 
@@ -44,7 +44,7 @@ def _rolling_restart(field: Field) -> str:
 
 
 def _freeze(field: Field) -> str:
-    """Longer than its lease: its people go elsewhere, it is declared dead, and then it wakes up."""
+    """Freeze a node for longer than its lease: its people move, it is declared dead, and then it is thawed."""
     there = field.crowd.at("node-2")
     with field.fault():
         field.nodes[1].freeze()

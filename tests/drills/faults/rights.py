@@ -1,4 +1,4 @@
-"""Rights that end while people are connected: a log-out, a removal from a group. They end on every node at once."""
+"""Rights that end while people are connected: by a log-out or a removal from a group, and on every node at once."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ def _as(token: str) -> dict[str, str]:
 
 
 def _log_out(field: Field) -> str:
-    """Thirty sessions with a socket on each node log out at the first node."""
+    """Log out thirty sessions at the first node, each with a socket on every node."""
     guests = [guest for node in field.nodes for guest in field.crowd.invite(node.url, field.spare)]
     assert len(guests) == len(field.nodes) * len(field.spare)
     began = time.monotonic()
@@ -31,7 +31,7 @@ def _log_out(field: Field) -> str:
 
 
 def _remove_and_add(field: Field) -> str:
-    """Members come and go at all nodes while others write: nobody may hear what was said while he was out."""
+    """Add and remove members at all nodes while others write: no member may be pushed a message from their absence."""
     group = field.crowd.senders[0].conversation_id
     heard: dict[int, list[tuple[str, dict[str, Any]]]] = {}
     ids = [_id_of(field, token) for token in field.spare]
@@ -53,10 +53,8 @@ def _remove_and_add(field: Field) -> str:
     wrong = [(user, one) for user, all_ in told.items() for one in all_ if not _is_within(one, inside.get(user, []))]
     count = sum(map(len, told.values()))
     field.crowd.dismiss()
-    assert not wrong, f"heard while out of the group: {wrong[:3]}"
-    return f"{12 * len(ids)} removals, {count} pushes to those who came and went, none from while they were out" * bool(
-        count
-    )
+    assert not wrong, f"pushed during the absence from the group: {wrong[:3]}"
+    return f"{12 * len(ids)} removals, {count} pushes to these members, none from their absence" * bool(count)
 
 
 def _id_of(field: Field, token: str) -> int:
@@ -64,7 +62,7 @@ def _id_of(field: Field, token: str) -> int:
 
 
 def _changes(events: list[tuple[str, dict[str, Any]]], group: int) -> list[int]:
-    """The numbers of the messages of the group that were pushed."""
+    """Return the change numbers of the pushed messages of the group."""
     messages = [payload["message"] for event, payload in events if event == "message_created"]
     return [message["change"] for message in messages if message["conversation_id"] == group]
 
@@ -74,7 +72,7 @@ def _is_within(change: int, times: list[tuple[int, int]]) -> bool:
 
 
 def _times_inside(field: Field, group: int) -> dict[int, list[tuple[int, int]]]:
-    """For each user, from which change to which he was a member, as the database has it."""
+    """Return, for each user, the first and last change of each membership, as stored in the database."""
     rows = field.rows(f"SELECT `change`, event, data FROM changes WHERE conversation_id = {group} ORDER BY `change`")
     since: dict[int, int] = {}
     times: dict[int, list[tuple[int, int]]] = {}
@@ -83,7 +81,7 @@ def _times_inside(field: Field, group: int) -> dict[int, list[tuple[int, int]]]:
             since |= dict.fromkeys(orjson.loads(data)["user_ids"], change)
         elif event == "member_removed":
             user_id = orjson.loads(data)["user_id"]
-            # The line in the group that says so follows the removal itself.
+            # The system message about the removal follows the removal itself.
             times.setdefault(user_id, []).append((since.pop(user_id), change + 1))
     return times
 
