@@ -1,6 +1,6 @@
-"""Reads the environment once, at start, and keeps the secrets of a first start.
+"""The settings as read from the environment at start, and the secrets generated on the first start.
 
-Besides gunicorn.conf.py nothing else reads the environment. `python config.py` prints docs/settings.md.
+Only this file and gunicorn.conf.py read the environment. `python config.py` prints docs/settings.md.
 """
 
 import difflib
@@ -21,13 +21,13 @@ from settings import Allowed, Settings
 
 __all__ = ["Settings", "SettingsError", "load_settings", "reference"]
 
-#: Variables with this prefix belong to the tests.
+#: Prefix of the variables that only tests read.
 _TESTS_PREFIX = "IM_TEST_"
 
-#: Stands in for the secret while the folder in which it lies is not known yet.
+#: A placeholder for SECRET_KEY until the folder of the generated secrets is known.
 _NO_SECRET = "0" * 32
 
-#: The first field of each part of the reference.
+#: The first field of each section of docs/settings.md, and the title of the section.
 _PARTS = {
     "env": "The node",
     "database_url": "Database",
@@ -47,21 +47,21 @@ _PARTS = {
 
 
 class SettingsError(Exception):
-    """The settings cannot be used; the text has one line for each problem."""
+    """Raised for unusable settings; the text has one line for each problem."""
 
     exit_code = 2
 
 
 class DataFolderError(SettingsError):
-    """The data folder, or the secrets in it, cannot be read or written."""
+    """Raised when the data folder, or the secrets in it, cannot be read or written."""
 
     exit_code = 6
 
 
 def load_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """Read and check the settings, make the data folder, and generate the secrets that nobody gave.
+    """Read and check the settings, create the data folder, and generate the secrets that are not set.
 
-    Raises SettingsError; whoever catches it prints it and exits with its `exit_code`.
+    Raises SettingsError; the caller prints it and exits with its `exit_code`.
     """
     given = {name: environ[var] for name, var in _variables().items() if environ.get(var)}
     problems = list(_unknown(environ))
@@ -93,7 +93,7 @@ def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _problem(error: ErrorDetails, given: Mapping[str, str]) -> str | None:
-    """Say what is wrong in one line; None for what only follows from another problem."""
+    """Return the problem as one line; None for an error that is only the consequence of another one."""
     if error["type"] == "default_factory_not_called":
         return None
     name = str(error["loc"][0])
@@ -104,7 +104,7 @@ def _problem(error: ErrorDetails, given: Mapping[str, str]) -> str | None:
 
 
 def allowed(info: FieldInfo) -> str:
-    """Say in words what a field's value may be."""
+    """Describe the allowed values of a field."""
     for mark in info.metadata:
         if isinstance(mark, Allowed):
             return mark.words
@@ -139,7 +139,7 @@ def _kept_secrets(file: Path) -> dict[str, str]:
 
 
 def _generate(file: Path) -> None:
-    """Write a new secret; whoever comes second keeps the first one's, and nobody ever reads half a file."""
+    """Write a new secret, unless another process has just written one; the file appears with its whole content."""
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     os.write(descriptor, f"SECRET_KEY={secrets.token_urlsafe(48)}\n".encode())
@@ -160,7 +160,7 @@ def _read(file: Path) -> dict[str, str]:
     found = {name: pairs.get(name.upper(), "").strip() for name in ("secret_key", "secret_key_previous")}
     if len(found["secret_key"].encode()) < 32:
         raise DataFolderError(
-            f"{file} holds no SECRET_KEY of 32 bytes or more: correct it, or remove it for a new one."
+            f"{file} holds no SECRET_KEY of 32 bytes or more. Correct the file, or remove it to get a new key."
         )
     return {name: value for name, value in found.items() if value}
 
@@ -169,14 +169,15 @@ def _read(file: Path) -> dict[str, str]:
 
 
 def reference() -> str:
-    """Write docs/settings.md."""
+    """Return the text of docs/settings.md."""
     return "".join(_reference_lines())
 
 
 def _reference_lines() -> Iterator[str]:
     yield "# Settings\n\n"
-    yield "Read from the environment, once, at start. An unknown `IM_` variable or an unusable value is one\n"
-    yield "line on standard error and exit code 2. `flask im settings` prints what is in force.\n"
+    yield "A node reads its settings from environment variables when it starts. For an unknown `IM_` variable or an\n"
+    yield "unusable value it prints a line to standard error and exits with code 2. `flask im settings` prints the\n"
+    yield "current values.\n"
     for name, info in Settings.model_fields.items():
         if name in _PARTS:
             yield f"\n## {_PARTS[name]}\n\n| variable | default | allowed | meaning |\n|---|---|---|---|\n"

@@ -1,6 +1,6 @@
-"""How gunicorn runs one node: one gevent worker, one line for each thing that goes wrong, a clean stop.
+"""The gunicorn configuration of one node: one gevent worker, one line for each error at start, a clean stop.
 
-Exit codes: 0 stopped, 2 settings that cannot be used, 3 the port cannot be had, 6 no permission to write.
+Exit codes: 0 stopped, 2 unusable settings, 3 the port is not available, 6 no permission to write.
 """
 
 import gc
@@ -32,34 +32,34 @@ wsgi_app = "wsgi:app"
 worker_class = "gevent"
 # Always one worker: a Socket.IO session lives in one process, and gunicorn cannot route by session.
 workers = 1
-# Never preload: connections and locks made before the fork would be made before gevent's patches too.
+# Never preload: connections and locks would be created before the fork, and so before gevent's patches.
 preload_app = False
-# Never recycle: every open socket would be cut.
+# Never restart the worker after a number of requests: that would close every open socket.
 max_requests = 0
 worker_connections = settings.max_connections
-# The worker bounds its own stop by this setting; gunicorn's axe falls a little later.
+# The worker limits the time of its own stop to this setting; gunicorn kills it 3 s later.
 graceful_timeout = settings.shutdown_timeout_seconds + 3
-keepalive = settings.keepalive_seconds  # an idle connection is waited for when the node stops
-# The header `Server`: a stranger need not know what serves.
+keepalive = settings.keepalive_seconds  # a stopping node waits for idle connections
+# The header `Server` does not disclose gunicorn and its version.
 gunicorn.http.wsgi.SERVER = "imapp"
-# All of a user's nodes would share one control socket, and the first to stop would remove it.
+# All nodes of one system user would share one control socket, and the first node to stop would remove it.
 control_socket_disable = True
 umask = 0o077
-# imapp/proxies.py decides whom to believe; here nobody is.
+# imapp/proxies.py decides which proxies are trusted; gunicorn trusts none.
 forwarded_allow_ips = ""
-# The heartbeat file must not wait for a busy disk.
+# The file with which the worker shows the master that it is alive must not wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - only the folder is shared
 
-# Each socket is a file: take what the system allows.
+# Each socket is an open file: raise the limit to the highest that the system allows.
 _soft, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 
 # -- logs ----------------------------------------------------------------------------------------------------
 
-# The worker turns the file over (IM_LOG_FILE), see post_worker_init.
+# The worker rotates the file (IM_LOG_FILE), see post_worker_init.
 logconfig_dict = of_master(settings)
-accesslog = None  # the REST door writes its own (IM_ACCESS_LOG)
+accesslog = None  # imapp.api writes its own (IM_ACCESS_LOG)
 
 _log = get_logger("imapp.server")
 
@@ -68,8 +68,8 @@ _log = get_logger("imapp.server")
 
 
 def on_starting(server) -> None:
-    """Say in one line that the port cannot be had; gunicorn would try five times and say it each time."""
-    if server.master_pid:  # an upgrade in place: the listening socket is handed over
+    """Exit with one line if the port is not available; gunicorn would try five times and log each failure."""
+    if server.master_pid:  # an upgrade in place: this master inherits the listening socket
         return
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     for port in _ports:
@@ -83,7 +83,10 @@ def on_starting(server) -> None:
 
 
 def post_worker_init(worker) -> None:
-    """Every way to stop is the clean one: Ctrl-C reaches the worker and, through the master, once more."""
+    """Make every signal to stop a clean stop, and start the app.
+
+    Ctrl-C reaches the worker twice: from the terminal and through the master.
+    """
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: _stop(worker))
     from imapp.app import start  # after the patches
@@ -92,11 +95,11 @@ def post_worker_init(worker) -> None:
     worker.logs = worker.wsgi.extensions["imapp.logs"] = NodeLogs(settings)
     worker.logs.start()
     logging.getLogger("gunicorn.error").addFilter(NotTaken())
-    # An operator's `kill -USR1` of the master, who passes it on.
+    # The master passes an operator's `kill -USR1` on to its worker.
     signal.signal(signal.SIGUSR1, lambda *_: worker.logs.toggle_debug())
     worker.stopping = threading.Lock()
     worker.stopped = False
-    # An order to this node to go is obeyed as if an operator had ended it.
+    # The order to drain, from another node, stops this node like an operator's signal to the master.
     worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
     start(worker.wsgi)
     _calm_the_collector()
@@ -104,10 +107,11 @@ def post_worker_init(worker) -> None:
 
 
 def _calm_the_collector() -> None:
-    """Let the collector look at what clients leave behind, less often: a full look stops the node's only thread.
+    """Make garbage collections rarer and shorter, because a full collection stops the node's only thread.
 
-    The program's own 150,000 objects, 100 ms of looking, are set aside. Messages leave no cycles, so young ones
-    are looked at when 10,000 more are alive, not 700: by then those of a batch are gone and need no promotion.
+    The program's own 150,000 objects, whose collection takes 100 ms, are frozen. Messages leave no cycles, so the
+    youngest generation is collected after 10,000 new objects, not 700: by then the objects of a batch are freed, and
+    need not be promoted.
     """
     gc.collect()
     gc.freeze()
@@ -115,24 +119,24 @@ def _calm_the_collector() -> None:
 
 
 def _stop(worker) -> None:
-    import gevent  # in the worker, where it has patched
+    import gevent  # only in the worker, after its patches
 
     gevent.spawn(_finish, worker)
 
 
 def _finish(worker) -> None:
-    """Say goodbye to all sockets; whoever comes second waits for the first."""
+    """Drain the node, then let the worker end; a second call waits for the first one."""
     from imapp.app import say_goodbye  # after the patches
 
     with worker.stopping:
         if not worker.stopped:
             worker.stopped = True
             say_goodbye(worker.wsgi)
-    worker.alive = False  # until now it went on listening: to say that it is not ready, and for polling clients
+    worker.alive = False  # it listened until now, to answer probes with "not ready" and to serve polling clients
 
 
 def worker_exit(server, worker) -> None:
-    """Leave when the goodbye is said and the last request is answered; a worker that failed to start has none."""
+    """Leave the cluster after the drain and the last request; a worker that failed to start has nothing to leave."""
     if hasattr(worker, "stopping"):
         from imapp.app import leave  # after the patches
 
