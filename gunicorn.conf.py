@@ -109,9 +109,9 @@ def post_worker_init(worker) -> None:
 def _calm_the_collector() -> None:
     """Make garbage collections rarer and shorter, because a full collection stops the node's only thread.
 
-    The program's own 150,000 objects, whose collection takes 100 ms, are frozen. Messages leave no cycles, so the
-    youngest generation is collected after 10,000 new objects, not 700: by then the objects of a batch are freed, and
-    need not be promoted.
+    The program's own 150,000 objects are frozen, because their collection takes 100 ms. Messages leave no cycles, so
+    the youngest generation is collected after 10,000 new objects, not 700: by then the objects of a batch are freed,
+    and need not be promoted.
     """
     gc.collect()
     gc.freeze()

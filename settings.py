@@ -47,7 +47,7 @@ _RATES = rf"^{_RATE}(;{_RATE})*$"
 
 @dataclass(frozen=True)
 class Allowed:
-    """A description of the allowed values, for fields whose type does not show them."""
+    """A description of the allowed values, for fields with a type that does not show them."""
 
     words: str
 
@@ -398,8 +398,8 @@ class Settings(BaseModel):
         Allowed("origins like https://chat.example.org or capacitor://localhost, null, or *, separated by commas"),
     ] = Field(
         (),
-        description="Other origins whose web pages and apps may connect, each in full. null: any local file and any"
-        " sandboxed frame. The server's own pages may always connect.",
+        description="Other origins from which web pages and apps may connect, each in full. null: any local file and"
+        " any sandboxed frame. The server's own pages may always connect.",
     )
     trusted_proxies: Annotated[
         tuple[Network, ...],

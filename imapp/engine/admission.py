@@ -1,6 +1,6 @@
-"""How many sessions there may be, in all and connecting from one address, and how many new ones in a second.
+"""Limits on sessions: the total, the connecting sessions of one address, and new sessions per second.
 
-The others are told when to try again.
+A client beyond a limit is told after how many seconds to retry.
 """
 
 import time
@@ -8,33 +8,33 @@ from collections import Counter
 
 
 class Admission:
-    """A bucket of `per_second` tokens: a storm of returning clients is let in at that pace."""
+    """The limits and their counts. A bucket of `per_second` tokens limits the rate at which clients reconnect."""
 
     def __init__(self, sessions: int = 1_000_000, per_second: float = 100_000, per_address: int = 1_000_000) -> None:
         self._sessions = sessions
         self._per_address = per_address
-        #: Sessions of each address that have not been let in yet.
+        #: Number of sessions of each address before their CONNECT is accepted.
         self._connecting: Counter[str] = Counter()
         self._per_second = per_second
         self._tokens = per_second
         self._at = time.monotonic()
 
     def enter(self, address: str) -> None:
-        """A session of this address begins to connect."""
+        """Count a session of this address as connecting."""
         self._connecting[address] += 1
 
     def leave(self, address: str) -> None:
-        """A session of this address has been let in, or has ended before."""
+        """Stop counting a session of this address: it has connected, or has ended before."""
         self._connecting[address] -= 1
         if self._connecting[address] <= 0:
             del self._connecting[address]
 
     def is_crowded(self, address: str) -> bool:
-        """Tell whether as many sessions of this address are connecting as may."""
+        """Return whether the address has reached its limit of connecting sessions."""
         return self._connecting[address] >= self._per_address
 
     def refusal(self, sessions: int) -> int:
-        """0 for one that may come in, else after how many seconds it may try again."""
+        """Return 0 if a new session is admitted, else the seconds after which the client may retry."""
         if sessions >= self._sessions:
             return FULL_SECONDS
         now = time.monotonic()
@@ -46,6 +46,6 @@ class Admission:
         return 0
 
 
-#: Seconds until somebody may have left, and until the bucket is full again.
+#: Seconds to retry after: until a session may have ended, and until the bucket is full again.
 FULL_SECONDS = 5
 _STORM_SECONDS = 1

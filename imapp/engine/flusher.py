@@ -1,7 +1,7 @@
-"""What is to be sent leaves at the end of the turn, so that packets for one connection leave together.
+"""Queues of connections to flush at the end of the loop's turn, so that the packets of a connection are sent together.
 
-Connections to which one packet was sent go before those of a room: an emit to 10,000 members is sent in slices, and
-between them sockets are read, acks and heartbeats sent.
+Connections that got a packet of their own are flushed before connections that got a packet of a room. An emit to a
+room of 10,000 members is flushed in slices; between the slices sockets are read, and acks and heartbeats sent.
 """
 
 import time
@@ -13,22 +13,22 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds that sending to rooms may take until the event loop gets its turn.
+#: Seconds of flushing rooms after which the flusher returns to the event loop.
 _SLICE_SECONDS = 0.004
 
-#: Connections between two looks at the clock.
+#: Connections that are flushed between two checks of the clock.
 _LOOK = 16
 
 
 class Flushed(Protocol):
-    """Who has something to send."""
+    """A connection with queued data."""
 
     def flush(self) -> None:
-        """Send it; must not block."""
+        """Send the queued data; must not block."""
 
 
 class _Mark:
-    """A place in the queue."""
+    """A queue entry that calls a function instead of flushing a connection."""
 
     __slots__ = ("flush",)
 
@@ -37,7 +37,7 @@ class _Mark:
 
 
 class Flusher:
-    """See the module."""
+    """The two queues of a process: connections with packets of their own, and connections with packets of rooms."""
 
     def __init__(self, loop: Any) -> None:
         self._loop = loop
@@ -47,14 +47,14 @@ class Flusher:
         self._timer: Any = None
 
     def add(self, connection: Flushed, *, is_room: bool) -> None:
-        """Flush this connection soon."""
+        """Queue this connection to be flushed at the end of the turn."""
         (self._rooms if is_room else self._single).append(connection)
         if not self._is_armed:
             self._is_armed = True
             self._loop.run_callback(self._run)
 
     def then(self, act: Callable[[], None]) -> None:
-        """Call `act` once all that was added up to now is flushed; it must not block."""
+        """Call `act` after all connections queued so far are flushed; it must not block."""
         self.add(_Mark(act), is_room=True)
 
     def _run(self) -> None:
@@ -65,7 +65,7 @@ class Flusher:
         while rooms and time.monotonic() < end:
             _flush(rooms, min(_LOOK, len(rooms)))
         if rooms and not self._is_armed:
-            # A timer, not a callback: sockets are read before it fires.
+            # A timer, not a callback: the loop reads sockets before a timer fires.
             self._is_armed = True
             self._timer = self._loop.timer(0)
             self._timer.start(self._run)
@@ -75,5 +75,5 @@ def _flush(queue: deque[Flushed], count: int) -> None:
     for _ in range(count):
         try:
             queue.popleft().flush()
-        except Exception:  # the others have something to send, too
+        except Exception:  # the remaining connections must be flushed, too
             log.exception("flush_failed")

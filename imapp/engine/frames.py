@@ -1,4 +1,4 @@
-"""WebSocket frames as a server writes them: whole and unmasked (RFC 6455 section 5.2)."""
+"""WebSocket frames as a server writes them: unfragmented and unmasked (RFC 6455 section 5.2)."""
 
 CONTINUATION, TEXT, BINARY = 0, 1, 2
 CLOSE, PING, PONG = 8, 9, 10
@@ -9,12 +9,12 @@ NORMAL, GOING_AWAY, PROTOCOL_ERROR, BAD_DATA, POLICY, TOO_BIG = 1000, 1001, 1002
 _FINAL = 0x80
 _SHORT, _MEDIUM = 126, 1 << 16
 
-#: What a control frame may carry, in bytes.
+#: Maximum payload of a control frame, in bytes.
 CONTROL_MAX = 125
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
-    """One whole message or control frame."""
+    """Return a message or a control frame as one frame."""
     size = len(payload)
     if size < _SHORT:
         return bytes((_FINAL | opcode, size)) + payload
@@ -24,5 +24,5 @@ def frame(opcode: int, payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """The frame that begins or answers the closing handshake."""
+    """Return the frame that begins or answers the closing handshake."""
     return frame(CLOSE, code.to_bytes(2, "big") + reason.encode()[: CONTROL_MAX - 2])

@@ -1,4 +1,4 @@
-"""Socket.IO packets (Socket.IO protocol 5, "Packet encoding"): strict about what clients send.
+"""Socket.IO packets (Socket.IO protocol 5, "Packet encoding"), with strict checks of clients' packets.
 
 <type>[<number of attachments>-][<namespace>,][<ack id>][JSON]
 """
@@ -15,30 +15,30 @@ __all__ = ["ACK", "BINARY_ACK", "BINARY_EVENT", "CONNECT", "CONNECT_ERROR", "DIS
 
 _HEAD = re.compile(r"([0-6])(?:(?<=[56])(\d{1,9})-)?(/[^,]*(?:,|$))?(\d{1,15})?(?!\d)", re.ASCII)
 
-#: What nearly all that clients send begins with: an event in the main namespace, without attachments.
+#: The head of an event in the main namespace without attachments, as nearly all packets of clients are.
 _EVENT_HEAD = re.compile(r"2(\d{0,15})(?=\[)", re.ASCII)
 
-#: How an event without attachments begins, in any namespace; what is in it need not be right.
+#: The head of an event without attachments in any namespace; what follows it need not be valid.
 _ANY_EVENT_HEAD = re.compile(r"2(/[^,]*,)?(\d{1,15})?\[", re.ASCII)
 
-#: Event names that mean something else to clients or to python-socketio.
+#: Event names with a meaning of their own in clients or in python-socketio.
 _RESERVED = frozenset({"connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"})
 
-#: The most levels of an event with attachments: they are put in their places by recursion.
+#: Maximum nesting depth of an event with attachments, because attachments are inserted by recursion.
 _DEPTH_MAX = 200
 
 
 class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
-    """python-socketio's packet with these rules; decoding raises ValueError. JSON is orjson's.
+    """python-socketio's packet with strict rules and orjson; decoding raises ValueError.
 
-    Whether something is binary is not looked for: orjson refuses bytes, and only then they are taken out.
+    The data is not searched for bytes before encoding: orjson refuses bytes, and only then they become attachments.
     """
 
     json = json
     attachments_max = 10
 
     def decode(self, encoded_packet: str) -> int:
-        """Read a client's packet; gives how many attachments follow it."""
+        """Decode a client's packet; return the number of attachments that follow it."""
         head = _HEAD.match(encoded_packet)
         if head is None:
             raise ValueError("no packet")
@@ -66,7 +66,7 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
             raise ValueError("number of attachments")
 
     def encode(self) -> str | list[str | bytes]:
-        """As text, or as text and its attachments."""
+        """Return the packet as text, or as a list of the text and its attachments."""
         try:
             text: str = super().encode()
         except TypeError:
@@ -79,12 +79,12 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
 
     @classmethod
     def data_is_binary(cls, data: Any) -> bool:
-        """See the class."""
+        """Return False: `encode` finds bytes when orjson refuses them."""
         return False
 
     @classmethod
     def reconstruct_binary(cls, data: Any, attachments: list[bytes]) -> Any:
-        """Put the attachments in their places; raises ValueError for a place that is none."""
+        """Replace the placeholders by the attachments; raises ValueError for an invalid placeholder."""
         return _put_back(data, attachments, _DEPTH_MAX)
 
 
@@ -104,7 +104,10 @@ def _put_back(data: Any, attachments: list[bytes], depth: int) -> Any:
 
 
 def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
-    """The ack id and data of a plain event, without a packet made of it; None for all else. Raises ValueError."""
+    """Return (ack id, data) of an event in the main namespace without attachments; None for any other packet.
+
+    Makes no packet object. Raises ValueError for an invalid event.
+    """
     head = _EVENT_HEAD.match(text)
     if head is None:
         return None
@@ -116,7 +119,7 @@ def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
 
 
 def event_head(text: str) -> tuple[str, int | None] | None:
-    """Return (namespace, ack id) of what begins like an event, however it goes on; None for all else."""
+    """Return (namespace, ack id) of a text that begins like an event, even if the event is invalid; otherwise None."""
     head = _ANY_EVENT_HEAD.match(text)
     if head is None:
         return None
@@ -125,7 +128,7 @@ def event_head(text: str) -> tuple[str, int | None] | None:
 
 
 def quick_ack(packet_id: int, data: list[Any]) -> Out | None:
-    """An ack in the main namespace; None when there are bytes in it."""
+    """Return an ack in the main namespace; None if its data contains bytes."""
     try:
         return Out(MESSAGE, f"{ACK}{packet_id}{json.dumps(data)}")
     except TypeError:
@@ -133,5 +136,5 @@ def quick_ack(packet_id: int, data: list[Any]) -> Out | None:
 
 
 def parts(encoded: str | list[str | bytes]) -> list[Out]:
-    """An encoded packet as Engine.IO packets."""
+    """Return an encoded packet as Engine.IO packets."""
     return [Out(MESSAGE, part) for part in ([encoded] if isinstance(encoded, str) else encoded)]

@@ -1,4 +1,4 @@
-"""Heartbeat (Engine.IO protocol 4): each client is asked whether it is there, and given up if it does not answer."""
+"""Heartbeat (Engine.IO protocol 4): the server pings each client and ends its session if no pong arrives in time."""
 
 import time
 from typing import TYPE_CHECKING, Any
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 _PING = Out(PING)
 
-#: Seconds after a ping within which nearly every client that is there has answered.
+#: Seconds after a ping within which nearly every live client has answered.
 _DOUBT_SECONDS = 5.0
 
-#: Pongs between two pings that no ping asked for.
+#: Maximum number of unsolicited pongs between two pings.
 _UNASKED_MAX = 20
 
 
 class Heart:
-    """A session's part that beats."""
+    """The heartbeat of a session."""
 
     __slots__ = ("_awaits_pong", "_deadline", "_unasked", "closed", "server", "websocket")
 
@@ -29,9 +29,9 @@ class Heart:
         #: The transport in use is the WebSocket if there is one, else long-polling.
         self.websocket: WebSocket | None = None
         self._awaits_pong = False
-        #: Pongs since the last ping that no ping asked for.
+        #: Unsolicited pongs since the last ping.
         self._unasked = 0
-        #: When the next ping is due, or the pong must have come.
+        #: Time of the next ping, or time by which the pong must arrive (monotonic).
         self._deadline = time.monotonic() + server.ping_interval
         server.tools.wheel.add(server.ping_interval, self)
 
@@ -40,11 +40,11 @@ class Heart:
         raise NotImplementedError
 
     def time_out(self) -> None:
-        """No pong came in time."""
+        """End the session: no pong arrived in time."""
         raise NotImplementedError
 
     def _ponged(self) -> None:
-        """Note a pong; raises PacketError when too many come that nobody asked for."""
+        """Record a pong; raises PacketError after too many unsolicited ones."""
         if not self._awaits_pong:
             self._unasked += 1
             if self._unasked > _UNASKED_MAX:
@@ -53,37 +53,37 @@ class Heart:
         self._deadline = time.monotonic() + self.server.ping_interval
 
     def is_doubtful(self) -> bool:
-        """Whether a ping has waited for its pong for some seconds."""
+        """Return whether a pong has been outstanding for some seconds."""
         waited = time.monotonic() - (self._deadline - self.server.ping_timeout)
         return self._awaits_pong and waited > min(_DOUBT_SECONDS, self.server.ping_timeout / 2)
 
     def on_time(self, now: float) -> None:
-        """Send a ping, or give the client up: the wheel calls when one of them may be due."""
+        """Send a ping, or end the session; called by the wheel when one of them may be due."""
         if self.closed:
             return
         if now >= self._deadline:
             if self._awaits_pong and not self._is_excused():
                 self.time_out()
                 return
-            # As announced, not as late as the wheel may be; but a client gets at least half of the time.
+            # Counted from the announced time, not from the wheel's late tick; at least half of the timeout remains.
             self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
             if not self._awaits_pong:
                 self._awaits_pong = True
                 self._unasked = 0
-                self._is_taking()  # from here on, what it takes is an answer of a kind
-                self.transmit(_PING)  # never held back: a handler may take longer than a client has for its pong
+                self._is_taking()  # starts the measurement: reading data counts as a sign of life
+                self.transmit(_PING)  # not held back during a CONNECT: a handler may take longer than the ping timeout
         self.server.tools.wheel.add(self._deadline - now, self)
 
     def _is_excused(self) -> bool:
-        """Whether the pong may wait unread, or the ping be on its way behind what the client takes bit by bit."""
+        """Return whether the pong may be unread on this side, or the ping be queued behind data that a client reads."""
         return self._is_taking() or (self.websocket is not None and self.websocket.is_paused)
 
     def _is_taking(self) -> bool:
-        # Half of the time is what every client gets between a ping and the look at its deadline, see `on_time`.
+        # Every client gets at least half of the timeout between a ping and the check of its deadline, see `on_time`.
         return self.websocket is not None and self.websocket.is_taking(self.server.ping_timeout / 2)
 
     def check_ping_timeout(self) -> bool:
-        """Whether one that polls is alive; ends it when its time is up, though the wheel may be a tick late."""
+        """Return whether a polling session is alive; end it at its deadline, because the wheel may be a tick late."""
         if not self.closed and self._awaits_pong and time.monotonic() >= self._deadline:
             self.time_out()
         return not self.closed

@@ -1,4 +1,4 @@
-"""orjson for python-socketio: it refuses what would poison other clients (NaN, lone surrogates, invalid UTF-8)."""
+"""orjson for python-socketio: it refuses data that other clients cannot read (NaN, lone surrogates, invalid UTF-8)."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import orjson
 
 
 def dumps(value: Any, **_options: Any) -> str:
-    """Encode; python-socketio asks for compact separators, which is all that orjson does."""
+    """Encode as JSON; the options are ignored: python-socketio wants compact separators, and orjson has no others."""
     return orjson.dumps(value).decode()
 
 
 def loads(text: str | bytes, **_options: Any) -> Any:
-    """Decode; raises ValueError (orjson.JSONDecodeError)."""
+    """Decode JSON; raises ValueError (orjson.JSONDecodeError)."""
     return orjson.loads(text)

@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket (RFC 6455 section 4.2); no extension is ever accepted."""
+"""The opening handshake of a WebSocket (RFC 6455 section 4.2). Extensions are never accepted."""
 
 import base64
 import binascii
@@ -13,18 +13,18 @@ _KEY_BYTES = 16
 
 
 def is_upgrade(environ: Environ) -> bool:
-    """Whether a request asks to become a WebSocket."""
+    """Return whether a request asks to become a WebSocket."""
     tokens = environ.get("HTTP_CONNECTION", "").lower().split(",")
     return environ.get("HTTP_UPGRADE", "").lower() == "websocket" and "upgrade" in map(str.strip, tokens)
 
 
 def speaks_our_version(environ: Environ) -> bool:
-    """Whether the client speaks the version of RFC 6455."""
+    """Return whether the client speaks version 13, the one of RFC 6455."""
     return bool(environ.get("HTTP_SEC_WEBSOCKET_VERSION") == _VERSION)
 
 
 def answer(environ: Environ) -> bytes | None:
-    """The response that turns the connection into a WebSocket; None for a request that cannot become one."""
+    """Return the response that accepts the WebSocket; None for an invalid request."""
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
     if environ.get("REQUEST_METHOD") != "GET" or not is_upgrade(environ) or not _is_key(key):
         return None

@@ -1,6 +1,7 @@
-"""The way out of a WebSocket: bytes leave without anybody waiting for the client.
+"""The outgoing side of a WebSocket: no sender waits for the client.
 
-What the kernel does not take waits here, a bounded amount for a bounded time; who takes too little is sent away.
+Bytes that the kernel does not accept are queued here. A client is disconnected if it leaves too many bytes queued, or
+reads nothing for too long.
 """
 
 import _socket
@@ -14,13 +15,14 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds that the client gets to answer a close frame, and to take what was sent before it.
+#: Seconds in which the client must answer a close frame and read the data sent before it.
 CLOSING_SECONDS = 2.0
 
-#: Less than this on its way keeps no client busy: a line that needs half of a ping timeout for it carries no chat.
+#: Fewer unacknowledged bytes do not explain a late pong: a line that needs half a ping timeout for them is too slow
+#: for a chat.
 _BUSY_BYTES = 16 * 1024
 
-#: States of a WebSocket; websocket.py says what they mean.
+#: States of a WebSocket, explained in websocket.py.
 OPEN, CLOSING, FINISHING, CLOSED = range(4)
 
 _NOT_QUEUED, QUEUED_AS_ROOM, QUEUED = range(3)
@@ -28,7 +30,7 @@ _WRITABLE = 2
 
 
 class Outlet:
-    """See the module. All methods may be called in the event loop and do not block."""
+    """The queue of outgoing bytes and their socket. All methods may be called in the event loop and do not block."""
 
     __slots__ = (
         "_held", "_is_timed", "_out", "_out_bytes", "_place", "_sent", "_since", "_socket",
@@ -45,20 +47,20 @@ class Outlet:
         self._out_bytes = 0
         self._place = _NOT_QUEUED
         self._writer: Any = None
-        #: Bytes given to the kernel; at the last look, those of them that the client had taken and those on their way.
+        #: Bytes given to the kernel, and how many of them were acknowledged, or not yet, at the last `_look`.
         self._sent = 0
         self._taken = 0
         self._held = 0
-        #: Since when the client has taken nothing; then, since when its end has been under way.
+        #: Since when the client has read nothing; after OPEN, since when the connection has been closing (monotonic).
         self._since = 0.0
         self._is_timed = False
 
     def _end(self, reason: str) -> None:
-        """Free everything; nothing if it is closed."""
+        """Free everything, unless it is freed already."""
         raise NotImplementedError
 
     def send(self, data: bytes, *, is_room: bool = False) -> None:
-        """Send these bytes (whole frames) at the end of the turn, or as soon as the client takes them."""
+        """Send these bytes (whole frames) at the end of the turn, or as soon as the kernel accepts them."""
         if self._state == OPEN:
             self._put(data, QUEUED_AS_ROOM if is_room else QUEUED)
 
@@ -76,7 +78,7 @@ class Outlet:
             self._too_slow("bytes")
 
     def flush(self) -> None:
-        """Give the kernel what waits; what it does not take is sent when it can be."""
+        """Give the queued bytes to the kernel; send the rest when the socket is writable again."""
         self._place = _NOT_QUEUED
         while self._out and self._writer is None:
             if not self._send_some(self._out):
@@ -92,7 +94,7 @@ class Outlet:
                 self._socket.shutdown(socket.SHUT_WR)
 
     def _send_some(self, out: list[bytes]) -> bool:
-        """Send up to a chunk; false when the kernel did not take all of it."""
+        """Send up to a chunk; return False if the kernel did not accept all of it."""
         data, count = next_chunk(out)
         try:
             sent = self._socket.send(data)
@@ -130,9 +132,9 @@ class Outlet:
             self._drained()
 
     def _look(self) -> None:
-        """Notice what the client has taken since the last look.
+        """Measure how much the client has acknowledged since the last call.
 
-        What the kernel holds may be megabytes: a slow client takes them for many seconds before more leaves from here.
+        The kernel may hold megabytes. A slow client reads them for many seconds before this queue shrinks again.
         """
         self._held = unacknowledged(self._socket)
         if self._sent - self._held != self._taken:
@@ -140,14 +142,14 @@ class Outlet:
             self._restart_clock()
 
     def _restart_clock(self) -> None:
-        if self._state == OPEN:  # taking slowly does not put off an end that has begun
+        if self._state == OPEN:  # progress does not extend the time to close
             self._since = time.monotonic()
 
     def is_taking(self, seconds: float) -> bool:
-        """Whether the client is busy taking: much was on its way, and it took a part of it within these seconds.
+        """Return whether the client is busy reading: much data was in flight, and it acknowledged some in `seconds`.
 
-        Asked at two times, it tells about the time between them; the answer to the first is about the time before.
-        The last answer to a client that chatters is on its way nearly always, and keeps nobody busy.
+        Two calls measure the time between them; the answer of the first call is about the time before it. A client
+        that sends often nearly always has a small answer in flight; that does not count as busy.
         """
         if self._state != OPEN:
             return False
@@ -156,7 +158,7 @@ class Outlet:
         return max(held, self._held) > _BUSY_BYTES and time.monotonic() - self._since < seconds
 
     def on_time(self, now: float) -> None:
-        """Either the closing handshake has lasted long enough, or a client may have stopped reading."""
+        """End the connection if its closing handshake, or its pause in reading, has lasted too long."""
         self._is_timed = False
         if self._state == CLOSED or (self._state == OPEN and self._writer is None):
             return
@@ -172,7 +174,7 @@ class Outlet:
             self._end("")
 
     def _too_slow(self, bound: str) -> None:
-        """The client is sent away; it will catch up when it is back."""
+        """Disconnect the client; it syncs when it reconnects."""
         if self._state == OPEN:
             log.info("client_too_slow", bound=bound, waiting_bytes=self._out_bytes)
             self._end(f"too slow: {bound}")

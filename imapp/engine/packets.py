@@ -1,6 +1,6 @@
-"""Engine.IO packets: the first character tells the type (Engine.IO protocol 4, "Packet encoding").
+"""Engine.IO packets: the first character is the type (Engine.IO protocol 4, "Packet encoding").
 
-A packet that goes out is encoded and framed once, whoever and how many its receivers are.
+An outgoing packet is encoded and framed once, regardless of the number of receivers.
 """
 
 import base64
@@ -12,32 +12,32 @@ from imapp.engine.frames import BINARY, TEXT, frame
 
 OPEN, CLOSE, PING, PONG, MESSAGE, UPGRADE, NOOP = range(7)
 
-#: Between the packets of a polling payload.
+#: Separates the packets of a polling payload.
 SEPARATOR = "\x1e"
 
 
 class PacketError(ValueError):
-    """What a client sent is no packet that a client may send."""
+    """Raised when a client sends an invalid packet."""
 
 
 class TooLarge:
-    """A message that was larger than allowed; `head` is how its text began, enough for a command's ack id."""
+    """A message that was larger than allowed; `head` is the beginning of its text, enough for a command's ack id."""
 
     __slots__ = ("head",)
 
-    #: Characters of `head`.
+    #: Maximum length of `head`, in characters.
     SIZE = 64
 
     def __init__(self, head: str) -> None:
         self.head = head
 
 
-#: A packet of a client.
+#: A packet from a client.
 Incoming = str | bytes | TooLarge
 
 
 class Out:
-    """A packet to clients. Has the interface of python-engineio's Packet, so that its own transports take it, too."""
+    """A packet to clients, with the interface of python-engineio's Packet, so that stock transports accept it, too."""
 
     __slots__ = ("_frame", "_text", "data", "packet_type")
 
@@ -49,12 +49,12 @@ class Out:
 
     @property
     def binary(self) -> bool:
-        """Whether it carries bytes."""
+        """Return whether the packet carries bytes."""
         return isinstance(self.data, bytes)
 
     @property
     def frame(self) -> bytes:
-        """As a WebSocket frame."""
+        """Return the packet as a WebSocket frame."""
         if self._frame is None:
             if isinstance(self.data, bytes):
                 self._frame = frame(BINARY, self.data)
@@ -64,7 +64,7 @@ class Out:
 
     @property
     def text(self) -> str:
-        """As a part of a polling payload."""
+        """Return the packet as a part of a polling payload."""
         if self._text is None:
             if isinstance(self.data, bytes):
                 self._text = "b" + base64.b64encode(self.data).decode()
@@ -73,12 +73,12 @@ class Out:
         return self._text
 
     def encode(self, b64: bool = False) -> str | bytes:
-        """What python-engineio's transports send."""
+        """Return the packet as python-engineio's transports send it."""
         return self.data if isinstance(self.data, bytes) and not b64 else self.text
 
 
 def adopt(packet: Any) -> Out:
-    """One of python-engineio's packets as one of ours, made once however many its receivers are."""
+    """Convert a packet of python-engineio to an Out, once regardless of the number of receivers."""
     out: Out | None = getattr(packet, "out", None)
     if out is None:
         encoded = packet.encode()
@@ -87,7 +87,7 @@ def adopt(packet: Any) -> Out:
 
 
 def opening(sid: str, upgrades: list[str], *, interval: float, timeout: float, payload: int) -> Out:
-    """The first packet of a session; times in seconds, announced in milliseconds."""
+    """Return the first packet of a session; times are given in seconds and announced in milliseconds."""
     about = {
         "sid": sid,
         "upgrades": upgrades,
@@ -99,14 +99,14 @@ def opening(sid: str, upgrades: list[str], *, interval: float, timeout: float, p
 
 
 def payload(packets: list[Any]) -> bytes:
-    """The body of a polling response."""
+    """Return the body of a polling response."""
     return SEPARATOR.join([str(packet.encode(b64=True)) for packet in packets]).encode()
 
 
 def decode_payload(body: bytes, limit: int | None = None) -> list[Incoming]:
-    """Return the packets of a polling request as they would come over a WebSocket; raises PacketError.
+    """Return the packets of a polling request in the form of WebSocket messages; raises PacketError.
 
-    A packet of more than `limit` bytes is a TooLarge, and so is what follows once the others together have as many.
+    `limit` is the sum of the packets' sizes in bytes. A packet that would exceed it becomes a TooLarge.
     """
     found: list[Incoming] = []
     left = len(body) if limit is None else limit

@@ -1,8 +1,8 @@
-"""WebSocket frames as a client sends them (RFC 6455 section 5), cut into messages.
+"""Parser of the WebSocket frames that a client sends (RFC 6455 section 5).
 
-Bytes come in whatever pieces the network makes. What is too large is refused when its header is seen, so nothing of
-it is kept but, where the limits say so, its first characters. Payloads are unmasked with one operation on big
-integers, which Python does at the speed of memory.
+Bytes arrive in pieces of any size. A message that is too large is refused when the header of its frame arrives, so none
+of it is stored, except its first characters if the limits allow to discard it. Payloads are unmasked with one operation
+on big integers, which Python does at the speed of memory.
 """
 
 import time
@@ -24,14 +24,14 @@ from imapp.engine.frames import (
 )
 from imapp.engine.packets import TooLarge
 
-#: Frames that one message may be cut into: beyond, a client keeps the server busy with empty ones.
+#: Maximum number of fragments of a message: empty fragments could keep the server busy.
 _FRAGMENTS_MAX = 4096
 
-#: Frames that are parsed in one go; the rest waits for the event loop's next turn, so that 64 kB of empty frames
-#: (10,000 of them) do not keep the other connections waiting for 100 ms.
+#: Frames that one call parses. The remaining frames wait for the event loop's next turn, so that 64 kB of empty frames
+#: (10,000 frames) do not delay the other connections by 100 ms.
 FRAMES_A_TURN = 128
 
-#: Pings and pongs that a client may send within a second.
+#: Maximum number of pings and pongs that a client may send within a second.
 _CONTROLS_A_SECOND = 50
 
 _KEY = 4  # bytes of a mask
@@ -39,7 +39,7 @@ _CLOSE_CODES = frozenset({1000, 1001, 1002, 1003, *range(1007, 1015), *range(300
 
 
 class ProtocolError(Exception):
-    """The client broke RFC 6455; the connection is closed with `code`."""
+    """Raised when a client violates RFC 6455; the connection is closed with `code`."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -48,19 +48,19 @@ class ProtocolError(Exception):
 
 
 class Control(NamedTuple):
-    """A ping, a pong, or a close (whose `code` is what the answer to it says)."""
+    """A ping, a pong or a close; `code` is the close code to answer with."""
 
     opcode: int
     payload: bytes
     code: int = NORMAL
 
 
-#: What comes out: text, bytes, the beginning of what was too large, or something about the connection.
+#: Parsed messages: text, bytes, the beginning of a message that was too large, or a control frame.
 Message = str | bytes | TooLarge | Control
 
 
 class Parser:
-    """One connection's incoming bytes."""
+    """The parser of one connection, with the bytes of incomplete frames and messages."""
 
     __slots__ = (
         "_controls", "_discard", "_dropped", "_excess", "_fragments", "_is_last", "_limit", "_need", "_opcode",
@@ -69,35 +69,36 @@ class Parser:
 
     def __init__(self, limit: int, discard: int = 0) -> None:
         self.allow(limit, discard)
-        #: Whether frames that have come wait for another call of `feed`.
+        #: Whether received frames wait for another call of `feed`.
         self.has_more = False
-        #: The beginning of a frame that has not come as a whole, and how many bytes it takes to go on.
+        #: The beginning of an incomplete frame, and the number of bytes needed to continue parsing.
         self._rest: bytearray | None = None
         self._need = 0
-        #: The message that is being put together from fragments.
+        #: The fragments of the current message so far.
         self._parts: bytearray | None = None
         self._opcode = 0
         self._fragments = 0
-        #: Bytes of the message up to and with the data frame that was measured last; the same of a message that is
-        #: being thrown away, 0 if none is.
+        #: Bytes of the message up to the end of the data frame that was measured last; the same number for a message
+        #: that is being discarded, 0 if none is.
         self._whole = self._dropped = 0
-        #: Bytes of such a frame that are not looked at, those of them that have not come, and whether the message
-        #: ends with the frame.
+        #: Bytes to discard of a frame that is too large, how many of them have not arrived, and whether the frame is
+        #: the last of its message.
         self._excess = self._skip = 0
         self._is_last = False
-        #: The second that is counted, and the pings and pongs that came in it.
+        #: Start of the second in which control frames are counted (monotonic), and their number in it.
         self._second = 0.0
         self._controls = 0
 
     def allow(self, limit: int, discard: int) -> None:
-        """Take messages of up to `limit` bytes; of larger ones, up to `discard` bytes, give the beginning."""
+        """Accept messages up to `limit` bytes; discard larger ones up to `discard` bytes, except their beginning."""
         self._limit = limit
         self._discard = discard
 
     def feed(self, data: bytes, out: list[Message]) -> None:
-        """Append the messages that are complete now; raises ProtocolError after those before the violation.
+        """Parse `data` and append complete messages to `out`; raises ProtocolError at the first violation.
 
-        Stops after FRAMES_A_TURN frames: call again, with nothing, while `has_more`.
+        Messages before the violation are appended. Stops after FRAMES_A_TURN frames: while `has_more` is true, call it
+        again with empty `data`.
         """
         self.has_more = False
         source = data if self._rest is None else self._joined(self._rest, data)
@@ -118,13 +119,13 @@ class Parser:
                 continue
             self._take(head, payload, out)
             if head & 0x0F == CLOSE:
-                return  # what follows a close says nothing
+                return  # data after a close frame is ignored
             start = stop
         if start < end:
             self._rest, self._need, self.has_more = bytearray(source[start:]), 0, True
 
     def _joined(self, rest: bytearray, data: bytes) -> bytes | bytearray:
-        """The beginning of a frame and what has come now; empty while more must come."""
+        """Return the beginning of a frame joined with the new data; empty while more bytes are needed."""
         rest += data
         if len(rest) < self._need:
             return b""
@@ -132,7 +133,7 @@ class Parser:
         return rest
 
     def _measure(self, data: bytes | bytearray, start: int, end: int) -> tuple[int, int]:
-        """Where the payload of the frame begins and ends; an end beyond `end` says that more bytes must come."""
+        """Return where the payload of the frame begins and ends; an end beyond `end` means that bytes are missing."""
         if end - start < 2:
             return 0, start + 2
         size = data[start + 1] & 0x7F
@@ -157,7 +158,7 @@ class Parser:
         return body, body + seen
 
     def _check(self, head: int, second: int, size: int) -> None:
-        """What the first two bytes of a frame may be, here and now."""
+        """Raise ProtocolError if the first two bytes of a frame are not valid in the current state."""
         opcode = head & 0x0F
         if head & 0x70:
             raise ProtocolError(PROTOCOL_ERROR, "reserved bits")
@@ -174,13 +175,13 @@ class Parser:
             raise ProtocolError(PROTOCOL_ERROR, "fragments out of order")
 
     def _drop(self, head: int, seen: bytes) -> None:
-        """Keep only how the message of this frame begins."""
+        """Start to discard the message of this frame, except its beginning."""
         self._gather(head & 0x0F, seen)
-        del self._parts[TooLarge.SIZE :]  # type: ignore[union-attr]  # `_gather` has made it
+        del self._parts[TooLarge.SIZE :]  # type: ignore[union-attr]  # `_gather` has created it
         self._dropped, self._skip, self._is_last = self._whole, self._excess, bool(head & 0x80)
 
     def _skip_some(self, start: int, end: int, out: list[Message]) -> int:
-        """Throw away what has come of the frame; give where the next frame begins."""
+        """Discard the received bytes of the frame; return where the next frame begins."""
         size = min(self._skip, end - start)
         self._skip -= size
         if not self._skip and self._is_last:
@@ -221,7 +222,7 @@ class Parser:
 
 
 def unmask(key: bytes, payload: bytes) -> bytes:
-    """XOR with the repeated key; masking and unmasking are the same."""
+    """XOR the payload with the repeated key; masking and unmasking are the same operation."""
     size = len(payload)
     mask = (key * ((size + 3) >> 2))[:size]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(mask, "little")).to_bytes(size, "little")

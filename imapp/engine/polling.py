@@ -1,4 +1,4 @@
-"""Engine.IO's long-polling: packets wait for the client's next GET, or a GET waits for packets."""
+"""Engine.IO's long-polling: packets wait for the client's next GET request, or a GET request waits for packets."""
 
 import socket
 from contextlib import contextmanager, suppress
@@ -18,48 +18,48 @@ if TYPE_CHECKING:
 
 _NOOP = Out(NOOP)
 
-#: Seconds until the first look whether what a request brought is handled, and at most between two.
+#: Seconds until the first check whether the packets of a POST are handled, and at most between two checks.
 _LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.001, 0.05
 
-#: Seconds that a client's last poll, sent beside its close, may come after it.
+#: Seconds to wait for a client's last GET, which it sends together with its close packet.
 _BESIDE_SECONDS = 0.1
 
-#: Seconds that the whole body of a POST may take to arrive.
+#: Seconds in which the whole body of a POST must arrive.
 _BODY_SECONDS = 10
 
 _READABLE = 1
 
-
-#: A body of several packets may be so many times larger than one packet; what exceeds is refused packet by packet.
+#: Maximum size of a body, as a multiple of the maximum size of a packet. Below it, packets beyond the limit are
+#: refused one by one.
 _BODY_PACKETS = 4
 
 
 class TooLongError(PacketError):
-    """A body is larger than its session may send."""
+    """Raised when a body is larger than its session may send."""
 
 
 class Polling:
-    """What waits for a client that polls."""
+    """The packets that wait for a polling client."""
 
     __slots__ = ("_event", "_packets", "is_posting", "is_probed", "size")
 
     def __init__(self) -> None:
         self._packets: list[Any] = []
-        #: Set when the GET that waits is to be answered; None while none waits.
+        #: Set when the waiting GET must be answered; None while no GET waits.
         self._event: Event | None = None
-        #: Whether a POST is under way, and whether the client is trying a WebSocket.
+        #: Whether a POST is in progress, and whether the client is probing a WebSocket.
         self.is_posting = False
         self.is_probed = False
-        #: Characters that wait.
+        #: Sum of the lengths of the waiting packets, in characters.
         self.size = 0
 
     @property
     def is_waited_for(self) -> bool:
-        """Whether a GET is under way."""
+        """Return whether a GET waits for packets."""
         return self._event is not None
 
     def put(self, packet: Any) -> None:
-        """Give a packet to the GET that waits, or the next."""
+        """Queue a packet for the waiting GET, or for the next one."""
         self._packets.append(packet)
         self.size += len(packet.data)
         self._wake()
@@ -69,25 +69,25 @@ class Polling:
             self._event.set()
 
     def probe(self) -> None:
-        """The client tries a WebSocket: the GET that waits ends, and packets are kept for the WebSocket."""
+        """Answer the waiting GET, and keep packets for the WebSocket that the client is probing."""
         self.is_probed = True
         if self._event is not None:
             self._event.set()
 
     def leave(self) -> list[Any]:
-        """The client has a WebSocket: a GET that waits gets a NOOP; gives what is left for the WebSocket."""
+        """End polling after an upgrade: answer a waiting GET with a NOOP; return the packets for the WebSocket."""
         left, self._packets = self._packets, []
         self.end(_NOOP)
         return left
 
     def end(self, last: Out) -> None:
-        """The end of polling: a GET that waits gets what there is, and `last`."""
+        """End polling: answer a waiting GET with the queued packets and `last`."""
         self._packets.append(last)
         self.is_probed = False
         self._wake()
 
     def wait(self, seconds: float) -> list[Any]:
-        """The packets of a GET; waits for them."""
+        """Return the packets for a GET; wait for them up to `seconds`."""
         if not self._packets and not self.is_probed:
             self._event = Event()
             self._event.wait(seconds)
@@ -99,7 +99,7 @@ class Polling:
 
 
 def poll(session: "Session", environ: dict[str, Any]) -> list[Any]:
-    """Answer a GET; raises PacketError when one is under way already."""
+    """Return the packets for a GET; raises PacketError while another GET waits."""
     polling = session.polling
     if polling is None or polling.is_waited_for:
         raise PacketError("a second poll")
@@ -110,9 +110,9 @@ def poll(session: "Session", environ: dict[str, Any]) -> list[Any]:
 
 @contextmanager
 def _watched(session: "Session", polling: Polling, environ: dict[str, Any]) -> "Iterator[None]":
-    """End the session when the client drops the request: what was meant for it would be lost.
+    """End the session if the client drops its GET, because the packets of the answer would be lost.
 
-    Unless the client has a WebSocket by now.
+    The session stays if the client has upgraded to a WebSocket meanwhile.
     """
     sock = connection(environ)
     if not hasattr(sock, "_sock"):
@@ -121,7 +121,7 @@ def _watched(session: "Session", polling: Polling, environ: dict[str, Any]) -> "
     watcher = session.server.tools.loop.io(sock.fileno(), _READABLE)
 
     def look() -> None:
-        watcher.stop()  # more bytes are the next request: nothing to watch until this one is answered
+        watcher.stop()  # further bytes belong to the next request, and end the watch until this one is answered
         with suppress(BlockingIOError):
             if not _peek(sock) and session.polling is polling:
                 session.gone("transport close")
@@ -141,7 +141,7 @@ def _peek(sock: Any) -> bool:
 
 
 def receive(session: "Session", environ: dict[str, Any]) -> None:
-    """Take the packets of a POST and wait until they are handled; raises PacketError."""
+    """Queue the packets of a POST and wait until they are handled; raises PacketError."""
     polling = session.polling
     if polling is None or polling.is_posting:
         raise PacketError("a second request that sends")

@@ -1,4 +1,4 @@
-"""What a request may ask of Engine.IO, and the answers (Engine.IO protocol 4, "Query parameters")."""
+"""Checks of Engine.IO requests, and the answers to them (Engine.IO protocol 4, "Query parameters")."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -16,7 +16,7 @@ _PROTOCOL = "4"
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this server
-    """The request is not served; codes and messages are those that Engine.IO clients know."""
+    """Raised to refuse a request, with the codes and messages that Engine.IO clients know."""
 
     def __init__(self, status: str, code: int, message: str, *headers: tuple[str, str]) -> None:
         super().__init__(message)
@@ -26,53 +26,53 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this serve
 
     @classmethod
     def unknown_transport(cls) -> "Refusal":
-        """`transport` is missing, or none that is served."""
+        """Refuse a request with a missing or unknown `transport`."""
         return cls("400 Bad Request", 0, "Transport unknown")
 
     @classmethod
     def unknown_session(cls) -> "Refusal":
-        """No such session, or none any more."""
+        """Refuse a request to a session that does not exist or has ended."""
         return cls("400 Bad Request", 1, "Session ID unknown")
 
     @classmethod
     def bad_method(cls) -> "Refusal":
-        """A session is opened with GET; then there are GET and POST."""
+        """Refuse a method other than GET, and other than POST in a polling session."""
         return cls("400 Bad Request", 2, "Bad handshake method")
 
     @classmethod
     def malformed(cls) -> "Refusal":
-        """Not at this moment, or not in this form."""
+        """Refuse a request that is invalid, or not possible in the current state of the session."""
         return cls("400 Bad Request", 3, "Bad request")
 
     @classmethod
     def too_large(cls) -> "Refusal":
-        """The body is larger than the session may send."""
+        """Refuse a body that is larger than the session may send."""
         return cls("413 Content Too Large", 3, "Payload too large")
 
     @classmethod
     def forbidden(cls) -> "Refusal":
-        """Another site's page, or the application does not want it."""
+        """Refuse a page of an origin that is not allowed, or a session that the application rejects."""
         return cls("403 Forbidden", 4, "Forbidden")
 
     @classmethod
     def other_protocol(cls) -> "Refusal":
-        """`EIO` is missing, or another version."""
+        """Refuse a request with a missing or unknown protocol version `EIO`."""
         return cls("400 Bad Request", 5, "Unsupported protocol version")
 
     @classmethod
     def other_websocket(cls) -> "Refusal":
-        """Not the version of RFC 6455."""
+        """Refuse a WebSocket version other than 13, the one of RFC 6455."""
         return cls("426 Upgrade Required", 3, "Bad request", ("Sec-WebSocket-Version", "13"))
 
     @classmethod
     def busy(cls, seconds: int) -> "Refusal":
-        """More clients than are let in at one time."""
+        """Refuse a new session because a limit is reached; the client may retry after `seconds`."""
         message = f"Busy, try again after {seconds} s"
         return cls("503 Service Unavailable", 6, message, ("Retry-After", str(seconds)))
 
 
 class Request:
-    """One request, looked at."""
+    """One parsed request."""
 
     def __init__(self, environ: dict[str, Any], server: "EngineServer") -> None:
         self.environ = environ
@@ -81,7 +81,7 @@ class Request:
         self._query = parse_qs(environ.get("QUERY_STRING", ""))
         self._sid = self._parameter("sid")
         self.wants_websocket = self._parameter("transport") == "websocket"
-        #: The session that it belongs to; None: it opens one.
+        #: The session of the request. None: the request opens a session, or its session does not exist.
         self.session: Session | None = server.sockets.get(self._sid) if self._sid else None
 
     def _parameter(self, name: str) -> str | None:
@@ -89,7 +89,7 @@ class Request:
         return values[0] if values else None
 
     def check(self) -> None:
-        """Raises Refusal for what is not served."""
+        """Raise Refusal if the request cannot be served."""
         self._check_origin()
         if self._parameter("transport") not in self._server.transports:
             raise Refusal.unknown_transport()
@@ -115,12 +115,12 @@ class Request:
 
     @property
     def is_preflight(self) -> bool:
-        """A browser asks whether another site's page may."""
+        """Return whether the request is a browser's CORS preflight."""
         return self.method == "OPTIONS"
 
     @property
     def can_upgrade(self) -> bool:
-        """Whether the session polls and tries no other WebSocket."""
+        """Return whether the session polls, and does not probe another WebSocket."""
         session = self.session
         return (
             session is not None
@@ -131,38 +131,38 @@ class Request:
 
     @property
     def cors_headers(self) -> list[tuple[str, str]]:
-        """What lets a page of an allowed site read the answer."""
+        """Return the headers that let a page of an allowed origin read the answer."""
         headers: list[tuple[str, str]] = self._server._cors_headers(self.environ)
         return headers
 
     @property
     def socket(self) -> Any:
-        """The connection on which it came; None for one that cannot be taken out of its request."""
+        """Return the connection of the request; None for one that cannot be detached from its request."""
         sock = connection(self.environ)
         return sock if hasattr(sock, "_sock") else None
 
     @property
     def end_of_request(self) -> BaseException:
-        """What ends a request whose connection has left, in the words of the server that runs it."""
+        """Return the exception that makes the WSGI server end a request after its connection was detached."""
         return StopIteration() if "gunicorn.socket" in self.environ else GreenletExit()
 
 
 def connection(environ: dict[str, Any]) -> Any:
-    """The gevent socket of a request, by gunicorn's name or from the reader of gevent's pywsgi; None elsewhere."""
+    """Return the gevent socket of a request under gunicorn or gevent's pywsgi; None under another server."""
     body = environ["wsgi.input"]
-    reader = getattr(body, "rfile", body)  # pywsgi gives the reader itself to a request that wants an upgrade
+    reader = getattr(body, "rfile", body)  # for an upgrade request, pywsgi passes the reader itself
     return environ.get("gunicorn.socket") or getattr(getattr(reader, "raw", None), "_sock", None)
 
 
 def answer(request: Request, start_response: Any, body: bytes) -> list[bytes]:
-    """The request is served."""
+    """Start a 200 response and return its body."""
     headers = [("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", str(len(body)))]
     start_response("200 OK", headers + request.cors_headers)
     return [body]
 
 
 def refuse(request: Request, start_response: Any, refusal: Refusal) -> list[bytes]:
-    """It is not."""
+    """Start the response of a refusal and return its body."""
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(refusal.body))), *refusal.headers]
     start_response(refusal.status, headers + request.cors_headers)
     return [refusal.body]

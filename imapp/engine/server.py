@@ -1,7 +1,7 @@
-"""Engine.IO's server: sessions, their requests, and what they share.
+"""The Engine.IO server: sessions, their requests, and their shared state.
 
-Takes the place of python-engineio's server below python-socketio. Works on gevent's loop only: under gunicorn's
-`gevent` worker, or gevent's own pywsgi for development.
+It replaces python-engineio's server below python-socketio. It works on gevent's loop only: under gunicorn's `gevent`
+worker, or under gevent's pywsgi for development.
 """
 
 import time
@@ -29,20 +29,20 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Greenlets for what connected clients send, and for those that are connecting: a storm of the latter must not
-#: keep the former waiting.
+#: Maximum number of greenlets for messages of connected clients, and for messages of connecting clients: many
+#: connecting clients must not delay the connected ones.
 _SERVING, _JOINING = 512, 32
 
-#: Parts of the shortest heartbeat time that a timer may be late.
+#: The wheel's tick is the shortest heartbeat time divided by this number, within the bounds in seconds.
 _TICKS = 25
 _TICK_SECONDS = (0.01, 1.0)
 
 
 class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no types
-    """See the module.
+    """The sessions of a process, with the interface of python-engineio's Server.
 
-    `connect_timeout`: seconds in which a client must have been let in; None: no limit. `address_of`: what counts as
-    the address of a request's client, by its environ.
+    `connect_timeout`: seconds in which a client's CONNECT must be accepted; None: no limit. `address_of`: returns the
+    client's address for the limits, given the environ of a request.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         self.admission = admission or Admission()
         self.connect_timeout = connect_timeout
         self._address_of = address_of
-        #: When a refused origin is named in the log again (monotonic).
+        #: Time from which a refused origin is logged again (monotonic).
         self._next_origin_line = 0.0
 
-    # -- what belongs to the process that serves: made with the first session ----------------------------------------
+    # -- state of the serving process, created with the first session ------------------------------------------------
 
     @cached_property
     def tools(self) -> Tools:
-        """The loop's helpers."""
+        """Return the helpers that all connections of the loop share."""
         least, most = _TICK_SECONDS
         resolution = min(most, max(least, min(self.ping_interval, self.ping_timeout) / _TICKS))
         return Tools(get_hub(), self.limits, resolution)
@@ -77,27 +77,27 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
 
     @cached_property
     def joining(self) -> Turns:
-        """Those that are connecting."""
+        """Return the turns of sessions that are connecting."""
         return Turns(_JOINING)
 
     def turns_of(self, session: Session) -> Turns:
-        """Whose greenlets handle what this session sends."""
+        """Return the turns that handle this session's messages."""
         return self.joining if session.is_joining else self._serving
 
     # -- for python-socketio -----------------------------------------------------------------------------------------
 
     def send(self, sid: str, data: Any) -> None:
-        """Send a message."""
+        """Send a message to a session; a session that has ended is ignored."""
         self.send_packet(sid, packets.Out(packets.MESSAGE, data))
 
     def send_packet(self, sid: str, pkt: Any) -> None:
-        """Send a packet; to a session that has gone, nothing."""
+        """Send a packet to a session; a session that has ended is ignored."""
         session = self.sockets.get(sid)
         if session is not None:
             session.send(pkt if isinstance(pkt, packets.Out) else packets.adopt(pkt))
 
     def send_to_many(self, sids: Iterable[str], parts: list[Any]) -> None:
-        """Send the same packets to many sessions, in slices that leave the loop its turn."""
+        """Send the same packets to many sessions, flushed in slices between which the loop gets its turn."""
         sockets = self.sockets
         for sid in sids:
             session = sockets.get(sid)
@@ -106,43 +106,43 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
                     session.send(part, is_room=True)
 
     def hold(self, sid: str) -> None:
-        """A CONNECT is being decided: what is sent meanwhile goes out after its answer."""
+        """Hold packets back while a CONNECT is being decided; they are sent after its answer."""
         session = self.sockets.get(sid)
         if session is not None:
             session.is_greeted = True
             session.hold()
 
     def release(self, sid: str, first: Any, *, keep: bool) -> None:
-        """The answer to the CONNECT; what was held back follows, if it was not refused."""
+        """Send the answer to a CONNECT, and then, unless it was refused (`keep`), the packets that were held back."""
         session = self.sockets.get(sid)
         if session is not None:
             session.release(first, keep=keep)
 
     def is_doubtful(self, sid: str) -> bool:
-        """Whether the client has not answered a ping for some seconds: it may have gone."""
+        """Return whether the client has not answered a ping for some seconds, and so may be dead."""
         session = self.sockets.get(sid)
         return session is None or session.is_doubtful()
 
     def is_greeted(self, sid: str) -> bool:
-        """Whether the session has ever said CONNECT."""
+        """Return whether the session has ever sent a CONNECT."""
         session = self.sockets.get(sid)
         return session is None or session.is_greeted
 
     def break_off(self, sid: str) -> None:
-        """The client broke a rule."""
+        """End a session because its client broke a rule."""
         session = self.sockets.get(sid)
         if session is not None:
             session.break_off(self.reason.TRANSPORT_ERROR)
 
     def message(self, sid: str, data: packets.Incoming) -> None:
-        """A message came; its handler's errors end here."""
+        """Handle a message; log an exception of its handler."""
         try:
             self.handlers["message"](sid, data)
         except Exception:
             log.exception("message_handler_failed")
 
     def note_refused_origin(self, origin: str) -> None:
-        """A page that may not connect tried to: count it, and name it in the log at most once in some seconds."""
+        """Count a connection refused for its origin, and log an origin at most once in _ORIGIN_LINE_SECONDS."""
         metrics.CONNECTS_REFUSED.add("origin")
         moment = time.monotonic()
         if moment >= self._next_origin_line:
@@ -150,7 +150,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             log.warning("origin_refused", origin=origin[:_ORIGIN_CHARS], message="see IM_ALLOWED_ORIGINS")
 
     def forget(self, session: Session, reason: str) -> None:
-        """A session has ended."""
+        """Remove a session that has ended."""
         self.sockets.pop(session.sid, None)
         session.leave_address()
         if reason.startswith("too slow"):
@@ -159,7 +159,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     # -- requests ----------------------------------------------------------------------------------------------------
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Serve one request; a WebSocket leaves with its descriptor, and the request ends without a response."""
+        """Serve one request; a WebSocket takes the file descriptor over, and its request ends without a response."""
         request = Request(environ, self)
         try:
             if request.is_preflight:
@@ -182,7 +182,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     def _serve_polling(self, request: Request, session: Session) -> bytes:
         try:
             if request.method == "GET":
-                # At the announced moment; a pong that waited for this process is still taken.
+                # Ends the session at its deadline; a pong that this process has not read yet still counts.
                 if not session.check_ping_timeout():
                     raise Refusal.unknown_session()
                 return packets.payload(poll(session, request.environ))
@@ -200,7 +200,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         if request.session is None:
             session = self._new_session(request)
             session.websocket = self._detach(request, response, session)
-            with suppress(Refusal):  # too late for an answer: the session is closed
+            with suppress(Refusal):  # the WebSocket is accepted already: the session is closed instead
                 self._greeting(session, request, [])
         elif request.can_upgrade:
             probe = Probe(request.session)
@@ -210,10 +210,10 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         raise request.end_of_request
 
     def _detach(self, request: Request, response: bytes, owner: Any) -> WebSocket:
-        """Take the connection out of the request.
+        """Detach the connection from the request.
 
-        The descriptor itself, not a duplicate: the loop's epoll would go on reporting the closed original, and libev
-        would answer with building its whole set anew.
+        It takes the descriptor itself, not a duplicate: epoll would go on reporting the closed original, and libev
+        would rebuild its whole set each time.
         """
         websocket = WebSocket(self.tools, request.socket._sock.detach(), owner)
         websocket.send(response)
@@ -252,16 +252,16 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             raise Refusal.forbidden()
 
 
-#: Seconds between two lines that name a refused origin, and the characters of it that they show.
+#: Seconds between two log lines about a refused origin, and the number of its characters that a line shows.
 _ORIGIN_LINE_SECONDS = 10.0
 _ORIGIN_CHARS = 200
 
-#: Seconds between two looks whether a CONNECT that waits for this server has been decided.
+#: Seconds between two checks whether this server has decided a pending CONNECT.
 _DECISION_SECONDS = 1.0
 
 
 class _Deadline:
-    """The moment until which a session must have been let in; a refused CONNECT does not put it off."""
+    """The time limit for a session's CONNECT to be accepted; a refused CONNECT does not extend it."""
 
     __slots__ = ("_session",)
 
@@ -270,11 +270,11 @@ class _Deadline:
         session.server.tools.wheel.add(seconds, self)
 
     def on_time(self, now: float) -> None:
-        """Close it if it has not."""
+        """Close the session if its CONNECT has not been accepted."""
         session = self._session
         if session.closed or not session.is_joining:
             return
-        if session.is_busy:  # its CONNECT is being decided, or waits for that: not the client's fault
+        if session.is_busy:  # its CONNECT is pending on this server: not the client's fault
             session.server.tools.wheel.add(_DECISION_SECONDS, self)
         else:
             log.info("connect_awaited_in_vain")

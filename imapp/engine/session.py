@@ -1,7 +1,7 @@
-"""One Engine.IO session: a client, whichever transport it uses.
+"""One Engine.IO session: a client, with either transport.
 
-What it sends waits in `inbox` for its turn (turns.py) and is handled in order, a bounded number of messages at a time.
-Its end is a part of that order: the disconnect handler runs once, after what came before, and never in the event loop.
+Its messages wait in an inbox for their turn (turns.py) and are handled in order, a bounded number at a time. The end of
+the session keeps that order: the disconnect handler runs once, after the earlier messages, and never in the event loop.
 """
 
 from collections import deque
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-#: CONNECTs that may be refused before the connection is closed.
+#: Number of refused CONNECTs at which the connection is closed.
 _KNOCKS = 3
 
 _CLOSE = Out(CLOSE)
@@ -30,7 +30,7 @@ _NOOP = Out(NOOP)
 
 
 class Session(Heart):
-    """See the module. Takes the place of python-engineio's Socket, whose names it keeps."""
+    """A session, with the attribute and method names of python-engineio's Socket, which it replaces."""
 
     __slots__ = (
         "_app_data",
@@ -51,39 +51,39 @@ class Session(Heart):
         super().__init__(server)
         self.sid = sid
         self.polling: Polling | None = None
-        #: A WebSocket that is being tried.
+        #: The WebSocket that the client is probing.
         self.probe: Any = None
-        #: Whether a CONNECT has had its turn, and whether the client is still to be let in.
+        #: Whether a CONNECT has been handled, and whether no CONNECT has been accepted yet.
         self.is_greeted = False
         self.is_joining = True
-        #: CONNECTs that were refused.
+        #: Number of refused CONNECTs.
         self._knocks = 0
-        #: Its address while it counts as connecting.
+        #: The client's address while the session counts as connecting.
         self.address: str | None = None
         self._inbox: deque[Incoming] | None = None
-        #: Whether something that it sent, or its end, is not handled yet.
+        #: Whether a message, or the end of the session, is still to be handled.
         self.is_busy = False
         self._end_reason: str | None = None
         self._held: list[Any] | None = None
         self._app_data: dict[str, Any] | None = None
 
-    # -- what python-engineio's server asks ----------------------------------------------------------------------------
+    # -- interface of python-engineio's Socket -------------------------------------------------------------------------
 
     connected = True
 
     @property
     def closing(self) -> bool:
-        """Whether its end has begun."""
+        """Return whether the session is ending or has ended."""
         return self.closed
 
     @property
     def upgraded(self) -> bool:
-        """Whether it uses a WebSocket."""
+        """Return whether the session uses a WebSocket."""
         return self.websocket is not None
 
     @property
     def session(self) -> dict[str, Any]:
-        """What the application keeps with it."""
+        """Return the application's data about the session."""
         if self._app_data is None:
             self._app_data = {}
         return self._app_data
@@ -95,7 +95,7 @@ class Session(Heart):
     # -- out ---------------------------------------------------------------------------------------------------------
 
     def send(self, packet: Any, *, is_room: bool = False) -> None:
-        """Send a packet; it waits while the answer to a CONNECT is outstanding."""
+        """Send a packet; while a CONNECT is being decided, hold it back."""
         if self._held is not None:
             self._held.append(packet)
         else:
@@ -111,12 +111,12 @@ class Session(Heart):
                 self.break_off("too slow: bytes")
 
     def hold(self) -> None:
-        """Keep back what is sent from now on."""
+        """Hold back all packets until `release`."""
         if self._held is None:
             self._held = []
 
     def release(self, first: Any, *, keep: bool) -> None:
-        """Send `first`, and then what was kept back if it is to be kept."""
+        """Send `first`, the answer to a CONNECT; then send the held packets if `keep`, else drop them."""
         held, self._held = self._held, None
         if keep:
             self._let_in()
@@ -135,7 +135,7 @@ class Session(Heart):
             self.websocket.trust()
 
     def leave_address(self) -> None:
-        """No longer count as connecting: the client has been let in, or has gone."""
+        """Stop counting as connecting: the CONNECT was accepted, or the client has disconnected."""
         address, self.address = self.address, None
         if address is not None:
             self.server.admission.leave(address)
@@ -143,7 +143,7 @@ class Session(Heart):
     # -- in ----------------------------------------------------------------------------------------------------------
 
     def take(self, messages: list[Incoming]) -> None:
-        """Packets came over the WebSocket."""
+        """Take packets from the WebSocket; end the session at an invalid one."""
         try:
             self.take_packets(messages)
         except PacketError as exc:
@@ -151,7 +151,7 @@ class Session(Heart):
             self.break_off("transport error")
 
     def take_packets(self, packets: Iterable[Incoming]) -> None:
-        """Packets came, in this order; raises PacketError after those before the one that is none."""
+        """Handle packets up to the first invalid one, then raise PacketError."""
         for packet in packets:
             if not isinstance(packet, str) or packet[:1] == "4":
                 self._queue(packet)
@@ -178,7 +178,7 @@ class Session(Heart):
             self.server.turns_of(self).add(self)
 
     def turn(self) -> bool:
-        """Handle the next messages, in a greenlet that may block; gives whether there is more."""
+        """Handle the next messages, in a greenlet that may block; return whether there are more."""
         for _ in range(self.server.limits.turn_messages):
             if not self._inbox:
                 break
@@ -195,13 +195,13 @@ class Session(Heart):
         return False
 
     def time_out(self) -> None:
-        """No pong came in time."""
+        """End the session: no pong arrived in time."""
         self._end("ping timeout", GOING_AWAY, _CLOSE)
 
     # -- transports --------------------------------------------------------------------------------------------------
 
     def upgrade(self, websocket: WebSocket) -> None:
-        """Use the WebSocket from now on, beginning with what waits for the next poll."""
+        """Switch to the WebSocket, and send the packets that wait for the next poll over it."""
         polling, self.polling = self.polling, None
         websocket.owner = self
         self.websocket = websocket
@@ -214,24 +214,25 @@ class Session(Heart):
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def gone(self, reason: str) -> None:
-        """The WebSocket is over; what came before its end is still handled."""
+        """End the session after its connection was lost; messages received before are still handled."""
         self.websocket = None
         self._end(reason, NORMAL, _CLOSE)
 
     def break_off(self, reason: str) -> None:
-        """The client broke a rule: nothing more of it is handled."""
+        """End the session because the client broke a rule; unhandled messages are dropped."""
         self._inbox = None
         self._end(reason, POLICY, _CLOSE)
 
     def close(self, reason: str | None = None, **_options: Any) -> None:
-        """The application ends it: nothing more of it is handled."""
+        """End the session at the application's request; unhandled messages are dropped."""
         self._inbox = None
         self._end(reason or self.server.reason.SERVER_DISCONNECT, GOING_AWAY, _CLOSE, is_ours=True)
 
     def _end(self, reason: str, code: int, last: Out, *, is_ours: bool = False) -> None:
-        """Once: close the transport, `last` being what a waiting poll gets, and have the handler called in turn.
+        """Close the transport once, and schedule the disconnect handler; `last` is the last packet of a waiting poll.
 
-        An end that the application wants is told at once if it can be; any other may be noticed amid an emit.
+        If the application ends the session (`is_ours`), the handler is called at once where possible. Any other end
+        may be noticed in the middle of an emit, where the handler must not run.
         """
         if self.closed:
             return

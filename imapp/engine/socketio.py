@@ -1,11 +1,13 @@
-"""python-socketio's server with the rules of Socket.IO protocol 5 kept to the letter.
+"""python-socketio's server with strict adherence to Socket.IO protocol 5.
 
-Differences to the stock one: a CONNECT is answered before anything else is sent to that client; who speaks before
-CONNECT, or not as the protocol says, is disconnected with one line in the log; an unknown namespace is refused in the
-words that clients know; what the request was about is forgotten when the client is connected.
+It differs from the stock server in these points:
+- A CONNECT is answered before anything else is sent to its client.
+- A client that sends packets before CONNECT, or invalid packets, is disconnected with one log line.
+- An unknown namespace is refused with the message that clients know.
+- The environ of the request is released when the client is connected.
 
-Works over python-engineio's own transports, too (`eio_class`); there the order of CONNECT and what is sent during it
-is the stock one.
+It works over python-engineio's own transports, too (`eio_class`). There packets that are sent while a CONNECT is being
+decided have the stock order.
 """
 
 from collections.abc import Callable
@@ -23,12 +25,12 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Stands for the environ of a request that is over.
+#: Replaces the environ of a request that has ended.
 _FORGOTTEN: dict[str, Any] = {}
 
 
 class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no types
-    """See the module."""
+    """The Socket.IO server, over the engine or over python-engineio."""
 
     def __init__(self, *, eio_class: type[engineio.Server], **options: Any) -> None:
         self._eio_class = eio_class
@@ -54,7 +56,10 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
                 self.eio.send_packet(eio_sid, part)
 
     def when_flushed(self, act: Callable[[], None]) -> None:
-        """Call this when the kernel has what was sent to those who take it; a stock transport cannot tell: at once."""
+        """Call `act` when the packets sent so far are with the kernel, slow clients excepted.
+
+        Over a stock transport, which cannot report this, call it at once.
+        """
         if self._is_engine:
             self.eio.tools.flusher.then(act)
         else:
@@ -74,7 +79,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self._break_off_unless_excused(eio_sid, data, type(exc).__name__)
 
     def _break_off_unless_excused(self, eio_sid: str, data: Incoming, reason: str) -> None:
-        """A packet whose attachments were to come is lost by it, so that is never excused."""
+        """Disconnect the client unless `excuse` answers the packet; not possible for one with missing attachments."""
         if self._binary_packet.pop(eio_sid, None) is not None or not self._is_excused(eio_sid, data):
             log.info("packet_malformed", reason=reason)
             self._break_off(eio_sid)
@@ -87,7 +92,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         return about is not None and self.excuse(eio_sid, *about, is_too_large=is_too_large)
 
     def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
-        """Answer an event that could not be taken in; false: the client is disconnected, as the protocol wants it."""
+        """Answer an invalid or too large event; return False to disconnect the client, as the protocol demands."""
         return False
 
     def _break_off(self, eio_sid: str) -> None:
@@ -97,12 +102,12 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self.eio.disconnect(eio_sid)
 
     def _take(self, eio_sid: str, text: str) -> None:
-        """Handle a packet without attachments; raises ValueError or LookupError for what is out of place."""
+        """Handle a packet of text; raises ValueError or LookupError if it is invalid or out of order."""
         if eio_sid in self._binary_packet:
             raise ValueError("attachments were to come")
         event = grammar.quick_event(text)
         if event is not None and not self.manager.sid_from_eio_sid(eio_sid, "/"):
-            event = None  # the long way tells what is wrong
+            event = None  # the code below raises the right error
         if event is not None:
             self._handle_event(eio_sid, "/", *event)
             return
@@ -126,10 +131,10 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self._hand_over(eio_sid, packet)
 
     def _hand_over(self, eio_sid: str, packet: Any) -> None:
-        """Give an event or an ack, complete, to its handler."""
+        """Pass a complete event or ack to its handler."""
         namespace = packet.namespace or "/"
         if self.manager.sid_from_eio_sid(eio_sid, namespace) is None:
-            return  # sent before the client knew that it had left the namespace
+            return  # the client sent it before it knew that it was no longer in the namespace
         if packet.packet_type in {ACK, BINARY_ACK}:
             self._handle_ack(eio_sid, namespace, packet.id, packet.data)
         else:
@@ -145,11 +150,11 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             if id is not None and answer is not self.not_handled:
                 given = list(answer) if isinstance(answer, tuple) else [] if answer is None else [answer]
                 self.acknowledge(eio_sid, namespace, id, given)
-        except Exception:  # the application's fault, not the client's: it stays, without an ack
+        except Exception:  # the application's fault: the client stays connected, without an ack
             log.exception("event_handler_failed")
 
     def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[Any]) -> None:
-        """Answer an event."""
+        """Send the ack of an event."""
         quick = grammar.quick_ack(packet_id, data) if namespace in {None, "/"} else None
         if quick is not None:
             self.eio.send_packet(eio_sid, quick)
@@ -163,18 +168,18 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             return super()._trigger_event(event, namespace, *args)
         try:
             return super()._trigger_event(event, namespace, *args)
-        except Exception:  # else rooms and the other namespaces would keep the client
+        except Exception:  # otherwise the client would stay in rooms and in the other namespaces
             log.exception("disconnect_handler_failed")
             return None
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         super()._handle_eio_disconnect(eio_sid, reason)
-        self._binary_packet.pop(eio_sid, None)  # of one that was in no namespace
+        self._binary_packet.pop(eio_sid, None)  # also for a client that was in no namespace
 
     # -- CONNECT -----------------------------------------------------------------------------------------------------
 
     def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
-        """Whether a second CONNECT of a connected client is in order: it is answered as the first was."""
+        """Return whether to accept a second CONNECT of a connected client, and answer it like the first one."""
         return False
 
     def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
@@ -198,7 +203,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self._has_connected(eio_sid, sid, namespace)
 
     def _handle_second_connect(self, eio_sid: str, sid: str, namespace: str, data: Any) -> None:
-        """Answer it, or close the transport: clients come back from that, and give up for good if they are refused."""
+        """Answer a second CONNECT, or close the transport: clients reconnect after that, but not after a refusal."""
         if self.connects_again(sid, namespace, data):
             self._send_packet(eio_sid, self.packet_class(CONNECT, {"sid": sid}, namespace=namespace))
         else:
@@ -211,11 +216,11 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             return
         if eio_sid in self.eio.sockets:
             self.environ[eio_sid] = _FORGOTTEN
-        else:  # it went while it was let in: its disconnect found nothing to undo
+        else:  # it disconnected while its CONNECT was handled, when there was nothing to clean up
             self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
 
     def _let_in(self, eio_sid: str, namespace: str, auth: Any) -> tuple[str | None, Any]:
-        """Ask the connect handler; gives the session id and what the refusal says, None if it is let in."""
+        """Call the connect handler; return the sid and the data of the refusal, None if the client may connect."""
         if not self._is_served(namespace):
             return None, {"message": "Invalid namespace"}
         try:
@@ -239,7 +244,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             accepted = self._trigger_event("connect", namespace, sid, environ, auth)
         except Refused as exc:
             return exc.error_args
-        except Exception:  # the client must get an answer
+        except Exception:  # the client must get an answer in any case
             log.exception("connect_handler_failed")
             accepted = False
         return Refused().error_args if accepted is False else None

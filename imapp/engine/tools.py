@@ -1,4 +1,4 @@
-"""What all connections of a process share, and how a socket is set up."""
+"""Helpers that all connections of a process share, and the setup of a socket."""
 
 import _socket
 import fcntl
@@ -11,12 +11,12 @@ from imapp.engine.flusher import Flusher
 from imapp.engine.limits import Limits
 from imapp.engine.wheel import Wheel
 
-#: Bytes given to the kernel at a time, and those that it may keep unsent.
+#: Bytes given to the kernel at a time, and maximum of unsent bytes in the kernel.
 CHUNK = 262_144
 
 
 class Tools:
-    """What all connections of a process share."""
+    """The event loop, limits, wheel and flusher that all connections of a process share."""
 
     def __init__(self, hub: Any, limits: Limits, resolution: float) -> None:
         self.hub = hub
@@ -27,7 +27,7 @@ class Tools:
 
 
 def next_chunk(out: list[bytes]) -> tuple[bytes, int]:
-    """The next bytes to send, and how many of the waiting frames they are."""
+    """Return the next bytes to send, and the number of queued frames that they contain."""
     if len(out) == 1:
         return out[0], 1
     size = count = 0
@@ -40,15 +40,15 @@ def next_chunk(out: list[bytes]) -> tuple[bytes, int]:
 
 
 def unacknowledged(sock: _socket.socket) -> int:
-    """Bytes that the kernel holds until the client has taken them (SIOCOUTQ, tcp(7))."""
+    """Return the number of bytes that the kernel holds until the client acknowledges them (SIOCOUTQ, tcp(7))."""
     try:
         return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except OSError:  # not a socket that knows
+    except OSError:  # this kind of socket does not support it
         return 0
 
 
 def tune(sock: _socket.socket, user_timeout_ms: int) -> None:
-    """Packets don't wait for each other; a vanished peer is noticed; what waits for a slow one is kept here."""
+    """Set TCP options: send without delay, detect a vanished peer, and keep a slow client's data out of the kernel."""
     if sock.family in {socket.AF_INET, socket.AF_INET6}:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, user_timeout_ms)

@@ -1,9 +1,9 @@
-"""Greenlets for what came in: few, and kept.
+"""A pool of reused greenlets that handle incoming messages.
 
-Work that does not block runs in one greenlet, one piece after the other, without a new greenlet for each. When a piece
-blocks (the database), another greenlet goes on with the others. One session has at most one piece under way, so what
-it sent is handled in order. After some milliseconds the event loop gets its turn, so that sockets are read and
-heartbeats sent while much is to do.
+Work that does not block runs in one greenlet, piece by piece, without a new greenlet for each piece. When a piece
+blocks (on the database), another greenlet continues with the remaining work. A session has at most one piece in
+progress, so its messages are handled in order. After some milliseconds of work the event loop gets its turn, so that
+sockets are read and heartbeats sent under load.
 """
 
 import time
@@ -16,19 +16,19 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds of work until the event loop gets its turn.
+#: Seconds of work after which the event loop gets its turn.
 _SLICE_SECONDS = 0.004
 
 
 class Worked(Protocol):
-    """Who has work."""
+    """An object with work to do: a session with messages."""
 
     def turn(self) -> bool:
-        """Do a bounded piece of it; gives whether there is more."""
+        """Do a bounded piece of the work; return whether there is more."""
 
 
 class Turns:
-    """The work that waits, and up to `limit` greenlets for it."""
+    """A queue of waiting work, and up to `limit` greenlets for it."""
 
     def __init__(self, limit: int) -> None:
         self._hub: Any = get_hub()
@@ -41,18 +41,18 @@ class Turns:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a greenlet."""
+        """Return the number of sessions that wait for a greenlet."""
         return len(self._ready)
 
     def add(self, work: Worked) -> None:
-        """Have this done soon; `work` must not be added again before its turn says that there is no more."""
+        """Queue `work`; it must not be added again before its `turn` has returned False."""
         self._ready.append(work)
         if not self._is_armed:
             self._is_armed = True
             self._hub.loop.run_callback(self._run)
 
     def _run(self) -> None:
-        """In the event loop: let greenlets work until nothing is left or the slice is over."""
+        """Let greenlets work until the queue is empty or the time slice is over; runs in the event loop."""
         self._is_armed = self._is_slice_over = False
         while self._ready and not self._is_slice_over:
             if self._idle:
@@ -60,12 +60,12 @@ class Turns:
             elif self._hired < self._limit:
                 self._hired += 1
                 spawn_raw(self._work)
-                # It begins after this; then it shows whether one is enough.
+                # The greenlet starts after this callback; the next call finds out whether one is enough.
                 self._is_armed = True
                 self._hub.loop.run_callback(self._run)
                 return
             else:
-                return  # the first that is done goes on
+                return  # the next greenlet that finishes its piece continues
 
     def _work(self) -> None:
         while True:
@@ -90,7 +90,7 @@ class Turns:
             self._go_on_later()
 
     def _go_on_later(self) -> None:
-        """After the loop has looked at the sockets; a callback would come before that."""
+        """Call `_run` after the loop has read sockets; a callback, unlike a timer, would run before that."""
         if not self._is_armed:
             self._is_armed = True
             timer = self._hub.loop.timer(0)

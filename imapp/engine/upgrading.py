@@ -1,4 +1,4 @@
-"""From long-polling to WebSocket (Engine.IO protocol 4, "Upgrade"): probe, answer, upgrade."""
+"""The upgrade from long-polling to WebSocket (Engine.IO protocol 4, "Upgrade"): probe, answer, upgrade."""
 
 from typing import TYPE_CHECKING
 
@@ -9,14 +9,14 @@ from imapp.engine.websocket import WebSocket
 if TYPE_CHECKING:
     from imapp.engine.session import Session
 
-#: Seconds that a client may take from the WebSocket's opening to the upgrade packet.
+#: Seconds from the opening of the WebSocket within which the client must send the upgrade packet.
 _PROBE_SECONDS = 10.0
 
 _ANSWER = Out(PONG, "probe")
 
 
 class Probe:
-    """A WebSocket that a polling session tries out; the session goes on polling if nothing comes of it."""
+    """A WebSocket that a polling session probes; the session continues polling if the upgrade fails."""
 
     __slots__ = ("_is_probed", "_session", "websocket")
 
@@ -28,7 +28,7 @@ class Probe:
         session.server.tools.wheel.add(_PROBE_SECONDS, self)
 
     def take(self, messages: list[Incoming]) -> None:
-        """Packets came."""
+        """Handle the packets of the probe, and upgrade the session at the upgrade packet."""
         for index, message in enumerate(messages):
             if self._session.closed:
                 self._give_up()
@@ -47,8 +47,8 @@ class Probe:
             self._session.polling.probe()
         if self.websocket is not None:
             self.websocket.send(_ANSWER.frame)
-            # Now: a poll that came in the same moment is answered before the end of the turn, and who hears its
-            # answer first takes this one for the next packet.
+            # Flush now: a concurrent poll is answered before the end of the turn, and a client that receives the poll's
+            # answer first would take the probe's answer for the next packet.
             self.websocket.flush()
 
     def _upgrade(self, rest: list[Incoming]) -> None:
@@ -60,14 +60,14 @@ class Probe:
                 session.take(rest)
 
     def gone(self, reason: str) -> None:
-        """The WebSocket ended: back to polling."""
+        """Return to polling, because the WebSocket has ended."""
         if self._session.probe is self:
             self._session.probe = None
             if self._session.polling is not None:
                 self._session.polling.is_probed = False
 
     def on_time(self, now: float) -> None:
-        """The time for it is up."""
+        """Give the probe up at its deadline."""
         if self._session.probe is self:
             self._give_up()
 

@@ -1,10 +1,13 @@
-"""One WebSocket on a file descriptor of its own: read when bytes have come, written to without waiting.
+"""One WebSocket on its own file descriptor, read when it is readable and written to without blocking.
 
-There is no greenlet for it. All methods that are called by watchers run in the event loop and must not block.
+It has no greenlet. All methods that watchers call run in the event loop and must not block.
 
-States: open; closing (the close frame is on its way: nothing is sent after it, what comes is thrown away until the
-client has closed, too, or its time is up); finishing (the client has closed, the last bytes are on their way to it);
-closed (the descriptor is free).
+States:
+- open.
+- closing: the close frame is queued or sent, and nothing is sent after it. Incoming data is dropped until the client
+  has closed, too, or its time is up.
+- finishing: the client has closed, and the last bytes are being sent to it.
+- closed: the descriptor is closed.
 """
 
 import time
@@ -19,7 +22,7 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: One buffer for all: what it holds is taken out of it before anybody else reads.
+#: One read buffer for all connections: its content is copied out before another connection reads.
 _BUFFER = bytearray(65_536)
 _VIEW = memoryview(_BUFFER)
 
@@ -27,34 +30,34 @@ _READABLE = 1
 
 
 class Owner(Protocol):
-    """Who is told what comes; in the event loop, so it must not block."""
+    """The receiver of a WebSocket's messages; called in the event loop, so it must not block."""
 
     def take(self, messages: list[Incoming]) -> None:
-        """Text and binary messages came."""
+        """Take incoming text and binary messages."""
 
     def gone(self, reason: str) -> None:
-        """The connection is over, or as good as."""
+        """Learn that the connection has ended, or is about to end."""
 
 
 class WebSocket(Outlet):
-    """See the module."""
+    """A WebSocket with its parser and its watchers."""
 
     __slots__ = ("_later", "_parser", "_reader", "is_paused", "owner")
 
     def __init__(self, tools: Tools, descriptor: int, owner: Owner | None) -> None:
         super().__init__(tools, descriptor)
         self.owner = owner
-        #: Whether it is not read until `resume`.
+        #: Whether reading is paused until `resume`.
         self.is_paused = False
-        #: Calls when the frames that wait are to be parsed.
+        #: The timer that continues parsing frames that have been read.
         self._later: Any = None
         self._parser: Parser | None = Parser(*tools.limits.of(is_joining=True))
-        # Before requests that came in the same moment: what a client sent first over its WebSocket is known then.
+        # Priority over HTTP requests that arrive at the same time: a client may have sent on its WebSocket first.
         self._reader: Any = tools.loop.io(descriptor, _READABLE, priority=tools.loop.MAXPRI)
         self._reader.start(self._readable)
 
     def trust(self) -> None:
-        """The client has been let in: it may send larger messages."""
+        """Allow larger messages, because the client's CONNECT has been accepted."""
         if self._parser is not None:
             self._parser.allow(*self._tools.limits.of(is_joining=False))
 
@@ -86,7 +89,7 @@ class WebSocket(Outlet):
                 self._parse_later()
 
     def _parse_later(self) -> None:
-        """Parse what waits when the other connections have had their turn; until then nothing more is read."""
+        """Parse the remaining frames after the other connections' turn; read nothing more until then."""
         if self._state == CLOSED or self._later is not None:
             return
         self._reader.stop()
@@ -130,26 +133,26 @@ class WebSocket(Outlet):
             self._finish()
 
     def _finish(self) -> None:
-        """The client has closed: free everything when the last bytes are out."""
+        """Free everything when the last bytes are sent, because the client has closed."""
         if not self._out:
             self._end("")
         elif self._state != CLOSED:
             self._begin(FINISHING)
 
     def _begin(self, state: int) -> None:
-        """Closing or finishing: the client gets some seconds for it."""
+        """Enter the state closing or finishing, for at most CLOSING_SECONDS."""
         self._state = state
         self._since = time.monotonic()
         self._tools.wheel.add(CLOSING_SECONDS, self)
 
     def pause(self) -> None:
-        """Read no more until `resume`: the client's bytes wait in the kernel, and then with the client."""
+        """Stop reading until `resume`: the client's bytes wait in the kernel, and then at the client."""
         if self._state == OPEN:
             self.is_paused = True
             self._reader.stop()
 
     def resume(self) -> None:
-        """Read again."""
+        """Start reading again after `pause`."""
         if self._state != OPEN or not self.is_paused:
             return
         self.is_paused = False
@@ -161,14 +164,14 @@ class WebSocket(Outlet):
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def fail(self, code: int, reason: str) -> None:
-        """The client broke a rule: say so, and listen no more."""
+        """Close the connection because the client broke a rule, and ignore its further data."""
         self._parser = None
         self._stop_later()
         self.close(code, reason)
         self._tell("transport error")
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Begin the closing handshake after what is under way; the owner is told nothing."""
+        """Begin the closing handshake after the queued data; the owner is not notified."""
         if self._state != OPEN:
             return
         self._put(close_frame(code, reason), QUEUED)
@@ -177,7 +180,7 @@ class WebSocket(Outlet):
             self._begin(CLOSING)
 
     def _end(self, reason: str) -> None:
-        """Free everything, and tell the owner unless it has been told."""
+        """Free everything, and notify the owner unless it has been notified."""
         if self._state == CLOSED:
             return
         self._state = CLOSED

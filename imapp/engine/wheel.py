@@ -1,7 +1,7 @@
 """One timer for all heartbeats and time limits.
 
-Times are rounded up to ticks; what is due in the same tick is called together. The loop is woken only for ticks in
-which something is due. There is no cancelling: who is called looks whether it still matters.
+Times are rounded up to ticks, and all items of a tick are called together. The loop is woken only for ticks that have
+items. An item cannot be cancelled: when it is called, it checks whether it still has something to do.
 """
 
 import heapq
@@ -14,14 +14,14 @@ log = get_logger(__name__)
 
 
 class Timed(Protocol):
-    """Who can be called when its time has come."""
+    """An item of the wheel."""
 
     def on_time(self, now: float) -> None:
-        """Called in the event loop: must not block."""
+        """Act at the item's time; called in the event loop, so it must not block."""
 
 
 class Wheel:
-    """See the module."""
+    """A timer wheel: lists of items by tick, and one timer for the next tick."""
 
     def __init__(self, loop: Any, resolution: float) -> None:
         self._loop = loop
@@ -32,7 +32,7 @@ class Wheel:
         self._armed: int | None = None
 
     def add(self, seconds: float, item: Timed) -> None:
-        """Call `item.on_time` after so many seconds, or up to a tick later."""
+        """Call `item.on_time` after `seconds`, or up to a tick later."""
         tick = int((time.monotonic() + seconds) / self._resolution) + 1
         bucket = self._due.get(tick)
         if bucket is not None:
@@ -47,7 +47,7 @@ class Wheel:
         if self._timer is not None:
             self._timer.close()
         self._armed = tick
-        # After the sockets: what has come in time may have waited for this process.
+        # Lower priority than sockets: data that arrived in time may not have been read yet.
         seconds = max(0.0, tick * self._resolution - time.monotonic())
         self._timer = self._loop.timer(seconds, priority=self._loop.MINPRI)
         self._timer.start(self._fire)
@@ -59,9 +59,9 @@ class Wheel:
             for item in self._due.pop(heapq.heappop(self._ticks)):
                 try:
                     item.on_time(now)
-                except Exception:  # the others' time has come, too
+                except Exception:  # the remaining items are due, too
                     log.exception("timer_failed")
-        # Whoever was called may have armed it for what it added.
+        # An item's call of `add` may have armed the timer already.
         if self._ticks and self._is_earlier(self._ticks[0]):
             self._arm(self._ticks[0])
 
