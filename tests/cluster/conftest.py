@@ -1,4 +1,4 @@
-"""Every kind of broker, started and stopped by the tests."""
+"""Brokers over every kind of carrier, started and stopped by the tests."""
 
 import itertools
 import threading
@@ -15,7 +15,7 @@ _names = itertools.count(1)
 
 
 class Ear:
-    """A node's listener that remembers."""
+    """A node's listener that records every call."""
 
     def __init__(self) -> None:
         self.heard_all: list[tuple[str, bytes]] = []
@@ -36,14 +36,14 @@ class Ear:
         self.missed_channels.append(channels)
 
     def wait_for(self, *bodies: bytes, seconds: float = 5) -> None:
-        """Until these, and nothing else, have been heard, in this order."""
+        """Wait until exactly these messages have been heard, in this order."""
         wait_for(lambda: len(self.heard_all) >= len(bodies), seconds, f"hearing {len(bodies)} messages")
         assert [body for _, body in self.heard_all] == list(bodies)
 
 
 @pytest.fixture(scope="session")
 def redis_cluster(tmp_path_factory):
-    """Three masters without replicas, for tests that leave them running."""
+    """Run three masters without replicas, for tests that do not stop them."""
     cluster = RedisCluster(tmp_path_factory.mktemp("redis-cluster"))
     yield cluster
     cluster.stop()
@@ -51,7 +51,7 @@ def redis_cluster(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def redis_sentinel(tmp_path_factory):
-    """A watched master, for tests that leave it running."""
+    """Run a master with sentinels, for tests that do not stop it."""
     sentinel = RedisSentinel(tmp_path_factory.mktemp("redis-sentinel"))
     yield sentinel
     sentinel.stop()
@@ -59,7 +59,7 @@ def redis_sentinel(tmp_path_factory):
 
 @pytest.fixture(params=["memory", "redis", "sentinel", "cluster"])
 def carrier(request) -> str | None:
-    """What carries the messages: a REDIS_URL, or None for the in-process exchange."""
+    """Return the carrier of the messages: a REDIS_URL, or None for the in-process exchange."""
     if request.param == "memory":
         return None
     fixtures = {"redis": "redis_server", "sentinel": "redis_sentinel", "cluster": "redis_cluster"}
@@ -68,7 +68,10 @@ def carrier(request) -> str | None:
 
 @pytest.fixture
 def join(tmp_path):
-    """`join(url, **settings)`: a node's broker and its ear, ready; the nodes of one test hear each other only."""
+    """Provide `join(url, **settings)`, which returns a node's broker and its listener when they are ready.
+
+    Only the nodes of one test hear each other.
+    """
     brokers = []
     exchange = Exchange()
     cluster = f"test-{next(_names)}"
@@ -94,7 +97,7 @@ def join(tmp_path):
 
 @pytest.fixture
 def own_redis(tmp_path):
-    """A Redis of this test alone, to be killed and frozen."""
+    """Run a Redis for this test alone, which may kill and freeze it."""
     server = RedisServer(tmp_path / "redis")
     yield server
     server.stop()
@@ -102,7 +105,7 @@ def own_redis(tmp_path):
 
 @pytest.fixture
 def own_sentinel(tmp_path):
-    """A watched master of this test alone."""
+    """Run a master with sentinels for this test alone."""
     sentinel = RedisSentinel(tmp_path / "sentinel")
     yield sentinel
     sentinel.stop()
@@ -110,7 +113,7 @@ def own_sentinel(tmp_path):
 
 @pytest.fixture
 def own_redis_cluster(tmp_path):
-    """Three masters and their replicas, of this test alone."""
+    """Run three masters and their replicas for this test alone."""
     cluster = RedisCluster(tmp_path / "cluster", replicas=True)
     yield cluster
     cluster.stop()

@@ -1,4 +1,4 @@
-"""Operators reach every node from any node, and a code counts once in the whole cluster."""
+"""Operators reach every node from any node, and a code is accepted once in the whole cluster."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ def post(server, path, **body):
 
 @pytest.fixture
 def olga(nodes):
-    """An operator at the first node."""
+    """Log an operator in at the first node."""
     return Device(nodes[0], post(nodes[0], "login", account=create_operator(nodes[0])).json())
 
 
@@ -36,7 +36,7 @@ def connections_of(olga, user):
     return [one for session in sessions_of(olga, user) for one in session["connections"]]
 
 
-def test_connections_on_all_nodes_are_shown_and_closed_from_one(nodes, olga, device):
+def test_connections_on_all_nodes_are_shown_and_closed_from_one_node(nodes, olga, device):
     ada = device(nodes[1], "ada", device={"name": "Phone", "platform": "my phone"}).connect()
     elsewhere = ada.at(nodes[2]).connect()
     wait_for(lambda: len(connections_of(olga, ada)) == 2, 20, "both connections in Redis")
@@ -53,7 +53,7 @@ def test_connections_on_all_nodes_are_shown_and_closed_from_one(nodes, olga, dev
     elsewhere.close()
 
 
-def test_a_disabled_account_is_thrown_out_of_every_node(nodes, olga, device):
+def test_disabling_an_account_closes_its_connections_on_every_node(nodes, olga, device):
     ada = device(nodes[1], "ada").connect()
     other = ada.other_device().at(nodes[2]).connect()
 
@@ -65,7 +65,7 @@ def test_a_disabled_account_is_thrown_out_of_every_node(nodes, olga, device):
     assert ada.rest("GET", "/api/users/me").json()["code"] == "session_revoked"
 
 
-def test_who_is_online_on_other_nodes_is_in_the_list(nodes, olga, device):
+def test_users_online_on_other_nodes_are_in_the_list(nodes, olga, device):
     ada = device(nodes[1], "ada").connect()
 
     def is_listed():
@@ -76,13 +76,13 @@ def test_who_is_online_on_other_nodes_is_in_the_list(nodes, olga, device):
     assert [(user["id"], user["is_online"]) for user in found] == [(ada.id, True)]
 
 
-def test_a_node_that_nobody_knows_cannot_be_drained(olga):
+def test_draining_an_unknown_node_fails(olga):
     answer = olga.rest("POST", "/api/admin/nodes/node-9/drain")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-def test_a_drain_by_the_command_line_is_in_the_log(start_nodes):
+def test_a_drain_by_the_command_line_is_in_the_audit_log(start_nodes):
     first, second = start_nodes(2)
     olga = Device(first, post(first, "login", account=create_operator(first)).json())
 
@@ -94,14 +94,14 @@ def test_a_drain_by_the_command_line_is_in_the_log(start_nodes):
     second.process.wait(30)
 
 
-def test_a_code_that_two_nodes_get_at_once_opens_one_session(start_nodes):
+def test_a_code_sent_to_two_nodes_at_once_opens_one_session(start_nodes):
     first, second = start_nodes(2, IM_ADMIN_SECOND_FACTOR="on")
     name = create_operator(first)
     totp = pyotp.TOTP(post(first, "second-factor", account=name).json()["secret"])
     enrolled = int(time.time())
     assert post(first, "second-factor/confirm", account=name, code=totp.at(enrolled)).status_code == 200
 
-    code = totp.at(enrolled + 30)  # the step after is accepted already
+    code = totp.at(enrolled + 30)  # the code of the next time step is accepted too
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda node: post(node, "login", account=name, code=code), [first, second] * 3))
 

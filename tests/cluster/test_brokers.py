@@ -1,4 +1,4 @@
-"""The one suite for all carriers between nodes."""
+"""The shared test suite that every carrier between nodes passes."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def subscribed(broker, *channels):
     assert broker.settle(5)
 
 
-def test_a_subscriber_on_another_node_hears_what_is_published(carrier, join):
+def test_a_subscriber_on_another_node_receives_what_is_published(carrier, join):
     (one, _), (two, ear) = join(carrier), join(carrier)
     subscribed(two, "a")
 
@@ -27,7 +27,7 @@ def test_a_subscriber_on_another_node_hears_what_is_published(carrier, join):
     assert ear.heard_all == [("a", b"hello")]
 
 
-def test_a_node_does_not_hear_itself(carrier, join):
+def test_a_node_does_not_receive_its_own_messages(carrier, join):
     (one, own), (two, ear) = join(carrier), join(carrier)
     subscribed(one, "a")
     subscribed(two, "a")
@@ -38,7 +38,7 @@ def test_a_node_does_not_hear_itself(carrier, join):
     assert own.heard_all == []
 
 
-def test_only_subscribers_hear(carrier, join):
+def test_only_subscribers_receive_a_message(carrier, join):
     (one, _), (two, ear), (three, other) = join(carrier), join(carrier), join(carrier)
     subscribed(two, "a")
     subscribed(three, "b")
@@ -50,7 +50,7 @@ def test_only_subscribers_hear(carrier, join):
     other.wait_for(b"for b")
 
 
-def test_who_has_left_a_channel_hears_it_no_longer(carrier, join):
+def test_an_unsubscribed_node_receives_nothing(carrier, join):
     (one, _), (two, ear) = join(carrier), join(carrier)
     subscribed(two, "a", "b")
     two.unsubscribe("a")
@@ -62,7 +62,7 @@ def test_who_has_left_a_channel_hears_it_no_longer(carrier, join):
     ear.wait_for(b"in time")
 
 
-def test_a_channel_can_be_left_and_entered_again(carrier, join):
+def test_a_channel_can_be_left_and_subscribed_again(carrier, join):
     (one, _), (two, ear) = join(carrier), join(carrier)
     for _ in range(20):
         two.subscribe("a")
@@ -90,7 +90,7 @@ def test_messages_of_one_node_to_one_channel_keep_their_order(carrier, join):
     [b"", b"\x00\xff\r\n$5\r\n", bytes(range(256)) * 4096, "群聊".encode()],
     ids=["empty", "bytes", "1 MiB", "text"],
 )
-def test_any_bytes_arrive_as_they_were(carrier, join, body):
+def test_any_bytes_arrive_unchanged(carrier, join, body):
     (one, _), (two, ear) = join(carrier), join(carrier)
     subscribed(two, "a")
 
@@ -99,7 +99,7 @@ def test_any_bytes_arrive_as_they_were(carrier, join, body):
     ear.wait_for(body)
 
 
-def test_thousands_of_channels_are_heard(carrier, join):
+def test_messages_of_thousands_of_channels_arrive(carrier, join):
     (one, _), (two, ear) = join(carrier), join(carrier)
     channels = [f"room:{number}" for number in range(3000)]
     subscribed(two, *channels)
@@ -112,7 +112,7 @@ def test_thousands_of_channels_are_heard(carrier, join):
     wait_for(lambda: sorted(body for _, body in ear.heard_all) == expected, 5, "hearing all rooms")
 
 
-def test_a_new_node_is_ready_and_has_missed_nothing(carrier, join):
+def test_a_new_node_is_ready_and_reports_no_gap(carrier, join):
     broker, ear = join(carrier)
 
     assert broker.is_up
@@ -120,9 +120,9 @@ def test_a_new_node_is_ready_and_has_missed_nothing(carrier, join):
 
 
 @pytest.mark.parametrize("are_together", [False, True], ids=["one by one", "at one moment"])
-def test_a_redis_cluster_is_there_when_all_its_masters_are_and_that_is_no_gap(tmp_path, monkeypatch, are_together):
+def test_a_redis_cluster_is_up_when_all_its_masters_are_and_reports_no_gap(tmp_path, monkeypatch, are_together):
     class Quick(redis_cluster_broker.Link):
-        """Up as soon as it is started."""
+        """A link that is up as soon as it is started."""
 
         def start(self) -> None:
             self.ups += 1

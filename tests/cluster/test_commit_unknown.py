@@ -1,6 +1,6 @@
-"""The connection to the database breaks during a COMMIT: whether it is stored or not, those concerned find out at once.
+"""The connection to the database breaks during a COMMIT: its outcome is unknown, and affected clients sync at once.
 
-The nodes compare what they have pushed with what is stored once an hour: it is not that which heals here.
+The hourly reconciliation of the nodes does not run during these tests, so it is not the mechanism tested here.
 """
 
 import threading
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def ways(mariadb):
-    """The ways of two nodes to MariaDB."""
+    """Run a proxy to MariaDB for each of two nodes."""
     proxies = CommitLoser(mariadb.port), CommitLoser(mariadb.port)
     yield proxies
     for proxy in proxies:
@@ -27,13 +27,13 @@ def ways(mariadb):
 
 @pytest.fixture
 def network(ways):
-    """The first node's way."""
+    """Return the first node's proxy."""
     return ways[0]
 
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory, mariadb, redis_server, ways):
-    """Two nodes of a cluster."""
+    """Run two nodes of a cluster."""
     folder = tmp_path_factory.mktemp("commit-unknown")
     url = mariadb.create_database()
     environs = [
@@ -49,7 +49,7 @@ def pair(tmp_path_factory, mariadb, redis_server, ways):
 
 @pytest.fixture
 def people(pair, device):
-    """Ada at the first node, her other device, Bob and Cy at the second."""
+    """Connect Ada to the first node, and her other device, Bob and Cy to the second."""
     one, two = pair
     ada = device(one, "ada").connect()
     phone = ada.other_device().at(two).connect()
@@ -82,7 +82,7 @@ def lose(network, device, method, path, body=None):
     assert answer.json()["code"] == "unavailable"
 
 
-def test_who_was_added_hears_the_group(network, people):
+def test_an_added_member_gets_the_groups_messages(network, people):
     ada, phone, bob, cy = people
     group = make_group(ada, cy)
 
@@ -94,7 +94,7 @@ def test_who_was_added_hears_the_group(network, people):
     hears(bob, group, ada)
 
 
-def test_who_was_removed_hears_it_no_longer(network, people):
+def test_a_removed_member_gets_no_messages(network, people):
     ada, _, bob, cy = people
     group = make_group(ada, bob, cy)
 
@@ -107,7 +107,7 @@ def test_who_was_removed_hears_it_no_longer(network, people):
     assert group not in [one["id"] for one in bob.get("/api/conversations")["items"]]
 
 
-def test_members_look_at_a_group_that_was_renamed(network, people):
+def test_members_sync_after_a_group_was_renamed(network, people):
     ada, phone, bob, _ = people
     group = make_group(ada, bob)
 
@@ -117,7 +117,7 @@ def test_members_look_at_a_group_that_was_renamed(network, people):
     assert bob.get(f"/api/groups/{group}")["name"] == "renamed"
 
 
-def test_members_of_a_new_group_hear_it_and_a_repeat_makes_no_second_one(network, people):
+def test_members_of_a_new_group_get_its_messages_and_a_repeat_creates_no_second_group(network, people):
     ada, _, bob, _ = people
     key = {"Idempotency-Key": uuid4().hex}
     body = {"name": "crew", "member_ids": [bob.id]}
@@ -133,7 +133,7 @@ def test_members_of_a_new_group_hear_it_and_a_repeat_makes_no_second_one(network
 
 
 @pytest.mark.parametrize("kind", ["own settings", "request for contact", "block", "profile"])
-def test_devices_look_at_own_state(network, people, kind):
+def test_the_users_devices_sync_after_a_change_of_own_state(network, people, kind):
     ada, phone, bob, _ = people
     group = make_group(ada, bob)
     method, path, body = {
@@ -148,7 +148,7 @@ def test_devices_look_at_own_state(network, people, kind):
     told(ada, phone, *([bob] if kind == "request for contact" else []))
 
 
-def test_a_session_that_was_ended_loses_its_socket(network, people):
+def test_an_ended_session_loses_its_socket(network, people):
     ada, phone, _, _ = people
     [session] = [one["id"] for one in ada.get("/api/sessions")["items"] if not one["current"]]
 
@@ -158,11 +158,13 @@ def test_a_session_that_was_ended_loses_its_socket(network, people):
     wait_for(lambda: not phone.sio.connected, 5, "the end of the socket")
 
 
-def test_a_member_whose_removal_failed_hears_the_group_when_the_database_is_back(network, people):
+def test_after_a_failed_removal_the_member_gets_messages_once_the_database_is_back(network, people):
     ada, _, bob, _ = people
     group = make_group(ada, bob)
 
-    bob.wait_for("sync_required", lambda event: event["reason"] == "joined")  # nobody else looks after him now
+    bob.wait_for(
+        "sync_required", lambda event: event["reason"] == "joined"
+    )  # no other catching up of Bob is pending now
 
     network.leave_before_next(3)
     assert ada.rest("DELETE", f"/api/groups/{group}/members/{bob.id}").status_code == 503
@@ -170,10 +172,12 @@ def test_a_member_whose_removal_failed_hears_the_group_when_the_database_is_back
     bob.sio.on("message_created", lambda _payload: heard.set())
     wait_for(lambda: ada.rest("GET", f"/api/groups/{group}").ok, 10, "the database")
 
-    wait_for(lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), 10, "Bob's hearing")
+    wait_for(
+        lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), 10, "a message at Bob's device"
+    )
 
 
-def test_who_is_removed_and_added_again_hears_though_the_one_node_hears_of_its_commit_late(network, people):
+def test_a_member_removed_and_added_again_gets_messages_if_one_node_learns_of_its_commit_late(network, people):
     ada, _, bob, _ = people
     group = make_group(ada, bob)
     fast = ada.at(bob.server)
@@ -195,7 +199,7 @@ def test_who_is_removed_and_added_again_hears_though_the_one_node_hears_of_its_c
     hears(bob, group, ada)
 
 
-def test_a_retry_of_a_message_whose_commit_came_after_the_hint_tells_of_it(network, people):
+def test_a_retry_pushes_a_message_that_was_committed_after_the_hint_to_sync(network, people):
     ada, _, bob, _ = people
     group = make_group(ada, bob)
     body = {"client_id": uuid4().hex, "type": "text", "content": {"text": "late"}, "conversation_id": group}

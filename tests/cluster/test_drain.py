@@ -1,4 +1,4 @@
-"""A node goes away on an order: nothing new comes in, what is under way is finished, clients leave at a pace."""
+"""A drained node accepts nothing new, finishes its work, and sends its clients away at a limited rate."""
 
 import subprocess
 import sys
@@ -19,14 +19,14 @@ HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 
 
 def order(server, *arguments):
-    """`flask im drain` where another node runs, as its operator would."""
+    """Run `flask im drain` on the host of another node, as its operator would."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "drain", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=server.environ, capture_output=True, text=True, timeout=90, check=False
     )
 
 
-def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on_one_by_one(start_nodes, device):
+def test_a_draining_node_finishes_its_work_and_sends_its_clients_away_one_by_one(start_nodes, device):
     one, two = start_nodes(2, IM_RECONNECTS_PER_SECOND="4", IM_SHUTDOWN_TIMEOUT_SECONDS="20")
     alice = device(one, "alice").connect()
     leaving = [device(two, f"bob{number}").connect() for number in range(16)]
@@ -45,13 +45,13 @@ def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on
                 return
             assert ack["ok"], ack
             sent[client_id] = ack["message"]["conversation_id"]
-            time.sleep(0.2)  # 80 sends a second of all: always some under way, and time for the order's process
+            time.sleep(0.2)  # 80 sends a second in total: some are always in flight, and the order's process gets time
 
     with ThreadPoolExecutor(18) as pool:
-        pool.submit(is_over.wait, 60).add_done_callback(lambda _: is_over.set())  # no failure leaves them sending
+        pool.submit(is_over.wait, 60).add_done_callback(lambda _: is_over.set())  # after a failure the sends end too
         busy = [pool.submit(send_until_closed, bob) for bob in leaving]
         ordered = pool.submit(order, one, "node-2", "--wait", "40")
-        # The order is a process that has to start first.
+        # Starting the process of the order takes time.
         delays = sorted(bob.wait_for("server_draining", timeout=40)["reconnect_after_ms"] for bob in leaving)
         shown = requests.get(two.url + "/actuator/health/readiness", timeout=5).json()
         refused = requests.get(two.url + HANDSHAKE, timeout=5)
@@ -74,7 +74,7 @@ def test_a_node_that_is_told_to_go_finishes_what_it_has_and_sends_its_clients_on
     assert bob.send("here again", to_user_id=alice.id)["ok"]
 
 
-def test_a_node_that_all_have_left_when_they_were_told_goes_in_order(start_nodes, device):
+def test_a_draining_node_exits_cleanly_if_all_clients_leave_at_once(start_nodes, device):
     one, two = start_nodes(2, IM_RECONNECTS_PER_SECOND="4", IM_SHUTDOWN_TIMEOUT_SECONDS="20")
     leaving = [device(two, f"bob{number}").connect() for number in range(12)]
     began = time.monotonic()
@@ -87,14 +87,14 @@ def test_a_node_that_all_have_left_when_they_were_told_goes_in_order(start_nodes
 
     assert two.process.returncode == 0
     assert "Traceback" not in two.log
-    assert time.monotonic() - began < 15, "it was ended by force"
+    assert time.monotonic() - began < 15, "the node was killed"
     two.start()
-    assert "node_name_in_use" not in two.log, "it left the cluster without a word"
+    assert "node_name_in_use" not in two.log, "the node did not release its name"
     assert one.is_ready
 
 
-def test_what_is_changed_while_a_node_stops_is_told_to_the_other_nodes(start_nodes, device):
-    """Over a connection that is kept open: the node takes requests until it is gone."""
+def test_changes_made_on_a_stopping_node_reach_the_other_nodes(start_nodes, device):
+    """Send the requests over one kept-open connection: the node takes them until it exits."""
     one, two = start_nodes(2, IM_RECONCILE_SECONDS="3600", IM_RECONNECTS_PER_SECOND="2")
     ada, bob = device(one, "ada").connect(), device(two, "bob").connect()
     leaving = [device(two, f"cem{number}").connect() for number in range(4)]  # the stop takes 2 s at least
@@ -124,14 +124,14 @@ def test_what_is_changed_while_a_node_stops_is_told_to_the_other_nodes(start_nod
     assert [event["group"]["description"] for event in ada.received("group_updated")] == given
 
 
-def test_who_is_not_there_cannot_be_drained(nodes):
+def test_draining_an_unknown_node_fails(nodes):
     ran = order(nodes[0], "node-9")
 
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr == "Error: No living node is called node-9: see flask im nodes.\n"
 
 
-def test_a_node_alone_is_told_that_there_is_no_cluster(server):
+def test_draining_a_node_without_a_cluster_fails(server):
     ran = order(server, "node-1")
 
     assert ran.returncode == 1

@@ -1,4 +1,4 @@
-"""What happens to the carrier, the node notices and mends by itself within five seconds; nobody must tell it."""
+"""A node notices failures of its carrier and recovers by itself within five seconds, without help from outside."""
 
 import time
 
@@ -10,7 +10,7 @@ from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.slow
 
-#: Seconds from the moment that Redis is well again (reliability drills R1 to R6).
+#: Seconds from the recovery of Redis to the recovery of the node (reliability drills R1 to R6).
 HEALS = 5
 
 
@@ -21,7 +21,7 @@ def subscribed(broker, *channels):
 
 
 def hears_again(speaker, ear, seconds=HEALS):
-    """Whether what is said now arrives, within the time that healing may take."""
+    """Wait until a published message arrives; fail after the time allowed for recovery."""
     before = len(ear.heard_all)
 
     def arrives() -> bool:
@@ -29,15 +29,15 @@ def hears_again(speaker, ear, seconds=HEALS):
         time.sleep(0.05)
         return len(ear.heard_all) > before
 
-    wait_for(arrives, seconds, "hearing again")
+    wait_for(arrives, seconds, "a message to arrive again")
 
 
-def test_a_killed_redis_that_comes_back(own_redis, join):
+def test_a_node_recovers_after_redis_was_killed_and_restarted(own_redis, join):
     (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
     subscribed(two, "a")
 
     own_redis.kill()
-    wait_for(lambda: not two.is_up, 5, "noticing")
+    wait_for(lambda: not two.is_up, 5, "the loss to be noticed")
     one.publish("a", b"lost")
     own_redis.start()
 
@@ -46,10 +46,10 @@ def test_a_killed_redis_that_comes_back(own_redis, join):
     assert (b"lost") not in [body for _, body in ear.heard_all]
 
 
-def test_what_could_not_be_sent_is_named_when_redis_is_back(own_redis, join):
+def test_channels_with_unsent_messages_are_named_when_redis_is_back(own_redis, join):
     one, ear = join(own_redis.url)
     own_redis.kill()
-    wait_for(lambda: not one.is_up, 5, "noticing")
+    wait_for(lambda: not one.is_up, 5, "the loss to be noticed")
 
     one.publish("room:1", b"lost")
     one.publish("room:2", b"lost too")
@@ -59,10 +59,10 @@ def test_what_could_not_be_sent_is_named_when_redis_is_back(own_redis, join):
     assert ear.missed_channels == [{"room:1", "room:2"}]
 
 
-def test_too_many_lost_channels_are_not_named(own_redis, join):
+def test_a_gap_of_too_many_channels_names_none(own_redis, join):
     one, ear = join(own_redis.url)
     own_redis.kill()
-    wait_for(lambda: not one.is_up, 5, "noticing")
+    wait_for(lambda: not one.is_up, 5, "the loss to be noticed")
 
     for number in range(link.MISSED_MAX + 5):
         one.publish(f"room:{number}", b"lost")
@@ -72,12 +72,12 @@ def test_too_many_lost_channels_are_not_named(own_redis, join):
     assert ear.missed_channels == [None]
 
 
-def test_a_frozen_redis_is_noticed_and_left_for_a_fresh_connection(own_redis, join):
+def test_a_frozen_redis_is_noticed_and_a_new_connection_is_opened(own_redis, join):
     (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
     subscribed(two, "a")
 
     own_redis.freeze()
-    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "noticing")
+    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "the loss to be noticed")
     own_redis.thaw()
 
     hears_again(one, ear)
@@ -94,11 +94,11 @@ def test_publishing_to_a_frozen_redis_never_waits(own_redis, join):
     took = time.monotonic() - began
     own_redis.thaw()
 
-    # Sealing and queueing 20 MB takes a fraction of it; one wait for Redis would take all of it.
+    # Signing and queueing 20 MB takes a fraction of this time; one wait for Redis would take all of it.
     assert took < link.DEAF_SECONDS
 
 
-def test_a_short_pause_is_no_gap(own_redis, join):
+def test_a_short_pause_of_redis_is_no_gap(own_redis, join):
     (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
     subscribed(two, "a")
 
@@ -111,13 +111,13 @@ def test_a_short_pause_is_no_gap(own_redis, join):
     assert ear.gaps == []
 
 
-def test_a_half_open_connection_is_noticed_though_tcp_says_nothing(own_redis, join):
+def test_a_half_open_connection_is_noticed_without_a_tcp_error(own_redis, join):
     proxy = Proxy(own_redis.port)
     (one, _), (two, ear) = join(own_redis.url), join(f"redis://127.0.0.1:{proxy.port}")
     subscribed(two, "a")
 
     proxy.swallows = True
-    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "noticing")
+    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "the loss to be noticed")
     proxy.swallows = False
 
     hears_again(one, ear)
@@ -126,17 +126,17 @@ def test_a_half_open_connection_is_noticed_though_tcp_says_nothing(own_redis, jo
     proxy.close()
 
 
-def test_subscriptions_that_redis_cuts_are_made_again(own_redis, join):
+def test_subscriptions_ended_by_redis_are_renewed(own_redis, join):
     (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
     subscribed(two, "a")
 
     own_redis.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
 
-    wait_for(lambda: ear.gaps, HEALS, "noticing")
+    wait_for(lambda: ear.gaps, HEALS, "the loss to be noticed")
     hears_again(one, ear)
 
 
-def test_a_reader_too_slow_for_redis_is_kicked_out_and_told(own_redis, join):
+def test_a_reader_too_slow_for_redis_is_disconnected_and_reports_a_gap(own_redis, join):
     (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
     subscribed(two, "a")
     own_redis.client().config_set("client-output-buffer-limit", "pubsub 65536 0 0")
@@ -144,11 +144,11 @@ def test_a_reader_too_slow_for_redis_is_kicked_out_and_told(own_redis, join):
     for _ in range(50):
         one.publish("a", b"x" * 1_000_000)
 
-    wait_for(lambda: ear.gaps, 10, "being told")
+    wait_for(lambda: ear.gaps, 10, "the announcement")
     hears_again(one, ear)
 
 
-def test_redis_that_was_emptied_and_refuses_writes_still_carries(own_redis, join):
+def test_an_emptied_redis_that_refuses_writes_still_carries_messages(own_redis, join):
     (one, _), (two, ear) = join(own_redis.url), join(own_redis.url)
     subscribed(two, "a")
 
@@ -159,7 +159,7 @@ def test_redis_that_was_emptied_and_refuses_writes_still_carries(own_redis, join
     ear.wait_for(b"hello")
 
 
-def test_more_than_the_queue_takes_is_dropped_and_named(own_redis, join):
+def test_messages_beyond_the_queue_limit_are_dropped_and_their_channels_named(own_redis, join):
     (one, first), (two, ear) = join(own_redis.url, bus_queue_max_bytes=65_536), join(own_redis.url)
     subscribed(two, "a")
 
@@ -173,7 +173,7 @@ def test_more_than_the_queue_takes_is_dropped_and_named(own_redis, join):
     hears_again(one, ear, 10)
 
 
-def test_a_node_that_starts_before_redis_is_ready_when_redis_is(own_redis, join):
+def test_a_node_started_without_redis_is_ready_when_redis_is(own_redis, join):
     own_redis.kill()
     broker, ear = join(own_redis.url, wait=False)
     broker.subscribe("a")
@@ -187,7 +187,7 @@ def test_a_node_that_starts_before_redis_is_ready_when_redis_is(own_redis, join)
     hears_again(other, ear)
 
 
-def test_a_failover_by_the_sentinels(own_sentinel, join):
+def test_a_node_recovers_after_a_failover_by_the_sentinels(own_sentinel, join):
     (one, _), (two, ear) = join(own_sentinel.url), join(own_sentinel.url)
     subscribed(two, "a")
 
@@ -198,7 +198,7 @@ def test_a_failover_by_the_sentinels(own_sentinel, join):
     assert ear.gaps
 
 
-def test_a_deposed_master_that_lives_on_is_left(own_sentinel, join):
+def test_a_node_leaves_a_deposed_master_that_is_still_running(own_sentinel, join):
     (one, _), (two, ear) = join(own_sentinel.url), join(own_sentinel.url)
     subscribed(two, "a")
 
@@ -214,13 +214,13 @@ def _clients_of(server):
     return {client["name"] for client in server.client().client_list()}
 
 
-def test_a_dead_node_of_a_redis_cluster(own_redis_cluster, join):
+def test_a_node_recovers_after_the_death_of_a_redis_cluster_master(own_redis_cluster, join):
     (one, _), (two, ear) = join(own_redis_cluster.url), join(own_redis_cluster.url)
     channels = [f"room:{number}" for number in range(60)]
     subscribed(two, *channels)
 
     own_redis_cluster.servers[0].kill()
-    wait_for(lambda: not (one.is_up and two.is_up), 10, "noticing")
+    wait_for(lambda: not (one.is_up and two.is_up), 10, "the loss to be noticed")
     wait_for(lambda: one.is_up and two.is_up, 20, "the replica's promotion")
     for channel in channels:
         one.publish(channel, channel.encode())
@@ -229,7 +229,7 @@ def test_a_dead_node_of_a_redis_cluster(own_redis_cluster, join):
     assert ear.gaps
 
 
-def test_a_slot_that_moves_takes_its_channels_along(own_redis_cluster, join):
+def test_channels_follow_a_moved_slot(own_redis_cluster, join):
     (one, _), (two, ear) = join(own_redis_cluster.url), join(own_redis_cluster.url)
     subscribed(two, "a")
     masters = own_redis_cluster.servers[:3]
@@ -248,7 +248,7 @@ def _owns(server, slot):
     return any(first <= slot <= last and master[1] == server.port for first, last, master, *_ in ranges)
 
 
-def test_a_forged_frame_is_counted_and_not_passed_on(own_redis, join):
+def test_a_forged_frame_is_not_passed_on(own_redis, join):
     broker, ear = join(own_redis.url)
     subscribed(broker, "a")
 
@@ -261,7 +261,7 @@ def test_a_forged_frame_is_counted_and_not_passed_on(own_redis, join):
     ear.wait_for(b"hello")
 
 
-def test_a_key_rotation_cuts_nobody_off(own_redis, join):
+def test_a_key_rotation_disconnects_no_node(own_redis, join):
     old, old_ear = join(own_redis.url)
     new, new_ear = join(own_redis.url, secret_key="n" * 32, secret_key_previous="k" * 32)
     subscribed(old, "a")

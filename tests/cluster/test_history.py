@@ -1,4 +1,4 @@
-"""The last day of several nodes, over a real Redis: in one process, and as real servers."""
+"""The statistics of the last day of several nodes over a real Redis: in one process, and as real servers."""
 
 import json
 import time
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 class Node:
-    """A node that beats, and whose sampler the test works."""
+    """A node with a heartbeat; the test runs its sampler."""
 
     def __init__(self, app) -> None:
         self.app = app
@@ -42,7 +42,7 @@ class Node:
 
 @pytest.fixture
 def join(make_app, own_redis):
-    """`join(node_id)`: a node of the test's own cluster."""
+    """Provide `join(node_id)`, which starts a node of the test's own cluster."""
     nodes = []
 
     def start(node_id: str, url: str = own_redis.url) -> Node:
@@ -61,7 +61,7 @@ def minute():
 
 
 @pytest.mark.parametrize("kind", ["redis_server", "redis_sentinel", "redis_cluster"])
-def test_every_kind_of_redis_keeps_it(request, make_app, kind):
+def test_every_kind_of_redis_stores_the_history(request, make_app, kind):
     name = f"history-{uuid4().hex[:8]}"
     url = request.getfixturevalue(kind).url
     one, two = (make_app(redis_url=url, cluster_name=name, node_id=node) for node in ("n1", "n2"))
@@ -72,7 +72,7 @@ def test_every_kind_of_redis_keeps_it(request, make_app, kind):
     assert History(redis.client_of(two), name, "n2").read(since=1000) == {"n1": [], "n2": []}
 
 
-def test_a_user_on_two_nodes_counts_once_in_the_cluster_and_on_each_of_the_nodes(join, minute):
+def test_a_user_on_two_nodes_counts_once_in_the_cluster_and_once_on_each_node(join, minute):
     one, two = join("n1"), join("n2")
     one.connect(1, 2)
     two.connect(2, 3, 3)
@@ -87,7 +87,7 @@ def test_a_user_on_two_nodes_counts_once_in_the_cluster_and_on_each_of_the_nodes
     assert (share.connections, share.users, share.nodes) == (3, 2, 1)
 
 
-def test_what_a_dead_node_told_stays(join, minute):
+def test_the_history_of_a_dead_node_is_kept(join, minute):
     one, two = join("n1"), join("n2")
     two.connect(7)
     two.sampler.take(minute - 60)
@@ -99,7 +99,7 @@ def test_what_a_dead_node_told_stays(join, minute):
     assert [point.connections for point in one.points(node="n2")] == [1]
 
 
-def test_a_frozen_redis_holds_nobody_up_and_a_node_tells_what_it_knows_itself(join, own_redis, minute):
+def test_with_a_frozen_redis_a_node_answers_soon_with_its_own_history(join, own_redis, minute):
     one, two = join("n1"), join("n2")
     two.sampler.take(minute - 120)
     one.sampler.take(minute - 120)
@@ -115,7 +115,7 @@ def test_a_frozen_redis_holds_nobody_up_and_a_node_tells_what_it_knows_itself(jo
     wait_for(lambda: one.points()[0].nodes == 2, 10, "Redis' answer")
 
 
-def test_a_redis_that_comes_back_empty_is_written_to_again(join, own_redis, minute):
+def test_samples_are_written_again_to_a_redis_that_came_back_empty(join, own_redis, minute):
     one = join("n1")
     one.sampler.take(minute - 60)
     own_redis.kill()
@@ -126,7 +126,7 @@ def test_a_redis_that_comes_back_empty_is_written_to_again(join, own_redis, minu
     wait_for(lambda: len(one.points()) == 1, 10, "Redis' answer")
 
 
-def test_while_redis_is_away_there_is_a_gap_and_what_was_before_is_kept_as_redis_keeps_it(make_app, tmp_path, minute):
+def test_an_outage_of_redis_leaves_a_gap_and_earlier_samples_stay_if_redis_is_persistent(make_app, tmp_path, minute):
     server = RedisServer(tmp_path / "kept", "--appendonly", "yes", "--appendfsync", "always")
     app = make_app(redis_url=server.url)
     sampler = Sampler(app)
@@ -143,7 +143,7 @@ def test_while_redis_is_away_there_is_a_gap_and_what_was_before_is_kept_as_redis
     server.stop()
 
 
-def test_the_size_is_bounded_and_nothing_is_for_ever(own_redis):
+def test_the_history_is_bounded_and_every_key_expires(own_redis):
     client = own_redis.client()
     kept = History(client, "im", "n1")
     for second in range(MOST_STEPS + 30):
@@ -157,7 +157,7 @@ def test_the_size_is_bounded_and_nothing_is_for_ever(own_redis):
     assert len(client.keys("*")) == 2
 
 
-def test_steps_of_another_length_are_not_added_to_these(join, make_app, own_redis, minute):
+def test_samples_with_another_step_length_are_not_added_up(join, make_app, own_redis, minute):
     one = join("n1")
     one.sampler.take(minute)
     Sampler(make_app(redis_url=own_redis.url, node_id="n2", history_step_seconds=30)).take(minute)
@@ -165,7 +165,7 @@ def test_steps_of_another_length_are_not_added_to_these(join, make_app, own_redi
     assert [point.nodes for point in one.points()] == [1]
 
 
-def test_servers_keep_it_by_themselves_and_a_killed_ones_part_stays(start_nodes, own_redis, mariadb, device):
+def test_running_servers_store_the_history_and_that_of_a_killed_server_stays(start_nodes, own_redis, mariadb, device):
     url = mariadb.create_database()
     one, two = start_nodes(2, redis_url=own_redis.url, database_url=url, IM_HISTORY_STEP_SECONDS="1")
     alice = device(two, "alice").connect()
@@ -179,7 +179,7 @@ def test_servers_keep_it_by_themselves_and_a_killed_ones_part_stays(start_nodes,
     def alice_is_seen_once():
         return any((point["nodes"], point["connections"], point["users"]) == (2, 2, 1) for point in points())
 
-    wait_for(alice_is_seen_once, 60, "a step in which both nodes saw her")
+    wait_for(alice_is_seen_once, 60, "a step in which both nodes saw Alice")
     told = json.loads(one.flask("im", "stats", "--json"))
     table = one.flask("im", "stats").splitlines()
     assert (told["users"], told["connections"], told["platforms"]) == (1, 2, {"unknown": 2})

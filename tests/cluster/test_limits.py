@@ -1,4 +1,4 @@
-"""Rate limits: what counts, for whom, and when it may be tried again."""
+"""Rate limits: which calls count, by which key, and when the next call is allowed."""
 
 import pytest
 import time_machine
@@ -10,7 +10,7 @@ from tests.accounts import PASSWORD, admin_login, bearer, login, refresh, regist
 
 @pytest.fixture
 def limited(make_app):
-    """An app with small limits."""
+    """Create an app with small limits."""
     return make_app(
         rate_limits=True,
         rate_login_per_account_and_address="3/minute",
@@ -25,7 +25,7 @@ def limited(make_app):
     )
 
 
-def test_one_too_many_is_refused_with_the_time_to_wait(limited):
+def test_a_call_beyond_the_limit_is_refused_with_the_time_to_wait(limited):
     with limited.app_context(), time_machine.travel(1_800_000_000, tick=False):
         limits.hit("search_per_user", 1)
         limits.hit("search_per_user", 1)
@@ -36,7 +36,7 @@ def test_one_too_many_is_refused_with_the_time_to_wait(limited):
     assert 0 < refusal.value.retry_after <= 2
 
 
-def test_each_key_has_a_count_of_its_own(limited):
+def test_each_key_has_its_own_count(limited):
     with limited.app_context():
         for user_id in range(10):
             limits.hit("search_per_user", user_id)
@@ -54,7 +54,7 @@ def test_every_rule_of_a_limit_counts(limited):
     assert 3 < refusal.value.retry_after <= 120
 
 
-def test_after_the_wait_it_goes_on(limited):
+def test_calls_are_allowed_again_after_the_wait(limited):
     with limited.app_context(), time_machine.travel(1_800_000_000, tick=False) as clock:
         for _ in range(3):
             limits.hit("login_per_account_and_address", "alice")
@@ -63,14 +63,14 @@ def test_after_the_wait_it_goes_on(limited):
         limits.hit("login_per_account_and_address", "alice")
 
 
-def test_what_is_taken_back_does_not_count(limited):
+def test_a_use_taken_back_does_not_count(limited):
     with limited.app_context():
         for _ in range(10):
             limits.hit("search_per_user", 1)
             limits.take_back("search_per_user", 1)
 
 
-def test_all_limits_can_be_lifted(make_app):
+def test_all_limits_can_be_switched_off(make_app):
     with make_app(rate_limits=False, rate_search_per_user="1/minute").app_context():
         for _ in range(50):
             limits.hit("search_per_user", 1)
@@ -85,7 +85,7 @@ def test_all_limits_can_be_lifted(make_app):
         ("unix", "unix", True),
     ],
 )
-def test_an_ipv6_customer_is_one_address_however_many_it_uses(one, other, same):
+def test_an_ipv6_prefix_counts_as_one_address(one, other, same):
     assert (limits.address_key(one) == limits.address_key(other)) is same
 
 
@@ -102,7 +102,7 @@ def test_log_ins_are_limited_by_account_in_every_spelling(limited):
     assert answer.json["retry_after"] > 0
 
 
-def test_an_unknown_account_is_limited_as_a_known_one(limited):
+def test_an_unknown_account_is_limited_like_a_known_one(limited):
     client = limited.test_client()
 
     answers = [login(client, "nobody").status_code for _ in range(4)]
@@ -134,13 +134,13 @@ def test_a_client_cannot_choose_its_address_by_a_header(limited):
 
 
 def at(app, ip):
-    """A client at this address."""
+    """Return a client with this address."""
     client = app.test_client()
     client.environ_base["REMOTE_ADDR"] = ip
     return client
 
 
-def test_strangers_do_not_lock_the_owner_out(limited):
+def test_failed_log_ins_of_strangers_do_not_lock_the_owner_out(limited):
     home = at(limited, "198.51.100.7")
     alice = register(home, "alice")
     for number in range(12):
@@ -150,12 +150,12 @@ def test_strangers_do_not_lock_the_owner_out(limited):
     refused = login(at(limited, "203.0.113.99"), "alice")
     changed = home.post("/api/auth/password", json=body, headers=bearer(alice))
 
-    assert refused.status_code == 429  # from where the account has never been
+    assert refused.status_code == 429  # the account has never logged in from this address
     assert login(home, "alice", "another passphrase").status_code == 200
     assert changed.status_code == 204
 
 
-def test_at_its_own_address_an_account_is_known_after_a_log_out_too(limited):
+def test_the_known_address_of_an_account_stays_known_after_a_log_out(limited):
     home = at(limited, "2001:db8:1:2::1")
     alice = register(home, "alice")
     home.post("/api/auth/logout", headers=bearer(alice))
@@ -165,7 +165,7 @@ def test_at_its_own_address_an_account_is_known_after_a_log_out_too(limited):
     assert login(at(limited, "2001:db8:1:2:9:9:9:9"), "alice").status_code == 200
 
 
-def test_of_an_account_that_does_not_exist_the_limits_tell_nothing(limited):
+def test_the_limits_do_not_reveal_whether_an_account_exists(limited):
     register(at(limited, "198.51.100.7"), "alice")
 
     answers = [
@@ -176,21 +176,21 @@ def test_of_an_account_that_does_not_exist_the_limits_tell_nothing(limited):
     assert answers == [[401] * 5 + [429] * 3] * 2
 
 
-def test_right_passwords_do_not_count(limited):
+def test_correct_passwords_do_not_count_as_failures(limited):
     client = limited.test_client()
     register(client, "alice")
 
     assert [login(client, "alice").status_code for _ in range(10)] == [200] * 10
 
 
-def test_log_ins_that_succeed_have_a_limit_of_their_own(make_app):
+def test_successful_log_ins_have_their_own_limit(make_app):
     client = make_app(rate_limits=True, rate_logins_per_user="2/minute").test_client()
     register(client, "alice")
 
     assert [login(client, "alice").status_code for _ in range(3)] == [200, 200, 429]
 
 
-def test_others_at_a_shared_address_do_not_lock_its_users_out(limited):
+def test_failures_of_others_at_a_shared_address_do_not_lock_a_user_out(limited):
     office = at(limited, "198.51.100.7")
     register(office, "alice")
     for number in range(10):
@@ -199,7 +199,7 @@ def test_others_at_a_shared_address_do_not_lock_its_users_out(limited):
     assert login(office, "alice").status_code == 200
 
 
-def test_each_log_in_has_counts_of_its_own(limited):
+def test_user_and_operator_log_ins_have_separate_counts(limited):
     client = limited.test_client()
     register(client, "alice")
     for _ in range(4):
@@ -210,7 +210,7 @@ def test_each_log_in_has_counts_of_its_own(limited):
     assert (answer.status_code, answer.json["code"]) == (403, "forbidden")
 
 
-def test_an_office_refreshes_behind_one_address(limited):
+def test_users_behind_one_address_can_all_refresh(limited):
     people = [register(at(limited, f"198.51.100.{number}"), f"user{number}") for number in range(5)]
     office = at(limited, "203.0.113.1")
 
@@ -219,7 +219,7 @@ def test_an_office_refreshes_behind_one_address(limited):
     assert answers == [200] * 5
 
 
-def test_one_session_cannot_refresh_without_end(limited):
+def test_refreshes_of_one_session_are_limited(limited):
     client = limited.test_client()
     token = register(client, "alice")["refresh_token"]
     answers = []
@@ -230,7 +230,7 @@ def test_one_session_cannot_refresh_without_end(limited):
     assert [answer.status_code for answer in answers] == [200] * 4 + [429]
 
 
-def test_a_guess_at_the_present_password_counts(limited):
+def test_a_wrong_present_password_counts(limited):
     client = limited.test_client()
     alice = register(client, "alice")
     body = {"old_password": "wrong password", "new_password": "another passphrase"}
@@ -252,7 +252,7 @@ def test_registrations_and_refreshes_are_limited_by_address(limited):
     assert refreshes == [401, 401, 429]
 
 
-def test_answers_tell_how_many_calls_are_left(limited):
+def test_answers_report_the_number_of_remaining_calls(limited):
     client = limited.test_client()
     alice = register(client, "alice")
 
@@ -264,7 +264,7 @@ def test_answers_tell_how_many_calls_are_left(limited):
     assert "RateLimit" not in client.get("/api/config").headers
 
 
-def test_calls_are_limited_by_user_whatever_the_address(limited):
+def test_calls_are_limited_by_user_and_not_by_address(limited):
     client = limited.test_client()
     alice, bob = register(client, "alice"), register(client, "bob")
 

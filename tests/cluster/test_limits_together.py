@@ -1,4 +1,4 @@
-"""Rate limits of several nodes: what is counted exactly, what a moment late, and what happens without Redis."""
+"""Rate limits of several nodes: exact counts, counts exchanged with a delay, and counts without Redis."""
 
 import time
 from contextlib import suppress
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def two_apps(make_app, redis_server):
-    """Two nodes of one cluster with small limits."""
+    """Create two nodes of one cluster with small limits."""
     settings = {
         "rate_limits": True,
         "redis_url": redis_server.url,
@@ -27,7 +27,7 @@ def two_apps(make_app, redis_server):
 
 
 def hits(apps, name, *key, times):
-    """How many of so many uses, in turn on each node, are let through."""
+    """Use the limit `times` times, on each node in turn; return the number of allowed uses."""
     allowed = 0
     for number in range(times):
         with apps[number % len(apps)].app_context(), suppress(RateLimitedError):
@@ -41,7 +41,7 @@ def test_log_ins_are_counted_exactly_over_all_nodes(two_apps):
     assert hits(two_apps, "login_per_account", "bob", times=4) == 4
 
 
-def test_a_window_that_is_over_counts_no_more(make_app, redis_server):
+def test_an_expired_window_does_not_count(make_app, redis_server):
     name = f"limits-{uuid4().hex[:8]}"
     app = make_app(rate_limits=True, redis_url=redis_server.url, cluster_name=name, rate_login_per_account="3/second")
 
@@ -52,7 +52,7 @@ def test_a_window_that_is_over_counts_no_more(make_app, redis_server):
     assert hits([app], "login_per_account", "alice", times=2) == 2
 
 
-def test_commands_are_counted_together_a_moment_later(two_apps):
+def test_command_counts_are_shared_with_a_delay(two_apps):
     early = hits(two_apps[:1], "commands_per_user", 7, times=15)
     with two_apps[1].app_context():
         limits.hit("commands_per_user", 7)
@@ -64,7 +64,7 @@ def test_commands_are_counted_together_a_moment_later(two_apps):
     assert late == 4
 
 
-def test_a_node_that_counts_many_commands_waits_for_nobody(make_app, own_redis):
+def test_counting_commands_does_not_wait_for_redis(make_app, own_redis):
     app = make_app(
         rate_limits=True, redis_url=own_redis.url, rate_commands_per_user="100000/hour", rate_messages_per_user="9/hour"
     )
@@ -76,7 +76,7 @@ def test_a_node_that_counts_many_commands_waits_for_nobody(make_app, own_redis):
     own_redis.thaw()
 
     assert allowed == 2000
-    assert took < 1  # one question to the frozen Redis would take that long
+    assert took < 1  # one query to the frozen Redis would take that long
 
 
 def test_without_redis_each_node_counts_for_itself(make_app, own_redis):
@@ -87,7 +87,7 @@ def test_without_redis_each_node_counts_for_itself(make_app, own_redis):
 
 
 @pytest.mark.parametrize("kind", ["redis_sentinel", "redis_cluster"])
-def test_every_kind_of_redis_counts(make_app, request, kind):
+def test_every_kind_of_redis_stores_the_counts(make_app, request, kind):
     url = request.getfixturevalue(kind).url
     app = make_app(
         rate_limits=True, redis_url=url, cluster_name=f"limits-{uuid4().hex[:8]}", rate_login_per_account="10/hour",

@@ -1,6 +1,6 @@
-"""A node dies, restarts or loses its way to Redis: what it did, and what happens meanwhile, is told to all.
+"""A node dies, restarts or loses its connection to Redis; all clients learn what was committed before and meanwhile.
 
-The nodes compare what they have pushed with what is stored once an hour: it is their own notice that heals here.
+The hourly reconciliation of the nodes does not run during these tests: the nodes must notice the failure themselves.
 """
 
 import threading
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 @pytest.fixture(scope="module")
 def way_to_mariadb(mariadb):
-    """The first node's."""
+    """Run a proxy between the first node and MariaDB."""
     proxy = CommitLoser(mariadb.port)
     yield proxy
     proxy.close()
@@ -31,7 +31,7 @@ def way_to_mariadb(mariadb):
 
 @pytest.fixture(scope="module")
 def way_to_redis(redis_server):
-    """The second node's."""
+    """Run a proxy between the second node and Redis."""
     proxy = Proxy(redis_server.port)
     yield proxy
     proxy.close()
@@ -39,7 +39,7 @@ def way_to_redis(redis_server):
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory, mariadb, redis_server, way_to_mariadb, way_to_redis):
-    """Two nodes of a cluster, each with a bad way to one of what they need."""
+    """Run two nodes of a cluster, each with a proxy to one of its servers."""
     folder = tmp_path_factory.mktemp("lost-nodes")
     url = mariadb.create_database()
     both = {"IM_NODE_LEASE_SECONDS": "4", "IM_RECONCILE_SECONDS": "3600"}
@@ -53,7 +53,7 @@ def pair(tmp_path_factory, mariadb, redis_server, way_to_mariadb, way_to_redis):
 
 @pytest.fixture
 def people(pair, device):
-    """Ada at the first node, Bob at the second, who has joined their group."""
+    """Connect Ada to the first node and Bob to the second; they are in one group."""
     one, two = pair
     ada, bob = device(one, "ada").connect(), device(two, "bob").connect()
     group = ada.post("/api/groups", {"name": "crew", "member_ids": [bob.id]})["conversation_id"]
@@ -63,7 +63,7 @@ def people(pair, device):
     return ada, bob, group
 
 
-def test_a_node_that_was_restarted_is_heard_in_several_rooms(pair, people, device):
+def test_a_restarted_node_is_heard_in_several_rooms(pair, people, device):
     ada, bob, group = people
     others = [device(pair[0], f"other{number}") for number in range(3)]
     add = lambda one: ada.post(f"/api/groups/{group}/members", {"user_ids": [one.id]})  # noqa: E731
@@ -90,7 +90,7 @@ def wait_for_all(device, event, count):
 
 @pytest.fixture
 def kill(pair, way_to_mariadb):
-    """`kill()` the first node, which is started again at the end."""
+    """Provide `kill()`, which kills the first node; it is started again at the end."""
 
     def act():
         pair[0].kill()
@@ -102,7 +102,7 @@ def kill(pair, way_to_mariadb):
     pair[0].wait_until_ready()
 
 
-def test_what_a_node_committed_and_did_not_live_to_tell_is_found(pair, people, way_to_mariadb, kill):
+def test_a_message_committed_but_not_pushed_by_a_killed_node_is_found(pair, people, way_to_mariadb, kill):
     ada, bob, group = people
     message = {"client_id": uuid4().hex, "type": "text", "content": {"text": "last words"}, "conversation_id": group}
 
@@ -121,7 +121,7 @@ def test_what_a_node_committed_and_did_not_live_to_tell_is_found(pair, people, w
 
 @pytest.fixture
 def stall(way_to_redis):
-    """`stall()`: the way to Redis stands still, as after lost packets, for less than what makes the node deaf."""
+    """Provide `stall()`: the connection to Redis stalls, as after lost packets, too shortly to make the node deaf."""
     ending = threading.Timer(2.4, way_to_redis.release)
 
     def begin():
@@ -132,10 +132,10 @@ def stall(way_to_redis):
     ending.join()
 
 
-def test_a_client_that_is_let_in_before_its_rooms_are_heard_is_told_to_sync(pair, people, stall):
+def test_a_client_admitted_before_its_rooms_are_subscribed_is_told_to_sync(pair, people, stall):
     ada, bob, group = people
     bob.close()
-    time.sleep(0.5)  # the second node hears the group no longer
+    time.sleep(0.5)  # the second node is no longer subscribed to the group
 
     stall()
     bob.events.clear()
@@ -146,16 +146,16 @@ def test_a_client_that_is_let_in_before_its_rooms_are_heard_is_told_to_sync(pair
         heard = [event["message"]["id"] for event in bob.received("message_created")]
         return said["id"] in heard or bob.received("sync_required")
 
-    wait_for(is_told, 10, "Bob's being told")
+    wait_for(is_told, 10, "a push or a hint to Bob")
 
 
-def test_a_session_that_ends_while_its_connection_is_let_in_is_closed(pair, device, stall):
+def test_a_session_that_ends_while_its_connection_is_admitted_is_closed(pair, device, stall):
     bob = device(pair[1], "bob")
 
     stall()
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(bob.connect, wait_timeout=10)
-        time.sleep(1.2)  # it has been seen that the session lives, and the rooms are waited for
+        time.sleep(1.2)  # the session has been checked, and the node waits for the subscriptions
         assert bob.rest("POST", "/api/auth/logout").ok
         with suppress(Refused):
             coming.result()
@@ -164,8 +164,8 @@ def test_a_session_that_ends_while_its_connection_is_let_in_is_closed(pair, devi
     assert bob.rest("GET", "/api/users/me").status_code == 401
 
 
-def test_what_was_published_to_a_redis_that_the_others_do_not_hear_is_found(pair, people, way_to_redis, tmp_path):
-    """As when a failover is seen at different times: one publishes to the old master, one hears the new one."""
+def test_a_message_published_to_a_redis_without_the_other_nodes_is_found(pair, people, way_to_redis, tmp_path):
+    """As if nodes see a failover at different times: one publishes to the old master, the other hears the new one."""
     ada, bob, group = people
     elsewhere = RedisServer(tmp_path / "redis")
 
@@ -180,7 +180,7 @@ def test_what_was_published_to_a_redis_that_the_others_do_not_hear_is_found(pair
     elsewhere.stop()
 
 
-def test_a_read_mark_that_a_node_did_not_live_to_show_is_seen(pair, people, way_to_mariadb, kill):
+def test_a_read_mark_committed_but_not_pushed_by_a_killed_node_is_found(pair, people, way_to_mariadb, kill):
     ada, bob, group = people
     said = bob.send("have you read this?", conversation_id=group)["message"]
     ada.wait_for("message_created", lambda event: event["message"]["id"] == said["id"])

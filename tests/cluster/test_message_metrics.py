@@ -1,4 +1,4 @@
-"""A message's way through the nodes, as Prometheus sees it."""
+"""The path of a message through the nodes in Prometheus metrics."""
 
 import pytest
 
@@ -12,7 +12,7 @@ def stage(server, name):
 
 @pytest.fixture
 def pair(start_nodes, device):
-    """Two nodes, Ada on one and Bob on the other, and their conversation."""
+    """Start two nodes with Ada on one and Bob on the other; return them with the conversation."""
     first, second = start_nodes(2)
     ada, bob = device(first, "ada").connect(), device(second, "bob").connect()
     conversation = ada.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
@@ -20,7 +20,7 @@ def pair(start_nodes, device):
     return ada, bob, conversation
 
 
-def test_each_stage_of_a_message_is_counted_where_it_happens(pair):
+def test_each_stage_of_a_message_is_counted_on_its_node(pair):
     ada, bob, conversation = pair
     stages = ("committed", "published", "handed", "heard")
     before = [[stage(node, name) for name in stages] for node in (ada.server, bob.server)]
@@ -33,12 +33,12 @@ def test_each_stage_of_a_message_is_counted_where_it_happens(pair):
         [stage(node, name) - was for name, was in zip(stages, known, strict=True)]
         for node, known in zip((ada.server, bob.server), before, strict=True)
     ]
-    assert counted == [[5, 5, 0, 0], [0, 0, 5, 5]]  # Ada's only connection got its ack instead
+    assert counted == [[5, 5, 0, 0], [0, 0, 5, 5]]  # Ada's only connection got the ack instead
     total = scrape(bob.server)['imapp_message_seconds_sum{stage="handed"}']
     assert 0 <= total < 60
 
 
-def test_the_loop_the_greenlets_and_what_is_asked_of_database_and_redis_are_watched(pair):
+def test_the_loop_greenlets_database_and_redis_are_measured(pair):
     ada, _, _ = pair
     ada.call("sync", {"conversations": {}})
     ada.get("/api/users/me")

@@ -1,4 +1,4 @@
-"""Leases of nodes: who lives, who is dead, and who says so. Several nodes in one process, over a real Redis."""
+"""Leases of nodes: expiry, removal of dead nodes, reports. Several nodes run in one process, over a real Redis."""
 
 import json
 import time
@@ -14,12 +14,12 @@ from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.slow
 
-#: Seconds; the shortest that the settings allow.
+#: Lease in seconds: the shortest that the settings allow.
 LEASE = 3
 
 
 class Node:
-    """A node's presence and heartbeat; `told` is what it would announce."""
+    """A node's presence and heartbeat; `told` holds the changes that it announced."""
 
     def __init__(self, app) -> None:
         self.app = app
@@ -56,7 +56,7 @@ def cluster_name():
 
 @pytest.fixture
 def join(make_app, cluster_name):
-    """`join(url, node_id)`: a node that beats."""
+    """Provide `join(url, node_id)`, which starts a node with a heartbeat."""
     nodes = []
 
     def start(url, node_id):
@@ -72,7 +72,7 @@ def join(make_app, cluster_name):
 
 @pytest.fixture
 def dead(make_app, cluster_name):
-    """`dead(url, *user_ids)`: a node with these users that will never beat again."""
+    """Provide `dead(url, *user_ids)`, which registers a node with these users and without a heartbeat."""
 
     def leave_behind(url, *user_ids, lease_ms=1000 * LEASE):
         app = make_app(redis_url=url, cluster_name=cluster_name, node_id="dead")
@@ -88,26 +88,28 @@ def test_nodes_share_their_presence_over_every_kind_of_redis(join, request, kind
     url = request.getfixturevalue(kind).url
     one, two = join(url, "n1"), join(url, "n2")
     one.connect(1, 1)
-    wait_for(lambda: two.sees(1, 2) == {1}, 5, "being seen")
+    wait_for(lambda: two.sees(1, 2) == {1}, 5, "the users to be seen")
     two.connect(1, 2)
-    wait_for(lambda: one.sees(1, 2, 3) == {1, 2}, 5, "being seen")
+    wait_for(lambda: one.sees(1, 2, 3) == {1, 2}, 5, "the users to be seen")
 
     two.disconnect(1)
     two.disconnect(2)
     wait_for(lambda: (2, False) in two.told, 5, "the last device's end")
 
     assert one.sees(1, 2) == {1}
-    # Whose answer came too late is told once more.
+    # A change with a late answer is announced again.
     assert list(dict.fromkeys(one.told)) == [(1, True)]
     assert list(dict.fromkeys(two.told)) == [(2, True), (2, False)]
 
 
-def test_a_dead_nodes_users_are_declared_offline_once_and_nothing_of_it_is_left(join, dead, redis_server, cluster_name):
+def test_users_of_a_dead_node_are_announced_offline_once_and_its_keys_are_deleted(
+    join, dead, redis_server, cluster_name
+):
     nodes = [join(redis_server.url, f"n{number}") for number in (1, 2, 3)]
     nodes[0].connect(1)
     dead(redis_server.url, 1, *range(1000, 1400))
 
-    wait_for(lambda: sum(len(node.told) for node in nodes) >= 401, LEASE + 5, "the burial")
+    wait_for(lambda: sum(len(node.told) for node in nodes) >= 401, LEASE + 5, "the removal of the dead node")
     time.sleep(1)
 
     told = sorted(change for node in nodes for change in node.told)
@@ -117,18 +119,18 @@ def test_a_dead_nodes_users_are_declared_offline_once_and_nothing_of_it_is_left(
     assert [key for key in redis_server.client().keys(f"*{cluster_name}*") if key.endswith(":dead")] == []
 
 
-def test_a_node_that_has_just_come_buries_nobody(join, dead, redis_server):
+def test_a_node_that_has_just_started_removes_no_dead_node(join, dead, redis_server):
     dead(redis_server.url, 7, lease_ms=1)
 
     node = join(redis_server.url, "n1")
     time.sleep(LEASE * 0.6)
     early = list(node.told)
 
-    wait_for(lambda: node.told == [(7, False)], LEASE + 2, "the burial")
+    wait_for(lambda: node.told == [(7, False)], LEASE + 2, "the removal of the dead node")
     assert early == []
 
 
-def test_a_node_whose_name_is_in_use_is_refused_with_the_holders_address(join, redis_server):
+def test_a_node_with_a_name_in_use_is_refused_with_the_holders_address(join, redis_server):
     join(redis_server.url, "n1")
 
     began = time.monotonic()
@@ -138,19 +140,19 @@ def test_a_node_whose_name_is_in_use_is_refused_with_the_holders_address(join, r
     assert LEASE < time.monotonic() - began < LEASE + 4
 
 
-def test_a_predecessor_that_died_is_waited_for(join, dead, redis_server):
+def test_a_node_waits_for_the_lease_of_its_dead_predecessor(join, dead, redis_server):
     dead(redis_server.url, 7)
 
     node = join(redis_server.url, "dead")
     node.connect(7)
 
-    wait_for(lambda: node.sees_all() == [7], 3, "being seen")
+    wait_for(lambda: node.sees_all() == [7], 3, "the users to be seen")
 
 
-def test_a_node_that_leaves_gives_its_name_back_at_once(join, redis_server, cluster_name):
+def test_a_stopped_node_releases_its_name_at_once(join, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
     node.connect(1)
-    wait_for(lambda: node.told, 3, "being told")
+    wait_for(lambda: node.told, 3, "the announcement")
 
     node.heart.stop()
 
@@ -160,22 +162,22 @@ def test_a_node_that_leaves_gives_its_name_back_at_once(join, redis_server, clus
     assert time.monotonic() - began < 1
 
 
-def test_a_node_that_lost_its_lease_comes_back_with_all_its_connections(join, own_redis):
+def test_a_node_that_lost_its_lease_registers_all_its_connections_again(join, own_redis):
     one, two = join(own_redis.url, "n1"), join(own_redis.url, "n2")
     one.connect(1, 2)
     two.connect(2, 3)
-    wait_for(lambda: one.sees_all() == [1, 2, 3], 3, "being seen")
+    wait_for(lambda: one.sees_all() == [1, 2, 3], 3, "the users to be seen")
 
     own_redis.client().flushall()
 
-    wait_for(lambda: one.sees(1, 2, 3) == {1, 2, 3} == two.sees(1, 2, 3), LEASE, "being seen again")
+    wait_for(lambda: one.sees(1, 2, 3) == {1, 2, 3} == two.sees(1, 2, 3), LEASE, "the users to be seen again")
     assert not [change for node in (one, two) for change in node.told if not change[1]]
 
 
-def test_a_redis_that_comes_back_empty_knows_what_happened_meanwhile(join, own_redis):
+def test_a_redis_that_comes_back_empty_gets_the_present_connections(join, own_redis):
     one, two = join(own_redis.url, "n1"), join(own_redis.url, "n2")
     one.connect(1, 2)
-    wait_for(lambda: two.sees(1, 2) == {1, 2}, 3, "being seen")
+    wait_for(lambda: two.sees(1, 2) == {1, 2}, 3, "the users to be seen")
 
     own_redis.kill()
     time.sleep(LEASE + 1)
@@ -183,24 +185,24 @@ def test_a_redis_that_comes_back_empty_knows_what_happened_meanwhile(join, own_r
     one.connect(3)
     own_redis.start()
 
-    wait_for(lambda: two.sees(1, 2, 3) == {1, 3}, LEASE + 3, "being seen again")
+    wait_for(lambda: two.sees(1, 2, 3) == {1, 3}, LEASE + 3, "the users to be seen again")
 
 
-def test_a_drift_is_found_and_mended(join, redis_server, cluster_name):
+def test_a_drift_is_found_and_repaired(join, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
     node.connect(1, 2)
-    wait_for(lambda: node.sees_all() == [1, 2], 3, "being seen")
+    wait_for(lambda: node.sees_all() == [1, 2], 3, "the users to be seen")
     client = redis_server.client()
 
     client.hset(f"{{{cluster_name}}}:conns:n1", "ghost", "9 0 - 0")
     client.hset(f"{{{cluster_name}}}:users:n1", "9", 1)
 
-    wait_for(lambda: (9, False) in node.told, 3 * LEASE, "the ghost's end")
-    wait_for(lambda: node.sees_all() == [1, 2], 3, "the truth")
+    wait_for(lambda: (9, False) in node.told, 3 * LEASE, "the removal of the ghost")
+    wait_for(lambda: node.sees_all() == [1, 2], 3, "the repaired state")
     assert client.hget(f"{{{cluster_name}}}:users:n1", "9") is None
 
 
-def test_a_node_whose_name_was_taken_stops(join, redis_server, cluster_name):
+def test_a_node_stops_when_another_process_has_taken_its_name(join, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
 
     redis_server.client().set(f"{{{cluster_name}}}:lease:n1", "another")
@@ -226,7 +228,7 @@ def test_the_nodes_are_listed_for_operators(join, redis_server):
     assert [line.split()[:2] for line in table.splitlines()] == [["node", "state"], ["n1", "up"], ["n2", "up"]]
 
 
-def test_without_redis_there_are_no_nodes_to_list(make_app):
+def test_listing_nodes_without_redis_fails(make_app):
     result = make_app().test_cli_runner().invoke(args=["im", "nodes"])
 
     assert (result.exit_code, result.output.count("\n")) == (1, 1)
@@ -235,7 +237,7 @@ def test_without_redis_there_are_no_nodes_to_list(make_app):
 
 @pytest.fixture
 def lose(monkeypatch):
-    """`lose(node, command)`: Redis does what it is told by the node's next such command, and its answer is lost."""
+    """Provide `lose(node, command)`: Redis executes the node's next such command, but the answer is lost."""
 
     def lose_next(node, command):
         register = node.heart._register
@@ -251,24 +253,24 @@ def lose(monkeypatch):
     return lose_next
 
 
-def test_who_came_or_went_while_an_answer_was_lost_is_told(join, lose, redis_server):
+def test_arrivals_and_departures_are_announced_after_a_lost_answer(join, lose, redis_server):
     node = join(redis_server.url, "n1")
     wait_for(lambda: not node.heart._is_stale, 5, "the first beat")
     lose(node, "open")
     node.connect(5)
-    wait_for(lambda: node.told == [(5, True)], LEASE + 2, "being told")
+    wait_for(lambda: node.told == [(5, True)], LEASE + 2, "the announcement")
     wait_for(lambda: not node.heart._is_stale, 5, "the next beat")
     lose(node, "close")
 
     node.disconnect(5)
 
-    wait_for(lambda: node.told == [(5, True), (5, False)], LEASE + 2, "being told")
+    wait_for(lambda: node.told == [(5, True), (5, False)], LEASE + 2, "the announcement")
 
 
-def test_who_is_written_anew_while_an_answer_was_lost_is_told(join, lose, redis_server, cluster_name):
+def test_changes_by_a_rewrite_are_announced_after_a_lost_answer(join, lose, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
     node.connect(5)
-    wait_for(lambda: node.told == [(5, True)], 5, "being told")
+    wait_for(lambda: node.told == [(5, True)], 5, "the announcement")
     Register(redis.client_of(node.app), cluster_name, "n1").rewrite([Presence("ghost", 6)])
     node.told.clear()
     lose(node, "rewrite")
@@ -276,19 +278,19 @@ def test_who_is_written_anew_while_an_answer_was_lost_is_told(join, lose, redis_
     node.heart._is_stale = True
     node.presence.wake.set()
 
-    wait_for(lambda: sorted(node.told) == [(5, True), (6, False)], LEASE + 2, "being told")
+    wait_for(lambda: sorted(node.told) == [(5, True), (6, False)], LEASE + 2, "the announcement")
 
 
-def test_those_of_a_dead_node_are_told_though_the_answer_was_lost(join, dead, lose, redis_server):
+def test_users_of_a_dead_node_are_announced_after_a_lost_answer(join, dead, lose, redis_server):
     node = join(redis_server.url, "n1")
     lose(node, "reap")
 
     dead(redis_server.url, 7, lease_ms=1)
 
-    wait_for(lambda: node.told == [(7, False)], 2 * LEASE + 2, "being told")
+    wait_for(lambda: node.told == [(7, False)], 2 * LEASE + 2, "the announcement")
 
 
-def test_what_is_kept_while_redis_is_away_has_a_bound(make_app, cluster_name, monkeypatch):
+def test_the_journal_is_bounded_while_redis_is_away(make_app, cluster_name, monkeypatch):
     monkeypatch.setattr(heart, "_JOURNAL_MAX", 100)
     app = make_app(redis_url="redis://127.0.0.1:1", cluster_name=cluster_name, node_id="n1", node_lease_seconds=LEASE)
     node = Node(app)
@@ -298,6 +300,6 @@ def test_what_is_kept_while_redis_is_away_has_a_bound(make_app, cluster_name, mo
         node.connect(user_id)
         node.disconnect(user_id)
 
-    wait_for(lambda: len(node.presence.journal) <= 100, 5, "the end of what is kept")
+    wait_for(lambda: len(node.presence.journal) <= 100, 5, "the bound of the journal")
     assert node.heart._is_stale
     node.heart.stop()

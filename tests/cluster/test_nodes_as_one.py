@@ -1,4 +1,4 @@
-"""Three nodes are one server: whatever is done on one is seen on all at once."""
+"""Three nodes are one server: a change on one node is visible on all at once."""
 
 import pytest
 from redis import Redis
@@ -8,7 +8,7 @@ from tests.support.ports import wait_for
 
 @pytest.fixture
 def pair(nodes, device):
-    """Alice on the first node, Bob on the second, both connected."""
+    """Connect Alice to the first node and Bob to the second."""
     return device(nodes[0], "alice").connect(), device(nodes[1], "bob").connect()
 
 
@@ -35,7 +35,7 @@ def test_a_private_message_reaches_the_other_node(pair):
     assert bob.wait_for("message_created", lambda one: one["message"]["id"] == answer["id"])["message"] == answer
 
 
-def test_what_is_recorded_on_the_bus_and_published_again_is_refused(pair, redis_server):
+def test_a_frame_recorded_on_the_bus_and_published_again_is_refused(pair, redis_server):
     alice, bob = pair
     conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
     redis = Redis(port=redis_server.port, socket_timeout=5)  # `client()` decodes text; frames are bytes
@@ -57,7 +57,7 @@ def test_what_is_recorded_on_the_bus_and_published_again_is_refused(pair, redis_
     assert texts(bob, conversation).count("once") == 1
 
 
-def test_all_devices_of_a_user_hear_it_on_whatever_node_they_are(pair, nodes, device):
+def test_all_devices_of_a_user_get_a_message_on_every_node(pair, nodes, device):
     alice, bob = pair
     tablet, desktop = bob.at(nodes[2]).connect(), alice.at(nodes[2]).connect()
     conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
@@ -68,8 +68,8 @@ def test_all_devices_of_a_user_hear_it_on_whatever_node_they_are(pair, nodes, de
         one.wait_for("message_created", lambda event: event["message"]["id"] == sent["id"])
 
 
-def test_a_message_comes_once_also_to_who_is_in_several_of_its_rooms(pair, nodes, device):
-    """Bob's node hears of his coming over the group's channel, for Carol's sake, and over his own."""
+def test_a_client_in_several_rooms_of_a_message_gets_it_once(pair, nodes, device):
+    """Bob's node learns of his joining over the group's channel, because of Carol, and over Bob's own channel."""
     alice, bob = pair
     carol = device(nodes[1], "carol").connect()
     conversation = group_of(alice, carol)
@@ -84,7 +84,7 @@ def test_a_message_comes_once_also_to_who_is_in_several_of_its_rooms(pair, nodes
         assert [event["change"] for event in told].count(told[-1]["change"]) == 1
 
 
-def test_who_is_removed_hears_nothing_more_on_any_node(pair, nodes, device):
+def test_a_removed_member_gets_nothing_on_any_node(pair, nodes, device):
     alice, bob = pair
     carol = device(nodes[2], "carol").connect()
     conversation = group_of(alice, bob, carol)
@@ -102,7 +102,7 @@ def test_who_is_removed_hears_nothing_more_on_any_node(pair, nodes, device):
     })["error"]["code"] == "not_a_member"  # fmt: skip
 
 
-def test_a_session_that_is_ended_on_one_node_is_closed_on_another(nodes, device):
+def test_a_session_ended_on_one_node_is_closed_on_another(nodes, device):
     here = device(nodes[0], "alice").connect()
     there = here.other_device().at(nodes[1]).connect()
     bystander = here.at(nodes[2]).connect()
@@ -161,8 +161,8 @@ def test_typing_reaches_the_other_node(pair):
     assert bob.wait_for("user_typing")["user_id"] == alice.id
 
 
-def test_who_was_just_added_to_a_group_misses_nothing(pair, nodes):
-    """The other node subscribes to the group's channel only then: it tells the newcomer's devices to sync."""
+def test_a_user_just_added_to_a_group_misses_nothing(pair, nodes):
+    """The other node subscribes to the group's channel only then, so it tells the new member's devices to sync."""
     alice, bob = pair
 
     conversation = group_of(alice, bob)
@@ -177,7 +177,7 @@ def test_who_was_just_added_to_a_group_misses_nothing(pair, nodes):
     wait_for(lambda: {"reason": "joined"} in bob.received("sync_required"), 5, "a hint")
 
 
-def test_many_who_enter_a_room_at_once_are_looked_after_together(nodes, device):
+def test_clients_that_enter_a_room_at_once_catch_up_in_one_batch(nodes, device):
     alice = device(nodes[0], "alice").connect()
     others = [device(nodes[1], f"bob{number}").connect() for number in range(6)]
     before = nodes[1].log
@@ -200,7 +200,7 @@ def test_session_ids_name_their_node(pair):
     assert alice.sio.eio.sid != alice.sio.get_sid()
 
 
-def test_the_log_says_that_the_router_is_ready_and_who_is_connected(pair, nodes):
+def test_the_log_reports_the_ready_router_and_the_connected_user(pair, nodes):
     _, bob = pair
 
     log = nodes[1].log

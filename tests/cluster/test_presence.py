@@ -1,4 +1,4 @@
-"""Who is online in a cluster: on every node the same, whatever dies."""
+"""Online users of a cluster: every node reports the same, whatever fails."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ from tests.support.server import ROOT
 
 pytestmark = pytest.mark.slow
 
-#: Seconds after which the users of a killed node are offline for everybody.
+#: Seconds after which all nodes report the users of a killed node as offline.
 GONE = 10
 
 
@@ -35,14 +35,14 @@ def metric(node, name):
 
 
 def acquaint(one, other):
-    """Let both write to each other: from then on each may see whether the other is online."""
+    """Let both users write to each other, so that each may see the other's presence."""
     one.send("hello", to_user_id=other.id)
     other.send("hello to you", to_user_id=one.id)
 
 
 @pytest.fixture
 def friends(device):
-    """`friends(node, other)`: two users who watch each other, connected to those nodes."""
+    """Provide `friends(node, other)`: two users that watch each other, connected to those nodes."""
 
     def make(here, there):
         alice, bob = device(here, "alice").connect(), device(there, "bob").connect()
@@ -52,16 +52,16 @@ def friends(device):
     return make
 
 
-def test_who_is_on_another_node_is_online(nodes, friends):
+def test_a_user_on_another_node_is_online(nodes, friends):
     alice, bob = friends(nodes[0], nodes[1])
 
-    wait_for(lambda: online(alice, bob) == {bob.id}, 5, "being seen")
-    wait_for(lambda: online(bob, alice) == {alice.id}, 5, "being seen")
+    wait_for(lambda: online(alice, bob) == {bob.id}, 5, "the users to be seen")
+    wait_for(lambda: online(bob, alice) == {alice.id}, 5, "the users to be seen")
 
 
-def test_those_who_watch_are_told_on_their_node(nodes, friends):
+def test_watchers_are_notified_on_their_node(nodes, friends):
     alice, bob = friends(nodes[0], nodes[1])
-    wait_for(lambda: online(alice, bob), 5, "being seen")
+    wait_for(lambda: online(alice, bob), 5, "the users to be seen")
 
     bob.close()
 
@@ -69,7 +69,7 @@ def test_those_who_watch_are_told_on_their_node(nodes, friends):
     assert told["last_seen_at"]
 
 
-def test_a_user_is_online_until_the_last_device_on_the_last_node_goes(nodes, friends):
+def test_a_user_is_online_until_the_last_device_on_the_last_node_disconnects(nodes, friends):
     alice, bob = friends(nodes[0], nodes[0])
     devices = [bob.at(node).connect() for node in nodes]
     wait_for(lambda: sum(node["connections"] for node in stats(alice)["nodes"]) >= 5, 5, "all connections")
@@ -86,7 +86,7 @@ def test_a_user_is_online_until_the_last_device_on_the_last_node_goes(nodes, fri
     alice.wait_for("presence_changed", lambda one: one["user_id"] == bob.id and not one["online"])
 
 
-def test_the_statistics_are_the_whole_clusters(start_nodes, device):
+def test_the_statistics_cover_the_whole_cluster(start_nodes, device):
     one, two, three = start_nodes(3, IM_STATS_VISIBILITY="everyone")
     alice, bob = device(one, "alice").connect(), device(two, "bob").connect()
     phone = bob.at(three).connect()
@@ -94,19 +94,19 @@ def test_the_statistics_are_the_whole_clusters(start_nodes, device):
     wait_for(lambda: stats(alice)["count"] == 2, 5, "both users")
     wait_for(lambda: [node["connections"] for node in stats(alice)["nodes"]] == [1, 1, 1], 5, "the nodes' reports")
 
-    for who in (alice, bob, phone):
-        found = stats(who)
+    for user in (alice, bob, phone):
+        found = stats(user)
         assert (found["count"], found["user_ids"]) == (2, sorted([alice.id, bob.id]))
         assert [node["id"] for node in found["nodes"]] == ["node-1", "node-2", "node-3"]
 
 
-def test_the_users_of_a_killed_node_are_offline_for_everybody_and_no_ghost_is_left(start_nodes, device, friends):
+def test_users_of_a_killed_node_go_offline_on_all_nodes_without_a_ghost(start_nodes, device, friends):
     one, two, three = start_nodes(3)
     alice, bob = friends(one, two)
     carol = device(three, "carol").connect()
     acquaint(carol, bob)
     wait_for(lambda: stats(carol)["count"] == 3, 5, "all three")
-    wait_for(lambda: online(carol, bob) == {bob.id}, 5, "being seen")
+    wait_for(lambda: online(carol, bob) == {bob.id}, 5, "the users to be seen")
 
     two.kill()
     began = time.monotonic()
@@ -120,7 +120,7 @@ def test_the_users_of_a_killed_node_are_offline_for_everybody_and_no_ghost_is_le
     assert metric(one, "imapp_presence_drift") == metric(three, "imapp_presence_drift") == 0
 
 
-def test_a_crowd_that_dies_with_its_node_is_noted_to_the_last_user(start_nodes, redis_server):
+def test_last_seen_is_stored_for_every_user_of_a_crowded_dead_node(start_nodes, redis_server):
     (node,) = start_nodes(1)
     node.flask("im", "load-fixture", "--users", "4000", "--out", str(node.folder / "tokens"))
     database = sqlalchemy.create_engine(node.environ["DATABASE_URL"])
@@ -134,13 +134,13 @@ def test_a_crowd_that_dies_with_its_node_is_noted_to_the_last_user(start_nodes, 
     dead.renew("gone", 1000, {"id": "dead"})
     dead.rewrite([Presence(f"s{user_id}", user_id) for user_id in unseen()])
 
-    wait_for(lambda: metric(node, "imapp_nodes_reaped_total") == 1, 15, "the burial")
-    wait_for(lambda: not unseen(), 40, "the last user")
+    wait_for(lambda: metric(node, "imapp_nodes_reaped_total") == 1, 15, "the removal of the dead node")
+    wait_for(lambda: not unseen(), 40, "the last user's last_seen_at")
     database.dispose()
     assert "presence_not_announced" not in node.log
 
 
-def test_a_second_node_of_the_same_name_is_refused_in_one_line(start_nodes, start_server, tmp_path):
+def test_a_second_node_with_the_same_name_is_refused_in_one_line(start_nodes, start_server, tmp_path):
     (node,) = start_nodes(1)
 
     environ = {**node.environ, "PORT": str(free_port())}
@@ -162,10 +162,10 @@ def test_a_second_node_of_the_same_name_is_refused_in_one_line(start_nodes, star
     assert node.is_ready
 
 
-def test_a_node_that_comes_back_at_once_takes_its_name_back(start_nodes, friends, device):
+def test_a_node_restarted_at_once_takes_its_name_back(start_nodes, friends, device):
     one, two = start_nodes(2)
     alice, bob = friends(one, two)
-    wait_for(lambda: online(alice, bob), 5, "being seen")
+    wait_for(lambda: online(alice, bob), 5, "the users to be seen")
 
     two.kill()
     two.start()
@@ -174,22 +174,22 @@ def test_a_node_that_comes_back_at_once_takes_its_name_back(start_nodes, friends
     wait_for(lambda: not online(alice, bob), GONE, "the old connection's end")
     carol = device(two, "carol").connect()
     acquaint(alice, carol)
-    wait_for(lambda: online(alice, carol), 5, "being seen")
+    wait_for(lambda: online(alice, carol), 5, "the users to be seen")
 
 
 def test_an_emptied_redis_is_filled_again(start_nodes, friends, own_redis):
     one, two = start_nodes(2, redis_url=own_redis.url)
     alice, bob = friends(one, two)
-    wait_for(lambda: online(alice, bob), 5, "being seen")
+    wait_for(lambda: online(alice, bob), 5, "the users to be seen")
 
     own_redis.client().flushall()
 
-    wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "being seen again")
+    wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "the users to be seen again")
     wait_for(lambda: stats(alice)["count"] == 2, GONE, "the count")
     wait_for(lambda: metric(one, "imapp_presence_drift") == 0, 20, "a comparison without findings")
 
 
-def test_a_drift_is_shown_until_a_comparison_finds_none(start_nodes, device, redis_server):
+def test_a_drift_is_reported_until_a_comparison_finds_none(start_nodes, device, redis_server):
     (node,) = start_nodes(1, IM_NODE_LEASE_SECONDS="4")
     alice = device(node, "alice").connect()
     client, key = redis_server.client(), f"{{{node.environ['IM_CLUSTER_NAME']}}}:conns:node-1"
@@ -204,10 +204,10 @@ def test_a_drift_is_shown_until_a_comparison_finds_none(start_nodes, device, red
     assert alice.sio.connected
 
 
-def test_a_paused_redis_makes_nobody_a_ghost_and_declares_nobody_dead(start_nodes, friends, own_redis):
+def test_a_paused_redis_creates_no_ghost_and_no_dead_node(start_nodes, friends, own_redis):
     one, two = start_nodes(2, redis_url=own_redis.url)
     alice, bob = friends(one, two)
-    wait_for(lambda: online(alice, bob), 5, "being seen")
+    wait_for(lambda: online(alice, bob), 5, "the users to be seen")
     alice.events.clear()
 
     own_redis.freeze()
@@ -217,11 +217,11 @@ def test_a_paused_redis_makes_nobody_a_ghost_and_declares_nobody_dead(start_node
         node.wait_until_ready()
     time.sleep(3)
 
-    wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "being seen again")
+    wait_for(lambda: online(alice, bob) == {bob.id}, GONE, "the users to be seen again")
     assert not [event for event in alice.received("presence_changed") if not event["online"]]
 
 
-def test_a_node_that_must_not_wait_for_redis_refuses_in_one_line(tmp_path, start_nodes, own_redis, mariadb):
+def test_a_node_set_to_refuse_without_redis_exits_with_one_line(tmp_path, start_nodes, own_redis, mariadb):
     (node,) = start_nodes(1, redis_url=own_redis.url)
     node.stop()
     own_redis.kill()
@@ -243,7 +243,7 @@ def test_a_node_that_must_not_wait_for_redis_refuses_in_one_line(tmp_path, start
     assert "Redis does not answer at 127.0.0.1" in lines[0]
 
 
-def test_a_node_that_waits_for_redis_serves_unready_until_it_comes(start_nodes, own_redis, device):
+def test_a_node_started_without_redis_serves_unready_until_redis_answers(start_nodes, own_redis, device):
     (node,) = start_nodes(1, redis_url=own_redis.url)
     node.stop()
     own_redis.kill()
@@ -257,15 +257,15 @@ def test_a_node_that_waits_for_redis_serves_unready_until_it_comes(start_nodes, 
     assert not was_ready
     assert "redis_absent" in node.log
     alice.wait_for("sync_required")
-    wait_for(lambda: stats(alice)["count"] == 1, GONE, "being seen")
+    wait_for(lambda: stats(alice)["count"] == 1, GONE, "the users to be seen")
 
 
-def test_health_tells_of_redis_and_stays_bounded_without_it(start_nodes, own_redis):
+def test_health_reports_redis_and_answers_in_bounded_time_without_it(start_nodes, own_redis):
     (node,) = start_nodes(1, redis_url=own_redis.url)
 
     well = requests.get(node.url + "/actuator/health", timeout=10)
     own_redis.freeze()
-    time.sleep(CACHE_SECONDS)  # for so long the good answer is told again
+    time.sleep(CACHE_SECONDS)  # the good answer is cached this long
     began = time.monotonic()
     ill = requests.get(node.url + "/actuator/health", timeout=10)
     took = time.monotonic() - began

@@ -1,4 +1,4 @@
-"""What was stored and pushed to nobody is found by the node, and those concerned are told to sync."""
+"""A node finds stored changes that were never pushed, and tells the affected clients to sync."""
 
 from uuid import uuid4
 
@@ -13,7 +13,7 @@ from tests.support.server import Server
 
 @pytest.fixture(scope="module")
 def place(mariadb, tmp_path_factory):
-    """A node that looks every second, and an app on its database that tells nobody anything."""
+    """Run a node that reconciles every second; return it with an app on its database that pushes nothing."""
     url, folder = mariadb.create_database(), tmp_path_factory.mktemp("untold")
     apps.migrate(url, folder)
     server, app = Server(folder / "node", DATABASE_URL=url, IM_RECONCILE_SECONDS="1"), apps.make_app(url, folder)
@@ -24,7 +24,7 @@ def place(mariadb, tmp_path_factory):
 
 @pytest.fixture
 def elsewhere(place, device):
-    """(run, ada, bob, group): `run(fn, *args)` does something at a node that dies before it tells anybody."""
+    """Provide (run, ada, bob, group): `run(fn, *args)` acts on a node that dies before it pushes anything."""
     server, app = place
     ada, bob = device(server, "ada").connect(), device(server, "bob").connect()
     group = ada.post("/api/groups", {"name": "crew", "member_ids": [bob.id]})["conversation_id"]
@@ -41,7 +41,7 @@ def untold(device):
     return device.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=20)
 
 
-def test_a_message_that_nobody_was_told_of_is_found(elsewhere):
+def test_a_message_that_was_not_pushed_is_found(elsewhere):
     run, ada, bob, group = elsewhere
     draft = MessageDraft(client_id=uuid4().hex, type="text", content={"text": "hello"})
 
@@ -51,7 +51,7 @@ def test_a_message_that_nobody_was_told_of_is_found(elsewhere):
     untold(bob)
 
 
-def test_a_member_who_was_removed_untold_hears_the_group_no_longer(elsewhere):
+def test_a_member_gets_no_messages_after_a_removal_that_was_not_pushed(elsewhere):
     run, ada, bob, group = elsewhere
 
     run(group_members.remove, ada.id, group, bob.id)
@@ -62,7 +62,7 @@ def test_a_member_who_was_removed_untold_hears_the_group_no_longer(elsewhere):
     assert said["id"] not in [event["message"]["id"] for event in bob.received("message_created")]
 
 
-def test_a_session_that_was_ended_untold_loses_its_sockets(elsewhere):
+def test_a_session_ended_without_a_push_loses_its_sockets(elsewhere):
     run, ada, bob, _ = elsewhere
     [session] = [one["id"] for one in bob.get("/api/sessions")["items"]]
 
@@ -72,7 +72,7 @@ def test_a_session_that_was_ended_untold_loses_its_sockets(elsewhere):
     assert ada.call("ping_server")["ok"]
 
 
-def test_own_settings_that_were_changed_untold_are_found(elsewhere):
+def test_a_change_of_own_settings_that_was_not_pushed_is_found(elsewhere):
     run, ada, bob, group = elsewhere
 
     run(conversation_settings.change, ada.id, group, ConversationPatch(is_muted=True))
@@ -81,7 +81,7 @@ def test_own_settings_that_were_changed_untold_are_found(elsewhere):
     assert not bob.received("sync_required")
 
 
-def test_nobody_is_told_to_sync_for_what_was_pushed(elsewhere):
+def test_no_client_is_told_to_sync_for_pushed_changes(elsewhere):
     _, ada, bob, group = elsewhere
     for number in range(30):
         ada.send(f"m{number}", conversation_id=group)

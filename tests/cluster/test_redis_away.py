@@ -1,4 +1,4 @@
-"""Whoever waits for Redis has an answer soon, and the one that is known here, whatever Redis does."""
+"""Without Redis, every query is answered soon with what the node itself knows."""
 
 import logging
 import time
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def node(make_app, own_redis):
-    """A node of a cluster whose Redis is this test's own; user 1 is connected here, user 2 elsewhere."""
+    """Create a node of a cluster with this test's own Redis; user 1 is connected here, user 2 elsewhere."""
     app = make_app(redis_url=own_redis.url, rate_limits=True, rate_login_per_account="3/hour")
     presence.local_of(app).connect(Presence("here", 1))
     elsewhere = Register(redis.client_of(app), app.config["IMAPP"].cluster_name, "elsewhere")
@@ -33,7 +33,7 @@ def seconds(function, *arguments):
     return time.monotonic() - began
 
 
-def test_a_frozen_redis_costs_the_first_asker_a_second_and_the_others_nothing(node, own_redis):
+def test_a_frozen_redis_delays_the_first_query_a_second_and_the_next_ones_not_at_all(node, own_redis):
     assert presence.online_among([1, 2, 3]) == {1, 2}
     own_redis.freeze()
 
@@ -44,10 +44,10 @@ def test_a_frozen_redis_costs_the_first_asker_a_second_and_the_others_nothing(no
     assert sum(later) < 0.2
     assert presence.online_among([1, 2, 3]) == {1}
     own_redis.thaw()
-    wait_for(lambda: presence.online_among([1, 2, 3]) == {1, 2}, 3, "the answer of Redis")
+    wait_for(lambda: presence.online_among([1, 2, 3]) == {1, 2}, 3, "an answer of Redis")
 
 
-def test_going_and_coming_back_is_one_line_each(node, own_redis, caplog):
+def test_the_loss_and_the_return_of_redis_are_logged_once_each(node, own_redis, caplog):
     caplog.set_level(logging.INFO)
     own_redis.kill()
     for _ in range(20):
@@ -55,14 +55,14 @@ def test_going_and_coming_back_is_one_line_each(node, own_redis, caplog):
     time.sleep(1.1)
     presence.online_among([2])
     own_redis.start()
-    wait_for(lambda: redis.ask(redis.client().ping), 3, "the answer of Redis")
+    wait_for(lambda: redis.ask(redis.client().ping), 3, "an answer of Redis")
 
     lines = [record.getMessage().split()[0] for record in caplog.records if record.name == "imapp.cluster.gate"]
 
     assert lines == ["redis_away", "redis_back"]
 
 
-def test_a_limit_is_kept_by_the_node_alone_and_nobody_waits_long(node, own_redis):
+def test_with_a_frozen_redis_a_limit_is_enforced_by_the_node_without_a_long_wait(node, own_redis):
     own_redis.freeze()
 
     began = time.monotonic()
@@ -76,7 +76,7 @@ def test_a_limit_is_kept_by_the_node_alone_and_nobody_waits_long(node, own_redis
 
 
 @pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"])
-def test_a_redis_that_refuses_to_write_is_as_good_as_none(node, own_redis, command):
+def test_a_redis_that_refuses_writes_is_treated_as_absent(node, own_redis, command):
     before = metrics.REDIS_WRITES_REFUSED._value.get()
     own_redis.client().execute_command(command)
 
@@ -89,7 +89,7 @@ def test_a_redis_that_refuses_to_write_is_as_good_as_none(node, own_redis, comma
 
 
 @pytest.mark.parametrize("scheme", ["redis://{}", "redis+cluster://{}", "redis+sentinel://{}/main", "unix:///{}"])
-def test_no_kind_of_redis_need_be_there(make_app, scheme):
+def test_a_node_works_without_any_kind_of_redis(make_app, scheme):
     url = scheme.format(f"127.0.0.1:{free_port()}")
     app = make_app(redis_url=url, rate_limits=True, cluster_name=f"away-{uuid4().hex[:8]}")
     presence.local_of(app).connect(Presence("here", 1))
@@ -108,9 +108,9 @@ def redis_kind(url):
 
 
 @pytest.mark.parametrize("command", ["CONFIG SET maxmemory 1", "REPLICAOF 127.0.0.1 1"])
-def test_a_redis_that_refuses_to_write_is_seen_in_health_and_in_the_statistics(node, own_redis, command):
+def test_a_redis_that_refuses_writes_is_reported_by_health_and_statistics(node, own_redis, command):
     with own_redis.client() as client:
-        client.flushall()  # as when the leases have ended meanwhile
+        client.flushall()  # as if the leases had expired meanwhile
         client.execute_command(command)
 
     health = node.test_client().get("/actuator/health").json["components"]["redis"]

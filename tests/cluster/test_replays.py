@@ -1,4 +1,4 @@
-"""A frame of the bus counts once, and only for a while."""
+"""A frame of the bus is accepted once, and only for a limited time."""
 
 import time
 
@@ -11,13 +11,13 @@ from imapp.cluster.wire import Emit, Order
 
 
 class Clock:
-    """A clock that a test sets."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
 
     def __call__(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
 
@@ -30,17 +30,19 @@ def mark(clock, number, life="a"):
     return life, number, int(clock.now * 1000)
 
 
-def test_a_frame_that_comes_again_is_refused(clock):
+def test_a_repeated_frame_is_refused(clock):
     heard = Replays(clock)
 
     assert heard.fault(mark(clock, 2), may_repeat=False) == ""
-    assert heard.fault(mark(clock, 1), may_repeat=False) == ""  # over another connection
+    assert (
+        heard.fault(mark(clock, 1), may_repeat=False) == ""
+    )  # a lower number may arrive later, over another connection
     assert heard.fault(mark(clock, 2), may_repeat=False) == "replayed"
     assert heard.fault(mark(clock, 2), may_repeat=True) == ""
     assert heard.fault(mark(clock, 2, life="b"), may_repeat=False) == ""
 
 
-def test_thousands_of_frames_later_it_is_refused_still(clock):
+def test_a_repeated_frame_is_refused_thousands_of_frames_later(clock):
     heard = Replays(clock)
     for number in range(1, 20_001):
         assert heard.fault(mark(clock, number), may_repeat=False) == ""
@@ -49,14 +51,14 @@ def test_thousands_of_frames_later_it_is_refused_still(clock):
     assert len(heard._lives["a"].numbers) <= 8192
 
 
-def test_a_recorded_frame_is_refused_by_a_node_that_never_heard_it(clock):
+def test_a_node_that_never_received_a_recorded_frame_refuses_it(clock):
     recorded = mark(clock, 1)
     clock.now += replays.WINDOW_SECONDS + 1
 
     assert Replays(clock).fault(recorded, may_repeat=False) == "stale"
 
 
-def test_a_clock_that_is_put_right_is_noticed(clock):
+def test_a_corrected_clock_is_noticed(clock):
     heard = Replays(clock)
     late = mark(clock, 1)
     clock.now += 60
@@ -67,7 +69,7 @@ def test_a_clock_that_is_put_right_is_noticed(clock):
     assert heard.has_recovered
 
 
-def test_nodes_of_the_version_before_are_heard_during_an_upgrade(clock):
+def test_unmarked_frames_of_the_previous_version_are_accepted_during_an_upgrade(clock):
     heard = Replays(clock)
 
     assert heard.fault(None, may_repeat=False) == ""
@@ -75,7 +77,7 @@ def test_nodes_of_the_version_before_are_heard_during_an_upgrade(clock):
     assert heard.fault(None, may_repeat=False) == "unmarked"
 
 
-def test_the_lives_of_processes_that_have_ended_are_forgotten(clock):
+def test_ended_processes_are_forgotten(clock):
     heard = Replays(clock)
     for number in range(200):
         heard.fault(mark(clock, 1, life=str(number)), may_repeat=False)
@@ -85,14 +87,14 @@ def test_the_lives_of_processes_that_have_ended_are_forgotten(clock):
 
 
 @pytest.mark.parametrize("message", [Emit(["2[]"], skip=["node-1~a"]), Emit(["2[]"]), Order("drain", None)])
-def test_every_frame_has_a_number_of_its_own(message):
+def test_every_frame_has_its_own_number(message):
     first, second = (wire.decode(wire.encode(message)).mark for _ in range(2))
 
     assert first[0] == second[0]
     assert second[1] == first[1] + 1
 
 
-def test_the_time_is_the_one_of_redis_once_it_has_been_read():
+def test_the_clock_follows_redis_once_its_time_has_been_read():
     clock = ClusterClock()
 
     assert clock() == pytest.approx(time.time(), abs=5)

@@ -1,4 +1,4 @@
-"""What a node remembers is bounded in number and age."""
+"""The trace records of a node are bounded in number and age."""
 
 import time
 
@@ -11,7 +11,7 @@ def ms(ago=0.0):
     return (time.time() - ago) * 1000
 
 
-def test_the_oldest_goes_when_there_are_too_many():
+def test_the_oldest_record_is_dropped_beyond_the_limit():
     ring = Ring(messages=3, seconds=60)
 
     for number in range(5):
@@ -21,7 +21,7 @@ def test_the_oldest_goes_when_there_are_too_many():
     assert ring.complete_since_ms == ring.of("1-2")[0][0]
 
 
-def test_what_is_too_old_is_neither_told_nor_kept():
+def test_expired_records_are_neither_returned_nor_kept():
     ring = Ring(messages=100, seconds=60)
     ring.keep([(ms(ago=120), GIVEN, "1-1", ms(ago=120), 1, ("a",), False)])
 
@@ -32,7 +32,7 @@ def test_what_is_too_old_is_neither_told_nor_kept():
 
 
 @pytest.mark.parametrize(("messages", "seconds"), [(0, 60), (60, 0)])
-def test_nothing_is_kept_when_it_is_off(messages, seconds):
+def test_nothing_is_kept_if_tracing_is_off(messages, seconds):
     ring = Ring(messages=messages, seconds=seconds)
 
     ring.keep([(ms(), REFUSED, "mine", 1, "blocked")])
@@ -43,7 +43,7 @@ def test_nothing_is_kept_when_it_is_off(messages, seconds):
     assert ring.complete_since_ms >= ms(ago=60)
 
 
-def test_of_each_user_the_last_connection_that_went_is_told_and_all_that_are_named():
+def test_the_last_closed_connection_of_each_user_and_all_named_ones_are_returned():
     ring = Ring(messages=100, seconds=60)
     for sid, user in (("a", 1), ("b", 1), ("c", 2), ("d", 3)):
         ring.note_gone(sid, user, user * 10, "client")

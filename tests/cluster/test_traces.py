@@ -1,4 +1,4 @@
-"""What an operator is told about the way of a message through two nodes."""
+"""An operator's trace of a message through two nodes."""
 
 import json
 import socket
@@ -13,7 +13,7 @@ from tests.support.raw import RawSocket
 
 
 class Watched:
-    """Two nodes, Ada on the first, Bob at home on the second, their conversation, and an operator who asks."""
+    """Two nodes, Ada on the first, Bob's account on the second, their conversation, and an operator."""
 
     def __init__(self, nodes, device):
         self.first, self.second = nodes
@@ -29,7 +29,7 @@ class Watched:
         return self.operator.get(f"/api/admin/messages/{message['id']}/trace{query}")
 
     def member(self, message):
-        """What is told of Bob."""
+        """Return the part of the trace about Bob."""
         return next(one for one in self.trace(message)["members"] if one["user_id"] == self.bob.id)
 
     def state(self, message):
@@ -53,7 +53,7 @@ def node_of(trace, node):
     return next(one for one in trace["nodes"] if one["node"] == node)
 
 
-def test_a_message_is_followed_from_the_senders_socket_to_the_readers(watched):
+def test_a_message_is_traced_from_the_senders_socket_to_the_readers(watched):
     watched.bob.connect()
     message = watched.say("the sealed words")
     watched.bob.wait_for("message_created", lambda event: event["message"]["id"] == message["id"])
@@ -69,7 +69,7 @@ def test_a_message_is_followed_from_the_senders_socket_to_the_readers(watched):
     assert trace["published"]["bus"] == "taken"
     assert trace["accepted"]["at"] <= trace["committed_at"] <= trace["published"]["at"]
     first, second = node_of(trace, "node-1"), node_of(trace, "node-2")
-    assert (first["heard_at"], first["handed_connections"]) == (None, 0)  # Ada's own device got the ack instead
+    assert (first["heard_at"], first["handed_connections"]) == (None, 0)  # Ada's device got the ack instead
     assert second["heard_at"] <= second["handed_at"]
     assert second["handed_connections"] == 1
     (connection,) = watched.member(message)["connections"]
@@ -82,7 +82,7 @@ def test_a_message_is_followed_from_the_senders_socket_to_the_readers(watched):
     assert watched.state(message) == ("read", None)
 
 
-def test_a_member_without_a_connection_is_offline_and_stays_so_for_that_message(watched):
+def test_a_member_without_a_connection_stays_offline_for_that_message(watched):
     message = watched.say("anybody there?")
 
     assert watched.state(message) == ("offline", None)
@@ -91,7 +91,7 @@ def test_a_member_without_a_connection_is_offline_and_stays_so_for_that_message(
     wait_for(lambda: watched.state(message) == ("offline", "came_later"), 10, "the connection in the trace")
 
 
-def test_who_took_too_little_and_was_dropped_is_told(watched):
+def test_a_connection_dropped_for_slow_reading_is_in_the_trace(watched):
     slow = RawSocket(watched.second)
     slow.connect({"token": watched.bob.tokens["access_token"]})
     slow.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -114,7 +114,7 @@ def test_who_took_too_little_and_was_dropped_is_told(watched):
     slow.close()
 
 
-def test_a_refused_message_can_be_asked_for_by_the_senders_id_of_it(watched):
+def test_a_refused_message_is_found_by_its_client_id(watched):
     assert watched.bob.rest("PUT", f"/api/blocks/{watched.ada.id}").ok
     client_id = f"blocked/{uuid4()}"
     body = {
@@ -134,7 +134,7 @@ def test_a_refused_message_can_be_asked_for_by_the_senders_id_of_it(watched):
     assert asked(watched.bob.id).status_code == 404
 
 
-def test_a_message_that_never_got_to_the_queue_says_why_too(watched):
+def test_a_message_refused_before_the_queue_has_a_reason_too(watched):
     client_id = str(uuid4())
     body = {"client_id": client_id, "type": "text", "content": {"text": "x" * 8001}, "to_user_id": watched.bob.id}
     assert watched.ada.call("send_message", body)["error"]["code"] == "text_too_long"
@@ -144,7 +144,7 @@ def test_a_message_that_never_got_to_the_queue_says_why_too(watched):
     assert trace["refused"]["code"] == "text_too_long"
 
 
-def test_only_operators_are_told_and_only_of_messages_that_there_are(watched):
+def test_only_operators_get_traces_and_only_of_existing_messages(watched):
     message = watched.say("mine")
 
     refused = watched.ada.rest("GET", f"/api/admin/messages/{message['id']}/trace")
@@ -155,7 +155,7 @@ def test_only_operators_are_told_and_only_of_messages_that_there_are(watched):
     assert unknown.json()["code"] == stranger.json()["code"] == "not_found"
 
 
-def test_the_command_line_asks_all_nodes(watched):
+def test_the_command_line_queries_all_nodes(watched):
     watched.bob.connect()
     message = watched.say("the sealed words")
     watched.bob.wait_for("message_created", lambda event: event["message"]["id"] == message["id"])
@@ -175,7 +175,7 @@ def test_the_command_line_asks_all_nodes(watched):
     assert "sealed" not in plain
 
 
-def test_a_member_who_left_is_told_from_one_who_is_there(watched):
+def test_a_former_member_is_reported_as_not_a_member(watched):
     group = watched.ada.post("/api/groups", {"name": "crew", "member_ids": [watched.bob.id]})["conversation_id"]
     watched.bob.post(f"/api/groups/{group}/leave")
 
@@ -186,7 +186,7 @@ def test_a_member_who_left_is_told_from_one_who_is_there(watched):
     assert trace["member_count"] == 1
 
 
-def test_nothing_is_remembered_where_that_is_switched_off(start_nodes, device):
+def test_nothing_is_recorded_if_tracing_is_off(start_nodes, device):
     watched = Watched(start_nodes(2, IM_TRACE_MESSAGES="0"), device)
     watched.bob.connect()
     message = watched.say("hello")
@@ -201,7 +201,7 @@ def test_nothing_is_remembered_where_that_is_switched_off(start_nodes, device):
 
 @pytest.fixture
 def torn(start_nodes, device, own_redis, mariadb):
-    """As `watched`; each node is a Redis user of its own, and can be cut off from pub/sub alone: `torn.deafen(2)`."""
+    """Provide `watched` with one Redis user per node, so that `torn.deafen(2)` cuts off only that node's pub/sub."""
     client, database = own_redis.client(), mariadb.create_database()
     nodes = []
     for number in (1, 2):
@@ -217,7 +217,7 @@ def torn(start_nodes, device, own_redis, mariadb):
     client.close()
 
 
-def test_a_member_on_a_deaf_node_has_missed_it_and_the_node_is_named(torn):
+def test_a_member_on_a_deaf_node_has_missed_the_message_and_the_node_is_named(torn):
     torn.deafen(2)
     wait_for(lambda: not torn.second.is_ready, 15, "the second node's notice that it is deaf")
     message = torn.say("can you hear me?")
@@ -237,7 +237,7 @@ def test_a_member_on_a_deaf_node_has_missed_it_and_the_node_is_named(torn):
     wait_for(lambda: torn.state(message) == ("missed", "was_deaf"), 15, "the second node's answer")
 
 
-def test_what_the_senders_bus_dropped_is_told(torn):
+def test_a_message_dropped_by_the_senders_bus_is_reported(torn):
     torn.deafen(1)
     wait_for(lambda: not torn.first.is_ready, 15, "the first node's notice that it is deaf")
     time.sleep(0.2)

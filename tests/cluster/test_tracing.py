@@ -1,4 +1,4 @@
-"""OpenTelemetry's traces: one from the sender's command to the receiver's socket, over two nodes."""
+"""OpenTelemetry's traces: one trace from the sender's command to the receiver's socket, over two nodes."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from tests.support.server import ROOT
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes spans by OTLP over HTTP, and keeps them: (node, span)."""
+    """A server that takes spans by OTLP over HTTP and keeps them as (node, span)."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -40,7 +40,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_arguments):
-        """Nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_one_trace_reaches_from_the_senders_command_to_the_receivers_socket(star
     assert failed()[0].status.message == "invalid_input"
 
 
-def test_a_collector_that_is_away_keeps_no_message_waiting(start_server, device):
+def test_an_absent_collector_delays_no_message(start_server, device):
     server = start_server(
         IM_TRACING="on", OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9", OTEL_BSP_SCHEDULE_DELAY="50"
     )
@@ -110,7 +110,7 @@ def test_the_exporter_is_not_imported_while_tracing_is_off(tmp_path):
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
-def test_a_commands_log_lines_have_the_id_of_its_trace(start_server, device, collector):
+def test_log_lines_of_a_command_carry_its_trace_id(start_server, device, collector):
     node = start_server(
         IM_TRACING="on",
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,

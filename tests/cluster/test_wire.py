@@ -1,4 +1,4 @@
-"""What nodes of this version and of the one before say to each other."""
+"""The wire format between nodes of this version and of the previous one."""
 
 import orjson
 import pytest
@@ -11,7 +11,7 @@ PACKETS = (['2["message_created",{}]'], ['51-["e",{"_placeholder":true,"num":0}]
 
 
 def decode_as_before(body: bytes) -> Emit:
-    """How the version without stamps read an emit."""
+    """Decode an emit as the version without stamps did."""
     end = 5 + int.from_bytes(body[1:5], "big")
     rooms, skip, namespace, number, ack, lengths = orjson.loads(body[5:end])
     parts: list[str | bytes] = []
@@ -25,25 +25,25 @@ def decode_as_before(body: bytes) -> Emit:
 @pytest.mark.parametrize("packet", PACKETS)
 @pytest.mark.parametrize("stamp", [None, STAMP])
 @pytest.mark.parametrize("told", [0, 41])
-def test_an_emit_arrives_as_it_was_sent(packet, stamp, told):
+def test_an_emit_arrives_unchanged(packet, stamp, told):
     sent = Emit(packet, ["conv:12"], ["node-1~a"], "/", "node-1~7", ("node-1", 3), stamp, told)
 
     assert wire.decode(wire.encode(sent)) == sent
 
 
 @pytest.mark.parametrize("packet", PACKETS)
-def test_a_node_of_the_version_before_reads_a_stamped_emit_without_the_stamp(packet):
+def test_a_node_of_the_previous_version_reads_a_stamped_emit_without_the_stamp(packet):
     sent = Emit(packet, [], ["node-1~a"], stamp=STAMP, told=41)
 
     read = decode_as_before(wire.encode(sent))
     assert (read.packet, read.rooms) == (packet, [])
     assert read.skip[0] == "node-1~a"
-    number, mark = read.skip[1:]  # nobody is left out by them: neither can be a session's id
+    number, mark = read.skip[1:]  # they exclude no recipient: neither can be a session's id
     assert number == 41
     assert mark.startswith(wire.SID_MARK)
 
 
-def test_what_a_node_of_the_version_before_sends_has_no_stamp():
+def test_an_emit_of_the_previous_version_has_no_stamp():
     packet = '2["message_created",{}]'
     head = orjson.dumps([[], ["node-1~a"], "/", None, None, [len(packet)]])
     body = b"E" + len(head).to_bytes(4, "big") + head + packet.encode()
@@ -51,11 +51,11 @@ def test_what_a_node_of_the_version_before_sends_has_no_stamp():
     assert wire.decode(body) == Emit([packet], [], ["node-1~a"])
 
 
-def test_what_a_later_version_adds_to_a_stamp_is_overlooked():
+def test_additions_of_a_later_version_to_a_stamp_are_ignored():
     body = wire.encode(Emit(["2[]"])) + orjson.dumps([*STAMP, "more"])
 
     assert wire.decode(body) == Emit(["2[]"], stamp=STAMP)
 
 
-def test_an_order_arrives_as_it_was_given():
+def test_an_order_arrives_unchanged():
     assert wire.decode(wire.encode(Order("enter", "conv:1", "conv:2"))) == Order("enter", "conv:1", "conv:2")

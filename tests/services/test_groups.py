@@ -81,7 +81,7 @@ def test_creating_a_group_with_an_unknown_user_fails(people, members):
         assert groups.get(alice, make_group(alice)).member_count == 1
 
 
-def test_creating_a_group_leaves_out_users_that_blocked_the_creator(people):
+def test_creating_a_group_with_a_user_that_blocked_the_creator_fails(people):
     alice, bob, _, _ = people
     blocks.block(bob, alice)
 
