@@ -1,4 +1,4 @@
-"""Sockets by hand."""
+"""Raw sockets for the tests of the protocol."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.raw import RawSocket
 
 @pytest.fixture
 def raw():
-    """`raw(server, **options)`: a WebSocket by hand, closed at the end."""
+    """Provide `raw(server, **options)`, which opens a raw WebSocket; it is closed at the end of the test."""
     opened = []
 
     def connect(server, **options) -> RawSocket:

@@ -1,4 +1,4 @@
-"""What broken and hostile clients send: a clear error where the protocol has a place for one, else a closed socket."""
+"""Invalid and hostile packets get an error code if the protocol has a place for one; otherwise the socket closes."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from tests.support.server import Server
 
 @pytest.fixture
 def talker(server, device, raw):
-    """An authenticated socket by hand."""
+    """Open an authenticated raw socket."""
     socket = raw(server)
     assert socket.connect({"token": device(server).tokens["access_token"]}).startswith("40")
     return socket
@@ -28,7 +28,7 @@ def still_works(socket) -> bool:
     return socket.ack(99)["ok"]
 
 
-def test_an_unknown_command_is_an_error_and_the_connection_goes_on(talker):
+def test_an_unknown_command_is_an_error_and_the_connection_stays(talker):
     talker.send('421["no_such_command",{}]')
 
     assert talker.ack(1)["error"]["code"] == "unknown_command"
@@ -38,7 +38,7 @@ def test_an_unknown_command_is_an_error_and_the_connection_goes_on(talker):
 @pytest.mark.parametrize(
     "payload", ['"text"', "[]", "1", "{}", '{"client_id":5}', '{"client_id":"a","type":"text","content":"x"}']
 )
-def test_a_payload_that_does_not_fit_is_an_error_with_its_fields(talker, payload):
+def test_an_invalid_payload_is_an_error_that_names_its_fields(talker, payload):
     talker.send(f'421["send_message",{payload}]')
 
     ack = talker.ack(1)
@@ -55,7 +55,7 @@ def test_two_arguments_are_an_error(talker):
     assert talker.ack(1)["error"]["code"] == "malformed"
 
 
-def test_binary_where_text_belongs_is_an_error_and_the_connection_goes_on(talker):
+def test_binary_instead_of_text_is_an_error_and_the_connection_stays(talker):
     talker.send('451-7["send_message",{"_placeholder":true,"num":0}]')
     talker.send_bytes(b"\x00\x01")
 
@@ -77,7 +77,7 @@ def test_binary_where_text_belongs_is_an_error_and_the_connection_goes_on(talker
     ],
     ids=lambda packet: packet[:24] or "empty",
 )
-def test_a_packet_that_breaks_the_protocol_closes_the_connection_at_once(server, talker, packet):
+def test_a_packet_that_violates_the_protocol_closes_the_connection_at_once(server, talker, packet):
     before = len(server.log)
 
     talker.send(packet)
@@ -91,15 +91,15 @@ def test_a_packet_that_breaks_the_protocol_closes_the_connection_at_once(server,
     ["[]", '[{"a":1}]', '["ping_server",{"x":NaN}]', '["ping_server","half \\ud83d"]', "[" * 30_000, '["connect"]'],
     ids=lambda rest: rest[:24],
 )
-def test_an_event_that_is_not_valid_json_is_refused_and_the_connection_goes_on(talker, rest):
+def test_invalid_json_is_refused_and_the_connection_stays(talker, rest):
     talker.send("421" + rest)
 
     assert talker.ack(1)["error"]["code"] == "malformed"
-    talker.send("42" + rest)  # nobody asks for an answer
+    talker.send("42" + rest)  # without an ack id
     assert still_works(talker)
 
 
-def test_a_packet_over_the_limit_is_refused_and_the_connection_goes_on(server, talker):
+def test_a_packet_over_the_limit_is_refused_and_the_connection_stays(server, talker):
     before = len(server.log)
 
     talker.send('427["send_message",{"x":"' + "x" * 300_000 + '"}]')
@@ -126,7 +126,7 @@ def test_a_packet_over_the_limit_is_refused_over_polling_too(server, device):
     assert polling.post("4" + "x" * 2_000_000).status_code == 413
 
 
-def test_a_stranger_may_send_no_more_than_a_log_in_takes(server, raw):
+def test_an_oversize_packet_before_the_log_in_closes_the_socket(server, raw):
     stranger = raw(server)
 
     stranger.send("40" + json.dumps({"token": "x" * 17_000}))
@@ -134,7 +134,7 @@ def test_a_stranger_may_send_no_more_than_a_log_in_takes(server, raw):
     assert stranger.is_closed()
 
 
-def test_who_goes_on_sending_what_cannot_be_read_is_disconnected(talker):
+def test_repeated_unreadable_packets_close_the_connection(talker):
     for number in range(21):
         talker.send(f"42{number}[nonsense]")
 
@@ -185,7 +185,7 @@ def test_nul_is_refused_in_text(server, device):
         assert ack["error"]["code"] in {"invalid_input", "malformed"}
 
 
-def test_custom_content_may_not_be_nested_without_end(server, device):
+def test_deeply_nested_custom_content_is_refused(server, device):
     alice, bob = device(server).connect(), device(server)
     content: dict = {}
     for _ in range(60):
@@ -208,7 +208,7 @@ def test_deflate_is_not_negotiated(server):
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory, sqlite_template):
-    """A node that lets few in, for a short time."""
+    """Run a node with few allowed connections and short timeouts."""
     folder = tmp_path_factory.mktemp("strict")
     apps.copy_of(sqlite_template, folder / "data")
     timeouts = {"CONNECT_TIMEOUT": "2", "PING_INTERVAL": "2", "PING_TIMEOUT": "4"}
@@ -242,7 +242,7 @@ def test_refused_log_ins_do_not_keep_a_socket_open(strict, raw):
     assert time.monotonic() - started < 5
 
 
-def test_one_address_gets_so_many_sockets_that_have_not_logged_in(strict, raw):
+def test_sockets_of_one_address_before_log_in_are_limited(strict, raw):
     strangers = [raw(strict) for _ in range(3)]
 
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
@@ -253,9 +253,9 @@ def test_one_address_gets_so_many_sockets_that_have_not_logged_in(strict, raw):
     assert raw(strict).open["sid"]
 
 
-def test_a_user_gets_so_many_sockets_and_a_dead_one_makes_room(strict, device, raw):
+def test_sockets_of_a_user_are_limited_and_a_dead_one_is_replaced(strict, device, raw):
     token = {"token": device(strict).tokens["access_token"]}
-    for _ in range(2):  # they answer no ping: as a phone whose line is gone
+    for _ in range(2):  # they answer no ping, like a phone without a network
         assert raw(strict).connect(token).startswith("40")
     before = len(strict.log)
 
@@ -274,7 +274,7 @@ def test_a_user_gets_so_many_sockets_and_a_dead_one_makes_room(strict, device, r
     assert "dead_connection_replaced" in strict.log[before:]
 
 
-def test_a_second_connect_with_the_same_login_is_answered_and_with_another_one_not(server, device, raw):
+def test_a_repeated_connect_is_answered_for_the_same_login_and_closes_the_socket_for_another(server, device, raw):
     token = {"token": device(server).tokens["access_token"]}
     socket = raw(server)
     first = socket.connect(token)
@@ -285,7 +285,7 @@ def test_a_second_connect_with_the_same_login_is_answered_and_with_another_one_n
     assert socket.is_closed()
 
 
-def test_a_suspended_client_leaves_no_open_file_behind(start_server, device, raw):
+def test_a_suspended_client_leaves_no_open_file_descriptor(start_server, device, raw):
     node = start_server(IM_PING_INTERVAL_SECONDS="3", IM_PING_TIMEOUT_SECONDS="3")
     alice = device(node, "alice")
     wait_for(lambda: not sockets_of(node), 10, "the end of the connection that she registered on")
@@ -294,12 +294,12 @@ def test_a_suspended_client_leaves_no_open_file_behind(start_server, device, raw
         one.connect({"token": alice.tokens["access_token"]})
     assert sockets_of(node) >= 10
 
-    # Their systems acknowledge every byte; they themselves never answer, not even the goodbye.
+    # Their kernels acknowledge every byte; the clients themselves answer nothing, not even the closing handshake.
     wait_for(lambda: not sockets_of(node), 30, "the end of their sockets")
 
 
 def sockets_of(node) -> int:
-    """How many connections the node has accepted and not closed."""
+    """Return the number of connections that the node has accepted and not closed."""
     sockets = (str(file.readlink()) for file in Path(f"/proc/{node.worker}/fd").iterdir() if file.is_symlink())
     inodes = {link[len("socket:[") : -1] for link in sockets if link.startswith("socket:")}
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
@@ -307,7 +307,7 @@ def sockets_of(node) -> int:
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://sub.127.0.0.1"])
-def test_another_sites_page_gets_no_socket(server, raw, origin):
+def test_a_page_of_another_site_gets_no_socket(server, raw, origin):
     with pytest.raises(websocket.WebSocketBadStatusException) as refused:
         raw(server, origin=origin)
 
@@ -318,7 +318,7 @@ def test_our_own_page_gets_a_socket(server, raw):
     assert raw(server, origin=server.url).open["sid"]
 
 
-def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_told_once(start_server, raw):
+def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_logged_once(start_server, raw):
     node = start_server(IM_ALLOWED_ORIGINS="https://Chat.example:443,capacitor://localhost,null")
 
     for origin in (node.url, "https://chat.example", "capacitor://localhost", "null"):
@@ -333,7 +333,7 @@ def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_told_once(start_
     assert 'imapp_connects_refused_total{reason="origin"} 2.0' in metrics
 
 
-def test_a_flood_of_one_user_is_limited_per_user_not_per_socket(start_server, device, raw):
+def test_messages_are_limited_per_user_and_not_per_socket(start_server, device, raw):
     node: Server = start_server(IM_RATE_LIMITS="on", IM_RATE_MESSAGES_PER_USER="20/minute")
     alice, bob = device(node), device(node)
     sockets = [raw(node) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""What a connection has under way."""
+"""A connection's count of queued commands."""
 
 import threading
 import time
@@ -11,12 +11,12 @@ from imapp.realtime.connections import Connection
 
 @pytest.fixture
 def connection():
-    """A connection with nothing under way."""
+    """Create a connection with nothing queued."""
     return Connection("sid", 1, 1, datetime.now(UTC))
 
 
 def waiting(connection, seconds=10):
-    """A thread that waits until nothing is queued, and when it went on."""
+    """Start a thread that waits for queued commands; return it and the list that gets the time of its end."""
     went_on = []
 
     def wait():
@@ -28,7 +28,7 @@ def waiting(connection, seconds=10):
     return thread, went_on
 
 
-def test_nothing_queued_is_no_wait(connection):
+def test_a_wait_without_queued_commands_returns_at_once(connection):
     connection.queue()
     connection.answered()
 
@@ -38,7 +38,7 @@ def test_nothing_queued_is_no_wait(connection):
     assert time.monotonic() - began < 5
 
 
-def test_all_who_wait_go_on_with_the_last_answer(connection):
+def test_all_waiters_continue_after_the_last_answer(connection):
     connection.queue()
     connection.queue()
     waiters = [waiting(connection) for _ in range(3)]
@@ -54,7 +54,7 @@ def test_all_who_wait_go_on_with_the_last_answer(connection):
     assert all(went_on for _, went_on in waiters)
 
 
-def test_what_was_refused_before_it_was_queued_is_not_waited_for(connection):
+def test_a_command_refused_before_it_was_queued_is_not_waited_for(connection):
     connection.queue()
     thread, went_on = waiting(connection)
     thread.join(0.05)
@@ -65,7 +65,7 @@ def test_what_was_refused_before_it_was_queued_is_not_waited_for(connection):
     assert went_on
 
 
-def test_a_wait_has_an_end_and_the_next_one_works(connection):
+def test_a_wait_times_out_and_the_next_one_works(connection):
     connection.queue()
     connection.wait_for_queued(0.01)
     thread, went_on = waiting(connection)

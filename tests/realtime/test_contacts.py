@@ -1,4 +1,4 @@
-"""Every change of contacts, requests and blocks reaches all devices of those concerned, as a fresh load shows it."""
+"""Changes of contacts, requests and blocks reach all devices of the users involved, as a fresh load shows them."""
 
 from uuid import uuid4
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def people(server, device):
-    """Alice at a phone, Bob at a phone and a laptop; all connected."""
+    """Connect Alice at a phone, and Bob at a phone and a laptop."""
     alice, bob = device(server, "alice").connect(), device(server, "bob").connect()
     laptop = bob.other_device().connect()
     yield alice, bob, laptop
@@ -20,13 +20,13 @@ def befriend(alice, bob):
 
 
 def settle(*devices):
-    """Wait until what was pushed to the devices has arrived: the answer to a command comes after it."""
+    """Wait until everything pushed so far has arrived: the answer to a command comes after it."""
     for one in devices:
         assert one.call("ping_server", {})["ok"]
 
 
 def own_state(device):
-    """What of contacts and blocks has been pushed to a device."""
+    """Return the names of the pushed events about contacts and blocks."""
     return [name for name, _ in device.events if name.startswith(("contact_", "user_"))]
 
 
@@ -64,7 +64,7 @@ def test_an_acceptance_reaches_all_devices_with_the_new_contact(people):
 
 
 @pytest.mark.parametrize("end", ["reject", "cancel"])
-def test_the_end_of_a_request_reaches_both_sides(people, end):
+def test_ending_a_request_reaches_both_sides(people, end):
     alice, bob, laptop = people
     request = alice.post("/api/contact-requests", {"user_id": bob.id})
 
@@ -78,7 +78,7 @@ def test_the_end_of_a_request_reaches_both_sides(people, end):
     assert alice.wait_for("contact_request_updated") == {"request": outgoing}
 
 
-def test_a_request_that_is_repeated_is_pushed_once(people):
+def test_a_repeated_request_is_pushed_once(people):
     alice, bob, _ = people
     alice.post("/api/contact-requests", {"user_id": bob.id})
 
@@ -114,7 +114,7 @@ def test_a_removal_reaches_all_devices_of_both_sides(people):
         assert gone["version"] > added["version"]
 
 
-def test_a_block_is_told_to_who_blocks_and_to_nobody_else(people):
+def test_a_block_is_pushed_to_the_blocking_user_only(people):
     alice, bob, laptop = people
 
     bob.rest("PUT", f"/api/blocks/{alice.id}").raise_for_status()
@@ -128,7 +128,7 @@ def test_a_block_is_told_to_who_blocks_and_to_nobody_else(people):
     assert own_state(alice) == []
 
 
-def test_new_contacts_learn_that_the_other_is_online(people):
+def test_new_contacts_are_notified_that_the_other_is_online(people):
     alice, bob, laptop = people
 
     befriend(alice, bob)
@@ -138,7 +138,7 @@ def test_new_contacts_learn_that_the_other_is_online(people):
         assert one.wait_for("presence_changed")["online"] is True
 
 
-def test_a_new_contact_who_is_offline_is_not_shown_online(server, device):
+def test_an_offline_new_contact_is_not_shown_online(server, device):
     alice, bob = device(server, "alice").connect(), device(server, "bob")
 
     befriend(alice, bob)
@@ -148,7 +148,7 @@ def test_a_new_contact_who_is_offline_is_not_shown_online(server, device):
     assert alice.received("presence_changed") == []
 
 
-def test_a_block_hides_each_from_the_other_until_it_is_taken_back(people):
+def test_a_block_hides_presence_in_both_directions_until_it_is_removed(people):
     alice, bob, _ = people
     befriend(alice, bob)
 
@@ -167,7 +167,7 @@ def test_a_block_hides_each_from_the_other_until_it_is_taken_back(people):
     assert bob.call("get_online_users", {"user_ids": [alice.id]})["user_ids"] == [alice.id]
 
 
-def test_a_block_from_the_other_side_keeps_both_hidden(people):
+def test_presence_stays_hidden_while_the_other_sides_block_remains(people):
     alice, bob, _ = people
     befriend(alice, bob)
     alice.rest("PUT", f"/api/blocks/{bob.id}").raise_for_status()
@@ -182,7 +182,7 @@ def test_a_block_from_the_other_side_keeps_both_hidden(people):
     assert alice.received("presence_changed") == bob.received("presence_changed") == []
 
 
-def test_a_stranger_who_is_blocked_is_told_no_presence(people):
+def test_blocking_a_stranger_pushes_no_presence(people):
     alice, bob, _ = people
 
     alice.rest("PUT", f"/api/blocks/{bob.id}").raise_for_status()

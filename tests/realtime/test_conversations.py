@@ -11,7 +11,7 @@ from tests.sync.world import World
 
 @pytest.fixture
 def world(app):
-    """Ann with two devices, Bob and Cyd, all connected."""
+    """Connect Ann with two devices, Bob and Cyd."""
     made = World(app)
     for device in made.devices:
         device.connect()
@@ -21,7 +21,7 @@ def world(app):
 
 @pytest.fixture
 def group(world):
-    """A group of Ann and Bob; what was pushed about its beginning is forgotten."""
+    """Create a group of Ann and Bob, and forget the events of its creation."""
     ann, bob, _ = world.people
     group_id = ann.rest("/api/groups", {"name": "g", "member_ids": [bob.id]})["id"]
     world.settle()
@@ -39,7 +39,7 @@ def heard(device, *names):
     return [(name, payload) for name, payload in device.wire.inbox if not names or name in names]
 
 
-def test_settings_reach_the_users_other_devices_and_nobody_else(world, group):
+def test_settings_are_pushed_to_the_users_own_devices_only(world, group):
     ann, bob, _ = world.people
     patch = {"conversation_id": group, "is_pinned": True, "draft": "soon"}
 
@@ -53,7 +53,7 @@ def test_settings_reach_the_users_other_devices_and_nobody_else(world, group):
     assert heard(bob.devices[0]) == []
 
 
-def test_mark_unread_is_a_setting(world, group):
+def test_mark_unread_changes_a_setting(world, group):
     ann = world.people[0]
 
     ack = ann.devices[0].wire.call("mark_unread", {"conversation_id": group})
@@ -61,7 +61,7 @@ def test_mark_unread_is_a_setting(world, group):
     assert (ack["ok"], ack["is_marked_unread"]) == (True, True)
 
 
-def test_deleting_for_oneself_reaches_the_users_other_devices(world, group):
+def test_deleting_for_oneself_is_pushed_to_the_users_own_devices_only(world, group):
     ann, bob, _ = world.people
     sent = say(ann, group)
     world.settle()
@@ -83,7 +83,7 @@ def marks(device):
 
 
 @pytest.mark.parametrize(("command", "event"), [("typing", "user_typing"), ("stop_typing", "user_stop_typing")])
-def test_typing_reaches_all_but_the_connection_that_types(world, group, command, event):
+def test_typing_is_pushed_to_all_connections_but_the_typing_one(world, group, command, event):
     ann, bob, cyd = world.people
 
     ack = ann.devices[0].wire.call(command, {"conversation_id": group})
@@ -94,7 +94,7 @@ def test_typing_reaches_all_but_the_connection_that_types(world, group, command,
     assert heard(ann.devices[1]) == heard(bob.devices[0]) == heard(bob.devices[1]) == pushed
 
 
-def test_who_may_not_speak_may_not_be_seen_typing(world, group):
+def test_a_user_without_the_right_to_send_cannot_be_seen_typing(world, group):
     ann, bob, cyd = world.people
     private = ann.rest("/api/conversations", {"user_id": bob.id})["id"]
     ann.rest.try_("PATCH", f"/api/groups/{group}", {"is_muted_all": True})
@@ -109,7 +109,7 @@ def test_who_may_not_speak_may_not_be_seen_typing(world, group):
     assert heard(bob.devices[1], "user_typing") == heard(ann.devices[1], "user_typing") == []
 
 
-def test_in_a_large_group_typing_is_not_pushed(make_app):
+def test_typing_is_not_pushed_in_a_large_group(make_app):
     app = make_app(group_receipts_max_members=1)
     with app.app_context():
         world = World(app)
@@ -144,7 +144,7 @@ def test_a_connection_leaves_and_joins_the_room_of_a_conversation(world, group):
     assert [payload["message"]["client_id"] for _, payload in heard(other)] == ["1", "2"]
 
 
-def test_nobody_joins_the_room_of_a_conversation_of_others(world, group):
+def test_joining_the_room_of_a_foreign_conversation_fails(world, group):
     ann, _, cyd = world.people
 
     ack = cyd.devices[0].wire.call("join_room", {"conversation_id": group})
@@ -158,7 +158,7 @@ def test_nobody_joins_the_room_of_a_conversation_of_others(world, group):
 # -- read receipts ---------------------------------------------------------------------------------------------
 
 
-def test_members_of_a_group_hear_of_a_reader_once_a_second_and_of_the_last_mark_at_any_rate(world, group):
+def test_group_read_receipts_are_pushed_once_a_second_and_the_last_one_always(world, group):
     ann, bob, _ = world.people
     for number in range(5):
         say(bob, group, str(number))
@@ -173,7 +173,7 @@ def test_members_of_a_group_hear_of_a_reader_once_a_second_and_of_the_last_mark_
     assert marks(bob.devices[0]) == [2, 5]
 
 
-def test_after_a_quiet_second_a_reader_is_heard_again(world, group):
+def test_a_receipt_after_a_quiet_second_is_pushed(world, group):
     ann, bob, _ = world.people
     say(bob, group, "1")
     say(bob, group, "2")

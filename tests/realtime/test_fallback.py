@@ -1,11 +1,11 @@
-"""The fall-back transport, IM_TRANSPORT=stock, which the other tests use only when asked to (IM_TEST_TRANSPORT)."""
+"""The fall-back transport, IM_TRANSPORT=stock, which other tests use only if IM_TEST_TRANSPORT says so."""
 
 import pytest
 
 
 @pytest.fixture
 def stock(start_server):
-    """A node on python-engineio's transports."""
+    """Run a node on python-engineio's transports."""
     return start_server(IM_TRANSPORT="stock", IM_MAX_PAYLOAD_BYTES="100000")
 
 
@@ -21,7 +21,7 @@ def test_messages_and_acks_pass_on_each_transport(stock, device, transports):
 
 
 @pytest.mark.parametrize("text", ["4" + "x" * 200_000, "42not json"], ids=["too large", "malformed"])
-def test_what_breaks_a_rule_closes_the_socket_without_a_traceback(stock, device, raw, text):
+def test_an_invalid_packet_closes_the_socket_without_a_traceback(stock, device, raw, text):
     one = raw(stock)
     assert one.connect({"token": device(stock).tokens["access_token"]}).startswith("40")
 

@@ -1,4 +1,4 @@
-"""The first message between two people, when somebody else has just made their conversation."""
+"""The first message between two users in a conversation that another call has just created."""
 
 import pytest
 
@@ -9,8 +9,8 @@ from tests.support.device import Device
 pytestmark = [pytest.mark.slow]
 
 
-def test_it_is_pushed_though_who_made_the_conversation_did_not_come_to_tell(start_server, mariadb, tmp_path):
-    """Between the commit and the telling the other side may already write; here nobody tells at all."""
+def test_the_first_message_is_pushed_if_the_creation_of_the_conversation_was_not(start_server, mariadb, tmp_path):
+    """The other user may write between the commit and the push of the creation; here that push never happens."""
     url = mariadb.create_database()
     node = start_server(DATABASE_URL=url)
     alice, bob = (Device.register(node, name).connect() for name in ("alice", "bob"))

@@ -10,7 +10,7 @@ from imapp.realtime.following import Following
 
 
 class Flusher:
-    """What was asked to be called back, in order."""
+    """A queue of the requested callbacks, in order."""
 
     def __init__(self):
         self.marks = []
@@ -37,7 +37,7 @@ def handed(following, *ids):
     return [bool(following.ring.of(id_)) and following.ring.of(id_)[0][3] is not None for id_ in ids]
 
 
-def test_what_was_given_after_a_mark_is_handed_with_the_next_one_only(following, flusher):
+def test_a_message_given_after_a_mark_is_handed_with_the_next_mark(following, flusher):
     for id_ in ("1-1", "1-2", "1-3"):
         following.given(stamp(id_), [("sid", "eio")], None)
 
@@ -53,7 +53,7 @@ def test_what_was_given_after_a_mark_is_handed_with_the_next_one_only(following,
     assert handed(following, "1-4") == [True]
 
 
-def test_without_a_connection_it_is_heard_and_not_handed(following, flusher):
+def test_a_message_without_a_connection_is_heard_and_not_handed(following, flusher):
     following.given(stamp("1-1"), [], heard_ms=1_000_000_000_000.0 * 2)
 
     ((heard_ms, *_, count, sids, is_remote),) = following.ring.of("1-1")
@@ -61,7 +61,7 @@ def test_without_a_connection_it_is_heard_and_not_handed(following, flusher):
     assert flusher.marks == []
 
 
-def test_a_hundred_connections_are_named_and_all_are_counted(following, flusher):
+def test_the_first_hundred_connections_are_named_and_all_are_counted(following, flusher):
     following.given(stamp("1-1"), [(f"sid{number}", "eio") for number in range(250)], None)
 
     flusher.flush_one()
@@ -71,7 +71,7 @@ def test_a_hundred_connections_are_named_and_all_are_counted(following, flusher)
     assert record[5] == tuple(f"sid{number}" for number in range(100))
 
 
-def test_a_clock_that_is_ahead_counts_as_no_time(following, flusher):
+def test_a_sender_with_a_clock_ahead_adds_no_time(following, flusher):
     before = HANDED.sum
 
     following.given(stamp("1-1", ahead_ms=5000), [("sid", "eio")], None)

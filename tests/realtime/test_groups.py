@@ -1,4 +1,4 @@
-"""Every change of a group reaches the devices of those concerned, in order; nothing reaches who was removed."""
+"""Changes of a group reach the devices of its members in order, and never reach removed members."""
 
 import threading
 
@@ -7,12 +7,12 @@ import pytest
 
 @pytest.fixture
 def people(server, device):
-    """Alice, bob, carol: one device each, connected."""
+    """Connect alice, bob and carol with one device each."""
     return [device(server, name).connect() for name in ("alice", "bob", "carol")]
 
 
 def settle(*devices):
-    """Wait until what was pushed to the devices has arrived: the answer to a command comes after it."""
+    """Wait until everything pushed so far has arrived: the answer to a command comes after it."""
     for one in devices:
         assert one.call("ping_server", {})["ok"]
 
@@ -23,13 +23,13 @@ def make_group(owner, *members, **options):
 
 
 def ask_to_join(outsider, owner, group_id):
-    """Ask as an outsider who was given the group's invitation link."""
+    """Ask to join as an outsider with the group's invitation link."""
     token = owner.rest("PUT", f"/api/groups/{group_id}/link").json()["token"]
     outsider.post(f"/api/groups/{group_id}/join", {"message": "hello", "token": token})
 
 
 def numbered(device, group_id):
-    """(change, event) of everything pushed about a group."""
+    """Return (change, event) of everything pushed about a group."""
     found = []
     for name, payload in list(device.events):
         body = payload.get("message", payload)
@@ -38,7 +38,7 @@ def numbered(device, group_id):
     return found
 
 
-def test_a_new_group_appears_at_all_its_members(people):
+def test_a_new_group_is_pushed_to_all_its_members(people):
     alice, bob, carol = people
 
     group_id = make_group(alice, bob)
@@ -50,7 +50,7 @@ def test_a_new_group_appears_at_all_its_members(people):
     assert numbered(carol, group_id) == []
 
 
-def test_changes_are_pushed_in_order_to_everybody(people):
+def test_changes_are_pushed_in_order_to_all_members(people):
     alice, bob, carol = people
     group_id = make_group(alice, bob)
     path = f"/api/groups/{group_id}"
@@ -69,7 +69,7 @@ def test_changes_are_pushed_in_order_to_everybody(people):
     assert numbered(carol, group_id) == [(7, "members_added"), (8, "message_created"), (9, "member_removed")]
 
 
-def test_who_is_added_hears_the_group_on_all_devices(people):
+def test_an_added_member_gets_the_groups_messages_on_all_devices(people):
     alice, bob, _ = people
     laptop = bob.other_device().connect()
     group_id = make_group(alice, join_policy="open")
@@ -82,7 +82,7 @@ def test_who_is_added_hears_the_group_on_all_devices(people):
     laptop.close()
 
 
-def test_requests_to_join_are_told_to_those_who_answer_them_and_to_who_asks(people):
+def test_join_requests_are_pushed_to_the_asking_user_and_the_admins(people):
     alice, bob, carol = people
     group_id = make_group(alice, bob, join_policy="approval")
 
@@ -96,7 +96,7 @@ def test_requests_to_join_are_told_to_those_who_answer_them_and_to_who_asks(peop
     assert bob.received("join_request_created") == bob.received("join_request_updated") == []
 
 
-def test_a_request_that_an_admin_answers_by_adding_is_told_as_accepted(people):
+def test_adding_a_user_with_a_pending_request_pushes_it_as_accepted(people):
     alice, bob, carol = people
     group_id = make_group(alice, bob, join_policy="approval")
     alice.rest("PUT", f"/api/groups/{group_id}/members/{bob.id}/role", {"role": "admin"})
@@ -111,7 +111,7 @@ def test_a_request_that_an_admin_answers_by_adding_is_told_as_accepted(people):
     assert len(bob.received("join_request_updated")) == 1
 
 
-def test_nothing_that_was_said_after_a_removal_reaches_the_removed(people):
+def test_no_message_sent_after_a_removal_reaches_the_removed_member(people):
     alice, bob, carol = people
     group_id = make_group(alice, bob, carol)
     path = f"/api/groups/{group_id}/members"
@@ -139,7 +139,7 @@ def test_nothing_that_was_said_after_a_removal_reaches_the_removed(people):
 
 
 def spans(history, user_id):
-    """From which line to which the user was a member; her own removal's line is not hers."""
+    """Return the user's memberships as [first seq, end seq); the line about a removal is outside."""
     found = []
     for message in history:
         content = message["content"]
@@ -150,7 +150,7 @@ def spans(history, user_id):
     return found
 
 
-def test_who_was_removed_is_out_on_every_command(people):
+def test_every_command_is_refused_to_a_removed_member(people):
     alice, bob, _ = people
     group_id = make_group(alice, bob)
     sent = alice.send("hello", group_id=group_id)["message"]
@@ -170,7 +170,7 @@ def test_who_was_removed_is_out_on_every_command(people):
         assert (ack["ok"], ack["error"]["code"]) == (False, "not_a_member"), command
 
 
-def test_a_device_that_connects_during_a_removal_hears_nothing_that_follows(people):
+def test_a_device_that_connects_during_a_removal_gets_no_later_message(people):
     alice, bob, carol = people
     group_id = make_group(alice, bob, carol)
     laptops = [carol.other_device() for _ in range(4)]

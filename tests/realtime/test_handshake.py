@@ -1,4 +1,4 @@
-"""What a client that connects costs while it waits."""
+"""The resources that a connecting client holds while it waits."""
 
 from imapp.cluster import bus
 from imapp.extensions import db
@@ -6,7 +6,7 @@ from tests.accounts import register
 from tests.support.wire import Wire
 
 
-def test_who_connects_keeps_no_connection_to_the_database_while_redis_takes_its_time(app, monkeypatch):
+def test_a_connecting_client_holds_no_database_connection_while_it_waits_for_redis(app, monkeypatch):
     held = []
     monkeypatch.setattr(bus, "settle", lambda: held.append(db.engine.pool.checkedout()) or True)
     tokens = register(app.test_client(), "ada")

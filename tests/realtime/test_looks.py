@@ -1,4 +1,4 @@
-"""A look at what was not told that fails halfway: the next one finds what it had found."""
+"""A reconciliation that fails halfway: the next one reports what the failed one had found."""
 
 import pytest
 from sqlalchemy import event
@@ -19,7 +19,7 @@ def world(app):
     made.close()
 
 
-def test_what_a_look_found_before_it_failed_is_told_by_the_next(world, monkeypatch):
+def test_findings_of_a_failed_reconciliation_are_reported_by_the_next(world, monkeypatch):
     monkeypatch.setattr(reconciliation, "GRACE_SECONDS", 0)
     (ann,) = world.people
     (device,) = ann.devices
@@ -39,7 +39,7 @@ def test_what_a_look_found_before_it_failed_is_told_by_the_next(world, monkeypat
 
 
 class _Failing:
-    """Reading this table fails, as on a connection that dies."""
+    """Reads of this table fail as on a broken connection."""
 
     def __init__(self, table: str) -> None:
         self._table = table

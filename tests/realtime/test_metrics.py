@@ -1,4 +1,4 @@
-"""What a node counts, under what names, and that no client can add to them."""
+"""The names of a node's metrics, their counts, and that clients cannot add label values."""
 
 import json
 from uuid import uuid4
@@ -8,7 +8,7 @@ import requests
 from tests.support.ports import wait_for
 from tests.support.scrape import scrape
 
-#: All that dashboards and alerts read, as it is called there.
+#: The metrics that dashboards and alerts read, under the names used there.
 NAMES = [
     'imapp_commands_total{command="send_message",outcome="ok"}',
     'imapp_commands_total{command="unknown",outcome="unknown_command"}',
@@ -44,7 +44,7 @@ NAMES = [
 ]
 
 
-def test_everything_is_there_before_anything_happens(server):
+def test_every_metric_exists_before_anything_happens(server):
     figures = scrape(server)
 
     assert [name for name in NAMES if name not in figures] == []
@@ -53,7 +53,7 @@ def test_everything_is_there_before_anything_happens(server):
     assert 'node="node-1"' in info[0]
 
 
-def test_a_message_is_handed_to_other_devices_on_the_same_node_too(server, device):
+def test_a_message_to_other_devices_on_the_same_node_counts_as_handed(server, device):
     ada = device(server, "ada").connect()
     tablet = ada.at(server).connect()
     bob = device(server, "bob")
@@ -66,11 +66,11 @@ def test_a_message_is_handed_to_other_devices_on_the_same_node_too(server, devic
     wait_for(
         lambda: scrape(server)['imapp_message_seconds_count{stage="handed"}'] >= before + 1,
         5,
-        "the count of what was handed",
+        "the count of handed messages",
     )
 
 
-def test_commands_are_counted_by_our_own_names_whatever_a_client_says(server, device, raw):
+def test_commands_are_counted_under_known_names_only(server, device, raw):
     ada = device(server, "ada").connect()
     socket = raw(server)
     socket.connect({"token": ada.tokens["access_token"]})
@@ -91,7 +91,7 @@ def test_commands_are_counted_by_our_own_names_whatever_a_client_says(server, de
     assert not [name for name in after if "evil" in name]
 
 
-def test_requests_are_counted_by_rule_whatever_the_path_and_method(server, device):
+def test_requests_are_counted_by_route_and_known_methods_only(server, device):
     ada = device(server, "ada")
     before = scrape(server)
 
@@ -107,7 +107,7 @@ def test_requests_are_counted_by_rule_whatever_the_path_and_method(server, devic
     assert after[odd] - before.get(odd, 0) == 10
 
 
-def test_comings_and_goings_are_counted_with_their_reasons(server, device, raw):
+def test_connects_and_disconnects_are_counted_with_their_reasons(server, device, raw):
     before = scrape(server)
     ada = device(server, "ada")
 

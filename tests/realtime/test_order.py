@@ -7,7 +7,7 @@ import pytest
 
 
 def pipeline(socket, commands) -> list[dict]:
-    """Send everything without waiting; give the acks in the order of sending."""
+    """Send all commands without waiting; return the acks in the order of sending."""
     for number, command in enumerate(commands):
         socket.send(f"42{number}" + json.dumps(command))
     acks: dict[int, dict] = {}
@@ -22,7 +22,7 @@ def pipeline(socket, commands) -> list[dict]:
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def node(request, start_server):
-    """A node on each database."""
+    """Run a node on each database."""
     if request.param == "sqlite":
         return start_server()
     return start_server(DATABASE_URL=request.getfixturevalue("mariadb").create_database())
@@ -33,7 +33,7 @@ def text(bob, number: int) -> list:
     return ["send_message", body]
 
 
-def test_acks_and_pushes_come_in_the_order_of_the_changes(node, device, raw):
+def test_acks_and_pushes_arrive_in_the_order_of_the_changes(node, device, raw):
     alice, bob = device(node, "alice"), device(node, "bob")
     conversation_id = alice.post("/api/conversations", {"user_id": bob.id})["id"]
     sockets = [raw(node) for _ in range(4)]
@@ -41,8 +41,8 @@ def test_acks_and_pushes_come_in_the_order_of_the_changes(node, device, raw):
         socket.connect({"token": one.tokens["access_token"]})
 
     for number in range(40):
-        for who, socket in enumerate(sockets):
-            about = {"conversation_id": conversation_id, "client_id": f"{who}-{number}"}
+        for client, socket in enumerate(sockets):
+            about = {"conversation_id": conversation_id, "client_id": f"{client}-{number}"}
             body = {**about, "type": "text", "content": {"text": "x"}}
             socket.send(f"42{number}" + json.dumps(["send_message", body]))
 
@@ -69,7 +69,7 @@ def test_fifty_pipelined_messages_are_numbered_in_the_order_sent(node, device, r
     assert [message["content"]["text"] for message in alice.history(conversation)] == [str(n) for n in range(50)]
 
 
-def test_a_command_that_reads_sees_what_was_sent_before_it(node, device, raw):
+def test_a_reading_command_sees_the_messages_sent_before_it(node, device, raw):
     alice, bob = device(node, "alice"), device(node, "bob")
     socket = raw(node)
     socket.connect({"token": alice.tokens["access_token"]})
@@ -81,7 +81,7 @@ def test_a_command_that_reads_sees_what_was_sent_before_it(node, device, raw):
     assert conversation["last_seq"] == 10
 
 
-def test_an_edit_follows_its_message_though_nobody_waited(node, device, raw):
+def test_a_pipelined_edit_is_applied_after_its_message(node, device, raw):
     alice, bob = device(node, "alice"), device(node, "bob")
     socket = raw(node)
     socket.connect({"token": alice.tokens["access_token"]})

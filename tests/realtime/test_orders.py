@@ -1,4 +1,4 @@
-"""Orders between nodes: connections enter and leave rooms, also where channels have no common order."""
+"""Orders between nodes: connections enter and leave rooms, with and without a common order of channels."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ GROUP = "conv:1"
 
 
 class Node(ClusterManager):
-    """A node's rooms; what it would have done for its clients is noted."""
+    """A node's rooms; the calls that it would make for its clients are recorded."""
 
     def __init__(self, *, keeps_order: bool) -> None:
         broker = MemoryBroker(Exchange())
@@ -39,7 +39,7 @@ class Node(ClusterManager):
 
 @pytest.fixture(params=[True, False], ids=["one Redis", "Redis Cluster"])
 def node(request):
-    """A node with a connection of user 1 in the group, and one of user 2 that is not."""
+    """Create a node with a connection of user 1 in the group, and one of user 2 outside it."""
     made = Node(keeps_order=request.param)
     made.connect_user("a", 1)
     made.connect_user("b", 2)
@@ -47,14 +47,14 @@ def node(request):
     return made
 
 
-def test_who_enters_a_room_that_this_node_hears_syncs_where_a_message_may_have_come_before_the_order(node):
+def test_entering_a_room_known_to_the_node_needs_a_sync_only_if_a_message_may_have_overtaken_the_order(node):
     node.hear("enter", 2)
 
     assert node.get_participants("/", GROUP) == [("a", "eio-a"), ("b", "eio-b")]
     assert node.told_to_sync == ([] if node.broker.keeps_order else ["b"])
 
 
-def test_who_leaves_a_room_is_taken_out_before_later_messages_of_that_room(node):
+def test_leaving_a_room_takes_effect_before_later_messages_of_that_room(node):
     node.act("leave", "user:1", GROUP)
 
     both = ["c:room:user:1", f"c:room:{GROUP}"]
@@ -62,7 +62,7 @@ def test_who_leaves_a_room_is_taken_out_before_later_messages_of_that_room(node)
     assert node.get_participants("/", GROUP) == []
 
 
-def test_nothing_is_kept_of_those_who_enter_and_have_no_connection_here(node):
+def test_nothing_is_kept_for_entering_users_without_a_connection_here(node):
     for user_id in range(100, 200):
         node.hear("enter", user_id)
         node.act("enter", f"user:{user_id}", "conv:2")

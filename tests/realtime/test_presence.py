@@ -1,4 +1,4 @@
-"""Who is online, and who is told."""
+"""Presence: online users, and the users that are notified."""
 
 
 def befriend(alice, bob) -> None:
@@ -6,7 +6,7 @@ def befriend(alice, bob) -> None:
     bob.post(f"/api/contact-requests/{request['id']}/accept")
 
 
-def test_a_contact_is_told_when_a_user_comes_and_goes(server, device):
+def test_a_contact_is_notified_when_a_user_connects_and_disconnects(server, device):
     alice, bob = device(server, "alice"), device(server, "bob")
     befriend(alice, bob)
     alice.connect()
@@ -20,7 +20,7 @@ def test_a_contact_is_told_when_a_user_comes_and_goes(server, device):
     assert went["last_seen_at"].endswith("Z")
 
 
-def test_a_user_is_online_until_the_last_device_goes(server, device):
+def test_a_user_is_online_until_the_last_device_disconnects(server, device):
     alice = device(server, "alice").connect()
     bob = device(server, "bob").connect()
     befriend(alice, bob)
@@ -35,7 +35,7 @@ def test_a_user_is_online_until_the_last_device_goes(server, device):
     assert server_side["ok"]
 
 
-def test_without_ids_the_users_whom_one_watches_are_listed(server, device):
+def test_without_ids_the_online_users_that_one_watches_are_returned(server, device):
     alice, bob, carol = (device(server, name).connect() for name in ("alice", "bob", "carol"))
     alice.send("hi", to_user_id=bob.id)
     after_one = alice.call("get_online_users", {})["user_ids"]
@@ -46,7 +46,7 @@ def test_without_ids_the_users_whom_one_watches_are_listed(server, device):
     assert carol.call("get_online_users", {"user_ids": [alice.id, bob.id]})["user_ids"] == []
 
 
-def test_two_who_have_both_written_are_told_that_the_other_is_online(server, device):
+def test_users_see_each_other_online_after_both_have_written(server, device):
     alice, bob, carol = (device(server, name).connect() for name in ("alice", "bob", "carol"))
     alice.send("hi", to_user_id=bob.id)
     alice.send("hi", to_user_id=carol.id)
@@ -58,7 +58,7 @@ def test_two_who_have_both_written_are_told_that_the_other_is_online(server, dev
     assert carol.received("presence_changed") == []
 
 
-def test_members_of_a_common_group_may_ask_but_do_not_watch(server, device):
+def test_members_of_a_common_group_may_query_presence_but_do_not_watch(server, device):
     alice, bob = device(server, "alice").connect(), device(server, "bob").connect()
     alice.post("/api/groups", {"name": "two", "member_ids": [bob.id]})
 
@@ -66,7 +66,7 @@ def test_members_of_a_common_group_may_ask_but_do_not_watch(server, device):
     assert bob.call("get_online_users", {})["user_ids"] == []
 
 
-def test_a_blocked_user_sees_nothing(server, device):
+def test_a_blocked_user_sees_no_presence(server, device):
     alice, bob = device(server, "alice").connect(), device(server, "bob").connect()
     befriend(alice, bob)
 

@@ -1,4 +1,4 @@
-"""A crowd that comes at one moment is announced together."""
+"""Simultaneous presence changes are announced together."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from imapp.realtime.presence_changes import PresenceChanges
 
 
 class Background:
-    """As much of the server as it needs."""
+    """The part of the server that PresenceChanges needs."""
 
     sleep = staticmethod(time.sleep)
 
@@ -25,7 +25,7 @@ class Background:
         self.threads[-1].start()
 
 
-def test_those_who_come_within_a_moment_are_told_of_together(app, monkeypatch):
+def test_users_that_connect_within_a_moment_are_announced_together(app, monkeypatch):
     told = []
     monkeypatch.setattr(presence_changes.presence, "changed", told.append)
     server = Background(app)
@@ -48,9 +48,9 @@ def test_those_who_come_within_a_moment_are_told_of_together(app, monkeypatch):
         (False, [set(), {1}, {1}], [False, True]),
         (False, [set(), {1}, set(), {1}, set()], [False, True, False]),
     ],
-    ids=["came", "went meanwhile", "went", "told at another node meanwhile", "comes and goes"],
+    ids=["came", "went meanwhile", "went", "announced by another node meanwhile", "comes and goes"],
 )
-def test_what_is_told_last_is_how_it_is(app, monkeypatch, said, looks, told):
+def test_the_last_announcement_is_the_present_state(app, monkeypatch, said, looks, told):
     pushed = []
     monkeypatch.setattr(presence_changes.presence, "_watches", lambda _users: {(1, 2)})
     monkeypatch.setattr(cluster_presence, "online_among", lambda _users: looks.pop(0))

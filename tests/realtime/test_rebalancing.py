@@ -1,4 +1,4 @@
-"""How many clients a node sends on after another has joined."""
+"""The number of clients that a node sends away after another node has joined."""
 
 import pytest
 
@@ -16,5 +16,5 @@ from imapp.realtime.rebalancing import surplus_of
         ({"a": 500}, 0),
     ],
 )
-def test_only_what_is_clearly_beyond_a_nodes_share_moves(counts, expected):
+def test_only_a_clear_surplus_over_the_nodes_share_moves(counts, expected):
     assert surplus_of("a", counts) == expected

@@ -1,9 +1,9 @@
-"""The node stops: clients are told when to come back, and come back by themselves."""
+"""A stopping node tells its clients when to reconnect, and they do."""
 
 from tests.support.ports import wait_for
 
 
-def test_clients_are_told_when_to_return_and_return(start_server, device):
+def test_clients_are_told_when_to_reconnect_and_reconnect(start_server, device):
     node = start_server()
     alice = device(node).connect(reconnection=True)
     bob = device(node)

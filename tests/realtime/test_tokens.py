@@ -1,4 +1,4 @@
-"""A token on a live connection: warned, renewed, or closed with a code (drills S1, S2)."""
+"""A token on a live connection: the client is warned, and renews it or is closed with a code (drills S1, S2)."""
 
 import time
 
@@ -9,7 +9,7 @@ from tests.support.device import PASSWORD
 
 @pytest.fixture
 def node(start_server):
-    """A node whose tokens live five seconds and are warned of three seconds before."""
+    """Run a node with tokens that live five seconds and warnings three seconds before the end."""
     return start_server(IM_ACCESS_TOKEN_SECONDS="5", IM_TOKEN_EXPIRING_LEAD_SECONDS="3")
 
 
@@ -27,7 +27,7 @@ def test_the_client_is_warned_and_then_closed_with_a_code(node, device):
     assert not alice.sio.connected
 
 
-def test_a_client_that_refreshes_over_the_socket_stays(node, device):
+def test_a_client_that_renews_its_token_over_the_socket_stays(node, device):
     alice = device(node).connect()
     alice.wait_for("token_expiring", timeout=8)
 
@@ -40,7 +40,7 @@ def test_a_client_that_refreshes_over_the_socket_stays(node, device):
     assert alice.call("ping_server", {})["ok"]
 
 
-def test_the_token_of_another_login_does_not_renew(server, device):
+def test_renewing_with_the_token_of_another_login_fails(server, device):
     alice, mallory = device(server).connect(), device(server)
 
     ack = alice.call("renew_token", {"token": mallory.tokens["access_token"]})
@@ -49,7 +49,7 @@ def test_the_token_of_another_login_does_not_renew(server, device):
 
 
 @pytest.mark.parametrize("auth", [None, {}, {"token": None}, {"token": "x"}, {"token": {"a": 1}}, {"token": ""}])
-def test_without_a_good_token_the_connect_is_refused_with_a_code(server, raw, auth):
+def test_a_connect_without_a_valid_token_is_refused_with_a_code(server, raw, auth):
     answer = raw(server).connect(auth)
 
     assert answer.startswith("44")
@@ -69,7 +69,7 @@ def test_a_client_that_states_another_user_than_its_tokens_is_refused(server, ra
     assert let_in.startswith("40")
 
 
-def test_a_token_in_the_query_is_not_looked_at(server, device, raw):
+def test_a_token_in_the_query_is_ignored(server, device, raw):
     alice = device(server)
     socket = raw(server)
 
@@ -97,7 +97,7 @@ def test_logging_out_closes_the_sockets_of_this_login_only(server, device):
     laptop.close()
 
 
-def test_a_client_that_overhears_that_it_is_disconnected_loses_its_transport(server, device, raw):
+def test_a_client_that_ignores_a_disconnect_loses_its_transport(server, device, raw):
     alice = device(server)
     socket = raw(server)
     assert socket.connect({"token": alice.tokens["access_token"]}).startswith("40")
@@ -121,7 +121,7 @@ def test_revoking_another_login_closes_its_sockets(server, device):
     assert phone.call("ping_server", {})["ok"]
 
 
-def test_a_new_password_closes_the_other_logins(server, device):
+def test_a_password_change_closes_the_sockets_of_the_other_logins(server, device):
     phone = device(server).connect()
     laptop = phone.other_device().connect()
 
@@ -133,7 +133,7 @@ def test_a_new_password_closes_the_other_logins(server, device):
     assert phone.call("ping_server", {})["ok"]
 
 
-def test_a_spent_refresh_token_ends_the_session_and_its_sockets(server, device):
+def test_reuse_of_a_rotated_refresh_token_ends_the_session_and_its_sockets(server, device):
     phone = device(server).connect()
     spent = phone.tokens["refresh_token"]
     fresh = phone.post("/api/auth/refresh", {"refresh_token": spent})

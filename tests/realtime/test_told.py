@@ -1,4 +1,4 @@
-"""What a node remembers of what it has pushed."""
+"""A node's record of what it has pushed."""
 
 from imapp.cluster import bus
 from imapp.realtime.told import Told, number_of
@@ -12,7 +12,7 @@ def opened():
     return told
 
 
-def test_a_conversation_without_any_change_is_known_once_it_was_looked_at():
+def test_a_conversation_without_changes_is_known_after_the_first_reconciliation():
     told = opened()
     assert told.known() == []
 
@@ -22,7 +22,7 @@ def test_a_conversation_without_any_change_is_known_once_it_was_looked_at():
     assert told.change_of(7) == 0
 
 
-def test_what_is_stored_does_not_hide_what_was_not_pushed():
+def test_a_stored_change_does_not_hide_one_that_was_not_pushed():
     told = opened()
     told.note([ROOM], 3)
 
@@ -31,7 +31,7 @@ def test_what_is_stored_does_not_hide_what_was_not_pushed():
     assert told.change_of(7) == 3
 
 
-def test_a_conversation_that_nobody_has_open_is_never_behind():
+def test_a_conversation_without_connections_is_never_behind():
     told = opened()
     told.adopt(7, 3)
 
@@ -42,7 +42,7 @@ def test_a_conversation_that_nobody_has_open_is_never_behind():
     assert not told.new_conversations
 
 
-def test_pushes_to_a_user_are_counted_until_the_last_connection_goes():
+def test_pushes_to_a_user_are_counted_until_the_last_connection_closes():
     told = Told()
     told.open(bus.user_room(5))
     told.note([bus.user_room(5), ROOM], 2)
@@ -56,7 +56,7 @@ def test_pushes_to_a_user_are_counted_until_the_last_connection_goes():
     assert not told.new_users
 
 
-def test_users_whose_connections_an_order_moves_are_remembered():
+def test_users_moved_by_an_order_are_remembered():
     told = Told()
 
     told.note_move(bus.user_room(5))
@@ -66,7 +66,7 @@ def test_users_whose_connections_an_order_moves_are_remembered():
     assert told.moved == {5}
 
 
-def test_a_read_mark_of_a_group_says_nothing_about_its_changes():
+def test_a_read_mark_of_a_group_does_not_count_as_a_change():
     told = opened()
     told.adopt(7, 3)
     receipt = {"conversation_id": 7, "user_id": 5, "read_seq": 3, "version": 900}
@@ -76,7 +76,7 @@ def test_a_read_mark_of_a_group_says_nothing_about_its_changes():
     assert told.change_of(7) == 3
 
 
-def test_an_event_counts_for_as_many_versions_as_the_receivers_have_got():
+def test_an_event_counts_the_versions_that_its_receivers_got():
     told = Told()
     told.open(bus.user_room(5))
     rooms = [bus.user_room(5), bus.user_room(6)]
