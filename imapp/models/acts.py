@@ -21,7 +21,7 @@ class AdminAct(Base):
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
-    #: The operator's account; None for the command line.
+    #: The operator's account; null for the command line.
     user_id: Mapped[int | None] = mapped_column(BigInteger)
     #: The operator's username, or `cli:` and the account of the machine.
     name: Mapped[str] = mapped_column(String(64))

@@ -1,9 +1,9 @@
 """Messages and the rows that belong to them: edits, reactions, mentions, pins, hidden messages.
 
 A message is identified by (conversation, seq); its id on the wire is "{conversation_id}-{seq}". That key is the
-clustered primary key: history is read directly from it, inserts go to the end of their conversation, and a
-conversation stays on one server of a distributed database. These tables have no foreign keys: every insert would
-lock the parent rows, which the committer has already checked.
+clustered primary key: history is read directly from it, inserts go to the end of their conversation, and the rows of a
+conversation stay together on a distributed database. These tables have no foreign keys: every insert would lock the
+parent rows, which the committer has already checked.
 """
 
 from datetime import datetime
@@ -79,7 +79,7 @@ class Reaction(Base):
 
 
 class Mention(Base):
-    """A message mentions a user; user 0 stands for everybody in the conversation."""
+    """A mention of a user in a message; user 0 stands for all members of the conversation."""
 
     __tablename__ = "mentions"
     __table_args__ = (CLUSTERED,)

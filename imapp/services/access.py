@@ -120,7 +120,7 @@ def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
 
 
 def _note_first_use(row: Any) -> None:
-    """Store the first use of a token pair; log a database failure instead of refusing the client."""
+    """Store the first use of a token pair; if the database cannot be written, log that and let the client in."""
     try:
         _first_uses((row.id, row.refresh_hash))
     except Exception as exc:

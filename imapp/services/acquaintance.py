@@ -1,7 +1,7 @@
-"""Mutual presence: once two users have both written to each other, each is sent the other's presence.
+"""Mutual presence: once two users have both written to each other, they watch each other's presence.
 
-The committer queues such pairs after its commit. A separate thread (a greenlet under gunicorn) notifies them, so that
-no message waits for it.
+The committer queues such a pair after its commit. A separate thread (a greenlet under gunicorn) sends each of the two
+users the other's presence, so that no message waits for it.
 """
 
 import threading

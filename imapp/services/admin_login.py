@@ -28,7 +28,7 @@ Proof = Callable[[Session], T | None]
 def login(body: AdminLoginIn, client: ClientInfo) -> TokensOut:
     """Open a session with operator rights.
 
-    Raises the errors of identity.login, ForbiddenError for a user who is not an operator and, if the settings require a
+    Raises the errors of identity.login, ForbiddenError if the user is not an operator and, if the settings require a
     second factor, SecondFactorEnrolmentRequiredError, SecondFactorRequiredError, WrongCodeError.
     """
     user = _operator(body, client)

@@ -1,7 +1,7 @@
 """Limits on guessing passwords and codes: only failures count, and a stranger's failures do not lock the owner out.
 
-Each attempt is counted before it is checked, so that concurrent attempts cannot exceed the limit, and uncounted if it
-succeeds. See docs/decisions/0015-accounts.md.
+Each attempt is counted before it is checked, so that concurrent attempts cannot exceed the limit. The count is taken
+back if the attempt does not fail. See docs/decisions/0015-accounts.md.
 """
 
 from collections.abc import Iterator

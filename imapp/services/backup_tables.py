@@ -79,7 +79,7 @@ def _compared(connection: Connection, table: Table, key: Key) -> Any:
 
 
 def state_of(connection: Connection, table: str, after: Key | None, until: Key) -> str | None:
-    """Return a digest of the state of these rows: equal digests mean equal rows. None if the table allows no digest."""
+    """Return a digest of the state of these rows: equal digests mean equal rows. None for tables outside the log."""
     if table not in _LOGGED:
         return None
     low = after[0] if after else 0

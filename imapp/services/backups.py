@@ -1,8 +1,9 @@
 """Backups: all tables as they are at one moment, while the nodes go on writing.
 
 All tables are read in one snapshot of the database, part by part, with a few rows in memory. The file gets its final
-name when it is complete and synced to disk. An interrupted backup is started again and reuses some of the written parts
-(services/backup_parts.py). A backup holds everything in the database, including password hashes, and is not encrypted.
+name when it is complete and synced to disk. An interrupted backup is resumed by starting it again
+(services/backup_parts.py describes which parts are reused). A backup holds everything in the database, including
+password hashes, and is not encrypted.
 """
 
 import os

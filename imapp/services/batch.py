@@ -1,9 +1,9 @@
 """A batch: the data that one transaction of the committer reads, changes in memory, and writes.
 
 `load` locks the conversations in id order and reads everything that the ops need, with one query per kind of row.
-Each op's `apply` checks and changes the state held here. `commit` stores the changes with one statement per table.
-A batch of plain messages takes two scripts: one to read, one to write and commit. An `apply` that raises must not have
-changed anything before.
+Each op's `apply` checks and changes the state held here; an `apply` that raises must not have changed anything before.
+`commit` stores the changes: one statement for each altered message and each deletion, otherwise one per table.
+A batch of plain messages takes two scripts: one to read, one to write and commit.
 """
 
 import time
@@ -124,7 +124,7 @@ class Batch:
         self.added: dict[Any, list[dict[str, Any]]] = {Mention: [], MessageEdit: [], Pin: [], Reaction: []}
         self.removed: list[tuple[Any, dict[str, Any]]] = []
 
-    # -- what ops use ------------------------------------------------------------------------------------------
+    # -- used by ops -------------------------------------------------------------------------------------------
 
     def record(self, head: Head, event: str, row: MessageRow) -> None:
         """Assign a change number to the alteration of a message and log it."""
@@ -258,7 +258,7 @@ class Batch:
             )
 
     def _next_versions(self, connection: Connection) -> dict[int, int]:
-        """Assign new versions to the members whose devices are notified, and set them in the payloads."""
+        """Assign new versions to the touched members, and set them in the payloads for their devices."""
         takers = [(user_id, mark) for (_, user_id), mark in self._marks.items() if mark.takes_version]
         versions = own_state.next_versions(connection, [user_id for user_id, _ in takers])
         for user_id, mark in takers:

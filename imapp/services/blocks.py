@@ -30,7 +30,7 @@ def list_blocks(actor_id: int, query: ContactsQuery) -> Page[BlockOut]:
 def block(actor_id: int, user_id: int) -> BlockOut:
     """Block a user; blocking again changes nothing.
 
-    Raises NotFoundError for an unknown user, ForbiddenError for oneself.
+    Raises NotFoundError for an unknown user, ForbiddenError for the actor's own id.
     """
     answer, pushes = atomic(_block, actor_id, user_id)
     if pushes:

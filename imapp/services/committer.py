@@ -158,7 +158,7 @@ class Committer:
             log.exception("commit_turn_failed")
 
     def _unpark(self) -> None:
-        """Move parked writes whose conversations are unlocked to the front of the queue; give up expired ones."""
+        """Move parked writes to unlocked conversations to the front of the queue; give up expired parked writes."""
         if not self._parked:
             return
         for late in self._parked.take_late(lambda waiting: time.monotonic() > waiting[2]):

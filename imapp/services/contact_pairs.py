@@ -1,4 +1,4 @@
-"""Two users and the changes between them, in one transaction."""
+"""A pair of users and the changes to their contacts, requests and blocks, in one transaction."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,19 +10,19 @@ from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.services import own_state
 
-#: What a transaction has to tell when it is committed, and whom.
+#: (user id, event) pairs to publish after the commit.
 Pushes = list[tuple[int, Event]]
 
 
 class Pair:
-    """The actor and another user, both their counters locked in id order.
+    """The actor and another user, with the counters of both locked in id order.
 
-    Whatever concerns the same two waits for its turn: requests that cross, an answer given twice, a request
-    during a block each find the outcome of the other.
+    Transactions on the same pair therefore run one after the other: crossing requests, a request answered twice, or a
+    request during a block each see the other's result.
     """
 
     def __init__(self, session: Session, actor_id: int, other_id: int) -> None:
-        """Lock; raises ForbiddenError for oneself and NotFoundError for an unknown user."""
+        """Lock both counters; raises ForbiddenError if the users are the same, NotFoundError for an unknown user."""
         if actor_id == other_id:
             raise ForbiddenError("This needs another user.")
         self.session = session
@@ -37,23 +37,23 @@ class Pair:
         self.pushes: Pushes = []
 
     def directions(self) -> list[tuple[int, int]]:
-        """Each of the two with the other."""
+        """Return both (user id, other user's id) orders of the pair."""
         return [(self.actor_id, self.other_id), (self.other_id, self.actor_id)]
 
     def next_versions(self) -> dict[int, int]:
-        """Numbers for one change that both see."""
+        """Return a new version for each of the two users, for a change that both see."""
         return own_state.next_versions(self.session, self.users)
 
     def next_version(self) -> int:
-        """The number of one change that only the actor sees."""
+        """Return a new version for the actor, for a change that only the actor sees."""
         return own_state.next_version(self.session, self.actor_id)
 
     def push(self, user_id: int, event: Event) -> None:
-        """Note what one of the two is told after the commit."""
+        """Note an event to be published to one of the two users after the commit."""
         self.pushes.append((user_id, event))
 
 
 def publish(pushes: Pushes) -> None:
-    """Tell all devices of those concerned."""
+    """Publish the events to all devices of their users."""
     for user_id, event in pushes:
         bus.publish(event, bus.user_room(user_id))

@@ -1,7 +1,7 @@
-"""Requests for contact: ask, accept, reject, cancel.
+"""Contact requests: send, accept, reject, cancel.
 
-There is one row for each direction of a pair, used again when somebody asks again. Two requests that cross
-are a friendship at once: the second accepts the first.
+Each direction of a pair has one row, which is reused when the sender asks again. If both users send a request, they
+become contacts at once: the second request accepts the first.
 """
 
 from sqlalchemy import select
@@ -22,7 +22,7 @@ from imapp.services.reach import are_contacts, is_blocked
 
 
 def list_requests(actor_id: int, query: ContactRequestsQuery) -> Page[ContactRequestOut]:
-    """A page of the caller's requests in one direction, the latest changed first."""
+    """Return a page of the caller's requests in one direction, most recently changed first."""
     is_outgoing = query.direction == "outgoing"
     wanted = outgoing_of(actor_id) if is_outgoing else incoming_of(actor_id)
     version = ContactRequest.from_version if is_outgoing else ContactRequest.to_version
@@ -38,10 +38,10 @@ def list_requests(actor_id: int, query: ContactRequestsQuery) -> Page[ContactReq
 
 
 def send(actor_id: int, body: ContactRequestIn) -> tuple[ContactRequestOut, bool]:
-    """Ask a user to become a contact; give the request and whether it was made now.
+    """Ask a user to become a contact; return the request and whether it is new.
 
-    One that waits already stands as it is; one that waits from the other side is accepted. Raises
-    NotFoundError for an unknown user, ForbiddenError for oneself, BlockedError, AlreadyContactsError,
+    A pending request of the actor is left unchanged; a pending request of the other user is accepted. Raises
+    NotFoundError for an unknown user, ForbiddenError for the actor's own id, BlockedError, AlreadyContactsError,
     RateLimitedError.
     """
     limits.hit("contact_requests_per_user", actor_id)
@@ -50,17 +50,17 @@ def send(actor_id: int, body: ContactRequestIn) -> tuple[ContactRequestOut, bool
 
 
 def accept(actor_id: int, request_id: int) -> ContactRequestOut:
-    """Become contacts; raises NotFoundError for who was not asked, RequestHandledError, BlockedError."""
+    """Accept a request; raises NotFoundError if the actor is not its recipient, RequestHandledError, BlockedError."""
     return _tell(*atomic(_handle, actor_id, request_id, "accepted"))
 
 
 def reject(actor_id: int, request_id: int) -> ContactRequestOut:
-    """Say no; raises NotFoundError for who was not asked, RequestHandledError."""
+    """Reject a request; raises NotFoundError if the actor is not its recipient, RequestHandledError."""
     return _tell(*atomic(_handle, actor_id, request_id, "rejected"))
 
 
 def cancel(actor_id: int, request_id: int) -> ContactRequestOut:
-    """Take a request back; raises NotFoundError for who did not ask, RequestHandledError."""
+    """Cancel a request; raises NotFoundError if the actor is not its sender, RequestHandledError."""
     return _tell(*atomic(_handle, actor_id, request_id, "cancelled"))
 
 
@@ -114,7 +114,7 @@ def _handle(
     if mine != actor_id:
         raise NotFoundError
     pair = Pair(session, actor_id, others)
-    session.refresh(request)  # it may have been handled while the pair was waited for
+    session.refresh(request)  # it may have been handled during the wait for the pair's lock
     if request.status != "pending":
         raise RequestHandledError
     if status == "accepted" and is_blocked(session, pair.actor_id, pair.other_id):
@@ -138,7 +138,7 @@ def _number(request: ContactRequest, versions: dict[int, int]) -> None:
 def _announce(
     pair: Pair, request: ContactRequest, event: type[ContactRequestCreated | ContactRequestUpdated]
 ) -> tuple[ContactRequestOut, Pushes]:
-    """Note the push to both sides; give the request as the actor sees it, and what is to be pushed."""
+    """Note the event for both users; return the request as the actor sees it, and the events to publish."""
     for user_id, other_id in pair.directions():
         pair.push(user_id, event(request=request_out(request, pair.users[other_id])))
     return request_out(request, pair.users[pair.other_id]), pair.pushes

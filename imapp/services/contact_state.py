@@ -1,4 +1,4 @@
-"""Contacts, requests and blocks as their owner sees them, in lists, events and `sync` alike."""
+"""Contacts, requests and blocks as their owner sees them: the same form in lists, events and `sync`."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -12,16 +12,16 @@ from imapp.models.users import User
 from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut, RequestStatus
 from imapp.schemas.users import UserOut
 
-#: A row of own state for `sync`: its version, what it is, its representation.
+#: A row of own state for `sync`: version, kind, representation.
 Row = tuple[int, str, dict[str, Any]]
 
 
 def rows(user_id: int, after: int, limit: int) -> list[Row]:
-    """The user's contacts, requests and blocks that changed after version `after`, tombstones included.
+    """Return the user's contacts, requests and blocks that changed after version `after`, including tombstones.
 
-    Sorted by version, at most `limit`; kinds are "contact", "contact_request" and "block". Several statements
-    read this, so nothing above the counter as it was at first is given: what is committed meanwhile is for
-    the next call, and nothing below a version that was given is missing.
+    The rows are sorted by version, at most `limit`; kinds are "contact", "contact_request" and "block". Because
+    several statements read them, rows above the counter's value at the beginning are left out: they belong to the next
+    call. So no row is missing below any returned version.
     """
     until = db.session.scalar(select(UserState.version).where(UserState.user_id == user_id)) or 0
     found = [
@@ -33,7 +33,7 @@ def rows(user_id: int, after: int, limit: int) -> list[Row]:
 
 
 def contact_out(contact: Contact, other: User) -> ContactOut:
-    """A contact as its owner sees it."""
+    """Return a contact as its owner sees it."""
     return ContactOut(
         user_id=contact.contact_id,
         user=UserOut.model_validate(other),
@@ -45,7 +45,7 @@ def contact_out(contact: Contact, other: User) -> ContactOut:
 
 
 def request_out(request: ContactRequest, other: User) -> ContactRequestOut:
-    """A request as it is seen by one of its two sides: the one that is not `other`."""
+    """Return a request as one of its two users sees it; `other` is the other user."""
     is_outgoing = other.id == request.to_user_id
     return ContactRequestOut(
         id=request.id,
@@ -62,7 +62,7 @@ def request_out(request: ContactRequest, other: User) -> ContactRequestOut:
 
 
 def block_out(block: Block, other: User) -> BlockOut:
-    """A block as who blocks sees it."""
+    """Return a block as the blocking user sees it."""
     return BlockOut(
         user_id=block.blocked_id,
         user=UserOut.model_validate(other),
@@ -73,27 +73,27 @@ def block_out(block: Block, other: User) -> BlockOut:
 
 
 def contacts_of(user_id: int) -> Select[Any]:
-    """Contacts with their users, tombstones included."""
+    """Return a query for the user's contacts with their users, including tombstones."""
     return _with_users(Contact, Contact.contact_id).where(Contact.user_id == user_id)
 
 
 def outgoing_of(user_id: int) -> Select[Any]:
-    """Requests that the user sent, with their receivers."""
+    """Return a query for the requests that the user sent, with their recipients."""
     return _with_users(ContactRequest, ContactRequest.to_user_id).where(ContactRequest.from_user_id == user_id)
 
 
 def incoming_of(user_id: int) -> Select[Any]:
-    """Requests that the user received, with their senders."""
+    """Return a query for the requests that the user received, with their senders."""
     return _with_users(ContactRequest, ContactRequest.from_user_id).where(ContactRequest.to_user_id == user_id)
 
 
 def blocks_of(user_id: int) -> Select[Any]:
-    """Blocks with the users blocked, tombstones included."""
+    """Return a query for the user's blocks with the blocked users, including tombstones."""
     return _with_users(Block, Block.blocked_id).where(Block.user_id == user_id)
 
 
 def _with_users(model: type[Any], other_id: Any) -> Select[Any]:
-    """Rows as they are now, whatever the session has seen before."""
+    """Return a query for rows with their users; it refreshes objects that the session has loaded before."""
     return select(model, User).join(User, User.id == other_id).execution_options(populate_existing=True)
 
 

@@ -1,4 +1,4 @@
-"""Contacts: friends, each with the other; services/contact_requests.py tells how two become that."""
+"""Contacts: mutual friendships, which begin with a contact request (services/contact_requests.py)."""
 
 from sqlalchemy.orm import Session
 
@@ -14,7 +14,7 @@ from imapp.services.contact_state import contact_out, contacts_of
 
 
 def list_contacts(actor_id: int, query: ContactsQuery) -> Page[ContactOut]:
-    """A page of the caller's contacts, in the order of their ids."""
+    """Return a page of the caller's contacts, in the order of their ids."""
     wanted = contacts_of(actor_id).where(Contact.removed_at.is_(None), Contact.contact_id > (query.cursor or 0))
     found = db.session.execute(wanted.order_by(Contact.contact_id).limit(query.limit + 1)).all()
     items = [contact_out(contact, other) for contact, other in found[: query.limit]]
@@ -22,14 +22,14 @@ def list_contacts(actor_id: int, query: ContactsQuery) -> Page[ContactOut]:
 
 
 def set_remark(actor_id: int, user_id: int, body: ContactIn) -> ContactOut:
-    """Note what the caller calls a contact; raises NotFoundError for who is no contact."""
+    """Set the caller's own name for a contact; raises NotFoundError if the user is not a contact."""
     answer, pushes = atomic(_set_remark, actor_id, user_id, body.remark)
     publish(pushes)
     return answer
 
 
 def remove(actor_id: int, user_id: int) -> None:
-    """End a friendship in both directions; raises NotFoundError for who is no contact."""
+    """Remove a contact in both directions; raises NotFoundError if the user is not a contact."""
     publish(atomic(_remove, actor_id, user_id))
 
 

@@ -1,4 +1,4 @@
-"""A user's own settings of a conversation: pinned, muted, hidden, marked unread, the draft. The last one wins."""
+"""A user's own settings of a conversation: pinned, muted, hidden, marked unread, draft. The last write wins."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ from imapp.services import own_state
 
 
 def change(actor_id: int, conversation_id: int, patch: ConversationPatch) -> ConversationState:
-    """Change what the patch names and tell the actor's devices; raises NotAMemberError."""
+    """Change the settings that the patch names and notify the actor's devices; raises NotAMemberError."""
     wanted = patch.model_dump(exclude_unset=True, exclude={"conversation_id"})
     state = atomic(_change, actor_id, conversation_id, wanted)
     bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
@@ -25,7 +25,7 @@ def change(actor_id: int, conversation_id: int, patch: ConversationPatch) -> Con
 
 
 def state_of(member: ConversationMember) -> ConversationState:
-    """A member's own state, in events and `sync` alike."""
+    """Return a member's own state, in the form used by events and `sync`."""
     return ConversationState(
         conversation_id=member.conversation_id,
         read_seq=member.read_seq,
@@ -40,7 +40,7 @@ def state_of(member: ConversationMember) -> ConversationState:
 
 
 def _change(session: Session, actor_id: int, conversation_id: int, wanted: dict[str, Any]) -> ConversationState:
-    version = own_state.next_version(session, actor_id)  # locks: the actor's devices take turns
+    version = own_state.next_version(session, actor_id)  # locks the counter: changes by the actor's devices serialize
     member = session.get(ConversationMember, (conversation_id, actor_id))
     if member is None or member.left_at is not None:
         raise NotAMemberError

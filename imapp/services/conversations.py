@@ -1,4 +1,4 @@
-"""The list of a user's conversations, and opening one. A page costs five queries, however long it is."""
+"""The list of a user's conversations, and opening one. A page costs five queries, regardless of its length."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ _is_pinned = case((ConversationMember.pinned_at.is_not(None), 1), else_=0)
 
 
 def list_conversations(actor_id: int, query: ConversationsQuery) -> Page[ConversationOut]:
-    """A page of the actor's conversations, pinned ones first, then by last activity; hidden ones are left out."""
+    """Return a page of the actor's conversations without hidden ones: pinned ones first, then by last activity."""
     shown = or_(ConversationMember.hidden_seq.is_(None), Conversation.last_seq > ConversationMember.hidden_seq)
     statement = _rows_of(actor_id).where(shown, is_seen())
     if query.cursor is not None:
@@ -44,7 +44,7 @@ def list_conversations(actor_id: int, query: ConversationsQuery) -> Page[Convers
 
 
 def get(actor_id: int, conversation_id: int) -> ConversationOut:
-    """One conversation, hidden or not; raises NotAMemberError, also for what does not exist."""
+    """Return one conversation, even if hidden; raises NotAMemberError, also if the conversation does not exist."""
     rows = db.session.execute(_rows_of(actor_id).where(Conversation.id == conversation_id)).all()
     if not rows:
         raise NotAMemberError
@@ -52,27 +52,27 @@ def get(actor_id: int, conversation_id: int) -> ConversationOut:
 
 
 def open_with(actor_id: int, user_id: int) -> tuple[ConversationOut, bool]:
-    """The private conversation with a user, and whether it was made now; raises as `open_private`."""
+    """Return the private conversation with a user and whether it is new; raises the errors of `open_private`."""
     conversation_id, is_new = open_private(actor_id, user_id)
     return get(actor_id, conversation_id), is_new
 
 
 def join_room(actor_id: int, conversation_id: int, sid: str) -> None:
-    """Let one connection hear a conversation; raises NotAMemberError."""
+    """Subscribe one connection to a conversation; raises NotAMemberError."""
     require_membership(actor_id, conversation_id)
     room = bus.conversation_room(conversation_id)
     bus.enter_connection(sid, room)
-    db.session.close()  # give the read connection back while waiting
+    db.session.close()  # return the database connection to the pool during the wait
     bus.settle()
     try:
         require_membership(actor_id, conversation_id)
-    except NotAMemberError:  # removed meanwhile: who removes takes out those who are in the room by then
+    except NotAMemberError:  # removed during the wait; the removal took out only connections already in the room
         bus.leave_connection(sid, room)
         raise
 
 
 def leave_room(actor_id: int, conversation_id: int, sid: str) -> None:
-    """Let one connection hear a conversation no more, until it joins again or reconnects."""
+    """Unsubscribe one connection from a conversation until it joins again or reconnects."""
     bus.leave_connection(sid, bus.conversation_room(conversation_id))
 
 
@@ -96,7 +96,7 @@ def _rows_of(user_id: int) -> Select[Any]:
 
 
 def _cursor(row: Row[Any]) -> str:
-    """Where the list goes on: pinned or not, last activity in milliseconds, id."""
+    """Return the cursor after a row: pinned (1) or not (0), last activity in milliseconds, id."""
     moment = (row.active_at - _EPOCH) // timedelta(milliseconds=1)
     return f"{int(row.pinned_at is not None)}.{moment}.{row.id}"
 

@@ -1,4 +1,4 @@
-"""Whether the database answers, and whether its tables are those that this code needs."""
+"""Health checks of the database: that it answers, and that its tables are new enough for this code."""
 
 import os
 import time
@@ -15,21 +15,22 @@ from settings import PROJECT
 
 log = get_logger(__name__)
 
-#: Seconds between two looks at the revision of tables that are too old; others are not looked at again.
+#: Minimum seconds between two checks of the revision while the tables are too old. Once they are new enough, the
+#: revision is not checked again.
 _REVISION_SECONDS = 10.0
 
 
 class DatabaseLook:
-    """Looks by one connection, which it gives back; one caller at a time."""
+    """The check of the database, with one connection that is returned to the pool; for one caller at a time."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._revision_read_at = float("-inf")
-        #: The last that is known.
+        #: Result of the latest check of the revision.
         self.migrations = ComponentHealth(status="DOWN", details={"database": None, "code": None})
 
     def look(self) -> ComponentHealth:
-        """Ask the database for an answer, and for its revision when that is not known to be good."""
+        """Query the database, and check its revision unless it is known to be new enough."""
         kind = self._engine.dialect.name
         began = time.monotonic()
         try:
@@ -52,7 +53,7 @@ class DatabaseLook:
 
 
 def compare(revision: str | None) -> ComponentHealth:
-    """Tables that are older than the code cannot serve it; a revision that it does not know is a newer one's."""
+    """Return DOWN if the tables are older than the code, else UP. An unknown revision counts as newer than the code."""
     head, known = _of_the_code()
     is_old = revision is None or (revision != head and revision in known)
     return ComponentHealth(status="DOWN" if is_old else "UP", details={"database": revision, "code": head})
@@ -60,7 +61,7 @@ def compare(revision: str | None) -> ComponentHealth:
 
 @cache
 def _of_the_code() -> tuple[str | None, frozenset[str]]:
-    # From here, not from the root: Alembic asks access(2), and folders above may be closed to this account.
+    # A relative path: Alembic calls access(2) on it, and this account may not be allowed to read the parent folders.
     scripts = ScriptDirectory(os.path.relpath(PROJECT / "migrations"))
     return scripts.get_current_head(), frozenset(one.revision for one in scripts.walk_revisions())
 

@@ -1,8 +1,8 @@
-"""Erasing an account: nothing of the person remains, and everything of the others does.
+"""Erasing an account: all personal data of the user is removed, all data of other users is kept.
 
-The account stays as a row without a name, because messages, groups and other people's lists refer to it. Each step is
-an ordinary use case, so everybody's devices learn of it as they learn of everything; an erasure that was interrupted is
-simply started again.
+The account stays as an anonymous row, because messages, groups and other users' lists refer to it. Each step is an
+ordinary use case, so devices are notified as of any other change. An interrupted erasure is resumed by starting it
+again.
 """
 
 import secrets
@@ -49,21 +49,23 @@ from imapp.services.message_ops import Erase
 
 log = get_logger(__name__)
 
-#: What everybody sees of an account that was erased.
+#: Nickname of an erased account.
 NICKNAME = "Deleted user"
 
-#: Messages that are erased at once; groups that a refusal names.
+#: Messages erased per batch.
 _BATCH = 200
+
+#: Maximum number of groups that a refusal names.
 _NAMED = 10
 
-#: Seconds for a batch of messages.
+#: Seconds to wait for the commit of a batch of messages; raises UnavailableError after that.
 _PATIENCE = 120
 
 
 def erase_own(actor: Actor, body: EraseIn) -> None:
     """Erase the caller's account.
 
-    Raises WrongPasswordError, OwnerMustTransferError, RateLimitedError, and as `step_up.require_proof`.
+    Raises WrongPasswordError, OwnerMustTransferError, RateLimitedError, and the errors of `step_up.require_proof`.
     """
     user = users.get_row(actor.user_id)
     with attempts.counted("password_checks_per_session", "erase", actor.session_id):
@@ -74,10 +76,11 @@ def erase_own(actor: Actor, body: EraseIn) -> None:
 
 
 def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> int:
-    """Erase an account; gives how many messages were recalled.
+    """Erase an account; return the number of recalled messages.
 
-    Raises NotFoundError, and OwnerMustTransferError for the owner of groups, unless they are to be given to others:
-    to the admin or, without one, the member who joined first. A group without other members is dissolved.
+    With `transfer_groups` each of the user's groups goes to the admin that joined first, or to the member that joined
+    first if there is no admin; a group without other members is dissolved. Raises NotFoundError, and
+    OwnerMustTransferError for the owner of groups without `transfer_groups`.
     """
     users.get_row(user_id)
     owned = owned_groups(user_id)
@@ -88,13 +91,13 @@ def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> 
     try:
         return _erase_closed(user_id, own_messages)
     except Exception:
-        log.error("account_erasure_interrupted", user_id=user_id, message="flask im erase-user goes on with it")
+        log.error("account_erasure_interrupted", user_id=user_id, message="flask im erase-user resumes it")
         raise
 
 
 def _erase_closed(user_id: int, own_messages: OwnMessages) -> int:
-    """Erase an account that nobody can use or give groups to any more; gives how many messages were recalled."""
-    for group in owned_groups(user_id):  # also those that came just before it was closed
+    """Erase a closed account, which can no longer log in or receive groups; return the number of recalled messages."""
+    for group in owned_groups(user_id):  # read again: the account may have received groups just before it was closed
         _give_away(user_id, group.id)
     profiles.write(user_id, _anonymous(user_id))
     _leave_groups(user_id)
@@ -106,13 +109,13 @@ def _erase_closed(user_id: int, own_messages: OwnMessages) -> int:
 
 
 def owned_groups(user_id: int) -> Sequence[Group]:
-    """The groups that live and belong to a user."""
+    """Return the groups that the user owns, without dissolved ones."""
     owned = select(Group).where(Group.owner_id == user_id, Group.dissolved_at.is_(None)).order_by(Group.id)
     return db.session.scalars(owned, execution_options={"populate_existing": True}).all()
 
 
 def _close(session: Session, user_id: int) -> list[int]:
-    """Let nobody in any more; gives the sessions that ended."""
+    """Close the account: disable it, remove its password, end its sessions. Return the ids of the ended sessions."""
     user = session.get_one(User, user_id, with_for_update=True)
     user.disabled_at = user.disabled_at or now()
     user.password_hash = passwords.NO_PASSWORD
@@ -120,7 +123,7 @@ def _close(session: Session, user_id: int) -> list[int]:
 
 
 def _anonymous(user_id: int) -> dict[str, object]:
-    """What is left of a profile; an erased one stays as it is."""
+    """Return the anonymous profile; an account that is already erased keeps its name."""
     name = users.get_row(user_id).username
     if not name.startswith(f"deleted-{user_id}-"):
         name = f"deleted-{user_id}-{secrets.token_hex(3)}"
@@ -188,7 +191,7 @@ def _recall_messages(user_id: int) -> int:
 
 
 def _own_messages(user_id: int) -> Iterator[list[tuple[int, int]]]:
-    """The keys of what the user said and has not taken back, some at a time, along the index of client ids."""
+    """Yield batches of keys of the user's messages that are not recalled, in the order of the client id index."""
     last = ""
     mine = select(Message.conversation_id, Message.seq, Message.client_id).where(
         Message.sender_id == user_id, Message.recalled_at.is_(None), Message.type != SYSTEM
@@ -202,7 +205,7 @@ def _own_messages(user_id: int) -> Iterator[list[tuple[int, int]]]:
 
 
 def _commit(ops: list[Erase]) -> list[Outcome]:
-    """Let the committer do all of them, together; gives what became of each."""
+    """Submit all ops to the committer, wait for them together, and return their outcomes."""
     outcomes: list[Outcome] = []
     through = threading.Event()
 
@@ -218,11 +221,11 @@ def _commit(ops: list[Erase]) -> list[Outcome]:
     return outcomes
 
 
-# -- the rest ------------------------------------------------------------------------------------------------------
+# -- private data --------------------------------------------------------------------------------------------------
 
 
 def _wipe(session: Session, user_id: int) -> None:
-    """Delete what only the account itself has seen."""
+    """Delete the data that only the account itself could see."""
     second_factor.remove(session, user_id)
     session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id))
     session.execute(delete(HiddenMessage).where(HiddenMessage.user_id == user_id))

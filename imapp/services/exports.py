@@ -1,6 +1,6 @@
-"""What the server holds about one user, as a zip file of JSON lines; nothing that proves who somebody is.
+"""Export of all data that the server holds about one user, as a zip file of JSON lines, without any credentials.
 
-One moment of the database, some rows in memory, whatever the user has written.
+The data is read in one snapshot of the database, with a limited number of rows in memory regardless of its size.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from imapp.schemas.messages import message_wire
 from imapp.services import backup_tables, users
 from imapp.services.backup_parts import private_file
 
-#: Columns that prove something, or are of use to the program only.
+#: Columns that hold credentials, or that have only a technical purpose.
 _SECRET = {
     "password_hash",
     "refresh_hash",
@@ -35,24 +35,24 @@ _SECRET = {
     "version",
 }
 
-README = """What this server holds about one user. Each file has a JSON object a line, times are UTC.
+README = """All data that this server holds about one user. Each file has one JSON object per line; times are UTC.
 
 account.jsonl           the profile, e-mail address and phone number
-sessions.jsonl          devices that are or were logged in, with address and program
-contacts.jsonl          people in the list of contacts, with the remark about each; removed_at: not any more
-contact_requests.jsonl  requests for contact, sent and received
-blocks.jsonl            people blocked; removed_at: not any more
-conversations.jsonl     conversations, with the user's role, read mark, settings and draft; left_at: not in it any more
+sessions.jsonl          devices that are or were logged in, with IP address and client program
+contacts.jsonl          contacts, with the user's remarks; removed_at: when the contact was removed
+contact_requests.jsonl  contact requests, sent and received
+blocks.jsonl            blocked users; removed_at: when the block was lifted
+conversations.jsonl     conversations, with the user's role, read mark, settings and draft; left_at: when the user left
 join_requests.jsonl     requests to join groups
-messages.jsonl          what the user sent, as clients see it; a recalled message has no content
-edits.jsonl             what these messages said before they were edited
-reactions.jsonl         emoji that the user put on messages
-hidden.jsonl            messages that the user deleted for himself
+messages.jsonl          messages that the user sent, as clients see them; a recalled message has no content
+edits.jsonl             contents of these messages before they were edited
+reactions.jsonl         the user's emoji reactions to messages
+hidden.jsonl            messages that the user deleted from their own view only
 """
 
 
 def export(user_id: int, file: Path) -> dict[str, int]:
-    """Write the file, for its owner only; gives how many rows each part has. Raises NotFoundError."""
+    """Write the file, readable by its owner only; return the number of rows of each part. Raises NotFoundError."""
     users.get_row(user_id)
     counts: dict[str, int] = {}
     unnamed = file.with_name(file.name + ".new")
@@ -89,7 +89,7 @@ def _plain(row: Any) -> dict[str, Any]:
 
 
 def _parts(user_id: int) -> dict[str, Select[Any]]:
-    """Each file and its rows; of tables, not of mapped classes, which would all be kept in memory."""
+    """Return a query for each file. The queries use tables: the session would keep mapped objects in memory."""
     mine = Message.sender_id == user_id
     return {
         "account": _of(User).where(User.id == user_id),

@@ -1,4 +1,4 @@
-"""Users and groups for benchmarks: thousands in seconds, by inserts of many rows and without hashing."""
+"""Users and groups for benchmarks: thousands in seconds, with bulk inserts and without password hashing."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -19,15 +19,15 @@ from imapp.schemas.base import now
 from imapp.services import tokens
 from imapp.services.passwords import NO_PASSWORD
 
-#: How long the tokens and their sessions last.
+#: Lifetime of the tokens and their sessions.
 _LIFETIME = timedelta(days=1)
 
-#: Rows of one insert.
+#: Number of rows per INSERT.
 _ROWS = 1000
 
 
 def load(users: int, groups: int, group_size: int) -> list[str]:
-    """Create users and groups; gives a line for each user: token, user id, first group's id or "-"."""
+    """Create users and groups; return a line for each user: token, user id, id of the first group or "-"."""
     return atomic(_load, users, groups, group_size)
 
 
@@ -35,7 +35,7 @@ def _load(session: Session, users: int, groups: int, group_size: int) -> list[st
     user_ids = _next_ids(session, User, users)
     session_ids = _next_ids(session, DeviceSession, users)
     group_ids = _next_ids(session, Conversation, groups)
-    # Users go round: every user is in a group before one is in two.
+    # Round robin: every user is in one group before any user is in two.
     members = [
         (group_id, user_ids[(index * group_size + offset) % users])
         for index, group_id in enumerate(group_ids)
@@ -53,7 +53,7 @@ def _load(session: Session, users: int, groups: int, group_size: int) -> list[st
 
 
 def _next_ids(session: Session, model: Any, count: int) -> range:
-    """Ids after the last one: rows are tied together before they are inserted."""
+    """Return the ids after the greatest one, because rows refer to each other before they are inserted."""
     first = (session.scalar(select(func.max(model.id))) or 0) + 1
     return range(first, first + count)
 
@@ -71,7 +71,7 @@ def _user(user_id: int) -> dict[str, Any]:
 
 
 def _session(session_id: int, user_id: int) -> dict[str, Any]:
-    """A session that cannot be refreshed: no token has the empty hash."""
+    """Return a session that cannot be refreshed: no token has the empty hash."""
     moment = now()
     times = {"created_at": moment, "last_used_at": moment, "expires_at": moment + _LIFETIME}
     return {"id": session_id, "user_id": user_id, "device_name": "fixture", "refresh_hash": "", **times}
@@ -95,7 +95,7 @@ def _group(group_id: int, owner_id: int, size: int) -> dict[str, Any]:
 
 
 def _insert_members(session: Session, members: list[tuple[int, int]], owners: set[tuple[int, int]]) -> dict[int, int]:
-    """Insert the memberships and give the number of each user's own changes."""
+    """Insert the memberships; return the value of each user's version counter."""
     versions: dict[int, int] = {}
     moment = now()
 

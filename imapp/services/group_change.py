@@ -1,7 +1,8 @@
-"""One change of a group: its conversation locked, everything in one transaction, the pushes after the commit.
+"""One change of a group: one transaction with the conversation locked, and the pushes after its commit.
 
-Every change takes a number and shows as a line in the timeline. Rooms follow the rows: who is removed leaves the
-room before the commit, so that nothing written later reaches him; who is added enters after it and is told then.
+Every change is numbered and appears as a line in the timeline. A removed member's connections leave the room before the
+commit, so that later messages do not reach them. An added member's connections enter the room after the commit and are
+notified then.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,16 +27,16 @@ from imapp.services.turns import Turns
 T = TypeVar("T")
 P = ParamSpec("P")
 
-#: Who may do something to whom: the higher to the lower.
+#: Ranks of the roles: a member may act only on members of lower rank.
 RANKS = {"member": 0, "admin": 1, "owner": 2}
 
-#: Changes of one group on this node. Seconds that one waits for those before it: each takes milliseconds, unless
-#: another node's transaction keeps the group locked.
+#: One change at a time per group on this node. A change waits at most this number of seconds for earlier ones; each
+#: takes milliseconds, unless another node's transaction keeps the group locked.
 _turns = Turns(seconds=5)
 
 
 class GroupChange:
-    """A group whose conversation is locked, who changes it, and what is to be pushed after the commit."""
+    """A group with its conversation locked, the acting user, and the events to push after the commit."""
 
     def __init__(self, session: Session, actor_id: int, conversation: Conversation, group: Group) -> None:
         self.session = session
@@ -46,36 +47,39 @@ class GroupChange:
         self.left: list[int] = []
         self._pushes: list[tuple[Event, list[str]]] = []
 
-    # -- who may ------------------------------------------------------------------------------------------------
+    # -- permissions --------------------------------------------------------------------------------------------
 
     def find_member(self, user_id: int) -> ConversationMember | None:
-        """The row of a present member."""
+        """Return the row of a current member, or None."""
         member = self.session.get(ConversationMember, (self.group.id, user_id))
         return None if member is None or member.left_at is not None else member
 
     def present_among(self, user_ids: Iterable[int]) -> set[int]:
-        """Those of the users who are members, with one query."""
+        """Return the current members among the users, with one query."""
         return {row.user_id for row in self.session.scalars(self._rows_of(user_ids)) if row.left_at is None}
 
     def ended_among(self, user_ids: Iterable[int], standing: str) -> set[int]:
-        """The users whose latest membership ended in this way (LEFT, KICKED), with one query."""
+        """Return the former members with this standing (LEFT, KICKED) among the users, with one query."""
         rows = self.session.scalars(self._rows_of(user_ids))
         return {row.user_id for row in rows if row.left_at is not None and row.standing == standing}
 
     def require_actor(self) -> ConversationMember:
-        """The actor's row; raises NotAMemberError."""
+        """Return the actor's row; raises NotAMemberError."""
         actor = self.find_member(self.actor_id)
         if actor is None:
             raise NotAMemberError("You are not a member of this group.")
         return actor
 
     def require_alive(self) -> None:
-        """Raises GroupDissolvedError."""
+        """Raise GroupDissolvedError if the group has been dissolved."""
         if self.group.dissolved_at is not None:
             raise GroupDissolvedError
 
     def require_admin(self) -> ConversationMember:
-        """The actor's row, owner's or admin's, in a group that lives; raises NotAMemberError, RoleRequiredError."""
+        """Return the row of the actor, which must be the owner's or an admin's.
+
+        Raises NotAMemberError, RoleRequiredError, GroupDissolvedError.
+        """
         actor = self.require_actor()
         if actor.role not in ADMINS:
             raise RoleRequiredError
@@ -83,7 +87,10 @@ class GroupChange:
         return actor
 
     def require_owner(self) -> ConversationMember:
-        """The actor's row, the owner's, in a group that lives; raises NotAMemberError, RoleRequiredError."""
+        """Return the row of the actor, which must be the owner's.
+
+        Raises NotAMemberError, RoleRequiredError, GroupDissolvedError.
+        """
         actor = self.require_actor()
         if actor.role != "owner":
             raise RoleRequiredError
@@ -91,25 +98,25 @@ class GroupChange:
         return actor
 
     def require_target(self, user_id: int) -> ConversationMember:
-        """Another member's row; raises NotFoundError."""
+        """Return another member's row; raises NotFoundError."""
         target = self.find_member(user_id)
         if target is None:
             raise NotFoundError("This user is not a member of the group.")
         return target
 
     def require_below(self, user_id: int) -> ConversationMember:
-        """A member whom the actor outranks; raises as `require_admin`, NotFoundError."""
+        """Return the row of a member of lower rank; raises the errors of `require_admin`, NotFoundError."""
         actor, target = self.require_admin(), self.require_target(user_id)
         if RANKS[actor.role] <= RANKS[target.role]:
             raise RoleRequiredError
         return target
 
-    # -- what changes -------------------------------------------------------------------------------------------
+    # -- changes ------------------------------------------------------------------------------------------------
 
     def enrol(self, user_ids: Iterable[int]) -> list[int]:
-        """Make users members, without saying so; gives those who were not yet. Raises GroupFullError.
+        """Make users members without an event; return the users that were not members. Raises GroupFullError.
 
-        They have read everything, the line that tells of them included.
+        Their read marks cover all messages, including the timeline line that will announce them.
         """
         known = {row.user_id: row for row in self.session.scalars(self._rows_of(user_ids))}
         added = sorted(id_ for id_ in set(user_ids) if id_ not in known or known[id_].left_at is not None)
@@ -141,7 +148,7 @@ class GroupChange:
                 setattr(known[id_], name, value)
 
     def add(self, user_ids: Iterable[int]) -> list[int]:
-        """Make users members and say so; gives those who were not yet. Raises GroupFullError."""
+        """Make users members and announce them; return the users that were not members. Raises GroupFullError."""
         added = self.enrol(user_ids)
         if added:
             event = MembersAdded(
@@ -155,7 +162,7 @@ class GroupChange:
         return added
 
     def remove(self, member: ConversationMember, reason: Literal["left", "kicked"]) -> None:
-        """End a membership and say so; the room is left at once."""
+        """End a membership and announce it; the member's connections leave the room at once, before the commit."""
         touch = self.touch_staff if member.role in ADMINS else self.touch
         member.left_at, member.role, member.standing = now(), "member", reason
         touch(member)
@@ -173,34 +180,34 @@ class GroupChange:
         self.line("member_removed", user_id=member.user_id, reason=reason)
 
     def touch(self, *members: ConversationMember) -> None:
-        """Give rows new versions, so that `sync` tells their users' devices."""
+        """Give members' rows new versions, so that `sync` sends them to the members' devices."""
         versions = own_state.next_versions(self.session, [member.user_id for member in members])
         for member in members:
             member.version = versions[member.user_id]
 
     def touch_staff(self, *members: ConversationMember) -> None:
-        """As `touch`, for whose sight of the requests to join begins or ends."""
+        """Like `touch`, for members that gain or lose access to the join requests."""
         self.touch(*members)
         for member in members:
             member.requests_version = member.version
 
-    # -- what is told -------------------------------------------------------------------------------------------
+    # -- events -------------------------------------------------------------------------------------------------
 
     def record(self, event: ConversationEvent, user_ids: Iterable[int] = ()) -> None:
-        """Number a change; it is pushed to the group and to the devices of `user_ids`."""
+        """Number and log an event, and note it to be pushed to the group and to the devices of `user_ids`."""
         self._push(timeline.record(self.session, self.conversation, event), user_ids)
 
     def line(self, event: str, **facts: Any) -> None:
-        """Append a line to the timeline: {"event", "actor_id", ...facts}."""
+        """Append a system line to the timeline, with the content {"event", "actor_id", ...facts}."""
         content = {"event": event, "actor_id": self.actor_id, **facts}
         self._push(timeline.system_line(self.session, self.conversation, self.actor_id, content))
 
     def tell(self, event: Event, user_ids: Iterable[int]) -> None:
-        """Push what is no part of the conversation to the devices of `user_ids`."""
+        """Note an event outside the conversation's log to be pushed to the devices of `user_ids`."""
         self._pushes.append((event, [bus.user_room(user_id) for user_id in user_ids]))
 
     def staff(self) -> set[int]:
-        """The owner and the admins."""
+        """Return the user ids of the owner and the admins."""
         admins = select(ConversationMember.user_id).where(
             ConversationMember.conversation_id == self.group.id,
             ConversationMember.left_at.is_(None),
@@ -209,14 +216,14 @@ class GroupChange:
         return set(self.session.scalars(admins))
 
     def tell_staff(self, event: Event) -> None:
-        """Push to the devices of owner and admins what only they see, and let `sync` tell them, too."""
+        """Push an event to the devices of owner and admins only, and have `sync` report the change to them too."""
         staff = self.staff()
         own_state.next_versions(self.session, staff)
         self.number_staff(staff)
         self.tell(event, sorted(staff))
 
     def number_staff(self, staff: set[int]) -> None:
-        """Give the rows of owner and admins the versions to which their counters have been advanced."""
+        """Set `requests_version` in the rows of owner and admins to their counters, which the caller has advanced."""
         if not staff:
             return
         member = ConversationMember
@@ -230,13 +237,14 @@ class GroupChange:
         self._pushes.append((event, rooms))
 
     def publish(self) -> None:
-        """Push everything, in order; after the commit."""
+        """Update the rooms and push all noted events in order; called after the commit."""
         room = bus.conversation_room(self.group.id)
         for user_id in self.entered:
             bus.enter(user_id, room)
-        for user_id in self.left:  # those too who connected while the commit was under way
+        for user_id in self.left:  # also removes connections that were opened during the commit
             bus.leave(user_id, room)
-            # Who was added again meanwhile, at a node that heard of its commit sooner, belongs into the room.
+            # If the user has been added again meanwhile and another node announced that first, the user belongs in
+            # the room: have the nodes compare.
             bus.look_again(user_id)
         for event, rooms in self._pushes:
             bus.publish(event, *rooms)
@@ -245,9 +253,9 @@ class GroupChange:
 def change_group(
     fn: Callable[Concatenate[GroupChange, P], T], actor_id: int, group_id: int, *args: P.args, **kwargs: P.kwargs
 ) -> T:
-    """Run `fn(change, *args)` on the locked group, commit, push.
+    """Run `fn(change, *args)` on the locked group, commit, and push the events.
 
-    Raises NotFoundError, BusyError while another transaction keeps the group locked, and whatever `fn` raises.
+    Raises NotFoundError, BusyError if another transaction keeps the group locked, and the errors of `fn`.
     """
     attempts: list[GroupChange] = []
 
@@ -275,12 +283,12 @@ def lock_group(session: Session, actor_id: int, group_id: int) -> GroupChange:
 
 
 def group_out(group: Group) -> GroupOut:
-    """A group as all members see it."""
+    """Return a group as all its members see it."""
     fields = GroupOut.model_fields.keys() - {"conversation_id"}
     return GroupOut(conversation_id=group.id, **{name: getattr(group, name) for name in fields})
 
 
 def _restore(user_ids: set[int]) -> None:
-    """Let those hear the group again whose removal was not committed; the database may be away at this moment."""
+    """Restore the rooms of users after an uncommitted removal; this works while the database is unavailable."""
     for user_id in user_ids:
         bus.look_after(bus.user_room(user_id), "not_removed")

@@ -1,7 +1,8 @@
-"""Group commit: many writes in one transaction, run again when the database asks for it.
+"""Group commit: many writes in one transaction, which is retried if the database reports a deadlock.
 
-When the transaction fails for a reason that one of the writes may be, each gets one of its own. Writes to conversations
-that another transaction keeps locked are given back (LOCKED), and the others are committed without them.
+If the transaction fails for a reason that a single write may have caused, each write is retried in its own transaction.
+Writes to conversations that another transaction keeps locked are returned as LOCKED; the other writes are committed
+without them.
 """
 
 import time
@@ -24,12 +25,12 @@ from imapp.services.batch_sql import statements
 
 log = get_logger(__name__)
 
-#: What a submitter is told: the op's result, or the error with which it failed.
+#: The outcome of an op, reported to its submitter: its result, or the error with which it failed.
 Outcome = dict[str, Any] | AppError
 
 
 class Waits(Enum):
-    """In place of an outcome: nothing was done, the conversation is locked by another transaction."""
+    """Result of an op that was not run, because another transaction keeps its conversation locked."""
 
     LOCKED = "locked"
 
@@ -38,22 +39,23 @@ LOCKED = Waits.LOCKED
 
 Result = Outcome | Waits
 
-#: For each op, in their order: its outcome, and what is to be published for it.
+#: The result of each op, and the publications of each op, both in the order of the ops.
 Committed = tuple[list[Result], list[list[Publication]]]
 
 
 class _CommitUnknownError(Exception):
-    """The connection broke during COMMIT: nobody can tell whether the batch is stored."""
+    """Raised when the connection breaks during COMMIT: it is unknown whether the batch is stored."""
 
     def __init__(self, batch: Batch) -> None:
         super().__init__()
-        #: Those who would have been told; the members of small groups of read marks, too, by their receipts.
+        # The rooms of the batch's publications, and those of conversations with moved read marks, which members of
+        # small groups see as receipts.
         told = {room for publication in batch.publications for room in publication[2]}
         self.rooms = tuple(told | set(map(conversation_room, batch.read)))
 
 
 def commit(ops: Sequence[Op]) -> Committed:
-    """Commit all ops in one transaction; when that fails, each in one of its own, so that a bad one fails alone."""
+    """Commit all ops in one transaction; if it fails, each in its own transaction, so that a bad op fails alone."""
     try:
         return _attempt(ops)
     except IntegrityError:
@@ -67,14 +69,14 @@ def commit(ops: Sequence[Op]) -> Committed:
 
 
 def find_locked(conversation_ids: Collection[int]) -> set[int]:
-    """Those of the conversations that another transaction holds at this moment."""
+    """Return the given conversations that another transaction has locked at this moment."""
     with database.committer_engine().connect() as connection:
         free = connection.execute(text(statements(connection.dialect.name).heads_free(sorted(conversation_ids))))
         return set(conversation_ids) - set(free.scalars())
 
 
 def _around_locks(ops: Sequence[Op]) -> Committed:
-    """Commit what can be, after a lock was waited for in vain."""
+    """Commit the ops on unlocked conversations, after a lock wait has timed out."""
     locked = find_locked({op.conversation_id for op in ops})
     log.warning("conversations_locked", conversations=len(locked), ops=len(ops))
     outcomes: list[Result] = [LOCKED] * len(ops)
@@ -92,9 +94,9 @@ def _around_locks(ops: Sequence[Op]) -> Committed:
 
 
 def _free_groups(ops: Sequence[Op], locked: set[int]) -> list[list[int]]:
-    """The places of the ops that are to be committed together: all of those that are free.
+    """Return groups of op indexes to commit together: one group with all ops on unlocked conversations.
 
-    When the locks are on other rows than conversations, each conversation is tried alone.
+    If no conversation is locked, the lock is on other rows; then the ops of each conversation form a group.
     """
     if locked:
         free = [index for index, op in enumerate(ops) if op.conversation_id not in locked]
@@ -120,9 +122,9 @@ def _one_by_one(ops: Sequence[Op]) -> Committed:
 
 
 def _failed(ops: Sequence[Op], exc: Exception) -> Committed:
-    """What the submitters are told; and when nobody knows whether it is stored, those concerned look for themselves."""
+    """Return the outcomes of failed ops; if it is unknown whether they are stored, tell affected clients to sync."""
     if isinstance(exc, _CommitUnknownError):
-        log.warning("commit_failed", ops=len(ops), message="whether they are stored is unknown")
+        log.warning("commit_failed", ops=len(ops), message="it is unknown whether they are stored")
         event = SyncRequired(reason=concern.COMMIT_UNKNOWN)
         publications: list[list[Publication]] = [[] for _ in ops]
         publications[-1].append((event.name, event.wire(), exc.rooms, None, None))
@@ -145,7 +147,7 @@ def _first_success(ops: Sequence[Op], attempts: int) -> Committed:
 
 
 def _attempt(ops: Sequence[Op]) -> Committed:
-    """Run one transaction, again when it lost a deadlock or its connection was dead before the commit."""
+    """Run one transaction; retry it if it lost a deadlock or its connection was already dead before the commit."""
     deadline = time.monotonic() + database.patience_seconds()
     for attempt in count():
         try:
@@ -153,7 +155,7 @@ def _attempt(ops: Sequence[Op]) -> Committed:
         except DBAPIError as exc:
             is_stale = exc.connection_invalidated and attempt == 0
             if database.is_lock_timeout(exc):
-                raise  # the committer waits better
+                raise  # the committer parks these ops instead of blocking the others
             if time.monotonic() > deadline or not (is_stale or database.is_retryable(exc)):
                 raise
             if not is_stale:

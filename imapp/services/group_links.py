@@ -1,6 +1,6 @@
-"""The invitation link of a group: who has its secret sees the group and joins it, as its join policy allows.
+"""The invitation link of a group: users with its secret can see the group, and join it if its join policy allows.
 
-Without it, groups that are not open cannot be found by trying numbers.
+Without the link, groups that are not open cannot be found by trying ids.
 """
 
 import hmac
@@ -26,17 +26,17 @@ def read(actor_id: int, group_id: int) -> LinkOut:
 
 
 def renew(actor_id: int, group_id: int) -> LinkOut:
-    """Make a new link, which ends the one before; raises NotAMemberError, RoleRequiredError, GroupDissolvedError."""
+    """Create a new link, which revokes the old one; raises NotAMemberError, RoleRequiredError, GroupDissolvedError."""
     return change_group(_renew, actor_id, group_id)
 
 
 def revoke(actor_id: int, group_id: int) -> None:
-    """End the link; raises NotAMemberError, RoleRequiredError, GroupDissolvedError."""
+    """Revoke the link; raises NotAMemberError, RoleRequiredError, GroupDissolvedError."""
     change_group(_revoke, actor_id, group_id)
 
 
 def shows(group: Group, token: str | None) -> bool:
-    """Tell whether outsiders see the group: it lives and is open, or they have its link."""
+    """Return whether non-members may see the group: it is not dissolved, and it is open or they have its link."""
     if group.dissolved_at is not None:
         return False
     has_link = bool(token and group.link_token and hmac.compare_digest(token.encode(), group.link_token.encode()))

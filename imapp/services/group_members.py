@@ -1,4 +1,4 @@
-"""Members of a group: the list, adding, joining, leaving, removing, roles, muting."""
+"""Members of a group: list, add, join, leave, remove, roles, mute."""
 
 from datetime import datetime
 
@@ -29,7 +29,7 @@ from imapp.services.rights import ADMINS
 
 
 def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[MemberOut]:
-    """A page of the members, in the order of their ids; raises NotAMemberError, NotFoundError."""
+    """Return a page of the members, in the order of their ids; raises NotAMemberError, NotFoundError."""
     require_membership(actor_id, group_id)
     group = db.session.get(Group, group_id, populate_existing=True)
     if group is None:
@@ -47,17 +47,18 @@ def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[Memb
 
 
 def add(actor_id: int, group_id: int, user_ids: list[int]) -> MembersAnswer:
-    """Add users; invite those to be asked first; propose all where the actor may not add anybody.
+    """Add users to a group; invite the users that must be asked first.
 
-    Raises NotAMemberError, RoleRequiredError, NotFoundError for an unknown user, BlockedError when one of them
-    has blocked the actor, JoinBannedError, GroupFullError, GroupDissolvedError, RateLimitedError.
+    If the actor may not add members, all users are proposed to owner and admins. Raises NotAMemberError,
+    RoleRequiredError, NotFoundError for an unknown user, BlockedError if one of the users has blocked the actor,
+    JoinBannedError, GroupFullError, GroupDissolvedError, RateLimitedError.
     """
     limits.hit("members_added_per_user", actor_id, uses=len(user_ids))
     return change_group(_add, actor_id, group_id, set(user_ids))
 
 
 def join(actor_id: int, group_id: int, body: JoinIn) -> JoinAnswer:
-    """Become a member, or ask for it.
+    """Make the actor a member, or create a join request.
 
     Raises NotFoundError, also for a group that the actor may not see, JoinNotAllowedError, JoinBannedError,
     GroupFullError, TooManyConversationsError.
@@ -67,12 +68,12 @@ def join(actor_id: int, group_id: int, body: JoinIn) -> JoinAnswer:
 
 
 def leave(actor_id: int, group_id: int) -> None:
-    """Leave a group; raises NotAMemberError, and OwnerMustTransferError for the owner of a group that lives."""
+    """Leave a group; raises NotAMemberError, and OwnerMustTransferError for the owner of an undissolved group."""
     change_group(_leave, actor_id, group_id)
 
 
 def remove(actor_id: int, group_id: int, user_id: int) -> None:
-    """Remove a member whom the actor outranks; raises RoleRequiredError, NotFoundError. Oneself: as `leave`."""
+    """Remove a member of lower rank; raises RoleRequiredError, NotFoundError. The actor's own id: same as `leave`."""
     if user_id == actor_id:
         leave(actor_id, group_id)
     else:
@@ -80,12 +81,12 @@ def remove(actor_id: int, group_id: int, user_id: int) -> None:
 
 
 def set_role(actor_id: int, group_id: int, user_id: int, body: RoleIn) -> None:
-    """Make a member an admin or the reverse; raises RoleRequiredError for all but the owner, NotFoundError."""
+    """Set a member's role, admin or member; raises RoleRequiredError unless the actor is the owner, NotFoundError."""
     change_group(_set_role, actor_id, group_id, user_id, body.role)
 
 
 def mute(actor_id: int, group_id: int, user_id: int, until: datetime) -> None:
-    """Let a member whom the actor outranks only read until a time; raises RoleRequiredError, NotFoundError."""
+    """Mute a member of lower rank until a time; raises RoleRequiredError, NotFoundError, InvalidInputError."""
     if until <= now():
         raise InvalidInputError(fields=[{"field": "until", "message": "must be in the future"}])
     cut = until.replace(microsecond=until.microsecond // 1000 * 1000)
@@ -93,7 +94,7 @@ def mute(actor_id: int, group_id: int, user_id: int, until: datetime) -> None:
 
 
 def unmute(actor_id: int, group_id: int, user_id: int) -> None:
-    """Let a member write again; raises RoleRequiredError, NotFoundError."""
+    """Allow a muted member to write again; raises RoleRequiredError, NotFoundError."""
     change_group(_mute, actor_id, group_id, user_id, None)
 
 
@@ -138,7 +139,7 @@ def _join(change: GroupChange, body: JoinIn) -> JoinAnswer:
 
 
 def _may_enter(change: GroupChange, token: str | None) -> bool:
-    """Tell whether the actor becomes a member at once, rather than by asking; raises as `join`."""
+    """Return whether the actor becomes a member at once, without a join request; raises the errors of `join`."""
     if change.find_member(change.actor_id) is not None:
         change.require_alive()
         return True
@@ -154,7 +155,7 @@ def _may_enter(change: GroupChange, token: str | None) -> bool:
 
 
 def _enter(change: GroupChange, user_ids: set[int]) -> list[int]:
-    """Make users members, who then ask no longer; gives those who were not yet."""
+    """Make users members and accept their pending join requests; return the users that were not members before."""
     added = change.add(user_ids)
     join_requests.accept_all(change, added)
     return added

@@ -1,4 +1,4 @@
-"""Groups: creating, reading, settings, transfer of ownership, dissolving."""
+"""Groups: create, read, change settings, transfer ownership, dissolve."""
 
 from typing import Any
 
@@ -18,15 +18,15 @@ from imapp.schemas.groups import CreatedGroup, GroupIn, GroupOut, GroupPatch, Gr
 from imapp.services import consent, group_links, join_requests, quotas
 from imapp.services.group_change import GroupChange, change_group, group_out
 
-#: How many of a new group's members its first line names; the list of members has them all.
+#: Maximum number of members named in the first timeline line of a new group; the list of members has all of them.
 _NAMED_MEMBERS = 20
 
 
 def create(actor_id: int, body: GroupIn) -> CreatedGroup:
-    """Make a group that the actor owns.
+    """Create a group owned by the actor.
 
-    Raises NotFoundError for an unknown user, BlockedError when one of them has blocked the actor, GroupFullError,
-    InvalidInputError for a limit beyond the server's, RateLimitedError, TooManyGroupsError, TooManyConversationsError.
+    Raises NotFoundError for an unknown user, BlockedError if one of the users has blocked the actor, GroupFullError,
+    InvalidInputError for a limit above the server's, RateLimitedError, TooManyGroupsError, TooManyConversationsError.
     """
     _check_limit(body.member_limit)
     limits.hit("groups_created_per_user", actor_id)
@@ -39,9 +39,10 @@ def create(actor_id: int, body: GroupIn) -> CreatedGroup:
 
 
 def get(actor_id: int, group_id: int, token: str | None = None) -> GroupView:
-    """Return a group to its members; its card to invited users, those with its link, and everybody if it is open.
+    """Return a group. Only members see its announcement, their role and their mute.
 
-    Raises NotFoundError for all others: groups are not found by trying numbers.
+    Invited users, users with its link and, if the group is open, all users get the group without these. Raises
+    NotFoundError for other users, so that groups cannot be found by trying ids.
     """
     key = (group_id, actor_id)
     group = db.session.get(Group, group_id, populate_existing=True)
@@ -57,14 +58,14 @@ def get(actor_id: int, group_id: int, token: str | None = None) -> GroupView:
 
 
 def update_settings(actor_id: int, group_id: int, body: GroupPatch) -> GroupOut:
-    """Change settings; raises NotAMemberError, RoleRequiredError, GroupDissolvedError, InvalidInputError."""
+    """Change a group's settings; raises NotAMemberError, RoleRequiredError, GroupDissolvedError, InvalidInputError."""
     wanted = body.model_dump(exclude_unset=True)
     _check_limit(wanted.get("member_limit"))
     return change_group(_update, actor_id, group_id, wanted)
 
 
 def transfer(actor_id: int, group_id: int, user_id: int) -> GroupOut:
-    """Give the group to another member; the former owner stays as an admin.
+    """Transfer the ownership to another member; the former owner becomes an admin.
 
     Raises NotFoundError, RoleRequiredError, RecipientGoneError.
     """
@@ -72,7 +73,7 @@ def transfer(actor_id: int, group_id: int, user_id: int) -> GroupOut:
 
 
 def dissolve(actor_id: int, group_id: int) -> GroupOut:
-    """End a group; its members keep its history. Raises RoleRequiredError, GroupDissolvedError."""
+    """Dissolve a group; its members keep its history. Raises RoleRequiredError, GroupDissolvedError."""
     return change_group(_dissolve, actor_id, group_id)
 
 
@@ -154,13 +155,13 @@ def _transfer(change: GroupChange, user_id: int) -> GroupOut:
 
 
 def _require_open(session: Session, user_id: int) -> None:
-    """Keep groups from closed accounts, also from one that is being erased now: the row is locked."""
+    """Raise RecipientGoneError for a closed account; locks the row, in case the account is being erased now."""
     if session.get_one(User, user_id, with_for_update=True).disabled_at is not None:
         raise RecipientGoneError("This account has been closed. It cannot own a group.")
 
 
 def record_member(change: GroupChange, member: ConversationMember) -> None:
-    """Number and push what a member is now, whose row was touched. Part of a change."""
+    """Number and push the member's current role and mute; the caller has touched the row. Part of a change."""
     facts = {"user_id": member.user_id, "role": member.role, "muted_until": member.muted_until}
     change.record(MemberUpdated(conversation_id=change.group.id, actor_id=change.actor_id, **facts), [member.user_id])
 
