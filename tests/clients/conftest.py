@@ -1,4 +1,4 @@
-"""One face for both official clients, so that a test reads the same for each."""
+"""One interface to both official clients, so that a test reads the same for each."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.ports import wait_for
 
 
 class PythonSide:
-    """python-socketio's Client behind the few calls that the tests make."""
+    """python-socketio's Client behind the interface of the tests."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -32,7 +32,7 @@ class PythonSide:
 
 
 class NpmSide:
-    """socket.io-client behind the same calls."""
+    """socket.io-client behind the interface of the tests."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -63,7 +63,7 @@ class NpmSide:
 
 @pytest.fixture(params=[PythonSide, NpmSide], ids=["python", "npm"])
 def client_of(request):
-    """`client_of(device)`: that user's official client, not connected yet."""
+    """Provide `client_of(device)`, which makes an official client of the device's user, not connected yet."""
     made = []
 
     def make(device: Device) -> PythonSide | NpmSide:
@@ -77,7 +77,7 @@ def client_of(request):
 
 @pytest.fixture
 def npm():
-    """`npm()`: an npm client that no order was given yet."""
+    """Provide `npm()`, which makes an npm client that is not connected yet."""
     made = []
 
     def make() -> NpmClient:

@@ -1,4 +1,4 @@
-"""What an application does with either official client: connect, send, receive, come back, catch up."""
+"""An application's use of either official client: connect, send, receive, reconnect, catch up."""
 
 from uuid import uuid4
 
@@ -32,7 +32,7 @@ def test_a_client_sends_and_receives_over_each_transport(server, device, client_
     assert reader.wait_for("message_created", timeout=30) == {"message": ack["message"]}
 
 
-def test_a_client_receives_what_rest_sent(server, device, client_of):
+def test_a_client_receives_a_message_sent_by_rest(server, device, client_of):
     alice, bob = device(server, "alice"), device(server, "bob")
     reader = client_of(bob)
     reader.connect(transports=["websocket"])
@@ -78,7 +78,7 @@ def test_the_npm_client_is_told_why_it_was_refused(server, npm, transports):
 
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=["websocket", "polling"])
-def test_a_client_comes_back_after_a_crash_and_catches_up_by_sync(start_server, device, client_of, transports):
+def test_a_client_reconnects_after_a_crash_and_catches_up_by_sync(start_server, device, client_of, transports):
     server = start_server()
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = alice.post("/api/conversations", {"user_id": bob.id})["id"]

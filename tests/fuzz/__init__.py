@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of what reads bytes from strangers: `python -m tests.fuzz --help`."""
+"""Coverage-guided fuzzing of the code that reads bytes from clients: `python -m tests.fuzz --help`."""

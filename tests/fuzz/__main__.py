@@ -1,10 +1,11 @@
-"""Fuzz one target until something breaks, or as long as libFuzzer's options say.
+"""Fuzz one target until it fails, or until a limit in libFuzzer's options is reached.
 
 Usage: python -m tests.fuzz TARGET PATH [OPTION...]
 
-TARGET is frames, packets or payloads. PATH is a folder in which what is found to be new is kept, such as .fuzz/frames.
-An OPTION is libFuzzer's, -max_total_time=600 for example. What breaks the target is written to crash-*; with that file
-as PATH it runs alone. Needs atheris, which has wheels for Linux on x86-64 and Python up to 3.13.
+TARGET is frames, packets or payloads. PATH is a folder for the inputs that reach new code, such as .fuzz/frames. An
+OPTION is one of libFuzzer's, for example -max_total_time=600. An input that makes the target fail is written to
+crash-*; with that file as PATH, only this input runs. Needs atheris, which has wheels for Linux on x86-64 and Python up
+to 3.13.
 """
 
 import sys
@@ -18,7 +19,7 @@ with atheris.instrument_imports(include=["imapp.engine", "socketio.packet"]):
 
 
 def main(arguments: list[str]) -> None:
-    """See the module. Does not return: libFuzzer ends the process."""
+    """Run the fuzzer as described above. Does not return: libFuzzer ends the process."""
     by_name = {target.__name__: target for target in targets.SEEDS}
     if len(arguments) < 2 or arguments[0] not in by_name:
         sys.exit(__doc__)

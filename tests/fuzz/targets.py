@@ -1,4 +1,4 @@
-"""What the fuzzer calls with its bytes: each target raises what it must not raise, or fails an assertion."""
+"""The fuzzer's targets: each takes bytes, and raises or fails an assertion if the code under test is wrong."""
 
 from imapp.engine import grammar
 from imapp.engine.frames import CLOSE
@@ -8,12 +8,12 @@ from imapp.engine.parser import Control, Message, Parser, ProtocolError
 
 LIMIT = 300
 
-#: Bytes of the longest frame header.
+#: Length of the longest frame header, in bytes.
 _HEADER_MAX = 14
 
 
 def _read(pieces: list[bytes]) -> tuple[list[Message], int]:
-    """The messages up to a close, and the code of the violation that ended them; 0: there was none."""
+    """Return the messages up to a close, and the code of the violation that ended them, or 0."""
     parser, out = Parser(LIMIT), []
     try:
         for piece in pieces:
@@ -27,7 +27,7 @@ def _read(pieces: list[bytes]) -> tuple[list[Message], int]:
 
 
 def frames(data: bytes) -> None:
-    """However the network cuts a stream, the same comes out of it; no more is kept than a message may be long."""
+    """Check that a stream gives the same however the network cuts it; `_read` checks the size of the buffers."""
     cut, stream = data[:1], data[1:]
     step = (cut[0] if cut else 0) % 31 + 1
     whole = _read([stream])
@@ -35,7 +35,7 @@ def frames(data: bytes) -> None:
 
 
 def packets(data: bytes) -> None:
-    """Text is a Socket.IO packet or a ValueError; the quick way and the long way agree."""
+    """Check that text is a Socket.IO packet or raises ValueError, and that the fast and the complete parser agree."""
     text = data.decode(errors="replace")
     quick, is_quick_refused = None, False
     try:
@@ -54,7 +54,7 @@ def packets(data: bytes) -> None:
 
 
 def _attach(packet: EnginePacket) -> None:
-    """Give it the attachments that it wants, as a client would."""
+    """Add the attachments that the packet expects, as a client would."""
     if packet.attachment_count == 0:
         assert EnginePacket(encoded_packet=packet.encode()).data == packet.data
         return
@@ -68,7 +68,7 @@ def _attach(packet: EnginePacket) -> None:
 
 
 def payloads(data: bytes) -> None:
-    """The body of a polling request is packets or a PacketError."""
+    """Check that the body of a polling request is decoded to packets or raises PacketError."""
     try:
         parts = decode_payload(data)
     except PacketError:
@@ -77,7 +77,7 @@ def payloads(data: bytes) -> None:
     assert all(isinstance(part, str | bytes) for part in parts)
 
 
-#: What the fuzzer begins with, by target: one of each kind.
+#: Target -> the fuzzer's first inputs, one of each kind.
 SEEDS = {
     frames: [
         b"\x03\x81\x85\0\0\0\x004hello",

@@ -1,4 +1,4 @@
-"""What the tests of `sync` share; they run on both databases."""
+"""Fixtures of the tests of `sync`, which run on both databases."""
 
 import pytest
 
@@ -8,19 +8,19 @@ from tests.sync.world import World
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request):
-    """Both."""
+    """Run the tests on both databases."""
     return request.param
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    """Read marks in groups are told without delay."""
+    """Push read marks in groups without delay."""
     monkeypatch.setattr(receipts, "INTERVAL_SECONDS", 0)
 
 
 @pytest.fixture
 def world(app):
-    """Users with devices, on the app at hand."""
+    """Provide users with devices on the app of this process."""
     made = World(app)
     yield made
     made.close()

@@ -1,7 +1,7 @@
 """A device that follows the documented protocol to the letter, as a model of every client.
 
-Connect; let pushes wait; ask `sync` until there is no more; then take the pushes. A push whose number leaves a gap,
-or of a conversation that the device does not know, starts the same again. Own state is kept by its version.
+It connects, lets pushes wait, calls `sync` until `more` is false, then applies the pushes. A push with a number that
+leaves a gap, or for an unknown conversation, starts the same again. Own state is kept by its version.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tests.support.wire import Wire
 
 MESSAGE_EVENTS = {"message_created", "message_edited", "message_recalled", "message_reacted", "message_pinned"}
 
-#: What a pushed event of own state carries, and the kind of it in `sync`.
+#: Event of own state -> the field with its item, and the item's kind in `sync`.
 OWN_EVENTS = {
     "conversation_updated": ("conversation", "conversation"),
     "contact_added": ("contact", "contact"),
@@ -27,26 +27,26 @@ OWN_EVENTS = {
 
 
 def key_of(kind: str, item: dict[str, Any]) -> tuple[str, int]:
-    """What a piece of own state is known by."""
+    """Return the key of an item of own state."""
     fields = {"contact_request": "id", "conversation": "conversation_id", "join_request": "group_id"}
     field = fields.get(kind, "user_id")
     return kind, item[field]
 
 
 def is_waiting(kind: str, item: dict[str, Any]) -> bool:
-    """Tell whether a piece of own state is shown: of requests to join and invitations those that wait."""
+    """Return whether an item of own state is shown: join requests and invitations only while they are pending."""
     return kind != "join_request" or item["status"] in {"pending", "invited"}
 
 
 def request_shown(item: dict[str, Any]) -> dict[str, Any]:
-    """A request without the copies in it of what may change without the request."""
+    """Return a request without the copies that may change without the request: of the user and of the group's name."""
     return {name: value for name, value in item.items() if name not in {"user", "group_name"}}
 
 
 class ModelDevice:
-    """One device of one user. `rest(path)` reads over REST as this user and gives the JSON."""
+    """One device of one user. `rest(path)` reads over REST as this user and returns the JSON."""
 
-    #: Makes a connection of a token: `Wire` or what has its `inbox`, `call` and `close`.
+    #: Opens a connection with a token: `Wire` or a type with the same `inbox`, `call` and `close`.
     open_wire: Callable[[str], Any] = Wire
 
     def __init__(self, me: dict[str, Any], token: str, rest: Any) -> None:
@@ -54,17 +54,17 @@ class ModelDevice:
         self.token = token
         self.rest = rest
         self.wire: Any = None
-        #: Nothing was lost since the last sync: pushes alone keep the device level.
+        #: Whether no push was lost since the last sync, so that pushes alone keep the device up to date.
         self.is_level = False
         self.epoch: str | None = None
         self.cursor: str | None = None
         self.conversations: dict[int, dict[str, Any]] = {}
         self.own: dict[tuple[str, int], dict[str, Any]] = {}
-        #: The newest copy of each user who was ever shown, and of the own account.
+        #: The newest copy of each user that was ever shown, and of the own account.
         self.users: dict[int, dict[str, Any]] = {}
         self.me = me
         self.hidden: set[str] = set()
-        #: Requests, invitations and bans of the groups that the user administers, as `sync` told them last.
+        #: Requests, invitations and bans of the groups that the user administers, from the last answers of `sync`.
         self.coming: dict[int, dict[str, Any]] = {}
 
     # -- the connection ----------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ class ModelDevice:
         return self.wire is not None
 
     def connect(self) -> None:
-        """Open a connection; pushes wait until `catch_up` is through."""
+        """Open a connection; pushes wait until `catch_up` is done."""
         self.wire = self.open_wire(self.token)
         self.is_level = False
 
@@ -85,14 +85,14 @@ class ModelDevice:
         self.is_level = False
 
     def lose(self, index: int) -> bool:
-        """One of the pushes that wait is never delivered; tells whether there was one."""
+        """Drop one of the waiting pushes; return whether there was one."""
         if self.wire is None or index >= len(self.wire.inbox):
             return False
         del self.wire.inbox[index]
         return True
 
     def deliver(self, count: int) -> None:
-        """Take the next pushes; a gap stops it until the next sync."""
+        """Apply the next pushes; a gap stops this until the next sync."""
         while self.is_level and self.wire is not None and self.wire.inbox and count:
             count -= 1
             event, payload = self.wire.inbox.popleft()
@@ -100,7 +100,7 @@ class ModelDevice:
                 self.is_level = False
 
     def catch_up(self, limit: int, *, pages: int = 10_000, over_rest: bool = False) -> None:
-        """Ask `sync` until there is no more, then take what was pushed meanwhile."""
+        """Call `sync` until `more` is false, then apply the pushes that arrived meanwhile."""
         while not self.is_level and pages:
             pages -= 1
             known = {str(id_): copy["last_change"] for id_, copy in self.conversations.items()}
@@ -117,7 +117,7 @@ class ModelDevice:
         assert answer.pop("ok"), answer
         return answer
 
-    # -- what sync brings --------------------------------------------------------------------------------------
+    # -- answers of sync ---------------------------------------------------------------------------------------
 
     def _take_answer(self, answer: dict[str, Any]) -> bool:
         if self.epoch not in {None, answer["epoch"]}:
@@ -127,7 +127,7 @@ class ModelDevice:
             self._take_own(row["kind"], row["item"], is_now=True)
         for item in answer["conversations"]:
             self._take_conversation(item)
-        # Last: a page that was not taken to its end is asked for again.
+        # Last: a page that was not applied completely is requested again.
         self.cursor = answer["cursor"]
         return answer["more"]
 
@@ -151,7 +151,7 @@ class ModelDevice:
             copy["marks"][int(user_id)] = max(seq, copy["marks"].get(int(user_id), 0))
 
     def _meet(self, item: dict[str, Any]) -> None:
-        """A conversation that the device has not known: its card, and its history where the page leaves some out."""
+        """Add an unknown conversation: its card, and its history if the page omits some of it."""
         card = self.rest(f"/api/conversations/{item['id']}")
         numbers = {"last_change": 0, "last_seq": 0, "read_seq": 0, "peer_read_seq": 0}
         shown = {name: card[name] for name in ("id", "type", "name", "member_count", "role", "peer_id")}
@@ -162,10 +162,10 @@ class ModelDevice:
             for message in self.rest.history(item["id"]):
                 self._keep(copy, message)
 
-    # -- what is pushed ----------------------------------------------------------------------------------------
+    # -- pushes ------------------------------------------------------------------------------------------------
 
     def _take_push(self, event: str, payload: dict[str, Any]) -> bool:
-        """Apply a push; False: something before it is missing."""
+        """Apply a push; return False if something before it is missing."""
         if event in OWN_EVENTS:
             name, kind = OWN_EVENTS[event]
             self._take_own(kind, payload[name], is_now=False)
@@ -184,7 +184,7 @@ class ModelDevice:
         body = payload.get("message", payload)
         copy = self.conversations.get(body["conversation_id"])
         if copy is None:
-            # Nothing to catch up on where the user is told that it is over.
+            # There is nothing to catch up on if the push says that the membership is over.
             return event == "member_removed" and payload["user_id"] == self.user_id
         if body["change"] <= copy["last_change"]:
             return True
@@ -197,7 +197,7 @@ class ModelDevice:
         return True
 
     def take_ack(self, message: dict[str, Any]) -> None:
-        """The connection that sent a message has it in the ack and is not pushed to."""
+        """Apply the message in an ack: the connection that sent it is not pushed the message."""
         if self.is_level and not self._take_numbered("message_created", {"message": message}):
             self.is_level = False
 
@@ -216,7 +216,7 @@ class ModelDevice:
             if own is not None:
                 own["version"] = payload["version"]
 
-    # -- what a change does ------------------------------------------------------------------------------------
+    # -- effects of a change -----------------------------------------------------------------------------------
 
     def _take_change(self, copy: dict[str, Any], event: str, payload: dict[str, Any], *, is_push: bool) -> None:
         if event in MESSAGE_EVENTS:
@@ -227,14 +227,17 @@ class ModelDevice:
             if event == "member_removed":
                 copy["marks"].pop(payload["user_id"], None)
             elif self.user_id in payload["user_ids"]:
-                copy["role"] = "member"  # whatever the user was before leaving, which the same answer may tell of
+                copy["role"] = "member"  # the earlier role is over, even if the same answer has it
         elif "group" in payload:
             copy["name"], copy["member_count"] = payload["group"]["name"], payload["group"]["member_count"]
         elif event == "member_updated" and payload["user_id"] == self.user_id:
             copy["role"] = payload["role"]
 
     def _take_message(self, copy: dict[str, Any], event: str, message: dict[str, Any], *, is_push: bool) -> None:
-        """Who writes has read; what is marked unread by hand is so no more, which `sync` tells as state."""
+        """Apply a change of a message. A new message marks the conversation as read for its sender.
+
+        A push also clears the mark "unread"; `sync` returns that mark as own state.
+        """
         self._keep(copy, message)
         if event != "message_created":
             return
@@ -246,14 +249,14 @@ class ModelDevice:
             copy["peer_read_seq"] = max(copy["peer_read_seq"], message["seq"])
 
     def _note_marks(self, marks: dict[int, int], message: dict[str, Any]) -> None:
-        """A member who sends has read up to the message, a new member the line that tells of the joining."""
+        """Advance read marks: the sender's to the message, new members' to the system message about their joining."""
         if message["sender_id"] in marks:
             marks[message["sender_id"]] = max(message["seq"], marks[message["sender_id"]])
         if message["content"].get("event") == "members_added" and message["type"] == "system":
             marks.update(dict.fromkeys(message["content"]["user_ids"], message["seq"]))
 
     def _with_mine(self, copy: dict[str, Any], payload: dict[str, Any]) -> dict[str, Any]:
-        """A push is the same for all members: what is the user's own is known from before, or the event says it."""
+        """Add `mine` to reactions. A push is the same for all: own reactions are known already or in the event."""
         message = payload["message"]
         known = copy["messages"].get(message["seq"], {"reactions": []})
         mine = {one["emoji"] for one in known["reactions"] if one["mine"]}
@@ -273,7 +276,7 @@ class ModelDevice:
             own["is_marked_unread"] = False
 
     def _take_own(self, kind: str, item: dict[str, Any], *, is_now: bool) -> None:
-        """A row from `sync` is as it is now; a push is as it was at its version."""
+        """Apply an item of own state: from `sync` it is current, from a push it is as of its version."""
         if kind == "messages_hidden":
             self.hidden.update(item["message_ids"])
             return
@@ -284,7 +287,7 @@ class ModelDevice:
             self.coming[item["group_id"]] = item
             return
         if kind == "join_request" and item["user_id"] != self.user_id:
-            return  # what owner and admins see is compared as `sync` tells it
+            return  # the view of owner and admins is compared in `coming`, as `sync` returns it
         if "user" in item and kind != "join_request":
             self._take_user(item["user"])
         known = self.own.get(key_of(kind, item))
@@ -300,10 +303,10 @@ class ModelDevice:
         if known is None or user["revision"] > known["revision"]:
             self.users[user["id"]] = user
 
-    # -- what the user sees ------------------------------------------------------------------------------------
+    # -- the user's view ---------------------------------------------------------------------------------------
 
     def view(self) -> dict[str, Any]:
-        """The same that `fresh.view` reads from the server."""
+        """Return the same that `Person.fresh` reads from the server."""
         return {
             "conversations": {id_: self._shown(copy) for id_, copy in self.conversations.items()},
             "own": {
@@ -315,7 +318,7 @@ class ModelDevice:
         }
 
     def _with_user(self, item: dict[str, Any]) -> dict[str, Any]:
-        """A row with the newest copy of its user; its version, which that copy does not need, is not looked at."""
+        """Return the item with the newest copy of its user; its version, which that copy may lag, is not compared."""
         return {**item, "user": self.users[item["user"]["id"]], "version": None}
 
     def _shown(self, copy: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""Pushes and `sync` together are a fresh load, whatever is lost, repeated or late in between.
+"""Pushes and `sync` together give the result of a fresh load, whatever is lost, repeated or late in between.
 
-Hypothesis plays several people with several devices against the server in this process; the devices follow the
-documented protocol (model.py). At the end every device shows what a fresh load shows; devices that lost nothing
-show it by pushes alone.
+Hypothesis runs several people with several devices against the server in this process; the devices follow the
+documented protocol (model.py). At the end every device shows the same as a fresh load; devices that lost no push show
+it with pushes alone.
 """
 
 import pytest
@@ -34,7 +34,7 @@ class Chat(RuleBasedStateMachine):
         self.devices = self.world.devices
         self.conversations = []
         self.sent = {}
-        #: Devices that lost a push at some time.
+        #: Devices that have lost a push at any time.
         self.lossy = set()
         self.calls = 0
         first, second, third = self.people
@@ -51,9 +51,9 @@ class Chat(RuleBasedStateMachine):
         ids = [message["id"] for message in self.sent.values()]
         return ids[-1 - pick % len(ids)]
 
-    def _try(self, who, method, path, body=None):
-        """Do what may be refused: a refusal changes nothing."""
-        return self.people[who].rest.try_(method, path, body)
+    def _try(self, actor, method, path, body=None):
+        """Call the server; it may refuse, and a refusal changes nothing."""
+        return self.people[actor].rest.try_(method, path, body)
 
     # -- the network -------------------------------------------------------------------------------------------
 
@@ -63,7 +63,7 @@ class Chat(RuleBasedStateMachine):
 
     @rule(number=device_numbers, limit=limits, pages=st.sampled_from([1, 2, 100]), over_rest=st.booleans())
     def come_back(self, number, limit, pages, over_rest):
-        """Connect, and perhaps not get through with `sync` before something else happens."""
+        """Connect, and maybe not finish `sync` before the next step."""
         device = self.devices[number]
         if not device.is_connected:
             device.connect()
@@ -94,13 +94,13 @@ class Chat(RuleBasedStateMachine):
             self.sent[ack["message"]["client_id"]] = ack["message"]
             device.take_ack(ack["message"])
 
-    @rule(who=person_numbers, picks=st.lists(picks, min_size=2, max_size=5))
-    def send_several(self, who, picks):
+    @rule(actor=person_numbers, picks=st.lists(picks, min_size=2, max_size=5))
+    def send_several(self, actor, picks):
         for pick in picks:
-            self._send_by_rest(who, self._draft(pick))
+            self._send_by_rest(actor, self._draft(pick))
 
-    def _send_by_rest(self, who, draft):
-        answer = self._try(who, "POST", f"/api/conversations/{draft.pop('conversation_id')}/messages", draft)
+    def _send_by_rest(self, actor, draft):
+        answer = self._try(actor, "POST", f"/api/conversations/{draft.pop('conversation_id')}/messages", draft)
         if answer.status_code == 201:
             self.sent[draft["client_id"]] = answer.json["message"]
 
@@ -116,50 +116,50 @@ class Chat(RuleBasedStateMachine):
     @precondition(lambda self: self.sent)
     @rule(pick=picks)
     def retry(self, pick):
-        """The ack was lost: the same again, at the other door."""
+        """Send a stored message again over REST, as after a lost ack."""
         first = self.sent[list(self.sent)[-1 - pick % len(self.sent)]]
-        who = next(n for n, person in enumerate(self.people) if person.id == first["sender_id"])
+        actor = next(n for n, person in enumerate(self.people) if person.id == first["sender_id"])
         draft = {name: first[name] for name in ("client_id", "type", "content")}
-        answer = self._try(who, "POST", f"/api/conversations/{first['conversation_id']}/messages", draft)
+        answer = self._try(actor, "POST", f"/api/conversations/{first['conversation_id']}/messages", draft)
         if answer.status_code == 200:
             assert answer.json["duplicate"]
             assert answer.json["message"]["id"] == first["id"]
         assert answer.status_code != 201
 
     @precondition(lambda self: self.sent)
-    @rule(who=person_numbers, pick=picks)
-    def edit(self, who, pick):
-        self._try(who, "PATCH", f"/api/messages/{self._message(pick)}", {"content": {"text": "edited"}})
+    @rule(actor=person_numbers, pick=picks)
+    def edit(self, actor, pick):
+        self._try(actor, "PATCH", f"/api/messages/{self._message(pick)}", {"content": {"text": "edited"}})
 
     @precondition(lambda self: self.sent)
-    @rule(who=person_numbers, pick=picks)
-    def recall(self, who, pick):
-        self._try(who, "POST", f"/api/messages/{self._message(pick)}/recall")
+    @rule(actor=person_numbers, pick=picks)
+    def recall(self, actor, pick):
+        self._try(actor, "POST", f"/api/messages/{self._message(pick)}/recall")
 
     @precondition(lambda self: self.sent)
-    @rule(who=person_numbers, pick=picks, remove=st.booleans())
-    def react(self, who, pick, remove):
+    @rule(actor=person_numbers, pick=picks, remove=st.booleans())
+    def react(self, actor, pick, remove):
         path = f"/api/messages/{self._message(pick)}/reactions"
-        self._try(who, "POST" if remove else "PUT", path + "/remove" * remove, {"emoji": "👍"})
+        self._try(actor, "POST" if remove else "PUT", path + "/remove" * remove, {"emoji": "👍"})
 
     @precondition(lambda self: self.sent)
-    @rule(who=person_numbers, pick=picks, method=st.sampled_from(["PUT", "DELETE"]))
-    def pin(self, who, pick, method):
-        self._try(who, method, f"/api/messages/{self._message(pick)}/pin")
+    @rule(actor=person_numbers, pick=picks, method=st.sampled_from(["PUT", "DELETE"]))
+    def pin(self, actor, pick, method):
+        self._try(actor, method, f"/api/messages/{self._message(pick)}/pin")
 
     @precondition(lambda self: self.sent)
-    @rule(who=person_numbers, pick=picks)
-    def hide_message(self, who, pick):
-        self._try(who, "POST", "/api/messages/hide", {"message_ids": [self._message(pick)]})
+    @rule(actor=person_numbers, pick=picks)
+    def hide_message(self, actor, pick):
+        self._try(actor, "POST", "/api/messages/hide", {"message_ids": [self._message(pick)]})
 
     # -- own state ---------------------------------------------------------------------------------------------
 
-    @rule(who=person_numbers, pick=picks, seq=st.integers(0, 10))
-    def read(self, who, pick, seq):
-        self._try(who, "POST", f"/api/conversations/{self._conversation(pick)}/read", {"seq": seq})
+    @rule(actor=person_numbers, pick=picks, seq=st.integers(0, 10))
+    def read(self, actor, pick, seq):
+        self._try(actor, "POST", f"/api/conversations/{self._conversation(pick)}/read", {"seq": seq})
 
     @rule(
-        who=person_numbers,
+        actor=person_numbers,
         pick=picks,
         patch=st.fixed_dictionaries(
             {},
@@ -172,11 +172,11 @@ class Chat(RuleBasedStateMachine):
             },
         ),
     )
-    def change_settings(self, who, pick, patch):
-        self._try(who, "PATCH", f"/api/conversations/{self._conversation(pick)}", patch)
+    def change_settings(self, actor, pick, patch):
+        self._try(actor, "PATCH", f"/api/conversations/{self._conversation(pick)}", patch)
 
-    @rule(who=person_numbers, other=person_numbers, action=st.sampled_from(["ask", "remove", "block", "unblock"]))
-    def meet(self, who, other, action):
+    @rule(actor=person_numbers, other=person_numbers, action=st.sampled_from(["ask", "remove", "block", "unblock"]))
+    def meet(self, actor, other, action):
         id_ = self.people[other].id
         call = {
             "ask": ("POST", "/api/contact-requests", {"user_id": id_, "message": "hi"}),
@@ -184,42 +184,42 @@ class Chat(RuleBasedStateMachine):
             "block": ("PUT", f"/api/blocks/{id_}", None),
             "unblock": ("DELETE", f"/api/blocks/{id_}", None),
         }[action]
-        self._try(who, *call)
+        self._try(actor, *call)
 
-    @rule(who=person_numbers, pick=picks, answer=st.sampled_from(["accept", "reject", "cancel"]))
-    def answer_request(self, who, pick, answer):
-        requests = self.people[who].rest("/api/contact-requests?direction=incoming")["items"]
-        requests += self.people[who].rest("/api/contact-requests?direction=outgoing")["items"]
+    @rule(actor=person_numbers, pick=picks, answer=st.sampled_from(["accept", "reject", "cancel"]))
+    def answer_request(self, actor, pick, answer):
+        requests = self.people[actor].rest("/api/contact-requests?direction=incoming")["items"]
+        requests += self.people[actor].rest("/api/contact-requests?direction=outgoing")["items"]
         if requests:
-            self._try(who, "POST", f"/api/contact-requests/{requests[pick % len(requests)]['id']}/{answer}")
+            self._try(actor, "POST", f"/api/contact-requests/{requests[pick % len(requests)]['id']}/{answer}")
 
     @rule(
-        who=person_numbers,
+        actor=person_numbers,
         patch=st.fixed_dictionaries(
             {}, optional={"nickname": st.sampled_from(["Dee", "Eve"]), "email": st.sampled_from([None, "a@b.cd"])}
         ),
     )
-    def change_profile(self, who, patch):
-        self._try(who, "PATCH", "/api/users/me", patch)
+    def change_profile(self, actor, patch):
+        self._try(actor, "PATCH", "/api/users/me", patch)
 
     # -- groups ------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.conversations) < 4)
-    @rule(who=person_numbers, other=person_numbers)
-    def create_group(self, who, other):
-        answer = self._try(who, "POST", "/api/groups", {"name": "new", "member_ids": [self.people[other].id]})
+    @rule(actor=person_numbers, other=person_numbers)
+    def create_group(self, actor, other):
+        answer = self._try(actor, "POST", "/api/groups", {"name": "new", "member_ids": [self.people[other].id]})
         if answer.status_code == 201:
             self.conversations.append(answer.json["id"])
 
     @precondition(lambda self: len(self.conversations) < 4)
-    @rule(who=person_numbers, other=person_numbers)
-    def open_private(self, who, other):
-        answer = self._try(who, "POST", "/api/conversations", {"user_id": self.people[other].id})
+    @rule(actor=person_numbers, other=person_numbers)
+    def open_private(self, actor, other):
+        answer = self._try(actor, "POST", "/api/conversations", {"user_id": self.people[other].id})
         if answer.status_code == 201:
             self.conversations.append(answer.json["id"])
 
-    @rule(who=person_numbers, other=person_numbers, pick=picks, action=st.sampled_from(["add", "remove", "admin"]))
-    def change_members(self, who, other, pick, action):
+    @rule(actor=person_numbers, other=person_numbers, pick=picks, action=st.sampled_from(["add", "remove", "admin"]))
+    def change_members(self, actor, other, pick, action):
         path = f"/api/groups/{self._conversation(pick)}/members"
         id_ = self.people[other].id
         call = {
@@ -227,21 +227,21 @@ class Chat(RuleBasedStateMachine):
             "remove": ("DELETE", f"{path}/{id_}", None),
             "admin": ("PUT", f"{path}/{id_}/role", {"role": "admin"}),
         }[action]
-        self._try(who, *call)
+        self._try(actor, *call)
 
-    @rule(who=person_numbers, pick=picks, answer=st.sampled_from(["accept", "decline"]))
-    def answer_invitation(self, who, pick, answer):
-        self._try(who, "POST", f"/api/groups/{self._conversation(pick)}/invitation/{answer}")
+    @rule(actor=person_numbers, pick=picks, answer=st.sampled_from(["accept", "decline"]))
+    def answer_invitation(self, actor, pick, answer):
+        self._try(actor, "POST", f"/api/groups/{self._conversation(pick)}/invitation/{answer}")
 
-    @rule(who=person_numbers, other=person_numbers, pick=picks)
-    def lift_ban(self, who, other, pick):
-        self._try(who, "DELETE", f"/api/groups/{self._conversation(pick)}/bans/{self.people[other].id}")
+    @rule(actor=person_numbers, other=person_numbers, pick=picks)
+    def lift_ban(self, actor, other, pick):
+        self._try(actor, "DELETE", f"/api/groups/{self._conversation(pick)}/bans/{self.people[other].id}")
 
-    @rule(who=person_numbers, pick=picks, name=st.sampled_from(["one", "two"]))
-    def rename_group(self, who, pick, name):
-        self._try(who, "PATCH", f"/api/groups/{self._conversation(pick)}", {"name": name})
+    @rule(actor=person_numbers, pick=picks, name=st.sampled_from(["one", "two"]))
+    def rename_group(self, actor, pick, name):
+        self._try(actor, "PATCH", f"/api/groups/{self._conversation(pick)}", {"name": name})
 
-    # -- what must hold ----------------------------------------------------------------------------------------
+    # -- conditions at the end ---------------------------------------------------------------------------------
 
     def teardown(self):
         try:
@@ -265,7 +265,7 @@ class Chat(RuleBasedStateMachine):
             self.world.close()
 
     def _read_all_while_some_are_away(self):
-        """Marks alone make no change: only own state tells of them."""
+        """Set read marks while some devices are offline: marks are no changes, only own state carries them."""
         for person in self.people:
             person.devices[0].disconnect()
         for person in self.people:
@@ -278,7 +278,7 @@ class Chat(RuleBasedStateMachine):
         return {id_: lists for id_, lists in told.items() if any(lists)}
 
     def _check_numbers(self, fresh):
-        """No hole, nothing twice, nothing acknowledged missing."""
+        """Check that no seq is missing or doubled, and that no acknowledged message is missing."""
         for person in self.people:
             for id_, shown in fresh[person.id]["conversations"].items():
                 seqs = [message["seq"] for message in shown["messages"]]
@@ -289,12 +289,12 @@ class Chat(RuleBasedStateMachine):
 
 def play(app, examples, steps):
     machine = type("Play", (Chat,), {"app": app})
-    # No shrinking: it takes minutes; the failing steps are printed as they are.
+    # No shrinking: it takes minutes. The failing steps are printed unshrunk.
     phases = (Phase.explicit, Phase.reuse, Phase.generate)
     options = {"deadline": None, "suppress_health_check": list(HealthCheck), "phases": phases}
     run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=steps, **options))
 
 
 @pytest.mark.timeout(300)
-def test_every_device_shows_what_a_fresh_load_shows(app, database):
+def test_every_device_shows_the_same_as_a_fresh_load(app, database):
     play(app, examples=60 if database == "sqlite" else 10, steps=50)

@@ -1,17 +1,17 @@
-"""`sync` is the same at both doors, and its bounds hold there."""
+"""`sync` gives the same over the socket and REST, and both enforce its limits."""
 
 import pytest
 
 
 @pytest.fixture
 def database():
-    """The doors don't know the database."""
+    """Use SQLite alone: neither interface depends on the database."""
     return "sqlite"
 
 
 @pytest.fixture
 def chat(world):
-    """Ann's conversation with Bob, with something in it."""
+    """Make a conversation of Ann and Bob with four messages and a read mark; return its id."""
     ann, bob, _ = world.people
     conversation_id = ann.rest("/api/conversations", {"user_id": bob.id})["id"]
     for number in range(4):
@@ -49,7 +49,7 @@ def test_socket_and_rest_give_the_same_answer(world, chat):
         {"unknown": 1},
     ],
 )
-def test_what_is_no_request_is_refused_at_both_doors(world, request_):
+def test_an_invalid_request_is_refused_over_socket_and_rest(world, request_):
     ann = world.people[0]
     ann.devices[0].connect()
 
@@ -59,7 +59,7 @@ def test_what_is_no_request_is_refused_at_both_doors(world, request_):
     assert ack["error"]["code"] == answer.json["code"] == "invalid_input"
 
 
-def test_pushes_that_wait_are_taken_after_sync(world, chat):
+def test_waiting_pushes_are_applied_after_sync(world, chat):
     ann, bob, _ = world.people
     device = bob.devices[0]
     device.connect()

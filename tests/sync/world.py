@@ -1,4 +1,4 @@
-"""Users, their devices, and the truth: what a fresh load over REST shows."""
+"""Users, their devices, and the reference: the result of a fresh load over REST."""
 
 import time
 from typing import Any
@@ -16,31 +16,31 @@ from imapp.services import committer, membership
 from tests.accounts import bearer, register
 from tests.sync.model import ModelDevice, key_of, request_shown
 
-#: What owner and admins see of a group, in the order of `items`, `invited` and `bans`.
+#: Lists of a group that owner and admins can read, in the order of `items`, `invited` and `bans`.
 COMING = ("join-requests", "join-requests?status=invited", "bans")
 
 
 class Rest:
-    """The REST door as one user."""
+    """REST access as one user."""
 
     def __init__(self, client: FlaskClient, tokens: dict[str, Any]) -> None:
         self._client = client
         self._headers = bearer(tokens)
 
     def try_(self, method: str, path: str, body: Any = None) -> Any:
-        """A call that may be refused; gives the answer."""
+        """Send a request that may be refused; return the answer."""
         answer = self._client.open(path, method=method, json=body, headers=self._headers)
         assert answer.status_code < 500, answer.text
         return answer
 
     def __call__(self, path: str, body: Any = None) -> Any:
-        """A read, or with a body a POST, that must succeed; gives the JSON."""
+        """Send a GET, or with a body a POST, that must succeed; return the JSON."""
         answer = self.try_("GET" if body is None else "POST", path, body)
         assert answer.status_code < 400, answer.text
         return answer.json
 
     def pages(self, path: str, limit: int = 2) -> list[dict[str, Any]]:
-        """All items of a list."""
+        """Return all items of a list."""
         items: list[dict[str, Any]] = []
         cursor = ""
         while True:
@@ -51,7 +51,7 @@ class Rest:
             cursor = f"&cursor={page['next_cursor']}"
 
     def history(self, conversation_id: int) -> list[dict[str, Any]]:
-        """All messages, oldest first."""
+        """Return all messages of a conversation, oldest first."""
         items: list[dict[str, Any]] = []
         while True:
             after = items[-1]["seq"] if items else 0
@@ -71,7 +71,7 @@ class Person:
         self.devices = [ModelDevice(tokens["user"], tokens["access_token"], self.rest) for _ in range(devices)]
 
     def fresh(self) -> dict[str, Any]:
-        """What a device that starts from nothing is shown, as `ModelDevice.view`."""
+        """Return the view of a device that starts from nothing, in the format of `ModelDevice.view`."""
         own = {
             key_of(kind, item): {**item, "version": None}
             for kind, path in (
@@ -88,7 +88,7 @@ class Person:
         return {"conversations": self._conversations(), "own": own, "me": self.rest("/api/users/me")}
 
     def coming(self) -> dict[int, dict[str, Any]]:
-        """Requests, invitations and bans of the groups that the user administers, without empty ones."""
+        """Return requests, invitations and bans of each group that the user administers, if there are any."""
         found = {}
         for id_ in membership.conversation_ids_of({self.id})[self.id]:
             lists = [self.rest.try_("GET", f"/api/groups/{id_}/{path}") for path in COMING]
@@ -108,7 +108,7 @@ class Person:
         return found
 
     def _unseen(self) -> set[int]:
-        """Private conversations that others opened and in which nobody has written."""
+        """Return the ids of private conversations that others opened and in which nobody has written."""
         own = ConversationMember.user_id == self.id, ConversationMember.conversation_id == Conversation.id
         return set(db.session.scalars(select(Conversation.id).where(*own, ~membership.is_seen())))
 
@@ -126,16 +126,16 @@ class Person:
 
 
 class AllTold(Told):
-    """Counts what is told to users who have no connection, too."""
+    """Counts pushes to users without a connection, too."""
 
     def open(self, room: str) -> None:
-        """It counts from the beginning."""
+        """Do nothing: counting has started already."""
 
     def close(self, room: str) -> None:
-        """It goes on counting."""
+        """Do nothing: counting goes on."""
 
     def note(self, rooms: list[str], number: int) -> None:
-        """Count for everybody."""
+        """Count the pushes to all users."""
         for room in rooms:
             if room.startswith("user:") and not self.pushes_to(int(room.removeprefix("user:"))):
                 super().open(room)
@@ -143,7 +143,7 @@ class AllTold(Told):
 
 
 class World:
-    """Everybody."""
+    """All users of a test and their devices."""
 
     def __init__(self, app: Flask, people: int = 3, devices: int = 2) -> None:
         self._app = app
@@ -154,15 +154,15 @@ class World:
         self.devices = [device for person in self.people for device in person.devices]
 
     def settle(self) -> None:
-        """Wait until everything that was committed has been pushed: the committer pushes before it takes more."""
+        """Wait until everything committed has been pushed: the committer pushes before it takes the next op."""
         committer.run(Nothing(0, 0))
         deadline = time.monotonic() + 10
-        while self._app.extensions.get("receipts"):  # group read marks are told less often
+        while self._app.extensions.get("receipts"):  # group read marks are pushed less often
             assert time.monotonic() < deadline
             time.sleep(0.001)
 
     def check_versions_told(self) -> None:
-        """Each version of somebody's own state has been pushed: a node that counts them sees what was not."""
+        """Check that every version of own state was pushed: a node that counts the versions notices a missing push."""
         wanted = select(UserState.user_id, UserState.version).where(
             UserState.user_id.in_([person.id for person in self.people])
         )
