@@ -1,4 +1,4 @@
-"""What operators see and do over REST, and that nobody else does."""
+"""Operators' actions over REST, and their refusal to all other users."""
 
 import re
 from datetime import timedelta
@@ -14,7 +14,7 @@ from tests.accounts import bearer, login, me, promote, refresh, register
 
 @pytest.fixture
 def olga(app, client):
-    """The tokens of an operator."""
+    """Return the tokens of an operator."""
     tokens = register(client, "olga", nickname="Olga O.")
     promote(app, tokens)
     return tokens
@@ -39,7 +39,7 @@ def acts(client, tokens):
     return [(act["name"], act["action"], act["target"], act["ip"]) for act in items]
 
 
-def test_every_route_of_the_operators_is_closed_to_others_and_to_strangers(app, client, olga):
+def test_every_operator_route_is_refused_to_plain_users_and_without_a_token(app, client, olga):
     eve = register(client, "eve")
 
     tried = [
@@ -53,13 +53,13 @@ def test_every_route_of_the_operators_is_closed_to_others_and_to_strangers(app, 
 
     assert len(tried) >= 10
     assert strangers == {401}
-    # What has not what it asks for is refused for that before anything is looked at.
+    # Some routes validate the input first, so invalid requests may be refused for that reason.
     assert "forbidden" in others
     assert others <= {"forbidden", "invalid_input", "malformed", "unsupported_media_type"}
     assert me(client, olga).status_code == 200
 
 
-def test_the_list_shows_who_is_online_in_pages(app, client, olga):
+def test_online_users_are_listed_in_pages(app, client, olga):
     people = [register(client, f"user{number}") for number in range(3)]
     sockets = [connect(app, tokens) for tokens in people]
     register(client, "away")
@@ -74,7 +74,7 @@ def test_the_list_shows_who_is_online_in_pages(app, client, olga):
         socket.disconnect()
 
 
-def test_a_search_finds_accounts_by_the_beginning_of_a_name_disabled_ones_too(client, olga):
+def test_a_search_finds_accounts_by_name_prefix_and_includes_disabled_ones(client, olga):
     register(client, "alice")
     register(client, "bob", nickname="Ali Baba")
     alina = register(client, "alina")
@@ -88,11 +88,11 @@ def test_a_search_finds_accounts_by_the_beginning_of_a_name_disabled_ones_too(cl
 
 
 @pytest.mark.parametrize("path", ["/users", "/acts"])
-def test_a_cursor_that_is_not_ours_is_refused(client, olga, path):
+def test_an_invalid_cursor_is_refused(client, olga, path):
     assert get(client, olga, path, cursor="x").json["code"] == "invalid_input"
 
 
-def test_a_users_sessions_are_shown_with_their_connections(app, client, olga):
+def test_sessions_of_a_user_are_shown_with_their_connections(app, client, olga):
     laptop = register(client, "alice", device={"name": "Laptop", "platform": "linux"})
     login(client, "alice", device={"name": "Phone", "platform": "android"})
     socket = connect(app, laptop)
@@ -124,7 +124,7 @@ def test_ending_a_session_closes_its_socket_and_refuses_its_tokens(app, client, 
     assert do(client, olga, "DELETE", f"/sessions/{session_id}").status_code == 404
 
 
-def test_closing_a_connection_leaves_the_session(app, client, olga):
+def test_closing_a_connection_keeps_the_session(app, client, olga):
     alice = register(client, "alice")
     socket, other = connect(app, alice), connect(app, alice)
     connections = get(client, olga, f"/users/{alice['user']['id']}/sessions").json["items"][0]["connections"]
@@ -141,7 +141,7 @@ def test_closing_a_connection_leaves_the_session(app, client, olga):
             one.disconnect()
 
 
-def test_a_disabled_account_is_out_at_once_and_an_enabled_one_may_log_in(app, client, olga):
+def test_a_disabled_account_loses_access_at_once_and_an_enabled_one_may_log_in(app, client, olga):
     alice = register(client, "alice")
     socket = connect(app, alice)
     path = f"/users/{alice['user']['id']}"
@@ -159,7 +159,7 @@ def test_a_disabled_account_is_out_at_once_and_an_enabled_one_may_log_in(app, cl
     assert [act[1:3] for act in acts(client, olga)] == [("enable_user", target), ("disable_user", target)]
 
 
-def test_doing_it_twice_is_one_act(client, olga):
+def test_repeating_an_act_logs_it_once(client, olga):
     alice = register(client, "alice")
 
     for _ in range(2):
@@ -168,7 +168,7 @@ def test_doing_it_twice_is_one_act(client, olga):
     assert len(acts(client, olga)) == 1
 
 
-def test_operators_do_not_lock_themselves_out(client, olga):
+def test_operators_cannot_disable_their_own_account(client, olga):
     answer = do(client, olga, "POST", f"/users/{olga['user']['id']}/disable")
 
     assert (answer.status_code, answer.json["code"]) == (409, "own_account")
@@ -176,19 +176,19 @@ def test_operators_do_not_lock_themselves_out(client, olga):
 
 
 @pytest.mark.parametrize("what", ["users/99/disable", "users/99/enable"])
-def test_an_account_that_never_was_is_not_found(client, olga, what):
+def test_disabling_or_enabling_an_unknown_account_fails(client, olga, what):
     assert do(client, olga, "POST", f"/{what}").json["code"] == "not_found"
     assert acts(client, olga) == []
 
 
-def test_a_node_alone_cannot_be_drained_from_here(client, olga):
+def test_draining_a_node_without_a_cluster_fails(client, olga):
     answer = do(client, olga, "POST", "/nodes/node-1/drain")
 
     assert (answer.status_code, answer.json["code"]) == (503, "unavailable")
     assert "REDIS_URL" in answer.json["detail"]
 
 
-def test_the_log_comes_in_pages_the_latest_first(client, olga):
+def test_the_audit_log_is_listed_in_pages_latest_first(client, olga):
     people = [register(client, f"user{number}") for number in range(5)]
     for tokens in people:
         do(client, olga, "POST", f"/users/{tokens['user']['id']}/disable")
@@ -201,7 +201,7 @@ def test_the_log_comes_in_pages_the_latest_first(client, olga):
     assert second["next_cursor"] is None
 
 
-def test_the_log_is_kept_as_long_as_the_settings_say(make_app):
+def test_the_audit_log_is_kept_as_long_as_the_settings_say(make_app):
     app = make_app(admin_acts_days=30)
     client = app.test_client()
     olga = register(client, "olga")
@@ -222,7 +222,7 @@ def test_the_log_is_kept_as_long_as_the_settings_say(make_app):
     assert stored == {"node:29", "user:2 bob"}
 
 
-def test_accounts_made_on_the_command_line_are_in_the_log(app, client, olga):
+def test_accounts_created_on_the_command_line_are_in_the_audit_log(app, client, olga):
     run = app.test_cli_runner().invoke
 
     run(args=["im", "create-user", "oleg", "--operator"], input="correct horse\n")

@@ -1,4 +1,4 @@
-"""A request that is slow, half or broken holds nothing that others need, and ends."""
+"""Slow, incomplete or malformed requests hold no shared resources, and end in time."""
 
 import socket
 import threading
@@ -12,19 +12,19 @@ from imapp.services import passwords
 from tests.accounts import PASSWORD, bearer, promote, register
 from tests.support.ports import wait_for
 
-#: More than the database's pool has connections (15 on SQLite).
+#: Number of incomplete requests: more than the database's pool has connections (15 on SQLite).
 HALF_BODIES = 20
 
 
 def begin(server, head, body=b"{"):
-    """Send the head of a request and a part of its body."""
+    """Send the head of a request and a part of its body; return the socket."""
     sock = socket.create_connection(("127.0.0.1", server.port), 15)
     sock.sendall(head.encode() + b"\r\n" + body)
     return sock
 
 
 def read_to_the_end(sock):
-    """All that comes until the server closes the connection."""
+    """Return everything received until the server closes the connection."""
     with sock:
         return b"".join(iter(lambda: sock.recv(65_536), b""))
 
@@ -40,7 +40,7 @@ def ada(node):
     return requests.post(node.url + "/api/auth/register", json=body, timeout=10).json()
 
 
-def test_bodies_that_never_end_neither_stop_others_nor_stay(node, ada):
+def test_unfinished_bodies_time_out_and_do_not_block_other_requests(node, ada):
     token = bearer(ada)
     head = "POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n"
     known = head.format("/api/sync") + f"Authorization: {token['Authorization']}\r\n"
@@ -58,7 +58,7 @@ def test_bodies_that_never_end_neither_stop_others_nor_stay(node, ada):
     assert all(b" 404 " in end for end in ends[HALF_BODIES + 3 :])
 
 
-def test_a_body_with_broken_framing_is_malformed_and_no_fault_of_the_server(server):
+def test_a_body_with_broken_framing_is_answered_400_without_a_traceback(server):
     logged = len(server.log)
     head = (
         "POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
@@ -94,7 +94,7 @@ def test_no_database_connection_is_held_while_a_password_waits_to_be_hashed(make
     with slot:
         thread = threading.Thread(target=ask)
         thread.start()
-        wait_for(lambda: slot._cond._waiters, 10, "a password that waits")
+        wait_for(lambda: slot._cond._waiters, 10, "a password to wait for its hash")
         with app.app_context():
             held = db.engine.pool.checkedout()
     thread.join(20)
@@ -106,20 +106,20 @@ def test_no_database_connection_is_held_while_a_password_waits_to_be_hashed(make
 @pytest.mark.parametrize(
     "path", ["/api/auth/login", "/api/auth/refresh", "/api/auth/register", "/api/contact-requests"]
 )
-def test_small_requests_have_small_bodies(client, path):
+def test_small_requests_accept_small_bodies_only(client, path):
     answer = client.post(path, json={"unknown": "x" * SMALL_BODY})
 
     assert (answer.status_code, answer.json["code"]) == (413, "too_large")
 
 
-def test_messages_and_sync_take_large_bodies(client):
+def test_sync_accepts_large_bodies(client):
     tokens = register(client, "ada")
     named = {str(number): 1 for number in range(1, 10_001)}
 
     assert client.post("/api/sync", json={"conversations": named}, headers=bearer(tokens)).status_code == 200
 
 
-def test_anonymous_requests_are_counted_before_their_body_is_looked_at(make_app):
+def test_anonymous_requests_are_counted_before_their_body_is_read(make_app):
     client = make_app(rate_limits=True, rate_anonymous_per_address="2/minute").test_client()
 
     answers = [client.post("/api/auth/login", data=b"rubbish") for _ in range(3)]
@@ -127,7 +127,7 @@ def test_anonymous_requests_are_counted_before_their_body_is_looked_at(make_app)
     assert [answer.status_code for answer in answers] == [415, 415, 429]
 
 
-def test_syncs_are_counted_on_both_doors_together(make_app):
+def test_syncs_count_toward_a_limit_per_user(make_app):
     app = make_app(rate_limits=True, rate_sync_per_user="2/minute")
     client = app.test_client()
     tokens = register(client, "ada")

@@ -1,14 +1,14 @@
-"""GET /api/config: a client reads the limits that it must keep to; none is left to be found out by refusals."""
+"""GET /api/config: clients read every limit there instead of finding it out by refusals."""
 
 import re
 
 from imapp.services.message_ops import MAX_EDITS
 from settings import Settings
 
-#: Names of settings that bound something; each is either told to clients or one of those below.
+#: Names of settings that bound something; each is published to clients or listed below.
 BOUNDS = re.compile(r"(^|_)(max|min|limit|window|members|bytes|chars)(_|$)")
 
-#: Bounds of what happens on the server, which no call of a client runs into by its own size or number.
+#: Limits of the server's own work, which no client reaches by the size or number of its own calls.
 OF_THE_SERVER = {
     "bus_queue_max_bytes",
     "committer_batch_max",
@@ -22,7 +22,7 @@ OF_THE_SERVER = {
     "slow_client_max_bytes",
 }
 
-#: Settings whose value is told under another name than their own.
+#: Settings with published values under another name.
 RENAMED = {
     "edit_window_seconds": "edit_seconds",
     "group_member_limit": "group_members_max",
@@ -33,17 +33,17 @@ RENAMED = {
 }
 
 
-def test_every_limit_among_the_settings_is_told_to_clients(client):
+def test_every_limit_among_the_settings_is_published(client):
     config = client.get("/api/config").json
     told = {**config["limits"], **config["windows"]}
 
     bounds = {name for name in Settings.model_fields if BOUNDS.search(name)}
     untold = {name for name in bounds - OF_THE_SERVER if RENAMED.get(name, name) not in told}
 
-    assert untold == set(), "tell these in imapp/schemas/client_config.py, or name them in OF_THE_SERVER"
+    assert untold == set(), "publish these in imapp/schemas/client_config.py, or list them in OF_THE_SERVER"
 
 
-def test_what_is_told_is_what_is_set(make_app):
+def test_published_values_follow_the_settings(make_app):
     config = make_app(message_text_max_chars=7, recall_window_seconds=60, retention_messages_days=2).test_client()
     answer = config.get("/api/config").json
 
@@ -53,7 +53,7 @@ def test_what_is_told_is_what_is_set(make_app):
     assert answer["api_version"] == 1
 
 
-def test_a_limit_that_stands_in_a_schema_is_the_one_that_is_told(client):
+def test_a_limit_in_a_schema_equals_the_published_one(client):
     limits = client.get("/api/config").json["limits"]
     schemas = client.get("/api/openapi.json").json["components"]["schemas"]
 
@@ -62,7 +62,7 @@ def test_a_limit_that_stands_in_a_schema_is_the_one_that_is_told(client):
     assert limits["sync_conversations_max"] == schemas["SyncIn"]["properties"]["conversations"]["maxProperties"]
 
 
-def test_a_client_that_has_the_config_already_gets_no_body(client):
+def test_a_client_with_the_current_config_gets_no_body(client):
     first = client.get("/api/config")
 
     again = client.get("/api/config", headers={"If-None-Match": first.headers["ETag"]})

@@ -1,4 +1,4 @@
-"""Contacts, requests and blocks over REST: addresses, statuses, refusals."""
+"""Contacts, requests and blocks over REST: addresses, statuses, error codes."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def refusal(answer):
     return answer.status_code, answer.json["code"]
 
 
-def test_a_request_goes_from_the_first_word_to_friendship(client, people):
+def test_an_accepted_request_becomes_a_contact(client, people):
     alice, bob, _ = people
 
     asked = ask(client, alice, *ids(bob), message="Hello")
@@ -45,7 +45,7 @@ def test_a_request_goes_from_the_first_word_to_friendship(client, people):
     assert contact["user"] == call(client, alice, "GET", f"/api/users/{contact['user_id']}").json
 
 
-def test_a_request_that_was_waiting_answers_200(client, people):
+def test_repeating_or_crossing_a_pending_request_answers_200(client, people):
     alice, bob, _ = people
     ask(client, alice, *ids(bob))
 
@@ -72,7 +72,7 @@ def test_a_request_that_was_waiting_answers_200(client, people):
         {"user_id": 1, "from_user_id": 2},
     ],
 )
-def test_a_request_that_does_not_fit_the_schema_is_refused(client, people, body):
+def test_an_invalid_request_is_refused(client, people, body):
     answer = call(client, people[0], "POST", "/api/contact-requests", body)
 
     assert refusal(answer) == (422, "invalid_input")
@@ -80,13 +80,13 @@ def test_a_request_that_does_not_fit_the_schema_is_refused(client, people, body)
 
 
 @pytest.mark.parametrize("message", ["", "x" * 200, "你好 👋🏽", "a\nb"])
-def test_the_words_of_a_request_are_kept_as_they_are(client, people, message):
+def test_the_message_of_a_request_is_kept_unchanged(client, people, message):
     answer = ask(client, people[0], *ids(people[1]), message=message)
 
     assert answer.json["message"] == message
 
 
-def test_refusals_of_a_request_have_their_codes(client, people):
+def test_refused_requests_have_specific_codes(client, people):
     alice, bob, carol = people
     alice_id, bob_id, carol_id = ids(*people)
     befriend(client, alice, bob)
@@ -99,7 +99,7 @@ def test_refusals_of_a_request_have_their_codes(client, people):
 
 
 @pytest.mark.parametrize("action", ["accept", "reject", "cancel"])
-def test_a_stranger_cannot_tell_a_request_from_none(client, people, action):
+def test_a_request_of_others_is_answered_like_an_unknown_one(client, people, action):
     alice, bob, carol = people
     request_id = ask(client, alice, *ids(bob)).json["id"]
 
@@ -110,7 +110,7 @@ def test_a_stranger_cannot_tell_a_request_from_none(client, people, action):
     assert others.json == nothing.json
 
 
-def test_a_handled_request_answers_409(client, people):
+def test_handling_a_request_again_answers_409(client, people):
     alice, bob, _ = people
     path = f"/api/contact-requests/{ask(client, alice, *ids(bob)).json['id']}"
     call(client, bob, "POST", path + "/reject")
@@ -120,7 +120,7 @@ def test_a_handled_request_answers_409(client, people):
     assert refusal(call(client, alice, "POST", path + "/cancel")) == (409, "request_handled")
 
 
-def test_a_contact_is_named_and_removed(client, people):
+def test_a_contact_gets_a_remark_and_is_removed(client, people):
     alice, bob, _ = people
     befriend(client, alice, bob)
     path = f"/api/contacts/{bob['user']['id']}"
@@ -136,7 +136,7 @@ def test_a_contact_is_named_and_removed(client, people):
 
 
 @pytest.mark.parametrize("body", [{}, {"remark": None}, {"remark": "x" * 51}, {"remark": "x", "user_id": 1}])
-def test_a_remark_that_does_not_fit_the_schema_is_refused(client, people, body):
+def test_an_invalid_remark_is_refused(client, people, body):
     alice, bob, _ = people
     befriend(client, alice, bob)
 
@@ -145,7 +145,7 @@ def test_a_remark_that_does_not_fit_the_schema_is_refused(client, people, body):
     assert refusal(answer) == (422, "invalid_input")
 
 
-def test_a_block_is_set_seen_and_taken_back(client, people):
+def test_a_block_is_set_listed_and_removed(client, people):
     alice, bob, _ = people
     path = f"/api/blocks/{bob['user']['id']}"
 
@@ -161,19 +161,19 @@ def test_a_block_is_set_seen_and_taken_back(client, people):
 
 @pytest.mark.parametrize("path", ["/api/contacts", "/api/contact-requests", "/api/blocks"])
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=-1", "cursor=", "what=1"])
-def test_a_query_that_does_not_fit_the_schema_is_refused(client, people, path, query):
+def test_an_invalid_query_is_refused(client, people, path, query):
     assert refusal(call(client, people[0], "GET", f"{path}?{query}")) == (422, "invalid_input")
 
 
 @pytest.mark.parametrize("query", ["direction=sideways", "status=done"])
-def test_requests_are_filtered_by_what_there_is(client, people, query):
+def test_an_unknown_filter_value_is_refused(client, people, query):
     answer = call(client, people[0], "GET", f"/api/contact-requests?{query}")
 
     assert refusal(answer) == (422, "invalid_input")
 
 
 @pytest.mark.parametrize(("path", "act"), [("/api/contacts", befriend), ("/api/blocks", None)])
-def test_lists_are_paged_by_their_cursor(client, people, path, act):
+def test_lists_are_paged_by_cursor(client, people, path, act):
     alice, *others = people
     for other in others:
         if act is None:

@@ -1,4 +1,4 @@
-"""What holds for every REST address: strict input, one shape of refusals, headers, nobody in without a token."""
+"""Rules of every REST address: strict input, one format of errors, headers, and no access without a token."""
 
 import gzip
 import logging
@@ -14,7 +14,7 @@ from imapp.schemas.base import Out
 from imapp.services.access import Actor
 from tests.accounts import bearer, register
 
-#: The whole list of what may be asked without a token.
+#: The complete list of addresses that need no token.
 PUBLIC = {
     "admin_login.begin_enrolment",
     "admin_login.confirm_enrolment",
@@ -50,7 +50,7 @@ def test_every_address_of_the_api_has_a_contract(app):
     assert {r.endpoint for r in rules if not isinstance(app.view_functions[r.endpoint], Endpoint)} == free
 
 
-def test_every_address_with_a_contract_refuses_who_has_no_token(app, client):
+def test_every_address_with_a_contract_needs_a_token(app, client):
     checked = 0
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
@@ -66,9 +66,9 @@ def test_every_address_with_a_contract_refuses_who_has_no_token(app, client):
     assert checked > 10
 
 
-def test_a_view_that_neither_takes_an_actor_nor_is_public_cannot_be_defined():
+def test_a_view_must_take_an_actor_or_be_public():
     def view() -> None:
-        """Forget who calls."""
+        """Take no actor."""
 
     with pytest.raises(TypeError, match="must either take an actor or be public"):
         endpoint()(view)
@@ -76,21 +76,21 @@ def test_a_view_that_neither_takes_an_actor_nor_is_public_cannot_be_defined():
 
 def test_a_view_that_takes_an_actor_cannot_be_public():
     def view(actor: Actor) -> None:
-        """Contradict yourself."""
+        """Take an actor although the endpoint is public."""
 
     with pytest.raises(TypeError, match="must either take an actor or be public"):
         endpoint(public=True)(view)
 
 
-def test_a_view_whose_answer_has_no_schema_cannot_be_defined():
+def test_a_view_must_answer_with_a_schema():
     def view(actor: Actor) -> dict:
-        """Answer anything."""
+        """Answer with a plain dict."""
 
     with pytest.raises(TypeError, match="is not a schema"):
         endpoint()(view)
 
 
-def test_a_status_that_was_not_declared_is_a_bug(app):
+def test_an_undeclared_status_is_an_error(app):
     class Answer(Out):
         value: int
 
@@ -150,14 +150,14 @@ def test_a_body_that_is_no_plain_json_object_is_malformed(client, body):
     ],
     ids=repr,
 )
-def test_input_is_taken_by_exact_type_and_nothing_else_is_let_in(client, body):
+def test_input_must_have_the_exact_type_and_no_unknown_field(client, body):
     answer = client.post("/api/auth/login", json=body)
 
     assert (answer.status_code, answer.json["code"]) == (422, "invalid_input")
     assert all(error.keys() == {"field", "message"} for error in answer.json["errors"])
 
 
-def test_a_refusal_names_the_fields_and_never_the_values(client, caplog):
+def test_a_refusal_names_the_fields_but_not_the_values(client, caplog):
     caplog.set_level(logging.DEBUG)
 
     answer = client.post("/api/auth/login", json={"account": "a", "password": ["hunter2-secret"]})
@@ -167,13 +167,13 @@ def test_a_refusal_names_the_fields_and_never_the_values(client, caplog):
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
-def test_json_under_another_name_is_refused(client, content_type):
+def test_json_under_another_content_type_is_refused(client, content_type):
     answer = post(client, b'{"account": "a", "password": "x"}', content_type)
 
     assert (answer.status_code, answer.json["code"]) == (415, "unsupported_media_type")
 
 
-def test_a_compressed_body_is_named_as_such(client):
+def test_a_compressed_body_is_refused_with_a_specific_message(client):
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
     answer = client.post(
         "/api/auth/login", data=gzip.compress(b'{"account": "alice", "password": "x"}'), headers=headers
@@ -190,7 +190,7 @@ def test_a_body_beyond_the_limit_is_refused(make_app):
     assert (answer.status_code, answer.json["code"]) == (413, "too_large")
 
 
-def test_unknown_addresses_and_methods_are_problems_too(client):
+def test_unknown_addresses_and_methods_are_answered_as_problems(client):
     unknown, method = client.get("/api/nothing"), client.put("/api/auth/login")
 
     assert (unknown.status_code, unknown.json["code"]) == (404, "not_found")
@@ -204,9 +204,9 @@ def test_a_redirect_stays_a_redirect(app, client):
     assert client.get("/moved").status_code == 308
 
 
-def test_other_refusals_of_the_framework_keep_their_status(app, client):
+def test_other_errors_of_the_framework_keep_their_status(app, client):
     def refuse():
-        from werkzeug.exceptions import RequestedRangeNotSatisfiable  # only this view knows it
+        from werkzeug.exceptions import RequestedRangeNotSatisfiable  # only this view needs it
 
         raise RequestedRangeNotSatisfiable
 
@@ -217,7 +217,7 @@ def test_other_refusals_of_the_framework_keep_their_status(app, client):
     assert (answer.status_code, answer.json["code"]) == (416, "bad_request")
 
 
-def test_a_bug_is_logged_with_its_traceback_and_answered_without(app, client, caplog):
+def test_a_bug_is_logged_with_its_traceback_and_answered_without_details(app, client, caplog):
     def fail():
         raise RuntimeError("secret detail")
 
@@ -232,7 +232,7 @@ def test_a_bug_is_logged_with_its_traceback_and_answered_without(app, client, ca
     assert "forged" not in caplog.text
 
 
-def test_a_database_that_does_not_answer_is_told_in_a_word_and_as_one_line(make_app, caplog):
+def test_an_absent_database_is_answered_503_without_a_traceback_in_the_log(make_app, caplog):
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     client = make_app(database_url=f"mysql://im:im@127.0.0.1:{port}/im").test_client()
@@ -246,7 +246,7 @@ def test_a_database_that_does_not_answer_is_told_in_a_word_and_as_one_line(make_
 
 
 @pytest.mark.parametrize("path", ["/api/messages/1", "/api/messages/x-1", f"/api/messages/1-{2**63}"])
-def test_what_is_no_message_id_is_no_address(client, path):
+def test_an_invalid_message_id_is_answered_404(client, path):
     alice = register(client, "alice")
 
     assert client.get(path, headers=bearer(alice)).status_code == 404
@@ -257,7 +257,7 @@ def test_addresses_can_be_built_from_ids(app):
         assert url_for("users.get_user", user_id=7) == "/api/users/7"
 
 
-def test_the_token_may_not_come_in_the_address(client):
+def test_a_token_in_the_query_is_ignored(client):
     alice = register(client, "alice")
 
     answer = client.get(f"/api/users/me?token={alice['access_token']}")
@@ -266,14 +266,14 @@ def test_the_token_may_not_come_in_the_address(client):
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer ", "Basic YTpi", "bearer x y", "Token x", "Bearer \xff"])
-def test_other_ways_to_say_who_one_is_are_refused(client, header):
+def test_other_authorization_headers_are_refused(client, header):
     answer = client.get("/api/users/me", headers={"Authorization": header})
 
     assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_every_answer_carries_the_headers_of_protection(client):
+def test_every_answer_carries_the_security_headers(client):
     alice = register(client, "alice")
 
     answers = [
@@ -294,7 +294,7 @@ def test_every_answer_carries_the_headers_of_protection(client):
     assert {answer.headers.get("Cache-Control") for answer in (answers[0], answers[1])} == {"no-store"}
 
 
-def test_over_tls_the_browser_is_told_to_stay_there(client):
+def test_an_answer_over_tls_carries_hsts(client):
     answer = client.get("/actuator/health/liveness", base_url="https://chat.example.org")
 
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=63072000")
@@ -318,7 +318,7 @@ def test_other_origins_may_not_read_the_api(make_app, origin):
     assert "Origin" in answer.headers["Vary"]
 
 
-def test_without_configured_origins_none_may(client):
+def test_no_origin_may_read_the_api_by_default(client):
     answer = client.get("/actuator/health/liveness", headers={"Origin": "https://evil.example"})
 
     assert "Access-Control-Allow-Origin" not in answer.headers
@@ -336,13 +336,13 @@ def test_a_configured_origin_may_read_the_api_without_credentials(make_app):
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
-def test_an_operation_that_will_go_says_so_in_its_answers_and_in_the_document(app, client):
+def test_a_deprecated_operation_is_marked_in_its_answers_and_in_the_document(app, client):
     end = Deprecated(since=date(2026, 1, 1), sunset=date(2026, 7, 1), link="/docs/gone")
 
     @app.get("/api/old")
     @endpoint(public=True, deprecated=end)
     def old() -> None:
-        """Do what will not be done for ever."""
+        """Do something deprecated."""
 
     answer = client.get("/api/old")
 
@@ -353,20 +353,20 @@ def test_an_operation_that_will_go_says_so_in_its_answers_and_in_the_document(ap
     assert "Deprecation" not in client.get("/api/config").headers
 
 
-def test_an_answer_that_made_something_says_where_it_is(client):
+def test_an_answer_to_a_creation_has_a_location(client):
     answer = client.post("/api/auth/register", json={"username": "zoe", "password": "correct horse battery"})
 
     assert answer.headers["Location"] == "/api/users/me"
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-def test_an_id_that_no_database_holds_is_404_for_every_method(client, method):
+def test_an_id_beyond_64_bits_is_answered_404_for_every_method(client, method):
     answer = client.open("/api/messages/490-9229304715391490734/pin", method=method)
 
     assert (answer.status_code, answer.json["code"]) == (404, "not_found")
 
 
-def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(client):
+def test_an_unknown_address_is_a_page_for_browsers_and_a_problem_for_programs(client):
     page = client.get("/nowhere", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
     program = client.get("/nowhere")
     api = client.get("/api/nowhere", headers={"Accept": "text/html"})
@@ -375,7 +375,7 @@ def test_an_unknown_address_is_a_page_for_people_and_a_problem_for_programs(clie
     assert program.mimetype == api.mimetype == "application/problem+json"
 
 
-def test_pages_of_allowed_origins_may_send_and_read_the_headers_that_are_honoured(make_app):
+def test_cors_lists_the_headers_that_pages_may_send_and_read(make_app):
     client = make_app(allowed_origins="https://chat.example.org").test_client()
 
     answer = client.options("/api/groups", headers={"Origin": "https://chat.example.org"})

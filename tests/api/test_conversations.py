@@ -7,19 +7,19 @@ from tests.accounts import bearer, register
 
 @pytest.fixture
 def ann(client):
-    """A user; tokens."""
+    """Register a user; return the tokens."""
     return register(client, "ann")
 
 
 @pytest.fixture
 def bob(client):
-    """Another; tokens."""
+    """Register another user; return the tokens."""
     return register(client, "bob")
 
 
 @pytest.fixture
 def call(client):
-    """`call(tokens, method, path, body)`: a REST call; gives the answer."""
+    """Provide `call(tokens, method, path, body)`, which makes a REST call and returns the answer."""
 
     def do(tokens, method, path, body=None):
         return client.open("/api" + path, method=method, json=body, headers=bearer(tokens))
@@ -29,7 +29,7 @@ def call(client):
 
 @pytest.fixture
 def private(call, ann, bob):
-    """The id of Ann's conversation with Bob."""
+    """Return the id of Ann's conversation with Bob."""
     return call(ann, "POST", "/conversations", {"user_id": bob["user"]["id"]}).json["id"]
 
 
@@ -45,7 +45,7 @@ def test_opening_answers_201_then_200_with_the_same_conversation(call, ann, bob)
     assert "email" not in first.json["peer"]
 
 
-def test_the_list_shows_the_last_message_and_what_is_unread(call, ann, bob, private):
+def test_the_list_shows_the_last_message_and_the_unread_count(call, ann, bob, private):
     draft = {"client_id": "c", "type": "text", "content": {"text": "hi"}}
     sent = call(ann, "POST", f"/conversations/{private}/messages", draft).json["message"]
 
@@ -59,7 +59,7 @@ def test_the_list_shows_the_last_message_and_what_is_unread(call, ann, bob, priv
     assert entry["last_message"] == sent
 
 
-def test_reading_moves_the_mark_and_never_back(call, ann, bob, private):
+def test_a_read_mark_never_moves_back(call, ann, bob, private):
     for number in range(3):
         draft = {"client_id": str(number), "type": "text", "content": {"text": "hi"}}
         call(ann, "POST", f"/conversations/{private}/messages", draft)
@@ -69,7 +69,7 @@ def test_reading_moves_the_mark_and_never_back(call, ann, bob, private):
     assert call(bob, "GET", f"/conversations/{private}").json["unread"] == 1
 
 
-def test_settings_are_changed_one_by_one(call, bob, private):
+def test_settings_can_be_changed_one_by_one(call, bob, private):
     first = call(bob, "PATCH", f"/conversations/{private}", {"is_pinned": True})
     second = call(bob, "PATCH", f"/conversations/{private}", {"draft": "soon"})
 
@@ -78,7 +78,7 @@ def test_settings_are_changed_one_by_one(call, bob, private):
     assert second.json["draft"] == "soon"
 
 
-def test_messages_are_deleted_for_oneself(call, ann, bob, private):
+def test_messages_can_be_deleted_for_oneself(call, ann, bob, private):
     draft = {"client_id": "c", "type": "text", "content": {"text": "hi"}}
     sent = call(ann, "POST", f"/conversations/{private}/messages", draft).json["message"]
 
@@ -98,7 +98,7 @@ def test_messages_are_deleted_for_oneself(call, ann, bob, private):
         lambda id_: ("POST", "/messages/hide", {"message_ids": [f"{id_}-1"]}),
     ],
 )
-def test_the_conversation_of_others_looks_like_none_at_all(client, call, private, ask):
+def test_a_foreign_conversation_is_answered_like_an_unknown_one(client, call, private, ask):
     eve = register(client, "eve")
     answers = [call(eve, *ask(id_)) for id_ in (private, 999_999)]
 
@@ -108,17 +108,17 @@ def test_the_conversation_of_others_looks_like_none_at_all(client, call, private
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=201", "cursor=x", "cursor=2.1.1", "cursor=1.99999999999999999.1", "what=1"]
 )
-def test_what_is_no_page_is_refused(call, ann, query):
+def test_an_invalid_page_is_refused(call, ann, query):
     assert call(ann, "GET", f"/conversations?{query}").status_code == 422
 
 
 @pytest.mark.parametrize(
     "body", [{"is_pinned": "yes"}, {"is_pinned": None}, {"draft": "x" * 8001}, {"draft": "a\x00"}, {"read_seq": 1}, []]
 )
-def test_what_is_no_setting_is_refused(call, bob, private, body):
+def test_an_invalid_setting_is_refused(call, bob, private, body):
     assert call(bob, "PATCH", f"/conversations/{private}", body).status_code in {400, 422}
 
 
-def test_nothing_is_shown_without_a_token(client, private):
+def test_conversations_and_sync_need_a_token(client, private):
     assert client.get("/api/conversations").status_code == 401
     assert client.post("/api/sync", json={}).status_code == 401

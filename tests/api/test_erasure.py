@@ -7,7 +7,7 @@ def erase(client, tokens, **body):
     return client.delete("/api/users/me", json={"password": PASSWORD, **body}, headers=bearer(tokens))
 
 
-def test_an_account_erases_itself_and_is_gone(client):
+def test_an_erased_account_cannot_be_used_or_registered_again(client):
     tokens = register(client, "alice", nickname="Alice")
 
     assert erase(client, tokens).status_code == 204
@@ -16,10 +16,10 @@ def test_an_account_erases_itself_and_is_gone(client):
     assert refresh(client, tokens["refresh_token"]).status_code == 401
     assert login(client, "alice").status_code == 401
     again = client.post("/api/auth/register", json={"username": "alice", "password": PASSWORD})
-    assert again.json["code"] == "username_taken"  # for good: nobody takes the person's name over
+    assert again.json["code"] == "username_taken"  # forever, so that nobody takes over the person's name
 
 
-def test_it_takes_the_password(client):
+def test_an_erasure_needs_the_password(client):
     tokens = register(client, "alice")
 
     wrong = erase(client, tokens, password="something else")
@@ -29,7 +29,7 @@ def test_it_takes_the_password(client):
     assert me(client, tokens).status_code == 200
 
 
-def test_the_owner_of_a_group_is_told_which(client):
+def test_erasing_an_owner_is_refused_with_the_names_of_the_groups(client):
     tokens = register(client, "alice")
     client.post("/api/groups", json={"name": "Hikers"}, headers=bearer(tokens))
 
@@ -40,8 +40,8 @@ def test_the_owner_of_a_group_is_told_which(client):
     assert me(client, tokens).status_code == 200
 
 
-def test_an_owner_can_give_the_groups_away_with_it(client):
-    """Ownership comes without consent: it must not keep anybody from leaving."""
+def test_an_erasure_can_transfer_the_owners_groups(client):
+    """Users become owners without consent, so ownership must not prevent an erasure."""
     tokens, heir = register(client, "alice"), register(client, "bob")
     body = {"name": "Hikers", "member_ids": [heir["user"]["id"]]}
     group = client.post("/api/groups", json=body, headers=bearer(tokens)).json["id"]

@@ -1,4 +1,4 @@
-"""Groups over REST: the answers' shapes and codes, and that nobody gets further than the rules let him."""
+"""Groups over REST: formats of answers, error codes, and the rights of each role."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ TOMORROW = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
 class Person:
-    """One user at the REST door."""
+    """A user of the REST API."""
 
     def __init__(self, client, name):
         self.client = client
@@ -28,7 +28,7 @@ def people(client):
 
 @pytest.fixture
 def group(people):
-    """Alice owns it, bob is an admin, carol a member; dave is outside."""
+    """Create a group: alice owns it, bob is an admin, carol a member; dave is outside."""
     alice, bob, carol, _ = people
     made = alice.call("POST", "/groups", {"name": "Hikers", "member_ids": [bob.id, carol.id]}).json
     assert alice.call("PUT", f"/groups/{made['id']}/members/{bob.id}/role", {"role": "admin"}).status_code == 204
@@ -40,7 +40,7 @@ def refused(answer):
     return answer.status_code, answer.json["code"]
 
 
-def test_a_new_group_is_given_whole(people):
+def test_a_new_group_is_returned_completely(people):
     alice, bob, _, _ = people
 
     answer = alice.call("POST", "/groups", {"name": "Hikers", "member_ids": [str(bob.id)], "join_policy": "open"})
@@ -70,7 +70,7 @@ def test_a_new_group_is_given_whole(people):
         {"name": "x", "owner_id": 7},
     ],
 )
-def test_a_group_with_wrong_fields_is_not_made(people, body):
+def test_creating_a_group_with_invalid_fields_fails(people, body):
     assert refused(people[0].call("POST", "/groups", body)) == (422, "invalid_input")
 
 
@@ -89,12 +89,12 @@ def test_adding_answers_200_and_removing_204(people, group):
 
 
 def link(owner, path):
-    """Let outsiders ask to join; gives the token that they need."""
+    """Let outsiders ask to join; return the token that they need."""
     owner.call("PATCH", path, {"join_policy": "approval"})
     return owner.call("PUT", path + "/link").json["token"]
 
 
-def test_the_way_in_by_approval(people, group):
+def test_joining_by_approval(people, group):
     alice, bob, _, dave = people
     path = f"/groups/{group['id']}"
 
@@ -112,7 +112,7 @@ def test_the_way_in_by_approval(people, group):
     assert dave.call("GET", "/join-requests?status=accepted").json["items"] == [accepted.json]
 
 
-def test_a_request_is_taken_back(people, group):
+def test_a_join_request_can_be_cancelled(people, group):
     alice, bob, _, dave = people
     path = f"/groups/{group['id']}/join-requests"
     dave.call("POST", f"/groups/{group['id']}/join", {"token": link(alice, f"/groups/{group['id']}")})
@@ -121,7 +121,7 @@ def test_a_request_is_taken_back(people, group):
     assert bob.call("GET", path).json["items"] == []
 
 
-def test_settings_are_patched_and_null_takes_the_avatar_away(people, group):
+def test_settings_are_patched_and_null_removes_the_avatar(people, group):
     alice, _, _, _ = people
     path = f"/groups/{group['id']}"
     alice.call("PATCH", path, {"avatar_url": "https://example.org/a.png"})
@@ -135,7 +135,7 @@ def test_settings_are_patched_and_null_takes_the_avatar_away(people, group):
     assert answer.json["name"] == "Hikers"
 
 
-def test_a_mute_needs_a_time_with_its_zone_in_the_future(people, group):
+def test_a_mute_needs_a_future_time_with_a_time_zone(people, group):
     alice, _, carol, _ = people
     path = f"/groups/{group['id']}/members/{carol.id}/mute"
 
@@ -148,7 +148,7 @@ def test_a_mute_needs_a_time_with_its_zone_in_the_future(people, group):
     assert carol.call("POST", f"/conversations/{group['id']}/messages", message).status_code == 201
 
 
-def test_a_group_is_given_away_left_and_dissolved(people, group):
+def test_a_group_is_transferred_left_and_dissolved(people, group):
     alice, bob, carol, _ = people
     path = f"/groups/{group['id']}"
 
@@ -160,7 +160,7 @@ def test_a_group_is_given_away_left_and_dissolved(people, group):
     assert carol.call("GET", f"/conversations/{group['id']}/messages").status_code == 200
 
 
-#: (method, path below the group, body): what an outsider, and what a plain member, must not do.
+#: (method, path below the group, body) of calls for owner and admins only.
 ADMINISTRATION = [
     ("PATCH", "", {"name": "Mine"}),
     ("POST", "/transfer", {"user_id": "{carol}"}),
@@ -181,7 +181,7 @@ MEMBERSHIP = [
 
 
 def fill(value, people):
-    """Put ids where names stand."""
+    """Replace names by ids."""
     names = dict(zip(("alice", "bob", "carol", "dave"), (person.id for person in people), strict=True))
     if isinstance(value, dict):
         return {key: fill(one, people) for key, one in value.items()}
@@ -191,7 +191,7 @@ def fill(value, people):
 
 
 @pytest.mark.parametrize("case", ADMINISTRATION, ids=lambda case: f"{case[0]} {case[1]}")
-def test_a_plain_member_administers_nothing(people, group, case):
+def test_a_plain_member_may_not_administer(people, group, case):
     method, path, body = fill(list(case), people)
 
     answer = people[2].call(method, f"/groups/{group['id']}{path}", body)
@@ -200,7 +200,7 @@ def test_a_plain_member_administers_nothing(people, group, case):
 
 
 @pytest.mark.parametrize("case", ADMINISTRATION + MEMBERSHIP, ids=lambda case: f"{case[0]} {case[1]}")
-def test_an_outsider_reaches_nothing(people, group, case):
+def test_an_outsider_has_no_access(people, group, case):
     method, path, body = fill(list(case), people)
 
     answer = people[3].call(method, f"/groups/{group['id']}{path}", body)
@@ -209,7 +209,7 @@ def test_an_outsider_reaches_nothing(people, group, case):
 
 
 @pytest.mark.parametrize("case", ADMINISTRATION + MEMBERSHIP, ids=lambda case: f"{case[0]} {case[1]}")
-def test_who_was_removed_is_an_outsider(people, group, case):
+def test_a_removed_member_has_no_access(people, group, case):
     alice, _, carol, _ = people
     alice.call("DELETE", f"/groups/{group['id']}/members/{carol.id}")
     method, path, body = fill(list(case), people)
@@ -230,7 +230,7 @@ def test_who_was_removed_is_an_outsider(people, group, case):
     ],
     ids=lambda case: f"{case[0]} {case[1]}",
 )
-def test_an_admin_is_not_the_owner(people, group, case):
+def test_an_admin_may_not_do_what_only_the_owner_may(people, group, case):
     method, path, body = fill(list(case), people)
 
     answer = people[1].call(method, f"/groups/{group['id']}{path}", body)
@@ -239,7 +239,7 @@ def test_an_admin_is_not_the_owner(people, group, case):
 
 
 @pytest.mark.parametrize("case", ADMINISTRATION + MEMBERSHIP, ids=lambda case: f"{case[0]} {case[1]}")
-def test_nothing_works_without_a_token(client, people, group, case):
+def test_every_group_call_needs_a_token(client, people, group, case):
     method, path, body = fill(list(case), people)
 
     answer = client.open(f"/api/groups/{group['id']}{path}", method=method, json=body)

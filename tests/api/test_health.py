@@ -1,4 +1,4 @@
-"""Health of a node: true, and in time even when the database is not."""
+"""Health of a node: correct, and answered in time even if the database is not."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ from tests.accounts import bearer, register
 
 @pytest.fixture
 def silent_port():
-    """A port that takes connections and never says a word, as a frozen database does."""
+    """Open a port that accepts connections and never answers, like a frozen database."""
     with socket.create_server(("127.0.0.1", 0), backlog=50) as server:
         yield server.getsockname()[1]
 
@@ -26,7 +26,7 @@ def unused_port():
         return server.getsockname()[1]
 
 
-#: What /actuator/health looks at.
+#: The components that /actuator/health reports.
 COMPONENTS = {"diskSpace", "ping", "redis", "db", "bus", "writePath", "migrations"}
 
 
@@ -34,7 +34,7 @@ def mysql(port):
     return f"mysql://im:im@127.0.0.1:{port}/im"
 
 
-def test_a_sound_node_is_up_with_all_its_components(client):
+def test_a_healthy_node_is_up_with_all_its_components(client):
     answer = client.get("/actuator/health")
 
     assert (answer.status_code, answer.json["status"]) == (200, "UP")
@@ -42,7 +42,7 @@ def test_a_sound_node_is_up_with_all_its_components(client):
     assert {component["status"] for component in answer.json["components"].values()} == {"UP"}
 
 
-def test_health_tells_no_secrets(client):
+def test_health_reveals_no_paths_or_credentials(client):
     answer = client.get("/actuator/health")
 
     assert "/" not in answer.text.replace("application/json", "")
@@ -50,13 +50,13 @@ def test_health_tells_no_secrets(client):
 
 
 @pytest.mark.parametrize("path", ["/actuator/health/liveness", "/actuator/health/readiness"])
-def test_liveness_and_readiness_of_a_sound_node(client, path):
+def test_a_healthy_node_is_live_and_ready(client, path):
     answer = client.get(path)
 
     assert (answer.status_code, answer.json["status"]) == (200, "UP")
 
 
-def test_without_its_database_a_node_is_down_but_alive(make_app):
+def test_a_node_without_its_database_is_down_but_live(make_app):
     client = make_app(database_url=mysql(unused_port())).test_client()
 
     whole, ready = client.get("/actuator/health"), client.get("/actuator/health/readiness")
@@ -67,7 +67,7 @@ def test_without_its_database_a_node_is_down_but_alive(make_app):
     assert client.get("/actuator/health/liveness").status_code == 200
 
 
-def test_a_frozen_database_does_not_freeze_the_answer(make_app, silent_port):
+def test_a_frozen_database_does_not_block_the_answer(make_app, silent_port):
     app = make_app(database_url=mysql(silent_port), db_connect_timeout_seconds=4)
 
     started = time.monotonic()
@@ -77,9 +77,9 @@ def test_a_frozen_database_does_not_freeze_the_answer(make_app, silent_port):
     assert time.monotonic() - started < health.PROBE_SECONDS + 1
 
 
-def test_a_frozen_database_is_asked_once_at_a_time(make_app, silent_port):
+def test_a_frozen_database_is_probed_once_at_a_time(make_app, silent_port):
     app = make_app(database_url=mysql(silent_port), db_connect_timeout_seconds=4)
-    before = set(threading.enumerate())  # probes of the tests before may still end
+    before = set(threading.enumerate())  # probes of earlier tests may still be running
 
     def ask():
         assert app.test_client().get("/actuator/health/readiness").status_code == 503
@@ -95,7 +95,7 @@ def test_a_frozen_database_is_asked_once_at_a_time(make_app, silent_port):
     assert len(probes) == 1
 
 
-def test_too_little_disk_makes_a_node_unfit_and_an_alert_can_be_tried_by_the_threshold(make_app):
+def test_too_little_disk_space_makes_a_node_unready(make_app):
     client = make_app(disk_threshold_bytes=2**60).test_client()
 
     answer = client.get("/actuator/health/readiness")
@@ -107,7 +107,7 @@ def test_too_little_disk_makes_a_node_unfit_and_an_alert_can_be_tried_by_the_thr
     assert f"imapp_disk_threshold_bytes {float(2**60)}" in scraped
 
 
-def test_readiness_is_a_metric_without_anybody_having_asked_for_health(client):
+def test_readiness_is_a_metric_without_a_preceding_health_request(client):
     scraped = client.get("/actuator/prometheus").text
 
     assert "imapp_ready 1.0" in scraped
@@ -115,7 +115,7 @@ def test_readiness_is_a_metric_without_anybody_having_asked_for_health(client):
     assert float(values["imapp_disk_free_bytes"]) > float(values["imapp_disk_threshold_bytes"]) == 50 * 2**20
 
 
-def test_probes_within_a_second_share_one_look(app, client):
+def test_probes_within_a_second_share_one_query(app, client):
     asked = []
     with app.app_context():
         event.listen(db.engine, "before_cursor_execute", lambda _c, _k, statement, *_: asked.append(statement))
@@ -144,7 +144,7 @@ def revise(app, revision):
 @pytest.mark.parametrize(
     ("revision", "status"), [("0001", "DOWN"), (None, "DOWN"), ("9999", "UP")], ids=["old", "none", "of newer code"]
 )
-def test_tables_that_are_older_than_the_code_make_a_node_unfit(app, client, revision, status):
+def test_tables_older_than_the_code_make_a_node_unready(app, client, revision, status):
     revise(app, revision)
 
     answer = client.get("/actuator/health/readiness")
@@ -154,7 +154,7 @@ def test_tables_that_are_older_than_the_code_make_a_node_unfit(app, client, revi
     assert answer.status_code == (200 if status == "UP" else 503)
 
 
-def test_tables_that_are_upgraded_meanwhile_are_noticed_and_good_ones_are_not_looked_at_again(app, client, monkeypatch):
+def test_an_upgrade_of_the_tables_is_noticed_and_current_tables_are_not_checked_again(app, client, monkeypatch):
     monkeypatch.setattr(database_health, "_REVISION_SECONDS", 0.0)
     monkeypatch.setattr(probes, "CACHE_SECONDS", 0.0)
     with app.app_context(), db.engine.connect() as connection:
@@ -179,7 +179,7 @@ def details(client, path="/actuator/health", address="203.0.113.9", **headers):
 
 @pytest.fixture
 def tokens(app, client):
-    """A plain user's header and an operator's."""
+    """Return a plain user's header and an operator's."""
     plain, operator = register(client, "alice"), register(client, "olga")
 
     def promote(session):
@@ -191,7 +191,7 @@ def tokens(app, client):
 
 
 @pytest.mark.parametrize("path", ["/actuator/health", "/actuator/health/readiness"])
-def test_details_are_for_operators_and_the_machine_itself(client, tokens, path):
+def test_details_are_shown_to_operators_and_loopback_only(client, tokens, path):
     plain, operator = tokens
 
     assert details(client, path) == []
@@ -203,15 +203,15 @@ def test_details_are_for_operators_and_the_machine_itself(client, tokens, path):
     assert details(client, path, address="not an address") == []
 
 
-def test_a_proxy_on_the_machine_brings_strangers(client):
+def test_a_local_proxys_request_does_not_count_as_loopback(client):
     assert details(client, address="127.0.0.1", **{"X-Forwarded-For": "203.0.113.9"}) == []
 
 
 @pytest.mark.parametrize(
-    ("who", "address", "is_shown"), [("operators", "127.0.0.1", False), ("always", "1.2.3.4", True)]
+    ("visibility", "address", "is_shown"), [("operators", "127.0.0.1", False), ("always", "1.2.3.4", True)]
 )
-def test_the_settings_say_who_sees_details(make_app, who, address, is_shown):
-    client = make_app(health_details=who).test_client()
+def test_the_setting_decides_on_the_visibility_of_details(make_app, visibility, address, is_shown):
+    client = make_app(health_details=visibility).test_client()
 
     assert bool(details(client, address=address)) is is_shown
 
@@ -226,7 +226,7 @@ def test_the_settings_say_who_sees_details(make_app, who, address, is_shown):
         ("10.1.2.3", {"X-Forwarded-For": "10.1.2.4"}, 403),
     ],
 )
-def test_metrics_are_for_the_machine_itself_and_the_networks_of_operators(make_app, address, headers, status):
+def test_metrics_are_shown_to_loopback_and_operator_networks_only(make_app, address, headers, status):
     client = make_app(operator_networks="10.0.0.0/8").test_client()
 
     answer = client.get("/actuator/prometheus", environ_base={"REMOTE_ADDR": address}, headers=headers)
@@ -234,7 +234,7 @@ def test_metrics_are_for_the_machine_itself_and_the_networks_of_operators(make_a
     assert answer.status_code == status
 
 
-def test_operators_see_metrics_from_anywhere(client, tokens):
+def test_operators_get_metrics_from_any_address(client, tokens):
     _, operator = tokens
 
     answer = client.get("/actuator/prometheus", environ_base={"REMOTE_ADDR": "203.0.113.9"}, headers=operator)
@@ -242,7 +242,7 @@ def test_operators_see_metrics_from_anywhere(client, tokens):
     assert answer.status_code == 200
 
 
-def test_an_operators_token_does_not_make_health_wait_for_a_frozen_database(make_app, silent_port, tokens):
+def test_checking_an_operators_token_does_not_wait_for_a_frozen_database(make_app, silent_port, tokens):
     _, operator = tokens
     app = make_app(database_url=mysql(silent_port), db_connect_timeout_seconds=4)
     began = time.monotonic()
@@ -256,7 +256,7 @@ def test_an_operators_token_does_not_make_health_wait_for_a_frozen_database(make
 # -- info ------------------------------------------------------------------------------------------------------------
 
 
-def test_info_tells_the_version_to_all_and_the_rest_to_insiders(client, tokens):
+def test_info_shows_only_the_version_to_the_public(client, tokens):
     _, operator = tokens
 
     public = client.get("/actuator/info", environ_base={"REMOTE_ADDR": "203.0.113.9"}).json
@@ -268,7 +268,7 @@ def test_info_tells_the_version_to_all_and_the_rest_to_insiders(client, tokens):
     assert 0 <= whole["uptime_seconds"] < 600
 
 
-def test_info_tells_the_commit_that_was_built(make_app):
+def test_info_shows_the_commit_of_the_build(make_app):
     client = make_app(commit="0123abc").test_client()
 
     assert client.get("/actuator/info").json["commit"] == "0123abc"

@@ -1,4 +1,4 @@
-"""The last day over REST: what one node kept in its memory. Several nodes: tests/cluster/test_history.py."""
+"""The statistics of the last day over REST, from one node's memory. Several nodes: tests/cluster/test_history.py."""
 
 import time
 
@@ -31,7 +31,7 @@ def operator(app, client):
 
 @pytest.fixture
 def history(client, operator):
-    """`history(**query)`: the answer's JSON."""
+    """Provide `history(**query)`, which returns the answer's JSON."""
 
     def ask(**query):
         answer = client.get("/api/admin/history", query_string=query, headers=operator)
@@ -43,7 +43,7 @@ def history(client, operator):
 
 @pytest.fixture
 def minute():
-    """The end of the latest minute."""
+    """Return the end of the latest minute."""
     return int(time.time()) // 60 * 60
 
 
@@ -52,7 +52,7 @@ def write(sender, conversation, *client_ids):
         messages.send(sender, conversation, MessageDraft(client_id=client_id, type="text", content={"text": "hello"}))
 
 
-def test_a_step_tells_who_was_there_and_how_long_writes_took(app, history, minute):
+def test_a_step_holds_connections_users_and_write_latency(app, history, minute):
     ada, bob = create_users("ada", "bob")
     conversation, _ = open_private(ada, bob)
     sampler = Sampler(app)
@@ -73,7 +73,7 @@ def test_a_step_tells_who_was_there_and_how_long_writes_took(app, history, minut
     assert point["at"] == time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(minute))
 
 
-def test_a_step_counts_connects_commands_and_messages_of_both_doors(app, client, history, minute):
+def test_a_step_counts_connects_commands_and_messages_of_sockets_and_rest(app, client, history, minute):
     alice, bob = register(client, "alice"), register(client, "bob")
     made = client.post("/api/conversations", json={"user_id": bob["user"]["id"]}, headers=bearer(alice))
     path = f"/api/conversations/{made.json['id']}"
@@ -83,7 +83,7 @@ def test_a_step_counts_connects_commands_and_messages_of_both_doors(app, client,
     for _ in range(4):
         sockets[0].emit("ping_server", {}, callback=True)
     draft = {"client_id": "c1", "type": "text", "content": {"text": "hello"}}
-    for _ in range(2):  # the second is a repeat, and no message
+    for _ in range(2):  # the second is a retry and does not count
         client.post(f"{path}/messages", json=draft, headers=bearer(alice))
     client.post(f"{path}/read", json={"seq": 1}, headers=bearer(bob))
 
@@ -95,7 +95,7 @@ def test_a_step_counts_connects_commands_and_messages_of_both_doors(app, client,
         socket.disconnect()
 
 
-def test_a_step_counts_only_what_happened_within_it(app, history, minute):
+def test_a_step_counts_only_its_own_interval(app, history, minute):
     ada, bob = create_users("ada", "bob")
     conversation, _ = open_private(ada, bob)
     sampler = Sampler(app)
@@ -119,11 +119,11 @@ def test_a_clock_that_is_set_back_does_not_count_a_node_twice(app, history, minu
 
 
 @pytest.mark.parametrize(("moment", "at"), [(60.0, 120), (89.9, 120), (119.99, 180), (120.0, 180), (120.01, 180)])
-def test_a_step_ends_with_the_minute_and_a_timer_that_comes_early_makes_no_second_one(moment, at):
+def test_a_step_ends_on_its_boundary_and_an_early_timer_makes_no_second_one(moment, at):
     assert end_of_step(moment, 60) == at
 
 
-def test_hours_say_how_far_back_and_a_node_alone_keeps_no_more_than_a_day(app, history, minute):
+def test_hours_limit_the_range_and_a_single_node_keeps_a_day_at_most(app, history, minute):
     sampler = Sampler(app)
     for number in reversed(range(MOST_STEPS + 20)):
         sampler.take(minute - 60 * number)
@@ -132,7 +132,7 @@ def test_hours_say_how_far_back_and_a_node_alone_keeps_no_more_than_a_day(app, h
     assert len(history(hours=1)["points"]) in {59, 60}
 
 
-def test_only_operators_may_look(client):
+def test_only_operators_may_read_the_statistics(client):
     alice = register(client, "alice")
 
     for path in ("history", "nodes", "stats"):
@@ -141,7 +141,7 @@ def test_only_operators_may_look(client):
 
 
 @pytest.mark.parametrize("query", [{"hours": 0}, {"hours": 25}, {"hours": "x"}, {"node": ""}, {"days": 1}])
-def test_a_question_that_makes_no_sense_is_refused(client, operator, query):
+def test_an_invalid_query_is_refused(client, operator, query):
     answer = client.get("/api/admin/history", query_string=query, headers=operator)
 
     assert answer.json["code"] == "invalid_input"
@@ -154,7 +154,7 @@ def test_an_unknown_node_has_no_points(app, history, minute):
     assert len(history(node="node-1")["points"]) == 1
 
 
-def test_rates_are_those_of_the_last_step(app, client, operator, minute):
+def test_rates_come_from_the_last_step(app, client, operator, minute):
     ada, bob = create_users("ada", "bob")
     conversation, _ = open_private(ada, bob)
     sampler = Sampler(app)
@@ -171,7 +171,7 @@ def test_rates_are_those_of_the_last_step(app, client, operator, minute):
     assert after["nodes"][0]["rates"] == after["rates"]
 
 
-def test_a_node_alone_reports_of_itself(client, operator):
+def test_a_single_node_reports_itself(client, operator):
     (node,) = client.get("/api/admin/nodes", headers=operator).json["nodes"]
 
     assert (node["id"], node["state"], node["connections"]) == ("node-1", "up", 0)

@@ -1,4 +1,4 @@
-"""A POST whose answer was lost can be repeated: the same key gives the first answer and makes nothing again."""
+"""Idempotency keys: a POST with a lost answer can be repeated, returns the first answer and creates nothing again."""
 
 import threading
 
@@ -36,7 +36,7 @@ def count(model):
     return db.session.scalar(select(func.count()).select_from(model))
 
 
-def test_a_repeat_gets_the_first_answer_and_makes_nothing_again(client, alice):
+def test_a_repeat_gets_the_first_answer_and_creates_nothing_again(client, alice):
     first = post(client, alice, "/api/groups", {"name": "board"})
     again = post(client, alice, "/api/groups", {"name": "board"})
     other = post(client, alice, "/api/groups", {"name": "board"}, key="another")
@@ -57,7 +57,7 @@ def test_a_repeat_gets_the_first_answer_and_makes_nothing_again(client, alice):
         ("/api/groups/1/members", {"user_ids": [2]}),
     ],
 )
-def test_every_post_takes_a_key(client, alice, bob, path, body):
+def test_every_creating_post_accepts_a_key(client, alice, bob, path, body):
     assert (alice["user"]["id"], bob["user"]["id"]) == (1, 2)
     post(client, alice, "/api/groups", {"name": "board"}, key="group")
     first = post(client, alice, path, body)
@@ -69,7 +69,7 @@ def test_every_post_takes_a_key(client, alice, bob, path, body):
     assert again.headers["Idempotency-Replayed"] == "true"
 
 
-def test_another_request_under_the_same_key_is_refused(client, alice):
+def test_another_request_with_the_same_key_is_refused(client, alice):
     post(client, alice, "/api/groups", {"name": "board"})
 
     answer = post(client, alice, "/api/groups", {"name": "other"})
@@ -84,20 +84,20 @@ def test_a_refused_request_leaves_its_key_free(client, alice):
     assert post(client, alice, "/api/groups", {"name": "board"}).status_code == 201
 
 
-def test_keys_of_users_are_apart(client, alice, bob):
+def test_keys_of_different_users_are_independent(client, alice, bob):
     first = post(client, alice, "/api/groups", {"name": "board"})
 
     assert post(client, bob, "/api/groups", {"name": "board"}).json["id"] != first.json["id"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "with blank", "ü"])
-def test_a_key_is_visible_ascii(client, alice, key):
+def test_a_key_must_be_visible_ascii(client, alice, key):
     answer = post(client, alice, "/api/groups", {"name": "board"}, key=key)
 
     assert (answer.status_code, answer.json["code"]) == (422, "invalid_input")
 
 
-def test_repeats_at_one_moment_make_one_group(app, client, alice):
+def test_simultaneous_repeats_create_one_group(app, client, alice):
     answers = []
 
     def ask():
@@ -115,7 +115,7 @@ def test_repeats_at_one_moment_make_one_group(app, client, alice):
     assert codes <= {"idempotency_key_in_use"}
 
 
-def test_a_node_that_died_before_it_kept_the_answer_does_not_let_a_second_group_be_made(client, alice):
+def test_a_repeat_creates_no_second_group_after_the_node_died_before_it_stored_the_answer(client, alice):
     body = b'{"name":"board"}'
     with Claim(alice["user"]["id"], KEY, b"POST /api/groups?\n" + body):
         groups.create(alice["user"]["id"], GroupIn(name="board"))
@@ -127,7 +127,7 @@ def test_a_node_that_died_before_it_kept_the_answer_does_not_let_a_second_group_
     assert count(Group) == 1
 
 
-def test_keys_are_forgotten_after_a_day_and_then_deleted(client, alice, bob):
+def test_keys_expire_after_a_day_and_are_deleted(client, alice, bob):
     post(client, alice, "/api/groups", {"name": "board"})
     post(client, bob, "/api/groups", {"name": "board"})
     atomic(lambda session: session.execute(update(IdempotencyKey).values(created_at=expired_before() - KEPT)))

@@ -1,4 +1,4 @@
-"""Getting in and out over REST."""
+"""Registration, log-in, refresh and log-out over REST."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +19,7 @@ def disable(app, username_key):
         atomic(change)
 
 
-def test_registering_gives_an_account_that_is_logged_in(client):
+def test_registering_creates_a_logged_in_account(client):
     tokens = register(client, "Alice", nickname="Alice in W.")
 
     assert tokens["user"]["username"] == "Alice"
@@ -28,7 +28,7 @@ def test_registering_gives_an_account_that_is_logged_in(client):
     assert me(client, tokens).json == tokens["user"]
 
 
-def test_the_nickname_is_the_username_until_it_is_given(client):
+def test_the_nickname_defaults_to_the_username(client):
     assert register(client, "Alice")["user"]["nickname"] == "Alice"
 
 
@@ -51,7 +51,7 @@ def test_usernames_may_be_written_in_any_script(client, name):
     "name",
     ["a", "a b", " ab", "ab\u202ec", "a@b", "<b>", "a/b", "☺☺", "x" * 33, "ab\u200d", "a\tb", "'--", "%%", "..\\.."],
 )
-def test_other_usernames_are_refused(client, name):
+def test_invalid_usernames_are_refused(client, name):
     answer = client.post("/api/auth/register", json={"username": name, "password": PASSWORD})
 
     assert (answer.status_code, answer.json["code"]) == (422, "invalid_username")
@@ -67,7 +67,7 @@ def test_other_usernames_are_refused(client, name):
         ("wonderlandwonderland", "own name"),
     ],
 )
-def test_passwords_that_are_easy_to_guess_are_refused(client, password, why):
+def test_guessable_passwords_are_refused(client, password, why):
     answer = client.post("/api/auth/register", json={"username": "Wonderland", "password": password})
 
     assert (answer.status_code, answer.json["code"]) == (422, "weak_password")
@@ -75,7 +75,7 @@ def test_passwords_that_are_easy_to_guess_are_refused(client, password, why):
 
 
 @pytest.mark.parametrize("password", ["x y z 1 2 3 4", "密码是一个很长的句子", "🐎🔋📎✅ 12345", "a" * 7 + "é" * 120])
-def test_long_passwords_of_any_characters_are_fine(client, password):
+def test_long_passwords_of_any_characters_are_accepted(client, password):
     answer = client.post("/api/auth/register", json={"username": "alice", "password": password})
 
     assert answer.status_code == 201
@@ -83,13 +83,13 @@ def test_long_passwords_of_any_characters_are_fine(client, password):
     assert login(client, "alice", password + "x").status_code == 401
 
 
-def test_a_password_is_the_same_from_keyboards_that_compose_characters_differently(client):
+def test_composed_and_decomposed_characters_make_the_same_password(client):
     client.post("/api/auth/register", json={"username": "alice", "password": "caf\u00e9 au lait"})
 
     assert login(client, "alice", "cafe\u0301 au lait").status_code == 200
 
 
-def test_log_in_takes_the_name_in_any_case_and_opens_a_session_of_its_own(client):
+def test_log_in_ignores_the_case_of_the_name_and_creates_a_new_session(client):
     first = register(client, "Alice")
 
     second = login(client, "aLICE", device={"name": "Phone", "platform": "android"})
@@ -99,7 +99,7 @@ def test_log_in_takes_the_name_in_any_case_and_opens_a_session_of_its_own(client
     assert len(client.get("/api/sessions", headers=bearer(first)).json["items"]) == 2
 
 
-def test_a_disabled_account_cannot_be_entered_or_used(app, client):
+def test_a_disabled_account_cannot_log_in_and_loses_its_sessions(app, client):
     tokens = register(client, "alice")
     disable(app, "alice")
 
@@ -110,7 +110,7 @@ def test_a_disabled_account_cannot_be_entered_or_used(app, client):
     assert refresh(client, tokens["refresh_token"]).json["code"] == "session_revoked"
 
 
-def test_that_an_account_is_disabled_is_told_only_to_who_knows_the_password(app, client):
+def test_a_wrong_password_does_not_reveal_that_an_account_is_disabled(app, client):
     register(client, "alice")
     disable(app, "alice")
 
@@ -128,7 +128,7 @@ def test_refreshing_gives_new_tokens_for_the_same_session(client):
     assert [session["current"] for session in sessions] == [True]
 
 
-def test_a_refresh_token_is_spent_once_and_its_reuse_ends_the_session(client):
+def test_reuse_of_a_rotated_refresh_token_ends_the_session(client):
     first = register(client, "alice")
     second = refresh(client, first["refresh_token"]).json
     me(client, second)
@@ -140,7 +140,7 @@ def test_a_refresh_token_is_spent_once_and_its_reuse_ends_the_session(client):
     assert refresh(client, second["refresh_token"]).json["code"] == "session_revoked"
 
 
-def test_the_reuse_of_a_token_leaves_the_users_other_sessions_alone(client):
+def test_reuse_of_a_token_does_not_end_the_users_other_sessions(client):
     first = register(client, "alice")
     other = login(client, "alice").json
     refresh(client, refresh(client, first["refresh_token"]).json["refresh_token"])
@@ -150,7 +150,7 @@ def test_the_reuse_of_a_token_leaves_the_users_other_sessions_alone(client):
     assert me(client, other).status_code == 200
 
 
-def test_a_token_of_one_kind_does_not_serve_as_the_other(client):
+def test_access_and_refresh_tokens_are_not_interchangeable(client):
     tokens = register(client, "alice")
 
     as_access = me(client, {"access_token": tokens["refresh_token"]})
@@ -160,7 +160,7 @@ def test_a_token_of_one_kind_does_not_serve_as_the_other(client):
     assert (as_refresh.status_code, as_refresh.json["code"]) == (401, "invalid_token")
 
 
-def test_a_session_that_was_not_refreshed_in_time_has_ended(app, client):
+def test_a_session_ends_if_it_is_not_refreshed_in_time(app, client):
     tokens = register(client, "alice")
     past = datetime.now(UTC) - timedelta(seconds=1)
     with app.app_context():
@@ -180,7 +180,7 @@ def test_logging_out_ends_the_session_at_once(client):
     assert refresh(client, tokens["refresh_token"]).json["code"] == "session_revoked"
 
 
-def test_a_new_password_ends_all_other_sessions(client):
+def test_a_password_change_ends_all_other_sessions(client):
     here = register(client, "alice")
     there = login(client, "alice").json
 
@@ -197,7 +197,7 @@ def test_a_new_password_ends_all_other_sessions(client):
     assert login(client, "alice", "a better passphrase").status_code == 200
 
 
-def test_a_new_password_needs_the_present_one_and_the_same_rules(client):
+def test_a_password_change_needs_the_present_password_and_a_strong_new_one(client):
     tokens = register(client, "alice")
 
     def change(old, new):
@@ -209,7 +209,7 @@ def test_a_new_password_needs_the_present_one_and_the_same_rules(client):
     assert login(client, "alice").status_code == 200
 
 
-def test_tokens_of_the_previous_key_are_good_until_that_key_is_dropped(make_app):
+def test_tokens_of_the_previous_key_are_valid_until_that_key_is_removed(make_app):
     old, new = "o" * 32, "n" * 32
     tokens = register(make_app(secret_key=old).test_client(), "alice")
 
@@ -222,7 +222,7 @@ def test_tokens_of_the_previous_key_are_good_until_that_key_is_dropped(make_app)
     assert me(after, renewed).status_code == 200
 
 
-def test_one_session_too_many_ends_the_oldest_of_those_that_were_never_used(client):
+def test_a_log_in_beyond_the_session_limit_ends_the_oldest_unused_session(client):
     first = register(client, "alice")
     second = login(client, "alice").json
     for _ in range(49):
@@ -232,7 +232,7 @@ def test_one_session_too_many_ends_the_oldest_of_those_that_were_never_used(clie
     assert me(client, second).status_code == 200
 
 
-def test_a_session_id_never_comes_back(client):
+def test_a_session_id_is_not_reused(client):
     tokens = register(client, "alice")
     client.post("/api/auth/logout", headers=bearer(tokens))
 

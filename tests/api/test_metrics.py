@@ -1,4 +1,4 @@
-"""What Prometheus reads."""
+"""The metrics that Prometheus reads."""
 
 import gc
 import os
@@ -21,7 +21,7 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def scrape(client):
-    """`scrape()`: the values now, by name, of metrics without labels."""
+    """Provide `scrape()`, which returns the present values of metrics without labels, by name."""
 
     def read() -> dict[str, float]:
         answer = client.get("/actuator/prometheus")
@@ -32,7 +32,7 @@ def scrape(client):
     return read
 
 
-def test_what_the_process_takes_is_told(scrape):
+def test_resources_of_the_process_are_measured(scrape):
     before = scrape()
     held = [os.dup(0) for _ in range(20)]
 
@@ -46,7 +46,7 @@ def test_what_the_process_takes_is_told(scrape):
     assert after["imapp_cpu_seconds_total"] >= before["imapp_cpu_seconds_total"] > 0
 
 
-def test_how_long_writes_wait_is_told(app, scrape):
+def test_the_latency_of_writes_is_measured(app, scrape):
     ada, bob = create_users("ada", "bob")
     conversation, _ = open_private(ada, bob)
     before = scrape()
@@ -59,7 +59,7 @@ def test_how_long_writes_wait_is_told(app, scrape):
     assert 0 < after["imapp_write_seconds_sum"] - before["imapp_write_seconds_sum"] < 60
 
 
-def test_a_value_counts_in_the_bucket_whose_bound_it_does_not_exceed():
+def test_a_value_counts_in_the_bucket_that_it_does_not_exceed():
     registry = CollectorRegistry()
     histogram = single("seconds", "Time.", bounds=(0.1, 1), registry=registry)
 
@@ -70,7 +70,7 @@ def test_a_value_counts_in_the_bucket_whose_bound_it_does_not_exceed():
     assert registry.get_sample_value("seconds_sum") == pytest.approx(6.3)
 
 
-def test_a_statement_that_fails_is_timed_too(app, scrape):
+def test_a_failing_statement_is_timed_too(app, scrape):
     before = scrape()["imapp_database_seconds_count"]
 
     with pytest.raises(DBAPIError):
@@ -79,7 +79,7 @@ def test_a_statement_that_fails_is_timed_too(app, scrape):
     assert scrape()["imapp_database_seconds_count"] == before + 1
 
 
-def test_the_collectors_pauses_are_timed():
+def test_pauses_of_the_garbage_collector_are_timed():
     watch = CollectorWatch()
     before = GC_PAUSES[2].buckets()[-1][1]
     gc.callbacks.append(watch.note)

@@ -1,4 +1,4 @@
-"""What anybody may ask without a token costs next to nothing: 5 requests a second must not stop a node."""
+"""Requests without a token are cheap: 5 of them a second must not stop a node."""
 
 import gzip
 import statistics
@@ -8,17 +8,17 @@ import pytest
 
 from tests.support.routes import public_addresses
 
-#: A public answer may cost so many times what a look at the node's health costs, in processor time.
+#: Most processor time of a public answer, as a multiple of that of a health check.
 CEILING = 6
 
-#: Somebody on another machine, with a token that is none.
+#: Request options of a client on another machine with an invalid token.
 STRANGER = {"environ_base": {"REMOTE_ADDR": "203.0.113.9"}, "headers": {"Authorization": "Bearer a.b.c"}}
 
 DOCUMENTS = ("/api/config", "/api/docs", "/api/openapi.json", "/api/asyncapi.json")
 
 
 def cost(client, method, path):
-    """The median of the processor time of a request, in seconds, after a first one that may prepare something."""
+    """Return the median processor time of a request in seconds, after a first request that may fill caches."""
     client.open(path, method=method, **STRANGER).close()
     taken = []
     for _ in range(15):
@@ -28,7 +28,7 @@ def cost(client, method, path):
     return statistics.median(taken)
 
 
-def test_no_public_route_costs_much_more_than_a_look_at_the_health(app, client):
+def test_no_public_route_costs_much_more_than_a_health_check(app, client):
     health = cost(client, "GET", "/actuator/health")
 
     costs = {(method, path): cost(client, method, path) for method, path in public_addresses(app)}
@@ -37,7 +37,7 @@ def test_no_public_route_costs_much_more_than_a_look_at_the_health(app, client):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_a_document_is_built_once_and_told_apart_by_its_tag(client, path):
+def test_a_document_is_cacheable_and_revalidated_by_its_etag(client, path):
     first = client.get(path)
     again = client.get(path, headers={"If-None-Match": first.headers["ETag"]})
 
@@ -46,7 +46,7 @@ def test_a_document_is_built_once_and_told_apart_by_its_tag(client, path):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS)
-def test_a_document_is_compressed_for_clients_that_take_it(client, path):
+def test_a_document_is_compressed_for_clients_that_accept_it(client, path):
     plain = client.get(path)
     small = client.get(path, headers={"Accept-Encoding": "gzip"})
     refused = client.get(path, headers={"Accept-Encoding": "gzip;q=0"})

@@ -1,4 +1,4 @@
-"""Who may make an account, and what operators do for accounts."""
+"""Modes of registration, and operators' actions on accounts."""
 
 import time
 
@@ -15,7 +15,7 @@ def try_to_register(client, username, **extra):
 
 @pytest.fixture
 def open_house(make_app):
-    """`open_house(mode)`: a client of an app with this kind of registration, and an operator's headers."""
+    """Provide `open_house(mode)`: a client of an app with this registration mode, and an operator's headers."""
 
     def make(mode):
         app = make_app(registration=mode, admin_second_factor=False)
@@ -28,7 +28,7 @@ def open_house(make_app):
 
 @pytest.fixture
 def olga(make_app):
-    """A client, the tokens of an operator's ordinary log-in, and the secret of the second factor."""
+    """Return a client, the tokens of an operator's ordinary log-in, and the TOTP of the second factor."""
     app = make_app(admin_second_factor=True)
     client = app.test_client()
     promote(app, register(client, "olga"))
@@ -37,13 +37,13 @@ def olga(make_app):
 
 
 @pytest.mark.parametrize("mode", ["open", "invitation", "approval", "closed"])
-def test_a_client_learns_who_may_register(make_app, mode):
+def test_the_config_shows_the_registration_mode(make_app, mode):
     client = make_app(registration=mode).test_client()
 
     assert client.get("/api/config").json["features"]["registration"] == mode
 
 
-def test_closed_registration_makes_no_account(open_house):
+def test_closed_registration_creates_no_account(open_house):
     client, _ = open_house("closed")
 
     answer = try_to_register(client, "alice")
@@ -52,7 +52,7 @@ def test_closed_registration_makes_no_account(open_house):
     assert login(client, "alice").json["code"] == "bad_credentials"
 
 
-def test_an_invitation_lets_as_many_in_as_it_says(open_house):
+def test_an_invitation_admits_its_number_of_accounts(open_house):
     client, operator = open_house("invitation")
     made = client.post("/api/admin/invitations", json={"uses": 2, "days": 1}, headers=operator).json
     sloppy = made["code"].upper().replace("-", "")
@@ -65,7 +65,7 @@ def test_an_invitation_lets_as_many_in_as_it_says(open_house):
     assert answers[2].json["code"] == "invalid_invitation"
 
 
-def test_a_registration_that_fails_uses_no_invitation(open_house):
+def test_a_failed_registration_uses_no_invitation(open_house):
     client, operator = open_house("invitation")
     code = client.post("/api/admin/invitations", json={}, headers=operator).json["code"]
     try_to_register(client, "olga", invitation=code)
@@ -73,7 +73,7 @@ def test_a_registration_that_fails_uses_no_invitation(open_house):
     assert try_to_register(client, "alice", invitation=code).status_code == 201
 
 
-def test_invitations_are_listed_without_their_code_and_revoked(open_house):
+def test_invitations_are_listed_without_their_code_and_can_be_revoked(open_house):
     client, operator = open_house("invitation")
     made = client.post("/api/admin/invitations", json={}, headers=operator).json
     listed = client.get("/api/admin/invitations", headers=operator)
@@ -87,7 +87,7 @@ def test_invitations_are_listed_without_their_code_and_revoked(open_house):
     assert client.get("/api/admin/invitations", headers=operator).json["items"] == []
 
 
-def test_an_account_waits_until_it_is_approved(open_house):
+def test_an_account_cannot_log_in_until_it_is_approved(open_house):
     client, operator = open_house("approval")
 
     registered = try_to_register(client, "alice")
@@ -104,7 +104,7 @@ def test_an_account_waits_until_it_is_approved(open_house):
     assert client.post(f"/api/admin/users/{waiting[0]['id']}/approve", headers=operator).status_code == 404
 
 
-def test_an_operator_sets_a_password_and_all_sessions_end(open_house):
+def test_a_password_set_by_an_operator_ends_all_sessions(open_house):
     client, operator = open_house("open")
     alice = register(client, "alice")
     path = f"/api/admin/users/{alice['user']['id']}/password"
@@ -122,7 +122,7 @@ def test_an_operator_sets_a_password_and_all_sessions_end(open_house):
     assert made_up not in acts.text
 
 
-def test_operators_change_their_own_password_the_ordinary_way(open_house):
+def test_operators_cannot_reset_their_own_password(open_house):
     client, operator = open_house("open")
     own_id = client.get("/api/users/me", headers=operator).json["id"]
 
@@ -131,7 +131,7 @@ def test_operators_change_their_own_password_the_ordinary_way(open_house):
     assert (answer.status_code, answer.json["code"]) == (409, "own_account")
 
 
-def test_an_operators_password_alone_neither_changes_it_nor_erases_the_account(olga):
+def test_an_operator_needs_a_code_to_change_the_password_or_erase_the_account(olga):
     client, tokens, totp = olga
     change = {"old_password": PASSWORD, "new_password": "another passphrase"}
 
@@ -140,7 +140,7 @@ def test_an_operators_password_alone_neither_changes_it_nor_erases_the_account(o
         client.delete("/api/users/me", json={"password": PASSWORD}, headers=bearer(tokens)).json["code"],
         client.post("/api/auth/password", json={**change, "code": "000000"}, headers=bearer(tokens)).json["code"],
     ]
-    # The code of the enrolment is spent; the next one is within the window.
+    # The code of the enrolment has been used; the code of the next step is within the window.
     code = totp.generate_otp(int(time.time()) // 30 + 1)
     changed = client.post("/api/auth/password", json={**change, "code": code}, headers=bearer(tokens))
 
@@ -148,7 +148,7 @@ def test_an_operators_password_alone_neither_changes_it_nor_erases_the_account(o
     assert changed.status_code == 204
 
 
-def test_commands_for_accounts(app, client):
+def test_commands_manage_accounts(app, client):
     run = app.test_cli_runner().invoke
     alice = register(client, "alice")
 

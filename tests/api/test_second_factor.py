@@ -1,4 +1,4 @@
-"""Operators' log-in: password, TOTP, recovery codes, and what an ordinary log-in does not open."""
+"""Operators' log-in: password, TOTP, recovery codes, and the limits of an ordinary log-in."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ STEP = timedelta(seconds=30)
 
 @pytest.fixture
 def app(make_app):
-    """The app as operators have it, in a time that the tests move."""
+    """Create an app with the second factor on."""
     app = make_app(admin_second_factor=True)
     with app.app_context():
         yield app
@@ -34,14 +34,14 @@ def app(make_app):
 
 @pytest.fixture
 def clock():
-    """The time; it stands still."""
+    """Freeze the time; the tests move it."""
     with time_machine.travel(MOMENT, tick=False) as traveller:
         yield traveller
 
 
 @pytest.fixture
 def olga(app, client, clock):
-    """The tokens of an operator's ordinary log-in."""
+    """Return the tokens of an operator's ordinary log-in."""
     tokens = register(client, "olga")
     promote(app, tokens)
     return tokens
@@ -63,7 +63,7 @@ def problem(answer):
     return answer.status_code, answer.json["code"]
 
 
-def test_the_first_log_in_asks_for_enrolment_and_the_next_one_for_a_code(client, olga, clock):
+def test_the_first_log_in_requires_enrolment_and_the_next_one_a_code(client, olga, clock):
     first = admin_login(client, "olga")
     enrol(client, "olga")
     second = admin_login(client, "olga")
@@ -72,7 +72,7 @@ def test_the_first_log_in_asks_for_enrolment_and_the_next_one_for_a_code(client,
     assert problem(second) == (403, "second_factor_required")
 
 
-def test_enrolment_shows_the_secret_as_text_address_and_qr_code(client, olga):
+def test_enrolment_shows_the_secret_as_text_uri_and_qr_code(client, olga):
     answer = begin_enrolment(client, "olga")
 
     assert answer.status_code == 201
@@ -83,7 +83,7 @@ def test_enrolment_shows_the_secret_as_text_address_and_qr_code(client, olga):
     assert answer.json["qr"]["size"] > 30
 
 
-def test_a_confirmed_enrolment_opens_the_operators_door(client, olga):
+def test_a_confirmed_enrolment_logs_the_operator_in(client, olga):
     _, tokens = enrol(client, "olga")
 
     assert len(set(tokens["recovery_codes"])) == 10
@@ -91,7 +91,7 @@ def test_a_confirmed_enrolment_opens_the_operators_door(client, olga):
     assert actions(client, tokens) == ["second_factor_enrolled"]
 
 
-def test_a_secret_counts_only_after_its_first_code(client, olga, clock):
+def test_a_secret_is_active_only_after_its_first_code(client, olga, clock):
     secret = begin_enrolment(client, "olga").json["secret"]
 
     wrong = confirm_enrolment(client, "olga", "000000" if code_at(secret, MOMENT) != "000000" else "111111")
@@ -101,7 +101,7 @@ def test_a_secret_counts_only_after_its_first_code(client, olga, clock):
     assert problem(early) == (403, "second_factor_enrolment_required")
 
 
-def test_enrolling_twice_is_refused_once_it_is_confirmed(client, olga):
+def test_enrolling_again_after_confirmation_fails(client, olga):
     begin_enrolment(client, "olga")
     secret, _ = enrol(client, "olga")
 
@@ -136,7 +136,7 @@ def test_clocks_may_differ_by_one_step(client, olga, clock, steps, status):
     assert answer.status_code == status
 
 
-def test_after_a_later_code_no_earlier_one_counts(client, olga, clock):
+def test_a_code_older_than_an_accepted_one_is_refused(client, olga, clock):
     secret, _ = enrol(client, "olga")
     clock.shift(10 * STEP)
     admin_login(client, "olga", code_at(secret, MOMENT + 11 * STEP))
@@ -144,7 +144,7 @@ def test_after_a_later_code_no_earlier_one_counts(client, olga, clock):
     assert problem(admin_login(client, "olga", code_at(secret, MOMENT + 10 * STEP))) == (403, "wrong_code")
 
 
-def test_people_may_write_blanks_into_a_code(client, olga, clock):
+def test_a_code_may_contain_blanks(client, olga, clock):
     secret, _ = enrol(client, "olga")
     clock.shift(STEP)
     code = code_at(secret, MOMENT + STEP)
@@ -153,13 +153,13 @@ def test_people_may_write_blanks_into_a_code(client, olga, clock):
 
 
 @pytest.mark.parametrize("code", ["x", "١٢٣٤٥٦", "-", "12345", "1234567", "a" * 40, "'; --"])
-def test_what_is_no_code_is_a_wrong_one(client, olga, code):
+def test_a_malformed_code_is_refused_as_wrong(client, olga, code):
     enrol(client, "olga")
 
     assert problem(admin_login(client, "olga", code)) == (403, "wrong_code")
 
 
-def test_a_recovery_code_stands_for_the_phone_once(client, olga):
+def test_a_recovery_code_replaces_a_code_once(client, olga):
     _, tokens = enrol(client, "olga")
     code = tokens["recovery_codes"][3]
 
@@ -173,7 +173,7 @@ def test_a_recovery_code_stands_for_the_phone_once(client, olga):
     ]  # fmt: skip
 
 
-def test_another_operators_recovery_code_is_a_wrong_one(app, client, olga):
+def test_another_operators_recovery_code_is_refused(app, client, olga):
     promote(app, register(client, "oleg"))
     enrol(client, "oleg")
     _, tokens = enrol(client, "olga")
@@ -182,7 +182,7 @@ def test_another_operators_recovery_code_is_a_wrong_one(app, client, olga):
     assert admin_login(client, "olga", tokens["recovery_codes"][0]).status_code == 200
 
 
-def test_codes_cannot_be_tried_out(make_app, clock):
+def test_guesses_of_codes_are_rate_limited(make_app, clock):
     app = make_app(admin_second_factor=True, rate_limits=True)
     client = app.test_client()
     promote(app, register(client, "olga"))
@@ -197,7 +197,7 @@ def test_codes_cannot_be_tried_out(make_app, clock):
     assert int(locked.headers["Retry-After"]) > 0
 
 
-def test_a_wrong_password_never_gets_to_the_code(client, olga):
+def test_the_password_is_checked_before_the_code(client, olga):
     secret, _ = enrol(client, "olga")
 
     for answer in (
@@ -209,7 +209,7 @@ def test_a_wrong_password_never_gets_to_the_code(client, olga):
         assert problem(answer) == (401, "bad_credentials")
 
 
-def test_who_is_no_operator_gets_in_by_none_of_the_ways(client, olga):
+def test_a_plain_user_cannot_log_in_as_an_operator(client, olga):
     register(client, "eve")
 
     for answer in (
@@ -218,7 +218,7 @@ def test_who_is_no_operator_gets_in_by_none_of_the_ways(client, olga):
         assert problem(answer) == (403, "forbidden")
 
 
-def test_an_ordinary_log_in_opens_nothing_of_the_operators(client, olga):
+def test_an_ordinary_log_in_gives_no_operator_access(client, olga):
     before = acts(client, olga)
     enrol(client, "olga")
     after = acts(client, login(client, "olga").json)
@@ -227,7 +227,7 @@ def test_an_ordinary_log_in_opens_nothing_of_the_operators(client, olga):
     assert problem(after) == (403, "second_factor_required")
 
 
-def test_figures_for_scripts_need_no_second_factor(make_app):
+def test_statistics_need_no_second_factor(make_app):
     app = make_app(admin_second_factor=True)
     client = app.test_client()
     tokens = register(client, "olga")
@@ -236,7 +236,7 @@ def test_figures_for_scripts_need_no_second_factor(make_app):
     assert client.get("/api/stats/online", headers=bearer(tokens)).status_code == 200
 
 
-def test_the_second_factor_lasts_through_refreshes_until_its_time_is_over(client, olga, clock):
+def test_the_second_factor_is_valid_across_refreshes_until_it_expires(client, olga, clock):
     _, tokens = enrol(client, "olga")
 
     clock.shift(timedelta(hours=11))
@@ -248,7 +248,7 @@ def test_the_second_factor_lasts_through_refreshes_until_its_time_is_over(client
     assert problem(acts(client, tokens)) == (403, "second_factor_required")
 
 
-def test_operators_behind_a_sign_on_of_their_own_need_none(make_app):
+def test_the_second_factor_can_be_switched_off(make_app):
     client = (app := make_app(admin_second_factor=False)).test_client()
     tokens = register(client, "olga")
     promote(app, tokens)
@@ -257,7 +257,7 @@ def test_operators_behind_a_sign_on_of_their_own_need_none(make_app):
     assert acts(client, admin_login(client, "olga").json).status_code == 200
 
 
-def test_the_database_and_the_log_hold_neither_secret_nor_codes(app, client, olga, caplog):
+def test_database_and_log_contain_neither_secret_nor_codes(app, client, olga, caplog):
     from imapp.extensions import db  # needs the context
 
     caplog.set_level("DEBUG")
@@ -270,7 +270,7 @@ def test_the_database_and_the_log_hold_neither_secret_nor_codes(app, client, olg
         assert hidden not in dump
 
 
-def test_a_rotated_key_still_opens_the_secret_and_a_log_in_renews_it(make_app, clock):
+def test_a_secret_survives_a_key_rotation_and_is_reencrypted_at_log_in(make_app, clock):
     old, new = "o" * 32, "n" * 32
     app = make_app(admin_second_factor=True, secret_key=old)
     client = app.test_client()
@@ -310,7 +310,7 @@ def test_the_command_line_resets_the_second_factor_and_locks_its_sessions(app, c
     assert latest["name"].startswith("cli:")
 
 
-def test_resetting_a_second_factor_of_nobody_is_one_line(app):
+def test_resetting_the_second_factor_of_an_unknown_user_fails_with_one_line(app):
     result = app.test_cli_runner().invoke(args=["im", "reset-second-factor", "nobody"])
 
     assert (result.exit_code, result.output) == (1, "Error: There is no user named nobody.\n")

@@ -1,4 +1,4 @@
-"""The list of devices over REST."""
+"""The list of a user's sessions over REST."""
 
 from tests.accounts import bearer, login, me, register
 
@@ -8,7 +8,7 @@ def ids(client, tokens):
     return [item["id"] for item in items]
 
 
-def test_the_list_shows_each_device_and_marks_the_one_that_asks(client):
+def test_the_list_shows_each_session_and_marks_the_current_one(client):
     register(client, "alice", device={"name": "Laptop", "platform": "linux"})
     phone = login(client, "alice", device={"name": "Phone", "platform": "android"}).json
 
@@ -20,7 +20,7 @@ def test_the_list_shows_each_device_and_marks_the_one_that_asks(client):
     assert answer.json["items"][0]["ip"] == "127.0.0.1"
 
 
-def test_what_a_device_says_about_itself_is_cut_to_its_room(client):
+def test_a_long_user_agent_is_truncated(client):
     tokens = client.post(
         "/api/auth/register",
         json={"username": "alice", "password": "correct horse battery"},
@@ -32,7 +32,7 @@ def test_what_a_device_says_about_itself_is_cut_to_its_room(client):
     assert answer.json["items"][0]["user_agent"] == "x" * 255
 
 
-def test_a_device_can_be_ended_from_another(client):
+def test_a_session_can_be_ended_from_another_device(client):
     laptop = register(client, "alice")
     phone = login(client, "alice").json
     lost = ids(client, laptop)[0]
@@ -44,7 +44,7 @@ def test_a_device_can_be_ended_from_another(client):
     assert len(ids(client, laptop)) == 1
 
 
-def test_all_other_devices_can_be_ended_at_once(client):
+def test_all_other_sessions_can_be_ended_at_once(client):
     laptop = register(client, "alice")
     others = [login(client, "alice").json for _ in range(3)]
 
@@ -55,7 +55,7 @@ def test_all_other_devices_can_be_ended_at_once(client):
     assert me(client, laptop).status_code == 200
 
 
-def test_another_users_device_cannot_be_ended_or_seen(client):
+def test_another_users_session_is_neither_visible_nor_can_it_be_ended(client):
     alice, mallory = register(client, "alice"), register(client, "mallory")
     theirs = ids(client, alice)[0]
 
@@ -66,7 +66,7 @@ def test_another_users_device_cannot_be_ended_or_seen(client):
     assert me(client, alice).status_code == 200
 
 
-def test_a_device_that_was_ended_cannot_be_ended_again(client):
+def test_ending_an_ended_session_fails(client):
     laptop = register(client, "alice")
     login(client, "alice")
     lost = ids(client, laptop)[0]

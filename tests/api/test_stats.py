@@ -1,4 +1,4 @@
-"""Who is online, over REST."""
+"""Statistics of online users over REST."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def connect(app, tokens):
     return socket
 
 
-def test_users_are_counted_once_however_many_devices_they_have(app, client):
+def test_users_are_counted_once_whatever_their_number_of_devices(app, client):
     alice, bob = register(client, "alice"), register(client, "bob")
     register(client, "carol")
     sockets = [connect(app, alice), connect(app, alice), connect(app, bob)]
@@ -51,7 +51,7 @@ def test_the_ids_come_in_pages(make_app):
 
 
 @pytest.mark.parametrize("cursor", ["x", "-1", "9" * 30, "1;2"])
-def test_a_cursor_that_is_not_ours_is_refused(client, cursor):
+def test_an_invalid_cursor_is_refused(client, cursor):
     alice = register(client, "alice")
 
     assert online(client, alice, cursor=cursor).json["code"] == "invalid_input"

@@ -1,4 +1,4 @@
-"""Profiles and search over REST."""
+"""Profiles and user search over REST."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def test_a_profile_is_changed_field_by_field(client):
     assert (profile["nickname"], profile["bio"], profile["phone"]) == ("Alice", "in W.", "+49 30 1")
 
 
-def test_null_clears_what_may_be_empty(client):
+def test_null_clears_optional_fields(client):
     alice = register(client, "alice")
     change(client, alice, email="a@example.org", avatar_url="/files/1")
 
@@ -71,7 +71,7 @@ def test_null_clears_what_may_be_empty(client):
         ("id", 2),
     ],
 )
-def test_what_does_not_fit_a_profile_is_refused_by_field(client, field, value):
+def test_an_invalid_profile_field_is_refused_by_name(client, field, value):
     alice = register(client, "alice")
     before = me(client, alice).json
 
@@ -81,7 +81,7 @@ def test_what_does_not_fit_a_profile_is_refused_by_field(client, field, value):
     assert me(client, alice).json == before
 
 
-def test_others_see_the_public_part_only(client):
+def test_others_see_the_public_profile_only(client):
     alice, bob = register(client, "alice"), register(client, "bob")
     change(client, alice, email="a@example.org", phone="12345")
 
@@ -92,7 +92,7 @@ def test_others_see_the_public_part_only(client):
     assert not PRIVATE & by_id.keys()
 
 
-def test_nobody_is_found_by_mail_or_phone(client):
+def test_search_does_not_find_users_by_mail_or_phone(client):
     alice, bob = register(client, "alice"), register(client, "bob")
     change(client, alice, email="secret@example.org", phone="5550100")
 
@@ -109,7 +109,7 @@ def test_an_unknown_user_is_not_found(client):
     assert {answer.json["code"] for answer in answers} == {"not_found"}
 
 
-def test_search_finds_by_the_beginning_of_username_and_nickname_in_any_case(client):
+def test_search_matches_the_beginning_of_username_and_nickname_in_any_case(client):
     alice = register(client, "Alice")
     register(client, "bob", nickname="Alison B.")
     register(client, "carol", nickname="Not Ali")
@@ -128,7 +128,7 @@ def test_search_treats_wildcards_as_letters(client):
     assert found(client, alice, "_lice") == []
 
 
-def test_search_pages_through_everybody_once(client):
+def test_paged_search_returns_each_user_once(client):
     alice = register(client, "a0")
     names = [f"a{number}" for number in range(1, 6)]
     for name in names:
@@ -148,7 +148,7 @@ def test_search_pages_through_everybody_once(client):
     assert seen == ["a0", *names, "x1", "x2", "x3"]
 
 
-def test_a_nickname_is_found_by_its_new_form_after_a_change(client):
+def test_a_changed_nickname_is_found_by_its_new_form_only(client):
     alice = register(client, "alice", nickname="Rabbit")
     change(client, alice, nickname="Hatter")
 
@@ -156,7 +156,7 @@ def test_a_nickname_is_found_by_its_new_form_after_a_change(client):
     assert found(client, alice, "hat") == ["alice"]
 
 
-def test_a_disabled_account_is_not_found(app, client):
+def test_search_does_not_find_disabled_accounts(app, client):
     alice = register(client, "alice")
     register(client, "alina")
 
@@ -175,7 +175,7 @@ def test_a_disabled_account_is_not_found(app, client):
     + [{"query": "a", "cursor": cursor} for cursor in ("x", "u:", "z:1:a", "n:-1:a", "n:" + "9" * 30 + ":a")]
     + [{"query": "a", "password": "x"}, {"query": ["a", "b"]}],
 )
-def test_a_search_that_makes_no_sense_is_refused(client, query):
+def test_an_invalid_search_is_refused(client, query):
     alice = register(client, "alice")
 
     answer = client.get("/api/users", query_string=query, headers=bearer(alice))
