@@ -10,13 +10,13 @@ from typing import Any
 
 from tests.support.server import ROOT
 
-#: Quick, and gentle to a machine that is busy with other tests.
+#: Options of a short run that does not overload a machine busy with other tests.
 DEFAULTS = {"connections": 20, "connect-rate": 200, "rate": 50, "seconds": 2, "warm-up": 0.5, "patience": 20}
 
 
 @dataclass
 class Ran:
-    """What came of it."""
+    """The result of a run."""
 
     code: int
     out: str
@@ -25,7 +25,7 @@ class Ran:
 
 
 class Bench:
-    """One run; `options` as on the command line, lists several times, True for flags."""
+    """One run of the command; in `options` a list repeats an option, and True stands for a flag."""
 
     def __init__(self, folder: Path, *urls: str, **options: Any) -> None:
         self.json = folder / "report.json"
@@ -44,21 +44,21 @@ class Bench:
         self.process = subprocess.Popen(command, cwd=ROOT, env=environ, text=True, **pipes)
 
     def wait_for_line(self, words: str) -> None:
-        """Until its progress says so."""
+        """Wait until a line of the progress output contains `words`."""
         for line in self.process.stderr:
             if words in line:
                 return
-        raise AssertionError(f"it ended and never said {words}: {self.process.stdout.read()}")
+        raise AssertionError(f"the command ended without the line {words}: {self.process.stdout.read()}")
 
     def wait(self, seconds: float = 90) -> Ran:
-        """Until it has ended."""
+        """Wait for the end; return the result."""
         out, err = self.process.communicate(timeout=seconds)
         report = json.loads(self.json.read_text()) if self.json.exists() else None
         return Ran(self.process.returncode, out, err, report)
 
 
 def users_of(server: Any, folder: Path, users: int, groups: int = 0, size: int = 0) -> Path:
-    """Users of a server's database, and the file of their tokens."""
+    """Make users in a server's database; return the file with their tokens."""
     path = folder / "users"
     arguments = ["--users", str(users), "--out", str(path)]
     if groups:

@@ -1,4 +1,4 @@
-"""A server that speaks the protocol and keeps no promise: what it does wrong is the test's choice."""
+"""A server that speaks the protocol and violates it as the test chooses."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-#: Given the number of a message, what its receiver is sent: so many times.
+#: Takes the number of a message; returns how many times it is sent to its receiver.
 Fault = Callable[[int], int]
 
 _OPEN = json.dumps({"sid": "x", "upgrades": [], "pingInterval": 25000, "pingTimeout": 20000, "maxPayload": 1000000})
@@ -53,7 +53,7 @@ class _Faulty:
 
 @contextmanager
 def faulty_server(times: Fault = lambda _: 1, refuses: Callable[[int], bool] = lambda _: False) -> Iterator[str]:
-    """Its address; the token of user N is token-N."""
+    """Run the server and yield its URL; the token of user N is token-N."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -1,4 +1,4 @@
-"""The load test against the real server: counts that are exact, nodes that die, operators that are impatient."""
+"""The load test against the real server: exact counts, nodes that die, operators that interrupt it."""
 
 import signal
 import subprocess
@@ -11,11 +11,11 @@ from tests.support.server import ROOT
 
 pytestmark = pytest.mark.slow
 
-#: 20 connections, 50/s for 2.5 s with the warm-up: each fifth message goes to a group of 5, of whom 4 receive it.
+#: 20 connections, 50 messages/s for 2.5 s with the warm-up: each fifth message goes to a group of 5, to 4 receivers.
 SENT, DELIVERED = 125, 100 + 25 * 4
 
 
-def test_a_quiet_server_delivers_all_and_the_figures_are_exact(server, tmp_path):
+def test_an_idle_server_delivers_all_and_the_figures_are_exact(server, tmp_path):
     users = users_of(server, tmp_path, 20, groups=4, size=5)
 
     ran = Bench(tmp_path, server.url, users_file=users, groups=4, nodes=server.url, p99_bound=30_000).wait()
@@ -32,7 +32,7 @@ def test_a_quiet_server_delivers_all_and_the_figures_are_exact(server, tmp_path)
     assert "The server carried 50 messages/s" in ran.out
 
 
-def test_groups_that_the_file_lacks_are_made(server, tmp_path):
+def test_groups_missing_in_the_file_are_created(server, tmp_path):
     users = users_of(server, tmp_path, 20)
 
     ran = Bench(tmp_path, server.url, users_file=users, groups=4, group_size=5).wait()
@@ -41,7 +41,7 @@ def test_groups_that_the_file_lacks_are_made(server, tmp_path):
     assert ran.report["counts"]["delivered"] == DELIVERED
 
 
-def test_accounts_are_made_by_rest_and_kept_for_the_next_time(server, tmp_path):
+def test_accounts_are_registered_by_rest_and_kept_for_the_next_run(server, tmp_path):
     options = {"users_file": tmp_path / "made", "connections": 4}
 
     first = Bench(tmp_path, server.url, register=True, **options).wait()
@@ -53,7 +53,7 @@ def test_accounts_are_made_by_rest_and_kept_for_the_next_time(server, tmp_path):
     assert (tmp_path / "made").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_stranger_s_token_is_exit_code_3(server, tmp_path):
+def test_invalid_tokens_give_exit_code_3(server, tmp_path):
     users = tmp_path / "users"
     users.write_text("".join(f"nonsense {number} -\n" for number in range(1, 21)))
 
@@ -84,13 +84,13 @@ def test_messages_between_two_nodes_all_arrive(nodes, tmp_path):
 
     ran = Bench(tmp_path, nodes[0].url, nodes[1].url, users_file=users, groups=2).wait()
 
-    # Members who write at once on two nodes may overtake each other.
+    # Messages that members send at the same time on two nodes may overtake each other.
     assert ran.code == 0, ran.out + ran.err
     counts = ran.report["counts"]
     assert counts["delivered"] + counts["left_to_sync"] == 100 + 25 * 9
 
 
-def test_a_node_that_is_killed_is_noticed_and_the_other_goes_on(start_nodes, tmp_path):
+def test_a_killed_node_is_noticed_and_the_run_goes_on_with_the_other(start_nodes, tmp_path):
     nodes = start_nodes(2)
     users = users_of(nodes[0], tmp_path, 20, groups=2, size=10)
     urls = [node.url for node in nodes]
@@ -104,13 +104,13 @@ def test_a_node_that_is_killed_is_noticed_and_the_other_goes_on(start_nodes, tmp
     assert ran.report["errors"].pop("closed_by_server", 0) + ran.report["errors"].pop("connection_lost", 0) == 10
     assert ran.report["seconds"][-1]["connected"] == 10
     assert ran.report["counts"]["unanswered"] == 0
-    # Those who stay write to each other until the end.
+    # The connections that remain send to each other until the end.
     assert ran.report["counts"]["sent"] == round(15.5 * 50)
     assert ran.report["counts"]["doubled"] == ran.report["counts"]["reordered"] == 0
     assert any("broke" in problem for problem in ran.report["problems"])
 
 
-def test_an_interrupt_ends_it_with_a_report(server, tmp_path):
+def test_an_interrupt_ends_the_run_with_a_report(server, tmp_path):
     users = users_of(server, tmp_path, 20)
 
     bench = Bench(tmp_path, server.url, users_file=users, seconds=300)
@@ -126,7 +126,7 @@ def test_an_interrupt_ends_it_with_a_report(server, tmp_path):
     assert counts["sent"] == counts["acked"] == counts["delivered"] > 0
 
 
-def test_the_server_does_not_load_the_load_test(tmp_path):
+def test_the_server_does_not_import_the_load_test(tmp_path):
     program = "import sys, imapp.app; print([name for name in sys.modules if name.startswith('imapp.load')])"
 
     ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""Broken promises are found: a server that loses, doubles or refuses, and the exit code that says so."""
+"""The load test finds faults: a server that loses, doubles or refuses messages, and the exit code."""
 
 import pytest
 
@@ -47,7 +47,7 @@ def test_every_doubled_delivery_is_counted(tmp_path, users):
     assert ran.report["counts"]["lost"] == 0
 
 
-def test_refusals_are_counted_by_code_and_fail_beyond_the_bound(tmp_path, users):
+def test_refusals_are_counted_by_code_and_fail_the_run_above_the_bound(tmp_path, users):
     with faulty_server(refuses=lambda number: number % 20 == 0) as url:
         strict = run(tmp_path, url, users)
         lenient = run(tmp_path, url, users, error_bound=0.06)
@@ -59,7 +59,7 @@ def test_refusals_are_counted_by_code_and_fail_beyond_the_bound(tmp_path, users)
 
 
 def test_a_ramp_ends_with_the_first_step_that_exceeds_a_bound(tmp_path, users):
-    # At 50, 100 and 200 messages/s a step of half a second has 25, 50 and 100: all beyond the first 75 are refused.
+    # At 50, 100 and 200 messages/s, a step of 0.5 s has 25, 50 and 100 messages. All after the first 75 are refused.
     with faulty_server(refuses=lambda number: number > 75) as url:
         ran = run(tmp_path, url, users, ramp=True, ramp_factor=2, seconds=0.5, p99_bound=30_000)
 
@@ -70,7 +70,7 @@ def test_a_ramp_ends_with_the_first_step_that_exceeds_a_bound(tmp_path, users):
     assert "not 200/s: errors" in ran.out
 
 
-def test_nobody_at_the_address_is_said_in_a_line(tmp_path, users):
+def test_an_address_without_a_server_gives_a_short_error(tmp_path, users):
     ran = run(tmp_path, "http://127.0.0.1:9", users)
 
     assert ran.code == 3
@@ -88,7 +88,7 @@ def test_nobody_at_the_address_is_said_in_a_line(tmp_path, users):
         ({"rate": 0}, "Invalid value for '--rate'"),
     ],
 )
-def test_a_wrong_use_is_exit_code_2(tmp_path, users, options, words):
+def test_wrong_options_give_exit_code_2(tmp_path, users, options, words):
     ran = run(tmp_path, "http://127.0.0.1:9", users, **options)
 
     assert ran.code == 2
@@ -96,7 +96,7 @@ def test_a_wrong_use_is_exit_code_2(tmp_path, users, options, words):
     assert "Traceback" not in ran.err
 
 
-def test_a_users_file_of_another_kind_is_refused(tmp_path, users):
+def test_a_users_file_in_another_format_is_refused(tmp_path, users):
     users.write_text("no token here at all\n")
 
     ran = run(tmp_path, "http://127.0.0.1:9", users)

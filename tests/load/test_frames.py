@@ -1,4 +1,4 @@
-"""The client's frames, beside those that the server reads and writes."""
+"""The load test's frames, compared with those that the server reads and writes."""
 
 import pytest
 from wsproto.connection import Connection, ConnectionType
@@ -11,7 +11,7 @@ SIZES = [0, 1, 125, 126, 65_535, 65_536, 100_000]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_the_client_writes_is_what_rfc_6455_says(size):
+def test_the_client_writes_frames_as_in_rfc_6455(size):
     text = "ü" * (size // 2) + "x" * (size % 2)
     server = Connection(ConnectionType.SERVER)
 
@@ -21,7 +21,7 @@ def test_what_the_client_writes_is_what_rfc_6455_says(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_what_the_server_writes_is_read_wherever_the_network_cuts_it(size):
+def test_the_servers_frames_are_read_wherever_the_network_cuts_them(size):
     payload = b"x" * size
     data = servers.frame(servers.TEXT, payload) + servers.close_frame(1000, "bye")
 

@@ -1,4 +1,4 @@
-"""Latencies in buckets, beside the exact ones."""
+"""Latencies in buckets, compared with the exact ones."""
 
 import itertools
 import random
@@ -22,7 +22,7 @@ def of(values):
 
 @pytest.mark.parametrize("spread", [1e-5, 1e-3, 0.1, 10, 3600])
 @pytest.mark.parametrize("percent", [1, 50, 90, 99, 99.9, 100])
-def test_percentiles_are_the_exact_ones_within_the_bound(spread, percent):
+def test_percentiles_are_exact_within_the_error_bound(spread, percent):
     values = [random.expovariate(1 / spread) for _ in range(5000)]
 
     micros = round(of(values).percentile(percent) * 1000)
@@ -38,17 +38,17 @@ def test_every_value_falls_in_a_bucket_that_holds_it():
         assert micros <= round(longer.percentile(50) * 1000) <= micros * (1 + ERROR)
 
 
-def test_nothing_has_no_percentile():
+def test_an_empty_histogram_has_no_percentile():
     assert Histogram().percentile(99) is None
     assert Histogram().summary()["max"] is None
     assert list(Histogram().coarse()) == []
 
 
-def test_the_longest_is_exact():
+def test_the_maximum_is_exact():
     assert of([0.001, 1.234567]).summary()["max"] == 1234.567
 
 
-def test_two_together_are_as_if_recorded_in_one():
+def test_the_sum_of_two_histograms_is_as_if_recorded_in_one():
     one, other = [random.random() for _ in range(1000)], [10 * random.random() for _ in range(1000)]
 
     both = of(one)
@@ -57,14 +57,14 @@ def test_two_together_are_as_if_recorded_in_one():
     assert both.summary() == of(one + other).summary()
 
 
-def test_memory_is_bounded_whatever_comes():
+def test_memory_is_bounded_whatever_the_values():
     histogram = of([0, -1, 1e-9, 1e3, 1e9, 1e15])
 
     assert histogram.count == 6
     assert len(histogram._counts) < 4096
 
 
-def test_the_bars_of_the_plot_hold_all_and_grow_by_half_powers_of_two():
+def test_the_bars_of_the_plot_hold_all_values_and_grow_by_half_powers_of_two():
     values = [random.expovariate(20) for _ in range(1000)]
 
     bars = list(of(values).coarse())
@@ -73,6 +73,6 @@ def test_the_bars_of_the_plot_hold_all_and_grow_by_half_powers_of_two():
     assert all(1.3 < later / earlier < 1.6 for (earlier, _), (later, _) in itertools.pairwise(bars))
     for upper, _ in bars:
         below = sum(count for bound, count in bars if bound <= upper)
-        # A bucket that has the bound in it belongs to one of the two sides.
+        # A bucket that contains the bound counts on either side.
         assert sum(value * 1000 < upper * (1 - ERROR) for value in values) <= below
         assert below <= sum(value * 1000 < upper * (1 + ERROR) for value in values)

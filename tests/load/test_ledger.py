@@ -1,4 +1,4 @@
-"""What is lost, doubled, out of order, late, or nobody's."""
+"""The load test's ledger: messages that are lost, doubled, out of order, late, or of another run."""
 
 import time
 
@@ -28,7 +28,7 @@ def faults(ledger):
     return {name: count for name, count in ledger.counts.as_dict().items() if count}
 
 
-def test_what_all_receivers_have_is_settled_whichever_comes_first(ledger):
+def test_a_message_is_settled_when_acked_and_delivered_to_all_in_either_order(ledger):
     send(ledger, 1, [1, 2])
     deliver(ledger, 1, 1)
     assert not ledger.is_settled()
@@ -43,7 +43,7 @@ def test_what_all_receivers_have_is_settled_whichever_comes_first(ledger):
     assert faults(ledger) == {"sent": 2, "acked": 2, "delivered": 3}
 
 
-def test_each_receiver_that_misses_a_message_is_a_loss(ledger):
+def test_each_receiver_without_a_message_is_a_loss(ledger):
     send(ledger, 1, [1, 2, 3])
     deliver(ledger, 1, 2)
 
@@ -52,7 +52,7 @@ def test_each_receiver_that_misses_a_message_is_a_loss(ledger):
     assert faults(ledger) == {"sent": 1, "acked": 1, "delivered": 1, "lost": 2}
 
 
-def test_what_comes_twice_is_doubled_even_when_it_was_settled(ledger):
+def test_a_second_delivery_is_doubled_even_after_settling(ledger):
     send(ledger, 1, [1, 2])
     deliver(ledger, 1, 1)
     deliver(ledger, 1, 1)
@@ -73,7 +73,7 @@ def test_an_earlier_message_after_a_later_one_is_out_of_order(ledger):
     assert faults(ledger) == {"sent": 3, "acked": 3, "delivered": 3, "reordered": 1}
 
 
-def test_other_senders_may_be_overtaken(ledger):
+def test_messages_of_different_senders_may_overtake_each_other(ledger):
     send(ledger, 1, [1], sender=5)
     send(ledger, 2, [1], sender=6)
     send(ledger, 3, [1], sender=5)
@@ -85,7 +85,7 @@ def test_other_senders_may_be_overtaken(ledger):
     assert faults(ledger) == {"sent": 3, "acked": 3, "delivered": 3, "reordered": 1, "overtaken": 1}
 
 
-def test_what_comes_after_patience_was_lost_and_is_late(ledger):
+def test_a_delivery_after_the_patience_counts_as_lost_and_late(ledger):
     send(ledger, 1, [1])
     ledger.settle()
     deliver(ledger, 1, 1)
@@ -93,7 +93,7 @@ def test_what_comes_after_patience_was_lost_and_is_late(ledger):
     assert faults(ledger) == {"sent": 1, "acked": 1, "delivered": 1, "lost": 1, "late": 1}
 
 
-def test_a_refused_message_is_not_promised(ledger):
+def test_a_refused_message_need_not_be_delivered(ledger):
     send(ledger, 1, [1], acked=False)
     ledger.acked(1, "busy")
 
@@ -103,7 +103,7 @@ def test_a_refused_message_is_not_promised(ledger):
     assert ledger._meter.errors == {"busy": 1}
 
 
-def test_what_is_not_answered_is_counted(ledger):
+def test_an_unanswered_message_is_counted(ledger):
     send(ledger, 1, [1], acked=False)
 
     ledger.settle()
@@ -111,7 +111,7 @@ def test_what_is_not_answered_is_counted(ledger):
     assert faults(ledger) == {"sent": 1, "unanswered": 1}
 
 
-def test_what_is_owed_to_a_broken_connection_is_no_loss(ledger):
+def test_a_delivery_owed_to_a_broken_connection_is_no_loss(ledger):
     send(ledger, 1, [1, 2])
     deliver(ledger, 1, 2)
     ledger.broken(1, "closed_by_server")
@@ -121,7 +121,7 @@ def test_what_is_owed_to_a_broken_connection_is_no_loss(ledger):
     assert faults(ledger) == {"sent": 1, "acked": 1, "delivered": 1, "owed_to_broken": 1}
 
 
-def test_what_is_left_to_a_sync_that_the_server_asked_for_is_no_loss(ledger):
+def test_a_delivery_left_to_a_requested_sync_is_no_loss(ledger):
     ledger.event(2, b'42["sync_required",{"reason":"too early"}]')
     send(ledger, 1, [1, 2])
     ledger.event(1, b'42["sync_required",{"reason":"bus"}]')
@@ -132,7 +132,7 @@ def test_what_is_left_to_a_sync_that_the_server_asked_for_is_no_loss(ledger):
     assert ledger.events == {"sync_required": 2}
 
 
-def test_messages_of_others_do_not_count(ledger):
+def test_messages_of_other_runs_do_not_count(ledger):
     deliver(ledger, 1, 1, run="another")
     ledger.delivered(1, {"client_id": "3f1b", "conversation_id": 7, "seq": 3})
 

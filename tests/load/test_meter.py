@@ -1,4 +1,4 @@
-"""What counts for a step, and whether the client's own figures are to be trusted."""
+"""Which messages count for a step, and whether the client's own figures can be trusted."""
 
 import time
 from collections import Counter
@@ -14,7 +14,7 @@ from imapp.load.runner import Result
 
 
 def idle(late_ms):
-    """A slice of a client that had little to do and did it so late."""
+    """Return the slice of a client with little to do that was late by `late_ms` each time."""
     part = Slice(began=time.monotonic() - 100)
     for _ in range(100):
         part.late.record(late_ms / 1000)
@@ -31,7 +31,7 @@ def test_latency_counts_from_the_schedule():
     assert 4000 <= meter.step.ack.longest / 1000 < 60_000
 
 
-def test_what_was_due_before_a_step_does_not_count_for_it():
+def test_messages_due_before_a_step_do_not_count_for_it():
     meter = Meter()
     due = time.monotonic()
     meter.begin("step 1", 10, measured=True)
@@ -45,11 +45,11 @@ def test_what_was_due_before_a_step_does_not_count_for_it():
 
 
 @pytest.mark.parametrize(("late_ms", "busy"), [(1, False), (200, True)])
-def test_a_client_that_is_late_says_so(late_ms, busy):
+def test_a_late_client_reports_that_it_is_busy(late_ms, busy):
     assert is_busy(idle(late_ms)) == busy
 
 
-def test_a_client_that_uses_up_its_core_says_so():
+def test_a_client_that_uses_its_whole_core_reports_that_it_is_busy():
     part = Slice(began=time.monotonic() - 1, cpu=time.process_time() - 0.95)
 
     assert is_busy(part)
@@ -64,7 +64,7 @@ def test_a_client_that_uses_up_its_core_says_so():
         (["carried", "carried", "errors"], "carried 20 messages/s (40 deliveries/s) to 0 connections"),
     ],
 )
-def test_the_conclusion_is_the_last_step_that_was_carried(verdicts, words):
+def test_the_conclusion_names_the_last_step_that_was_carried(verdicts, words):
     steps = [
         {
             "rate": 10 * number, "deliveries_per_second": 20 * number, "verdict": verdict, "client_cpu": 0.5,

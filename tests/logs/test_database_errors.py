@@ -1,4 +1,4 @@
-"""The text of a database's error, which is logged, holds nothing of what users wrote."""
+"""The logged text of a database error contains no user content."""
 
 import logging
 
@@ -16,7 +16,7 @@ SECRET = "it's what she wrote to him"
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request) -> str:
-    """Both."""
+    """Run the tests on both databases."""
     return request.param
 
 
@@ -65,7 +65,7 @@ def test_no_value_of_a_statement_reaches_the_log(app, fail, log_format):
     assert "she wrote" not in line
 
 
-def test_a_duplicate_tells_the_key_and_not_the_value(app):
+def test_the_line_about_a_duplicate_does_not_have_the_value(app):
     with db.engine.connect() as connection:
         connection.execute(text("CREATE TEMPORARY TABLE said (words VARCHAR(99) PRIMARY KEY)"))
         connection.execute(text("INSERT INTO said VALUES (:words)"), {"words": SECRET})

@@ -1,4 +1,4 @@
-"""`flask im log-level`: the nodes of a cluster are told to log more for a while."""
+"""`flask im log-level`: the nodes of a cluster log more for a limited time."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
 
 
 def order(server, *arguments):
-    """The command where another node runs, as its operator would give it."""
+    """Run the command as an operator would, on the host of `server`."""
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "log-level", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=server.environ, capture_output=True, text=True, timeout=90, check=False
@@ -21,13 +21,13 @@ def order(server, *arguments):
 
 
 def refused(node):
-    """Have a request refused; gives whether that was logged, which is so at DEBUG only."""
+    """Cause a refused request; return whether it was logged, which happens only at DEBUG."""
     before = node.log.count("request_refused")
     requests.get(node.url + "/api/users/me", timeout=10)
     return node.log.count("request_refused") > before
 
 
-def test_one_node_logs_more_for_a_while_and_then_as_before(start_nodes):
+def test_one_node_logs_more_for_a_limited_time(start_nodes):
     one, two = start_nodes(2)
 
     ran = order(one, "node-2", "debug", "--logger", "imapp.api", "--for", "5")
@@ -41,7 +41,7 @@ def test_one_node_logs_more_for_a_while_and_then_as_before(start_nodes):
     assert not refused(two)
 
 
-def test_all_nodes_are_told_when_none_is_named(start_nodes):
+def test_without_a_name_the_order_goes_to_all_nodes(start_nodes):
     one, two = start_nodes(2)
 
     ran = order(one, "DEBUG")
@@ -61,14 +61,14 @@ def test_all_nodes_are_told_when_none_is_named(start_nodes):
         (("DEBUG", "--for", "-1"), "-1 is not in the range"),
     ],
 )
-def test_what_cannot_be_is_refused_in_a_line(nodes, words, complaint):
+def test_invalid_arguments_are_refused_with_a_message(nodes, words, complaint):
     ran = order(nodes[0], *words)
 
     assert ran.returncode != 0
     assert complaint in ran.stderr
 
 
-def test_a_node_alone_is_told_how_else(server):
+def test_without_a_cluster_the_command_points_to_the_signal(server):
     ran = order(server, "DEBUG")
 
     assert ran.returncode == 1

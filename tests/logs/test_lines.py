@@ -1,4 +1,4 @@
-"""What a line looks like, in both formats, and that what it quotes can't forge one."""
+"""The format of a line, as text and as JSON, and that quoted text can't forge a line."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ import pytest
 from imapp.logs import cleaning, get_logger
 from imapp.logs.rendering import formatter
 
-#: What ends lines, drives terminals, turns the direction of text, or cannot be encoded.
+#: Texts that end lines, control terminals, change the direction of text, or cannot be encoded.
 HOSTILE = [
     "a\nb",
     "a\r\nb",
@@ -29,7 +29,7 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg"
 
 @pytest.fixture
 def write():
-    """`write(format, method, event, **fields)`: the line of one event."""
+    """Provide `write(format, method, event, **fields)`, which logs an event and returns its line."""
     records = []
     handler = logging.Handler()
     handler.emit = records.append
@@ -46,14 +46,14 @@ def write():
     logger.setLevel(logging.NOTSET)
 
 
-def test_a_text_line_says_when_how_bad_where_and_what(write):
+def test_a_text_line_has_time_level_logger_event_and_fields(write):
     line = write("text", "info", "user_came", user_id=7, reason="ping timeout", message="用户 [7] 已连接到节点 node-1")
 
     expected = 'INFO imapp.test: user_came 用户 [7] 已连接到节点 node-1 node=node-1 user_id=7 reason="ping timeout"'
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z " + re.escape(expected), line)
 
 
-def test_a_json_line_is_one_object_with_the_same(write):
+def test_a_json_line_is_one_object_with_the_same_parts(write):
     line = write("json", "warning", "user_came", user_id=7, reason="ping timeout", message="用户 [7]")
 
     assert "用户 [7]" in line
@@ -65,7 +65,7 @@ def test_a_json_line_is_one_object_with_the_same(write):
     }  # fmt: skip
 
 
-def test_no_field_takes_the_place_of_what_the_line_begins_with(write):
+def test_no_field_replaces_the_first_parts_of_a_line(write):
     many = {f"field_{number}": number for number in range(500)}
 
     line = json.loads(write("json", "info", "event", **many, node="another", level="ERROR", timestamp="never"))
@@ -75,12 +75,12 @@ def test_no_field_takes_the_place_of_what_the_line_begins_with(write):
     assert line["timestamp"] != "never"
 
 
-def test_calls_in_the_style_of_the_standard_library_go_the_same_way(write):
+def test_calls_in_the_style_of_the_standard_library_are_formatted_alike(write):
     assert write("text", "info", "came: user=%s", 7).endswith("came: user=7 node=node-1")
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_what_libraries_write_goes_the_same_way(log_format):
+def test_lines_of_libraries_are_cleaned_too(log_format):
     record = logging.LogRecord("redis", logging.ERROR, __file__, 1, "lost %s\x1b[2J", ("it\nINFO forged",), None)
 
     line = formatter(log_format, "node-1").format(record)
@@ -93,7 +93,7 @@ def test_what_libraries_write_goes_the_same_way(log_format):
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
 @pytest.mark.parametrize("quoted", HOSTILE)
-def test_control_characters_are_escaped_wherever_they_stand(write, log_format, quoted):
+def test_control_characters_are_escaped_in_every_part_of_a_line(write, log_format, quoted):
     line = write(log_format, "info", f"event {quoted}", name=quoted, message=quoted, many=[quoted, {quoted: quoted}])
 
     assert len(line.splitlines()) == 1
@@ -101,7 +101,7 @@ def test_control_characters_are_escaped_wherever_they_stand(write, log_format, q
     assert line.encode()
 
 
-def test_a_value_cannot_pass_for_another_field(write):
+def test_a_value_cannot_imitate_another_field(write):
     line = write("text", "info", "named", name='x user_id=1 "y', empty="")
 
     assert line.endswith(r'node=node-1 name="x user_id=1 \"y" empty=""')
@@ -119,7 +119,7 @@ def test_no_field_makes_a_line_long(write, log_format):
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_a_traceback_cannot_pass_for_a_record_and_is_bounded(write, log_format):
+def test_a_traceback_cannot_imitate_a_record_and_is_bounded(write, log_format):
     def deep(depth):
         if depth:
             deep(depth - 1)
@@ -185,13 +185,13 @@ def test_only_a_terminal_gets_colours(write):
     assert "\x1b[31m" in formatter("text", "node-1", is_coloured=True).format(record)
 
 
-def test_who_has_no_handler_of_ours_can_read_it_too(caplog):
+def test_a_handler_without_our_formatter_gets_a_readable_line(caplog):
     get_logger("imapp.test").warning("event", user_id=7, reason="a b")
 
     assert caplog.records[-1].getMessage() == 'event user_id=7 reason="a b"'
 
 
-def test_a_line_that_is_not_written_costs_no_look_at_its_values():
+def test_a_line_below_the_level_does_not_format_its_values():
     class Unreadable:
         def __str__(self):
             raise AssertionError("it was read")
@@ -199,7 +199,7 @@ def test_a_line_that_is_not_written_costs_no_look_at_its_values():
     get_logger("imapp.test").debug("event", value=Unreadable())
 
 
-def test_a_value_without_text_does_not_lose_the_line(write):
+def test_a_value_with_a_failing_str_does_not_lose_the_line(write):
     class Broken:
         def __str__(self):
             raise RuntimeError

@@ -1,4 +1,4 @@
-"""The log of a real node, in both formats, after clients that send all that they shouldn't."""
+"""The log of a real node, in both formats, with clients that send hostile and secret data."""
 
 import json
 import os
@@ -13,14 +13,14 @@ import requests
 from tests.support.device import PASSWORD
 from tests.support.ports import wait_for
 
-#: Ends the line, begins another one, drives a terminal.
+#: Text that ends the line, starts another one, and controls a terminal.
 EVIL = "x\n2026-01-01T00:00:00.000Z INFO imapp: forged\r\x1b[2J\x1b]0;t\x07\u202e\u2028"
 
 HEAD = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) [\w.]+: \w+ ")
 
 
 def request_by_hand(server, lines: str) -> str:
-    """An HTTP request with what no library would send."""
+    """Send an HTTP request that no library would send; return the answer."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as sock:
         sock.sendall((lines + "\r\nConnection: close\r\n\r\n").encode("latin-1"))
         return sock.makefile("rb").read().decode("latin-1")
@@ -36,12 +36,12 @@ def find(server, event: str, **fields) -> list[dict]:
 
 @pytest.fixture
 def json_node(start_server):
-    """A node that logs all it can as JSON."""
+    """Run a node that logs as much as possible, as JSON."""
     return start_server(IM_LOG_FORMAT="json", IM_ACCESS_LOG="on", IM_LOG_LEVEL="DEBUG")
 
 
 @pytest.mark.parametrize("log_format", ["text", "json"])
-def test_nothing_that_clients_send_forges_a_line_or_tells_a_secret(start_server, device, log_format):
+def test_nothing_sent_by_clients_forges_a_line_or_reveals_a_secret(start_server, device, log_format):
     server = start_server(IM_LOG_FORMAT=log_format, IM_ACCESS_LOG="on", IM_LOG_LEVEL="DEBUG")
     alice = device(server, "alice").connect()
     alice.rest("PATCH", "/api/users/me", {"nickname": EVIL})
@@ -81,7 +81,7 @@ def test_nothing_that_clients_send_forges_a_line_or_tells_a_secret(start_server,
     assert [secret for secret in secrets if secret in log] == []
 
 
-def test_a_request_is_followed_by_its_id(json_node, device):
+def test_all_lines_of_a_request_have_its_id(json_node, device):
     alice = device(json_node, "alice")
     headers = {"Authorization": f"Bearer {alice.tokens['access_token']}", "X-Request-ID": "from-nginx-17"}
 
@@ -101,7 +101,7 @@ def test_a_request_is_followed_by_its_id(json_node, device):
 
 
 @pytest.mark.parametrize("given", ["", "short", "x" * 65, "with blank", "ünïcode-ids"])
-def test_an_id_that_is_not_sane_is_replaced(client, given):
+def test_an_invalid_request_id_is_replaced(client, given):
     answers = [
         client.get("/api/users/me", headers={"X-Request-ID": given.encode().decode("latin-1")}) for _ in range(2)
     ]
@@ -111,7 +111,7 @@ def test_an_id_that_is_not_sane_is_replaced(client, given):
     assert all(re.fullmatch("[0-9a-f]{32}", one) for one in made)
 
 
-def test_a_commands_lines_name_the_connection_the_user_and_the_command(json_node, device):
+def test_a_commands_lines_have_the_connection_the_user_and_the_command(json_node, device):
     alice = device(json_node, "alice").connect()
 
     alice.call("mark_read", {"conversation_id": 999, "seq": 1})
@@ -125,7 +125,7 @@ def test_a_commands_lines_name_the_connection_the_user_and_the_command(json_node
     assert (first["command"], second["command"]) == ("mark_read", "no_such_command")
 
 
-def test_the_line_after_a_command_is_not_taken_for_its(json_node, device):
+def test_a_line_after_a_command_does_not_have_that_commands_fields(json_node, device):
     alice, bob = device(json_node, "alice").connect(), device(json_node, "bob").connect()
     alice.call("no_such_command", {})
 
@@ -137,7 +137,7 @@ def test_the_line_after_a_command_is_not_taken_for_its(json_node, device):
     assert "command" not in gone
 
 
-def test_probes_are_left_out_and_other_requests_are_not(json_node):
+def test_the_access_log_omits_probes_only(json_node):
     requests.get(json_node.url + "/actuator/health/readiness", timeout=10)
     requests.get(json_node.url + "/actuator/prometheus", timeout=10)
     requests.get(json_node.url + "/api/openapi.json", timeout=10)
@@ -145,14 +145,14 @@ def test_probes_are_left_out_and_other_requests_are_not(json_node):
     assert {line["path"] for line in find(json_node, "http_request")} == {"/api/openapi.json"}
 
 
-def test_without_the_access_log_there_are_ids_but_no_lines(server):
+def test_without_the_access_log_requests_have_ids_but_no_lines(server):
     answer = requests.get(server.url + "/api/openapi.json", timeout=10)
 
     assert re.fullmatch("[0-9a-f]{32}", answer.headers["X-Request-ID"])
     assert "http_request" not in server.log
 
 
-def test_a_failed_log_in_says_from_where_and_for_whom_if_there_is_one(json_node, device):
+def test_a_failed_log_in_has_the_address_and_the_user_if_known(json_node, device):
     alice = device(json_node, "alice")
 
     for account in (alice.user["username"], "nobody-of-that-name"):
@@ -164,7 +164,7 @@ def test_a_failed_log_in_says_from_where_and_for_whom_if_there_is_one(json_node,
     assert "user_id" not in unknown
 
 
-def test_a_flood_is_cut_and_counted(start_server):
+def test_a_flood_of_lines_is_suppressed_and_counted(start_server):
     server = start_server(IM_LOG_FORMAT="json", IM_ACCESS_LOG="on", IM_LOG_LINES_PER_SECOND="5")
     with requests.Session() as session:
         for _ in range(200):
@@ -178,7 +178,7 @@ def test_a_flood_is_cut_and_counted(start_server):
     assert written + counted == 200
 
 
-def test_the_file_turns_over_and_no_line_is_lost(start_server, tmp_path):
+def test_the_file_is_rotated_without_losing_a_line(start_server, tmp_path):
     file = tmp_path / "logs" / "node.log"
     server = start_server(
         IM_LOG_FILE=str(file), IM_LOG_FILE_MAX_BYTES="4000", IM_LOG_FILE_COUNT="3", IM_LOG_FORMAT="json",
@@ -197,10 +197,10 @@ def test_the_file_turns_over_and_no_line_is_lost(start_server, tmp_path):
     assert numbers == list(range(numbers[0], 100))
     assert len(numbers) > 30
     assert kept[-1]["event"] == "node_stopped"
-    assert server.log == "", "standard error has what the file has not"
+    assert server.log == "", "standard error gets only lines that the file does not get"
 
 
-def test_what_gunicorn_says_goes_to_the_same_file_after_it_was_turned_over(start_server, tmp_path):
+def test_gunicorns_lines_go_to_the_same_file_after_its_rotation(start_server, tmp_path):
     file = tmp_path / "node.log"
     server = start_server(IM_LOG_FILE=str(file), IM_LOG_FILE_MAX_BYTES="1024", IM_LOG_FORMAT="json", IM_ACCESS_LOG="on")
     for _ in range(10):
@@ -228,7 +228,7 @@ def test_a_signal_turns_debug_on_and_off(json_node, start_server):
     assert len(find(server, "request_refused")) == 1
 
 
-def test_a_folder_that_cannot_be_used_is_one_line_and_no_start(server, tmp_path):
+def test_an_unusable_folder_stops_the_start_with_one_line(server, tmp_path):
     (tmp_path / "file").write_text("")
 
     with pytest.raises(AssertionError) as caught:

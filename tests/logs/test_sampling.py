@@ -1,4 +1,4 @@
-"""A flood of one event is cut, and counted."""
+"""A flood of one event is suppressed, and counted."""
 
 import logging
 
@@ -11,7 +11,7 @@ from tests.support.ports import wait_for
 
 @pytest.fixture
 def sampled(request):
-    """`sampled(per_second)`: a sampler, a logger that it looks after, and what passes."""
+    """Provide `sampled(per_second)`, which makes a sampler, a logger with it, and the list of the lines that pass."""
 
     def make(per_second):
         handler = logging.Handler()
@@ -28,7 +28,7 @@ def sampled(request):
     return make
 
 
-def test_beyond_so_many_in_a_second_they_are_only_counted(sampled):
+def test_lines_above_the_limit_per_second_are_only_counted(sampled):
     sampler, log, passed = sampled(3)
 
     for number in range(10):
@@ -42,7 +42,7 @@ def test_beyond_so_many_in_a_second_they_are_only_counted(sampled):
     ]
 
 
-def test_each_second_begins_anew_and_says_what_was_left_out(sampled):
+def test_each_second_starts_anew_and_reports_the_suppressed_lines(sampled):
     sampler, log, passed = sampled(1)
     log.warning("flood")
     log.warning("flood")
@@ -53,7 +53,7 @@ def test_each_second_begins_anew_and_says_what_was_left_out(sampled):
     assert passed == ["flood", "lines_suppressed of=flood by=imapp.test lines=1", "flood"]
 
 
-def test_the_next_line_says_it_when_nobody_else_does(sampled):
+def test_the_next_line_reports_suppressed_lines_if_nothing_did_before(sampled):
     _, log, passed = sampled(1)
 
     wait_for(lambda: log.warning("flood") or len(passed) > 2, 10, "another second")
@@ -62,7 +62,7 @@ def test_the_next_line_says_it_when_nobody_else_does(sampled):
     assert passed[1].startswith("lines_suppressed of=flood")
 
 
-def test_a_librarys_lines_are_told_apart_by_where_they_come_from(sampled):
+def test_a_librarys_lines_are_counted_by_their_place_in_the_code(sampled):
     sampler, _, passed = sampled(2)
 
     for number in range(5):
@@ -74,7 +74,7 @@ def test_a_librarys_lines_are_told_apart_by_where_they_come_from(sampled):
     assert passed[3].endswith("by=library lines=3")
 
 
-def test_nothing_is_kept_of_seconds_that_are_over(sampled):
+def test_no_state_is_kept_of_past_seconds(sampled):
     sampler, log, _ = sampled(5)
     for number in range(100):
         log.warning("event_%s", number)
@@ -84,7 +84,7 @@ def test_nothing_is_kept_of_seconds_that_are_over(sampled):
     assert sampler._windows == {}
 
 
-def test_none_is_left_out_when_all_are_wanted(sampled):
+def test_without_a_limit_no_line_is_suppressed(sampled):
     _, log, passed = sampled(0)
 
     for _ in range(500):

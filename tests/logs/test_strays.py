@@ -1,4 +1,4 @@
-"""Warnings, and errors that nobody caught, are lines like all others."""
+"""Warnings and uncaught errors are logged like all other lines."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ gevent.sleep(0.1)
 """
 
 
-def test_they_are_logged_in_the_nodes_format_and_without_their_arguments():
+def test_warnings_and_uncaught_errors_are_logged_without_their_arguments():
     ran = subprocess.run(
         [sys.executable, "-W", "always", "-c", PROGRAM],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The migrations: up, down, up; and what they make is what the models say."""
+"""The migrations: up, down and up again; the resulting tables match the models."""
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,7 +15,7 @@ DIRECTORY = str(ROOT / "migrations")
 
 @pytest.fixture
 def app(bare_url, tmp_path):
-    """The app on the empty database."""
+    """Provide the app on the empty database."""
     app = apps.make_app(bare_url, tmp_path)
     with app.app_context():
         yield app
@@ -37,7 +37,7 @@ def test_up_down_and_up_again(app):
     assert left == set()
 
 
-def test_the_tables_are_what_the_models_say(app):
+def test_the_tables_match_the_models(app):
     upgrade(DIRECTORY)
 
     with db.engine.connect() as connection:
@@ -73,7 +73,7 @@ def test_text_of_all_scripts_is_stored_and_names_differ_byte_by_byte(app, bare_u
             assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
 
 
-def test_history_is_read_straight_off_the_primary_key(app, bare_url):
+def test_history_is_read_by_the_primary_key(app, bare_url):
     upgrade(DIRECTORY)
     page = "SELECT * FROM messages WHERE conversation_id = 1 AND seq < 100 ORDER BY seq DESC LIMIT 50"
 
