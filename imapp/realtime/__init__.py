@@ -1,5 +1,5 @@
-"""The Socket.IO door: commands in, acks out.
+"""The Socket.IO API: receives commands, sends acks and events.
 
-Law of the folder: a handler is one service call; rules live in services, failures become answers in dispatch.py.
-Importing a module of commands registers them.
+Law of the folder: a handler is one service call. Rules live in services; dispatch.py turns failures into acks.
+Importing a module of commands registers its commands.
 """

@@ -1,6 +1,6 @@
-"""The AsyncAPI 3.0 document of the Socket.IO door, written from the declarations of commands and events.
+"""The AsyncAPI 3.1 document of the Socket.IO API, generated from the declarations of commands and events.
 
-"receive" is what this server receives (commands, each with its ack as the reply), "send" what it pushes.
+Operations with the action "receive" are commands, each with its ack as the reply; "send" are pushed events.
 """
 
 import inspect
@@ -32,15 +32,15 @@ from imapp.schemas.refusals import all_errors, codes_of
 
 bp = Blueprint("asyncapi", __name__)
 
-#: Seconds that a client may use the document without asking whether it is still the same.
+#: Seconds for which a client may cache the document without revalidating it.
 _MAX_AGE = 300
 
 _CHANNEL = "main"
 
-#: The message of a refused CONNECT.
+#: The name of the message for a refused CONNECT.
 _REFUSED = "connect_refused"
 
-#: Refusals that any command may meet.
+#: Errors that any command may be refused with.
 _OF_ANY_COMMAND = (
     *(AppError, BinaryNotAllowedError, MalformedError, MessageTooLargeError, RateLimitedError, UnavailableError),
 )
@@ -48,7 +48,7 @@ _OF_ANY_COMMAND = (
 
 @bp.get("/api/asyncapi.json")
 def serve() -> Response:
-    """Serve the document; public, as the commands are no secret."""
+    """Serve the document. It is public: the commands are no secret."""
     return prepared("asyncapi", lambda: orjson.dumps(document()), "application/json", _MAX_AGE)
 
 
@@ -72,7 +72,7 @@ def document() -> dict[str, Any]:
                 "host": "localhost",
                 "pathname": "/socket.io/",
                 "protocol": "wss",
-                "description": "The server that this document came from; without TLS the protocol is ws.",
+                "description": "The server that serves this document; without TLS the protocol is ws.",
             }
         },
         "defaultContentType": "application/json",
@@ -90,13 +90,13 @@ def document() -> dict[str, Any]:
 
 
 def _used(schemas: dict[str, Any], messages: dict[str, Any]) -> dict[str, Any]:
-    """Leave out the answers that are only part of an ack."""
+    """Return only the schemas that are referenced; answers are not, as the acks contain their fields."""
     text = orjson.dumps([schemas, messages]).decode()
     return {name: schema for name, schema in schemas.items() if f'"{REF.format(model=name)}"' in text}
 
 
 def events(base: type[Event] = Event) -> Iterator[type[Event]]:
-    """All events that have a name, in the order of their declaration."""
+    """Yield all events that have a name, in the order of their declaration."""
     for event in base.__subclasses__():
         if "name" in vars(event):
             yield event
@@ -104,12 +104,12 @@ def events(base: type[Event] = Event) -> Iterator[type[Event]]:
 
 
 def error_codes() -> dict[str, str]:
-    """Every error code with its message, in the order of their declaration."""
+    """Return every error code with its message, in the order of their declaration."""
     return {code: error.message for code, error in all_errors().items()}
 
 
 def refusals_of(command: Command) -> list[str]:
-    """The codes in the ack of a command that is refused."""
+    """Return the sorted error codes that a command may be refused with."""
     codes = codes_of(command.name) | {error.code for error in _OF_ANY_COMMAND}
     if command.takes.model_fields:
         codes.add(InvalidInputError.code)
@@ -143,7 +143,7 @@ def _message(name: str, described: object, payload: dict[str, Any]) -> dict[str,
 
 
 def _texts(described: object) -> dict[str, str]:
-    """The first line of a docstring, and all of it."""
+    """Return the first line of a docstring as the summary, and all of it as the description."""
     text = inspect.getdoc(described) or ""
     return {"summary": text.partition("\n")[0], "description": text}
 
@@ -153,7 +153,7 @@ def _ack_name(command: Command) -> str:
 
 
 def _acks(definitions: dict[str, Any]) -> dict[str, Any]:
-    """The acks of success: flat, `ok` beside the fields of the answer."""
+    """Return the schemas of successful acks: flat objects with `ok` beside the fields of the answer."""
     ok = {"const": True, "description": "The command has succeeded."}
     done = {"title": "Done", "type": "object", "description": "Success.", "properties": {"ok": ok}, "required": ["ok"]}
     found: dict[str, Any] = {"Done": done}

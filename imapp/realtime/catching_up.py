@@ -1,9 +1,9 @@
-"""After a gap on the bus: orders of other nodes may have been lost, and pushes.
+"""Recovery after a gap on the bus, in which orders and pushes of other nodes may have been lost.
 
-Every connection concerned is looked at again: one whose session has ended is closed, one that is in rooms of
-conversations that the user has left is taken out of them. Then it is told to sync. In slices, so that thousands
-neither burden the database at one moment nor sync at one moment. While the database is away they are told to sync all
-the same, and looked after when it is back.
+Every connection concerned is checked: it is closed if its session has ended, and otherwise put into the rooms of the
+user's conversations and out of all others. Then the client is told to sync. Connections are processed in slices, so
+that thousands of them neither load the database nor sync at the same moment. If the database is away, clients are told
+to sync anyway, and their connections are checked when the database is back.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,52 +19,53 @@ from imapp.services import access, membership
 
 log = get_logger(__name__)
 
-#: Connections that are looked after at one time, and the pause in seconds until the next: 5,000 take two seconds.
+#: Connections in one slice, and the pause in seconds between two slices: 5,000 connections take two seconds.
 _SLICE = 250
 _PAUSE = 0.1
 
-#: Seconds until connections are looked after again that could not be, because the database is away.
+#: Seconds until connections are checked again if the database was away.
 _AGAIN_SECONDS = 3.0
 
 
 class Gathering:
-    """Connections that are to be looked at together; the first one starts the work."""
+    """A set of connections to check together. Adding the first one calls `start`."""
 
     def __init__(self, start: Callable[[], object]) -> None:
         self._start = start
         self._sids: set[str] = set()
 
     def put(self, sids: list[str]) -> None:
-        """Have these looked at, too."""
+        """Add connections to the set."""
         is_first = not self._sids
         self._sids.update(sids)
         if is_first and self._sids:
             self._start()
 
     def take(self) -> list[str]:
-        """Those that were put here since the last call."""
+        """Return the connections added since the last call, and empty the set."""
         taken, self._sids = self._sids, set()
         return list(taken)
 
 
 def run(server: Any, sids: list[str], reason: str) -> None:
-    """Bring these connections up to date and tell them to sync; never raises."""
+    """Close or correct these connections and tell their clients to sync; never raises."""
     log.info("catching_up", connections=len(sids), reason=reason)
     for some in _slices(server, sids):
-        _look_after(server, some, reason)
+        _check(server, some, reason)
 
 
 def run_again(server: Any) -> None:
-    """The same for those that could not be looked after; again and again, until the database is back."""
+    """Check the connections that could not be checked before; repeated until the database is back."""
     server.sleep(_AGAIN_SECONDS)
     for some in _slices(server, server.unlooked.take()):
-        _look_after(server, some, "late", is_again=True)
+        _check(server, some, "late", is_again=True)
 
 
 def recheck(server: Any) -> None:
-    """Put connections into the rooms of their users' conversations and no others; those of some milliseconds together.
+    """Put the gathered connections into the rooms of their users' conversations and out of all others.
 
-    Who was missing in a room did not hear what was pushed there.
+    Connections that were missing in a room are told to sync, because they did not get the events pushed there. The
+    connections of _PAUSE seconds are handled together.
     """
     server.sleep(_PAUSE)
     with server.app.app_context():
@@ -86,8 +87,11 @@ def _living(server: Any, sids: list[str]) -> list[Connection]:
     return [connection for sid in sids if (connection := server.connections.get(sid))]
 
 
-def _look_after(server: Any, connections: list[Connection], reason: str, *, is_again: bool = False) -> None:
-    """Whatever fails, they must sync; `is_again`: they have been told so already, and are told when it is done."""
+def _check(server: Any, connections: list[Connection], reason: str, *, is_again: bool = False) -> None:
+    """Check these connections and tell their clients to sync, even if the check fails.
+
+    `is_again`: a repeated check; the clients have been told before, and are told again only when the check succeeds.
+    """
     with server.app.app_context():
         try:
             connections = _close_ended(server, connections)
@@ -113,7 +117,7 @@ def _tell(server: Any, connections: list[Connection], reason: str) -> None:
 
 
 def _close_ended(server: Any, connections: list[Connection]) -> list[Connection]:
-    """Close those whose session has ended; give the others."""
+    """Close the connections with an ended session; return the others."""
     ended = access.ended_sessions({connection.session_id for connection in connections})
     event = SessionEnded(code="session_revoked")
     for connection in connections:
@@ -124,16 +128,16 @@ def _close_ended(server: Any, connections: list[Connection]) -> list[Connection]
 
 
 def _correct(server: Any, connections: list[Connection]) -> list[Connection]:
-    """Give those who were missing in a room.
+    """Put the connections into the right rooms; return those that were missing in a room.
 
-    A removal takes its user out of the room before it is committed. So a room is entered only if the user is a member
-    still when that commit must be done.
+    A removal takes its user out of the room before it is committed. So a missing room is entered only if the user is
+    still a member _PAUSE seconds later, when that commit must be done.
     """
     missing = _put(server, connections, enters=False)
     if missing:
         server.sleep(_PAUSE)
         missing = _put(server, missing, enters=True)
-        database.release()  # as in the handshake
+        database.release()  # do not hold a database connection while waiting for Redis
         bus.settle()
     server.note_heads()
     return missing
@@ -150,7 +154,7 @@ def _put(server: Any, connections: list[Connection], *, enters: bool) -> list[Co
 
 
 def _memberships(user_ids: set[int]) -> dict[int, set[int]]:
-    """Read again when anybody moved meanwhile: what was read may be out of date."""
+    """Return the conversation ids of each user; read again if any user entered or left a room meanwhile."""
     for _ in range(LOOKS - 1):
         move = bus.last_move()
         found = membership.conversation_ids_of(user_ids)

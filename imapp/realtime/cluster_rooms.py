@@ -1,11 +1,11 @@
-"""Rooms across nodes: python-socketio's client manager over a broker.
+"""Rooms across nodes: a client manager of python-socketio over a broker.
 
 A room is a channel: a node is subscribed while it has a member. An emit is delivered to this node's members at once
-and published to the room's channel once; nodes without a member hear nothing of it. What is to be done with the
-connections of a room (enter or leave another, disconnect) travels as an order over the same channel, so it acts on
-every node. Session ids name their node (`node-1~...`): what concerns one connection goes to that node only.
+and published once to the room's channel; nodes without a member do not receive it. Actions on the connections of a
+room (enter or leave another room, disconnect) travel as orders over the same channel, so they act on every node. A
+session id contains its node (`node-1~...`): emits and orders for one connection go to that node only.
 
-Nothing here waits for the network.
+Nothing here waits for the network, except a background task that waits for subscriptions.
 """
 
 import itertools
@@ -35,18 +35,18 @@ log = get_logger(__name__)
 #: Rooms of this prefix have no connection in common (each connection has one user).
 _DISJOINT = "user:"
 
-#: Copies of a message to several rooms come within milliseconds of each other; so many are remembered.
+#: Number of recent messages to several rooms that are remembered, to drop the copies, which arrive within milliseconds.
 _RECENT = 4096
 
-#: Seconds that a subscription may take before the connections in the room are told to sync all the same.
+#: Maximum seconds to wait for a subscription; after that the connections in the room are told to sync anyway.
 _SETTLE_SECONDS = 2.0
 
 
 class ClusterManager(RoomManager):
     """See the module.
 
-    The server that it works for takes orders to the node itself (`take_order`), and looks after the connections that
-    may have missed something (`catch_up`).
+    The server handles orders to the node itself (`take_order`), and brings connections up to date that may have missed
+    events (`catch_up`).
     """
 
     def __init__(self, broker: Broker, *, cluster: str, node_id: str, ring: Ring) -> None:
@@ -54,27 +54,27 @@ class ClusterManager(RoomManager):
         self.broker = broker
         self._channels = wire.Channels(cluster)
         self._node_id = node_id
-        #: With the number it tells this process' messages from those of the node's life before a restart.
+        #: Random prefix of message numbers, so that they differ from those of this node before a restart.
         self._life = secrets.token_hex(6)
         self._numbers = itertools.count(1)
         self._recent: set[str] = set()
         self._recent_order: deque[str] = deque()
         self._awaited = Awaited()
-        #: Connections by the room that they entered by an order and that this node may not hear yet.
+        #: Connections that an order put into a room while the subscription to it may be unconfirmed, by room.
         self._settling: dict[str | None, list[str]] = {}
         self._following = Following(ring, self._when_flushed)
         self._replays = Replays()
-        #: What the members of rooms here have been told.
+        #: The numbers of what has been pushed to the members of rooms on this node.
         self.told = Told()
 
     def start(self) -> None:
-        """Begin to hear the other nodes."""
+        """Subscribe to the node's own channels and start the broker."""
         self.broker.subscribe(self._channels.everybody)
         self.broker.subscribe(self._channels.node(self._node_id))
         self.broker.start(self)
 
     def speak_as(self, name: str, broker: Broker) -> None:
-        """Publish under another name than this node's, which runs elsewhere: for a command of the operator."""
+        """Publish under another name than the node's, which runs in another process: for operators' commands."""
         self._node_id, self.broker = name, broker
 
     # -- emit --------------------------------------------------------------------------------------------------------
@@ -90,11 +90,11 @@ class ClusterManager(RoomManager):
         to: Any = None,
         **options: Any,
     ) -> bool:
-        """Push to one room, the union of several, or everybody, on all nodes; never waits.
+        """Push to one room, to the union of several, or to all connections, on all nodes, without waiting.
 
-        Gives whether the bus took it for the other nodes, if there can be any.
+        Return whether the bus queued the packet for the other nodes; True if there can be none.
 
-        With `callback` the first client's answer is passed to it, whichever node the client is on.
+        `callback` gets the first client's ack, from any node.
         """
         rooms = _as_list(to or room)
         message = Emit(
@@ -110,7 +110,7 @@ class ClusterManager(RoomManager):
         return bool(options.get("ignore_queue") or self.broker.is_alone) or self._relay(message)
 
     def _encode(self, event: str, data: Any, namespace: str) -> list[str | bytes]:
-        """Encode once for all receivers; a payload with bytes in it becomes a binary event."""
+        """Encode an event once for all receivers; a payload that contains bytes becomes a binary event."""
         arguments = list(data) if isinstance(data, tuple) else [] if data is None else [data]
         packet = self.server.packet_class(EVENT, [event, *arguments], namespace).encode()
         return packet if isinstance(packet, list) else [packet]
@@ -132,14 +132,14 @@ class ClusterManager(RoomManager):
         if channel == self._channels.node(self._node_id):
             return True  # a connection of this node
         named = [] if self._channels.room_of(channel) is not None else rooms
-        # Not by `replace`, which takes twice as long: this is the hot path.
+        # Not `replace`, which takes twice as long: this is the hot path.
         copy = Emit(
             message.packet, named, message.skip, message.namespace, None, message.ack, message.stamp, message.told
         )
         return self.broker.publish(channel, wire.encode(copy))
 
     def _deliver(self, message: Emit, rooms: list[str] | None, heard_ms: float | None = None) -> None:
-        """Give the packet to this node's members of the rooms; `heard_ms`: when it came from another node."""
+        """Send the packet to this node's members of the rooms. `heard_ms`: arrival in Unix ms, if from another node."""
         members = self.get_participants(message.namespace, rooms)
         if message.skip:
             members = [(sid, eio_sid) for sid, eio_sid in members if sid not in message.skip]
@@ -160,7 +160,7 @@ class ClusterManager(RoomManager):
         self.server.when_flushed(act)
 
     def _answered(self, node: str, number: int, *arguments: Any) -> None:
-        """A client of this node has answered: tell the node that asked."""
+        """Pass a client's ack to the node that asked for it."""
         if node == self._node_id:
             self._awaited.answer(number, list(arguments))
         else:
@@ -170,14 +170,14 @@ class ClusterManager(RoomManager):
     # -- orders ------------------------------------------------------------------------------------------------------
 
     def act(self, action: str, room: str | None, argument: Any = None, namespace: str = "/") -> None:
-        """Do something with all connections in `room`, on all nodes: see `_ACTIONS`."""
+        """Perform an action of `_ACTIONS` on all connections in `room`, on all nodes."""
         order = Order(action, room, argument, namespace)
         self._obey(order)
         if self.broker.is_alone:
             return
         rooms = [room]
         if action == "leave" and not self.broker.keeps_order:
-            rooms.append(argument)  # also among the pushes that the connections are not to hear any more
+            rooms.append(argument)  # on that room's channel too: later pushes there must not overtake the order
         for channel in map(self._channels.room, rooms):
             if channel != self._channels.node(self._node_id):
                 self.broker.publish(channel, wire.encode(order))
@@ -197,13 +197,13 @@ class ClusterManager(RoomManager):
             self.basic_enter_room(sid, order.namespace, room)
         if not entered or self.broker.is_alone:
             return
-        # A removal whose order came sooner may be the later one.
+        # An order to leave that arrived before this one may have been given after it.
         self.server.recheck(entered)
         if room in self._settling:
             self._settling[room] += entered
         elif is_new or not self.broker.keeps_order:
-            # What was pushed between the change and this node's subscription did not come here. Over several carriers
-            # it may also have come here before the order.
+            # Events pushed between the change and this node's subscription did not arrive here. If channels keep no
+            # common order, events may also have arrived before this order.
             self._settling[room] = entered
             self.server.start_background_task(self._sync_when_settled, room)
 
@@ -231,25 +231,25 @@ class ClusterManager(RoomManager):
     # -- python-socketio's interface for single connections ------------------------------------------------------------
 
     def enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
-        """Put a connection, wherever it is, into a room."""
+        """Put a connection of any node into a room."""
         if self._is_here(sid, namespace):
             self.basic_enter_room(sid, namespace, room, eio_sid)
         else:
             self.act("enter", sid, room, namespace)
 
     def leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        """Take a connection, wherever it is, out of a room."""
+        """Take a connection of any node out of a room."""
         if self._is_here(sid, namespace):
             self.basic_leave_room(sid, namespace, room)
         else:
             self.act("leave", sid, room, namespace)
 
     def close_room(self, room: str, namespace: str) -> None:
-        """Take everybody out of a room, on all nodes."""
+        """Take all connections out of a room, on all nodes."""
         self.act("close", room, None, namespace)
 
     def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """Whether the connection is this node's to end; another node's is told to end it."""
+        """Return whether this node can end the connection; otherwise order its node to end it."""
         if self._is_here(sid, namespace):
             return bool(self.is_connected(sid, namespace))
         if not self.broker.is_alone:
@@ -262,13 +262,13 @@ class ClusterManager(RoomManager):
     # -- subscriptions -----------------------------------------------------------------------------------------------
 
     def room_opened(self, room: str) -> None:
-        """The node subscribes to it; a session id is no channel of its own."""
+        """Subscribe to the channel of a room; the room of a single sid has none."""
         self.told.open(room)
         if wire.SID_MARK not in room:
             self.broker.subscribe(self._channels.room(room))
 
     def room_emptied(self, room: str) -> None:
-        """The node hears it no longer."""
+        """Unsubscribe from the channel of a room."""
         self.told.close(room)
         if wire.SID_MARK not in room:
             self.broker.unsubscribe(self._channels.room(room))
@@ -276,7 +276,7 @@ class ClusterManager(RoomManager):
     # -- the broker's listener -----------------------------------------------------------------------------------------
 
     def heard(self, channel: str, body: bytes) -> None:
-        """Another node said something."""
+        """Handle a message of another node: deliver an emit, obey an order."""
         try:
             message = wire.decode(body)
             if self._is_refused(channel, message):
@@ -287,7 +287,7 @@ class ClusterManager(RoomManager):
                 heard_ms = None if message.stamp is None else self._following.heard(message.stamp)
                 room = self._channels.room_of(channel)
                 self._deliver(message, [room] if room is not None and not message.rooms else message.rooms, heard_ms)
-        except Exception:  # one message must not end the listening
+        except Exception:  # one bad message must not end the broker's reader
             log.exception("bus_message_failed", channel=channel)
 
     def _is_refused(self, channel: str, message: Emit | Order) -> bool:
@@ -322,22 +322,22 @@ class ClusterManager(RoomManager):
         return True
 
     def ready(self) -> None:
-        """The node can be heard, and hears."""
+        """Tell all clients to sync, now that the bus works for the first time."""
         log.info("cluster_router_ready", message="集群消息路由器初始化完成")
         self._tell_all("bus_ready")
 
     def gap(self, reason: str) -> None:
-        """The node was deaf: all its clients may have missed something."""
+        """Tell all clients to sync: this node received nothing from the bus for a while."""
         self._following.ring.note_hears_again()
         self._tell_all(reason)
-        # What this node published meanwhile may have gone to a Redis that the others no longer heard.
+        # After a failover this node may have published to a Redis that the other nodes had already left.
         self.act("reconcile", None)
 
     def missed(self, channels: set[str] | None) -> None:
-        """Pushes to these rooms were lost on the way to the other nodes: their members there are told to sync."""
+        """Tell members on other nodes to sync: pushes to their rooms were lost on the way to Redis."""
         rooms = [None] if channels is None else [self._channels.room_of(channel) for channel in channels]
         for room in dict.fromkeys(rooms):
-            # What was for one connection, or an order to a node, is not known any more: everybody there.
+            # For lost messages to one connection or one node the room is None: all connections of all other nodes.
             self.broker.publish(self._channels.room(room), wire.encode(Order("sync", room, "pushes_lost")))
 
     def _tell_all(self, reason: str) -> None:

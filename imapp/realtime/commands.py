@@ -1,4 +1,4 @@
-"""All modules that declare commands, in the order of the document."""
+"""All modules that declare commands, in the order of the AsyncAPI document."""
 
 from importlib import import_module
 
@@ -6,6 +6,6 @@ MODULES = ("messages", "conversations", "sync", "presence", "session")
 
 
 def register_commands() -> None:
-    """Import them, which registers what they declare."""
+    """Import the modules, which registers their commands."""
     for name in MODULES:
         import_module(f"imapp.realtime.{name}")

@@ -4,10 +4,10 @@ import threading
 import time
 from datetime import datetime
 
-#: Seconds that a command waits for those sent before it; a commit never takes that long unless the database hangs.
+#: Maximum seconds that a command waits for earlier commands; only with a hanging database does a commit take longer.
 _ORDER_SECONDS = 30
 
-#: Packets of one connection within this time that may be malformed or too large; one more ends the connection.
+#: Malformed or too large packets that one connection may send in _OFFENCE_SECONDS; one more closes the connection.
 OFFENCES_MAX = 20
 _OFFENCE_SECONDS = 60.0
 
@@ -15,9 +15,9 @@ _OFFENCE_SECONDS = 60.0
 class Connection:
     """One authenticated socket.
 
-    `turn` lets one command of the connection run at a time. A command that does not queue waits for those that wait
-    for their commit: commands take effect in the order in which they were sent. `queued` counts in the turn and
-    `answered` in the committer only, so neither needs a lock.
+    `turn` is a lock: one command of the connection runs at a time. A command that is not queued for the committer waits
+    for the queued ones before it, so commands take effect in the order of sending. `_queued` changes only under `turn`
+    and `_answered` only in the committer, so neither needs another lock.
     """
 
     __slots__ = (
@@ -34,18 +34,18 @@ class Connection:
         self.is_warned = False
         self.turn = threading.Lock()
         self._queued = self._answered = 0
-        #: Packets within the minute at hand that could not be taken in, and when it began (monotonic).
+        #: Malformed or too large packets in the current period of _OFFENCE_SECONDS, and its start (monotonic).
         self._offences, self._offences_since = 0, 0.0
-        #: Set, and forgotten, once nothing is queued; made by who waits for that.
+        #: Created by a command that waits for the queued ones; set and removed once none is queued.
         self._all_answered: threading.Event | None = None
 
     def renew(self, expires_at: datetime) -> None:
-        """A newer token was shown."""
+        """Extend the connection to the expiry of a newer token."""
         self.expires_at = expires_at
         self.is_warned = False
 
     def offend(self) -> bool:
-        """Count a packet that could not be taken in; tell whether there were too many within a minute."""
+        """Count a malformed or too large packet; return whether there were more than OFFENCES_MAX within the period."""
         moment = time.monotonic()
         if moment - self._offences_since > _OFFENCE_SECONDS:
             self._offences, self._offences_since = 0, moment
@@ -53,16 +53,16 @@ class Connection:
         return self._offences > OFFENCES_MAX
 
     def queue(self) -> None:
-        """A command goes to the committer."""
+        """Count a command that is being queued for the committer."""
         self._queued += 1
 
     def unqueue(self) -> None:
-        """It was refused before it got there."""
+        """Uncount a command that was refused before it was queued."""
         self._queued -= 1
         self._wake()
 
     def answered(self) -> None:
-        """The committer has answered a command."""
+        """Count a command that the committer has answered."""
         self._answered += 1
         self._wake()
 
@@ -73,34 +73,34 @@ class Connection:
             waiting.set()
 
     def wait_for_queued(self, seconds: float = _ORDER_SECONDS) -> None:
-        """Wait until nothing is queued."""
+        """Wait until the committer has answered all queued commands, at most `seconds`."""
         if self._answered == self._queued:
             return
         waiting = self._all_answered = self._all_answered or threading.Event()
-        if self._answered != self._queued:  # the last answer may have come before there was anything to set
+        if self._answered != self._queued:  # the last answer may have come before the event existed
             waiting.wait(seconds)
 
 
 class Connections:
-    """All connections of this node by sid, and those that have not identified themselves yet."""
+    """All connections of this node by sid, and the sockets that have not authenticated yet."""
 
     def __init__(self) -> None:
         self._by_sid: dict[str, Connection] = {}
-        #: eio_sid -> monotonic time until which it must have sent CONNECT.
+        #: eio_sid -> monotonic time by which the socket must have sent CONNECT.
         self.waiting: dict[str, float] = {}
 
     def add(self, connection: Connection) -> None:
-        """Note a connection."""
+        """Add a connection."""
         self._by_sid[connection.sid] = connection
 
     def get(self, sid: str) -> Connection | None:
-        """The connection of a sid, None when it has gone."""
+        """Return the connection of a sid, None if it is closed."""
         return self._by_sid.get(sid)
 
     def pop(self, sid: str) -> Connection | None:
-        """Forget a connection."""
+        """Remove and return the connection of a sid, None if there is none."""
         return self._by_sid.pop(sid, None)
 
     def all(self) -> list[Connection]:
-        """All of them, as of now."""
+        """Return a list of all connections."""
         return list(self._by_sid.values())

@@ -1,4 +1,4 @@
-"""One decorator for all Socket.IO commands, and the one place where their failures become acks.
+"""The decorator that declares Socket.IO commands, and the one place that turns their failures into acks.
 
     @command("mark_read", MarkRead, ReadOut, queued=True)
     def mark_read(connection, payload, done): ...
@@ -32,19 +32,19 @@ from imapp.tallies import Histogram
 
 log = get_logger(__name__)
 
-#: Sends the ack, once.
+#: Sends the ack; called once for each command.
 Reply = Callable[[dict[str, Any]], None]
 
 
 class NoPayload(In):
-    """Nothing."""
+    """An empty object."""
 
 
 @dataclass(frozen=True)
 class Command:
-    """One command: what it takes, what its ack carries besides `ok`, who answers.
+    """One command: the schema of its payload, the schema of its ack besides `ok`, and its handler.
 
-    A queued handler takes a third argument and calls it with the outcome after the commit; it does not block.
+    A queued handler takes a third argument, a callback for the outcome after the commit. It does not block.
     """
 
     name: str
@@ -56,14 +56,14 @@ class Command:
 
 COMMANDS: dict[str, Command] = {}
 
-#: What metrics call a command that there is not.
+#: The label of unknown commands in metrics.
 _UNKNOWN = "unknown"
 
-#: Outcomes that are there at 0 from the start, so that the first is seen as an increase; others when they occur.
+#: Outcomes that metrics show at 0 from the start, so that the first one is an increase; others appear when they occur.
 _OUTCOMES = ("ok", *(error.code for error in (AppError, BusyError, RateLimitedError, UnavailableError)))
 
 
-#: What counts a command: its outcomes, and how long it takes.
+#: The counters of each command: its outcomes, and its duration in seconds.
 _TALLIES: dict[str, tuple[dict[str, int], Histogram]] = {}
 
 
@@ -93,7 +93,7 @@ def command(
 
 
 def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -> None:
-    """Check, run and answer one command. Those of one connection take effect in the order in which they came."""
+    """Check, run and answer one command. Commands of one connection take effect in the order of their arrival."""
     began = time.perf_counter()
     is_traced = tracing.is_on()
     if is_traced:
@@ -113,9 +113,9 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
 
 
 def _tell(name: Any, began: float, reply: Reply, ack: dict[str, Any]) -> None:
-    """Answer, and count it by our own names and codes, whatever the client said: they are labels, and bounded.
+    """Send the ack and count the command, by declared names and codes only: labels must be bounded.
 
-    Not by a closure around `reply`: its cells, alive until the commit, make the garbage collector look at each batch.
+    Not by a closure around `reply`: its cells live until the commit, and the garbage collector would scan each batch.
     """
     reply(ack)
     outcomes, seconds = _TALLIES.get(name if isinstance(name, str) else _UNKNOWN, _TALLIES[_UNKNOWN])
@@ -124,14 +124,14 @@ def _tell(name: Any, began: float, reply: Reply, ack: dict[str, Any]) -> None:
 
 
 def refuse(name: Any, error: AppError, reply: Reply) -> None:
-    """Answer a command that is not even looked at."""
+    """Refuse a command without reading it."""
     _tell(name, time.perf_counter(), reply, failure(error))
 
 
 def command_at_hand() -> dict[str, Any]:
-    """The command that this greenlet runs, for log lines.
+    """Return the log fields of the command that this greenlet runs; empty if it runs none.
 
-    Found on the stack, where `dispatch` has it already: most commands write no line, and shall not pay for one.
+    They are read from the stack frame of `dispatch`, so that the many commands without a log line cost nothing.
     """
     frame = sys._getframe()
     while frame.f_code is not dispatch.__code__:
@@ -161,7 +161,7 @@ def _queue(connection: Connection, found: Command, payload: In, reply: Reply, be
     name = found.name
 
     def done(outcome: dict[str, Any] | AppError) -> None:
-        # A refusal is told by the committer, which knows nothing of who asked.
+        # The committer calls this from its own greenlet, where `command_at_hand` finds no command: pass the fields.
         ack = failure(outcome, **_known(connection, name)) if isinstance(outcome, AppError) else {"ok": True, **outcome}
         _tell(name, began, reply, ack)
         connection.answered()
@@ -181,7 +181,7 @@ def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
 
 
 def failure(exc: Exception, **known: Any) -> dict[str, Any]:
-    """The ack of a command that failed; what is no AppError is a bug, logged here and not shown."""
+    """Return the ack of a failed command. Any exception that is no AppError is a bug: it is logged, and not shown."""
     error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
     if error is None:
         log.error("command_failed", exc_info=exc, **known)

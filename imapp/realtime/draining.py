@@ -1,8 +1,9 @@
-"""The node goes away: nothing new is let in, what is under way is finished, clients are sent on at a pace.
+"""Draining of a node that stops: it accepts no new connection, finishes running commands, and sends its clients away.
 
-In a cluster each client is told its own moment to come back, so spread that the other nodes can take them, and is
-let go at that moment: until then it is served. A node that is alone lets all go at once; they come back to it.
-No Socket.IO DISCONNECT: clients take that as "stay away", and a closed transport as "reconnect".
+In a cluster each client is told its own moment to reconnect, and is served until its connection is closed at that
+moment. The moments are spread so that the other nodes can take the clients. A node without other nodes closes all
+connections at once, and the clients come back to it. The server sends no Socket.IO DISCONNECT: clients reconnect after
+a closed transport, but not after a DISCONNECT.
 """
 
 import random
@@ -16,18 +17,18 @@ from imapp.realtime.connections import Connection
 
 log = get_logger(__name__)
 
-#: Milliseconds over which the clients of a node that is alone are asked to spread their return.
+#: Bounds in milliseconds of the random delay after which clients reconnect, if there is no other node.
 _ALONE_MS = (500, 5000)
 
-#: Seconds at the end that are left for what clients sent at the last moment.
+#: Seconds at the end of the drain that are kept for commands sent at the last moment.
 _RESERVE_SECONDS = 2.0
 
-#: Seconds in which all go that are due, together.
+#: Seconds between two batches of closed connections, and the longest wait for a connection's queued commands.
 _STEP_SECONDS = 0.1
 
 
 def drain(server: Any, *, other_nodes: int, seconds: float, per_second: int) -> None:
-    """Let all clients go within `seconds`; each other node takes `per_second` of them."""
+    """Close all connections within `seconds`; each other node gets `per_second` clients a second if that is enough."""
     server.is_draining = True
     connections = server.connections.all()
     log.info("draining", connections=len(connections), other_nodes=other_nodes)
@@ -41,9 +42,9 @@ def drain(server: Any, *, other_nodes: int, seconds: float, per_second: int) -> 
 
 
 def send_on(server: Any, connections: list[Connection], seconds: float) -> None:
-    """Tell each of these clients its moment to reconnect, spread over `seconds`, and close it at that moment."""
+    """Tell these clients when to reconnect, spread over `seconds`, and close each connection at its moment."""
     _tell(server, connections, lambda index: round(1000 * seconds * index / len(connections)))
-    _let_go(server, connections, seconds)
+    _close_in_turn(server, connections, seconds)
 
 
 def _tell(server: Any, connections: list[Connection], delay_ms: Any) -> None:
@@ -52,8 +53,8 @@ def _tell(server: Any, connections: list[Connection], delay_ms: Any) -> None:
         server.emit(event.name, event.wire(), to=connection.sid, ignore_queue=True)
 
 
-def _let_go(server: Any, connections: list[Connection], window: float) -> None:
-    """Close each at its moment, when what it sent is answered."""
+def _close_in_turn(server: Any, connections: list[Connection], window: float) -> None:
+    """Close each connection at its moment, after its queued commands are answered."""
     began = time.monotonic()
     gone = 0
     while gone < len(connections):
@@ -61,7 +62,7 @@ def _let_go(server: Any, connections: list[Connection], window: float) -> None:
         due = min(len(connections), int(share * len(connections)) + 1)
         for connection in connections[gone:due]:
             connection.wait_for_queued(_STEP_SECONDS)
-            # Many go by themselves when they are told; python-socketio knows nothing of a room that all have left.
+            # Many clients disconnect by themselves when told. If none is left, python-socketio's lookup of a sid fails.
             if server.manager.is_connected(connection.sid, bus.NAMESPACE):
                 server.hang_up(server.manager.eio_sid_from_sid(connection.sid, bus.NAMESPACE))
         gone = due
@@ -69,6 +70,6 @@ def _let_go(server: Any, connections: list[Connection], window: float) -> None:
 
 
 def close_all(server: Any) -> None:
-    """Close every transport that is left."""
+    """Close all remaining transports."""
     for eio_sid in list(server.eio.sockets):
         server.hang_up(eio_sid)

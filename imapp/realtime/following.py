@@ -1,6 +1,6 @@
-"""A message's last steps on a node: heard from another one, handed to sockets. For the metrics and for its trace.
+"""The last steps of a message on a node, for metrics and traces: received from another node, written to sockets.
 
-What is flushed together is counted together: that halves the cost.
+Messages that are flushed together are counted together: that halves the cost.
 """
 
 import time
@@ -13,28 +13,28 @@ from imapp.cluster.wire import Stamp
 #: (sid, eio_sid) of each connection.
 Members = list[tuple[str, str]]
 
-#: A message on its way to sockets: its stamp, when it was heard or published, to whom, whether it came by the bus.
+#: A message on its way to sockets: stamp, Unix ms of receipt or publishing, connections, whether it came over the bus.
 _Given = tuple[Stamp, float, Members, bool]
 
 
 class Following:
-    """See the module. `when_flushed` calls back once what was sent up to then has left."""
+    """See the module. `when_flushed` calls its argument once all packets sent before the call are flushed."""
 
     def __init__(self, ring: Ring, when_flushed: Callable[[Callable[[], None]], None]) -> None:
         self.ring = ring
         self._when_flushed = when_flushed
-        #: What leaves before the next mark in the flusher's queue, and what was given to sockets after it.
+        #: Messages that are flushed before the pending call of `_flushed`, and messages sent after that was requested.
         self._marked: list[_Given] = []
         self._later: list[_Given] = []
 
     def heard(self, stamp: Stamp) -> float:
-        """It came from another node; gives when."""
+        """Count a message from another node; return the time of its arrival in Unix ms."""
         moment = time.time() * 1000
         metrics.HEARD.observe(max(0.0, moment - stamp[0]) / 1000)  # the other node's clock may be ahead
         return moment
 
     def given(self, stamp: Stamp, members: Members, heard_ms: float | None) -> None:
-        """It was given to these connections, which flush it at the end of the turn."""
+        """Record that a message was sent to these connections, which flush it at the end of the event loop's turn."""
         moment = time.time() * 1000 if heard_ms is None else heard_ms
         one = (stamp, moment, members, heard_ms is not None)
         if not members:
@@ -46,7 +46,7 @@ class Following:
             self._when_flushed(self._flushed)
 
     def _flushed(self) -> None:
-        """What was marked has left; what came later is marked now, behind its own connections."""
+        """Record the flushed messages, and request the next call for the messages sent since."""
         moment = time.time() * 1000
         left, self._marked, self._later = self._marked, self._later, []
         metrics.HANDED.observe_all([(moment - stamp[0]) / 1000 for stamp, _, _, _ in left])

@@ -1,4 +1,4 @@
-"""Connecting and disconnecting: who is this, and which rooms hear for him."""
+"""Connecting and disconnecting: authenticates the user and puts the connection into the user's rooms."""
 
 import time
 from typing import Any
@@ -23,13 +23,13 @@ from imapp.services import access
 
 log = get_logger(__name__)
 
-#: Seconds after which a user with too many connections may try again: a dead one is noticed within about so many.
+#: Seconds after which a user with too many connections may retry: a dead connection is detected within about this time.
 _AGAIN_SECONDS = 30
 
-#: How often a new connection looks for its rooms at most, when memberships, anybody's, keep changing meanwhile.
+#: Maximum number of times that memberships are read for a connection, if any user's memberships change meanwhile.
 LOOKS = 5
 
-#: What metrics call the ends of connections.
+#: The labels in metrics for the reasons of disconnects.
 _KINDS = {
     "client disconnect": "client",
     "server disconnect": "server",
@@ -56,9 +56,9 @@ for _reason in ("draining", "admission", "address", "origin"):
 
 
 def on_connect(server: Any, sid: str, auth: Any) -> None:
-    """Identify the user by the token in the Socket.IO auth payload and enter the user's rooms.
+    """Authenticate the user by the token in the Socket.IO auth payload and enter the user's rooms.
 
-    Refusals carry {"message", "data": {"code"}}.
+    A refusal is raised with {"message", "data": {"code"}}.
     """
     with server.app.app_context():
         try:
@@ -68,7 +68,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             is_heard = _enter_rooms(server, connection)
             server.note_heads()
-        except Exception as exc:  # noqa: BLE001 - every failure of a connect is an answer
+        except Exception as exc:  # noqa: BLE001 - every failure of a connect becomes a refusal
             raise _refusal(exc) from None
     server.connections.add(connection)
     metrics.CONNECTS.inc()
@@ -83,7 +83,7 @@ def on_connect(server: Any, sid: str, auth: Any) -> None:
 
 
 def on_disconnect(server: Any, sid: str, reason: str) -> None:
-    """Forget the connection; must not block, python-engineio calls it from its timeout task."""
+    """Remove the connection. Must not block: python-engineio calls it from its timeout task."""
     connection = server.connections.pop(sid)
     if connection is None:
         return
@@ -94,10 +94,10 @@ def on_disconnect(server: Any, sid: str, reason: str) -> None:
 
 
 def make_room(server: Any, user_id: int) -> None:
-    """Let go a connection of the user that seems dead if there are too many; raises TooManyConnectionsError.
+    """If the user has too many connections, close one that seems dead, or else raise TooManyConnectionsError.
 
-    A device on a bad line leaves dead connections behind that last until their ping times out. Connections that are
-    alive are not closed for a new one: their clients would come back at once and close each other for ever.
+    A device on a bad network leaves dead connections behind that last until their ping times out. Live connections are
+    not closed for a new one: their clients would reconnect at once and close each other's connections endlessly.
     """
     settings = server.app.config["IMAPP"]
     present = server.manager.get_participants(bus.NAMESPACE, bus.user_room(user_id))
@@ -112,12 +112,12 @@ def make_room(server: Any, user_id: int) -> None:
 
 
 def is_same_login(server: Any, sid: str, auth: Any) -> bool:
-    """Whether a token is one of the login of this connection, which it then prolongs."""
+    """Return whether a token belongs to the login of this connection; if so, extend the connection to its expiry."""
     connection = server.connections.get(sid)
     with server.app.app_context():
         try:
             actor = access.authenticate(_token(auth))
-        except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not the same login
+        except Exception:  # noqa: BLE001 - with any failure it is not the same login
             return False
     if connection is None or (actor.user_id, actor.session_id) != (connection.user_id, connection.session_id):
         return False
@@ -133,7 +133,7 @@ def _token(auth: Any) -> str:
 
 
 def _require_user(auth: dict[str, Any], user_id: int) -> None:
-    """Refuse a client that states another user than its token's: it shows one name and would write under another."""
+    """Refuse a client that states another user than its token's: it would display one user and write as another."""
     if auth.get("user_id", user_id) != user_id:
         raise InvalidTokenError
 
@@ -149,9 +149,10 @@ def _refusal(exc: Exception) -> Refused:
 
 
 def _catch_up_when_heard(server: Any, sid: str) -> None:
-    """The client was let in before Redis confirmed its rooms: what was pushed until it did has not come here.
+    """Wait until Redis confirms the connection's rooms, then tell the client to sync.
 
-    When the bus is down instead, all clients are told to sync when it is up again.
+    The client was accepted before the confirmation, and events pushed until then did not arrive here. If the bus goes
+    down meanwhile, stop: all clients are told to sync when it is up again.
     """
     while server.connections.get(sid) is not None and bus.is_up():
         if bus.settle():
@@ -160,12 +161,12 @@ def _catch_up_when_heard(server: Any, sid: str) -> None:
 
 
 def _enter_rooms(server: Any, connection: Connection) -> bool:
-    """Enter the user's rooms; who was added to or removed from a group meanwhile is in the right ones at the end.
+    """Enter the user's rooms, correctly even if the user joins or leaves a group meanwhile.
 
-    Tells whether this node hears them all.
+    Return whether this node is subscribed to all of them.
 
-    First the rooms of the user and of the session: whatever changes after the memberships were read is heard there,
-    and a session that ended before found no socket to close.
+    The rooms of the user and the session come first. Orders about later changes of the memberships arrive there, and
+    reading the memberships afterwards fails if the session ended before there was a socket to close.
     """
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
@@ -180,13 +181,16 @@ def _enter_rooms(server: Any, connection: Connection) -> bool:
 
 
 def _settle() -> bool:
-    """A connection to the database is not kept for the time that Redis takes: there are fewer of them than clients."""
+    """Wait until the rooms are subscribed to; return whether they are.
+
+    The database connection is released first: there are fewer of them than clients that wait for Redis.
+    """
     database.release()
     return bus.settle()
 
 
 def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int], *, enters: bool = True) -> bool:
-    """Be in the rooms of these conversations and of no others, or only not in others; tells whether one was missing."""
+    """Leave the rooms of other conversations; if `enters`, enter the missing ones. Return whether any was missing."""
     prefix = bus.conversation_room(0)[:-1]
     wanted = set(map(bus.conversation_room, conversation_ids))
     present = {room for room in server.rooms(connection.sid) if room.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""What happens to connections as time passes: tokens end, and sockets that never identify themselves are closed."""
+"""Periodic checks of connections: closes those with an expired token, and sockets that never authenticate."""
 
 import time
 from datetime import timedelta
@@ -12,22 +12,22 @@ from imapp.schemas.base import now
 
 log = get_logger(__name__)
 
-#: Seconds between two looks at all connections; 10,000 take about a millisecond.
+#: Seconds between two checks of all connections; checking 10,000 takes about a millisecond.
 _TICK_SECONDS = 1.0
 
 
 def run(server: Any) -> None:
-    """Look after the connections for ever; started with the first of them."""
+    """Check the connections every second, without end; started with the first connection."""
     while True:
         server.sleep(_TICK_SECONDS)
         try:
             tick(server)
-        except Exception:  # the next tick must come
+        except Exception:  # the checks must go on
             log.exception("housekeeping_failed")
 
 
 def tick(server: Any) -> None:
-    """Warn and close those whose token ends, close those that never sent CONNECT."""
+    """Warn clients before their token expires, close connections when it does, close sockets that sent no CONNECT."""
     moment = now()
     lead = timedelta(seconds=server.app.config["IMAPP"].token_expiring_lead_seconds)
     for connection in server.connections.all():

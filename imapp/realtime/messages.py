@@ -26,41 +26,41 @@ def send_message(connection: Connection, payload: SendMessage, done: Done) -> No
 
 @command("mark_read", MarkRead, ReadOut, queued=True)
 def mark_read(connection: Connection, payload: MarkRead, done: Done) -> None:
-    """Move the read mark of a conversation forward; the ack tells where it stands."""
+    """Move the read mark of a conversation forward; the ack carries its position."""
     read_marks.submit_mark_read(connection.user_id, payload.conversation_id, payload.seq, done)
 
 
 @command("forward_message", ForwardMessage, MessageAck)
 def forward_message(connection: Connection, payload: ForwardMessage) -> dict[str, Any]:
-    """Send what another message says to a conversation."""
+    """Send a copy of a message's content to a conversation."""
     return messages.forward(connection.user_id, payload)
 
 
 @command("edit_message", EditMessage, MessageResult)
 def edit_message(connection: Connection, payload: EditMessage) -> dict[str, Any]:
-    """Change what one's own message says."""
+    """Change the content of one of the user's own messages."""
     return messages.edit(connection.user_id, payload)
 
 
 @command("recall_message", MessageRef, MessageResult)
 def recall_message(connection: Connection, payload: MessageRef) -> dict[str, Any]:
-    """Take a message back for everybody."""
+    """Recall a message for all members."""
     return messages.recall(connection.user_id, payload.message_id)
 
 
 @command("react", React, MessageResult)
 def react(connection: Connection, payload: React) -> dict[str, Any]:
-    """Set or take back an emoji on a message."""
+    """Add an emoji to a message, or remove it."""
     return reactions.react(connection.user_id, payload.message_id, payload.emoji, remove=payload.remove)
 
 
 @command("pin_message", MessageRef, MessageResult)
 def pin_message(connection: Connection, payload: MessageRef) -> dict[str, Any]:
-    """Pin a message for everybody."""
+    """Pin a message for all members."""
     return messages.set_pin(connection.user_id, payload.message_id, pin=True)
 
 
 @command("unpin_message", MessageRef, MessageResult)
 def unpin_message(connection: Connection, payload: MessageRef) -> dict[str, Any]:
-    """Unpin a message for everybody."""
+    """Unpin a message for all members."""
     return messages.set_pin(connection.user_id, payload.message_id, pin=False)

@@ -1,7 +1,7 @@
-"""Who came online or went offline is told to those who watch, many users at a time.
+"""Notifies the watchers of users that came online or went offline, many users at a time.
 
-When a node dies, thousands go offline at one moment: a task for each of them would take every connection to the
-database. What is told of a user is the latest; while the database is away it is kept.
+When a node dies, thousands of users go offline at once: a task for each of them would take every database connection.
+Only the latest state of a user is announced. While the database is away, changes stay pending.
 """
 
 import itertools
@@ -13,18 +13,18 @@ from imapp.services import presence
 
 log = get_logger(__name__)
 
-#: Users told of at a time: some milliseconds of database work.
+#: Maximum number of users announced at a time: some milliseconds of database work.
 _SLICE = 200
 
-#: Seconds in which changes gather: a crowd that connects costs some queries, not some for each.
+#: Seconds for which changes are collected, so that many simultaneous connects share a few queries.
 _GATHER_SECONDS = 0.05
 
-#: Seconds until the database is asked again after it failed.
+#: Seconds until a retry after the database was not available.
 _PAUSE_SECONDS = 1.0
 
 
 class PresenceChanges:
-    """What is still to be told; `note` must be called by the server's own thread or greenlets."""
+    """The pending changes. `note` must be called from the server's own thread or greenlets."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -32,7 +32,7 @@ class PresenceChanges:
         self._is_running = False
 
     def note(self, user_id: int, is_online: bool) -> None:
-        """The user came online or went offline; returns at once."""
+        """Add a change: the user came online or went offline. Returns at once."""
         self._pending[user_id] = is_online
         if not self._is_running:
             self._is_running = True
@@ -50,7 +50,7 @@ class PresenceChanges:
         self._is_running = False
 
     def _tell(self, changes: dict[int, bool]) -> bool:
-        """Tell of these; False when the database is away."""
+        """Announce these changes; return False if the database is away."""
         with self._server.app.app_context():
             try:
                 presence.changed(changes)

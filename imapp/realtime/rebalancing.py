@@ -1,10 +1,10 @@
 """Spread the clients over the nodes again after a node has joined the cluster.
 
-A proxy gives a new session to the node with the fewest connections, but it moves no open one: without this, the node
-that was restarted last stays empty. Each node compares its connections with the others' reports. After a node has
-joined, every node with more than its share asks the surplus to reconnect, at a pace that the newcomer can take.
-A node does so once for each arrival: behind a proxy that sends an address back to the same node (`--ip-hash`) the
-moved clients lose one reconnect, and no loop begins.
+A proxy assigns a new session to the node with the fewest connections, but never moves an open one. Without rebalancing,
+the node that was restarted last stays empty. Each node compares its number of connections with the other nodes'
+reports. After a node has joined, every node with more than its share tells its surplus clients to reconnect, at a rate
+that the new node can take. A node does so once for each node that joins: behind a proxy that sends an address back to
+the same node (`--ip-hash`) the moved clients reconnect once in vain, and no loop begins.
 """
 
 import random
@@ -19,43 +19,44 @@ from imapp.realtime.draining import send_on
 
 log = get_logger(__name__)
 
-#: Seconds between two looks at the other nodes; they report every quarter of a lease (2 s by default).
+#: Seconds between two reads of the nodes' reports; nodes report every quarter of a lease (2 s by default).
 _LOOK_SECONDS = 2.0
 
-#: Seconds from an arrival until the clients move: those that lost their node reconnect first.
+#: Seconds from the arrival of a node until clients move, so that clients that lost their node reconnect first.
 _SETTLE_SECONDS = 3.0
 
-#: A node moves clients when it has more than its share by this part of the share, and by more than so many.
+#: A node moves clients if its surplus is more than _TOLERANCE of its share, and more than _LEAST connections.
 _TOLERANCE = 0.05
 _LEAST = 2
 
 
 class Rebalancer:
-    """Moves clients of one node: after each arrival if `is_automatic`, and whenever `ask` was called."""
+    """Moves clients of one node: after each arrival of a node if `is_automatic`, and after each call of `ask`."""
 
     def __init__(self, server: Any, *, node_id: str, per_second: int, is_automatic: bool) -> None:
         self._server = server
         self._node_id = node_id
         self._per_second = per_second
         self._is_automatic = is_automatic
-        #: (node id, start) of the nodes at the look before; None before the first look.
+        #: (node id, time of start) of the nodes in the previous reports; None before the first ones.
         self._present: set[tuple[str, float]] | None = None
         self._seen: set[tuple[str, float]] = set()
-        #: When to move clients (monotonic), and up to which Unix time those were connected that may move.
+        #: Monotonic time at which to move clients, None if none is due. Only clients that connected before
+        #: `_connected_before` (Unix time) may move.
         self._due: float | None = None
         self._connected_before = 0.0
 
     def run(self) -> None:
-        """Look at the nodes for ever."""
+        """Check the nodes' reports periodically, until this node drains."""
         while not self._server.is_draining:
             self._server.sleep(_LOOK_SECONDS)
             try:
                 self._look()
-            except Exception:  # the next look must come
+            except Exception:  # the checks must go on
                 log.exception("rebalancing_failed")
 
     def ask(self) -> None:
-        """Move this node's surplus at the next look."""
+        """Move this node's surplus at the next check."""
         self._due, self._connected_before = time.monotonic(), time.time()
 
     def _look(self) -> None:
@@ -70,10 +71,10 @@ class Rebalancer:
             self._move({report["id"]: report["connections"] for report in serving})
 
     def _notice(self, present: set[tuple[str, float]]) -> None:
-        """Note the nodes that joined since the look before; a node that was away counts as one that joined."""
+        """Schedule a move if a node has joined since the previous reports; a node that was away and is back counts."""
         joined = present - self._present if self._is_automatic and self._present is not None else set()
         for node in joined:
-            # Clients that connected after the newcomer started had the choice.
+            # A client that connected after the new node's start was assigned with that node in choice: it stays.
             before = time.time() if node in self._seen else node[1]
             self._connected_before = max(self._connected_before, before)
             self._due = time.monotonic() + _SETTLE_SECONDS
@@ -98,7 +99,7 @@ class Rebalancer:
 
 
 def surplus_of(node_id: str, counts: dict[str, int]) -> int:
-    """How many connections a node has beyond its share, 0 within the tolerance. `counts`: node id -> connections."""
+    """Return a node's connections above its share, 0 within the tolerance. `counts`: node id -> connections."""
     share = _ceil_mean(counts.values())
     surplus = counts.get(node_id, 0) - share
     return surplus if surplus > max(_LEAST, share * _TOLERANCE) else 0

@@ -1,20 +1,21 @@
-"""Finds what clients were not told, whatever the reason: compares what this node has pushed with what is stored.
+"""Detects lost pushes, whatever the reason, by comparing what this node has pushed with what is stored.
 
-A push can be lost where nobody notices: the node died between the commit and the push, the answer to a COMMIT never
-came, an order for a room was overtaken. The clients then believe that they are level until something else happens in
-that conversation. So every IM_RECONCILE_SECONDS each node compares
+A push can be lost without being noticed: a node dies between commit and push, the answer to a COMMIT is lost, or an
+order for a room is overtaken. The clients then believe that they are up to date until something else happens in that
+conversation. So every IM_RECONCILE_SECONDS each node compares
 
-- of each conversation with a member here, the stored number of the last change with the greatest one pushed here;
-- of each user here, how much the version of the own state has grown with how many pushes the user got;
-- of each user whose version has grown or whose connections were moved by an order, and of some others in turn, the
-  stored memberships with the rooms of the user's connections;
-- of each connection here, whether its session has ended.
+- for each conversation with a member here: the stored number of the last change with the greatest one pushed here;
+- for each user here: the growth of the version of the user's own state with the number of pushes to the user;
+- for each user with a grown version, each user with connections moved by an order, and a part of the other users in
+  turn: the stored memberships with the rooms of the user's connections;
+- for the connections of a part of the users in turn: whether their sessions have ended.
 
-What differs is compared again after GRACE_SECONDS, because a push may be on its way. What differs still was lost: the
-connections concerned are put into the right rooms and told to sync (catching_up.py). A false alarm costs one sync.
+Differences are compared again after GRACE_SECONDS, because a push may be on its way. If a difference remains, the push
+was lost: the connections concerned are put into the right rooms and told to sync (catching_up.py). A false alarm costs
+one sync.
 
-Sums of a thousand numbers are compared first: where nothing happens a look costs a query for a thousand conversations.
-Sums that agree hide nothing, because no number here is greater than the stored one that is read after it.
+Sums of a thousand numbers are compared first: without changes a comparison costs one query for a thousand
+conversations. Equal sums hide no difference, because no number here exceeds the stored one, which is read later.
 """
 
 import time
@@ -33,40 +34,40 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds until what differs is compared again. With the seconds between two looks it bounds how long a client can miss
-#: something without being told to sync.
+#: Seconds until a difference is compared again. Together with the seconds between two comparisons, it bounds how long a
+#: client can miss an event without being told to sync.
 GRACE_SECONDS = 3.0
 
-#: Seconds until the first look at conversations that have got their first member here by an order.
+#: Seconds between two calls of `adopt`, which reads the numbers of conversations that orders have brought to this node.
 _TICK_SECONDS = 1.0
 
-#: Looks in which the rooms of every user are compared once, whatever happened to the user.
+#: Number of comparisons within which each user's rooms and sessions are compared once, even without any event.
 _ROUND = 15
 
-#: How long ago a node that is found dead may have set a read mark at most: its lease, and clocks that differ.
+#: Maximum time between the last read mark of a node and the discovery of its death: its lease, and differing clocks.
 _DYING = timedelta(seconds=30)
 
-#: Conversations or users in one query, and the pause in seconds after it: the node serves its clients meanwhile.
+#: Conversations or users in one query, and the pause in seconds after it, in which the node serves its clients.
 _SLICE = 1000
 _PAUSE = 0.01
 
 
 class Reconciler:
-    """See the module. `told` is filled by the manager of the server's rooms."""
+    """See the module. The manager of the server's rooms fills `told`."""
 
     def __init__(self, server: Any, told: Told) -> None:
         self._server = server
         self._told = told
-        #: The version of each user's own state at the last look, and how many pushes the user had or should have got.
+        #: By user id: the version of the user's own state at the last comparison, and the number of pushes due by then.
         self._versions: dict[int, tuple[int, int]] = {}
         self._looks = 0
-        #: Whether a node has died since the last look.
+        #: Whether a node has died since the last comparison.
         self._is_node_lost = False
         self._seconds = server.app.config["IMAPP"].reconcile_seconds
         self._due = time.monotonic() + self._seconds
 
     def run(self) -> None:
-        """Look for ever."""
+        """Compare periodically, until this node drains."""
         while not self._server.is_draining:
             self._server.sleep(_TICK_SECONDS)
             try:
@@ -75,18 +76,18 @@ class Reconciler:
                 if time.monotonic() >= self._due:
                     self._due = time.monotonic() + self._seconds
                     self.look()
-            except Exception as exc:  # noqa: BLE001 - the database may be away; the next look must come
+            except Exception as exc:  # noqa: BLE001 - the database may be away; comparing must go on
                 log.warning("reconciliation_failed", error=type(exc).__name__)
 
     def ask(self, *, is_node_lost: bool = False) -> None:
-        """Look at the next tick; after the death of a node at everything that it may have left untold."""
+        """Compare at the next tick; `is_node_lost`: include everything that a dead node may not have pushed."""
         self._is_node_lost |= is_node_lost
         self._due = time.monotonic()
 
     def adopt(self) -> None:
-        """Note how far conversations and users are that have got their first connection here.
+        """Read the stored numbers of conversations and users that have got their first connection here.
 
-        In an app context, before the client is let in or told to sync: what comes after this it may miss.
+        Call it in an app context, before the client is accepted or told to sync: only later pushes count as missed.
         """
         told = self._told
         conversations, told.new_conversations = told.new_conversations, set()
@@ -105,7 +106,7 @@ class Reconciler:
             raise
 
     def look(self) -> None:
-        """Compare once; have those sync who were not told. What a failed look has found, the next one finds again."""
+        """Compare once and tell clients that missed a push to sync. After a failure, the next call finds them again."""
         told = self._told
         versions, moved, is_node_lost = self._versions, told.moved, self._is_node_lost
         self._versions, told.moved, self._is_node_lost = dict(versions), set(), False
@@ -141,7 +142,7 @@ class Reconciler:
             self._tell(lost)
 
     def _tell(self, lost: dict[str, list[str]]) -> None:
-        """Have the connections in these rooms sync; the log says how many rooms were found in which comparison."""
+        """Tell the connections in these rooms to sync; log the number of rooms that each comparison found."""
         rooms = {room for found in lost.values() for room in found}
         sids = {sid for room in rooms for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
         metrics.UNTOLD.inc(len(sids))
@@ -149,7 +150,7 @@ class Reconciler:
         self._server.catch_up(list(sids), "untold")
 
     def _close_ended(self, users: set[int]) -> None:
-        """Have connections of these users closed whose session was ended by a node that did not live to say so."""
+        """Close these users' connections with an ended session, e.g. if a node died before it announced the end."""
         connections = [one for one in self._server.connections.all() if one.user_id in users]
         ended: set[int] = set()
         for ids in self._slices({connection.session_id for connection in connections}):
@@ -157,7 +158,7 @@ class Reconciler:
         self._server.catch_up([one.sid for one in connections if one.session_id in ended], "untold")
 
     def _lately_read(self) -> list[str]:
-        """The rooms where others see read marks and one was set lately: receipts, which have no number, may be lost."""
+        """Return the rooms with a recent read mark that other members see: receipts have no number to compare."""
         since = now() - _DYING
         found: list[int] = []
         for ids in self._slices(self._told.known()):
@@ -167,7 +168,7 @@ class Reconciler:
     # -- comparing ---------------------------------------------------------------------------------------------------
 
     def _behind(self) -> dict[int, int]:
-        """The conversations of which a change is stored that has not been pushed here, with that change."""
+        """Return the conversations with a stored change that was not pushed here: id -> last stored change."""
         told = self._told
         behind: dict[int, int] = {}
         for ids in self._slices(told.known()):
@@ -178,9 +179,9 @@ class Reconciler:
         return behind
 
     def _owed(self, users: set[int], grown: set[int]) -> dict[int, int]:
-        """The users whose own state has changed more often than they got pushes, with the pushes due in all.
+        """Return the users that got fewer pushes than their own state has new versions: id -> pushes due in all.
 
-        Those whose version has grown are added to `grown`.
+        Add all users with a grown version to `grown`.
         """
         told = self._told
         self._versions = {id_: known for id_, known in self._versions.items() if id_ in users}
@@ -200,7 +201,7 @@ class Reconciler:
         return owed
 
     def _misplaced(self, users: Collection[int]) -> set[int]:
-        """The users of whom a connection is not in the rooms of their conversations, or in others."""
+        """Return the users with a connection that is not exactly in the rooms of the user's conversations."""
         manager = self._server.manager
         found: set[int] = set()
         for ids in self._slices(users):
@@ -222,7 +223,7 @@ class Reconciler:
         return {connection.user_id for connection in self._server.connections.all()}
 
     def _slices(self, ids: Iterable[int]) -> Iterator[list[int]]:
-        """These conversations or users in parts, with a pause between."""
+        """Yield these ids of conversations or users in slices, with a pause between two slices."""
         wanted = list(ids)
         for start in range(0, len(wanted), _SLICE):
             if start:

@@ -1,8 +1,8 @@
 """Rooms of this node, cheap for users in hundreds of conversations.
 
-The stock manager keeps a two-way dict for each room and looks through all rooms of the server when one connection
-ends. Here a room is a plain dict and each connection has a list of its rooms, whose names exist once: some 60 bytes for
-each membership.
+The stock manager keeps a two-way dict for each room and searches all rooms of the server when one connection ends. Here
+a room is a plain dict, and each connection has a list of its rooms with interned names: about 60 bytes for each
+membership.
 """
 
 from sys import intern
@@ -27,7 +27,7 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
             self._rooms_of[sid] = []
             return
         if sid not in self._rooms_of:
-            return  # it has gone meanwhile
+            return  # the connection has closed meanwhile
         room = intern(room)
         if room not in rooms:
             rooms[room] = {}
@@ -37,7 +37,7 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
             self._rooms_of[sid].append(room)
 
     def basic_leave_room(self, sid: str, namespace: str, room: str | None) -> None:
-        """Take a connection out of a room; the empty room goes."""
+        """Take a connection out of a room; delete the room if it is empty."""
         rooms = self.rooms.get(namespace, {})
         members = rooms.get(room)
         if members is None or members.pop(sid, None) is None:
@@ -51,13 +51,13 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
                 self.room_emptied(room)
 
     def room_opened(self, room: str) -> None:
-        """A room gets its first member."""
+        """Called when a room gets its first member; for subclasses."""
 
     def room_emptied(self, room: str) -> None:
-        """A room has lost its last member."""
+        """Called when a room has lost its last member; for subclasses."""
 
     def basic_disconnect(self, sid: str, namespace: str, **_options: Any) -> None:
-        """Forget a connection and its rooms."""
+        """Remove a connection from all its rooms."""
         for room in self._rooms_of.pop(sid, []):
             self.basic_leave_room(sid, namespace, room)
         self.basic_leave_room(sid, namespace, None)
@@ -67,7 +67,7 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
                 pending[namespace].remove(sid)
 
     def get_participants(self, namespace: str, room: Any) -> Any:
-        """Give (sid, eio_sid) of a room, or of several without repeating anybody."""
+        """Return (sid, eio_sid) of each member of a room or of a list of rooms, without duplicates."""
         rooms = self.rooms.get(namespace, {})
         if isinstance(room, list) and len(room) == 1:
             room = room[0]
@@ -79,5 +79,5 @@ class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no type
         return list(union.items())
 
     def get_rooms(self, sid: str, namespace: str) -> list[str]:
-        """The rooms of a connection."""
+        """Return the rooms of a connection."""
         return list(self._rooms_of.get(sid, []))

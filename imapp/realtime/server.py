@@ -1,8 +1,8 @@
-"""python-socketio's server with this product's dispatch, and the Flask app in front of it.
+"""python-socketio's server with this product's dispatch, and its installation in the Flask app.
 
-Differences to the stock server, besides those of `imapp.engine.socketio`: commands go to dispatch.py without a Flask
-request and without a greenlet each (so they stay in order), acks may come later (after a commit), binary events are
-refused, and a socket that never says CONNECT is closed.
+Differences from the stock server, besides those of `imapp.engine.socketio`: commands go to dispatch.py without a Flask
+request and without a greenlet for each (so they stay in order), acks may follow later (after a commit), binary events
+are refused, and a socket that never sends CONNECT is closed.
 """
 
 import time
@@ -34,16 +34,17 @@ from imapp.services import traces
 log = get_logger(__name__)
 
 
-#: Clients that may wait to be let in, some seconds' work; more are asked to come again after so many seconds.
+#: Maximum number of clients that wait for their handshake, some seconds of work. Further ones are refused as busy, to
+#: retry after _AGAIN_SECONDS.
 _JOINING_MAX = 2000
 _AGAIN_SECONDS = 3
 
-#: Seconds that a disconnected client has to close its transport.
+#: Seconds that a disconnected client has to close its transport, before the server closes it.
 _CLOSING_SECONDS = 2.0
 
 
 class ProductPacket(EnginePacket):
-    """Attachments are taken in, to be refused with an error; more than a few close the connection."""
+    """A packet with up to 8 attachments is read, to be refused with an error; more close the connection."""
 
     attachments_max = 8
 
@@ -55,22 +56,22 @@ class RealtimeServer(StrictServer):
         super().__init__(**options)
         self.app = app
         self.connections = Connections()
-        #: Connections that may be in wrong rooms, and those that could not be looked after.
+        #: Connections that may be in the wrong rooms, and connections that could not be checked.
         self.unchecked = catching_up.Gathering(lambda: self.start_background_task(catching_up.recheck, self))
         self.unlooked = catching_up.Gathering(lambda: self.start_background_task(catching_up.run_again, self))
-        #: Clients that are to be disconnected as soon as they have been let in.
+        #: Sids of clients to disconnect as soon as their handshake is complete.
         self._doomed: set[str | None] = set()
-        #: Whether the node goes away: no new sockets.
+        #: Whether the node is stopping; it then accepts no new sockets.
         self.is_draining = False
         #: Moves clients to nodes that join; None without Redis.
         self.rebalancer: Rebalancer | None = None
-        #: Finds what clients were not told; None until the node serves.
+        #: Detects lost pushes; None until the node serves.
         self.reconciler: Reconciler | None = None
         self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
         self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
 
     def start(self) -> None:
-        """Begin to hear the other nodes; in the process that serves, after gevent's patches."""
+        """Start the bus and the background tasks; in the process that serves, after gevent's patches."""
         self.manager.start()
         self.reconciler = Reconciler(self, self.manager.told)
         self.start_background_task(self.reconciler.run)
@@ -79,36 +80,36 @@ class RealtimeServer(StrictServer):
         log.info("socketio_server_started", message="SocketIO服务器启动成功")
 
     def catch_up(self, sids: list[str], reason: str) -> None:
-        """These connections may have missed something: look after them, in the background."""
+        """Check connections that may have missed events, and tell their clients to sync, in the background."""
         if sids:
             self.start_background_task(catching_up.run, self, sids, reason)
 
     def recheck(self, sids: list[str]) -> None:
-        """See whether these connections are in the right rooms; soon, in the background."""
+        """Check soon, in the background, whether these connections are in the right rooms."""
         self.unchecked.put(sids)
 
     def reconcile(self, *, is_node_lost: bool) -> None:
-        """Compare soon what has been pushed with what is stored."""
+        """Compare soon, in the background, what has been pushed with what is stored."""
         if self.reconciler is not None:
             self.reconciler.ask(is_node_lost=is_node_lost)
 
     def note_heads(self) -> None:
-        """Remember how far new conversations and users here are; before their clients ask `sync`, in an app context."""
+        """Read the stored numbers of conversations and users new to this node; in an app context, before they sync."""
         if self.reconciler is not None:
             self.reconciler.adopt()
 
     def seems_dead(self, eio_sid: str) -> bool:
-        """Whether the client of this session may have gone; a stock transport cannot tell."""
+        """Return whether the client of this session may be gone; False with the stock transport, which cannot tell."""
         return self._is_engine and bool(self.eio.is_doubtful(eio_sid))
 
     def hang_up(self, eio_sid: str) -> None:
-        """Close a transport; not by a Socket.IO DISCONNECT, which clients take as "stay away"."""
+        """Close a transport without a Socket.IO DISCONNECT, after which clients would not reconnect."""
         session = self.eio.sockets.get(eio_sid)
         if session is not None:
             session.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
 
     def take_order(self, action: str, argument: Any = None) -> None:
-        """Do what another node or the operator says to this node."""
+        """Carry out an order of another node or an operator to this node."""
         if action == "drain":
             log.info("drain_ordered")
             self.app.extensions["imapp.stop"]()
@@ -120,7 +121,7 @@ class RealtimeServer(StrictServer):
             self.start_background_task(traces.reply, self.app, argument)
 
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
-        """Serve a request of Engine.IO; a node that goes away takes no new connection (a proxy asks the next node)."""
+        """Serve an Engine.IO request; refuse new sessions while draining (the proxy then tries the next node)."""
         if self.is_draining and "sid=" not in environ.get("QUERY_STRING", ""):
             metrics.CONNECTS_REFUSED.add("draining")
             start_response("503 Service Unavailable", [("Retry-After", "1"), ("Content-Length", "0")])
@@ -131,7 +132,7 @@ class RealtimeServer(StrictServer):
         if not self.manager_initialized:
             self.start_background_task(housekeeping.run, self)
         super()._handle_eio_connect(eio_sid, environ)
-        if not self._is_engine:  # which sees to it itself
+        if not self._is_engine:  # the engine enforces the timeout itself
             self.connections.waiting[eio_sid] = time.monotonic() + self.app.config["IMAPP"].connect_timeout_seconds
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
@@ -139,7 +140,7 @@ class RealtimeServer(StrictServer):
         super()._handle_eio_disconnect(eio_sid, reason)
 
     def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
-        """A client whose token came late, over a connection that was made meanwhile: with the same login it stays."""
+        """Return whether a second CONNECT on an open connection has a token of the same login: then it stays open."""
         return handshake.is_same_login(self, sid, auth)
 
     def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
@@ -150,9 +151,10 @@ class RealtimeServer(StrictServer):
         self._doomed.discard(sid)
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
-        """End a client's session here, or elsewhere unless `ignore_queue`; its transport too, if it stays.
+        """Disconnect a client of this node or, unless `ignore_queue`, of another node.
 
-        One that is still being let in is disconnected when it has been.
+        If the client does not close its transport, close it after _CLOSING_SECONDS. If its handshake is still running,
+        disconnect it after that.
         """
         namespace = namespace or NAMESPACE
         eio_sid = self.manager.eio_sid_from_sid(sid, namespace)
@@ -163,7 +165,7 @@ class RealtimeServer(StrictServer):
             self.start_background_task(self._close_later, eio_sid)
 
     def _close_later(self, eio_sid: str) -> None:
-        """Clients close when they are disconnected; one that does not would be kept for ever."""
+        """Close the transport of a disconnected client that has not closed it itself within _CLOSING_SECONDS."""
         self.sleep(_CLOSING_SECONDS)
         self.hang_up(eio_sid)
 
@@ -184,9 +186,10 @@ class RealtimeServer(StrictServer):
             super()._hand_over(eio_sid, packet)
 
     def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
-        """Refuse a packet of a logged-in client that is too large or malformed; too many of them end the connection.
+        """Refuse a too large or malformed packet of an authenticated client; return False to close the connection.
 
-        Without an ack id there is nobody to tell: it is counted, and a line in the log says so.
+        It is closed if the client is not authenticated or sent too many such packets. A packet without an ack id gets
+        no answer: it is only counted and logged.
         """
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         connection = None if sid is None else self.connections.get(sid)
@@ -202,7 +205,7 @@ class RealtimeServer(StrictServer):
         if connection is None:
             return
         if not has_app_context():
-            self.app.app_context().push()  # for all that this greenlet will handle
+            self.app.app_context().push()  # kept for all events that this greenlet will handle
         try:
             dispatch(connection, data[0], data[1:], lambda ack: self._reply(eio_sid, namespace, id, ack))
         finally:
@@ -236,7 +239,7 @@ def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
     server = RealtimeServer(app, **options, **transports.options(settings, async_mode))
     transports.prepare(server, settings)
     stock_id = server.eio.generate_id
-    # A proxy reads from a session's id to which node it belongs, and so do the nodes.
+    # Proxies and nodes read from a session id to which node the session belongs.
     server.eio.generate_id = lambda: f"{settings.node_id}{SID_MARK}{stock_id()}"
     socketio.server = app.extensions["imapp.server"] = server
     app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware

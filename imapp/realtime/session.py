@@ -11,13 +11,13 @@ from imapp.services import access
 
 @command("ping_server", NoPayload, Pong)
 def ping_server(connection: Connection, payload: NoPayload) -> Pong:
-    """Tell the server's time and which node this is."""
+    """Return the server's time and the id of this node."""
     return Pong(server_time=now(), node_id=settings.node_id)
 
 
 @command("renew_token", RenewToken, TokenRenewed)
 def renew_token(connection: Connection, payload: RenewToken) -> TokenRenewed:
-    """Show a fresh access token of the same login, so that the connection outlives the old one."""
+    """Present a new access token of the same login, so that the connection stays open after the old one expires."""
     actor = access.authenticate(payload.token)
     if (actor.user_id, actor.session_id) != (connection.user_id, connection.session_id):
         raise InvalidTokenError

@@ -1,4 +1,4 @@
-"""A process that serves nobody, but whose events and orders reach the nodes: the operator's commands."""
+"""Publishing of events and orders to the nodes from a process that serves no clients: the operator's commands."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from imapp.cluster import orders
 
 @contextmanager
 def heard_by_the_nodes() -> Iterator[None]:
-    """Carry what is published in the block to the nodes of the cluster; without Redis nobody can be reached."""
+    """Send events and orders published in the block to the nodes of the cluster; without Redis they reach no node."""
     settings = current_app.config["IMAPP"]
     if settings.redis_url is None:
         yield

@@ -10,5 +10,5 @@ from imapp.services import sync as service
 
 @command("sync", SyncIn, SyncOut)
 def sync(connection: Connection, payload: SyncIn) -> dict[str, Any]:
-    """Catch up: everything that a device missed, a bounded answer at a time."""
+    """Catch up: return everything that a device missed, in answers of bounded size."""
     return service.sync(connection.user_id, payload)

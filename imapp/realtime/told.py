@@ -1,4 +1,4 @@
-"""What this node has told its clients: the last change of each conversation, and how much of each user's own state."""
+"""What this node has pushed: each conversation's last change, and the number of versions of each user's own state."""
 
 from typing import Any
 
@@ -10,30 +10,30 @@ _CONVERSATION, _USER = bus.conversation_room(0)[:-1], bus.user_room(0)[:-1]
 #: Greater than every change.
 _ENDLESS = 2**63
 
-#: Smaller than every change: nobody has looked how far the conversation is.
+#: Smaller than every change: the conversation's last change has not been read from the database yet.
 _UNKNOWN = -1
 
 
 class Told:
-    """See the module; filled by the manager of the rooms, read by reconciliation.py.
+    """See the module. The manager of the rooms fills it, reconciliation.py reads it.
 
-    Everything is kept by the name of the room: every push passes here, and taking a name to pieces costs more than
-    the rest.
+    Numbers are stored by the name of the room: every push is counted here, and parsing the name would cost more than
+    the rest of the work.
     """
 
     def __init__(self) -> None:
-        #: The greatest change that was pushed, by the conversation's room; _UNKNOWN until it has been looked at.
+        #: The greatest pushed change, by the conversation's room; _UNKNOWN until `adopt` or a push.
         self._changes: dict[str, int] = {}
-        #: How many versions of a user's own state have been pushed, by the user's room.
+        #: The number of pushed versions of a user's own state, by the user's room.
         self._pushes: dict[str, int] = {}
-        #: Conversations and users who have got their first connection here and have not been looked at yet.
+        #: Conversations and users with a first connection here, without a number from the database yet.
         self.new_conversations: set[int] = set()
         self.new_users: set[int] = set()
-        #: Users of whom another order than the handshake's has moved a connection since the last look.
+        #: Users with a connection that an order has moved since the last comparison.
         self.moved: set[int] = set()
 
     def open(self, room: str) -> None:
-        """The room has got its first member here."""
+        """Start counting for a room that has got its first member here."""
         if room.startswith(_CONVERSATION):
             self._changes[room] = _UNKNOWN
             self.new_conversations.add(int(room[len(_CONVERSATION) :]))
@@ -42,14 +42,14 @@ class Told:
             self.new_users.add(int(room[len(_USER) :]))
 
     def close(self, room: str) -> None:
-        """The room has lost its last member here."""
+        """Stop counting for a room that has lost its last member here."""
         if self._changes.pop(room, None) is not None:
             self.new_conversations.discard(int(room[len(_CONVERSATION) :]))
         elif self._pushes.pop(room, None) is not None:
             self.new_users.discard(int(room[len(_USER) :]))
 
     def note(self, rooms: list[str], number: int) -> None:
-        """A packet with this number (`number_of`) has been given to the members of the rooms here."""
+        """Record that a packet with this number (`number_of`) was sent to the members of the rooms here."""
         changes = self._changes
         for room in rooms:
             known = changes.get(room)
@@ -59,45 +59,45 @@ class Told:
                 changes[room] = number
 
     def _note_versions(self, room: str, rooms: list[str], number: int) -> None:
-        """A change of a conversation that is pushed to a user's room, too, is one version of the user's own state."""
+        """Count the versions pushed to a user's room; a conversation's change that is also pushed to it counts as 1."""
         if room in self._pushes:
             self._pushes[room] += 1 if any(map(conversation_of, rooms)) else number
 
     def adopt(self, conversation_id: int, change: int) -> None:
-        """The conversation is that far; a push that came before this was read says it better."""
+        """Store a conversation's last change from the database, unless a push has already given one."""
         room = bus.conversation_room(conversation_id)
         if self._changes.get(room) == _UNKNOWN:
             self._changes[room] = change
 
     def note_move(self, room: str | None) -> None:
-        """The connections of a user have been moved by an order."""
+        """Record that an order has moved the connections of a user, if `room` is a user's room."""
         if room is not None and room.startswith(_USER):
             self.moved.add(int(room[len(_USER) :]))
 
     def change_of(self, conversation_id: int) -> int:
-        """The greatest change that was pushed; endless for a conversation that nobody here has open."""
+        """Return the greatest pushed change; _ENDLESS for a conversation without a known change or a member here."""
         change = self._changes.get(bus.conversation_room(conversation_id), _UNKNOWN)
         return _ENDLESS if change == _UNKNOWN else change
 
     def pushes_to(self, user_id: int) -> int:
-        """How many versions of the own state the user has been pushed since the first connection here."""
+        """Return the number of versions of the user's own state pushed since the user's first connection here."""
         return self._pushes.get(bus.user_room(user_id), 0)
 
     def known(self) -> list[int]:
-        """The conversations of which it is known what was pushed."""
+        """Return the ids of the conversations with a known last change."""
         start = len(_CONVERSATION)
         return [int(room[start:]) for room, change in self._changes.items() if change != _UNKNOWN]
 
 
 def conversation_of(room: str) -> int | None:
-    """The conversation whose room this is; None for other rooms."""
+    """Return the conversation id of a conversation's room; None for other rooms."""
     return int(room[len(_CONVERSATION) :]) if room.startswith(_CONVERSATION) else None
 
 
 def number_of(name: str, payload: dict[str, Any], rooms: list[str] | None) -> int:
-    """What a push adds to what is told: a conversation's change, or versions of the receivers' own state; or 0.
+    """Return the number of a push: a conversation's change, or the versions of the receivers' own state, or 0.
 
-    An event that alters a conversation carries its `change`, one with a message carries it inside the message.
+    An event that alters a conversation carries `change`; an event with a message carries it inside the message.
     """
     message = payload.get("message")
     change: int | None = (message if isinstance(message, dict) else payload).get("change")

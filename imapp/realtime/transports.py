@@ -1,6 +1,6 @@
-"""Which transport carries Socket.IO: the product's own engine, or python-engineio's as a fall-back (IM_TRANSPORT).
+"""The choice of the transport of Socket.IO: the product's own engine, or python-engineio as a fall-back (IM_TRANSPORT).
 
-Without gevent (the tests' own process) there is no network below Socket.IO, and the stock one serves.
+Without gevent (in the tests' own process) there is no network below Socket.IO, and python-engineio is used.
 """
 
 from typing import Any
@@ -15,18 +15,18 @@ from imapp.engine.limits import Limits
 from imapp.engine.server import EngineServer
 from imapp.realtime.websocket import guarded
 
-#: Packets that one polling request may carry; python-engineio drops all of a longer one and answers 200.
+#: Maximum number of packets in one polling request; python-engineio drops all packets of a longer one and answers 200.
 _STOCK_PAYLOAD_PACKETS = 1000
 
-#: Bytes of the largest packet of a client that has not logged in: a CONNECT with its token takes less than 1 kB.
+#: Maximum bytes of a packet from an unauthenticated client: a CONNECT with its token takes less than 1 kB.
 STRANGER_BYTES = 16_384
 
-#: Bytes of a packet that is read only to refuse it; the sender of a larger one is disconnected (1009).
+#: Maximum bytes of a too large packet that is read and refused; the sender of a larger one is disconnected (1009).
 DISCARD_BYTES = 16 * 1024 * 1024
 
 
 def options(settings: Settings, async_mode: str) -> dict[str, Any]:
-    """What python-socketio's server is to be made with."""
+    """Return the options of python-socketio's server for the chosen transport."""
     if async_mode != "gevent" or settings.transport == "stock":
         return {"eio_class": engineio.Server}
     return {
@@ -45,9 +45,9 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
 
 
 def allowed_origins(settings: Settings) -> Any:
-    """Return the origins that may connect, as python-engineio takes them: None stands for the server's own pages.
+    """Return the origins that may connect, in python-engineio's form; None: only the server's own pages.
 
-    The server's own page may connect whatever other origins are named.
+    The server's own pages may connect in any case.
     """
     named = settings.allowed_origins
     if not named:
@@ -56,17 +56,17 @@ def allowed_origins(settings: Settings) -> Any:
 
 
 def _own_origin(environ: dict[str, str]) -> str:
-    """Return the address that the request was sent to; `imapp.proxies` has checked what a proxy said of it."""
+    """Return the origin that the request was sent to; `imapp.proxies` has validated a proxy's headers about it."""
     return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
 
 
 def _per_address(settings: Settings) -> int:
-    """Return how many sockets of one address may be without a log-in; a load test brings all from one."""
+    """Return the limit of unauthenticated sockets for one address; none without rate limits, as load tests use one."""
     return settings.max_connecting_per_address if settings.rate_limits else settings.max_connections
 
 
 def prepare(server: Any, settings: Settings) -> None:
-    """Fence in what the stock transport lacks."""
+    """Add the missing limits to the stock transport."""
     if isinstance(server.eio, EngineServer):
         return
     Payload.max_decode_packets = _STOCK_PAYLOAD_PACKETS
