@@ -1,4 +1,4 @@
-"""Real browsers in front of a real server."""
+"""Real browsers against a real server."""
 
 from collections.abc import Callable, Iterator
 
@@ -11,13 +11,13 @@ from tests.web.people import Person
 
 Somebody = Callable[..., Person]
 
-#: Milliseconds that something may take to appear: browsers and servers of other tests want the same processors.
+#: Milliseconds to wait for an element to appear: browsers and servers of other tests use the same processors.
 expect.set_options(timeout=15_000)
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium; as root it needs to be told that there is no sandbox."""
+    """Start Debian's Chromium; running as root, it needs the option that switches its sandbox off."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-dev-shm-usage"]
@@ -28,9 +28,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def somebody(browser: Browser, request) -> Iterator[Somebody]:
-    """A new window: `somebody()`; `somebody(other_server)`; `somebody(viewport={...})` as Playwright's contexts are.
+    """Provide `somebody()`, `somebody(other_server)`, `somebody(viewport={...})`, which open a new browser window.
 
-    At the end no window may have complained about a violated policy or a failed script.
+    Options are those of Playwright's contexts. The test fails if a window reports a violated policy or failed script.
     """
     complaints: list[str] = []
     contexts = []
@@ -48,7 +48,7 @@ def somebody(browser: Browser, request) -> Iterator[Somebody]:
 
 @pytest.fixture
 def operator(browser: Browser) -> Iterator[Callable[..., Operator]]:
-    """A new window at /admin of a new operator: `operator(server)`; the rest as with `somebody`."""
+    """Provide `operator(server)`, which opens /admin in a new window for a new operator; options as with `somebody`."""
     complaints: list[str] = []
     contexts = []
 

@@ -1,4 +1,4 @@
-// Runs inside the page: draws the whole page over whatever JSON a person or a server may have sent.
+// Runs inside the page: draws the whole page with any JSON that a user or a server may have sent.
 
 const { html, render } = await import('/web/js/dom.js');
 const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
@@ -9,7 +9,7 @@ const ME = { id: 1, username: 'ada', nickname: 'Ada', revision: 1, version: 1 };
 const NAMES = ['setAtEnd', 'setSeen', 'loadOlder', 'typing', 'stopTyping', 'writeDraft', 'keepDrafts', 'react', 'show', 'loadContactRequests', 'loadInvitations', 'jumpTo', 'loadNewer', 'toNewest'];
 const ACTIONS = Object.fromEntries(NAMES.map((name) => [name, async () => {}]));
 const MOMENT = '2026-11-28T10:00:00.000Z';
-/** Attributes through which an element fetches something without a click. */
+/** Attributes and elements that fetch something without a click. */
 const FETCHING = '[src], [srcset], [poster], [data], [background], [style*="url"], link, script, iframe, object, embed';
 
 function message(seq, fields) {
@@ -27,7 +27,7 @@ function conversation(fields) {
   };
 }
 
-/** Draw messages, a user and a conversation with the given fields; tell what came of it. */
+/** Draw messages, a user and a conversation with the given fields; return what was drawn, and the failures. */
 export async function draw(sent) {
   const { messages, user, group } = JSON.parse(sent);
   const root = document.createElement('div');
@@ -48,7 +48,7 @@ export async function draw(sent) {
       state = reduce(state, step);
       render(html`<${App} state=${state} actions=${ACTIONS} />`, root);
     }
-    await new Promise((resolve) => { setTimeout(resolve); }); // views that failed are drawn again
+    await new Promise((resolve) => { setTimeout(resolve); }); // failed views are drawn again
     return {
       failures,
       named: [...named(state)],

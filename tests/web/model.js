@@ -1,11 +1,11 @@
-// Runs inside the page: the page's own protocol against a model of the server that loses, repeats and swaps pushes.
+// Runs inside the page: the page's own sync code against a model of a server that loses, repeats and reorders pushes.
 // The model keeps one log of changes for each conversation, as the contract describes it, and answers `sync` from it.
 
 const { createSync } = await import('/web/js/sync.js');
 const { createStore } = await import('/web/js/state/store.js');
 const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
 
-/** Live through `steps` of {conversation, kind, fate} and give what the device shows and what a fresh load shows. */
+/** Apply `steps` of {conversation, kind, fate}; return what the device shows and what a fresh load shows. */
 export async function live(steps, limit) {
   const server = createServer(limit);
   const device = createDevice(server);
@@ -86,7 +86,7 @@ function createServer(limit) {
   };
 }
 
-/** A device that has all conversations open, so that every message is in its state. */
+/** A device with all conversations open, so that every message is in its state. */
 function createDevice(server) {
   const store = createStore(reduce, { ...EMPTY, me: { id: 1 } });
 

@@ -1,4 +1,4 @@
-"""Operators at the page /admin: what they do and what they see."""
+"""Operators at the page /admin: their actions, and checks of what they see."""
 
 import re
 from uuid import uuid4
@@ -11,7 +11,7 @@ from tests.web.people import PASSWORD, is_complaint
 
 
 class Operator:
-    """One window of one operator, whose account the command line makes."""
+    """One window of one operator with an account created on the command line."""
 
     def __init__(self, context: BrowserContext, server: Server, complaints: list[str]) -> None:
         self.name = f"operator{uuid4().hex[:8]}"
@@ -24,7 +24,7 @@ class Operator:
         self.page.on("console", lambda line: complaints.append(line.text) if is_complaint(line.text) else None)
 
     def enter_password(self) -> None:
-        """As far as the password leads."""
+        """Log in with the password, up to the request for the second factor."""
         self.page.goto(self.url)
         self.page.get_by_label("Username").fill(self.name)
         self.page.get_by_label("Password").fill(PASSWORD)
@@ -34,12 +34,12 @@ class Operator:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def read_secret(self) -> None:
-        """From the page, as one types it into an app."""
+        """Read the secret from the page, as an operator types it into an app."""
         expect(self.page.get_by_role("heading", name="Set up your second factor")).to_be_visible()
         self.secret = self.page.locator(".secret").inner_text().replace(" ", "")
 
     def confirm(self) -> None:
-        """Bring the first code, and keep the recovery codes."""
+        """Enter the first code, and keep the recovery codes."""
         self.page.get_by_label("Code", exact=True).fill(pyotp.TOTP(self.secret).now())
         self.press("Confirm")
         expect(self.page.get_by_role("heading", name="Recovery codes")).to_be_visible()
@@ -48,7 +48,7 @@ class Operator:
         self.expect_in()
 
     def enrol(self) -> "Operator":
-        """From the password to the overview, the first time."""
+        """Enrol the second factor, from the password to the overview."""
         self.enter_password()
         self.read_secret()
         self.confirm()
@@ -59,11 +59,11 @@ class Operator:
         expect(self.page.locator(".link-state")).to_have_text("Up to date")
 
     def node(self, name: str) -> Locator:
-        """A node's row."""
+        """Return a node's row."""
         return self.page.locator(f"tr[data-node={name}]")
 
     def expect_points(self) -> None:
-        """The charts draw something, and say it in words."""
+        """Check that the charts are drawn and have a text alternative."""
         charts = self.page.locator("figure.chart")
         expect(charts).to_have_count(3)
         expect(charts.locator("canvas")).to_have_count(3)
@@ -73,7 +73,7 @@ class Operator:
         self.page.get_by_role("link", name=part, exact=True).click()
 
     def open_user(self, username: str) -> None:
-        """By a search."""
+        """Open a user found by a search."""
         self.go("Users")
         self.page.get_by_role("searchbox").fill(username)
         row = self.page.locator("tbody tr", has=self.page.get_by_text(username, exact=True))
@@ -81,7 +81,7 @@ class Operator:
         expect(self.page.get_by_text(f"@{username}")).to_be_visible()
 
     def answer(self, button: str) -> None:
-        """Say yes in the dialog."""
+        """Press a button of the dialog, and wait until the dialog closes."""
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_role("button", name=button).click()
         expect(dialog).to_have_count(0)
@@ -90,7 +90,7 @@ class Operator:
         expect(self.page.locator(".toast")).to_have_text(text)
 
     def acts(self) -> list[str]:
-        """The column "What" of the log."""
+        """Return the column "What" of the log."""
         self.go("Acts")
         expect(self.page.locator("tbody tr").first).to_be_visible()
         return self.page.locator("tbody tr td:nth-child(3)").all_inner_texts()

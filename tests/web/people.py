@@ -1,4 +1,4 @@
-"""People at the web page: what they do and what they see, in the words of the page."""
+"""Users at the web page: their actions, and checks of what they see, in the words of the page."""
 
 from uuid import uuid4
 
@@ -8,7 +8,7 @@ PASSWORD = "a fine long password"
 
 
 class Person:
-    """One window of one user. Several windows of a user are several people with the same name."""
+    """One window of one user. Several windows of a user are several objects with the same name."""
 
     def __init__(self, context: BrowserContext, url: str, complaints: list[str]) -> None:
         self.context = context
@@ -21,7 +21,7 @@ class Person:
         self.page.on("dialog", lambda dialog: complaints.append(f"a script ran: {dialog.message}"))
 
     def register(self, nickname: str, *, is_there: bool = False) -> "Person":
-        """Create an account and wait until the page is live; `is_there`: the form is on the screen."""
+        """Create an account and wait until the page is live; `is_there`: the form is already on the screen."""
         if not is_there:
             self.page.goto(self.url)
         self.page.get_by_role("button", name="Create account").click()
@@ -30,13 +30,13 @@ class Person:
         return self._enter("Create account")
 
     def another_tab(self) -> "Person":
-        """A second tab of the same browser, at nothing yet."""
+        """Return a second tab of the same browser, with no page loaded."""
         tab = Person(self.context, self.url, self.complaints)
         tab.name = self.name
         return tab
 
     def log_in(self, name: str) -> "Person":
-        """Log in with an account that another window has made."""
+        """Log in with an account that another window has created."""
         self.name = name
         self.page.goto(self.url)
         self.page.get_by_label("Username").fill(name)
@@ -77,7 +77,7 @@ class Person:
         expect(self.page.locator(".chat h2")).to_have_text(name)
 
     def entry(self, title: str) -> Locator:
-        """A conversation in the list."""
+        """Return a conversation's entry in the list."""
         return self.page.locator(".sidebar nav li", has=self.page.get_by_text(title, exact=True))
 
     def open(self, title: str) -> None:
@@ -97,11 +97,11 @@ class Person:
         return self.page.locator(".message", has=self.page.get_by_text(text, exact=True))
 
     def sees(self, *texts: str) -> None:
-        """Exactly these messages are on the screen, in this order."""
+        """Check that exactly these messages are on the screen, in this order."""
         expect(self.page.locator(".message .text")).to_have_text(list(texts))
 
     def all_sent(self) -> None:
-        """Nothing of one's own is on its way any more."""
+        """Wait until none of the user's own messages is being sent."""
         expect(self.page.locator(".tick.sending")).to_have_count(0)
 
     def go_offline(self) -> None:
@@ -113,21 +113,21 @@ class Person:
         self.expect_live()
 
     def token(self) -> str:
-        """The access token that the page uses now."""
+        """Return the access token that the page uses now."""
         return self.session()["access_token"]
 
     def user_id(self) -> int:
         return self.session()["user"]["id"]
 
     def session(self) -> dict | None:
-        """What the page has of its session."""
+        """Return the page's record of its session."""
         return self.page.evaluate("async () => (await import('/web/js/session.js')).session.read()")
 
     def conversation_id(self) -> int:
-        """The open conversation, as the address names it."""
+        """Return the id of the open conversation from the address."""
         return int(self.page.evaluate("location.hash.slice(2)"))
 
 
 def is_complaint(line: str) -> bool:
-    """Whether the browser's console speaks of a violated policy or a failed script."""
+    """Return whether a line of the browser's console reports a violated policy or a failed script."""
     return any(word in line for word in ("Content Security Policy", "Trusted", "Uncaught", "Refused to"))

@@ -1,4 +1,4 @@
-"""The operators' page on a real cluster: in with a second factor, look, disconnect, drain."""
+"""The operators' page on a real cluster: log in with a second factor, view, disconnect, drain."""
 
 import os
 import re
@@ -17,12 +17,12 @@ SECURE = {"IM_ADMIN_SECOND_FACTOR": "on", "IM_HISTORY_STEP_SECONDS": "1"}
 
 @pytest.fixture
 def two_nodes(start_nodes):
-    """A cluster of two, whose history has a point each second."""
+    """Run a cluster of two nodes with one point of history a second."""
     return start_nodes(2, **SECURE)
 
 
 def picture(page, name):
-    """Kept where IM_TEST_PICTURES says, for people to look at."""
+    """Store a screenshot in the folder IM_TEST_PICTURES, if it is set, for manual review."""
     if folder := os.environ.get("IM_TEST_PICTURES"):
         page.screenshot(path=Path(folder) / f"admin-{name}.png", full_page=True)
 
@@ -42,7 +42,7 @@ def test_an_operator_enrols_sees_the_cluster_disconnects_and_drains(two_nodes, o
         expect(olga.node(name)).to_contain_text("up")
         expect(olga.node(name).locator("td").nth(1)).to_have_text("1")
     olga.expect_points()
-    olga.page.wait_for_timeout(4_000)  # some points more, to look at
+    olga.page.wait_for_timeout(4_000)  # until the charts have some more points
     picture(olga.page, "overview")
 
     olga.go("Users")
@@ -73,7 +73,7 @@ def test_an_operator_enrols_sees_the_cluster_disconnects_and_drains(two_nodes, o
     picture(olga.page, "acts")
 
 
-def test_the_second_log_in_asks_for_a_code_and_a_recovery_code_will_do(two_nodes, operator):
+def test_the_second_log_in_asks_for_a_code_and_accepts_a_recovery_code(two_nodes, operator):
     olga = operator(two_nodes[0]).enrol()
     olga.press("Log out")
 
@@ -90,7 +90,7 @@ def test_the_second_log_in_asks_for_a_code_and_a_recovery_code_will_do(two_nodes
     olga.expect_in()
 
 
-def test_who_is_no_operator_is_told_so(server, somebody, browser):
+def test_a_plain_user_cannot_log_in_as_an_operator(server, somebody, browser):
     eve = somebody().register("Eve")
     page = eve.context.new_page()
     page.goto(f"{eve.url}/admin")
@@ -102,7 +102,7 @@ def test_who_is_no_operator_is_told_so(server, somebody, browser):
     expect(page.get_by_role("alert")).to_have_text("This account is not an operator.")
 
 
-def test_one_connection_can_be_closed_and_an_account_disabled_and_enabled(start_server, operator, somebody, device):
+def test_a_connection_can_be_closed_and_an_account_disabled_and_enabled(start_server, operator, somebody, device):
     server = start_server(**SECURE)
     ada = somebody(server).register("Ada")
     bob = device(server, "bob", nickname="Bob").connect()
@@ -124,7 +124,7 @@ def test_one_connection_can_be_closed_and_an_account_disabled_and_enabled(start_
     ada.log_in(ada.name)
 
 
-def test_a_server_that_is_away_is_told_and_looked_for(start_server, operator):
+def test_a_lost_server_is_reported_and_reconnected(start_server, operator):
     server = start_server(**SECURE)
     olga = operator(server).enrol()
 
@@ -138,7 +138,7 @@ def test_a_server_that_is_away_is_told_and_looked_for(start_server, operator):
     expect(olga.page.locator(".link-state")).to_have_text("Up to date")
 
 
-def test_a_session_that_was_ended_leads_to_the_log_in(start_server, operator):
+def test_a_session_without_second_factor_leads_to_the_log_in(start_server, operator):
     server = start_server(**SECURE)
     olga = operator(server).enrol()
 
@@ -149,7 +149,7 @@ def test_a_session_that_was_ended_leads_to_the_log_in(start_server, operator):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_screen_of_the_operators_keeps_anybody_out(start_server, operator, device, scheme):
+def test_no_screen_of_the_operators_has_serious_violations(start_server, operator, device, scheme):
     server = start_server(**SECURE)
     ada = device(server, "ada", nickname="Ada").connect()
     olga = operator(
@@ -175,7 +175,7 @@ def test_no_screen_of_the_operators_keeps_anybody_out(start_server, operator, de
     assert not olga.page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
-def test_the_only_node_is_not_drained_and_a_failed_act_is_told_until_it_is_dismissed(start_server, operator):
+def test_the_only_node_is_not_drained_and_a_failed_act_is_shown_until_dismissed(start_server, operator):
     olga = operator(start_server(**SECURE)).enrol()
     told = olga.page.get_by_role("alert")
 
@@ -199,11 +199,11 @@ def test_the_only_node_is_not_drained_and_a_failed_act_is_told_until_it_is_dismi
 
     expect(told).to_contain_text("The server cannot reach its database.")
     with olga.page.expect_response("**/api/admin/users/*/sessions"):
-        pass  # the page has looked at the server again
+        pass  # the page has queried the server again
     expect(told).to_contain_text("The server cannot reach its database.")
 
 
-def test_the_operators_page_speaks_chinese_and_says_everything_in_both_languages(server, somebody):
+def test_the_operators_page_speaks_chinese_and_both_languages_are_complete(server, somebody):
     window = somebody(locale="zh-CN")
     window.page.goto(f"{window.url}/admin")
 
@@ -214,7 +214,7 @@ def test_the_operators_page_speaks_chinese_and_says_everything_in_both_languages
     assert keys[0] == keys[1]
 
 
-def test_the_operators_page_may_be_framed_by_nobody_and_load_nothing_from_elsewhere(server):
+def test_the_operators_page_cannot_be_framed_and_loads_nothing_from_elsewhere(server):
     import requests
 
     answer = requests.get(f"{server.url}/admin", timeout=10)
@@ -226,8 +226,8 @@ def test_the_operators_page_may_be_framed_by_nobody_and_load_nothing_from_elsewh
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
-def test_axe_is_at_work(server, somebody):
-    """The check above finds something where there is something."""
+def test_axe_reports_a_violation(server, somebody):
+    """Check that the accessibility tests would find a violation."""
     window = somebody(bypass_csp=True)
     window.page.goto(f"{window.url}/admin")
     window.page.evaluate("document.querySelector('.primary').textContent = ''")

@@ -1,11 +1,11 @@
-"""Late answers, lines without WebSockets, and browsers that keep nothing: what was typed is sent or visibly kept."""
+"""Late answers, no WebSockets, and browsers without storage: a typed message is sent or visibly kept."""
 
 import pytest
 from playwright.sync_api import expect
 
 pytestmark = pytest.mark.slow
 
-#: The connection that the browser has closed behind the page's back, as iOS does.
+#: Script that simulates a database connection closed by the browser without an event, as iOS does.
 DEAD_DATABASE = """async () => {
     const { session } = await import('/web/js/session.js');
     const original = IDBDatabase.prototype.transaction;
@@ -29,7 +29,7 @@ FULL = """
 """
 
 
-def test_a_message_whose_answer_comes_too_late_is_sent_again_by_itself_and_stored_once(somebody):
+def test_a_message_with_a_late_answer_is_sent_again_and_stored_once(somebody):
     ada = somebody()
     lost = []
 
@@ -61,7 +61,7 @@ def test_a_message_whose_answer_comes_too_late_is_sent_again_by_itself_and_store
     ada.sees("late")
 
 
-def test_a_message_that_breaks_each_connection_is_given_up_with_a_reason_and_holds_up_nothing(somebody):
+def test_a_message_that_breaks_every_connection_is_given_up_and_the_next_ones_are_sent(somebody):
     ada = somebody()
 
     def between(socket):
@@ -89,7 +89,7 @@ def test_a_message_that_breaks_each_connection_is_given_up_with_a_reason_and_hol
     expect(ada.message("poison").locator(".failure")).to_be_visible()
 
 
-def test_an_edit_that_was_made_offline_survives_a_reload_and_is_stored(somebody):
+def test_an_edit_made_offline_survives_a_reload_and_is_stored(somebody):
     ada = somebody().register("Ada")
     ada.create_group("Notes")
     ada.say("too early")
@@ -108,14 +108,14 @@ def test_an_edit_that_was_made_offline_survives_a_reload_and_is_stored(somebody)
     ada.all_sent()
 
 
-def test_a_database_connection_that_the_browser_has_killed_is_opened_again(somebody):
+def test_a_database_connection_closed_by_the_browser_is_opened_again(somebody):
     ada = somebody().register("Ada")
 
     assert ada.page.evaluate(DEAD_DATABASE)
 
 
 @pytest.mark.parametrize("storage", [DENIED, FULL], ids=["denied", "full"])
-def test_a_browser_that_keeps_nothing_chats_and_says_so(somebody, storage):
+def test_a_browser_without_storage_shows_a_notice_and_can_chat(somebody, storage):
     ada = somebody()
     ada.page.add_init_script(storage)
     ada.register("Ada")
@@ -128,7 +128,7 @@ def test_a_browser_that_keeps_nothing_chats_and_says_so(somebody, storage):
     ada.sees("kept by the server")
 
 
-def test_where_no_websocket_gets_through_the_page_is_live_by_polling(somebody):
+def test_without_websockets_the_page_works_by_polling(somebody):
     ada = somebody()
     ada.page.add_init_script("""
         window.WebSocket = class extends EventTarget {

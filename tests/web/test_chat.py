@@ -1,4 +1,4 @@
-"""Two people, two browsers."""
+"""Two users in two browsers."""
 
 import pytest
 import requests
@@ -19,7 +19,7 @@ def grace(somebody):
 
 @pytest.fixture
 def chatting(ada, grace):
-    """Both have their private conversation open."""
+    """Open the private conversation of Ada and Grace in both browsers."""
     ada.chat_with(grace)
     ada.say("hello Grace")
     grace.open("Ada")
@@ -27,7 +27,7 @@ def chatting(ada, grace):
     return ada, grace
 
 
-def test_two_people_find_each_other_chat_and_see_from_then_on_whether_the_other_is_online(ada, grace):
+def test_two_users_find_each_other_chat_and_then_see_each_others_presence(ada, grace):
     ada.chat_with(grace)
 
     ada.say("hello Grace")
@@ -42,7 +42,7 @@ def test_two_people_find_each_other_chat_and_see_from_then_on_whether_the_other_
     expect(ada.page.locator(".chat header")).to_contain_text("last seen")
 
 
-def test_a_new_name_appears_at_once_and_to_who_was_away(chatting, server):
+def test_a_changed_nickname_appears_at_once_and_after_being_offline(chatting, server):
     ada, grace = chatting
     url, headers = server.url + "/api/users/me", {"Authorization": f"Bearer {ada.token()}"}
 
@@ -58,7 +58,7 @@ def test_a_new_name_appears_at_once_and_to_who_was_away(chatting, server):
     expect(grace.entry("Lovelace")).to_be_visible()
 
 
-def test_who_was_offline_gets_everything_once_and_in_order(chatting):
+def test_a_user_gets_everything_once_and_in_order_after_being_offline(chatting):
     ada, grace = chatting
 
     grace.go_offline()
@@ -74,7 +74,7 @@ def test_who_was_offline_gets_everything_once_and_in_order(chatting):
     ada.sees(*everything)
 
 
-def test_what_was_written_offline_survives_a_reload_and_is_sent_once(chatting):
+def test_a_message_written_offline_survives_a_reload_and_is_sent_once(chatting):
     ada, grace = chatting
 
     grace.go_offline()
@@ -101,7 +101,7 @@ def test_unread_messages_are_counted_until_they_are_seen(ada, grace, somebody):
     expect(phone.entry("Ada").locator(".badge")).to_have_count(0)
 
 
-def test_what_was_marked_unread_elsewhere_looks_unread_until_it_is_opened(chatting):
+def test_a_conversation_marked_unread_on_another_device_has_a_badge_until_it_is_opened(chatting):
     ada, grace = chatting
     expect(ada.message("hello Grace").get_by_role("img", name="Read")).to_be_visible()
     grace.page.goto(f"{grace.url}/#/")
@@ -116,7 +116,7 @@ def test_what_was_marked_unread_elsewhere_looks_unread_until_it_is_opened(chatti
     expect(grace.entry("Ada").locator(".badge")).to_have_count(0)
 
 
-def test_a_message_is_marked_when_the_other_has_read_it(ada, grace):
+def test_a_message_is_marked_as_read_when_the_other_user_opens_it(ada, grace):
     ada.chat_with(grace)
     ada.say("seen?")
     expect(ada.message("seen?").get_by_role("img", name="Sent")).to_be_visible()
@@ -126,7 +126,7 @@ def test_a_message_is_marked_when_the_other_has_read_it(ada, grace):
     expect(ada.message("seen?").get_by_role("img", name="Read")).to_be_visible()
 
 
-def test_an_answer_is_a_sign_of_having_read(chatting):
+def test_answering_marks_the_conversation_as_read(chatting):
     ada, grace = chatting
 
     grace.say("yes?")
@@ -134,7 +134,7 @@ def test_an_answer_is_a_sign_of_having_read(chatting):
     expect(ada.message("hello Grace").get_by_role("img", name="Read")).to_be_visible()
 
 
-def test_one_sees_that_the_other_is_typing_until_the_message_is_there(chatting):
+def test_typing_is_shown_until_the_message_arrives(chatting):
     ada, grace = chatting
 
     grace.write("wait")
@@ -145,7 +145,7 @@ def test_one_sees_that_the_other_is_typing_until_the_message_is_there(chatting):
     expect(ada.page.locator(".chat header")).not_to_contain_text("typing")
 
 
-def test_an_edit_a_reaction_and_a_recall_show_on_both_sides(chatting):
+def test_an_edit_a_reaction_and_a_recall_are_shown_on_both_sides(chatting):
     ada, grace = chatting
 
     ada.message("hello Grace").hover()
@@ -164,7 +164,7 @@ def test_an_edit_a_reaction_and_a_recall_show_on_both_sides(chatting):
     grace.sees("Message recalled")
 
 
-def test_a_reply_shows_what_it_answers(chatting):
+def test_a_reply_quotes_the_original_message(chatting):
     ada, grace = chatting
 
     grace.message("hello Grace").hover()
@@ -174,7 +174,7 @@ def test_a_reply_shows_what_it_answers(chatting):
     expect(ada.message("hello yourself").locator(".quote")).to_contain_text("hello Grace")
 
 
-def test_a_group_appears_at_its_members(ada, grace, somebody):
+def test_a_new_group_appears_to_all_its_members(ada, grace, somebody):
     linus = somebody().register("Linus")
 
     ada.create_group("Crew", grace, linus)
@@ -190,7 +190,7 @@ def test_a_group_appears_at_its_members(ada, grace, somebody):
     expect(grace.page.locator(".system")).to_contain_text(["Ada"])
 
 
-def test_who_is_added_to_a_group_sees_it_and_who_is_removed_no_longer(ada, grace, somebody):
+def test_a_group_appears_when_a_member_is_added_and_disappears_after_a_removal(ada, grace, somebody):
     linus = somebody().register("Linus")
     ada.create_group("Crew", grace)
     members = f"{ada.url}/api/groups/{ada.conversation_id()}/members"
@@ -207,7 +207,7 @@ def test_who_is_added_to_a_group_sees_it_and_who_is_removed_no_longer(ada, grace
     expect(grace.entry("Crew")).to_contain_text("Ada removed Linus")
 
 
-def test_older_messages_come_when_one_scrolls_up(chatting, server):
+def test_older_messages_are_loaded_on_scrolling_up(chatting, server):
     ada, grace = chatting
     url = f"{server.url}/api/conversations/{grace.conversation_id()}/messages"
     headers = {"Authorization": f"Bearer {ada.token()}"}

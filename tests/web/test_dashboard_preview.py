@@ -1,4 +1,4 @@
-"""A dashboard drawn without Grafana: from a real Prometheus, in a real browser, offline."""
+"""A dashboard drawn without Grafana: data from a real Prometheus, in a real browser, offline."""
 
 import json
 import subprocess
@@ -21,8 +21,8 @@ def preview(url, *dashboards) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_every_panel_is_drawn_with_what_prometheus_has(tmp_path, browser):
-    # It asks itself under the nodes' name: one of them is up.
+def test_every_panel_is_drawn_with_data_from_prometheus(tmp_path, browser):
+    # Prometheus scrapes itself under the nodes' job name, so one target is up.
     job = {"job_name": "imapp", "static_configs": [{"targets": ["localhost:9090"]}]}
     prometheus = Prometheus(tmp_path / "prometheus", {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]})
     wait_for(lambda: prometheus.query('up{job="imapp"}'), 30, "a first look")
@@ -49,7 +49,7 @@ def test_every_panel_is_drawn_with_what_prometheus_has(tmp_path, browser):
     context.close()
 
 
-def test_a_prometheus_that_is_away_is_said_in_one_line():
+def test_an_absent_prometheus_is_reported_in_one_line():
     made = preview(f"http://127.0.0.1:{free_port()}", OVERVIEW)
 
     assert (made.returncode, made.stdout) == (1, "")

@@ -1,4 +1,4 @@
-"""The files of the page and the headers that they come with."""
+"""The files of the page and their headers."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @pytest.mark.slow
-def test_the_page_may_load_only_what_comes_from_its_own_host(server):
+def test_the_page_may_load_from_its_own_host_only(server):
     answer = requests.get(server.url, timeout=10)
 
     host = server.url.removeprefix("http://")
@@ -34,7 +34,7 @@ def test_the_page_may_load_only_what_comes_from_its_own_host(server):
 @pytest.mark.parametrize(
     "path", ["/", "/admin", "/favicon.ico", "/web/js/main.js", "/web/css/theme.css", "/web/vendor/preact.js"]
 )
-def test_a_file_that_has_not_changed_is_not_sent_again(server, path):
+def test_an_unchanged_file_is_not_sent_again(server, path):
     first = requests.get(server.url + path, timeout=10)
     second = requests.get(server.url + path, headers={"If-None-Match": first.headers["ETag"]}, timeout=10)
 
@@ -43,7 +43,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(server, path):
 
 
 @pytest.mark.slow
-def test_a_files_answer_is_compressed_for_browsers_that_take_it(server):
+def test_a_file_is_compressed_for_browsers_that_accept_it(server):
     url = f"{server.url}/web/vendor/preact.js"
 
     packed = requests.get(url, timeout=10)
@@ -60,7 +60,7 @@ def test_a_files_answer_is_compressed_for_browsers_that_take_it(server):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ["/", "/admin"])
-def test_a_document_names_all_modules_that_the_browser_will_ask_for(server, browser, path):
+def test_a_document_preloads_exactly_the_modules_that_the_browser_requests(server, browser, path):
     page = browser.new_page()
     page.goto(server.url + path, wait_until="networkidle")
 
@@ -88,15 +88,15 @@ def test_an_edited_file_is_read_again(tmp_path):
 @pytest.mark.parametrize(
     "path", ["/web/package.json", "/web/js/../package.json", "/web/js/%2e%2e/package.json", "/web/vendor/", "/web/js"]
 )
-def test_what_is_for_set_up_only_is_not_served(server, path):
+def test_files_for_set_up_are_not_served(server, path):
     request = requests.Request("GET", server.url).prepare()
-    request.url = server.url + path  # as it is: the library would resolve the dots
+    request.url = server.url + path  # unchanged: the library would resolve the dots
 
     with requests.Session() as session:
         assert session.send(request, timeout=10).status_code == 404
 
 
-def test_nothing_of_the_page_makes_markup_or_code_of_a_string():
+def test_the_page_never_turns_strings_into_markup_or_code():
     forbidden = ("innerHTML", "outerHTML", "insertAdjacentHTML", "dangerouslySetInnerHTML", "document.write", "eval(")
 
     for file in (ROOT / "web" / "js").rglob("*.js"):
@@ -106,7 +106,7 @@ def test_nothing_of_the_page_makes_markup_or_code_of_a_string():
 
 @pytest.fixture
 def checkout(tmp_path):
-    """The files of set-up, with modules that were fetched before."""
+    """Copy the files of set-up, with modules that were fetched before."""
     shutil.copytree(ROOT / "web", tmp_path / "web", ignore=shutil.ignore_patterns("js", "css"))
     (tmp_path / "scripts").mkdir()
     shutil.copy(ROOT / "scripts" / "fetch_web.py", tmp_path / "scripts")
@@ -127,7 +127,7 @@ def test_fetching_again_needs_neither_npm_nor_network(checkout):
 
 
 @pytest.mark.slow
-def test_a_package_that_is_not_what_was_pinned_is_refused_in_one_line(checkout):
+def test_a_package_with_a_wrong_checksum_is_refused_in_one_line(checkout):
     lock = checkout / "web" / "package-lock.json"
     pinned = json.loads(lock.read_text())
     pinned["packages"]["node_modules/htm"]["integrity"] = "sha512-" + "A" * 86 + "=="
@@ -155,7 +155,7 @@ def test_missing_modules_are_fetched(checkout):
     }  # fmt: skip
 
 
-def test_without_the_modules_the_page_says_what_to_run(monkeypatch, tmp_path):
+def test_without_its_modules_the_page_names_the_command_to_run(monkeypatch, tmp_path):
     monkeypatch.setattr(web, "WEB", tmp_path)
 
     answer = web.page()

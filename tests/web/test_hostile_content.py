@@ -1,4 +1,4 @@
-"""Content of other people can neither stop the page nor make it ask the server for anything."""
+"""Content of other users can neither break the page nor make it send requests."""
 
 from itertools import count
 from json import dumps
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 DRAWING = Path(__file__).with_name("hostile.js")
 
-#: Names that the page looks at, and a few that every JavaScript object has.
+#: Names of fields that the page reads, and some that every JavaScript object has.
 KEYS = ["name", "text", "url", "user_id", "user_ids", "event", "changes", "latitude", "longitude", "address", "size"]
 KEYS += ["duration_ms", "thumbnail_url", "toString", "constructor", "__proto__", "length", "id", "emoji", "count"]
 WORDS = ["members_added", "group_created", "constructor", "all", "javascript:alert(1)", "../../api/sessions", "//evil"]
@@ -59,7 +59,7 @@ def page_that_draws(browser, server):
 @given(st.fixed_dictionaries({"messages": st.lists(MESSAGE, min_size=3, max_size=8), "user": USER, "group": GROUP}))
 @example({"messages": [{"type": "custom", "content": {"name": {"toString": 1}}}] * 3, "user": {}, "group": {}})
 @example({"messages": [{"type": "system", "content": None}] * 3, "user": {"nickname": {"trim": 1}}, "group": {}})
-def test_whatever_was_sent_the_page_is_drawn_and_fetches_nothing(page_that_draws, sent):
+def test_the_page_is_drawn_and_fetches_nothing_whatever_was_sent(page_that_draws, sent):
     drawn = page_that_draws.evaluate("async (sent) => (await import('/web/js/hostile.js')).draw(sent)", dumps(sent))
 
     assert drawn["failures"] == []
@@ -70,7 +70,7 @@ def test_whatever_was_sent_the_page_is_drawn_and_fetches_nothing(page_that_draws
     assert all(link.startswith(("http:", "https:", "mailto:")) for link in drawn["links"])
 
 
-def test_content_of_a_stranger_neither_stops_the_page_nor_sends_requests(somebody):
+def test_content_of_a_stranger_neither_breaks_the_page_nor_causes_requests(somebody):
     victim, eve = somebody().register("Victim"), somebody().register("Eve")
     eve.chat_with(victim)
     url = f"{eve.url}/api/conversations/{eve.conversation_id()}/messages"
@@ -100,4 +100,4 @@ def test_content_of_a_stranger_neither_stops_the_page_nor_sends_requests(somebod
 
     expect(eve.message("still here")).to_be_visible()
     asked_for_people = {path for path in asked if "/api/users/" in path or "/api/sessions" in path}
-    assert asked_for_people <= {f"/api/users/{eve.user_id()}"}  # for her name
+    assert asked_for_people <= {f"/api/users/{eve.user_id()}"}  # for the sender's name

@@ -8,13 +8,13 @@ from tests.load.faulty import faulty_server
 
 pytestmark = pytest.mark.slow
 
-#: Throughput, two latencies, errors, connections, two of the client, two histograms.
+#: Number of plots: throughput, two latencies, errors, connections, two of the client, two histograms.
 PLOTS = 9
 
 
 @pytest.fixture
 def opened(browser):
-    """`opened(file)`: its page; it may not have complained at the end."""
+    """Provide `opened(file)`, which returns the file's page; the test fails if the page reported an error."""
     complaints = []
     context = browser.new_context(offline=True)
 
@@ -33,7 +33,7 @@ def opened(browser):
 
 
 def colours_of(canvas):
-    """How many different colours it has."""
+    """Return the number of different colours on the canvas."""
     return canvas.evaluate(
         "it => new Set(new Uint32Array(it.getContext('2d').getImageData(0, 0, it.width, it.height).data.buffer)).size"
     )
@@ -58,7 +58,7 @@ def test_all_plots_are_drawn_and_nothing_is_loaded_from_elsewhere(server, tmp_pa
     expect(page.locator(".bad")).to_have_count(0)
 
 
-def test_what_a_server_says_stays_text(tmp_path, opened):
+def test_texts_from_a_server_are_escaped(tmp_path, opened):
     users, html = tmp_path / "users", tmp_path / "report.html"
     users.write_text("".join(f"token-{number} {number} -\n" for number in range(1, 21)))
     with faulty_server(refuses=lambda number: number % 20 == 0) as url:
@@ -72,7 +72,7 @@ def test_what_a_server_says_stays_text(tmp_path, opened):
     expect(page.locator(".bad")).to_have_text("more than 1% of the messages failed")
 
 
-def test_a_missing_plotter_is_said_before_the_test_runs(tmp_path):
+def test_a_missing_plotter_is_reported_before_the_test_runs(tmp_path):
     from imapp.load.errors import MisuseError
     from imapp.load.page import vendor
 

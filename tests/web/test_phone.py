@@ -12,7 +12,7 @@ def overflows(person):
     return person.page.evaluate("document.documentElement.scrollWidth > innerWidth")
 
 
-def test_list_and_chat_take_turns_and_nothing_is_wider_than_the_screen(somebody):
+def test_list_or_chat_is_shown_and_nothing_is_wider_than_the_screen(somebody):
     ada, grace = somebody(**PHONE).register("Ada"), somebody().register("Grace")
     welcome = somebody(**PHONE)
     welcome.page.goto(welcome.url)
@@ -31,7 +31,7 @@ def test_list_and_chat_take_turns_and_nothing_is_wider_than_the_screen(somebody)
     assert not overflows(welcome)
 
 
-def test_the_open_chat_says_that_the_link_is_lost_and_the_browsers_back_button_leads_to_the_list(somebody):
+def test_the_open_chat_reports_a_lost_connection_and_the_back_button_leads_to_the_list(somebody):
     ada, grace = somebody(**PHONE).register("Ada"), somebody().register("Grace")
     grace.chat_with(ada)
     grace.say("hello")

@@ -1,4 +1,4 @@
-"""The page's state and its way to catch up, run in the browser against what the network can do."""
+"""The page's state and sync code, run in the browser against lost, repeated and reordered pushes."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ STEP = st.fixed_dictionaries({
 
 
 def serve(route):
-    """Answer with the file of that name beside this one."""
+    """Answer with the file of the requested name from this folder."""
     route.fulfill(path=FOLDER / route.request.url.rsplit("/", 1)[1], content_type="text/javascript")
 
 
@@ -34,7 +34,7 @@ def page_with_model(browser, server):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(STEP, max_size=25), limit=st.integers(1, 5))
-def test_lost_doubled_and_swapped_pushes_end_in_what_a_fresh_load_shows(page_with_model, steps, limit):
+def test_after_lost_repeated_and_reordered_pushes_the_page_equals_a_fresh_load(page_with_model, steps, limit):
     seen = page_with_model.evaluate(
         "async ([steps, limit]) => (await import('/web/js/model.js')).live(steps, limit)", [steps, limit]
     )
@@ -58,7 +58,7 @@ READING = st.lists(
 @example(steps=[("write", 130)] * 12, first=1)
 @example(steps=[("scroll", 1), *[("write", 130)] * 12, ("loadNewer", 1), ("arrive", 1)], first=1)
 @example(steps=[("loadOlder", 1), ("arrive", 1)] * 12, first=500)
-def test_the_held_messages_are_few_and_without_a_hole_however_one_reads(page_with_model, steps, first):
+def test_the_loaded_messages_are_bounded_and_without_a_gap_however_the_user_scrolls(page_with_model, steps, first):
     faults = page_with_model.evaluate(
         "async ([steps, first]) => (await import('/web/js/window.js')).read(steps, first)", [steps, first]
     )
@@ -66,7 +66,7 @@ def test_the_held_messages_are_few_and_without_a_hole_however_one_reads(page_wit
     assert faults == []
 
 
-def test_a_page_of_the_list_is_taken_at_once_and_brings_the_names_along(page_with_model):
+def test_a_page_of_the_list_is_applied_quickly_and_includes_the_users(page_with_model):
     users, milliseconds = page_with_model.evaluate("""async () => {
         const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
         const items = Array.from({ length: 5000 }, (_none, index) => (
@@ -89,7 +89,7 @@ def test_of_two_versions_of_a_message_the_later_change_is_kept(page_with_model):
     assert merged == [{"seq": 1, "change": 1}, {"seq": 2, "change": 9}, {"seq": 3, "change": 4}]
 
 
-def test_own_reactions_are_known_through_pushes_that_do_not_tell_whose_they_are(page_with_model):
+def test_own_reactions_are_tracked_through_pushes_without_that_information(page_with_model):
     told = page_with_model.evaluate("""async () => {
         const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
         const message = (change, reactions) => (
@@ -116,7 +116,7 @@ def test_own_reactions_are_known_through_pushes_that_do_not_tell_whose_they_are(
     assert told == [{"A": True, "C": False}, {"A": True, "B": True}, {"A": False, "B": True}]
 
 
-#: A device of user 7 that has one conversation, level with the server, and what the page knows of the user's own in it.
+#: Script of a device of user 7 with one conversation, in step with the server, and the known own state in it.
 OWN_STATE = """
     const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
     const level = { id: 1, last_change: 1, last_seq: 5, read_seq: 5, is_muted: false, is_marked_unread: false,
@@ -143,7 +143,7 @@ def own_state(page, script):
     return page.evaluate("async () => {" + OWN_STATE + script + "}")
 
 
-def test_own_settings_are_the_latest_ones_in_whatever_order_they_are_told(page_with_model):
+def test_the_latest_own_settings_are_shown_in_whatever_order_they_arrive(page_with_model):
     seen = own_state(
         page_with_model,
         """
@@ -159,7 +159,7 @@ def test_own_settings_are_the_latest_ones_in_whatever_order_they_are_told(page_w
     assert seen == ['[true,"more",true,false]']
 
 
-def test_reading_takes_back_the_mark_as_unread_and_no_other_setting(page_with_model):
+def test_reading_clears_only_the_mark_as_unread(page_with_model):
     seen = own_state(
         page_with_model,
         """
@@ -171,7 +171,7 @@ def test_reading_takes_back_the_mark_as_unread_and_no_other_setting(page_with_mo
     assert seen == [[True, None, False, False]] * 2
 
 
-def test_a_later_page_of_sync_takes_back_no_setting_that_an_earlier_one_has_told(page_with_model):
+def test_a_later_page_of_sync_does_not_reset_settings_of_an_earlier_one(page_with_model):
     seen = own_state(
         page_with_model,
         """
@@ -200,7 +200,7 @@ def test_a_message_shows_a_hidden_conversation_again(page_with_model):
     assert seen == [[True, True], [False, False]]
 
 
-def test_an_answer_that_was_under_way_takes_back_no_setting(page_with_model):
+def test_a_late_answer_does_not_reset_newer_settings(page_with_model):
     seen = own_state(
         page_with_model,
         """
@@ -215,7 +215,7 @@ def test_an_answer_that_was_under_way_takes_back_no_setting(page_with_model):
     assert seen == [[False, "words", True, False], [False, "words", True, False], [False, "words", False, False]]
 
 
-def test_that_one_has_left_does_not_remove_what_one_has_entered_again(page_with_model):
+def test_an_old_removal_does_not_hide_a_conversation_entered_again(page_with_model):
     seen = own_state(
         page_with_model,
         """
@@ -227,7 +227,7 @@ def test_that_one_has_left_does_not_remove_what_one_has_entered_again(page_with_
     assert seen == [None, [False, None, False, False]]
 
 
-def test_one_reads_that_an_account_is_closed_instead_of_writing_to_it(page_with_model):
+def test_a_closed_account_shows_a_notice_instead_of_the_composer(page_with_model):
     words = page_with_model.evaluate("""async () => {
         const { silenceOf } = await import('/web/js/state/selectors.js');
         const users = { 8: { id: 8, is_closed: true }, 9: { id: 9, is_closed: false } };
@@ -237,7 +237,7 @@ def test_one_reads_that_an_account_is_closed_instead_of_writing_to_it(page_with_
     assert words == ["This account has been closed. It cannot be written to.", ""]
 
 
-def test_both_languages_say_everything(page_with_model):
+def test_both_languages_have_all_texts(page_with_model):
     keys = page_with_model.evaluate(
         "async () => Object.values((await import('/web/js/strings.js')).DICTIONARIES).map(Object.keys)"
     )

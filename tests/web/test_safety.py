@@ -1,4 +1,4 @@
-"""What people write stays text (drill S7), and the page can load nothing from elsewhere."""
+"""User content stays text (drill S7), and the page loads nothing from elsewhere."""
 
 import pytest
 from playwright.sync_api import expect
@@ -21,7 +21,7 @@ CORPUS = [
 pytestmark = pytest.mark.slow
 
 
-def test_markup_in_messages_is_shown_as_it_was_written(somebody):
+def test_markup_in_messages_is_shown_as_written(somebody):
     ada, grace = somebody().register("Ada"), somebody().register("Grace")
     ada.chat_with(grace)
 
@@ -33,7 +33,7 @@ def test_markup_in_messages_is_shown_as_it_was_written(somebody):
     expect(grace.page.locator(".message img, .message svg:not(.icon)")).to_have_count(0)
 
 
-def test_markup_in_names_is_shown_as_it_was_written(somebody):
+def test_markup_in_names_is_shown_as_written(somebody):
     ada, grace = somebody().register(CORPUS[1]), somebody().register("Grace")
 
     ada.create_group(CORPUS[0], grace)
@@ -57,7 +57,7 @@ def test_only_web_addresses_become_links(somebody):
     expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
 
 
-def test_no_token_is_in_an_address(somebody):
+def test_no_token_is_in_a_url(somebody):
     ada = somebody()
     addresses = []
     ada.page.on("request", lambda request: addresses.append(request.url))

@@ -1,4 +1,4 @@
-"""How long a window stays connected, and what it does when the server goes away or ends the session."""
+"""The session of a window: renewal, log-out, a lost server, and an ended session."""
 
 import pytest
 import requests
@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 pytestmark = pytest.mark.slow
 
 
-def test_a_session_goes_on_after_a_reload_and_ends_with_the_log_out(somebody):
+def test_a_session_survives_a_reload_and_ends_with_the_log_out(somebody):
     ada = somebody().register("Ada")
 
     ada.page.reload()
@@ -18,7 +18,7 @@ def test_a_session_goes_on_after_a_reload_and_ends_with_the_log_out(somebody):
     assert ada.session() is None
 
 
-def test_a_session_that_was_ended_elsewhere_leads_to_the_log_in(somebody):
+def test_a_session_ended_elsewhere_leads_to_the_log_in(somebody):
     ada = somebody().register("Ada")
     headers = {"Authorization": f"Bearer {ada.token()}"}
 
@@ -27,7 +27,7 @@ def test_a_session_that_was_ended_elsewhere_leads_to_the_log_in(somebody):
     expect(ada.page.get_by_role("alert")).to_have_text("Your session has ended. Please log in again.")
 
 
-def test_a_session_that_ended_while_the_window_was_closed_leads_to_the_log_in(somebody):
+def test_a_session_ended_while_the_window_was_closed_leads_to_the_log_in(somebody):
     ada = somebody().register("Ada")
     headers = {"Authorization": f"Bearer {ada.token()}"}
     ada.page.goto("about:blank")
@@ -38,7 +38,7 @@ def test_a_session_that_ended_while_the_window_was_closed_leads_to_the_log_in(so
     expect(ada.page.get_by_role("button", name="Log in")).to_be_visible()
 
 
-def test_a_refused_log_in_says_why(somebody):
+def test_a_refused_log_in_shows_the_reason(somebody):
     nobody = somebody()
     nobody.page.goto(nobody.url)
 
@@ -49,7 +49,7 @@ def test_a_refused_log_in_says_why(somebody):
     expect(nobody.page.get_by_role("alert")).to_have_text("The username or the password is wrong.")
 
 
-def test_a_token_is_renewed_before_it_ends_and_the_connections_of_both_tabs_stay(somebody, start_server):
+def test_a_token_is_renewed_before_it_expires_and_both_tabs_stay_connected(somebody, start_server):
     server = start_server(IM_ACCESS_TOKEN_SECONDS="8", IM_TOKEN_EXPIRING_LEAD_SECONDS="5")
     ada = somebody(server).register("Ada")
     first = ada.token()
@@ -62,7 +62,7 @@ def test_a_token_is_renewed_before_it_ends_and_the_connections_of_both_tabs_stay
             "document.querySelector('.link-state'), {attributes: true, characterData: true, subtree: true})"
         )
 
-    ada.page.wait_for_timeout(12_000)  # longer than the first token lasts
+    ada.page.wait_for_timeout(12_000)  # longer than the lifetime of the first token
 
     for tab in tabs:
         expect(tab.locator(".link-state")).to_have_text("Connected")
@@ -70,7 +70,7 @@ def test_a_token_is_renewed_before_it_ends_and_the_connections_of_both_tabs_stay
     assert ada.token() != first
 
 
-def test_tabs_that_refresh_at_the_same_time_do_not_spend_a_token_twice(somebody):
+def test_tabs_that_refresh_simultaneously_do_not_reuse_a_token(somebody):
     ada = somebody().register("Ada")
     tabs = [ada.page, ada.context.new_page()]
     tabs[1].goto(ada.url)
@@ -88,7 +88,7 @@ def test_tabs_that_refresh_at_the_same_time_do_not_spend_a_token_twice(somebody)
         expect(tab.locator(".link-state")).to_have_text("Connected")
 
 
-def test_logging_out_in_one_tab_ends_the_other(somebody):
+def test_logging_out_in_one_tab_logs_the_other_out(somebody):
     ada = somebody().register("Ada")
     other = ada.context.new_page()
     other.goto(ada.url)
@@ -99,7 +99,7 @@ def test_logging_out_in_one_tab_ends_the_other(somebody):
     expect(other.get_by_role("alert")).to_have_text("Your session has ended. Please log in again.")
 
 
-def test_a_server_that_was_killed_and_started_again_has_everything_once(somebody, start_server):
+def test_after_a_crash_of_the_server_every_message_is_stored_once(somebody, start_server):
     server = start_server()
     ada, grace = somebody(server).register("Ada"), somebody(server).register("Grace")
     ada.chat_with(grace)

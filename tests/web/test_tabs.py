@@ -1,4 +1,4 @@
-"""Several tabs and several people in one browser: who a tab is, and what becomes of what was written in it."""
+"""Several tabs and users in one browser: each tab's identity, and the fate of unsent messages and drafts."""
 
 import pytest
 import requests
@@ -9,7 +9,7 @@ from tests.support.ports import wait_for
 pytestmark = pytest.mark.slow
 
 REFRESH = "async () => (await import('/web/js/session.js')).session.refreshNow().then(() => true)"
-#: Let the access token of this tab's account look spent, so that the next load asks for a new one.
+#: Script that marks this account's access token as expired, so that the next load asks for a new one.
 AGE = """async () => {
     const { vault } = await import('/web/js/vault.js');
     const [account] = await vault.list(['account']);
@@ -18,13 +18,13 @@ AGE = """async () => {
 
 
 def stored(person, conversation_id):
-    """What the server has of a conversation, oldest first, as (sender's id, text)."""
+    """Return the messages that the server has of a conversation, oldest first, as (sender's id, text)."""
     url = f"{person.url}/api/conversations/{conversation_id}/messages"
     answer = requests.get(url, headers={"Authorization": f"Bearer {person.token()}"}, timeout=10).json()
     return [(one["sender_id"], one["content"]["text"]) for one in reversed(answer["items"]) if one["type"] == "text"]
 
 
-def test_two_people_in_two_tabs_of_one_browser_stay_who_they_are(somebody):
+def test_two_users_in_two_tabs_of_one_browser_keep_their_identities(somebody):
     ada = somebody()
     bob = ada.another_tab()
     bob.name = ada.name + "b"
@@ -59,14 +59,14 @@ def test_a_reload_or_a_lost_answer_during_a_refresh_neither_hangs_nor_logs_out(s
     asked = []
 
     def swallow(route):
-        route.fetch()  # the server has answered, the page does not hear it
+        route.fetch()  # the server has answered, but the page gets no answer
         asked.append(route)
 
     ada.page.route("**/api/auth/refresh", swallow, times=1)
     ada.page.reload()
     wait_for(lambda: ada.page.wait_for_timeout(50) or asked, 15, "the request for new tokens")
     ada.page.reload()
-    expect(ada.page.locator(".link-state")).to_have_text("Connected", timeout=10_000)  # a claim left behind took 30 s
+    expect(ada.page.locator(".link-state")).to_have_text("Connected", timeout=10_000)  # a stale claim would take 30 s
     ada.page.evaluate(AGE)
     ada.page.route("**/api/auth/refresh", lambda route: route.abort(), times=2)
     ada.page.reload()
@@ -74,7 +74,7 @@ def test_a_reload_or_a_lost_answer_during_a_refresh_neither_hangs_nor_logs_out(s
     ada.expect_live()
 
 
-def test_what_a_closed_tab_has_not_sent_is_sent_by_another_one_once_and_in_order(somebody):
+def test_unsent_messages_of_a_closed_tab_are_sent_by_another_once_and_in_order(somebody):
     ada = somebody().register("Ada")
     ada.create_group("Notes")
     other = ada.another_tab()
@@ -96,7 +96,7 @@ def test_what_a_closed_tab_has_not_sent_is_sent_by_another_one_once_and_in_order
     texts = [text for _, text in stored(ada, ada.conversation_id())]
     assert texts.index("two") < texts.index("three")
     left = "async (id) => (await import('/web/js/vault.js')).vault.list(['outbox', id])"
-    wait_for(lambda: ada.page.evaluate(left, ada.user_id()) == [], 5, "the end of the records")
+    wait_for(lambda: ada.page.evaluate(left, ada.user_id()) == [], 5, "an empty outbox")
 
 
 def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody):
@@ -113,7 +113,7 @@ def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody)
 
     expect(ada.page.get_by_label("Write a message")).to_have_value("half a thought")
     wait_for(lambda: laptop.page.evaluate(drafts, ada.user_id()), 15, "the draft at the other device")
-    laptop.page.evaluate("location.hash = '#/'")  # an empty line that is left does not delete it
+    laptop.page.evaluate("location.hash = '#/'")  # leaving an empty composer does not delete the draft
     expect(laptop.entry("Notes")).to_contain_text("Draft: half a thought")
     laptop.open("Notes")
     expect(laptop.page.get_by_label("Write a message")).to_have_value("half a thought")
@@ -123,7 +123,7 @@ def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody)
     expect(ada.page.get_by_label("Write a message")).to_have_value("")
 
 
-def test_a_draft_stays_an_answer_over_an_edit_and_a_reload(somebody):
+def test_a_draft_stays_a_reply_after_an_edit_and_a_reload(somebody):
     ada = somebody().register("Ada")
     ada.create_group("Notes")
     ada.say("first", "second")
@@ -149,7 +149,7 @@ def test_a_draft_stays_an_answer_over_an_edit_and_a_reload(somebody):
     expect(context).to_have_count(0)
 
 
-def test_logging_out_offline_asks_ends_the_session_later_and_leaves_nothing_readable(somebody):
+def test_logging_out_offline_asks_first_ends_the_session_later_and_deletes_local_data(somebody):
     ada = somebody().register("Ada")
     ada.create_group("Notes")
     token, user_id = ada.token(), ada.user_id()
@@ -177,7 +177,7 @@ def test_logging_out_offline_asks_ends_the_session_later_and_leaves_nothing_read
     assert ada.page.evaluate("location.hash") == "#/"
 
 
-def test_an_address_of_no_conversation_is_corrected_with_a_word_and_back_leads_back(somebody):
+def test_an_unknown_conversation_in_the_address_is_reported_and_corrected(somebody):
     ada = somebody().register("Ada")
     ada.create_group("Notes")
     ada.page.goto(f"{ada.url}/#/")

@@ -1,4 +1,4 @@
-"""What the page shows and takes, beyond the chat itself: unread messages, input methods, limits, files, requests."""
+"""Features of the page beyond chatting: unread messages, input methods, limits, files, requests."""
 
 from itertools import count
 from uuid import uuid4
@@ -16,7 +16,7 @@ NUMBERS = count(1)
 
 
 class Account:
-    """A user without a window."""
+    """A user without a browser window."""
 
     def __init__(self, url, nickname):
         self.url, self.name = url, f"user{uuid4().hex[:10]}"
@@ -58,13 +58,13 @@ def box(person):
 
 
 def own_requests(person, ending):
-    """The paths of requests that the page makes from now on and that end so."""
+    """Record the requests to URLs with this ending that the page makes from now on; return the list."""
     found = []
     person.page.on("request", lambda request: found.append(request) if request.url.endswith(ending) else None)
     return found
 
 
-def test_keys_of_an_input_method_neither_send_nor_leave(ada, bob):
+def test_keys_of_an_input_method_neither_send_nor_cancel(ada, bob):
     ada.chat_with(bob)
     box(ada).fill("ni hao")
 
@@ -84,7 +84,7 @@ def test_keys_of_an_input_method_neither_send_nor_leave(ada, bob):
     expect(ada.page.locator(".context")).to_have_count(0)
 
 
-def test_a_text_that_is_too_long_stays_and_is_not_sent_and_files_are_refused_with_words(ada, bob):
+def test_a_text_beyond_the_limit_is_not_sent_and_dropped_files_are_refused(ada, bob):
     ada.chat_with(bob)
 
     box(ada).fill("😀" * 8003)
@@ -107,7 +107,7 @@ def test_a_text_that_is_too_long_stays_and_is_not_sent_and_files_are_refused_wit
     expect(ada.page.locator(".toast")).to_have_text("Files cannot be sent from this page yet.")
 
 
-def test_enter_on_a_phone_begins_a_new_line(somebody, bob):
+def test_enter_on_a_phone_inserts_a_line_break(somebody, bob):
     ada = somebody(**PHONE).register("Ada")
     ada.chat_with(bob)
 
@@ -121,7 +121,7 @@ def test_enter_on_a_phone_begins_a_new_line(somebody, bob):
     ada.sees("one\ntwo")
 
 
-def test_a_conversation_opens_at_the_first_unread_message_what_was_in_sight_is_read_and_a_quote_leads_back(ada, bob):
+def test_a_conversation_opens_at_the_first_unread_message_and_only_visible_messages_become_read(ada, bob):
     chat = bob.chat_with(ada.user_id())
     first, *_rest = bob.say(chat, *[f"number {number}" for number in range(119)])
     reply = {"client_id": "reply", "type": "text", "content": {"text": "an answer"}, "reply_to": first["message"]["id"]}
@@ -144,14 +144,14 @@ def test_a_conversation_opens_at_the_first_unread_message_what_was_in_sight_is_r
     expect(ada.message("number 0")).to_be_in_viewport()
 
 
-def test_nothing_is_read_in_a_window_without_the_focus(ada, bob):
+def test_messages_are_not_marked_as_read_without_focus(ada, bob):
     ada.chat_with(bob)
     chat = ada.conversation_id()
     ada.page.evaluate("() => { document.hasFocus = () => false; }")
 
     bob.say(chat, "are you there?")
     expect(ada.message("are you there?")).to_be_visible()
-    ada.page.wait_for_timeout(600)  # longer than a read mark waits
+    ada.page.wait_for_timeout(600)  # longer than the delay of a read mark
     assert bob("GET", f"/api/conversations/{chat}")["peer_read_seq"] == 0
     expect(ada.page).to_have_title("(1) imapp")
     ada.page.evaluate("() => { delete document.hasFocus; dispatchEvent(new Event('focus')); }")
@@ -185,7 +185,7 @@ def test_an_invitation_to_a_group_is_shown_and_accepted_or_declined(ada, bob):
     headers = {"Authorization": f"Bearer {ada.token()}"}
     for each in (group, other):
         requests.post(f"{ada.url}/api/groups/{each['id']}/leave", headers=headers, timeout=10).raise_for_status()
-        bob("POST", f"/api/groups/{each['id']}/members", user_ids=[ada.user_id()])  # asks those who have left
+        bob("POST", f"/api/groups/{each['id']}/members", user_ids=[ada.user_id()])  # invites her, because she has left
     invitation = ada.page.locator(".request")
     expect(invitation.filter(has_text="Crew")).to_contain_text("Bob invites you to the group “Crew”")
     expect(ada.entry("Crew")).to_have_count(0)
@@ -201,7 +201,7 @@ def test_an_invitation_to_a_group_is_shown_and_accepted_or_declined(ada, bob):
     assert bob("GET", f"/api/groups/{other['id']}/join-requests?status=invited")["items"] == []
 
 
-def test_an_edit_keeps_whom_the_message_mentions(ada, bob):
+def test_an_edit_keeps_the_mentions_of_the_message(ada, bob):
     ada.chat_with(bob)
     chat = ada.conversation_id()
     headers = {"Authorization": f"Bearer {ada.token()}"}
@@ -218,7 +218,7 @@ def test_an_edit_keeps_whom_the_message_mentions(ada, bob):
     assert bob("GET", f"/api/conversations/{chat}/messages")["items"][0]["mentions"] == [bob.id]
 
 
-def test_a_double_click_makes_one_group(ada):
+def test_a_double_click_creates_one_group(ada):
     made = own_requests(ada, "/api/groups")
     ada.page.get_by_role("button", name="New conversation").click()
     dialog = ada.page.get_by_role("dialog")
@@ -232,7 +232,7 @@ def test_a_double_click_makes_one_group(ada):
     assert [len(request.headers["idempotency-key"]) > 20 for request in made] == [True]
 
 
-def test_files_and_places_are_links_and_a_reaction_is_taken_back_by_the_same_button(ada, bob):
+def test_files_and_places_are_links_and_a_reaction_is_removed_by_the_same_button(ada, bob):
     chat = bob.chat_with(ada.user_id())
     path = f"/api/conversations/{chat}/messages"
     fetched = own_requests(ada, "picture.png")
@@ -259,7 +259,7 @@ def test_files_and_places_are_links_and_a_reaction_is_taken_back_by_the_same_but
     assert not fetched
 
 
-def test_an_incoming_message_and_a_key_draw_no_other_message(ada, bob):
+def test_an_incoming_message_and_a_key_redraw_no_other_message(ada, bob):
     chat = bob.chat_with(ada.user_id())
     bob.say(chat, *[f"number {number}" for number in range(40)])
     ada.open("Bob")
@@ -279,10 +279,13 @@ def test_an_incoming_message_and_a_key_draw_no_other_message(ada, bob):
     box(ada).press_sequentially("keys")
     ada.page.wait_for_timeout(500)  # until the read mark has been sent and answered
 
-    assert set(ada.page.evaluate("drawn")) <= {"one more", "number 39"}  # whose corner is no longer the last one's
+    assert set(ada.page.evaluate("drawn")) <= {
+        "one more",
+        "number 39",
+    }  # number 39 is no longer the last one of its group
 
 
-#: What a browser's translation does to the page: the texts that may be translated are replaced, for good.
+#: Script that does what a browser's translation does: it replaces the translatable texts permanently.
 TRANSLATE = """() => {
     const mayBe = ({ data, parentElement }) => data.trim() && parentElement.closest('[translate]')?.translate !== false;
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
@@ -296,7 +299,7 @@ TRANSLATE = """() => {
 }"""
 
 
-def test_a_page_that_the_browser_has_translated_goes_on_showing_what_changes(ada):
+def test_a_page_translated_by_the_browser_still_shows_changes(ada):
     ada.create_group("Notes")
     ada.say("first", "second")
     ada.all_sent()
@@ -320,7 +323,7 @@ def test_a_page_that_the_browser_has_translated_goes_on_showing_what_changes(ada
     expect(ada.page.get_by_role("alert")).to_have_text("The username or the password is wrong.")
 
 
-def test_words_just_written_survive_a_reload_and_a_removal_and_control_characters_are_dropped(ada, bob):
+def test_a_draft_survives_a_reload_and_a_removal_and_control_characters_are_dropped(ada, bob):
     group = bob("POST", "/api/groups", name="Crew", member_ids=[ada.user_id()])["conversation_id"]
     ada.open("Crew")
 
@@ -335,12 +338,12 @@ def test_words_just_written_survive_a_reload_and_a_removal_and_control_character
     box(ada).press("Enter")
     ada.all_sent()
     assert bob("GET", f"/api/conversations/{group}/messages")["items"][0]["content"]["text"] == "abc\td"
-    box(ada).fill("my last words")  # removed before they are kept
+    box(ada).fill("my last words")  # Ada is removed before the draft is stored
     bob("DELETE", f"/api/groups/{group}/members/{ada.user_id()}")
     expect(ada.page.get_by_role("alert")).to_contain_text("You had written: my last words")
 
 
-def test_what_was_not_sent_before_a_removal_stays_on_the_screen_until_it_is_closed(ada, bob):
+def test_an_unsent_message_before_a_removal_is_shown_until_it_is_closed(ada, bob):
     group = bob("POST", "/api/groups", name="Crew", member_ids=[ada.user_id()])["conversation_id"]
     ada.open("Crew")
     ada.go_offline()
@@ -358,7 +361,7 @@ def test_what_was_not_sent_before_a_removal_stays_on_the_screen_until_it_is_clos
     expect(notice).to_have_count(0)
 
 
-def test_the_dialog_for_new_conversations_stays_when_the_screen_is_turned(ada):
+def test_the_dialog_for_new_conversations_stays_open_when_the_screen_is_rotated(ada):
     ada.create_group("Notes")
     ada.page.get_by_role("button", name="New conversation").click()
 

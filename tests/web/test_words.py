@@ -1,6 +1,6 @@
-"""What the page says: errors in both languages, links in texts. Pure functions of the page, run in a browser."""
+"""The page's texts: errors in both languages, and links. Pure functions of the page, run in a browser."""
 
-# Chinese punctuation is what these tests are about:
+# These tests check Chinese punctuation:
 # ruff: noqa: RUF001
 
 import pytest
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def module_of(browser, server):
-    """`module_of(path, expression)`: the value of an expression over `it`, a module of the page in Chinese."""
+    """Provide `module_of(path, expression)`: the value of an expression over `it`, a module of the page in Chinese."""
     context = browser.new_context(locale="zh-CN")
     page = context.new_page()
     page.goto(server.url)
@@ -23,12 +23,12 @@ def module_of(browser, server):
 
 
 def codes(error=errors.AppError):
-    """Every code of the server."""
+    """Return every error code of the server."""
     return {error.code}.union(*map(codes, error.__subclasses__()))
 
 
-def test_every_code_of_the_server_has_words_in_both_languages(module_of):
-    """A code without words needs a line in each dictionary of web/js/error_strings.js."""
+def test_every_error_code_has_a_text_in_both_languages(module_of):
+    """A code without a text needs a line in each dictionary of web/js/error_strings.js."""
     known = module_of("/web/js/error_strings.js", "Object.values(it.ERRORS).map(Object.keys)")
 
     for keys in known:
@@ -45,7 +45,7 @@ def test_every_code_of_the_server_has_words_in_both_languages(module_of):
         ("something.new", "Input should be a valid string", "输入：此处不允许该内容。"),
     ],
 )
-def test_a_wrong_field_is_named_in_the_readers_language(module_of, field, message, words):
+def test_an_invalid_field_is_named_in_the_users_language(module_of, field, message, words):
     problem = {
         "code": "invalid_input",
         "message": "The input is not valid.",
@@ -71,7 +71,7 @@ def test_a_wrong_field_is_named_in_the_readers_language(module_of, field, messag
         ("https://e.com/" + ")" * 7000, ["https://e.com/"]),
     ],
 )
-def test_a_link_ends_where_a_reader_sees_its_end(module_of, text, hrefs):
+def test_a_link_ends_before_closing_punctuation(module_of, text, hrefs):
     parts = f"it.richText({text!r}).filter((part) => part.props).map((part) => part.props.href)"
 
     assert module_of("/web/js/views/rich_text.js", parts) == hrefs

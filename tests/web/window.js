@@ -1,5 +1,5 @@
-// Runs inside the page: the run of messages that the page holds of one conversation, while its reader scrolls, jumps
-// and leaves, and others write; the pages of history come from a model of the server.
+// Runs inside the page: the messages that the page holds of one conversation while the user scrolls, jumps and
+// leaves, and others write. The pages of history come from a model of the server.
 
 const { createHistory } = await import('/web/js/history.js');
 const { createStore } = await import('/web/js/state/store.js');
@@ -8,7 +8,7 @@ const { EMPTY, reduce } = await import('/web/js/state/reducer.js');
 const ID = 7;
 const PAGE = 50;
 
-/** Live through `steps` of [kind, number]; gives what is wrong with the run after any of them. */
+/** Apply `steps` of [kind, number]; return the faults of the loaded messages after each step. */
 export async function read(steps, first) {
   const messages = [];
   const store = createStore(reduce, { ...EMPTY, me: { id: 1 } });
@@ -41,7 +41,7 @@ export async function read(steps, first) {
   return [...faults, ...look(store.state, messages.length)];
 }
 
-/** The server's answer as it was when it was asked; it arrives when `waiting` is let go. */
+/** Return the server's answer as of the time of the request; it arrives when `waiting` is released. */
 function answer(messages, { before, after, limit }, waiting) {
   const found = after === undefined
     ? messages.filter(({ seq }) => seq < (before ?? Infinity)).reverse()
@@ -54,14 +54,14 @@ function look({ timelines }, last) {
   const { messages, has_more, has_newer } = timelines[ID];
   const seqs = messages.map(({ seq }) => seq);
   return [
-    seqs.some((seq, index) => index && seq !== seqs[index - 1] + 1) && `a hole: ${seqs}`,
+    seqs.some((seq, index) => index && seq !== seqs[index - 1] + 1) && `a gap: ${seqs}`,
     seqs.length && !has_newer && seqs.at(-1) !== last && `ends at ${seqs.at(-1)} of ${last}`,
     seqs.length && !has_more && seqs[0] !== 1 && `begins at ${seqs[0]}`,
     seqs.length > 350 + PAGE && `${seqs.length} messages`,
   ].filter(Boolean);
 }
 
-/** Let everything run that waits for nothing but its turn. */
+/** Wait until everything has run that waits only for the event loop. */
 function settle() {
   return new Promise((resolve) => { setTimeout(resolve); });
 }
