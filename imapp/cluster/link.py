@@ -105,7 +105,7 @@ class Link:
         #: Held while the connection, the outbox or the unanswered commands change.
         self._turn = threading.RLock()
         self._settled = threading.Condition()
-        self._handed = self._answered = 0
+        self._enqueued = self._answered = 0
         self._closing = False
         self._heard_at = 0.0
         self.channels: set[bytes] = set()
@@ -119,7 +119,7 @@ class Link:
 
     def start(self) -> None:
         """Connect in the background, now and after each loss, until `close`."""
-        for target, name in ((self._read_for_ever, "reader"), (self._write_for_ever, "writer")):
+        for target, name in ((self._read_loop, "reader"), (self._write_loop, "writer")):
             threading.Thread(target=target, name=f"bus-{name}", daemon=True).start()
 
     def publish(self, channel: bytes, frame: bytes) -> bool:
@@ -127,7 +127,7 @@ class Link:
         if not self.is_up or self.waiting_bytes + len(frame) > self._queue_max:
             self._miss(channel)
             return False
-        self._hand(_Command("publish", channel), pack(self._verbs.publish, channel, frame))
+        self._enqueue(_Command("publish", channel), pack(self._verbs.publish, channel, frame))
         metrics.BUS_PUBLISHED.inc()
         return True
 
@@ -136,18 +136,18 @@ class Link:
         with self._turn:
             self.channels.add(channel)
             if self._connection is not None:
-                self._hand(_Command("subscribe", channel), pack(self._verbs.subscribe, channel))
+                self._enqueue(_Command("subscribe", channel), pack(self._verbs.subscribe, channel))
 
     def unsubscribe(self, channel: bytes) -> None:
         """Unsubscribe from a channel."""
         with self._turn:
             self.channels.discard(channel)
             if self._connection is not None:
-                self._hand(_Command("unsubscribe", channel), pack(self._verbs.unsubscribe, channel))
+                self._enqueue(_Command("unsubscribe", channel), pack(self._verbs.unsubscribe, channel))
 
     def settle(self, seconds: float) -> bool:
         """Wait until Redis has answered all commands up to now; return whether it did, False at once if down."""
-        target = self._handed
+        target = self._enqueued
         with self._settled:
             self._settled.wait_for(lambda: self._answered >= target or not self.is_up, seconds)
         return self.is_up and self._answered >= target
@@ -166,13 +166,13 @@ class Link:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def _hand(self, command: _Command, data: bytes) -> None:
+    def _enqueue(self, command: _Command, data: bytes) -> None:
         self.waiting_bytes += len(data)
-        self._handed += 1
+        self._enqueued += 1
         self._outbox.append((command, data))
         self._wake.set()
 
-    def _write_for_ever(self) -> None:
+    def _write_loop(self) -> None:
         due, last = 0.0, None
         while not self._closing:
             self._wake.wait(max(0.0, due - time.monotonic()) if self._connection else CANARY_SECONDS)
@@ -196,7 +196,7 @@ class Link:
             return
         if self.missed and self.is_up and self.waiting_bytes < self._queue_max // 2:
             self._owner.catch_up(self)
-        self._hand(_Command("canary", self.canary), pack(self._verbs.publish, self.canary, b"canary"))
+        self._enqueue(_Command("canary", self.canary), pack(self._verbs.publish, self.canary, b"canary"))
 
     def _flush(self, connection: Connection) -> None:
         data = self._take_outbox(connection)
@@ -219,7 +219,7 @@ class Link:
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
-    def _read_for_ever(self) -> None:
+    def _read_loop(self) -> None:
         while not self._closing:
             connection = self._open()
             if connection is None:
@@ -244,16 +244,16 @@ class Link:
             self._heard_at = time.monotonic()
             channels = [self.canary, *self.channels]
             for start in range(0, len(channels), self._verbs.batch):
-                self._hand_subscriptions(channels[start : start + self._verbs.batch])
+                self._enqueue_subscriptions(channels[start : start + self._verbs.batch])
             self._connection = connection
         self._wake.set()
         return connection
 
-    def _hand_subscriptions(self, channels: list[bytes]) -> None:
+    def _enqueue_subscriptions(self, channels: list[bytes]) -> None:
         """Queue one command that gets a reply for each channel."""
         for channel in channels[:-1]:
-            self._hand(_Command("subscribe", channel), b"")
-        self._hand(_Command("subscribe", channels[-1]), pack(self._verbs.subscribe, *channels))
+            self._enqueue(_Command("subscribe", channel), b"")
+        self._enqueue(_Command("subscribe", channels[-1]), pack(self._verbs.subscribe, *channels))
 
     def _read_replies(self, connection: Connection) -> None:
         try:
@@ -320,7 +320,7 @@ class Link:
             self._drop_unanswered()
         connection.close()
         with self._settled:
-            self._answered = self._handed
+            self._answered = self._enqueued
             self._settled.notify_all()
         if was_up and not self._closing:
             self._owner.link_down(self, reason)

@@ -121,7 +121,7 @@ def is_online(user_id: int) -> bool:
 
 
 def online_among(user_ids: list[int]) -> set[int]:
-    """Return the ids of those of the users that are online; at most one query to Redis."""
+    """Return the ids of the given users that are online; at most one query to Redis."""
     here = {user_id for user_id in user_ids if user_id in local().users()}
     others = [user_id for user_id in user_ids if user_id not in here]
     register = register_of(current_app) if others else None

@@ -32,8 +32,8 @@ class RedisBroker:
         self._has_been_up = False
         #: The number of times that each link had come up at the last notification of the node: when several links come
         #: up at one moment, the node is notified once.
-        self._told: list[tuple[Link, int]] = []
-        self._telling = threading.Lock()
+        self._notified: list[tuple[Link, int]] = []
+        self._notifying = threading.Lock()
         self._canary = f"{name}:canary:{node}".encode()
         self._links = self._make_links()
 
@@ -104,7 +104,7 @@ class RedisBroker:
 
     def link_up(self, link: Link) -> None:
         """Notify the node that the bus is ready, or restored after a gap, and which channels lost messages."""
-        if not self._is_news() or self._listener is None:
+        if not self._has_come_up() or self._listener is None:
             return
         log.info("bus_up", redis=str(self._address))
         if self._has_been_up:
@@ -114,12 +114,12 @@ class RedisBroker:
             self._listener.ready()
         self.catch_up(link)
 
-    def _is_news(self) -> bool:
-        with self._telling:
+    def _has_come_up(self) -> bool:
+        with self._notifying:
             if not self.is_up:
                 return False
-            told, self._told = self._told, [(link, link.ups) for link in self._links]
-            return self._told != told
+            before, self._notified = self._notified, [(link, link.ups) for link in self._links]
+            return self._notified != before
 
     def catch_up(self, link: Link) -> None:
         """Notify the node of the channels that lost messages."""
@@ -149,7 +149,7 @@ class SentinelBroker(RedisBroker):
     def start(self, listener: Listener) -> None:
         """Start connecting, and polling the Sentinels, in the background."""
         super().start(listener)
-        threading.Thread(target=self._watch_for_ever, name="bus-sentinel", daemon=True).start()
+        threading.Thread(target=self._watch_loop, name="bus-sentinel", daemon=True).start()
 
     def close(self) -> None:
         """Send the queued messages and close."""
@@ -180,7 +180,7 @@ class SentinelBroker(RedisBroker):
         answer: list[bytes] | None = ask_once(self._address, host, port, *words, is_sentinel=True)
         return answer
 
-    def _watch_for_ever(self) -> None:
+    def _watch_loop(self) -> None:
         while not self._closing.wait(_SENTINEL_SECONDS):
             began = time.monotonic()
             try:

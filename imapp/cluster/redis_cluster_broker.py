@@ -22,8 +22,8 @@ from imapp.logs import get_logger
 log = get_logger(__name__)
 
 #: Seconds between two reads of the map of slots: while a link is down, and while all are up.
-_HURRY_SECONDS = 0.3
-_REST_SECONDS = 15.0
+_FAST_POLL_SECONDS = 0.3
+_POLL_SECONDS = 15.0
 
 _SLOTS = 16_384
 
@@ -54,7 +54,7 @@ class RedisClusterBroker(RedisBroker):
     def start(self, listener: Listener) -> None:
         """Start connecting, and following the map of slots, in the background."""
         super().start(listener)
-        threading.Thread(target=self._follow_for_ever, name="bus-slots", daemon=True).start()
+        threading.Thread(target=self._follow_loop, name="bus-slots", daemon=True).start()
 
     def publish(self, channel: str, body: bytes) -> bool:
         """Queue `body` for all other nodes that are subscribed to the channel; return whether it was queued."""
@@ -114,16 +114,16 @@ class RedisClusterBroker(RedisBroker):
 
     # -- the map of slots --------------------------------------------------------------------------------------------
 
-    def _follow_for_ever(self) -> None:
+    def _follow_loop(self) -> None:
         while not self._closing:
             try:
                 self._follow(self._read_slots())
             except OSError as exc:
                 log.debug("bus_without_slots", error=str(exc))
-            self._look.wait(_REST_SECONDS if self.is_up else _HURRY_SECONDS)
+            self._look.wait(_POLL_SECONDS if self.is_up else _FAST_POLL_SECONDS)
             if self._look.is_set():
                 self._look.clear()
-                self._look.wait(_HURRY_SECONDS)  # give the cluster time to update a map that was just found wrong
+                self._look.wait(_FAST_POLL_SECONDS)  # give the cluster time to update a map that was just found wrong
 
     def _read_slots(self) -> list[Any]:
         """Ask the known servers one after another for the map of slots; raise OSError if none answers."""

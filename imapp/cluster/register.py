@@ -135,7 +135,7 @@ for _,kind in ipairs({'lease','node','conns','users'}) do redis.call('DEL',ARGV[
 return 1
 """
 
-# ARGV: prefix, users. Returns those of the users that are online.
+# ARGV: prefix, users. Returns the online users among the given ones.
 _AMONG = (
     _ONLINE
     + """
@@ -253,7 +253,7 @@ class Register:
         return [_presence(sid, text) for sid, text in found.items()]
 
     def online_among(self, user_ids: list[int]) -> set[int]:
-        """Return those of the users that have a connection to a live node."""
+        """Return the ids of the given users that have a connection to a live node."""
         return set(map(int, self._run(_AMONG, *user_ids)))
 
     def connections_of(self, user_id: int) -> list[tuple[str, Presence]]:

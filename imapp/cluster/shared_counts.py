@@ -68,10 +68,10 @@ class SharedCounts:
     def _launch(self) -> None:
         with self._turn:
             if self._thread is None:
-                self._thread = threading.Thread(target=self._exchange_for_ever, name="shared-counts", daemon=True)
+                self._thread = threading.Thread(target=self._exchange_loop, name="shared-counts", daemon=True)
                 self._thread.start()
 
-    def _exchange_for_ever(self) -> None:
+    def _exchange_loop(self) -> None:
         while True:
             self._wake.wait()
             time.sleep(_EXCHANGE_SECONDS)

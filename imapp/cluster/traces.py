@@ -1,4 +1,4 @@
-"""Traces of the latest messages on this node, in memory, for operators that look for the fate of a message.
+"""Traces of the latest messages on this node, in memory, for operators that investigate what happened to a message.
 
 Traces leave the node only on request (services/traces.py), contain no message text, and are bounded in number and age.
 Records are plain tuples: these cost a fraction of a microsecond, and the garbage collector stops tracking them. Each

@@ -24,7 +24,7 @@ _SLICE = 250
 _PAUSE = 0.1
 
 #: Seconds until connections are checked again if the database was away.
-_AGAIN_SECONDS = 3.0
+_RETRY_SECONDS = 3.0
 
 
 class Gathering:
@@ -56,7 +56,7 @@ def run(server: Any, sids: list[str], reason: str) -> None:
 
 def run_again(server: Any) -> None:
     """Check the connections that could not be checked before; repeated until the database is back."""
-    server.sleep(_AGAIN_SECONDS)
+    server.sleep(_RETRY_SECONDS)
     for some in _slices(server, server.unlooked.take()):
         _check(server, some, "late", is_again=True)
 
@@ -90,7 +90,7 @@ def _living(server: Any, sids: list[str]) -> list[Connection]:
 def _check(server: Any, connections: list[Connection], reason: str, *, is_again: bool = False) -> None:
     """Check these connections and tell their clients to sync, even if the check fails.
 
-    `is_again`: a repeated check; the clients have been told before, and are told again only when the check succeeds.
+    `is_again`: a repeated check. Its clients were told to sync before; they are told again only if the check succeeds.
     """
     with server.app.app_context():
         try:

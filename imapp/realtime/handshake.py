@@ -24,7 +24,7 @@ from imapp.services import access
 log = get_logger(__name__)
 
 #: Seconds after which a user with too many connections may retry: a dead connection is detected within about this time.
-_AGAIN_SECONDS = 30
+_RETRY_AFTER_SECONDS = 30
 
 #: Maximum number of times that memberships are read for a connection, if any user's memberships change meanwhile.
 LOOKS = 5
@@ -108,7 +108,7 @@ def make_room(server: Any, user_id: int) -> None:
             log.info("dead_connection_replaced", user_id=user_id, sid=sid)
             server.hang_up(eio_sid)
             return
-    raise TooManyConnectionsError(retry_after=_AGAIN_SECONDS)
+    raise TooManyConnectionsError(retry_after=_RETRY_AFTER_SECONDS)
 
 
 def is_same_login(server: Any, sid: str, auth: Any) -> bool:
@@ -151,8 +151,8 @@ def _refusal(exc: Exception) -> Refused:
 def _catch_up_when_heard(server: Any, sid: str) -> None:
     """Wait until Redis confirms the connection's rooms, then tell the client to sync.
 
-    The client was accepted before the confirmation, and events pushed until then did not arrive here. If the bus goes
-    down meanwhile, stop: all clients are told to sync when it is up again.
+    The client was accepted before the confirmation, and events pushed before it did not arrive here. If the bus goes
+    down while waiting, stop: all clients are told to sync when it is up again.
     """
     while server.connections.get(sid) is not None and bus.is_up():
         if bus.settle():

@@ -8,5 +8,5 @@ from imapp.services import presence
 
 @command("get_online_users", OnlineQuery, OnlineUsers)
 def get_online_users(connection: Connection, payload: OnlineQuery) -> OnlineUsers:
-    """Return the ids of those of the given users that are online."""
+    """Return the ids of the given users that are online."""
     return OnlineUsers(user_ids=presence.online_users(connection.user_id, payload.user_ids))

@@ -4,7 +4,7 @@ A proxy assigns a new session to the node with the fewest connections, but never
 the node that was restarted last stays empty. Each node compares its number of connections with the other nodes'
 reports. After a node has joined, every node with more than its share tells its surplus clients to reconnect, at a rate
 that the new node can take. A node does so once for each node that joins: behind a proxy that sends an address back to
-the same node (`--ip-hash`) the moved clients reconnect once in vain, and no loop begins.
+the same node (`--ip-hash`) the moved clients reconnect once without effect, and no loop begins.
 """
 
 import random
@@ -74,7 +74,7 @@ class Rebalancer:
         """Schedule a move if a node has joined since the previous reports; a node that was away and is back counts."""
         joined = present - self._present if self._is_automatic and self._present is not None else set()
         for node in joined:
-            # A client that connected after the new node's start was assigned with that node in choice: it stays.
+            # Only clients that connected before the new node's start move: the proxy could assign later ones to it.
             before = time.time() if node in self._seen else node[1]
             self._connected_before = max(self._connected_before, before)
             self._due = time.monotonic() + _SETTLE_SECONDS

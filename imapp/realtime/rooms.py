@@ -13,7 +13,7 @@ from bidict import bidict
 
 
 class RoomManager(sio.Manager):  # type: ignore[misc]  # the library has no types
-    """python-socketio's in-memory manager with leaner bookkeeping; the room None holds everybody."""
+    """python-socketio's in-memory manager with leaner bookkeeping; the room None holds all connections."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -35,16 +35,16 @@ log = get_logger(__name__)
 
 
 #: Maximum number of clients that wait for their handshake, some seconds of work. Further ones are refused as busy, to
-#: retry after _AGAIN_SECONDS.
+#: retry after _RETRY_AFTER_SECONDS.
 _JOINING_MAX = 2000
-_AGAIN_SECONDS = 3
+_RETRY_AFTER_SECONDS = 3
 
 #: Seconds that a disconnected client has to close its transport, before the server closes it.
 _CLOSING_SECONDS = 2.0
 
 
 class ProductPacket(EnginePacket):
-    """A packet with up to 8 attachments is read, to be refused with an error; more close the connection."""
+    """A packet type that accepts up to 8 attachments, to refuse them with an error; more close the connection."""
 
     attachments_max = 8
 
@@ -172,7 +172,9 @@ class RealtimeServer(StrictServer):
     def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
         if self._is_engine and self.eio.joining.waiting > _JOINING_MAX:
             metrics.CONNECTS_REFUSED.add(BusyError.code)
-            error = BusyError("Too many are connecting. Try again later.", retry_after=_AGAIN_SECONDS).payload()
+            error = BusyError(
+                "Too many clients are connecting. Try again later.", retry_after=_RETRY_AFTER_SECONDS
+            ).payload()
             return {"message": error.pop("message"), "data": error}
         refusal = super()._ask(eio_sid, sid, namespace, auth)
         if refusal is not None:

@@ -21,7 +21,7 @@ _PACKET = re.compile(r"4[0-6]|[1235]")
 _USER_TIMEOUT_MS = 20_000
 
 #: Seconds that a peer has to answer a close frame. A suspended app never does, though its kernel acknowledges the data.
-_GOODBYE_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
 
 
 class _WholeSends:
@@ -60,9 +60,9 @@ class _GuardedServer(simple_websocket.Server):  # type: ignore[misc]  # the libr
         self.sock.send(frame(data))
 
     def close(self, reason: int | None = None, message: str | None = None) -> None:
-        """Send a close frame; shut the socket down after _GOODBYE_SECONDS: the library would wait without end."""
+        """Send a close frame; shut the socket down after _CLOSE_SECONDS: the library would wait without end."""
         super().close(reason, message)
-        self._close_timer = threading.Timer(_GOODBYE_SECONDS, self._hang_up)
+        self._close_timer = threading.Timer(_CLOSE_SECONDS, self._hang_up)
         self._close_timer.daemon = True
         self._close_timer.start()
 
@@ -98,7 +98,7 @@ def guarded(stock: Any, max_message_bytes: int) -> type:
             self.ws = _GuardedServer(offered, max_message_size=max_message_bytes, **self.server_args)
             result = self.app(self)
             if self.ws.mode == "gunicorn":
-                raise StopIteration  # tells gunicorn that the socket is no longer its own
+                raise StopIteration  # signals gunicorn that it must not use the socket any longer
             return result
 
         def wait(self) -> Any:
