@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, DateTime, Integer
 from sqlalchemy import TypeDecorator as SqlTypeDecorator
 from sqlalchemy.dialects import mysql
 
-#: Ends the table arguments of every model. Names and ids compare byte by byte; case folding is done before storing.
+#: The last table argument of every model. Names and ids compare byte by byte; case is folded before storing.
 TABLE_OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
 #: SQLite autoincrements only the type INTEGER; MySQL needs BIGINT.
@@ -15,13 +15,13 @@ BigId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcDateTime(SqlTypeDecorator[datetime]):
-    """An aware UTC datetime with milliseconds; naive ones are refused (SQLite and MySQL would drop the zone)."""
+    """An aware UTC datetime with milliseconds. Naive ones are refused, since SQLite and MySQL store no zone."""
 
     impl = DateTime
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Any) -> Any:
-        """Give MySQL its fraction of a second."""
+        """Use a column with milliseconds on MySQL and MariaDB."""
         if dialect.name in {"mysql", "mariadb"}:
             return dialect.type_descriptor(mysql.DATETIME(fsp=3))
         return dialect.type_descriptor(DateTime())
@@ -35,11 +35,11 @@ class UtcDateTime(SqlTypeDecorator[datetime]):
         return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
-        """Give the zone back."""
+        """Add the UTC zone."""
         return None if value is None else value.replace(tzinfo=UTC)
 
 
 def as_utc(stored: datetime | str | None) -> datetime | None:
-    """What a driver gives for such a column, from a statement that SQLAlchemy knows no types of."""
+    """Convert a driver's value of a UtcDateTime column, read by a statement for which SQLAlchemy knows no types."""
     naive = datetime.fromisoformat(stored) if isinstance(stored, str) else stored
     return None if naive is None else naive.replace(tzinfo=UTC)

@@ -1,13 +1,13 @@
 """Transactions, and work that must not run on the event loop.
 
-Two ways to the database, no third:
+There are only two ways to the database:
 
-- `db.session` reads. Each statement sees what is committed when it starts, on both databases; a flush is refused.
-- `atomic(fn, *args)` writes: one transaction, retried when the database says that it lost a deadlock.
+- `db.session` reads. Each statement sees the data committed when it starts, on both databases; a flush is refused.
+- `atomic(fn, *args)` writes: one transaction, run again if the database reports that it lost a deadlock.
 
-SQLite takes one writer at a time, so its writers queue on a lock in this process (a greenlet that waited inside
-SQLite would stop the event loop, and with it the very writer it waits for) and its commits, which wait for the
-disk, run in a native thread.
+SQLite takes one writer at a time, so its writers queue on a lock in this process: a greenlet that waited inside
+SQLite would stop the event loop, and with it the writer it waits for. SQLite's commits wait for the disk, so they run
+in a native thread.
 """
 
 import random
@@ -37,33 +37,33 @@ T = TypeVar("T")
 
 log = get_logger(__name__)
 
-#: MySQL errors after which the same transaction may simply be run again: lock wait timeout, deadlock. A Galera member
-#: reports as a deadlock, at any statement and at COMMIT, that another member changed the same rows first.
+#: MySQL errors after which the same transaction may be run again: lock wait timeout, deadlock. If another Galera member
+#: changed the same rows first, a member reports it as a deadlock, at any statement and at COMMIT.
 _RETRYABLE = frozenset({1205, 1213})
 
-#: MySQL's error of a statement that has waited for a row that another transaction holds.
+#: MySQL's error when a statement has waited too long for a row locked by another transaction.
 _LOCK_TIMEOUT = 1205
 
-#: MySQL errors of a server that is not the one to write to: a Galera member without its cluster, shutdown, a COMMIT
-#: that failed midway, read-only since a failover. A new connection may lead to another server.
+#: MySQL errors of a server that takes no writes: a Galera member without its cluster, shutdown, a COMMIT that failed
+#: midway, read-only since a failover. A new connection may lead to another server.
 _WRONG_SERVER = frozenset({1047, 1053, 1180, 1290, 1792, 1836})
 
-#: MySQL errors of a server that takes no further connection: of anybody, or of this account.
+#: MySQL errors of a server that takes no further connections: none at all, or none of this account.
 _FULL = frozenset({1040, 1203, 1226})
 
-#: Seconds that a SQLite writer waits for its turn before the client is told "busy".
+#: Seconds that a SQLite writer waits for its turn before the client gets the error "busy".
 _SQLITE_TURN_SECONDS = 10
 
-#: Seconds that a statement waits for a row that another transaction holds; the committer's for as short as can be,
-#: since behind it all other writes wait.
+#: Seconds that a statement waits for a row locked by another transaction. The committer's statements wait for the
+#: shortest time possible, since all other writes wait behind them.
 LOCK_SECONDS, _COMMITTER_LOCK_SECONDS = 3, 1
 
-#: Seconds after which the server ends a transaction, or a connection, that is idle. A node that is cut off in the
-#: middle of a transaction must not keep its locks for the hours of the server's own wait_timeout: MariaDB can end idle
+#: Seconds after which the server ends an idle transaction or connection. A node that is cut off in the middle of a
+#: transaction must not keep its locks for the hours of the server's default wait_timeout. MariaDB can end idle
 #: transactions, MySQL only idle connections.
 IDLE_SECONDS = {"mariadb": 30, "mysql": 60}
 
-#: What each connection begins with.
+#: The first statement of each connection.
 _SESSION = (
     "SET time_zone = '+00:00', innodb_lock_wait_timeout = {lock_seconds}"
     f"/*M!100303 , idle_transaction_timeout = {IDLE_SECONDS['mariadb']} */"
@@ -72,20 +72,20 @@ _SESSION = (
 
 _sqlite_turn = threading.Lock()
 
-#: What the next transaction of `atomic` does first, besides its own work.
+#: A function that the next transaction of `atomic` calls first, before its own work.
 beside: ContextVar[Callable[[Session], None] | None] = ContextVar("beside", default=None)
 
 _COMMITTER_ENGINE = "committer_engine"
 
-#: The app's extension that is called with the session of a transaction of which nobody knows whether it is stored.
+#: Key of the app's extension that is called with the session of a transaction if it is unknown whether it committed.
 COMMIT_UNKNOWN = "imapp.commit_unknown"
 
-#: Which of the arguments of SQLAlchemy's events about statements is their own context.
+#: Index of the execution context among the arguments of SQLAlchemy's statement events.
 _CONTEXT = 4
 
 
 def offload(fn: Callable[..., T], *args: Any) -> T:
-    """Run blocking native work in a thread of gevent's pool, or right here where nothing is monkey-patched."""
+    """Run blocking native work in a thread of gevent's pool, or in this thread if nothing is monkey-patched."""
     from gevent import get_hub, monkey  # not at import: tests and the command line run without a hub
 
     if not monkey.is_module_patched("threading"):
@@ -95,7 +95,7 @@ def offload(fn: Callable[..., T], *args: Any) -> T:
 
 
 class _OffloadedConnection(sqlite3.Connection):
-    """A SQLite connection whose commit, which waits for the disk, leaves the event loop alone."""
+    """A SQLite connection that does not block the event loop in a commit, which waits for the disk."""
 
     def commit(self) -> None:
         """Commit in a native thread."""
@@ -103,7 +103,7 @@ class _OffloadedConnection(sqlite3.Connection):
 
 
 def engine_options(url: str, settings: Any) -> dict[str, Any]:
-    """Give the engine's arguments for this database URL; every wait is bounded in seconds."""
+    """Return the engine's arguments for this database URL; every wait is bounded in seconds."""
     if url.startswith("sqlite"):
         return {
             "hide_parameters": True,
@@ -111,7 +111,7 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
             "connect_args": {"factory": _OffloadedConnection, "timeout": _SQLITE_TURN_SECONDS},
         }
     return {
-        "hide_parameters": True,  # in the texts of errors, which are logged
+        "hide_parameters": True,  # error messages are logged
         "isolation_level": "READ COMMITTED",
         "pool_size": settings.db_pool_size,
         "max_overflow": settings.db_pool_overflow,
@@ -129,14 +129,15 @@ def engine_options(url: str, settings: Any) -> dict[str, Any]:
 
 
 def init_database(app: Flask) -> None:
-    """Make the committer's engine beside the app's, and bind the listeners that SQLite needs to both."""
+    """Create the committer's engine beside the app's, and register the event listeners of both."""
     options = engine_options(app.config["SQLALCHEMY_DATABASE_URI"], app.config["IMAPP"])
     app.extensions[_COMMITTER_ENGINE] = create_engine(
         app.config["SQLALCHEMY_DATABASE_URI"], **{**options, **_committer_pool(options)}
     )
     with app.app_context():
         engines = (db.engine, app.extensions[_COMMITTER_ENGINE])
-    # Before Flask-SQLAlchemy does so, with which a connection that died after the last read would cost a good answer.
+    # This runs before Flask-SQLAlchemy's own teardown, which would turn a good answer into an error if the connection
+    # died after the last read.
     app.teardown_appcontext(lambda _exc: release())
     _watch(*engines)
     if engines[0].dialect.name == "sqlite":
@@ -149,7 +150,7 @@ def init_database(app: Flask) -> None:
 
 
 def _watch(app_engine: Engine, committer_engine: Engine) -> None:
-    """Let the metrics tell how long statements take and how many connections are busy."""
+    """Measure the duration of statements and the number of connections in use."""
     event.listen(app_engine, "before_cursor_execute", _statement_begins)
     event.listen(app_engine, "after_cursor_execute", _statement_ended)
     event.listen(app_engine, "handle_error", _statement_failed)
@@ -169,7 +170,7 @@ def _statement_ended(*arguments: Any) -> None:
 
 
 def _statement_failed(context: ExceptionContext) -> None:
-    """One that waited in vain counts, too."""
+    """Measure failed statements too, such as those that waited for a lock until the timeout."""
     began = getattr(context.execution_context, "imapp_began", None)
     if began is not None:
         metrics.DATABASE_SECONDS.observe(time.perf_counter() - began)
@@ -177,7 +178,7 @@ def _statement_failed(context: ExceptionContext) -> None:
 
 @contextmanager
 def timed() -> Iterator[None]:
-    """Count how long a transaction takes."""
+    """Measure the duration of a transaction."""
     began = time.perf_counter()
     try:
         yield
@@ -195,7 +196,10 @@ def _listen_to_mysql(app_engine: Engine, committer_engine: Engine) -> None:
 
 
 def _committer_pool(options: dict[str, Any]) -> dict[str, Any]:
-    """One connection that nobody else can hold; used at once without a ping, a dead one is noticed by its use."""
+    """Return the options of a pool with one connection for the committer alone, used without a ping.
+
+    A dead connection is noticed when it is used.
+    """
     if "pool_size" not in options:
         return {}
     arguments = {**options["connect_args"], "init_command": _SESSION.format(lock_seconds=_COMMITTER_LOCK_SECONDS)}
@@ -225,15 +229,15 @@ def _on_sqlite_begin(connection: Connection) -> None:
 
 
 def _on_sqlite_reset(connection: Any, _record: Any, _state: Any) -> None:
-    """After a COMMIT that failed SQLAlchemy takes the transaction for ended; SQLite may have kept it."""
+    """Roll back a transaction left open by a failed COMMIT: SQLAlchemy takes it as ended, SQLite may not."""
     if connection.in_transaction:
         connection.rollback()
 
 
 def _on_mysql_connect(connection: Any, _record: Any) -> None:
-    """On a Galera member, let each transaction begin with all that any member has acknowledged.
+    """On a Galera member, make each transaction wait until it sees all writes that any member has acknowledged.
 
-    Without it, who was acknowledged on one node would not yet find it on another, whose member applies it later.
+    Otherwise a write acknowledged on one node might not yet be visible on another: its member may apply it later.
     """
     with connection.cursor() as cursor:
         cursor.execute("SHOW VARIABLES LIKE 'wsrep_on'")
@@ -242,7 +246,7 @@ def _on_mysql_connect(connection: Any, _record: Any) -> None:
 
 
 def _on_mysql_error(engines: tuple[Engine, ...], context: ExceptionContext) -> None:
-    """Throw away every connection to a server that is not the one to write to."""
+    """Discard all connections if a server takes no writes."""
     if code_of(context.original_exception) in _WRONG_SERVER:
         context.is_disconnect = True
         for engine in engines:
@@ -250,18 +254,18 @@ def _on_mysql_error(engines: tuple[Engine, ...], context: ExceptionContext) -> N
 
 
 def committer_engine() -> Engine:
-    """The engine of the committer, whose writes must not queue behind those who read."""
+    """Return the engine of the committer. It is separate, so that the committer never waits behind readers."""
     engine: Engine = current_app.extensions[_COMMITTER_ENGINE]
     return _writing(engine)
 
 
 def _writing(engine: Engine) -> Engine:
-    """The engine in the mode of a write transaction."""
+    """Return the engine in the mode of a write transaction."""
     return engine.execution_options(im_write=True)
 
 
 def release() -> None:
-    """Give back what `db.session` holds, before a wait that may take long and where an app context stays."""
+    """Release the connection held by `db.session`, before a long wait and where an app context lives on."""
     if db.session.registry.has():
         try:
             db.session.remove()
@@ -272,7 +276,7 @@ def release() -> None:
 
 @contextmanager
 def writer_turn() -> Iterator[None]:
-    """Wait for the turn to write (SQLite only); raises BusyError when it does not come."""
+    """Hold the turn to write (SQLite only); raises BusyError if it does not come in time."""
     if db.engine.dialect.name != "sqlite":
         yield
         return
@@ -287,16 +291,16 @@ def writer_turn() -> Iterator[None]:
 def atomic(fn: Callable[..., T], *args: Any) -> T:
     """Run `fn(session, *args)` in one write transaction and commit it.
 
-    `fn` may be run more than once. Raises UnavailableError when the database does not answer: whether the
-    transaction was committed is then unknown, and those whom it concerns are told to sync (services/concern.py).
+    `fn` may be run more than once. Raises UnavailableError if the database does not answer. It is then unknown
+    whether the transaction was committed, and the clients concerned are told to sync (see COMMIT_UNKNOWN).
     """
-    release()  # who held a connection to read and waited for another could wait for ever
+    release()  # a caller that holds one connection while it waits for another may cause a deadlock
     deadline = time.monotonic() + patience_seconds()
     for attempt in count():
         try:
             return _run_once(fn, args)
         except DBAPIError as exc:
-            # A lock that was waited for so long will hardly be free soon: who waits on keeps others from a connection.
+            # A lock that timed out will hardly be free soon, and a further wait would occupy a connection.
             if is_lock_timeout(exc) or not is_retryable(exc) or time.monotonic() > deadline:
                 raise
             back_off(attempt)
@@ -304,18 +308,18 @@ def atomic(fn: Callable[..., T], *args: Any) -> T:
 
 
 def patience_seconds() -> float:
-    """How long a write is tried before the client is told to: as long as a database that hangs may take."""
+    """Return the seconds for which a write is retried before the client has to: as long as a database may hang."""
     return patience(current_app.config["IMAPP"])
 
 
 def patience(settings: Any) -> float:
-    """The same for these settings, in seconds."""
+    """Return the seconds for which a write is retried with these settings."""
     bounds = settings.db_connect_timeout_seconds, settings.db_read_timeout_seconds, settings.db_write_timeout_seconds
     return float(sum(bounds))
 
 
 def back_off(attempt: int) -> None:
-    """Wait before a transaction is run again: in vain as well if all who lost came back at once."""
+    """Back off with jitter, so that the losers of a deadlock do not collide again."""
     metrics.DATABASE_RETRIES.inc()
     time.sleep(random.uniform(0.005, 0.02) * 2 ** min(attempt, 4))  # noqa: S311 - jitter, not a secret
 
@@ -334,34 +338,34 @@ def _run_once(fn: Callable[..., T], args: tuple[Any, ...]) -> T:
 
 
 def _commit(session: Session) -> None:
-    """Commit; when the connection breaks meanwhile, nobody knows whether it is stored: have those concerned told."""
+    """Commit. If the connection breaks meanwhile, the outcome is unknown: have the clients concerned told to sync."""
     try:
         session.commit()
     except DBAPIError as exc:
         if exc.connection_invalidated:
-            log.warning("commit_failed", code=code_of(exc), message="whether it is stored is unknown")
+            log.warning("commit_failed", code=code_of(exc), message="unknown whether it was committed")
             current_app.extensions[COMMIT_UNKNOWN](session)
         raise
 
 
 def is_retryable(exc: DBAPIError) -> bool:
-    """Tell whether the database rolled back and asks to try again."""
+    """Return whether the database has rolled back the transaction and it may be run again."""
     return code_of(exc) in _RETRYABLE
 
 
 def is_lock_timeout(exc: BaseException) -> bool:
-    """Tell whether a lock was waited for in vain."""
+    """Return whether the error is a lock wait timeout."""
     return isinstance(exc, DBAPIError) and code_of(exc) == _LOCK_TIMEOUT
 
 
 def code_of(exc: BaseException | None) -> object:
-    """MySQL's number of an error, as the driver or as SQLAlchemy raised it."""
+    """Return MySQL's number of an error raised by the driver or by SQLAlchemy; None for other errors."""
     args: tuple[object, ...] = getattr(getattr(exc, "orig", exc), "args", ())
     return args[0] if args and isinstance(args[0], int) else None
 
 
 def as_app_error(exc: BaseException) -> AppError | None:
-    """Translate "the database does not answer", or is asked too much, for clients; None for everything else."""
+    """Translate the errors of an unavailable or overloaded database for clients; return None for all others."""
     if isinstance(exc, AppError):
         return exc
     if isinstance(exc, PoolTimeoutError) or (isinstance(exc, DBAPIError) and code_of(exc) in _FULL | _RETRYABLE):

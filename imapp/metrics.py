@@ -1,6 +1,6 @@
-"""What is counted, for Prometheus: every metric of this node, declared once.
+"""All Prometheus metrics of this node, each declared once.
 
-Names follow Prometheus' practice: unit last, `_total` for counters. No label takes a value that a client chooses.
+Names follow Prometheus' conventions: unit last, `_total` for counters. No label takes a value that a client chooses.
 """
 
 import os
@@ -19,8 +19,8 @@ from imapp.tallies import Counts, Histograms, single
 
 registry = CollectorRegistry()
 
-#: Bounds in seconds: of what takes milliseconds when all is well, of what ends within some milliseconds or is a fault,
-#: and a few for what has many labels.
+#: Bounds of buckets in seconds: for work that normally takes milliseconds, for work that takes more than some
+#: milliseconds only because of a fault, and a few bounds for metrics with many label values.
 _BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _SHORT = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 _FEW = (0.005, 0.025, 0.1, 0.5, 2.5, 10)
@@ -31,9 +31,9 @@ _FEW = (0.005, 0.025, 0.1, 0.5, 2.5, 10)
 STAGES = ("committed", "published", "heard", "handed")
 _message_seconds = Histograms(
     "imapp_message_seconds",
-    "From a message's acceptance into the committer's queue until it was committed; published: given to this node's"
-    " connections and the bus; heard by another node; handed: the kernel has it for all connections of a node that"
-    " take. Nodes' clocks may differ by milliseconds: less than nothing counts as 0.",
+    "Seconds from a message's acceptance into the committer's queue until a stage: committed; published (given to this"
+    " node's connections and to the bus); heard (received by another node); handed (given to the kernel for all"
+    " connections of a node that accept data). Nodes' clocks may differ by milliseconds: negative values count as 0.",
     "stage",
     bounds=_BOUNDS,
     registry=registry,
@@ -41,7 +41,7 @@ _message_seconds = Histograms(
 COMMITTED, PUBLISHED, HEARD, HANDED = map(_message_seconds.of, STAGES)
 COMMIT_BATCH = single(
     "imapp_commit_batch_messages",
-    "Writes (messages, edits, reactions, read marks) that one commit took.",
+    "Writes (messages, edits, reactions, read marks) in one commit.",
     bounds=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
     registry=registry,
 )
@@ -51,24 +51,25 @@ COMMANDS = Counts(
     registry=registry,
 )  # fmt: skip
 COMMAND_SECONDS = Histograms(
-    "imapp_command_seconds", "From a command's turn to come in until its answer.", "command", bounds=_FEW,
+    "imapp_command_seconds", "Seconds from the dispatch of a command until its answer.", "command", bounds=_FEW,
     registry=registry,
 )  # fmt: skip
-SYNCS = Counter("imapp_syncs", "Answers to sync.", registry=registry)
+SYNCS = Counter("imapp_syncs", "Answered sync requests.", registry=registry)
 SYNC_CHANGES = single(
     "imapp_sync_changes", "Changes in one answer to sync.", bounds=(0, 1, 10, 50, 200, 500, 2000), registry=registry
 )
 
 # -- connections ---------------------------------------------------------------------------------------------------
 
-CONNECTS = Counter("imapp_connects", "Sockets that were let in.", registry=registry)
+CONNECTS = Counter("imapp_connects", "Sockets that were accepted.", registry=registry)
 CONNECTS_REFUSED = Counts(
     "imapp_connects_refused",
-    "Sockets that were not: the error code of the answer, draining, or admission (too many, or too many at once).",
+    "Refused sockets, by reason: the error code of the answer, draining, or admission (too many connections, or too"
+    " many new ones at once).",
     ["reason"],
     registry=registry,
 )
-DISCONNECTS = Counts("imapp_disconnects", "Sockets that ended, by what ended them.", ["reason"], registry=registry)
+DISCONNECTS = Counts("imapp_disconnects", "Sockets that ended, by reason.", ["reason"], registry=registry)
 
 # -- HTTP ----------------------------------------------------------------------------------------------------------
 
@@ -77,90 +78,104 @@ HTTP_REQUESTS = Counts(
     registry=registry,
 )  # fmt: skip
 HTTP_SECONDS = Histograms(
-    "imapp_http_seconds", "How long a REST request took.", "route", bounds=_FEW, registry=registry
+    "imapp_http_seconds", "Duration of a REST request in seconds.", "route", bounds=_FEW, registry=registry
 )
 
 # -- the bus -------------------------------------------------------------------------------------------------------
 
-BUS_PUBLISHED = Counter("imapp_bus_published", "Messages given to Redis for other nodes.", registry=registry)
-BUS_HEARD = Counter("imapp_bus_heard", "Messages of other nodes that this node heard.", registry=registry)
+BUS_PUBLISHED = Counter("imapp_bus_published", "Messages sent to Redis for other nodes.", registry=registry)
+BUS_HEARD = Counter("imapp_bus_heard", "Messages that this node received from other nodes.", registry=registry)
 BUS_REFUSED = Counter(
     "imapp_bus_refused",
-    "Messages on the bus that no node of this cluster signed, or that are old or came before.",
+    "Messages on the bus that this node refused: without a valid signature of the cluster, too old, or repeated.",
     registry=registry,
 )
 BUS_DROPPED = Counter(
     "imapp_bus_dropped",
-    "Messages for other nodes that were dropped: their readers were told to sync.",
+    "Messages for other nodes that were dropped; their recipients were told to sync.",
     registry=registry,
 )
 BUS_GAPS = Counter(
-    "imapp_bus_gaps", "Times that this node's bus was deaf, by what was noticed.", ["reason"], registry=registry
+    "imapp_bus_gaps", "Interruptions of this node's reception on the bus, by reason.", ["reason"], registry=registry
 )
 for _reason in ("silent", "ConnectionResetError", "failover"):
-    BUS_GAPS.labels(reason=_reason)  # at 0 from the start: an increase is seen from the first gap on
-BUS_UP = Gauge("imapp_bus_up", "1 while this node hears itself over Redis, or is without it.", registry=registry)
-BUS_QUEUE_BYTES = Gauge("imapp_bus_queue_bytes", "Bytes that wait for Redis.", registry=registry)
-BUS_QUEUE_LIMIT_BYTES = Gauge("imapp_bus_queue_limit_bytes", "So many may wait for Redis.", registry=registry)
-BUS_CHANNELS = Gauge("imapp_bus_channels", "Channels that this node is subscribed to.", registry=registry)
+    BUS_GAPS.labels(reason=_reason)  # 0 from the start, so that the first one is seen as an increase
+BUS_UP = Gauge(
+    "imapp_bus_up", "1 while this node receives its own messages from Redis, or runs without Redis.", registry=registry
+)
+BUS_QUEUE_BYTES = Gauge("imapp_bus_queue_bytes", "Bytes queued for sending to Redis.", registry=registry)
+BUS_QUEUE_LIMIT_BYTES = Gauge(
+    "imapp_bus_queue_limit_bytes",
+    "Maximum number of bytes queued for sending to Redis; past it, messages are dropped.",
+    registry=registry,
+)
+BUS_CHANNELS = Gauge("imapp_bus_channels", "Redis channels to which this node is subscribed.", registry=registry)
 
 # -- presence ------------------------------------------------------------------------------------------------------
 
 CONNECTIONS = Gauge("imapp_connections", "Authenticated sockets of this node.", registry=registry)
-CONNECTIONS_LIMIT = Gauge("imapp_connections_limit", "So many it takes (IM_MAX_CONNECTIONS).", registry=registry)
+CONNECTIONS_LIMIT = Gauge(
+    "imapp_connections_limit",
+    "Maximum number of sockets of this node (IM_MAX_CONNECTIONS); further ones are refused.",
+    registry=registry,
+)
 UNTOLD = Counter(
     "imapp_untold_connections",
-    "Connections that were told to sync because something is stored of which no push came.",
+    "Connections that were told to sync because a stored change was not pushed to this node.",
     registry=registry,
 )
 
 ONLINE_USERS = Gauge("imapp_online_users", "Users with a connection on this node.", registry=registry)
 PRESENCE_DRIFT = Gauge(
-    "imapp_presence_drift", "Connections of this node that Redis does not know, or knows wrongly.", registry=registry
+    "imapp_presence_drift", "Connections of this node that are missing or wrong in Redis.", registry=registry
 )
-NODES_REAPED = Counter("imapp_nodes_reaped", "Dead nodes whose users this node declared offline.", registry=registry)
+NODES_REAPED = Counter("imapp_nodes_reaped", "Dead nodes that this node declared offline.", registry=registry)
 
 # -- the engine ----------------------------------------------------------------------------------------------------
 
 SLOW_CLIENTS = Counter(
     "imapp_slow_clients",
-    "Clients sent away because they did not take what was sent to them, by the bound that they exceeded.",
+    "Clients disconnected because they read too slowly, by the exceeded bound: bytes or seconds of queued data.",
     ["bound"],
     registry=registry,
 )
 for _bound in ("bytes", "seconds"):
-    SLOW_CLIENTS.labels(_bound)  # 0 from the start, so that a first one is seen as an increase
+    SLOW_CLIENTS.labels(_bound)  # 0 from the start, so that the first one is seen as an increase
 
 # -- the database --------------------------------------------------------------------------------------------------
 
 DATABASE_RETRIES = Counter(
     "imapp_database_retries",
-    "Transactions run again: they lost a deadlock, a lock wait or, on Galera, against another member.",
+    "Retries of transactions after a deadlock, a lock wait timeout or, on Galera, a conflict with another member.",
     registry=registry,
 )
 COMMIT_QUEUE_LIMIT = Gauge(
-    "imapp_commit_queue_limit", "Writes that may wait for their commit; past it: busy.", registry=registry
+    "imapp_commit_queue_limit",
+    "Maximum number of writes that wait for their commit; past it, writes are refused as busy.",
+    registry=registry,
 )
 WRITE_SECONDS = Histogram(
     "imapp_write_seconds",
-    "From the queueing of a send, edit, reaction or read mark to its answer.",
+    "Seconds from the queueing of a send, edit, reaction or read mark to its answer.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
     registry=registry,
 )
 
 DATABASE_SECONDS = single(
     "imapp_database_seconds",
-    "Statements of requests and commands; of the committer, whole transactions.",
+    "Duration in seconds of statements of requests and commands, and of whole transactions of the committer.",
     bounds=_BOUNDS,
     registry=registry,
 )
 DATABASE_POOL_IN_USE = Gauge(
-    "imapp_database_pool_in_use", "Connections to the database that work now.", registry=registry
+    "imapp_database_pool_in_use", "Connections to the database that are in use.", registry=registry
 )
-DATABASE_POOL_LIMIT = Gauge("imapp_database_pool_limit", "So many there may be.", registry=registry)
+DATABASE_POOL_LIMIT = Gauge(
+    "imapp_database_pool_limit", "Maximum number of connections to the database.", registry=registry
+)
 REDIS_SECONDS = single(
     "imapp_redis_seconds",
-    "Commands and scripts to Redis, failed ones included; not the bus.",
+    "Duration in seconds of commands and scripts sent to Redis, including failed ones, without the bus.",
     bounds=_SHORT,
     registry=registry,
 )
@@ -172,54 +187,60 @@ REDIS_WRITES_REFUSED = Counter(
 
 # -- health --------------------------------------------------------------------------------------------------------
 
-READY = Gauge("imapp_ready", "1 while requests should come to this node, as readiness says.", registry=registry)
-DISK_FREE = Gauge("imapp_disk_free_bytes", "Free disk where the data is.", registry=registry)
-DISK_THRESHOLD = Gauge("imapp_disk_threshold_bytes", "Less of it makes the node not ready.", registry=registry)
+READY = Gauge("imapp_ready", "1 while the readiness check says that this node should get requests.", registry=registry)
+DISK_FREE = Gauge("imapp_disk_free_bytes", "Free bytes on the disk that holds the data.", registry=registry)
+DISK_THRESHOLD = Gauge(
+    "imapp_disk_threshold_bytes", "Minimum free bytes on the disk; with less, the node is not ready.", registry=registry
+)
 
 # -- the process ---------------------------------------------------------------------------------------------------
 
 
-INFO = Gauge("imapp_info", "1; which version this is, and which node.", ["version", "node"], registry=registry)
+INFO = Gauge("imapp_info", "Always 1; the labels are the version and node.", ["version", "node"], registry=registry)
 LOOP_LAG = single(
     "imapp_loop_lag_seconds",
-    "How late the event loop calls a timer: how long everything waits for the work of one.",
+    "Seconds by which the event loop calls a timer too late: all other work of the node waits as long.",
     bounds=_SHORT,
     registry=registry,
 )
 LOOP_LAG_MAX = Gauge(
-    "imapp_loop_lag_max_seconds", "The worst of it within the last 15 to 30 seconds.", registry=registry
+    "imapp_loop_lag_max_seconds", "Worst lag of the event loop within the last 15 to 30 seconds.", registry=registry
 )
-GREENLETS = Gauge("imapp_greenlets", "Greenlets that began since the start and have not ended.", registry=registry)
+GREENLETS = Gauge("imapp_greenlets", "Greenlets that were started and have not ended.", registry=registry)
 _gc_pause = Histograms(
-    "imapp_gc_pause_seconds", "How long the garbage collector stopped the process.", "generation", bounds=_SHORT,
+    "imapp_gc_pause_seconds", "Seconds that a garbage collection stopped the process.", "generation", bounds=_SHORT,
     registry=registry,
 )  # fmt: skip
 GC_PAUSES = tuple(_gc_pause.of(str(_generation)) for _generation in range(3))
 
 
 class _Process(Collector):
-    """What Linux says of it. prometheus_client's own collector needs /proc/stat, which the systemd unit hides."""
+    """Process metrics from Linux. prometheus_client's own collector needs /proc/stat, which the systemd unit hides."""
 
     def collect(self) -> Iterator[Metric]:
-        """Look now."""
-        yield CounterMetricFamily("imapp_cpu_seconds", "Processor time of this process.", value=time.process_time())
-        yield GaugeMetricFamily("imapp_memory_bytes", "Resident memory of this process.", value=memory_bytes())
+        """Yield the current values."""
+        yield CounterMetricFamily(
+            "imapp_cpu_seconds", "Processor time of this process in seconds.", value=time.process_time()
+        )
+        yield GaugeMetricFamily("imapp_memory_bytes", "Resident memory of this process in bytes.", value=memory_bytes())
         limit = memory_limit_bytes()
-        yield GaugeMetricFamily("imapp_memory_limit_bytes", "So much the container or machine has.", value=limit)
+        text = "Maximum memory of this process in bytes: the limit of the container or the memory of the machine."
+        yield GaugeMetricFamily("imapp_memory_limit_bytes", text, value=limit)
         files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - counts names, makes no paths of them
         yield GaugeMetricFamily("imapp_open_files", "Open files of this process, sockets included.", value=files)
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        yield GaugeMetricFamily("imapp_open_files_limit", "So many it may have.", value=limit)
+        text = "Maximum number of open files of this process."
+        yield GaugeMetricFamily("imapp_open_files_limit", text, value=limit)
 
 
 def memory_bytes() -> int:
-    """Resident memory of this process, as Linux tells."""
+    """Return the resident memory of this process, from Linux."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
 
 
 def memory_limit_bytes() -> int:
-    """What the narrowest control group around this process allows, at most what the machine has."""
+    """Return the lowest memory limit of the control groups around this process, at most the machine's memory."""
     limits = [os.sysconf("SC_PHYS_PAGES") * resource.getpagesize()]
     for file in _limit_files():
         with suppress(OSError, ValueError):  # no such group, or no limit ("max")
@@ -229,7 +250,7 @@ def memory_limit_bytes() -> int:
 
 @cache
 def _limit_files() -> list[Path]:
-    """Where Linux would tell of a limit: cgroup version 2 from our group upwards, then version 1."""
+    """Return the files that may hold a limit: cgroup version 2 from our group upwards, then version 1."""
     root = Path("/sys/fs/cgroup")
     files = [root / "memory.max", root / "memory/memory.limit_in_bytes"]
     with suppress(OSError):
@@ -249,5 +270,5 @@ registry.register(_Process())
 
 
 def exposition() -> bytes:
-    """All metrics in Prometheus' text format."""
+    """Return all metrics in Prometheus' text format."""
     return generate_latest(registry)

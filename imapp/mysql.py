@@ -1,8 +1,8 @@
-"""PyMySQL's connections, which share a TLS context, and take several statements at once where that is asked for.
+"""PyMySQL connections that share a TLS context and, on request, take several statements at once.
 
-PyMySQL makes a context for each connection, TLS or not, and with it reads all certificates that the system trusts:
-tens of milliseconds of computing, in which no greenlet of the node runs. A crowd that syncs at one moment opens and
-drops connections by the dozen.
+PyMySQL creates a TLS context for each connection, even without TLS, and loads all certificates that the system trusts.
+This takes tens of milliseconds of computing, during which no greenlet of the node runs. A crowd of clients that sync at
+the same moment opens and drops dozens of connections.
 """
 
 import ssl
@@ -13,20 +13,20 @@ from pymysql.connections import Connection
 from pymysql.constants import CLIENT
 from pymysql.err import Error
 
-#: Execution option of SQLAlchemy: the list that takes the rows of each statement of a text.
+#: Execution option of SQLAlchemy: the list that receives the rows of each statement of a script.
 RESULTS = "results"
 
-#: Execution option of SQLAlchemy: the text itself, with the values in it. Not given as the statement, which stands in
-#: the texts of SQLAlchemy's errors, which are logged.
+#: Execution option of SQLAlchemy: the text of a script, with its values. It is not passed as the statement, because
+#: SQLAlchemy's error messages contain the statement and are logged.
 SCRIPT = "script"
 
 _contexts: dict[str, ssl.SSLContext] = {}
 
 
 class SharingConnection(Connection):
-    """A connection that takes the context of the first one with the same TLS options."""
+    """A connection that uses the TLS context of the first connection with the same TLS options."""
 
-    #: Statements that go out with the next COMMIT, in one round trip.
+    #: Statements to send with the next COMMIT, in one round trip.
     before_commit = ""
 
     def _create_ssl_ctx(self, sslp: Any) -> ssl.SSLContext:
@@ -38,7 +38,7 @@ class SharingConnection(Connection):
         return _contexts[key]
 
     def commit(self) -> None:
-        """Send what waits for it, and COMMIT; what fails is rolled back, for SQLAlchemy takes it for ended."""
+        """Send the waiting statements and COMMIT; roll back on failure, since SQLAlchemy will not."""
         statements, self.before_commit = self.before_commit, ""
         if not statements:
             super().commit()
@@ -52,18 +52,18 @@ class SharingConnection(Connection):
 
 
 def connect(_dialect: Any, _record: Any, arguments: list[Any], options: dict[str, Any]) -> SharingConnection:
-    """Connect in SQLAlchemy's stead (its event do_connect)."""
+    """Connect in place of SQLAlchemy (its event do_connect)."""
     return SharingConnection(*arguments, **options)
 
 
 def connect_for_scripts(dialect: Any, record: Any, arguments: list[Any], options: dict[str, Any]) -> SharingConnection:
-    """The same, for texts of more than one statement."""
+    """Connect like `connect`, and allow texts of more than one statement."""
     options["client_flag"] = options.get("client_flag", 0) | CLIENT.MULTI_STATEMENTS
     return connect(dialect, record, arguments, options)
 
 
 def run_script(cursor: Any, _statement: str, context: Any) -> bool:
-    """Run a text of statements, and keep the rows of each (SQLAlchemy's event do_execute_no_params)."""
+    """Run a script and keep the rows of each statement (SQLAlchemy's event do_execute_no_params)."""
     results = context.execution_options.get(RESULTS)
     if results is None:
         return False

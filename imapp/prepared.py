@@ -1,7 +1,7 @@
-"""Public answers that are the same for everybody: made once per app, kept as bytes, told apart by an ETag.
+"""Public answers that are the same for everybody: built once per app, kept as bytes, identified by an ETag.
 
-Whoever asks needs no token, so an answer must cost next to nothing: at the second request nothing is built,
-serialised or compressed. Both doors use it, each for the document of its own.
+Clients need no token for them, so an answer must cost next to nothing: from the second request on, nothing is built,
+serialised or compressed. Both doors use this module, each for its own document.
 """
 
 import gzip
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from flask import Response, current_app, request
 
-#: Bytes below which compression saves nothing: the answer fits into one packet of the network anyway.
+#: Minimum size of a compressed answer, in bytes: a smaller answer fits into one network packet anyway.
 _WORTH_COMPRESSING = 1024
 
 
@@ -22,11 +22,11 @@ class Prepared:
         self._bodies = {"identity": body}
         if len(body) >= _WORTH_COMPRESSING:
             self._bodies["gzip"] = gzip.compress(body, mtime=0)
-        # Of the content alone, so that all nodes of one version give the same.
+        # Hash only the content, so that all nodes of one version send the same tag.
         self._tag = hashlib.sha256(body).hexdigest()[:32]
 
     def response(self, max_age: int) -> Response:
-        """Answer the request at hand; 304 without a body when the client has these bytes already."""
+        """Answer the current request; with 304 and no body if the client already has these bytes."""
         accepts_gzip = "gzip" in self._bodies and request.accept_encodings["gzip"] > 0
         encoding = "gzip" if accepts_gzip else "identity"
         response = Response(self._bodies[encoding], mimetype=self._mimetype)
@@ -41,7 +41,7 @@ class Prepared:
 
 
 def prepared(name: str, make: Callable[[], bytes], mimetype: str, max_age: int) -> Response:
-    """Answer with what `make` returns; it is called once per app.
+    """Answer with the result of `make`, which is called once per app.
 
     `max_age`: seconds that clients and proxies may use the answer without asking again.
     """

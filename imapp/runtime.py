@@ -1,6 +1,7 @@
-"""What the interpreter and the event loop are busy with: lag, greenlets, pauses of the garbage collector.
+"""Metrics of the interpreter and the event loop: lag, greenlets, pauses of the garbage collector.
 
-Watched in the process that serves only; ten timers a second, and a few instructions for each greenlet and collection.
+They are measured only in the serving process. The cost is ten timers per second, and a few instructions for each
+greenlet and each collection.
 """
 
 import gc
@@ -11,25 +12,25 @@ from gevent import Greenlet, get_hub, monkey
 
 from imapp import metrics
 
-#: Seconds between two looks at the event loop: work that takes longer than this is always seen.
+#: Seconds between two measurements of the event loop's lag: work that takes longer than this is always noticed.
 _LOOK_SECONDS = 0.1
 
-#: Seconds of a window of which the worst lag is kept.
+#: Seconds of a window; the worst lag of the current window and of the one before is kept.
 _WINDOW_SECONDS = 15.0
 
 
 class LoopWatch:
-    """A timer, and how late it is called."""
+    """A timer that measures how late the event loop calls it."""
 
     def __init__(self, loop: Any) -> None:
-        # After all other work of the same turn: its whole length is to be seen.
+        # Lowest priority: called after all other work of the same turn, so that the whole turn is measured.
         self._timer = loop.timer(_LOOK_SECONDS, _LOOK_SECONDS, priority=loop.MINPRI)
         self._due = 0.0
         self._worst = [0.0, 0.0]
         self._window_ends = time.monotonic() + _WINDOW_SECONDS
 
     def start(self) -> None:
-        """Look for ever."""
+        """Start measuring; it never stops."""
         self._due = time.monotonic() + _LOOK_SECONDS
         self._timer.start(self._look, update=True)
 
@@ -45,18 +46,18 @@ class LoopWatch:
         self._timer.again(self._look, update=True)
 
     def worst(self) -> float:
-        """The worst lag of this window and the one before."""
+        """Return the worst lag, in seconds, of the current window and the one before."""
         return max(self._worst)
 
 
 class Greenlets:
-    """Those under way; gevent tells when one begins, and each when it has ended."""
+    """The number of living greenlets; gevent calls back when one starts, and each one when it has ended."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def began(self, greenlet: Any) -> None:
-        """One begins."""
+        """Count a started greenlet."""
         self.count += 1
         greenlet.rawlink(self._ended)
 
@@ -65,13 +66,13 @@ class Greenlets:
 
 
 class CollectorWatch:
-    """Times the garbage collector."""
+    """Measures the pauses of the garbage collector."""
 
     def __init__(self) -> None:
         self._began = 0.0
 
     def note(self, phase: str, info: dict[str, int]) -> None:
-        """Called by the collector before and after each collection."""
+        """Measure a collection; the collector calls this before and after each one."""
         if phase == "start":
             self._began = time.perf_counter()
         else:
@@ -79,10 +80,10 @@ class CollectorWatch:
 
 
 def watch() -> None:
-    """Begin; once, in the process that serves, before it starts its own greenlets."""
+    """Start measuring: call this once, in the serving process, before it starts its own greenlets."""
     gc.callbacks.append(CollectorWatch().note)
     if not monkey.is_module_patched("threading"):
-        return  # tests within the process have neither loop nor greenlets
+        return  # in-process tests have neither loop nor greenlets
     loop, greenlets = LoopWatch(get_hub().loop), Greenlets()
     metrics.LOOP_LAG_MAX.set_function(loop.worst)
     metrics.GREENLETS.set_function(lambda: greenlets.count)

@@ -1,8 +1,8 @@
-"""Statements that go to the database together: to MySQL in one round trip, in SQLite one after the other.
+"""Statements that go to the database together: to MySQL in one round trip, to SQLite one after the other.
 
-A round trip costs a node as much as the work that it is for: a transaction of one message is seven statements, which
-take two round trips in this way. Every value is quoted by the driver; only the committer's connection takes more
-than one statement at a time.
+A round trip costs a node as much as the work done in it. A transaction of one message has seven statements, which take
+only two round trips this way. The driver quotes every value; only the committer's connection takes more than one
+statement at a time.
 """
 
 import re
@@ -16,7 +16,8 @@ from sqlalchemy.engine import Connection, Dialect
 
 from imapp.mysql import RESULTS, SCRIPT
 
-#: Characters after which what waits is sent before more is added: far below MySQL's max_allowed_packet, 16 MB.
+#: Maximum number of characters of a script: if a statement would exceed it, the waiting statements are sent first. It
+#: is far below MySQL's max_allowed_packet of 16 MB.
 _MOST_CHARS = 1_000_000
 
 _PARAMETER = re.compile(r":(\w+)")
@@ -25,13 +26,13 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 class Script:
-    """What both databases have in common: statements are added, then run or committed together."""
+    """The interface for both databases: statements are added, then run or committed together."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
 
     def add(self, statement: str, **values: str) -> None:
-        """Add a statement with `:name` for each value."""
+        """Add a statement with a `:name` for each value."""
         raise NotImplementedError
 
     def insert(self, model: Any, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -39,16 +40,16 @@ class Script:
         raise NotImplementedError
 
     def run(self) -> list[Rows]:
-        """Run what was added and give the rows of each statement."""
+        """Run the added statements and return the rows of each."""
         raise NotImplementedError
 
     def commit(self) -> None:
-        """Run what was added and commit."""
+        """Run the added statements and commit."""
         raise NotImplementedError
 
 
 def script(connection: Connection) -> Script:
-    """An empty script for a connection of the committer."""
+    """Return an empty script for a connection of the committer."""
     return (_SqliteScript if connection.dialect.name == "sqlite" else _MySqlScript)(connection)
 
 
@@ -103,7 +104,7 @@ class _MySqlScript(Script):
         return "(" + ",".join([self._literal(row[name]) for name in columns]) + ")"
 
     def _literal(self, value: Any) -> str:
-        """The driver's literal; most values are numbers or nothing, which need no thought."""
+        """Return the SQL literal of a value. Most values are numbers or None, which need no quoting by the driver."""
         if value is None:
             return "NULL"
         if type(value) is int:
@@ -130,7 +131,7 @@ class _MySqlScript(Script):
         return results
 
     def commit(self) -> None:
-        if not self.connection.in_transaction():  # SQLAlchemy would have nothing to commit
+        if not self.connection.in_transaction():  # otherwise SQLAlchemy would skip the commit
             self.connection.begin()
         self._driver.before_commit = self._taken()
         self.connection.commit()
@@ -138,18 +139,18 @@ class _MySqlScript(Script):
 
 @cache
 def _insertion(model: Any, dialect: Dialect) -> tuple[str, tuple[str, ...]]:
-    """The text of an INSERT up to its values, and the columns in their order."""
+    """Return the text of an INSERT up to its values, and the columns in order."""
     columns = tuple(column.key for column in model.__table__.columns)
     head, word, _ = str(insert(model.__table__).compile(dialect=dialect)).rpartition(" VALUES ")
     return head + word, columns
 
 
 def _stored(value: Any) -> Any:
-    """A value as both databases take it in a text."""
+    """Return a value in the form that both databases take as text."""
     return sql_time(value) if isinstance(value, datetime) else value
 
 
-@lru_cache(64)  # a batch has one moment, and its rows many times
+@lru_cache(64)  # all rows of a batch have the same moment
 def sql_time(moment: datetime) -> str:
-    """UTC without a zone, six digits for SQLite's text (MySQL rounds to three)."""
+    """Return the UTC time without a zone, with six digits for SQLite's text (MySQL rounds to three)."""
     return moment.strftime("%Y-%m-%d %H:%M:%S.%f")

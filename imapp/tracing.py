@@ -1,8 +1,8 @@
-"""OpenTelemetry's traces, with IM_TRACING=on: one from a command at the sender's node to the sockets of the receivers'.
+"""OpenTelemetry traces (IM_TRACING=on), from a command on the sender's node to the sockets on the recipients' nodes.
 
-Below the span of the command lie those of its message: commit, publish, and on each node deliver. They are made when
-they are over, from the times that metrics take anyway; the command's traceparent (W3C Trace Context) travels in the
-message's stamp. The SDK reads the OTEL_ variables; nothing of it is imported while tracing is off.
+The span of the command has child spans for its message: commit, publish, and deliver on each node. They are created
+when they have ended, from the times that the metrics take anyway. The command's traceparent (W3C Trace Context) travels
+in the message's stamp. The SDK reads the OTEL_ variables; nothing of it is imported while tracing is off.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ _tracer: Any = None
 
 
 def start(node_id: str, version: str) -> None:
-    """Begin; in the process that serves. Raises ModuleNotFoundError without the packages."""
+    """Start tracing, in the serving process. Raises ModuleNotFoundError if the packages are not installed."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -23,30 +23,30 @@ def start(node_id: str, version: str) -> None:
 
     global _provider, _tracer  # noqa: PLW0603 - one for the process
     named = {"service.name": "imapp", "service.instance.id": node_id, "service.version": version}
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence.
     _provider = TracerProvider(resource=Resource(named).merge(OTELResourceDetector().detect()))
     _provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     _tracer = _provider.get_tracer("imapp")
 
 
 def stop() -> None:
-    """Send what waits."""
+    """Export the pending spans and stop tracing."""
     if _provider is not None:
         _provider.shutdown()
 
 
 def is_on() -> bool:
-    """Whether anything is traced."""
+    """Return whether tracing is on."""
     return _tracer is not None
 
 
 def current() -> str | None:
-    """The traceparent of the command at hand."""
+    """Return the traceparent of the current command, or None."""
     return _current.get() if _tracer is not None else None
 
 
 def traced(name: str, reply: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
-    """Begin the span of a command; it ends with its answer."""
+    """Start the span of a command; return a `reply` that also ends the span."""
     from opentelemetry.trace import SpanKind, Status, StatusCode
 
     span = _tracer.start_span(name, kind=SpanKind.SERVER)
@@ -63,12 +63,12 @@ def traced(name: str, reply: Callable[[dict[str, Any]], None]) -> Callable[[dict
 
 
 def leave() -> None:
-    """The greenlet goes on with something else."""
+    """Forget the current command: the greenlet continues with other work."""
     _current.set(None)
 
 
 def record(name: str, traceparent: str | None, began_ms: float, ended_ms: float, **attributes: str | int) -> None:
-    """A span that is over, below the command's; times are Unix times in ms."""
+    """Record a span that has ended, as a child of the command's; times are Unix times in ms."""
     if traceparent is None or _tracer is None:
         return
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator

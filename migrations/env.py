@@ -1,4 +1,4 @@
-"""How Alembic reaches the database and the tables of the app."""
+"""Connects Alembic to the database and the tables of the app."""
 
 from alembic import context
 from flask import current_app
@@ -10,7 +10,7 @@ from imapp.extensions import Base, db
 
 
 def _render(kind: str, item: object, _context: object) -> str | bool:
-    """Write our own column type in terms of SQLAlchemy: a migration must not change when the app does."""
+    """Write our own column type as SQLAlchemy's types: a migration must not change when the app does."""
     if kind == "type" and isinstance(item, UtcDateTime):
         return 'sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")'
     return False

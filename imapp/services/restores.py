@@ -1,8 +1,8 @@
-"""Restoring: a whole backup into an empty database, or in place of what is there.
+"""Restoring a whole backup into an empty database, or in place of the present data.
 
-While it runs, the epoch of the database names the backup instead of a history, so that nobody takes half of one for
-the whole, and a restore that was interrupted knows what to go on with: rows go in in the order of their keys, so what
-is there already is known by its last key. At the end the database gets a new epoch, by which clients load afresh.
+During a restore, the epoch of the database names the backup. So no client takes a half-restored history for a whole
+one, and an interrupted restore knows which backup to continue. Rows are inserted in key order, so the last key of a
+table tells where to continue. At the end, the database gets a new epoch, which makes clients load everything again.
 """
 
 import secrets
@@ -27,10 +27,11 @@ from imapp.services.backup_format import BackupFile, Part, TableInfo, unpacked
 from imapp.services.backups import Progress
 from imapp.services.sync import RESTORING
 
-#: Rows of one transaction.
+#: Number of rows inserted in one transaction.
 _ROWS = 1000
 
-#: Ids of sessions that are left out, for those that were given after the backup: their tokens must fit no new session.
+#: Number of session ids skipped after a restore. Sessions opened after the backup had ids in this range, and their
+#: tokens must not be valid for new sessions.
 _SESSION_GAP = 1_000_000
 
 _VERSIONS = "alembic_version"
@@ -39,7 +40,7 @@ Target = Literal["bare", "empty", "begun", "full"]
 
 
 def examine(backup: BackupFile, keep_sessions: bool) -> Target:
-    """What the database is: without tables, without rows, begun by this very restore, or anything else."""
+    """Return the state of the database: no tables, no rows, partly restored from this backup, or anything else."""
     present = set(sa.inspect(db.engine).get_table_names())
     if not present - {_VERSIONS}:
         return "bare"
@@ -72,7 +73,7 @@ def _mark(backup: BackupFile, keep_sessions: bool) -> str:
 
 
 def require_known(backup: BackupFile) -> None:
-    """Raises BackupError for a backup of a version that is newer than this one."""
+    """Raise BackupError for a backup made by a newer version than this one."""
     revision = backup.manifest.revision
     if not list((_migrations() / "versions").glob(f"{revision}_*.py")):
         raise BackupError(f"The backup is of revision {revision}, which this version does not know: is it newer?")
@@ -83,9 +84,9 @@ def _migrations() -> Path:
 
 
 def restore(backup: BackupFile, target: Target, progress: Progress, *, keep_sessions: bool = False) -> str:
-    """Put the backup into the database, in place of all that is in it; gives the new epoch.
+    """Replace all data of the database by the backup; return the new epoch.
 
-    `target` is what `examine` gave; a restore that is "begun" goes on.
+    `target` is the result of `examine`; a "begun" restore is continued.
     """
     if target != "begun":
         _make_tables(backup.manifest.revision)
@@ -107,7 +108,7 @@ def _set_epoch(session: Session, epoch: str) -> None:
 
 
 def _make_tables(revision: str) -> None:
-    """Drop what is there, and make the tables as they were when the backup was made."""
+    """Drop all tables, and create those of the backup's schema revision."""
     found = sa.MetaData()
     found.reflect(db.engine)
     found.drop_all(db.engine)
@@ -132,7 +133,7 @@ def _skip_session_ids() -> None:
 
 
 def _row_changer(table: TableInfo, keep_sessions: bool) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Sessions end with a restore: among them may be some that were ended after the backup, for a reason."""
+    """Return a function that ends restored sessions: some may have been revoked after the backup, for a reason."""
     if keep_sessions or table.name != DeviceSession.__tablename__:
         return lambda row: row
     moment = now()
@@ -142,7 +143,7 @@ def _row_changer(table: TableInfo, keep_sessions: bool) -> Callable[[dict[str, A
 def _fill(
     backup: BackupFile, table: TableInfo, change: Callable[[dict[str, Any]], dict[str, Any]], progress: Progress
 ) -> None:
-    """Insert the rows of a table that are not there yet."""
+    """Insert the rows of a table after its last restored key."""
     last = _last_key(table)
     target = _target(table)
     for part in backup.manifest.parts_of(table.name):
@@ -167,7 +168,7 @@ def _rows(
 
 
 def _target(table: TableInfo) -> Any:
-    """The table as it was, which need not be as the models say."""
+    """Return the table of the backup's revision, which may differ from the current models."""
     types: dict[str | None, Any] = {"time": UtcDateTime(), "bytes": sa.LargeBinary()}
     return sa.table(table.name, *(sa.column(name, types.get(table.kinds.get(name))) for name in table.columns))
 

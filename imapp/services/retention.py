@@ -1,9 +1,9 @@
-"""Retention: what is older than the settings say is deleted, a little at a time, while the nodes go on.
+"""Retention: data older than the configured ages is deleted in small steps, while the nodes keep running.
 
-Messages and the log of changes go by conversation, the oldest first. At first the conversation's row says from where on
-it counts (`first_seq`, `first_change`), in one short transaction; what is below is rubbish from then on, and deleted
-by services/retention_sweep.py, in this run or in the next one. Numbers never start again: history begins at a later
-`seq`, and no hole is in it.
+Messages and the log of changes are deleted by conversation, the oldest rows first. One short transaction moves the
+conversation's first valid numbers (`first_seq`, `first_change`). Rows below them are garbage from then on, and the
+sweep deletes them, in this run or in the next one. Numbers never start again: history begins at a later `seq`, and has
+no hole.
 """
 
 import time
@@ -25,13 +25,13 @@ from imapp.schemas.base import now
 from imapp.services import timeline
 from imapp.services.retention_sweep import BY_SEQ, Counts, Pace, Progress, over, sweep
 
-#: Conversations that are looked at with one query.
+#: Number of conversations read by one query.
 _PAGE = 200
 
 
 @dataclass(frozen=True)
 class Policy:
-    """Before which moments things are deleted; None keeps them."""
+    """The moments before which messages, changes and sessions are deleted; None keeps all."""
 
     messages: datetime | None
     changes: datetime | None
@@ -39,7 +39,7 @@ class Policy:
 
     @classmethod
     def of_settings(cls) -> "Policy":
-        """By the settings, as of now. The log of changes is kept no longer than the messages that it tells of."""
+        """Return the policy of the settings, as of now. Changes are kept no longer than the messages they are about."""
         messages, changes = _before(settings.retention_messages_days), _before(settings.retention_changes_days)
         latest = max((moment for moment in (messages, changes) if moment is not None), default=None)
         return cls(messages, latest, _before(settings.retention_sessions_days))
@@ -50,15 +50,15 @@ def _before(days: int) -> datetime | None:
 
 
 def conversations() -> int:
-    """How many there are to look at."""
+    """Return the number of conversations, the total of the progress of `preview` and `run`."""
     return db.session.scalar(select(func.count()).select_from(Conversation)) or 0
 
 
-# -- what would go -------------------------------------------------------------------------------------------------
+# -- preview -------------------------------------------------------------------------------------------------------
 
 
 def preview(policy: Policy, progress: Progress) -> Counts:
-    """Count what `run` would delete; deletes nothing."""
+    """Count the rows that `run` would delete; delete nothing."""
     counts = Counts()
     for head in _heads(progress):
         first_seq, first_change = _horizon(head, policy)
@@ -80,7 +80,7 @@ def _count(model: Any, conversation_id: int, number: Any, first: int, counts: Co
 
 
 def _heads(progress: Progress) -> Iterator[Any]:
-    """All conversations, by their ids."""
+    """Yield all conversations in id order."""
     last_id = 0
     while page := db.session.execute(_head_page(last_id)).all():
         release()
@@ -102,9 +102,9 @@ def _head_page(last_id: int) -> Select[Any]:
 
 
 def _horizon(head: Any, policy: Policy) -> tuple[int, int]:
-    """From which message and from which change on a conversation counts.
+    """Return the first message and the first change to keep.
 
-    `head` was read before: what comes meanwhile has greater numbers and stays, whatever the clocks say.
+    `head` was read before: rows added since then have greater numbers and are kept, whatever their times.
     """
     seq = _first(Message, head.id, Message.seq, head.first_seq, (policy.messages, head.last_seq))
     change = _first(Change, head.id, Change.change, head.first_change, (policy.changes, head.last_change))
@@ -120,11 +120,11 @@ def _first(model: Any, conversation_id: int, number: Any, known: int, until: tup
     return max(known, last + 1) if found is None else int(found)
 
 
-# -- what goes -----------------------------------------------------------------------------------------------------
+# -- deletion ------------------------------------------------------------------------------------------------------
 
 
 def run(policy: Policy, pace: Pace, progress: Progress) -> Counts:
-    """Delete what is older than the policy says, and what an interrupted run has left."""
+    """Delete all data older than the policy allows, and the garbage of an interrupted run."""
     moved = sum([_move_horizon(head, policy) for head in _heads(progress)])
     if moved:
         time.sleep(pace.grace_seconds)

@@ -1,8 +1,8 @@
-"""Deleting what retention has left behind: small transactions with pauses, so that nobody waits for one.
+"""The sweep of retention: it deletes garbage in small transactions with pauses, so that other writes hardly wait.
 
-What is below the `first_seq` and `first_change` of its conversation goes, the lowest first, and messages after what
-hangs on them: wherever it is interrupted, it can go on. Read marks are moved up to the first message, so that what is
-gone counts as read.
+Rows below the `first_seq` and `first_change` of their conversation are deleted, the lowest first, and messages after
+the rows that refer to them: an interrupted sweep can always be continued. Read marks are moved up to the first
+message, so that deleted messages count as read.
 """
 
 import time
@@ -24,48 +24,49 @@ from imapp.models.sessions import DeviceSession
 from imapp.services import own_state
 from imapp.services.idempotency import expired_before
 
-#: Told of what is done: the kind, and how many more.
+#: A callback for progress: the kind of item, and the number processed since the last call.
 Progress = Callable[[str, int], None]
 
-#: What hangs on messages, and they themselves at last.
+#: The models with rows to delete by seq: first those that refer to messages, then the messages.
 BY_SEQ = (Mention, MessageEdit, Pin, Reaction, Message)
 
-#: Read marks that are moved at once: each locks a user's own counter.
+#: Maximum number of read marks moved in one transaction, which locks the counter of each user concerned.
 _MARKS = 50
 
-#: Conversations that are looked for with one query.
+#: Number of conversations read by one query.
 _PAGE = 200
 
 
 @dataclass
 class Counts:
-    """Rows by table, and the conversations that lose messages."""
+    """The number of deleted rows by table, and of conversations that lose messages."""
 
     rows: dict[str, int] = field(default_factory=dict)
     conversations: int = 0
 
     def add(self, table: str, count: int) -> None:
-        """Count rows."""
+        """Add to the number of rows of a table."""
         self.rows[table] = self.rows.get(table, 0) + count
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Rows of one transaction, and the seconds between two."""
+    """Limits of the sweep: the rows of one transaction, and the pause between two."""
 
     batch: int = 500
     pause_seconds: float = 0.05
-    #: Between the new beginnings and the first deletion: longer than an answer takes that knows the old ones.
+    #: Seconds between moving the first numbers and the first deletion: longer than any answer takes that is based on
+    #: the old numbers.
     grace_seconds: float = 10
 
 
 def over(moment: datetime) -> Any:
-    """Sessions that ended before a moment."""
+    """Return a condition on sessions: they ended before `moment`."""
     return or_(DeviceSession.revoked_at < moment, DeviceSession.expires_at < moment)
 
 
 def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> Counts:
-    """Delete what does not count any more; None keeps all sessions."""
+    """Delete the garbage, and the sessions that ended before `sessions_before` (None: none)."""
     counts = Counts()
     for conversation_id, first_seq, first_change in _begun_later():
         if first_seq > 1:
@@ -82,7 +83,7 @@ def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> C
 
 
 def _begun_later() -> Iterator[tuple[int, int, int]]:
-    """The conversations that have lost something."""
+    """Yield the conversations of which retention has deleted or will delete rows."""
     columns = Conversation.id, Conversation.first_seq, Conversation.first_change
     later = or_(Conversation.first_seq > 1, Conversation.first_change > 1)
     last_id = 0
@@ -95,7 +96,7 @@ def _begun_later() -> Iterator[tuple[int, int, int]]:
 
 
 def _read_up_to(conversation_id: int, seq: int, pace: Pace) -> None:
-    """Move the read marks that stand before the first message; their owners learn of it by `sync`."""
+    """Move up the read marks below the first message; `sync` reports the move to their users."""
     while atomic(_move_marks, conversation_id, seq, min(pace.batch, _MARKS)):
         time.sleep(pace.pause_seconds)
 
@@ -115,7 +116,7 @@ def _move_marks(session: Session, conversation_id: int, seq: int, limit: int) ->
 def _delete_below(
     model: Any, conversation_id: int, number: Any, first: int, how: tuple[Pace, Counts]
 ) -> int:  # fmt: skip
-    """Delete the rows of a conversation below a number, the lowest first; gives how many."""
+    """Delete the rows of a conversation below a number, the lowest first; return their number."""
     pace, counts = how
     total = 0
     while deleted := atomic(_delete_lowest, model, conversation_id, number, (first, pace.batch)):
@@ -142,7 +143,7 @@ def _deleted(session: Session, statement: Any) -> int:
 
 
 def _delete_hidden(pace: Pace, counts: Counts) -> None:
-    """Forget who has hidden messages that are gone, user by user."""
+    """Delete the marks of hidden messages that no longer exist, user by user."""
     user_id: int | None = 0
     while user_id is not None:
         following = select(func.min(HiddenMessage.user_id)).where(HiddenMessage.user_id > user_id)
@@ -168,7 +169,7 @@ def _delete_hidden_of(session: Session, user_id: int, limit: int) -> int:
 
 
 def _delete_keys(pace: Pace) -> None:
-    """Delete the idempotency keys of users who have not used another one since; nothing that anybody counts."""
+    """Delete the expired idempotency keys of users that sent no later key, which would delete them; not counted."""
     while atomic(_delete_some_keys, pace.batch):
         time.sleep(pace.pause_seconds)
 

@@ -1,4 +1,4 @@
-"""Who may do what to a conversation, decided inside a batch on rows read under the conversation's lock."""
+"""Permissions in a conversation, checked inside a batch on rows read under the conversation's lock."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ ADMINS = frozenset({"owner", "admin"})
 
 
 def require_member(batch: Batch, op: Op) -> tuple[Head, Rights]:
-    """Give the conversation and the actor's row; raises NotAMemberError (also for what does not exist)."""
+    """Return the conversation and the actor's row; raises NotAMemberError (also if there is no such conversation)."""
     head = batch.heads.get(op.conversation_id)
     rights = batch.rights.get((op.conversation_id, op.actor_id))
     if head is None or rights is None or rights["left_at"] is not None:
@@ -28,14 +28,14 @@ def require_member(batch: Batch, op: Op) -> tuple[Head, Rights]:
 
 
 def require_voice(batch: Batch, op: Op) -> tuple[Head, Rights]:
-    """As `require_member`, for those who may also speak: not blocked, not muted, the group not dissolved."""
+    """Return the same as `require_member`; raise if the actor may not speak: blocked, muted or the group dissolved."""
     head, rights = require_member(batch, op)
     check_voice(head.type, rights, batch.moment)
     return head, rights
 
 
 def check_voice(kind: str, rights: Rights, moment: datetime) -> None:
-    """Let pass a member who may speak in a conversation of this kind now; raises what tells why not."""
+    """Raise the error with the reason if a member may not speak in a conversation of this kind at this moment."""
     if kind == "private":
         _require_open_private(rights)
     else:
@@ -62,6 +62,6 @@ def _require_unmuted(rights: Rights, moment: datetime) -> None:
 
 
 def require_admin(head: Head, rights: Rights) -> None:
-    """In a group only owner and admins pass; in a private conversation both sides do. Raises RoleRequiredError."""
+    """Raise RoleRequiredError in a group if the actor is not owner or admin. In a private conversation, both may."""
     if head.type == "group" and rights["role"] not in ADMINS:
         raise RoleRequiredError

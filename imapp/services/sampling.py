@@ -1,4 +1,4 @@
-"""The sampler: what this node did within each step, taken from its metrics and kept for the history."""
+"""The sampler: it takes the activity of this node in each step from the metrics and stores it in the history."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from imapp.services.history import history_of
 
 log = get_logger(__name__)
 
-#: The samples that are looked at, and what the history calls what was added to them within a step.
+#: Names of samples, and the history's names for their increases within a step.
 _COUNTED = {
     "imapp_message_seconds_count:committed": "messages",
     "imapp_connects_total": "connects",
@@ -27,7 +27,7 @@ _COUNTED = {
 
 
 class Sampler:
-    """See the module."""
+    """Thread that stores a sample of this node at the end of each step."""
 
     def __init__(self, app: Flask) -> None:
         self._app = app
@@ -37,11 +37,11 @@ class Sampler:
         self._thread = threading.Thread(target=self._run, name="sampler", daemon=True)
 
     def start(self) -> None:
-        """Take a sample at the end of each step, all nodes at the same moments."""
+        """Take a sample at the end of each step, on all nodes at the same moments."""
         self._thread.start()
 
     def stop(self) -> None:
-        """No more of it."""
+        """Stop taking samples."""
         self._ending.set()
 
     def _run(self) -> None:
@@ -58,7 +58,7 @@ class Sampler:
                 log.exception("history_failed")
 
     def take(self, at: int) -> None:
-        """Keep the step that ends at this Unix time; raises redis.RedisError."""
+        """Store the step that ends at this Unix time; raises redis.RedisError."""
         totals = _totals()
         before, self._before = self._before, totals
         with self._app.app_context():
@@ -81,12 +81,12 @@ class Sampler:
 
 
 def end_of_step(moment: float, seconds: int) -> int:
-    """The end of the step at hand, or of the next when that is less than half a step away: timers may come early."""
+    """Return the end of the current step, or of the next if less than half a step remains: timers may fire early."""
     return (int(moment / seconds + 0.5) + 1) * seconds
 
 
 def _totals() -> Counter[str]:
-    """All samples, added up over their labels; but buckets by their bound, and stages of messages, apart."""
+    """Return all samples, summed over their labels, except that bucket bounds and message stages are kept apart."""
     found: Counter[str] = Counter()
     for family in metrics.registry.collect():
         for sample in family.samples:

@@ -1,7 +1,8 @@
-"""The second factor: TOTP (RFC 6238) by an authenticator app, and recovery codes for when that is lost.
+"""The second factor: TOTP (RFC 6238) by an authenticator app, and recovery codes for the loss of the app.
 
-A code counts once: the time step of the latest one is kept, and only a later step is taken. The secret is stored
-encrypted under a key that is derived from SECRET_KEY; the former key opens it too, and each log-in renews it.
+A code is accepted once: the time step of the latest one is stored, and only a later step is accepted. The secret is
+encrypted with a key derived from SECRET_KEY. The former key decrypts it too, and each log-in encrypts it again with
+the current one.
 """
 
 import base64
@@ -30,13 +31,13 @@ from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.schemas.second_factor import EnrolmentOut, QrOut
 
-#: What the authenticator app shows above the code.
+#: The issuer that the authenticator app shows above the code.
 _ISSUER = "imapp"
 
-#: Seconds of one time step, as every app takes it.
+#: Seconds of one time step; all authenticator apps use this value.
 _STEP = 30
 
-#: A step before and after the present one: clocks differ, and people need a moment to type.
+#: Accepted time steps relative to the current one: clocks differ, and typing takes time.
 _WINDOW = (0, -1, 1)
 
 _RECOVERY_CODES = 10
@@ -44,12 +45,12 @@ _RECOVERY_CODES = 10
 #: Random bytes of a recovery code: 16 characters of base32.
 _RECOVERY_BYTES = 10
 
-#: White units around a QR code; readers need four.
+#: White margin around a QR code, in modules; readers need four.
 _QUIET = 4
 
 
 def begin(session: Session, user: User) -> EnrolmentOut:
-    """Give the user a new secret, in place of one that was never confirmed. Part of a transaction.
+    """Store a new secret for the user, replacing an unconfirmed one. Part of a transaction.
 
     Raises SecondFactorEnrolledError.
     """
@@ -65,7 +66,7 @@ def begin(session: Session, user: User) -> EnrolmentOut:
 
 
 def confirm(session: Session, user_id: int, code: str) -> list[str] | None:
-    """Take the first code of a new secret and give recovery codes; None for a wrong code. Part of a transaction.
+    """Confirm a new secret by its first code; return recovery codes, None for a wrong code. Part of a transaction.
 
     Raises SecondFactorEnrolmentRequiredError, SecondFactorEnrolledError.
     """
@@ -81,7 +82,7 @@ def confirm(session: Session, user_id: int, code: str) -> list[str] | None:
 
 
 def accept(session: Session, user_id: int, code: str) -> str | None:
-    """Spend a code; gives "code" or "recovery code", None for one that does not count. Part of a transaction.
+    """Spend a code; return "code" or "recovery code", or None for an invalid one. Part of a transaction.
 
     Raises SecondFactorEnrolmentRequiredError, SecondFactorUnreadableError.
     """
@@ -94,7 +95,7 @@ def accept(session: Session, user_id: int, code: str) -> str | None:
 
 
 def remove(session: Session, user_id: int) -> None:
-    """Forget the user's second factor; the sessions that proved it count as not having done so.
+    """Delete the user's second factor; sessions that have proved it lose this status.
 
     Part of a transaction.
     """
@@ -105,7 +106,7 @@ def remove(session: Session, user_id: int) -> None:
 
 
 def _row(session: Session, user_id: int) -> SecondFactor:
-    """The user's row, locked: of two who bring the same code, the second comes too late."""
+    """Return the user's row, locked: of two requests with the same code, the second is refused."""
     row = session.get(SecondFactor, user_id, with_for_update=True)
     if row is None:
         raise SecondFactorEnrolmentRequiredError
@@ -135,7 +136,7 @@ def _matching_step(secret: str, code: str) -> int | None:
 
 def _spend_recovery_code(session: Session, user_id: int, code: str) -> bool:
     own = delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
-    spent: int = session.execute(own).rowcount  # type: ignore[attr-defined]  # what a delete gives has it
+    spent: int = session.execute(own).rowcount  # type: ignore[attr-defined]  # the result of a DELETE has it
     return spent == 1
 
 
@@ -149,7 +150,7 @@ def _hash(code: str) -> str:
 
 
 def _plain(code: str) -> str:
-    """The code without what people put between its characters."""
+    """Return the code in lower case, without the spaces and hyphens that people type between its characters."""
     return "".join(code.split()).replace("-", "").lower()
 
 

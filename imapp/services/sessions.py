@@ -1,4 +1,4 @@
-"""Device sessions: opening, listing and ending them. Ending one closes its sockets."""
+"""Device sessions: open, list and end them. Ending a session closes its sockets."""
 
 from datetime import datetime, timedelta
 
@@ -14,37 +14,37 @@ from imapp.schemas.base import Page, now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, SessionOut
 from imapp.services import concern, tokens
 
-#: Devices of one user; one more ends the least recently used one.
+#: Maximum number of sessions of one user. Opening another one ends the least recently used one.
 MAX_SESSIONS = 50
 
 
 def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
-    """The caller's devices, the latest login first; `session_id` is the one that asks."""
+    """Return the actor's sessions, latest log-in first; `session_id` is the current one."""
     return Page[SessionOut](items=[_represent(row, row.id == session_id) for row in alive_rows(actor_id)])
 
 
 def alive_rows(user_id: int) -> list[DeviceSession]:
-    """The sessions of a user that count, the latest log-in first."""
+    """Return the valid sessions of a user, latest log-in first."""
     alive = select(DeviceSession).where(DeviceSession.user_id == user_id, *_alive()).order_by(DeviceSession.id.desc())
     return list(db.session.scalars(alive, execution_options={"populate_existing": True}))
 
 
 def revoke_session(actor_id: int, session_id: int) -> None:
-    """End one of the caller's sessions; raises NotFoundError."""
+    """End one of the actor's sessions; raises NotFoundError."""
     if not atomic(_revoke, actor_id, DeviceSession.id == session_id):
         raise NotFoundError
     close_sockets([session_id])
 
 
 def revoke_others(actor_id: int, session_id: int) -> None:
-    """End all of the caller's sessions but this one."""
+    """End all of the actor's sessions but this one."""
     close_sockets(atomic(revoke_all_but, actor_id, session_id))
 
 
 def open_session(
     session: Session, user_id: int, token_id: str, device: DeviceIn, client: ClientInfo
 ) -> tuple[DeviceSession, list[int]]:
-    """Insert a session and give it with the ids of those that had to end for it. Part of a transaction."""
+    """Insert a session; return it and the ids of the sessions ended to make room. Part of a transaction."""
     moment = now()
     session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id, _over(moment)))
     row = DeviceSession(user_id=user_id, device_name=device.name, platform=device.platform)
@@ -56,10 +56,10 @@ def open_session(
 
 
 def rotate(row: DeviceSession, spent_id: str, client: ClientInfo) -> str | None:
-    """Replace the session's refresh token and return the new one's name. Part of a transaction.
+    """Replace the session's refresh token and return the new token's id. Part of a transaction.
 
-    The token before it counts once more while its successor is unused and young: then the answer was probably lost.
-    Any other token is a reuse, which has leaked: return None.
+    The previous token is accepted again while its successor is unused and recent: the answer was probably lost. Any
+    other token is reused, which means that it has leaked: return None.
     """
     spent = tokens.fingerprint(spent_id)
     if spent == row.refresh_hash:
@@ -72,12 +72,12 @@ def rotate(row: DeviceSession, spent_id: str, client: ClientInfo) -> str | None:
 
 
 def is_retry_window_open(rotated_at: datetime | None) -> bool:
-    """Tell whether the answer to a refresh at this moment may still be asked for again."""
+    """Return whether a refresh made at `rotated_at` may still be retried."""
     return rotated_at is not None and rotated_at + timedelta(seconds=settings.refresh_retry_seconds) > now()
 
 
 def renew(row: DeviceSession, token_id: str, client: ClientInfo) -> None:
-    """Let the session last from now on, with this refresh token as its current one. Part of a transaction."""
+    """Extend the session from now on, with this refresh token as its current one. Part of a transaction."""
     row.refresh_hash = tokens.fingerprint(token_id)
     row.last_used_at = now()
     row.expires_at = row.last_used_at + timedelta(seconds=settings.refresh_token_seconds)
@@ -85,17 +85,17 @@ def renew(row: DeviceSession, token_id: str, client: ClientInfo) -> None:
 
 
 def revoke_all_but(session: Session, user_id: int, session_id: int) -> list[int]:
-    """End the user's other sessions and give their ids. Part of a transaction."""
+    """End the user's other sessions and return their ids. Part of a transaction."""
     return _revoke(session, user_id, DeviceSession.id != session_id)
 
 
 def revoke_all(session: Session, user_id: int) -> list[int]:
-    """End all sessions of a user and give their ids. Part of a transaction."""
+    """End all sessions of a user and return their ids. Part of a transaction."""
     return _revoke(session, user_id, true())
 
 
 def revoke_any(session: Session, session_id: int) -> int:
-    """End a session, whosever it is, and give its user's id; raises NotFoundError. Part of a transaction."""
+    """End a session of any user and return the user's id; raises NotFoundError. Part of a transaction."""
     row = session.get(DeviceSession, session_id, with_for_update=True)
     if row is None or not _revoke(session, row.user_id, DeviceSession.id == session_id):
         raise NotFoundError
@@ -103,7 +103,7 @@ def revoke_any(session: Session, session_id: int) -> int:
 
 
 def close_sockets(session_ids: list[int]) -> None:
-    """Tell the connections of ended sessions why, and close them."""
+    """Send the reason to the connections of ended sessions, and close them."""
     for session_id in session_ids:
         bus.disconnect_session(session_id, "session_revoked")
 
@@ -124,9 +124,9 @@ def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[
 
 
 def _revoke_least_used(session: Session, user_id: int, new_id: int) -> list[int]:
-    """End what is too much: first sessions that were never used after their log-in, then the least recently used.
+    """End the excess sessions: first those never used after their log-in, then the least recently used.
 
-    When a session was used is noticed at the first use of each pair of tokens (access.py).
+    `last_used_at` is updated at the first use of each pair of tokens (in `access`).
     """
     row = DeviceSession
     others = select(row.id).where(row.user_id == user_id, row.id != new_id, *_alive())

@@ -1,7 +1,7 @@
-"""Reads that many ask for at one moment, made with one query for all of them.
+"""Reads requested by many callers at the same moment, made with one query for all of them.
 
-While one query is under way those who ask gather for the next, as in the committer: nobody waits on purpose, and a
-crowd that connects costs the database a few queries instead of some for each.
+While one query is in flight, further callers gather for the next one, as in the committer. There is no deliberate
+delay, and a crowd of connecting clients costs the database a few queries instead of some for each client.
 """
 
 import threading
@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 
 
 class _Round(Generic[Key, Found]):
-    """Those who are answered by the same query."""
+    """The callers that are answered by the same query."""
 
     def __init__(self) -> None:
         self.keys: set[Key] = set()
@@ -24,7 +24,7 @@ class _Round(Generic[Key, Found]):
     def run(self, read: Callable[[set[Key]], Mapping[Key, Found]]) -> None:
         try:
             self._found = read(self.keys)
-        except Exception as exc:  # noqa: BLE001 - raised by `answer` to each of them
+        except Exception as exc:  # noqa: BLE001 - raised by `answer` to each caller
             self._error = exc
         self.is_over = True
 
@@ -35,9 +35,9 @@ class _Round(Generic[Key, Found]):
 
 
 class SharedRead(Generic[Key, Found]):
-    """`read(keys)` gives what it found; calling this with one key gives that key's part, read after the call began.
+    """A shared read: calling it with a key returns that key's part of `read(keys)`, read after the call began.
 
-    Raises what the read raised. `most` bounds the keys of one query.
+    Raises what the read raised. `most` is the maximum number of keys in one query.
     """
 
     def __init__(self, read: Callable[[set[Key]], Mapping[Key, Found]], most: int = 500) -> None:
@@ -48,7 +48,7 @@ class SharedRead(Generic[Key, Found]):
         self._next: _Round[Key, Found] = _Round()
 
     def __call__(self, key: Key) -> Found | None:
-        """What is found under `key`, None for nothing."""
+        """Return the value found for `key`, or None."""
         mine = self._join(key)
         with self._turn:
             if not mine.is_over:

@@ -1,4 +1,4 @@
-"""How many users are online, for everybody; their ids for operators, or everybody, as the settings say."""
+"""The number of online users, for everybody; their ids for operators or everybody, depending on the settings."""
 
 from collections import Counter
 
@@ -10,9 +10,9 @@ from imapp.services.access import Actor
 
 
 def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
-    """Count the users online; return a page of their ids to users who may see them. Raises InvalidInputError.
+    """Return the number of online users, and a page of their ids if the actor may see them.
 
-    Operators need no second factor: monitoring reads this by a script.
+    Operators need no second factor, because monitoring scripts read this. Raises InvalidInputError.
     """
     after = _after(query.cursor)
     shows_ids = settings.stats_visibility == "everyone" or actor.is_operator
@@ -30,7 +30,7 @@ def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
 
 
 def nodes() -> list[NodeOut]:
-    """Every living node's share; only this node's own while Redis is away."""
+    """Return the connections and users of every living node, or of this node alone while Redis is away."""
     local = presence.local()
     own = NodeOut(
         id=settings.node_id, connections=len(local.open), users=len(local.users()), platforms=local.platforms()

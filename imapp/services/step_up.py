@@ -1,6 +1,6 @@
-"""Asking an operator for the second factor where an ordinary session would do for others.
+"""The second factor for operators in actions for which other users need only an ordinary session.
 
-The password alone must not take an operator's account over, by changing it, or erase it.
+Knowing the password must not suffice to take over an operator's account (by changing the password) or to erase it.
 """
 
 from imapp.database import atomic
@@ -11,7 +11,7 @@ from imapp.services.access import Actor
 
 
 def require_proof(actor: Actor, code: str | None) -> None:
-    """Let everybody pass but an operator who has not proved the second factor lately and brings no right code.
+    """Require a valid code from an operator that has not proved the second factor recently; let other users pass.
 
     Raises SecondFactorRequiredError, SecondFactorEnrolmentRequiredError, WrongCodeError, RateLimitedError.
     """

@@ -1,8 +1,8 @@
-"""`sync`: one way to catch up, the same on both doors.
+"""`sync`: the one way for a device to catch up, the same over Socket.IO and REST.
 
-The answer holds what the device missed of each conversation and of the user's own state, within bounds, and says
-honestly where it stopped. Heads are read before changes and a head is committed with its changes, so a change that
-is committed late is never skipped: it is above the head that the device was told.
+The answer holds the changes that the device missed in each conversation and in the user's own state. Its size is
+bounded, and it says where it stopped. Heads are read before changes, and a head is committed with its changes. So a
+change that is committed late is never skipped: its number is above the head in the answer.
 """
 
 import re
@@ -26,43 +26,43 @@ from imapp.services import sync_changes, sync_marks, sync_state
 from imapp.services.membership import is_seen
 from imapp.services.sync_changes import Feed
 
-#: Bytes of JSON in one answer, about.
+#: Approximate maximum size of one answer, in bytes of JSON.
 ANSWER_BYTES = 1_000_000
 
-#: Begins the epoch of a database into which a backup is being restored.
+#: Prefix of the epoch while a backup is being restored into the database.
 RESTORING = "restoring-"
 
-#: Conversations that one answer says the user is not in (175 bytes each); more follow in the next one.
+#: Maximum number of conversations that one answer reports as removed (175 bytes each); the next answer has the rest.
 REMOVED_MAX = 500
 
-#: What a cursor is made of. Earlier versions gave no time.
+#: The format of a cursor. Cursors of earlier versions have no time.
 _CURSOR = re.compile(r"(?P<epoch>.+?)\.(?P<version>[0-9]{1,19})(?:\.(?P<asked_ms>[0-9]{1,14}))?")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: Bytes of a conversation without its changes, and what remains for changes at any rate.
+#: Bytes of a conversation without its changes, and the minimum number of bytes left for changes.
 _FEED_BYTES = 250
 _LEAST_BYTES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the device has."""
+    """The data that the device already has."""
 
     conversations: dict[int, int]
     #: The answer covers conversations with ids from the first of these to the second, both included.
     ids: tuple[int, int]
-    #: Changes of one conversation that it takes at once.
+    #: Maximum number of changes of one conversation in this answer.
     limit: int
     version: int = 0
-    #: When it asked last, and got all; None if it has not yet.
+    #: When the device last called `sync` and got everything; None if it has not yet.
     asked_at: datetime | None = None
-    #: What it has is of another history of the database.
+    #: The device's data belongs to another history (epoch) of the database.
     is_foreign: bool = False
 
 
 def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
-    """Give what a device missed (shape: SyncOut); raises RateLimitedError, UnavailableError."""
+    """Return the changes that a device missed (shape: SyncOut); raises RateLimitedError, UnavailableError."""
     limits.hit("sync_per_user", actor_id)
     began_at = now()
     epoch = _epoch()
@@ -79,7 +79,7 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     more = (
         state_limited or len(given) < len(feeds) or len(removed) > REMOVED_MAX or any(feed.is_behind for feed in given)
     )
-    # The pieces of one catching-up tell of the same read marks: the moment moves on with the last one.
+    # All answers of one catch-up cover the same read marks: the moment moves on with the last answer only.
     asked_at = known.asked_at if more or request.last_id is not None else began_at
     metrics.SYNCS.inc()
     metrics.SYNC_CHANGES.observe(sum(len(feed.changes) for feed in given))
@@ -104,7 +104,7 @@ def _epoch() -> str:
 
 
 def _known(epoch: str, request: SyncIn) -> Known:
-    """Read the cursor; one that this server cannot have given to this database is as good as none."""
+    """Read the cursor; a cursor that was not issued for this database counts as none."""
     limit = min(request.limit or settings.sync_changes_default, settings.sync_changes_max)
     first, last = ids = request.first_id or 1, request.last_id or MAX_ID
     named = {id_: change for id_, change in request.conversations.items() if first <= id_ <= last}
@@ -118,7 +118,7 @@ def _known(epoch: str, request: SyncIn) -> Known:
 
 
 def _cursor(epoch: str, version: int, asked_at: datetime | None) -> str:
-    """How far the own state was told, and the moment up to which read marks of others were."""
+    """Return the cursor: the version of the own state, and the moment up to which others' read marks, were sent."""
     if asked_at is None:
         return f"{epoch}.{version}"
     return f"{epoch}.{version}.{(asked_at - _EPOCH) // timedelta(milliseconds=1)}"
@@ -140,7 +140,7 @@ def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], l
 
 
 def _first_ones(feeds: list[Feed], most: int) -> list[Feed]:
-    """Those that the device has named, and as many of the others: a named one may be told of this one time only."""
+    """Return the feeds that the device has named, which only this answer may report, and up to `most` other ones."""
     unknown = (feed.id for feed in feeds if not feed.is_named and not feed.is_reset)
     room = set(islice(unknown, most))
     return [feed for feed in feeds if feed.is_named or feed.is_reset or feed.id in room]
@@ -203,7 +203,7 @@ def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
 
 
 def _removed(conversation_id: int) -> dict[str, Any]:
-    """Nothing is told about a conversation in which the user is not."""
+    """Return the entry of a removed conversation: it reveals nothing about the conversation."""
     numbers = dict.fromkeys(("last_seq", "last_change", "read_seq", "next_change"), 0)
     return {
         "id": conversation_id,

@@ -1,7 +1,7 @@
-"""The changes of conversations for `sync`, as many as an answer may hold.
+"""The changes of conversations for `sync`, as many as fit into an answer.
 
-Change numbers have no holes, so what is missing is known without looking: it is read by its keys, a slice at a
-time, until the answer is full.
+Change numbers have no holes, so the missing numbers are known without a query. The changes are read by their keys, one
+slice at a time, until the answer is full.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from imapp.services.batch_sql import MESSAGE_TIMES, over_pairs
 #: (conversation, change) or (conversation, seq)
 Key = tuple[int, int]
 
-#: Changes read at once: bounds the memory of a step, at 32 kB for the longest text.
+#: Number of changes read by one query; bounds its memory, at 32 kB for the longest text.
 SLICE = 200
 
 _CHANGES = """
@@ -37,7 +37,7 @@ WHERE NOT EXISTS (SELECT 1 FROM hidden_messages h
 
 @dataclass(slots=True)
 class Feed:
-    """One conversation of an answer: from `start` on, at most up to `until`; `next_change` is how far it has come."""
+    """One conversation of an answer: its changes after `start` and up to `until`; `next_change` is the last one."""
 
     id: int
     type: str
@@ -56,28 +56,28 @@ class Feed:
 
     @property
     def is_behind(self) -> bool:
-        """Whether there are later changes than those given."""
+        """Whether there are later changes than those in the answer."""
         return self.next_change < self.last_change
 
     @property
     def is_given(self) -> bool:
-        """Whether the answer had room for it; a device that has not named it need not be told of it otherwise."""
+        """Whether the conversation is part of the answer: named by the device, or the answer has room for it."""
         return self.is_named or self.next_change > self.start or not self.is_behind
 
     @property
     def is_limited(self) -> bool:
-        """Whether something is left out: later changes, or older ones than the latest page."""
+        """Whether changes are left out: later ones, or ones older than the latest page."""
         return self.is_behind or (not self.is_named and self.start > 0)
 
     def take(self, number: int, change: dict[str, Any] | None) -> None:
-        """Go on by one; None stands for what the user does not see."""
+        """Advance by one change; None stands for a change that the user does not see."""
         self.next_change = number
         if change is not None:
             self.changes.append(change)
 
 
 def fill(user_id: int, feeds: Sequence[Feed], count: int, size: int) -> None:
-    """Give the feeds their changes in turn: `count` in all, about `size` bytes of JSON, one at any rate."""
+    """Add changes to the feeds in order: at most `count` in all, and about `size` bytes of JSON, but at least one."""
     is_first = True
     numbers = islice(_wanted(feeds), count)
     while wanted := list(islice(numbers, SLICE)):
@@ -110,7 +110,7 @@ def _read(user_id: int, keys: list[Key]) -> dict[Key, dict[str, Any]]:
 
 
 def _messages(user_id: int, keys: set[Key]) -> dict[Key, dict[str, Any]]:
-    """The messages as they are now, without those that the user deleted for himself."""
+    """Return the current messages, without those that the user deleted for themselves."""
     if not keys:
         return {}
     statement = over_pairs(_MESSAGES, db.engine.dialect.name, **MESSAGE_TIMES)

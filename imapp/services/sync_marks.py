@@ -1,7 +1,7 @@
-"""How far the others have read, for `sync`.
+"""The read marks of other users, for `sync`.
 
-A read mark makes no change: a moment at the conversation tells that one has moved. Marks only grow, so a mark that is
-told twice does no harm, and the moments of several nodes need not agree.
+A read mark makes no change; the conversation stores the time of the last move of a mark instead. Marks only grow, so
+sending a mark twice does no harm, and the clocks of several nodes need not agree.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,11 @@ from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.services.sync_changes import Feed
 
-#: Read marks of members in one answer (20 bytes each). Groups beyond have none there.
+#: Maximum number of members' read marks in one answer (20 bytes each). Groups beyond this limit get none.
 MARKS_MAX = 5_000
 
-#: Longer than the clocks of two nodes may differ, and than a mark takes from its moment to its commit.
+#: Tolerance for marks set before the last `sync`: longer than the difference of two nodes' clocks, and than the time
+#: from the moment of a mark to its commit.
 SLACK = timedelta(minutes=2)
 
 #: Read marks by user.
@@ -26,12 +27,12 @@ Marks = dict[str, int]
 
 
 def has_moved(read_at: datetime | None, since: datetime | None) -> bool:
-    """Tell whether a mark of others may have moved since a device asked; None: it has not asked, or not of marks."""
+    """Return whether another user's mark may have moved since the device's last `sync` (None: unknown or none)."""
     return read_at is not None and (since is None or read_at > since - SLACK)
 
 
 def of_peers(user_id: int, feeds: Sequence[Feed]) -> dict[int, int]:
-    """Return how far the others of private conversations have read."""
+    """Return how far the other sides of private conversations have read."""
     ids = [feed.id for feed in feeds if feed.type == "private"]
     if not ids:
         return {}
@@ -48,7 +49,7 @@ def of_peers(user_id: int, feeds: Sequence[Feed]) -> dict[int, int]:
 
 
 def of_members(feeds: Sequence[Feed]) -> dict[int, Marks]:
-    """Return how far the members of small groups have read; of no member where the answer has no room."""
+    """Return how far the members of small groups have read; empty for groups for which the answer has no room."""
     ids = [feed.id for feed in feeds if feed.type == "group"]
     sizes = _sizes_of_small(ids) if ids else {}
     marks: dict[int, Marks] = {id_: {} for id_ in ids if id_ in sizes}

@@ -1,4 +1,4 @@
-"""The user's own state for `sync`: whatever carries a version above the device's cursor, in the order of versions."""
+"""The user's own state for `sync`: all rows with a version above the device's cursor, in the order of versions."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -23,15 +23,15 @@ from imapp.services.conversation_settings import state_of
 from imapp.services.join_requests import WAITING
 from imapp.services.rights import ADMINS
 
-#: Rows and bytes of one answer.
+#: Approximate maximum number of rows, and of bytes of JSON, in one answer.
 PAGE_ROWS = 500
 PAGE_BYTES = 400_000
 
 
 def page(user_id: int, after: int) -> tuple[list[Row], int, bool]:
-    """Give (rows, the version up to which they are complete, whether there are more).
+    """Return (rows, the version up to which they are complete, whether there are more).
 
-    The counter is read first: everything up to it is committed, and what changes meanwhile gets a version above.
+    The counter is read first: every version up to it is committed, and later changes get greater versions.
     Rows of one version stay together.
     """
     head = db.session.scalar(select(UserState.version).where(UserState.user_id == user_id)) or 0
@@ -46,7 +46,7 @@ def page(user_id: int, after: int) -> tuple[list[Row], int, bool]:
 
 
 def since(user_id: int, conversation_ids: AbstractSet[int], after: int) -> list[Row]:
-    """The user's settings of those of the conversations that the user has entered since the page was read."""
+    """Return the user's settings of these conversations, if newer than the page: the user has just entered them."""
     newer = _conversations_of(user_id).where(ConversationMember.version > after).order_by(ConversationMember.version)
     found = db.session.scalars(newer, execution_options={"populate_existing": True})
     return [
@@ -60,7 +60,7 @@ def _version(row: Any) -> int:
 
 
 def _until(user_id: int, after: int, head: int) -> int:
-    """The version up to which there are PAGE_ROWS rows at most (more if they have one version)."""
+    """Return the version up to which there are at most PAGE_ROWS rows (more if all have the same version)."""
     limit = PAGE_ROWS + 1
     versions = [row[0] for row in contact_state.rows(user_id, after, limit)]
     for version, wanted in _sources(user_id):
@@ -73,7 +73,7 @@ def _until(user_id: int, after: int, head: int) -> int:
 
 
 def _sources(user_id: int) -> list[tuple[Any, Select[Any]]]:
-    """Rows of the user's own state that are not of contacts, and where their versions stand."""
+    """Return the queries for the user's own state other than contacts, each with the column of its version."""
     return [
         (ConversationMember.version, _conversations_of(user_id)),
         (ConversationMember.version, _peers_of(user_id)),
@@ -89,7 +89,7 @@ def _conversations_of(user_id: int) -> Select[Any]:
 
 
 def _peers_of(user_id: int) -> Select[Any]:
-    """The other sides of private conversations who have ever changed what is seen of them."""
+    """Select the other sides of private conversations that have ever changed their public profile."""
     peer_id = case((Conversation.user_low_id == user_id, Conversation.user_high_id), else_=Conversation.user_low_id)
     return (
         select(ConversationMember.version, User)
@@ -129,10 +129,10 @@ def _rows(user_id: int, after: int, until: int) -> list[Row]:
 
 
 def _group_requests(members: Sequence[ConversationMember]) -> list[Row]:
-    """What owner and admins see of each of the groups; three queries for each that has any of it, which are few."""
+    """Return the groups' open requests and bans, for owner and admins: three queries for each group that has any."""
     staffed = {row.conversation_id for row in members if row.left_at is None and row.role in ADMINS}
     busy = _with_requests_or_bans(staffed) if staffed else set()
-    return [(row.requests_version, "group_join_requests", _who_comes(row.conversation_id, busy)) for row in members]
+    return [(row.requests_version, "group_join_requests", _staff_view(row.conversation_id, busy)) for row in members]
 
 
 def _with_requests_or_bans(group_ids: set[int]) -> set[int]:
@@ -142,7 +142,7 @@ def _with_requests_or_bans(group_ids: set[int]) -> set[int]:
     return set(db.session.scalars(waiting.union(banned.where(member.left_at.is_not(None)))))
 
 
-def _who_comes(group_id: int, busy: set[int]) -> dict[str, Any]:
+def _staff_view(group_id: int, busy: set[int]) -> dict[str, Any]:
     if group_id not in busy:
         return GroupJoinRequests(group_id=group_id).wire()
     pending, invited = (join_requests.waiting_page(group_id, status) for status in WAITING)
@@ -168,7 +168,7 @@ def _hidden(keys: Iterable[Any]) -> list[Row]:
 
 
 def _fitting(rows: list[Row]) -> list[Row]:
-    """As many as fit into the bytes, without splitting a version; the first version at any rate."""
+    """Return the rows that fit into PAGE_BYTES, but at least the first version; no version is split."""
     size = 0
     fitting: list[Row] = []
     for _, group in groupby(rows, key=_version):
@@ -181,6 +181,6 @@ def _fitting(rows: list[Row]) -> list[Row]:
 
 
 def wire(row: Row) -> dict[str, Any]:
-    """The row as clients see it."""
+    """Return the row as clients see it."""
     version, kind, item = row
     return {"version": version, "kind": kind, "item": item}

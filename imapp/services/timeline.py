@@ -1,7 +1,7 @@
-"""Alterations of a conversation outside the committer: membership and settings, inside `database.atomic`.
+"""Changes to a conversation outside the committer: membership and settings, inside `database.atomic`.
 
 Order in a transaction: `lock` the conversation (several: in id order), check, change, `record` the event,
-`system_line` for the timeline. Publish what these give back after the commit.
+`system_line` for the timeline. Publish the returned events after the commit.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def lock(session: Session, conversation_id: int) -> Conversation:
 
 
 def record(session: Session, conversation: Conversation, event: ConversationEvent) -> ConversationEvent:
-    """Give `event` its change number and log it; returns it for publishing after the commit."""
+    """Set the change number of `event` and log it; return it for publishing after the commit."""
     conversation.last_change += 1
     event.change = conversation.last_change
     data = event.model_dump_json(exclude={"change"})
@@ -41,7 +41,7 @@ def record(session: Session, conversation: Conversation, event: ConversationEven
 
 
 def system_line(session: Session, conversation: Conversation, actor_id: int, content: dict[str, Any]) -> MessageCreated:
-    """Append a line of the server to the timeline, in the name of who caused it; returns the event to publish."""
+    """Append a system line to the timeline, with the actor as its sender; return the event to publish."""
     conversation.last_seq += 1
     conversation.last_change += 1
     conversation.active_at = now()

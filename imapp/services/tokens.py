@@ -1,7 +1,7 @@
-"""Access and refresh tokens: JWTs that this server signs and nobody else reads.
+"""Access and refresh tokens: JWTs that this server signs and only this server reads.
 
-Nothing in a token chooses how it is checked: one algorithm, one issuer, one audience, and a `kid` that can
-only name one of the two active keys. The former key keeps its tokens valid while a new one takes over.
+No field of a token chooses how it is checked: there is one algorithm, one issuer, one audience, and a `kid` that can
+only name one of the two active keys. Tokens of the former key stay valid while a new key takes over.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ _ISSUER = "imapp"
 _AUDIENCE = "imapp"
 _REQUIRED = ["exp", "iat", "iss", "aud", "sub", "sid", "jti", "typ"]
 
-#: How far the clocks of two nodes may differ.
+#: Maximum difference between the clocks of two nodes; times in tokens are checked with this tolerance.
 _LEEWAY = timedelta(seconds=5)
 
 _jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
@@ -33,32 +33,32 @@ _jwt = jwt.PyJWT(options={"enforce_minimum_key_length": True})
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified token says."""
+    """The contents of a verified token."""
 
     user_id: int
     session_id: int
     token_id: str
     expires_at: datetime
-    #: The pair that the token was issued in; empty for a token that came alone.
+    #: The name of the token's pair; empty for a token that was issued alone.
     pair: str = ""
 
 
 def new_token_id() -> str:
-    """A name for one token, with 128 random bits."""
+    """Return a new token id with 128 random bits."""
     return secrets.token_urlsafe(16)
 
 
 def successor_id(spent_id: str) -> str:
-    """Return the name of the refresh token that replaces a spent one.
+    """Return the id of the refresh token that replaces a spent one.
 
-    It is the same at each attempt, so that two attempts at the same moment do not make each other's answer worthless.
+    It is the same for each attempt, so that two simultaneous attempts do not invalidate each other's answers.
     """
     digest = hmac.digest(settings.secret_key.encode(), f"imapp refresh {spent_id}".encode(), "sha256")
     return urlsafe_b64encode(digest[:16]).rstrip(b"=").decode()
 
 
 def fingerprint(token_id: str) -> str:
-    """Return what is stored of a refresh token: enough to recognise it, too little to make it."""
+    """Return the stored form of a refresh token's id: enough to recognise the token, too little to forge it."""
     return hashlib.sha256(token_id.encode()).hexdigest()
 
 
@@ -68,7 +68,7 @@ def pair_name(refresh_fingerprint: str) -> str:
 
 
 def issue_pair(user_id: int, session_id: int, refresh_id: str) -> tuple[str, str]:
-    """Sign an access token and the refresh token of this name."""
+    """Sign an access token and the refresh token with this id."""
     pair = {"pair": pair_name(fingerprint(refresh_id))}
     return (
         _sign({**_payload("access", user_id, session_id, new_token_id()), **pair}),
@@ -77,7 +77,7 @@ def issue_pair(user_id: int, session_id: int, refresh_id: str) -> tuple[str, str
 
 
 def issue(kind: Kind, user_id: int, session_id: int, token_id: str, lifetime: timedelta | None = None) -> str:
-    """Sign a token that belongs to no pair; the lifetime is the settings' unless one is given."""
+    """Sign a token that belongs to no pair; without `lifetime`, the settings define how long it is valid."""
     payload = _payload(kind, user_id, session_id, token_id)
     return _sign(payload if lifetime is None else {**payload, "exp": payload["iat"] + lifetime})
 
@@ -105,7 +105,7 @@ def verify(token: str, kind: Kind) -> Claims:
 
 
 def key_id(key: str) -> str:
-    """The public name of a key."""
+    """Return the public name of a key."""
     return hashlib.sha256(key.encode()).hexdigest()[:8]
 
 

@@ -1,4 +1,4 @@
-"""From the nodes' memories and the database's rows to what an operator reads: one state and reason for each member."""
+"""The report of a trace, made of the nodes' records and the database's rows: a state and a reason for each member."""
 
 from collections import defaultdict
 from datetime import UTC, datetime
@@ -16,10 +16,10 @@ from imapp.schemas.traces import (
     TraceOut,
 )
 
-#: Milliseconds by which the nodes' clocks, and the seconds that Redis holds of a connection, may be off.
+#: Milliseconds by which a time from Redis may be wrong: the nodes' clocks differ, and Redis stores whole seconds.
 _BLUR_MS = 1000
 
-#: Of a connection by sid.
+#: The facts about connections by sid.
 _Known = dict[str, dict[str, Any]]
 
 _NOTHING = {
@@ -29,12 +29,12 @@ _NOTHING = {
 
 
 def moment(ms: float | None) -> datetime | None:
-    """Unix time in ms as a time."""
+    """Convert Unix time in ms to a datetime."""
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
 
 
 class Report:
-    """What the nodes answered, or did not, by node; `is_whole`: these are all nodes."""
+    """The report of one trace. `answers`: by node, also of silent nodes; `is_whole`: these are all nodes."""
 
     def __init__(self, answers: dict[str, Any], is_whole: bool) -> None:
         self._answers = answers
@@ -46,14 +46,14 @@ class Report:
         self._slow_before: set[int] = set()
 
     def of_refused(self, sender_id: int, client_id: str, refused: dict[str, Any]) -> TraceOut:
-        """The trace of what was not stored."""
+        """Return the trace of a message that was refused and not stored."""
         return TraceOut(
             **{**_NOTHING, "refused": RefusedOut(**refused)}, sender_id=sender_id, client_id=client_id,
             nodes=self._nodes(), members=[], member_count=0, is_complete=self._is_complete(0.0),
         )  # fmt: skip
 
     def of_message(self, row: Any, members: list[Any], count: int) -> TraceOut:
-        """The trace of a row of `messages`."""
+        """Return the trace of a row of `messages`."""
         self._committed_ms = row.created_at.timestamp() * 1000
         self._read_records()
         self._read_connections()
@@ -65,7 +65,7 @@ class Report:
             is_complete=self._is_complete(self._committed_ms),
         )  # fmt: skip
 
-    # -- reading what the nodes said ---------------------------------------------------------------------------------
+    # -- reading the nodes' answers ----------------------------------------------------------------------------------
 
     def _read_records(self) -> None:
         for node, answer in self._answers.items():
@@ -77,7 +77,7 @@ class Report:
                     self._given[node] = record
 
     def _read_connections(self) -> None:
-        """All connections that matter, by user and sid: open, handed the message, or gone."""
+        """Collect the relevant connections by user and sid: open, handed the message, or closed."""
         for node, answer in self._answers.items():
             for sid, user_id, _, since_ms in answer["connections"]:
                 self._connection(answer, node, sid, user_id)["since"] = since_ms
@@ -100,7 +100,7 @@ class Report:
         fresh = {"node": node, "session_id": session_id, "since": None, "handed": None, "gone_at": None, "gone": None}
         return self._by_user[user_id].setdefault(sid, fresh)
 
-    # -- telling -----------------------------------------------------------------------------------------------------
+    # -- reporting ---------------------------------------------------------------------------------------------------
 
     def _accepted(self) -> AcceptedOut | None:
         if self._sent is None:
@@ -178,11 +178,11 @@ class Report:
         return "offline", "came_later" if known else None
 
     def _blur(self, one: dict[str, Any]) -> float:
-        """Redis holds whole seconds of when a connection began."""
+        """Return the tolerance in ms: for a silent node, times come from Redis, which stores whole seconds."""
         return 0 if self._answers[one["node"]]["answered"] else _BLUR_MS
 
     def _is_remembered(self, open_then: list[dict[str, Any]]) -> bool:
-        """Whether there is anybody's memory of the message, and that of the nodes concerned reaches back so far."""
+        """Return whether any node has records of the message, and those of the nodes concerned reach back to it."""
         sinces = [self._answers[one["node"]]["complete_since_ms"] for one in open_then]
         is_followed = self._sent is not None or bool(self._given)
         return is_followed and all(since is None or since <= self._committed_ms for since in sinces)

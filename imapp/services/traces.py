@@ -1,10 +1,11 @@
-"""What became of a message: the database's part of the answer, and each node's memory of it.
+"""Tracing a message: its row in the database, and the records that each node keeps in memory.
 
 The nodes are asked by an order over the bus and answer through Redis, in
 
     {cluster}:trace:TOKEN     list  one JSON object for each node; expires after ten seconds
 
-so that nothing is written while nobody asks. A deaf node does not answer; then Redis tells of its connections.
+so that nothing is written unless a trace is requested. A deaf node does not answer; its connections are then read from
+Redis.
 """
 
 import secrets
@@ -30,15 +31,15 @@ from imapp.services.trace_report import Report, moment
 
 log = get_logger(__name__)
 
-#: What the nodes call the question.
+#: The name of the order that asks the nodes.
 ORDER = "trace"
 
-#: Seconds for the nodes' answers, between two looks, and until what nobody fetched expires.
+#: Seconds that the nodes have for their answers, between two reads of the answers, and until unread answers expire.
 _WAIT_SECONDS = 2.0
 _LOOK_SECONDS = 0.02
 _EXPIRY_SECONDS = 10
 
-#: Members of whom the trace tells; of a greater group, the first, or the one that is asked for.
+#: Maximum number of members in a trace. For a larger group, it shows the first ones, or the requested one.
 MEMBERS_MAX = 200
 
 _COLUMNS = (
@@ -47,19 +48,19 @@ _COLUMNS = (
 
 
 def trace(actor: Actor, id_: str, user_id: int | None = None) -> TraceOut:
-    """Tell an operator what became of a message; raises ForbiddenError, NotFoundError."""
+    """Trace a message for an operator; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     return find(id_, user_id, here=True)
 
 
 def trace_send(actor: Actor, sender_id: int, client_id: str) -> TraceOut:
-    """The same by what the sender's client named it; also of one that was refused."""
+    """Trace a stored or refused message by its `client_id`, for an operator; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     return find_send(sender_id, client_id, here=True)
 
 
 def find(id_: str, user_id: int | None = None, *, here: bool = False) -> TraceOut:
-    """What became of a message; `here`: this process is a node and not the command line. Raises NotFoundError."""
+    """Trace a message; `here`: this process is a node and not the command line. Raises NotFoundError."""
     conversation_id, seq = split_message_id(id_)
     row = db.session.execute(
         select(*_COLUMNS).where(Message.conversation_id == conversation_id, Message.seq == seq)
@@ -70,7 +71,7 @@ def find(id_: str, user_id: int | None = None, *, here: bool = False) -> TraceOu
 
 
 def find_send(sender_id: int, client_id: str, *, here: bool = False) -> TraceOut:
-    """What became of a message that its sender's client named so; raises NotFoundError."""
+    """Trace a message by its sender and `client_id`; `here` as in `find`. Raises NotFoundError."""
     row = db.session.execute(
         select(*_COLUMNS).where(Message.sender_id == sender_id, Message.client_id == client_id)
     ).one_or_none()
@@ -95,7 +96,7 @@ def _report(row: Any, user_id: int | None, here: bool) -> TraceOut:
 
 
 def _members(conversation_id: int, user_id: int | None) -> tuple[list[Any], int]:
-    """The first members, or the one asked for, whether or not still there; and how many there are."""
+    """Return the first members, or the requested one even if they have left, and the number of members."""
     query = select(ConversationMember.user_id, ConversationMember.read_seq, ConversationMember.left_at).where(
         ConversationMember.conversation_id == conversation_id
     )
@@ -111,7 +112,7 @@ def _members(conversation_id: int, user_id: int | None) -> tuple[list[Any], int]
 
 
 def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, Any], bool]:
-    """What the nodes remember, by node; and whether it is known which nodes there are."""
+    """Return the nodes' records by node, and whether all nodes of the cluster are known."""
     reports = presence.reports()
     living = {str(report["id"]) for report in reports or []}
     token = secrets.token_hex(16)
@@ -127,7 +128,7 @@ def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, Any], boo
 
 
 def _collect(token: str, living: set[str], answers: dict[str, Any]) -> None:
-    """Wait until all have answered, or the time is up."""
+    """Collect the answers until all nodes have answered or _WAIT_SECONDS are over."""
     client, deadline = redis.client(), time.monotonic() + _WAIT_SECONDS
     while not living <= set(answers) and time.monotonic() < deadline:
         found = redis.ask(lambda: client.lrange(_key(token), 0, -1))
@@ -138,7 +139,7 @@ def _collect(token: str, living: set[str], answers: dict[str, Any]) -> None:
 
 
 def _silent(node_id: str, user_ids: list[int]) -> dict[str, Any]:
-    """A node that did not answer, with those of its connections that Redis knows."""
+    """Return the entry of a node that did not answer, with its connections known to Redis."""
     register = presence.register_of(current_app)
     wanted = set(user_ids)
     found = (redis.ask(lambda: register.connections(node_id)) if register is not None else None) or []
@@ -153,7 +154,7 @@ def _silent(node_id: str, user_ids: list[int]) -> dict[str, Any]:
 
 
 def reply(app: Flask, question: dict[str, Any]) -> None:
-    """Answer another node's or the command line's question, through Redis."""
+    """Answer a question of another node or the command line, through Redis."""
     with app.app_context():
         client, found, key = redis.client(), orjson.dumps(answer(question)), _key(question["token"])
 
@@ -166,7 +167,7 @@ def reply(app: Flask, question: dict[str, Any]) -> None:
 
 
 def answer(question: dict[str, Any]) -> dict[str, Any]:
-    """What this node remembers."""
+    """Return this node's records."""
     ring, local = traces.of_app(current_app), presence.local()
     records = ring.of(question["key"])
     sids = {sid for record in records for sid in _sids_of(record)}

@@ -1,7 +1,7 @@
-"""Turns at something that only one may change at a time: those who wait hold no database connection.
+"""Turns for changes that must be made one at a time. A caller that waits for its turn holds no database connection.
 
-The database would let them wait at its lock, each with a connection of the pool; a lock that stays taken would then
-keep everybody from reading.
+Waiting for a lock of the database would take a connection of the pool for each caller. A lock that is not released
+would then block all reads.
 """
 
 import threading
@@ -13,18 +13,18 @@ from imapp.errors import BusyError
 
 
 class Turns:
-    """Turns of this node, by the id of what is to be changed."""
+    """The turns on this node, by the id of the object to be changed."""
 
     def __init__(self, seconds: float) -> None:
-        """`seconds`: how long a turn is waited for."""
+        """Create turns; a caller waits up to `seconds` for its turn."""
         self._seconds = seconds
-        #: By id: who is at it holds the lock; and how many want it.
+        #: By id: the lock, held during a turn, and the number of callers that hold or want it.
         self._locks: dict[int, tuple[threading.Lock, int]] = {}
         self._guard = threading.Lock()
 
     @contextmanager
     def of(self, id_: int) -> Iterator[None]:
-        """Wait for the turn and have it within the block; raises BusyError when it does not come in time."""
+        """Wait for the turn and hold it within the block; raises BusyError if it does not come in time."""
         lock = self._want(id_)
         try:
             database.release()

@@ -1,4 +1,4 @@
-"""Who is writing: pushed to the others, stored nowhere."""
+"""Typing notifications: pushed to the other members, never stored."""
 
 import orjson
 from sqlalchemy import select
@@ -14,9 +14,10 @@ from imapp.services.rights import check_voice
 
 
 def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> None:
-    """Tell the others; in groups beyond group_receipts_max_members nobody is told, or everybody's phone would wake.
+    """Push to the other members that the actor starts or stops typing.
 
-    Raises NotAMemberError, and what a message would be refused with: BlockedError, NotAContactError, MutedError,
+    Nothing is pushed in groups with more than group_receipts_max_members members: it would wake every phone. Raises
+    NotAMemberError, and the errors with which a message would be refused: BlockedError, NotAContactError, MutedError,
     GroupDissolvedError.
     """
     keys = orjson.dumps([[conversation_id, actor_id]]).decode()
@@ -33,5 +34,5 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
 
 
 def _has_begun(conversation_id: int) -> bool:
-    """Tell whether the other side is shown a private conversation: nobody is told of an empty one."""
+    """Return whether a private conversation has a message: before that, the other side is not shown it."""
     return bool(db.session.scalar(select(Conversation.last_seq).where(Conversation.id == conversation_id)))

@@ -1,8 +1,8 @@
-"""The one rule for usernames: which may be registered, and which of them are the same.
+"""The rules for usernames: which ones may be registered, and which ones are the same.
 
-A username is an identifier: PRECIS (RFC 8265) says which characters it has and how it is compared, UTS 39 of Unicode
-which names look alike. New accounts need a name that cannot be taken for another's, for a number or for the server's
-own; accounts from before the rule keep theirs. Text that is only shown has another rule (schemas/text.py).
+A username is an identifier. PRECIS (RFC 8265) defines its characters and its comparison, UTS 39 of Unicode defines
+which names look alike. A new account needs a name that cannot be mistaken for another user's, for a number or for the
+server's own. Accounts older than these rules keep their names. Displayed text has other rules (schemas/text.py).
 """
 
 import hashlib
@@ -16,14 +16,14 @@ from imapp.errors import InvalidUsernameError
 _mapped = get_profile("UsernameCaseMapped")
 _preserved = get_profile("UsernameCasePreserved")
 
-#: Names that speak for the server or for everybody; only operators create such accounts, on the command line.
+#: Names that seem to speak for the server or for everybody. Only operators create such accounts, on the command line.
 _RESERVED = (
     "abuse", "admin", "administrator", "all", "anonymous", "api", "channel", "everyone", "help", "helpdesk", "here",
     "hostmaster", "imapp", "me", "mod", "moderator", "no-reply", "noreply", "null", "official", "operator",
     "postmaster", "root", "security", "staff", "support", "sysadmin", "system", "undefined", "unknown", "webmaster",
 )  # fmt: skip
 
-#: Erased accounts are called so.
+#: Prefix of the usernames of erased accounts.
 _DELETED = "deleted-"
 
 #: Scripts that languages write together: UTS 39, "highly restrictive".
@@ -38,7 +38,7 @@ _NEUTRAL = {"COMMON", "INHERITED"}
 
 
 def key_of(username: str) -> str:
-    """Return what a username is compared by: PRECIS UsernameCaseMapped; raises InvalidUsernameError."""
+    """Return the form in which usernames are compared: PRECIS UsernameCaseMapped; raises InvalidUsernameError."""
     try:
         key: str = _mapped.enforce(username)
     except UnicodeEncodeError:
@@ -49,21 +49,21 @@ def key_of(username: str) -> str:
 
 
 def shown(username: str) -> str:
-    """Return the username as entered, in one form of its characters; only for what has a key."""
+    """Return the username as entered, with its characters normalized; only for a username that has a key."""
     preserved: str = _preserved.enforce(username)
     return preserved
 
 
 def require_allowed(username: str, *, may_be_reserved: bool = False) -> None:
-    """Refuse a new name that could be taken for a number, an option, the server or a name in another script.
+    """Refuse a new name that could be mistaken for a number, an option, the server or a name in another script.
 
     Raises InvalidUsernameError.
     """
     key = key_of(username)
     if not any(char.isalpha() for char in key):
-        raise InvalidUsernameError("A username needs a letter.")
+        raise InvalidUsernameError("A username must contain a letter.")
     if not key[0].isalnum():
-        raise InvalidUsernameError("A username begins with a letter or a digit.")
+        raise InvalidUsernameError("A username must begin with a letter or a digit.")
     scripts = _scripts(key)
     if len(scripts) > 1 and not any(scripts <= together for together in _TOGETHER):
         raise InvalidUsernameError("A username must not mix letters of different scripts.")
@@ -72,9 +72,9 @@ def require_allowed(username: str, *, may_be_reserved: bool = False) -> None:
 
 
 def digest(name: str) -> str:
-    """Return what a name has in common with all names that look like it, as a SHA-256.
+    """Return a SHA-256 that is the same for all names that look alike.
 
-    It is kept for erased accounts too, so that nobody takes over their name, and does not tell it.
+    It is kept for erased accounts too, so that nobody takes over their names. It does not reveal the name.
     """
     return hashlib.sha256(_skeleton(name).encode()).hexdigest()
 
@@ -89,24 +89,27 @@ def _reserved_bare() -> frozenset[str]:
 
 
 def _bare(name: str) -> str:
-    """Return a skeleton without punctuation and with further look-alikes, of which other people's names are full."""
+    """Return the skeleton without punctuation and with further look-alikes replaced, for reserved names only.
+
+    These look-alikes are common in ordinary names.
+    """
     letters = "".join(char for char in _skeleton(name) if char not in "._-")
     return letters.replace("0", "o").replace("rn", "m")
 
 
 def _is_mark(char: str) -> bool:
-    """Marks belong to letters: without them half of the world's scripts could not be written."""
+    """Return whether a character is a mark. Marks belong to letters: half of the world's scripts need them."""
     return unicodedata.category(char) in {"Mn", "Mc"}
 
 
 def _scripts(key: str) -> set[str]:
-    from confusable_homoglyphs import categories  # a table of its own: only new names need it
+    from confusable_homoglyphs import categories  # loads a table: only new names need it
 
     return set(categories.unique_aliases(key)) - _NEUTRAL
 
 
 def _skeleton(name: str) -> str:
-    """Return the same text for all names that look alike (UTS 39, characters that look like one other character)."""
+    """Return the same text for all names that look alike (UTS 39, only look-alikes that are single characters)."""
     looks_like = _look_alikes()
     parts = unicodedata.normalize("NFD", name)
     return unicodedata.normalize("NFC", "".join(looks_like.get(char, char) for char in parts)).casefold()
@@ -114,7 +117,7 @@ def _skeleton(name: str) -> str:
 
 @lru_cache(maxsize=1)
 def _look_alikes() -> dict[str, str]:
-    """Return the one that stands for each character that has look-alikes; it takes 30 ms."""
+    """Return the representative of each character that has look-alikes. This takes 30 ms."""
     from confusable_homoglyphs.confusables import confusables_data  # 900 kB: only new names need it
 
     leader: dict[str, str] = {}
@@ -133,5 +136,5 @@ def _look_alikes() -> dict[str, str]:
 
 
 def _rank(char: str) -> tuple[bool, bool, str]:
-    """Small letters of ASCII stand for their look-alikes."""
+    """Return the sort key by which lower-case ASCII letters become the representatives of their look-alikes."""
     return not char.isascii(), not char.islower(), char

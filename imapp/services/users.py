@@ -1,4 +1,4 @@
-"""Accounts: creating, reading and finding them; services/profiles.py changes them."""
+"""Accounts: create, read and find them. `profiles` changes them."""
 
 import unicodedata
 from typing import Any
@@ -16,10 +16,10 @@ from imapp.schemas.base import Page, now
 from imapp.schemas.users import MeOut, UserOut, UsersQuery
 from imapp.services import usernames
 
-#: Greater than every character that a name can have: the end of a range of prefixes.
+#: Greater than every character that a name can have: ends the range of names with a prefix.
 _LAST = "\U0010ffff"
 
-#: What the session has read before may have changed since.
+#: Execution option: read rows anew that the session has read before, since they may have changed.
 _FRESH = {"populate_existing": True}
 
 
@@ -37,7 +37,7 @@ def create_user(session: Session, fields: dict[str, Any]) -> User:
 
 
 def require_free(username: str) -> None:
-    """Spare the work of hashing for a name that is taken, or that looks like one; raises UsernameTakenError."""
+    """Raise UsernameTakenError for a name that is taken or looks like a taken one, before the costly hashing."""
     key = usernames.key_of(username)
     digests = {usernames.digest(key), usernames.digest(usernames.shown(username))}
     taken = exists().where(or_(User.username_key == key, User.name_digest.in_(digests)))
@@ -46,7 +46,7 @@ def require_free(username: str) -> None:
 
 
 def find_by_key(key: str) -> User | None:
-    """The account with this username key."""
+    """Return the account with this username key, or None."""
     query = select(User).where(User.username_key == key)
     return db.session.scalars(query, execution_options=_FRESH).one_or_none()
 
@@ -54,7 +54,7 @@ def find_by_key(key: str) -> User | None:
 def find_named(user: str) -> User:
     """Return the account with this username, or with this ID after a `#`; raises NotFoundError.
 
-    A bare number is a name: it may be that of another person than the ID's.
+    A number without the `#` is a username: it may be that of another user than the one with this ID.
     """
     if user.startswith("#") and user[1:].isascii() and user[1:].isdigit():
         return get_row(int(user[1:]))
@@ -73,20 +73,20 @@ def _find_by_name(username: str) -> User | None:
 
 
 def get_me(actor_id: int) -> MeOut:
-    """The caller's own account."""
+    """Return the actor's own account."""
     return MeOut.model_validate(get_row(actor_id))
 
 
 def get_user(user_id: int) -> UserOut:
-    """Another's account, as everybody sees it; raises NotFoundError."""
+    """Return another user's account as everybody sees it; raises NotFoundError."""
     return UserOut.model_validate(get_row(user_id))
 
 
 def search(actor_id: int, query: UsersQuery) -> Page[UserOut]:
-    """Find accounts by the beginning of their username, then by that of their nickname.
+    """Find accounts by the beginning of their username, then by the beginning of their nickname.
 
-    Both are read as a range of an index, so it costs the same however many accounts there are. Raises
-    InvalidInputError for a cursor that is not ours and RateLimitedError.
+    Each is read as a range of an index, so the cost does not depend on the number of accounts. Raises
+    InvalidInputError for an invalid cursor, and RateLimitedError.
     """
     limits.hit("search_per_user", actor_id)
     rows, cursor = find(query, User.disabled_at.is_(None))
@@ -94,7 +94,7 @@ def search(actor_id: int, query: UsersQuery) -> Page[UserOut]:
 
 
 def find(query: UsersQuery, *which: ColumnElement[bool]) -> tuple[list[User], str | None]:
-    """A page of the accounts that match and where it goes on; raises InvalidInputError for a cursor not ours."""
+    """Return a page of the matching accounts and the next cursor; raises InvalidInputError for an invalid cursor."""
     by, after_key, after_id = _read_cursor(query.cursor)
     found: list[tuple[str, User]] = []
     if by == "u":
@@ -110,12 +110,12 @@ def find(query: UsersQuery, *which: ColumnElement[bool]) -> tuple[list[User], st
 
 
 def nickname_key(nickname: str) -> str:
-    """What search compares a nickname by: compatible forms and case are one."""
+    """Return the form in which search compares nicknames: compatibility forms and case are folded."""
     return unicodedata.normalize("NFKC", nickname).casefold()[:64]
 
 
 def get_row(user_id: int) -> User:
-    """The row of an account; raises NotFoundError."""
+    """Return the row of an account; raises NotFoundError."""
     user = db.session.get(User, user_id, populate_existing=True)
     if user is None:
         raise NotFoundError
@@ -132,7 +132,7 @@ def _by_username(prefix: str, after: str) -> Select[tuple[User]]:
 
 
 def _by_nickname(prefix: str, after: str, after_id: int) -> Select[tuple[User]]:
-    """Those whose username matches too have been found by it."""
+    """Select accounts by nickname, without those that the search by username has already found."""
     key, name = nickname_key(prefix), unicodedata.normalize("NFKC", prefix).lower()
     later: ColumnElement[bool] = or_(User.nickname_key > after, and_(User.nickname_key == after, User.id > after_id))
     return (

@@ -408,13 +408,13 @@ def upgrade() -> None:
     with op.batch_alter_table("join_requests", schema=None) as batch_op:
         batch_op.create_index("ix_join_requests_group_id_status", ["group_id", "status", "created_at"], unique=False)
 
-    # A database is told from another, or from its own restored backup, by its epoch.
+    # The epoch distinguishes a database from other databases, and from its own restored backup.
     state = sa.table("server_state", sa.column("id", sa.Integer), sa.column("epoch", sa.String))
     op.bulk_insert(state, [{"id": 1, "epoch": secrets.token_hex(8)}])
 
 
 def downgrade() -> None:
-    """Undo; the indexes go with their tables (MySQL refuses to drop those that foreign keys need)."""
+    """Undo. Indexes are dropped with their tables: MySQL refuses to drop an index that a foreign key needs."""
     op.drop_table("join_requests")
     op.drop_table("user_states")
     op.drop_table("device_sessions")

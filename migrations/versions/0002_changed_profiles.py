@@ -13,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before, which don't name these columns, go on inserting users meanwhile."""
+    """Apply. Nodes of the previous version do not name these columns and can still insert users meanwhile."""
     op.add_column("users", sa.Column("revision", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("users", sa.Column("version", sa.BigInteger(), server_default="0", nullable=False))
 

@@ -16,7 +16,7 @@ _MEMBERS_INDEX = "ix_conversation_members_user_id_requests_version"
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before, which don't name these columns, go on inserting rows meanwhile."""
+    """Apply. Nodes of the previous version do not name these columns and can still insert rows meanwhile."""
     number = {"server_default": "0", "nullable": False}
     op.add_column("conversation_members", sa.Column("requests_version", sa.BigInteger(), **number))
     op.create_index(_MEMBERS_INDEX, "conversation_members", ["user_id", "requests_version"])
@@ -25,7 +25,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo; MySQL, which took the index for the foreign key, is given the one that it made by itself at first."""
+    """Undo. MySQL uses the index for the foreign key, so the index that it first created itself is restored."""
     if op.get_bind().dialect.name != "sqlite":
         op.create_index("fk_join_requests_user_id_users", "join_requests", ["user_id"])
     op.drop_index(_INDEX, "join_requests")

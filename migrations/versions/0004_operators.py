@@ -17,7 +17,7 @@ _OPTIONS = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_e
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before go on opening sessions meanwhile: without the mark, which is right."""
+    """Apply. Sessions opened meanwhile by nodes of the previous version have no second factor, which is correct."""
     op.create_table(
         "second_factors",
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,6 +1,6 @@
-"""what retention leaves
+"""first numbers kept by retention
 
-Revision: 0005, after 0003.
+Revision: 0005, after 0004.
 """
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ _COLUMNS = ("first_seq", "first_change")
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before, which don't name these columns, go on inserting rows meanwhile."""
+    """Apply. Nodes of the previous version do not name these columns and can still insert rows meanwhile."""
     for name in _COLUMNS:
         op.add_column("conversations", sa.Column(name, sa.BigInteger(), server_default="1", nullable=False))
 

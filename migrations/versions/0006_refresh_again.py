@@ -1,4 +1,4 @@
-"""a refresh whose answer was lost can be repeated
+"""retry of a refresh after its answer was lost
 
 Revision: 0006, after 0005.
 """
@@ -16,7 +16,7 @@ _MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before leave the columns empty: a lost answer ends the session there, as before."""
+    """Apply. Nodes of the previous version leave the columns empty: there, a lost answer still ends the session."""
     op.add_column("device_sessions", sa.Column("previous_refresh_hash", sa.String(length=64), nullable=True))
     op.add_column("device_sessions", sa.Column("rotated_at", _MOMENT, nullable=True))
 

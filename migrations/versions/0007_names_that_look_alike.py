@@ -24,7 +24,7 @@ _users = sa.table(
 
 
 def upgrade() -> None:
-    """Apply. Of existing names that look alike the oldest is noted; names that older nodes add meanwhile are not."""
+    """Apply. Of existing names that look alike, the oldest gets the digest. Names added by older nodes get none."""
     op.add_column("users", sa.Column("name_digest", sa.String(length=64), nullable=True))
     seen: set[str] = set()
     last = 0

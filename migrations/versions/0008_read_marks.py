@@ -1,4 +1,4 @@
-"""when a read mark that others see moved last
+"""time of the last move of a read mark that other users see
 
 Revision: 0008, after 0007.
 """
@@ -16,7 +16,7 @@ _MOMENT = sa.DateTime().with_variant(mysql.DATETIME(fsp=3), "mysql", "mariadb")
 
 
 def upgrade() -> None:
-    """Apply. Marks that nodes of the version before move meanwhile are told to members who are connected only."""
+    """Apply. Marks moved meanwhile by nodes of the previous version are reported only to connected members."""
     op.add_column("conversations", sa.Column("read_at", _MOMENT, nullable=True))
 
 

@@ -17,7 +17,7 @@ _OPTIONS = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_e
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before go on registering everybody meanwhile."""
+    """Apply. Nodes of the previous version still let everybody register meanwhile."""
     op.create_table(
         "invitations",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

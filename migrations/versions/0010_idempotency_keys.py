@@ -1,4 +1,4 @@
-"""a POST that is repeated with the same Idempotency-Key gets the first answer
+"""first answers for POSTs repeated with the same Idempotency-Key
 
 Revision: 0010, after 0009.
 """
@@ -17,7 +17,7 @@ _OPTIONS = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before ignore the header and the table."""
+    """Apply. Nodes of the previous version ignore the header and the table."""
     op.create_table(
         "idempotency_keys",
         sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -1,4 +1,4 @@
-"""consent: who wrote first, how memberships ended, links of groups
+"""consent: which sides have written, how memberships ended, links of groups
 
 Revision: 0011, after 0010.
 """
@@ -15,9 +15,9 @@ _INDEX = "ix_chat_groups_owner_id"
 
 
 def upgrade() -> None:
-    """Apply. Nodes of the version before, which don't name these columns, go on inserting rows meanwhile.
+    """Apply. Nodes of the previous version do not name these columns and can still insert rows meanwhile.
 
-    Old private conversations count as written by both sides, since telling it would read all their messages.
+    Old private conversations count as written by both sides: finding out would mean reading all their messages.
     """
     op.add_column("conversations", sa.Column("voices", sa.SmallInteger(), server_default="3", nullable=False))
     op.execute("UPDATE conversations SET voices = 0 WHERE last_seq = 0")
@@ -27,7 +27,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Undo; MySQL, which took the index for the foreign key, is given the one that it made by itself at first."""
+    """Undo. MySQL uses the index for the foreign key, so the index that it first created itself is restored."""
     if op.get_bind().dialect.name != "sqlite":
         op.create_index("fk_chat_groups_owner_id_users", "chat_groups", ["owner_id"])
     op.drop_index(_INDEX, "chat_groups")
