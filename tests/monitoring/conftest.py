@@ -1,4 +1,4 @@
-"""A cluster that is used a little, and a Prometheus that watches it as deploy/monitoring says, but every second."""
+"""A cluster under light use, and a Prometheus that watches it as deploy/monitoring configures, but every second."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.support.ports import wait_for
 
 
 def quick(config: dict[str, Any], targets: dict[str, list[str]]) -> dict[str, Any]:
-    """The shipped configuration with these targets, each second."""
+    """Return the shipped configuration with these targets and intervals of a second."""
     config["global"] |= {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(MONITORING / "rules/*.yaml")]
     jobs = [job for job in config["scrape_configs"] if job["job_name"] in targets]
@@ -26,12 +26,12 @@ def quick(config: dict[str, Any], targets: dict[str, list[str]]) -> dict[str, An
 
 
 def shipped(name: str) -> dict[str, Any]:
-    """A file of deploy/monitoring."""
+    """Return the contents of a file of deploy/monitoring."""
     return yaml.safe_load((MONITORING / name).read_text())
 
 
 def talk(one: Device, other: Device) -> None:
-    """What people do: a message to another node, a look at what was missed, a mistake."""
+    """Do what users do: send a message to another node, sync, read history, and send an invalid command."""
     message = one.send("hello", to_user_id=other.id)["message"]
     other.wait_for("message_created", lambda payload: payload["message"]["id"] == message["id"], timeout=30)
     other.events.clear()
@@ -42,12 +42,12 @@ def talk(one: Device, other: Device) -> None:
 
 @contextmanager
 def conversations(people: list[Device]) -> Iterator[None]:
-    """Each talks with the one before, again and again, as long as this lasts, but for times without a connection."""
+    """Let each person talk with the previous one repeatedly inside the block; ignore times without a connection."""
     over = threading.Event()
 
     def go_on() -> None:
         while not over.is_set():
-            with suppress(SocketIOError, AssertionError):  # it makes traffic; what came is looked at elsewhere
+            with suppress(SocketIOError, AssertionError):  # this only makes traffic: other tests check the results
                 for number, one in enumerate(people):
                     talk(one, people[number - 1])
             over.wait(0.3)
@@ -63,7 +63,7 @@ def conversations(people: list[Device]) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def watched(nodes, mariadb, redis_server, tmp_path_factory) -> Iterator[Prometheus]:
-    """Prometheus with both exporters before the three shared nodes, with data of the last half minute."""
+    """Run Prometheus with both exporters on the three shared nodes, with data of at least 20 s."""
     folder = tmp_path_factory.mktemp("watched")
     with ExitStack() as stack:
         redis = RedisExporter(folder / "redis", redis_server.url)

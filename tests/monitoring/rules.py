@@ -1,4 +1,4 @@
-"""What deploy/monitoring asks Prometheus for: its rules, and the names of metrics in an expression."""
+"""The rules and queries of deploy/monitoring, and the names of the metrics in an expression."""
 
 import json
 import re
@@ -8,28 +8,28 @@ import yaml
 
 from tests.support.monitoring import MONITORING
 
-#: What the nodes do not measure yet, while their parts are being built.
+#: Metrics that rules may name before the nodes measure them, while that part is being developed.
 PENDING: set[str] = set()
 
 
 def rules() -> list[dict[str, Any]]:
-    """All rules, alerts and records, of all files."""
+    """Return all rules, alerts and recorded metrics, of all files."""
     files = [yaml.safe_load(file.read_text()) for file in sorted((MONITORING / "rules").glob("*.yaml"))]
     return [rule for file in files for group in file["groups"] for rule in group["rules"]]
 
 
 def alerts() -> list[dict[str, Any]]:
-    """All alerts."""
+    """Return all alerts."""
     return [rule for rule in rules() if "alert" in rule]
 
 
 def records() -> dict[str, str]:
-    """The recorded figures: name to expression."""
+    """Return the recorded metrics: name -> expression."""
     return {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
 
 
 def metrics_in(expression: str) -> set[str]:
-    """The metrics that are named in it, recorded ones replaced by what they are computed of."""
+    """Return the metrics named in an expression; recorded ones are replaced by the metrics in their expressions."""
     names = set(re.findall(r"[a-z_:][\w:]*", re.sub(r'"[^"]*"', "", expression)))
     recorded = {name for name in names if ":" in name}
     plain = {name for name in names if re.match(r"(imapp|redis|mysql)_\w+$", name)}
@@ -37,7 +37,7 @@ def metrics_in(expression: str) -> set[str]:
 
 
 def panels() -> list[tuple[str, str, str]]:
-    """Of all dashboards: dashboard, panel, and each expression as a Prometheus without Grafana takes it."""
+    """Return (dashboard, panel, expression) for every query, with expressions for a Prometheus without Grafana."""
     found = []
     for file in sorted((MONITORING / "grafana/dashboards").glob("*.json")):
         board = json.loads(file.read_text())
@@ -48,5 +48,5 @@ def panels() -> list[tuple[str, str, str]]:
 
 
 def plain(expression: str) -> str:
-    """The expression with what Grafana would fill in."""
+    """Return the expression with values for Grafana's variables."""
     return expression.replace("$node", ".*").replace("$__rate_interval", "1m")

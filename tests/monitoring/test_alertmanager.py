@@ -1,4 +1,4 @@
-"""An alert's way to people: routes, inhibition, and a node that is killed and comes back."""
+"""Notifications of alerts: routes, inhibition, and a node that is killed and comes back."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ def amtool(*arguments) -> str:
 
 
 def telling(url: str) -> dict[str, Any]:
-    """The shipped configuration, hasty, and with one webhook in place of all addresses."""
+    """Return the shipped configuration with waits of a second and one webhook in place of all receivers."""
     config = shipped("alertmanager.yaml")
     config["route"] |= {"group_wait": "1s", "group_interval": "1s"}
     hook = {"url": url, "send_resolved": True}
@@ -32,7 +32,7 @@ def telling(url: str) -> dict[str, Any]:
 
 
 def impatient(folder) -> str:
-    """The shipped rules in a folder, each `for` a second; gives what Prometheus is to read."""
+    """Copy the shipped rules to a folder, with `for` set to a second; return the pattern of files for Prometheus."""
     folder.mkdir()
     for file in (MONITORING / "rules").glob("*.yaml"):
         content = yaml.safe_load(file.read_text())
@@ -44,14 +44,14 @@ def impatient(folder) -> str:
 
 @pytest.fixture
 def receiver():
-    """A webhook."""
+    """Provide a webhook."""
     with Receiver() as one:
         yield one
 
 
 @pytest.fixture
 def alertmanager(tmp_path, receiver):
-    """Alertmanager that tells it."""
+    """Run an Alertmanager that notifies the webhook."""
     one = Alertmanager(tmp_path / "alertmanager", telling(receiver.url))
     yield one
     one.stop()
@@ -61,12 +61,12 @@ def test_alertmanager_understands_the_example():
     assert "SUCCESS" in amtool("check-config", CONFIG)
 
 
-@pytest.mark.parametrize(("severity", "who"), [("critical", "duty"), ("warning", "mail"), ("info", "nobody")])
-def test_each_severity_has_its_receiver(severity, who):
-    assert amtool("config", "routes", "test", f"--config.file={CONFIG}", f"severity={severity}") == who
+@pytest.mark.parametrize(("severity", "expected"), [("critical", "duty"), ("warning", "mail"), ("info", "nobody")])
+def test_each_severity_has_its_receiver(severity, expected):
+    assert amtool("config", "routes", "test", f"--config.file={CONFIG}", f"severity={severity}") == expected
 
 
-def test_a_node_that_is_down_silences_what_follows_from_it_and_nothing_else(alertmanager):
+def test_a_node_that_is_down_silences_only_the_alerts_that_follow_from_it(alertmanager):
     def alert(name: str, instance: str) -> dict[str, Any]:
         labels = {"alertname": name, "instance": instance, "severity": "warning"}
         return {"labels": labels, "startsAt": datetime.now(UTC).isoformat()}
@@ -88,7 +88,7 @@ def test_a_node_that_is_down_silences_what_follows_from_it_and_nothing_else(aler
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_a_killed_node_is_told_to_people_and_so_is_its_return(start_nodes, alertmanager, receiver, tmp_path):
+def test_a_killed_node_and_its_return_are_notified(start_nodes, alertmanager, receiver, tmp_path):
     def told(status: str) -> list[dict[str, Any]]:
         return [alert for name, state, alert in receiver.told if (name, state) == ("ImappNodeDown", status)]
 

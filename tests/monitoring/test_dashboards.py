@@ -1,4 +1,4 @@
-"""The dashboards: made of the data beside them, as Grafana takes them, and none says what another says not."""
+"""The dashboards: generated from the data beside them, valid for Grafana, and consistent."""
 
 import json
 import re
@@ -21,7 +21,7 @@ SCHEMA = yaml.safe_load((ROOT / "tests/monitoring/dashboard.schema.yaml").read_t
 
 @pytest.fixture(params=FILES, ids=lambda file: file.stem)
 def board(request):
-    """One dashboard."""
+    """Provide each dashboard."""
     return json.loads(request.param.read_text())
 
 
@@ -32,7 +32,7 @@ def overlap(one: dict, other: dict) -> bool:
     )
 
 
-def test_the_dashboards_are_what_the_generator_makes_of_the_data(tmp_path):
+def test_the_dashboards_are_the_output_of_the_generator(tmp_path):
     subprocess.run([sys.executable, GRAFANA / "generate.py", tmp_path], check=True, timeout=60)
 
     made = {file.name: file.read_text() for file in tmp_path.iterdir()}
@@ -47,7 +47,7 @@ def test_a_dashboard_follows_the_schema(board):
     jsonschema.validate(board, SCHEMA, cls=jsonschema.Draft202012Validator)
 
 
-def test_the_panels_have_ids_of_their_own_and_do_not_cover_each_other(board):
+def test_the_panels_have_unique_ids_and_do_not_overlap(board):
     ids = [panel["id"] for panel in board["panels"]]
 
     assert len(ids) == len(set(ids))
@@ -55,7 +55,7 @@ def test_the_panels_have_ids_of_their_own_and_do_not_cover_each_other(board):
     assert all(panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24 for panel in board["panels"])
 
 
-def test_the_queries_of_a_panel_are_told_apart(board):
+def test_the_queries_of_a_panel_have_unique_ids_and_legends(board):
     for panel in board["panels"]:
         targets = panel.get("targets", [])
 
@@ -63,7 +63,7 @@ def test_the_queries_of_a_panel_are_told_apart(board):
         assert len({target["legendFormat"] for target in targets}) == len(targets)
 
 
-def test_a_dashboard_uses_the_variables_that_it_offers_and_no_others(board):
+def test_a_dashboard_uses_exactly_the_variables_that_it_defines(board):
     offered = {one["name"] for one in board["templating"]["list"]}
 
     used = set(re.findall(r"\$\{?(\w+)", json.dumps(board["panels"]))) - {"__rate_interval"}
@@ -82,7 +82,7 @@ def test_durations_and_bytes_have_their_units(board):
             assert all("bytes" in name for name in names), panel["title"]
 
 
-def test_no_two_dashboards_have_one_uid():
+def test_every_dashboard_has_a_unique_uid():
     uids = [json.loads(file.read_text())["uid"] for file in FILES]
 
     assert len(set(uids)) == len(FILES)

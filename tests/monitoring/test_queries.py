@@ -1,4 +1,4 @@
-"""Every query of every dashboard and alert, asked of a real Prometheus that watches a cluster in use."""
+"""Every query of every dashboard and alert, run on a real Prometheus that watches a cluster in use."""
 
 import math
 
@@ -11,7 +11,7 @@ from tests.support.ports import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-#: What has no data in a cluster that is well and new: nothing fires, nothing was yesterday.
+#: Queries without data in a new and healthy cluster: no alert fires, and there is no data of yesterday.
 EMPTY = {
     ("overview", "Users online 在线用户", "cluster:imapp_online_users:sum offset 1d"),
     *((board, "Alerts 告警", 'ALERTS{alertstate="firing", alertname=~"Imapp.+"}')
@@ -19,16 +19,16 @@ EMPTY = {
 }  # fmt: skip
 
 
-#: What a busy machine may fire in a cluster that is well.
+#: Selects all alerts but those that a busy machine may cause in a healthy cluster.
 SLOW = 'alertname!~"ImappNodeDown|ImappEventLoopLag|ImappGcPauses|ImappSlow.+"'
 
 
 def has_data(prometheus, expression: str) -> bool:
-    """Whether the expression gives a number for something."""
+    """Return whether the expression has a result that is a number."""
     return any(not math.isnan(float(one["value"][1])) for one in prometheus.query(expression))
 
 
-def test_every_query_of_every_dashboard_is_answered_with_data(watched):
+def test_every_query_of_every_dashboard_returns_data(watched):
     asked = [one for one in panels() if not metrics_in(one[2]) & PENDING]
 
     missing = [one for one in asked if one not in EMPTY and not has_data(watched, one[2])]
@@ -38,7 +38,7 @@ def test_every_query_of_every_dashboard_is_answered_with_data(watched):
     assert set(asked) >= EMPTY
 
 
-def test_every_alert_and_every_recorded_figure_is_computed_without_an_error(watched):
+def test_every_alert_and_every_recorded_metric_is_computed_without_an_error(watched):
     def unhealthy() -> list[tuple[str, str]]:
         groups = watched.get("/api/v1/rules")["groups"]
         return [(one["name"], one["health"]) for group in groups for one in group["rules"] if one["health"] != "ok"]
@@ -48,18 +48,18 @@ def test_every_alert_and_every_recorded_figure_is_computed_without_an_error(watc
     assert unhealthy() == []
 
 
-def test_every_metric_that_an_alert_asks_for_has_data(watched):
+def test_every_metric_of_an_alert_has_data(watched):
     metrics = {name for rule in alerts() for name in metrics_in(rule["expr"])} - PENDING
 
     assert [name for name in sorted(metrics) if not has_data(watched, name)] == []
     assert [name for name in records() if not has_data(watched, name)] == []
 
 
-def test_no_alert_fires_in_a_cluster_that_is_well(watched):
+def test_no_alert_fires_in_a_healthy_cluster(watched):
     assert watched.query(f'ALERTS{{alertstate="firing", {SLOW}}}') == []
 
 
-def test_no_alert_fires_or_is_about_to_for_a_node_alone_without_redis(server, tmp_path):
+def test_no_alert_is_pending_or_firing_for_a_single_node_without_redis(server, tmp_path):
     targets = {"imapp": [server.url.removeprefix("http://")]}
     prometheus = Prometheus(tmp_path, quick(shipped("prometheus.yaml"), targets))
 
@@ -70,5 +70,5 @@ def test_no_alert_fires_or_is_about_to_for_a_node_alone_without_redis(server, tm
         prometheus.stop()
 
 
-def test_what_is_pending_is_really_not_measured_yet(watched):
+def test_pending_metrics_are_really_not_measured_yet(watched):
     assert [name for name in sorted(PENDING) if has_data(watched, name)] == []

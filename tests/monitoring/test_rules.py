@@ -1,4 +1,4 @@
-"""The alert rules: valid, complete in both languages, and each fires when it should and only then."""
+"""The alert rules: valid, complete in both languages, and each fires exactly when it should."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ def promtool(*arguments) -> None:
 
 
 def run_cases(folder, tests: list[dict[str, Any]], interval: str = "15s") -> None:
-    """Let promtool run them on the rules, a sample and an evaluation in each interval."""
+    """Let promtool run the tests on the rules, with a sample and an evaluation in each interval."""
     files = [str(file) for file in (MONITORING / "rules").glob("*.yaml")]
     tests = [{**test, "interval": interval} for test in tests]
     document = {"rule_files": files, "evaluation_interval": interval, "tests": tests}
@@ -33,14 +33,14 @@ def run_cases(folder, tests: list[dict[str, Any]], interval: str = "15s") -> Non
 
 
 def cases_of(alert: str) -> list[dict[str, Any]]:
-    """The cases of an alert as promtool reads them."""
+    """Return the cases of an alert in promtool's format."""
     one = CASES[alert]
     quiet = one["quiet"] if isinstance(one["quiet"], list) else [one["quiet"]]
     return [case(alert, "firing", one["firing"]), *(case(alert, "quiet", series) for series in quiet)]
 
 
 def case(alert: str, kind: str, series: dict[str, str]) -> dict[str, Any]:
-    """One case: the alert fires once, or does not."""
+    """Return one case: the alert fires once, or does not."""
     expression = f'count(ALERTS{{alertname="{alert}", alertstate="firing"}})'
     expected = [{"labels": "{}", "value": 1}] if kind == "firing" else []
     return {
@@ -55,7 +55,7 @@ def test_prometheus_understands_its_configuration_and_all_rules():
     promtool("check", "rules", "--lint=all", "--lint-fatal", *(MONITORING / "rules").glob("*.yaml"))
 
 
-def test_every_alert_has_a_name_of_its_own_and_two_cases():
+def test_every_alert_has_a_unique_name_and_two_cases():
     names = [rule["alert"] for rule in alerts()]
 
     assert len(names) == len(set(names))
@@ -69,7 +69,7 @@ def test_every_alert_fires_when_it_should_and_is_quiet_when_it_should(tmp_path):
         run_cases(tmp_path, [one for alert in alerts_of_it for one in cases_of(alert)], interval)
 
 
-def test_an_alert_says_which_node_how_bad_it_is_and_what_to_read(tmp_path):
+def test_an_alert_names_the_node_the_value_and_the_runbook(tmp_path):
     said = {
         "summary": "node-1:8080 takes 81% of its memory",
         "summary_zh": "节点 node-1:8080 内存使用率 81%",
@@ -90,7 +90,7 @@ def test_an_alert_says_which_node_how_bad_it_is_and_what_to_read(tmp_path):
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_an_alert_is_told_in_both_languages_with_its_severity(rule):
+def test_an_alert_has_texts_in_both_languages_and_a_severity(rule):
     said = rule["annotations"]
 
     assert set(said) == ANNOTATIONS
@@ -102,13 +102,13 @@ def test_an_alert_is_told_in_both_languages_with_its_severity(rule):
 
 
 @pytest.mark.parametrize("name", ["docs/operations.md", "docs/operations.zh-CN.md"])
-def test_the_manual_says_of_every_alert_what_to_look_at_and_what_to_do(name):
+def test_the_manual_has_instructions_for_every_alert(name):
     sections = re.findall(r"^### (Imapp\w+)\n\n1\. .+\n2\. .+\n3\. .+$", (ROOT / name).read_text(), re.MULTILINE)
 
     assert sorted(sections) == sorted(rule["alert"] for rule in alerts())
 
 
-def test_failures_are_the_codes_that_are_the_servers_own_fault():
+def test_the_recorded_failures_are_exactly_the_server_errors():
     own = {one.code for one in vars(errors).values() if isinstance(one, type) and getattr(one, "status", 0) >= 500}
 
     asked = re.search(r'outcome=~"([\w|]+)"', records()["instance:imapp_command_failures:rate5m"])
@@ -117,7 +117,7 @@ def test_failures_are_the_codes_that_are_the_servers_own_fault():
     assert set(asked[1].split("|")) == own
 
 
-def test_every_metric_of_the_nodes_that_rules_and_dashboards_name_is_measured(client):
+def test_every_node_metric_in_rules_and_dashboards_is_measured(client):
     families = list(text_string_to_metric_families(client.get("/actuator/prometheus").text))
     measured = {one.name for family in families for one in family.samples} | {family.name for family in families}
 
@@ -128,17 +128,17 @@ def test_every_metric_of_the_nodes_that_rules_and_dashboards_name_is_measured(cl
     assert named - PENDING - measured == set()
 
 
-def test_every_recorded_figure_is_named_as_prometheus_advises():
+def test_every_recorded_metric_is_named_as_prometheus_advises():
     assert all(re.fullmatch(r"(cluster|instance(_stage)?):\w+:\w+", name) for name in records())
     assert len(records()) + len(alerts()) == len(rules())
 
 
-#: Commands of the manual's part on alerts that do not end, change something or need a name of the machine.
+#: Commands in the manual's part on alerts that do not end, change something, or need the name of a host.
 NOT_RUN = {"redis-cli --latency", "redis-cli CONFIG SET maxclients N"}
 
 
-def test_what_the_manual_says_to_ask_redis_and_the_database_is_answered(redis_server, mariadb):
-    """Taken of the parts on alerts, with the addresses of this machine."""
+def test_the_manuals_commands_for_redis_and_the_database_work(redis_server, mariadb):
+    """Run the commands in the manual's part on alerts, with the addresses of this machine."""
     text = (ROOT / "docs/operations.md").read_text().partition("\n## Alerts\n")[2].partition("\n## ")[0]
     commands = set(re.findall(r"`((?:redis-cli|mariadb -e) [^`]+)`", text)) - NOT_RUN
 

@@ -1,4 +1,4 @@
-"""The template for Zabbix 6.0: as its importer takes it, and every pattern finds one value in a node's real answer."""
+"""The template for Zabbix 6.0: its importer accepts it, and every pattern finds one value in a node's real answer."""
 
 import re
 from uuid import UUID
@@ -16,7 +16,7 @@ EXPORT = yaml.safe_load((MONITORING / "zabbix/imapp.yaml").read_text())["zabbix_
 ITEMS = {item["key"]: item for item in TEMPLATE["items"]}
 TRIGGERS = [*EXPORT["triggers"], *(one for item in TEMPLATE["items"] for one in item.get("triggers", []))]
 
-#: The words of an item that Zabbix 6.0 knows and this template uses; an unknown one refuses the import.
+#: Keys of an item in Zabbix 6.0 that this template uses; an unknown key makes the import fail.
 ITEM_WORDS = {
     "uuid", "name", "type", "key", "delay", "history", "trends", "value_type", "units", "description", "params",
     "preprocessing", "timeout", "url", "status_codes", "master_item", "valuemap", "tags", "triggers",
@@ -25,7 +25,7 @@ TRIGGER_WORDS = {"uuid", "expression", "name", "priority", "description", "depen
 
 
 def uuids(part) -> list[str]:
-    """All ids, from wherever they stand."""
+    """Return all ids at any depth."""
     if isinstance(part, list):
         return [found for one in part for found in uuids(one)]
     if isinstance(part, dict):
@@ -35,14 +35,14 @@ def uuids(part) -> list[str]:
 
 
 def pattern_of(item: dict) -> list[str]:
-    """The Prometheus pattern, what is taken of its matches, and how."""
+    """Return the Prometheus pattern, the kind of result, and the function."""
     step = item["preprocessing"][0]
     assert step["type"] == "PROMETHEUS_PATTERN"
     return step["parameters"]
 
 
 def matches(pattern: str, answer: str) -> list[float]:
-    """What Zabbix finds by a pattern with = and =~ in the text."""
+    """Return the values that Zabbix finds in the text with a pattern that uses = and =~."""
     name, _, rest = pattern.partition("{")
     wanted = re.findall(r'(\w+)(=~?)"([^"]*)"', rest)
     samples = [one for family in text_string_to_metric_families(answer) for one in family.samples if one.name == name]
@@ -55,7 +55,7 @@ def matches(pattern: str, answer: str) -> list[float]:
     ]
 
 
-def test_the_export_is_of_zabbix_6_with_ids_of_version_4_that_occur_once():
+def test_the_export_is_for_zabbix_6_and_has_unique_ids_of_version_4():
     ids = uuids(EXPORT)
 
     assert EXPORT["version"] == "6.0"
@@ -64,21 +64,21 @@ def test_the_export_is_of_zabbix_6_with_ids_of_version_4_that_occur_once():
     assert all(re.fullmatch(r"[0-9a-f]{32}", one) for one in ids)
 
 
-def test_items_and_triggers_use_words_that_zabbix_knows():
+def test_items_and_triggers_use_only_keys_known_to_zabbix():
     assert {word for item in TEMPLATE["items"] for word in item} <= ITEM_WORDS
     assert {word for trigger in TRIGGERS for word in trigger} <= TRIGGER_WORDS
     assert {item["type"] for item in TEMPLATE["items"]} == {"HTTP_AGENT", "DEPENDENT", "CALCULATED"}
     assert {one["priority"] for one in TRIGGERS} <= {"WARNING", "AVERAGE", "HIGH", "DISASTER"}
 
 
-def test_every_item_has_a_key_of_its_own_and_those_that_depend_have_their_master():
+def test_every_item_has_a_unique_key_and_dependent_items_have_their_master():
     assert len(ITEMS) == len(TEMPLATE["items"])
     for item in (one for one in TEMPLATE["items"] if one["type"] == "DEPENDENT"):
         assert item["delay"] == "0"
         assert ITEMS[item["master_item"]["key"]]["type"] == "HTTP_AGENT"
 
 
-def test_triggers_ask_for_items_and_macros_that_exist():
+def test_triggers_use_existing_items_and_macros():
     macros = {one["macro"] for one in TEMPLATE["macros"]}
     asked = " ".join([*(one["expression"] for one in TRIGGERS), *(item.get("url", "") for item in TEMPLATE["items"])])
     calculated = [item["params"] for item in TEMPLATE["items"] if "params" in item]
@@ -88,7 +88,7 @@ def test_triggers_ask_for_items_and_macros_that_exist():
     assert set(re.findall(r"{\$[\w.]+}", asked)) == macros
 
 
-def test_a_trigger_of_several_items_stands_beside_the_templates_as_zabbix_wants_it():
+def test_triggers_of_several_items_are_outside_the_template_as_zabbix_demands():
     def items_in(trigger: dict) -> int:
         return len(set(re.findall(rf"/{TEMPLATE['template']}/([\w.]+)", trigger["expression"])))
 
@@ -96,14 +96,14 @@ def test_a_trigger_of_several_items_stands_beside_the_templates_as_zabbix_wants_
     assert all(items_in(one) == 1 for item in TEMPLATE["items"] for one in item.get("triggers", []))
 
 
-def test_what_a_trigger_depends_on_is_a_trigger():
+def test_triggers_depend_on_existing_triggers():
     known = {(one["name"], one["expression"]) for one in TRIGGERS}
 
     assert {(on["name"], on["expression"]) for one in TRIGGERS for on in one.get("dependencies", [])} <= known
     assert len(known) == len(TRIGGERS)
 
 
-def test_every_trigger_is_named_in_both_languages_and_names_its_part_of_the_manual():
+def test_every_trigger_has_a_name_in_both_languages_and_a_runbook():
     anchors = {rule["alert"].lower() for rule in alerts()}
 
     for trigger in TRIGGERS:
@@ -112,7 +112,7 @@ def test_every_trigger_is_named_in_both_languages_and_names_its_part_of_the_manu
 
 
 @pytest.mark.slow
-def test_every_pattern_finds_its_value_in_what_a_node_answers(server):
+def test_every_pattern_finds_its_value_in_a_nodes_answer(server):
     answer = requests.get(server.url + "/actuator/prometheus", timeout=10).text
 
     for item in (one for one in TEMPLATE["items"] if one["type"] == "DEPENDENT"):
@@ -124,7 +124,7 @@ def test_every_pattern_finds_its_value_in_what_a_node_answers(server):
 
 
 @pytest.mark.slow
-def test_the_health_item_reads_what_a_node_says_of_itself(server):
+def test_the_health_item_accepts_a_nodes_answer(server):
     answer = requests.get(server.url + "/actuator/health", timeout=10)
 
     assert str(answer.status_code) in ITEMS["imapp.health"]["status_codes"].split(",")

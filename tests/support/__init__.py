@@ -1,1 +1,1 @@
-"""Real things for tests: databases, servers, clients, a bad network."""
+"""Real components for tests: databases, servers, clients, a faulty network."""

@@ -1,4 +1,4 @@
-"""The app inside the test's own process: threads instead of greenlets, a fresh database for each test."""
+"""The app in the test's own process: threads instead of greenlets, an empty database for each test."""
 
 import shutil
 from pathlib import Path
@@ -12,7 +12,7 @@ from imapp.app import create_app, leave, say_goodbye
 from imapp.extensions import Base, db
 from tests.support.server import ROOT
 
-#: What tests change unless they say otherwise: cheap hashes, no rate limits, operators by their password alone.
+#: Settings of the app unless a test overrides them: cheap hashes, no rate limits, operators without a second factor.
 DEFAULTS = {
     "env": "test",
     "secret_key": "t" * 32,
@@ -22,17 +22,17 @@ DEFAULTS = {
     "argon2_time_cost": 1,
 }
 
-#: Kept by the tests' emptying of the tables: written by the migration.
+#: Tables that `empty` keeps: the migration has written their rows.
 _KEPT = {"server_state"}
 
 
 def make_app(url: str, folder: Path, **settings: object) -> Flask:
-    """An app on a database that has its tables already."""
+    """Return an app on a database that has its tables already."""
     return create_app(Settings(**{**DEFAULTS, "database_url": url, "data_dir": folder, **settings}))
 
 
 def close_app(app: Flask) -> None:
-    """Stop its threads and connections."""
+    """Stop the app's threads and close its connections."""
     say_goodbye(app)
     leave(app)
     with app.app_context():
@@ -42,7 +42,7 @@ def close_app(app: Flask) -> None:
 
 
 def migrate(url: str, folder: Path) -> None:
-    """Make the tables by the real migrations."""
+    """Create the tables with the real migrations."""
     app = make_app(url, folder)
     with app.app_context():
         upgrade(directory=str(ROOT / "migrations"))
@@ -50,14 +50,14 @@ def migrate(url: str, folder: Path) -> None:
 
 
 def copy_of(template: Path, folder: Path) -> str:
-    """A copy of a migrated SQLite file; gives its URL."""
+    """Copy a migrated SQLite file; return the URL of the copy."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(template, folder / "imapp.db")
     return f"sqlite:///{folder}/imapp.db"
 
 
 def empty(url: str, folder: Path) -> None:
-    """Delete all rows, children first."""
+    """Delete all rows of the tables, except those in `_KEPT`."""
     app = make_app(url, folder)
     with app.app_context(), db.engine.begin() as connection:
         connection.execute(text("SET foreign_key_checks = 0"))

@@ -1,4 +1,4 @@
-"""A cluster on this machine as an operator runs it: the project's scripts in a copy of the project."""
+"""A cluster on this machine, run like an operator's: with the project's scripts, in a copy of the project."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.support.server import ROOT as PROJECT
 
 
 def free_ports(count):
-    """The first of so many free ports in a row."""
+    """Return the first of `count` consecutive free ports."""
     while True:
         base = free_port()
         if base + count < 60_000 and all(_is_free(base + step) for step in range(count)):
@@ -29,7 +29,7 @@ def _is_free(port):
 
 
 class Cluster:
-    """A copy of the project whose scripts are run; `environ` may be changed between runs."""
+    """A copy of the project with its scripts; `environ` may be changed between runs."""
 
     def __init__(self, folder: Path, redis_url: str, database_url: str, nodes: int = 3) -> None:
         self.folder = folder
@@ -42,7 +42,7 @@ class Cluster:
         }  # fmt: skip
 
     def run(self, name: str, **environ: str) -> subprocess.CompletedProcess:
-        """Run a script to its end."""
+        """Run a script and wait for its end."""
         command = [*self.prefix, f"scripts/{name}-cluster.sh"]
         return subprocess.run(
             command,
@@ -55,16 +55,16 @@ class Cluster:
         )
 
     def table(self) -> dict[str, list[str]]:
-        """What the status says: node -> [pid, ports, state, uptime, connections, users, memory]."""
+        """Return the table of the status script: node -> [pid, ports, state, uptime, connections, users, memory]."""
         lines = self.run("status").stdout.splitlines()[2:]
         return {words[0]: words[1:] for words in map(str.split, lines)}
 
     def url(self, number: int) -> str:
-        """A node's address."""
+        """Return a node's URL."""
         return f"http://127.0.0.1:{self.base + 2 * (number - 1)}"
 
     def processes(self) -> list[str]:
-        """All processes whose command line names this copy's pid files."""
+        """Return the command lines of all processes that contain this copy's pid files."""
         found = []
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             try:
@@ -77,7 +77,7 @@ class Cluster:
 
 
 def copy_with_environment(folder: Path) -> Path:
-    """A copy that uses this project's installed packages and modules."""
+    """Copy the project; the copy uses this project's installed packages and modules."""
     copy_project(folder)
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     shutil.copytree(PROJECT / "web/vendor", folder / "web/vendor", dirs_exist_ok=True)

@@ -1,4 +1,4 @@
-"""A bad way to the database: one COMMIT is lost, or late, and nobody knows."""
+"""A faulty network to the database that loses or delays one COMMIT, so that its result is unknown."""
 
 import socket
 import threading
@@ -7,55 +7,55 @@ import time
 from tests.support.proxy import Proxy
 
 _COMMIT = b"\x03COMMIT"
-#: How the committer's ends.
+#: The end of the committer's statements.
 _SCRIPT = b";COMMIT"
 _WRITES = (b"\x03INSERT", b"\x03UPDATE", b"\x03DELETE")
-#: What a node writes down by itself: that somebody left, that a token was used.
+#: Columns that a node writes on its own: when a user was last seen, when a token was last used.
 _BY_ITSELF = (b"last_seen_at=", b"last_used_at=")
 
 
 class CommitLoser(Proxy):
-    """Stands before MariaDB."""
+    """A proxy in front of MariaDB."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
         self._loses = False
-        #: Seconds that the next COMMIT is held before it passes.
+        #: Seconds for which the next COMMIT is held before it passes.
         self._holds = 0.0
         self._answers_late = 0.0
         self._swallows_next = False
         self._parts_next = False
         self._leaves_for = 0.0
         self._away_until = 0.0
-        #: Connections that have written and not committed; others say COMMIT when they are made.
+        #: Connections that have written and not committed. New connections send a COMMIT too, which is not counted.
         self._writing: set[socket.socket] = set()
 
     def lose_next(self) -> None:
-        """The next COMMIT comes to the database; its answer is lost, and all connections break."""
+        """Pass the next COMMIT to the database, lose its answer, and break all connections."""
         self._loses = True
 
     def hold_next(self, seconds: float) -> None:
-        """The next COMMIT comes to the database so late."""
+        """Delay the next COMMIT by `seconds`."""
         self._holds = seconds
 
     def swallow_answer_of_next(self) -> None:
-        """The next COMMIT comes to the database, and no answer comes back from then on, to anybody."""
+        """Pass the next COMMIT to the database, and from then on no answer on any connection."""
         self._swallows_next = True
 
     def delay_from_next(self, seconds: float) -> None:
-        """The next COMMIT comes to the database at once; its answer and all that follows takes so long."""
+        """Pass the next COMMIT to the database at once; delay its answer and all later traffic by `seconds`."""
         self._answers_late = seconds
 
     def part_at_next(self) -> None:
-        """From the next COMMIT on nothing passes, as when a cable is pulled amid a transaction: it stays open."""
+        """Pass nothing from the next COMMIT on, as if a cable were pulled during a transaction, which stays open."""
         self._parts_next = True
 
     def leave_before_next(self, seconds: float) -> None:
-        """The next COMMIT does not come to the database, which is away for so long from then on."""
+        """Drop the next COMMIT; the database is unreachable for `seconds` from then on."""
         self._leaves_for = seconds
 
     def look_at(self, source: socket.socket, piece: bytes) -> None:
-        """Find the COMMIT."""
+        """Detect the COMMIT of a connection that has written."""
         if piece[4:].startswith(_WRITES) and not any(word in piece for word in _BY_ITSELF):
             self._writing.add(source)
         if time.monotonic() < self._away_until:
@@ -65,7 +65,7 @@ class CommitLoser(Proxy):
             self._harm()
 
     def _harm(self) -> None:
-        """Do what was asked for, once."""
+        """Inject the requested fault, once."""
         seconds, self._holds = self._holds, 0.0
         time.sleep(seconds)
         if self._leaves_for:

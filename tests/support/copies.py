@@ -1,4 +1,4 @@
-"""Copies of the project, as a clone would be."""
+"""Copies of the project, with the files of a clone."""
 
 import shutil
 import subprocess
@@ -8,7 +8,7 @@ from tests.support.server import ROOT as PROJECT
 
 
 def copy_project(target: Path) -> Path:
-    """What a clone would hold: tracked files and new ones, nothing ignored."""
+    """Copy what a clone would contain to `target`: tracked and new files, no ignored ones."""
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT,

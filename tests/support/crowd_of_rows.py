@@ -1,4 +1,4 @@
-"""Many messages straight into the tables, as if they had been sent at some time."""
+"""Inserts many messages directly into the tables, as if they had been sent at a given time."""
 
 from datetime import datetime
 from uuid import uuid4
@@ -15,7 +15,7 @@ _ROWS = 1000
 
 
 def fill(session: Session, conversation_id: int, sender_id: int, count: int, moment: datetime) -> None:
-    """Append so many texts to a conversation, all sent at `moment`. For `database.atomic`."""
+    """Append `count` texts to a conversation, all sent at `moment`. For use with `database.atomic`."""
     head = session.get_one(Conversation, conversation_id)
     first_seq, first_change = head.last_seq + 1, head.last_change + 1
     facts = {"conversation_id": conversation_id, "created_at": moment}

@@ -1,4 +1,4 @@
-"""A user's device: the official Python client and REST, with what was received in a list."""
+"""A user's device: the official Python client and REST; received events are kept in a list."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ PASSWORD = "correct horse battery"
 
 
 class Device:
-    """One login of one user. `Device.register(server)` makes a new user, `other_device()` logs in again."""
+    """One session of one user. `Device.register(server)` makes a new user, `other_device()` logs in again."""
 
     def __init__(self, server, tokens: dict) -> None:
         self.server = server
@@ -24,49 +24,49 @@ class Device:
 
     @classmethod
     def register(cls, server, name: str = "user", **extra: str) -> "Device":
-        """A new user at a first device, not connected yet."""
+        """Register a new user, with a random suffix to the name; return their first device, not connected yet."""
         return cls.named(server, f"{name}-{uuid4().hex[:10]}", **extra)
 
     @classmethod
     def named(cls, server, username: str, **extra: str) -> "Device":
-        """The same, with exactly this name."""
+        """Register a new user with exactly this name; return their first device, not connected yet."""
         body = {"username": username, "password": PASSWORD, **extra}
         answer = requests.post(server.url + "/api/auth/register", json=body, timeout=20)
         assert answer.status_code == 201, answer.text
         return cls(server, answer.json())
 
     def other_device(self) -> "Device":
-        """The same user at another device."""
+        """Log the user in again; return the second device."""
         body = {"account": self.user["username"], "password": PASSWORD}
         answer = requests.post(self.server.url + "/api/auth/login", json=body, timeout=20)
         assert answer.status_code == 200, answer.text
         return Device(self.server, answer.json())
 
     def at(self, server) -> "Device":
-        """The same login, at another node."""
+        """Return a device with the same session at another node."""
         return Device(server, self.tokens)
 
     # -- REST --------------------------------------------------------------------------------------------------
 
     def rest(self, method: str, path: str, body: dict | None = None, **extra: str) -> requests.Response:
-        """One REST call as this user; `extra` are headers."""
+        """Send a REST request as this user; `extra` are headers."""
         headers = {"Authorization": f"Bearer {self.tokens['access_token']}", **extra}
         return requests.request(method, self.server.url + path, json=body, headers=headers, timeout=30)
 
     def get(self, path: str) -> dict:
-        """A REST read that must succeed."""
+        """Send a GET that must succeed; return the JSON."""
         answer = self.rest("GET", path)
         assert answer.ok, answer.text
         return answer.json()
 
     def post(self, path: str, body: dict | None = None) -> dict:
-        """A REST write that must succeed."""
+        """Send a POST that must succeed; return the JSON."""
         answer = self.rest("POST", path, body or {})
         assert answer.ok, answer.text
         return answer.json() if answer.content else {}
 
     def history(self, conversation_id: int) -> list[dict]:
-        """All messages, oldest first."""
+        """Return all messages of a conversation, oldest first."""
         messages: list[dict] = []
         while True:
             after = messages[-1]["seq"] if messages else 0
@@ -78,7 +78,7 @@ class Device:
     # -- Socket.IO ---------------------------------------------------------------------------------------------
 
     def connect(self, **options) -> "Device":
-        """Open the socket; what is pushed gathers in `events`."""
+        """Open the socket; pushes are appended to `events`."""
         self.sio = socketio.Client(reconnection=options.pop("reconnection", False))
         self.sio.on("*", self._receive)
         self.sio.connect(self.server.url, auth={"token": self.tokens["access_token"]}, **options)
@@ -90,22 +90,22 @@ class Device:
             self._heard.notify_all()
 
     def call(self, command: str, payload: object = None, timeout: float = 20) -> dict:
-        """Send a command and give its ack."""
+        """Send a command and return its ack."""
         return self.sio.call(command, payload, timeout=timeout)
 
     def send(self, text: str, *, client_id: str | None = None, **target: int) -> dict:
-        """Send a text; gives the ack, which must be ok."""
+        """Send a text; return the ack, which must be ok."""
         body = {"client_id": client_id or uuid4().hex, "type": "text", "content": {"text": text}, **target}
         ack = self.call("send_message", body)
         assert ack["ok"], ack
         return ack
 
     def received(self, event: str) -> list[dict]:
-        """The payloads of an event so far."""
+        """Return the payloads of an event received so far."""
         return [payload for name, payload in list(self.events) if name == event]
 
     def wait_for(self, event: str, matches=lambda _payload: True, timeout: float = 10) -> dict:
-        """Wait until such an event has come; gives its payload."""
+        """Wait for an event with a matching payload; return the payload."""
         deadline = time.monotonic() + timeout
         with self._heard:
             while True:
@@ -113,10 +113,10 @@ class Device:
                     if matches(payload):
                         return payload
                 left = deadline - time.monotonic()
-                assert left > 0, f"no such {event} within {timeout} s; came: {[name for name, _ in self.events]}"
+                assert left > 0, f"no such {event} within {timeout} s; received: {[name for name, _ in self.events]}"
                 self._heard.wait(left)
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         if self.sio is not None and self.sio.connected:
             self.sio.disconnect()

@@ -1,4 +1,4 @@
-"""A name server with a few names, for programs that ask one themselves."""
+"""A name server with a few names, for programs that query one themselves."""
 
 import socket
 import struct
@@ -6,7 +6,7 @@ import threading
 
 
 class NameServer:
-    """Answers questions for IPv4 addresses from `names`, which may be changed meanwhile; other names do not exist."""
+    """Answers queries for IPv4 addresses from `names`, which may change meanwhile; other names do not exist."""
 
     def __init__(self, names: dict[str, list[str]]) -> None:
         self.names = names
@@ -17,7 +17,7 @@ class NameServer:
         self._thread.start()
 
     def close(self) -> None:
-        """End it."""
+        """Stop the server."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
             last.sendto(b"", ("127.0.0.1", self.port))
         self._thread.join(5)
@@ -36,7 +36,7 @@ class NameServer:
         flags = 0x8180 if name in self.names else 0x8183
         header = question[:2] + struct.pack("!5H", flags, 1, len(addresses), 0, 0)
         records = [
-            # A pointer to the name asked, type A, class IN, one second.
+            # A pointer to the queried name, type A, class IN, TTL one second.
             struct.pack("!HHHIH", 0xC00C, 1, 1, 1, 4) + socket.inet_aton(address)
             for address in addresses
         ]

@@ -1,8 +1,8 @@
-"""What both documents of the API have to keep to."""
+"""A check that both documents of the API must pass."""
 
 
 def undescribed(schemas: dict[str, dict]) -> list[str]:
-    """Schemas and fields without a description: say it in the class, or once for all in schemas/glossary.py."""
+    """Return schemas and fields without a description, which belongs in the class or in schemas/glossary.py."""
     fields = [
         f"{name}.{field}"
         for name, schema in schemas.items()

@@ -1,4 +1,4 @@
-"""A private Galera cluster: MariaDB servers of which each takes writes, on ports and in folders of their own."""
+"""A private Galera cluster: MariaDB servers that all accept writes, on ports and in folders of their own."""
 
 import os
 import shutil
@@ -12,10 +12,10 @@ import pymysql
 from tests.support.mariadb import MariaDb
 from tests.support.ports import free_port, wait_for
 
-#: Where Debian, Ubuntu and the RPM packages put the library (package galera-4, which mariadb-server brings).
+#: Paths of the library in Debian, Ubuntu and the RPM packages (package galera-4, a dependency of mariadb-server).
 _PROVIDERS = (Path("/usr/lib/galera/libgalera_smm.so"), Path("/usr/lib64/galera-4/libgalera_smm.so"))
 
-#: A member that is silent for so long is out. The defaults are 5 and 15 seconds; tests have less patience.
+#: A member that is silent for longer is expelled. The defaults of the last two are 5 and 15 s, too long for tests.
 _TIMEOUTS = (
     "evs.keepalive_period=PT0.5S;evs.inactive_check_period=PT0.5S;evs.suspect_timeout=PT2S;evs.inactive_timeout=PT5S"
 )
@@ -28,14 +28,17 @@ def _provider() -> Path:
 
 
 def _give_to_server(folder: Path) -> None:
-    """A member that runs as root would receive its data by an rsync that runs as nobody, and could not."""
+    """Make the folder, and give it to `mysql` if the tests run as root.
+
+    A member that runs as root would receive its data by an rsync that runs as nobody, which may not write it.
+    """
     folder.mkdir()
     if os.geteuid() == 0:
         shutil.chown(folder, "mysql")
 
 
 class Member(MariaDb):
-    """One server of the cluster."""
+    """A server of the cluster."""
 
     def __init__(self, folder: Path, peers: list["Member"]) -> None:
         _give_to_server(folder)
@@ -58,13 +61,13 @@ class Member(MariaDb):
         ]  # fmt: skip
 
     def join(self, peers: list["Member"]) -> None:
-        """Start again as a member of the cluster that these are."""
+        """Start again as a member of the peers' cluster."""
         self.options = tuple(self._replication(peers))
         self.start()
 
     @contextmanager
     def lagging(self) -> Iterator[None]:
-        """Apply nothing of what the others commit meanwhile; reading goes on."""
+        """Stop applying the other members' commits inside the block; reads go on."""
         connection = pymysql.connect(host="127.0.0.1", port=self.port, user="root")
         try:
             connection.cursor().execute("FLUSH TABLES WITH READ LOCK")
@@ -73,11 +76,11 @@ class Member(MariaDb):
             connection.close()
 
     def status(self, name: str) -> str:
-        """One of wsrep's status variables, without its prefix."""
+        """Return a status variable of wsrep, named without its prefix."""
         return self.query(f"SHOW STATUS LIKE 'wsrep_{name}'")[0][1]
 
     def is_synced(self, members: int) -> bool:
-        """Whether it takes part in a cluster of so many and has all that they have."""
+        """Return whether it is in a cluster of `members` and has all their data."""
         try:
             return (self.status("cluster_size"), self.status("local_state_comment")) == (str(members), "Synced")
         except (pymysql.err.MySQLError, IndexError):
@@ -85,7 +88,7 @@ class Member(MariaDb):
 
 
 class Galera:
-    """Three members, in a folder that `mysql` may enter: pytest's own are root's alone."""
+    """Three members, in a folder that `mysql` may enter; pytest's own folders are open to root only."""
 
     def __init__(self, members: int = 3) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="imapp-galera-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
@@ -100,17 +103,17 @@ class Galera:
             raise
 
     def wait_until_synced(self) -> None:
-        """Until all who run make one cluster."""
+        """Wait until all running members form one cluster."""
         running = self.running
         wait_for(lambda: all(one.is_synced(len(running)) for one in running), 60, "one Galera cluster")
 
     @property
     def running(self) -> list[Member]:
-        """Those that were not killed."""
+        """The members with a running process."""
         return [one for one in self.members if one.process is not None and one.process.poll() is None]
 
     def heal(self) -> None:
-        """Bring back who was killed or frozen."""
+        """Start killed members and thaw frozen ones; wait until all form one cluster."""
         for one in self.members:
             peers = [other for other in self.running if other is not one]
             if one not in self.running:
@@ -120,12 +123,12 @@ class Galera:
         self.wait_until_synced()
 
     def create_database(self) -> list[str]:
-        """Make an empty database; gives its URL on each member."""
+        """Make an empty database; return its URL on each member."""
         name = self.members[0].create_database().rsplit("/", 1)[-1]
         return [f"mysql+pymysql://root@127.0.0.1:{one.port}/{name}" for one in self.members]
 
     def stop(self) -> None:
-        """End all; nothing is left."""
+        """Stop all members and remove the folder."""
         for one in self.members:
             one.stop()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A private MariaDB server: own data folder, own port, stopped at the end."""
+"""A private MariaDB server with its own data folder and port."""
 
 import os
 import secrets
@@ -23,7 +23,7 @@ def _program(name: str) -> str:
 
 
 class MariaDb:
-    """One server. Its durability is the default one: each commit is on disk before it is answered."""
+    """A server with the default durability: each commit is on disk before it is answered."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -61,7 +61,7 @@ class MariaDb:
         return True
 
     def query(self, sql: str, database: str | None = None) -> list[tuple]:
-        """Run one statement as root."""
+        """Run a statement as root; return the rows."""
         connection = pymysql.connect(
             host="127.0.0.1", port=self.port, user="root", database=database, autocommit=True, connect_timeout=5
         )
@@ -74,20 +74,20 @@ class MariaDb:
 
     @contextmanager
     def locked(self, table: str) -> Iterator[Callable[[], None]]:
-        """Nobody reads or writes this table until what is given is called, at the latest at the end."""
+        """Lock a table for reads and writes; yield a function that unlocks it, as the end of the block does."""
         with closing(pymysql.connect(host="127.0.0.1", port=self.port, user="root", autocommit=True)) as link:
             cursor = link.cursor()
             cursor.execute(f"LOCK TABLES {table} WRITE")
             yield lambda: cursor.execute("UNLOCK TABLES")
 
     def create_database(self) -> str:
-        """Make an empty database; gives its URL."""
+        """Make an empty database; return its URL."""
         name = f"im_{secrets.token_hex(4)}"
         self.query(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         return f"mysql+pymysql://root@127.0.0.1:{self.port}/{name}"
 
     def connections(self) -> list[int]:
-        """The ids of all connections but the asking one."""
+        """Return the ids of all connections but the querying one."""
         rows = self.query(
             "SELECT id FROM information_schema.processlist"
             " WHERE id <> CONNECTION_ID() AND user = 'root' AND command <> 'Killed'"
@@ -95,7 +95,7 @@ class MariaDb:
         return [row[0] for row in rows]
 
     def cut_connections(self) -> int:
-        """Cut all; gives how many there were."""
+        """Cut all connections; return their number."""
         cut = self.connections()
         if cut:
             statements = "; ".join(f"KILL CONNECTION {one}" for one in cut)
@@ -103,27 +103,27 @@ class MariaDb:
         return len(cut)
 
     def signal(self, number: int) -> None:
-        """Send a signal to this server and no other."""
+        """Send a signal to this server."""
         assert self.process is not None
         assert self.process.poll() is None, "MariaDB is not running"
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        """As if the power went."""
+        """Kill the server with SIGKILL, as a power failure would end it."""
         self.signal(signal.SIGKILL)
         assert self.process is not None
         self.process.wait()
 
     def freeze(self) -> None:
-        """Stop answering without closing anything."""
+        """Freeze the server: it stops answering and closes nothing."""
         self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on."""
+        """Resume the frozen server."""
         self.signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()

@@ -1,4 +1,4 @@
-"""Prometheus, exporters and Alertmanager as Debian packages them, and a receiver of alerts: own folders and ports."""
+"""Prometheus, exporters and Alertmanager from Debian's packages, and a receiver of alerts; own folders and ports."""
 
 import json
 import os
@@ -20,14 +20,14 @@ MONITORING = ROOT / "deploy/monitoring"
 
 
 def program(name: str) -> str:
-    """Where it is installed."""
+    """Return the path of an installed program."""
     found = shutil.which(name, path=os.environ["PATH"] + ":/usr/bin:/usr/sbin")
     assert found, f"{name} is missing: scripts/test_packages.sh names its Debian package"
     return found
 
 
 class Daemon:
-    """One program that is ready when `path` answers 200 on its port."""
+    """A program that is ready when `path` on its port answers with status 200."""
 
     def __init__(self, folder: Path, command: list[str], *, port: int, path: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -45,17 +45,17 @@ class Daemon:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The id of the process."""
         return self._process.pid
 
     def stop(self) -> None:
-        """End it; nothing of it is needed afterwards."""
+        """Kill the process; its data is not needed afterwards."""
         self._process.kill()
         self._process.wait()
 
 
 class RedisExporter(Daemon):
-    """Figures of one Redis."""
+    """An exporter of the metrics of one Redis."""
 
     def __init__(self, folder: Path, redis_url: str) -> None:
         port = free_port()
@@ -64,7 +64,7 @@ class RedisExporter(Daemon):
 
 
 class MysqldExporter(Daemon):
-    """Figures of one MariaDB or MySQL, read by a user who may only look."""
+    """An exporter of the metrics of one MariaDB or MySQL, with a read-only user."""
 
     def __init__(self, folder: Path, mariadb: MariaDb) -> None:
         port = free_port()
@@ -78,7 +78,7 @@ class MysqldExporter(Daemon):
 
 
 class Prometheus(Daemon):
-    """Prometheus with the configuration that is given."""
+    """Prometheus with the given configuration."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         port = free_port()
@@ -88,18 +88,18 @@ class Prometheus(Daemon):
         super().__init__(folder, [*command, f"--web.listen-address=127.0.0.1:{port}"], port=port, path="/-/ready")
 
     def query(self, expression: str) -> list[dict[str, Any]]:
-        """What it answers now; fails on an expression that it refuses."""
+        """Return the current result of an expression; fail if it is invalid."""
         return self.get("/api/v1/query", query=expression)["result"]
 
     def get(self, path: str, **params: str) -> dict[str, Any]:
-        """The data of an answer of its API."""
+        """Return the data of an answer of the API."""
         answer = requests.get(self.url + path, params=params, timeout=30).json()
         assert answer["status"] == "success", (params, answer)
         return answer["data"]
 
 
 class Alertmanager(Daemon):
-    """Alertmanager with the configuration that is given."""
+    """Alertmanager with the given configuration."""
 
     def __init__(self, folder: Path, config: dict[str, Any]) -> None:
         port = free_port()
@@ -111,7 +111,7 @@ class Alertmanager(Daemon):
 
 
 class Receiver:
-    """A webhook: what Alertmanager told, as (alert's name, its status, the alert)."""
+    """A webhook that keeps Alertmanager's notifications as (alert's name, its status, the alert)."""
 
     def __init__(self) -> None:
         self.told: list[tuple[str, str, dict[str, Any]]] = []
@@ -125,7 +125,7 @@ class Receiver:
                 self.end_headers()
 
             def log_message(self, *_arguments: object) -> None:
-                """Say nothing."""
+                """Print no log line."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/"

@@ -1,4 +1,4 @@
-"""A private Nginx: own folder, own ports, the configuration that deploy/nginx/generate.py writes."""
+"""A private Nginx with its own folder and ports and the configuration from deploy/nginx/generate.py."""
 
 import os
 import shutil
@@ -14,31 +14,31 @@ from tests.support.server import ROOT
 
 GENERATE = ROOT / "deploy/nginx/generate.py"
 
-#: Opens a session by polling.
+#: Path that opens a session by polling.
 HANDSHAKE = "/socket.io/?EIO=4&transport=polling"
 
 
 def generate(*options: str) -> str:
-    """What the generator writes."""
+    """Return the output of the generator."""
     ran = subprocess.run([sys.executable, GENERATE, *options], capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 
 
 def redirect_elsewhere(text):
-    """The redirecting server on a port that the test may have instead of 80."""
+    """Move the redirecting server from port 80 to a port that the test may use."""
     return text.replace("listen 80;", f"listen {free_port()};")
 
 
 def _address(node) -> str:
-    """NAME=HOST:PORT[:SOCKETIO_PORT]."""
+    """Return the node's address as NAME=HOST:PORT[:SOCKETIO_PORT]."""
     environ = node.environ
     second = f":{environ['SOCKETIO_PORT']}" if "SOCKETIO_PORT" in environ else ""
     return f"{environ.get('NODE_ID', 'node-1')}=127.0.0.1:{node.port}{second}"
 
 
 class Nginx:
-    """One Nginx before `nodes`; `options` go to the generator, `edit` may change what it wrote."""
+    """An Nginx in front of `nodes`; `options` go to the generator, `edit` may change its output."""
 
     def __init__(self, folder: Path, nodes, *options: str, edit=lambda text: text, certificate: str = "") -> None:
         self.folder = folder
@@ -72,7 +72,7 @@ class Nginx:
         ]
 
     def check(self) -> str:
-        """`nginx -t`; gives its complaints, "" when there are none."""
+        """Run `nginx -t`; return its errors and warnings, or "" if there are none."""
         ran = subprocess.run(self._command("-t"), capture_output=True, text=True, check=False)
         return "" if ran.returncode == 0 and "[warn]" not in ran.stderr else ran.stderr
 
@@ -86,23 +86,23 @@ class Nginx:
     def _serves(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.folder / "out").read_text()
-        # Its certificate may be the test's own.
+        # Its certificate may be self-signed by the test.
         return requests.get(self.url + "/actuator/health/liveness", verify=self.certificate or True, timeout=5).ok
 
     @property
     def workers(self) -> set[int]:
-        """The pids of its workers."""
+        """The process ids of its workers."""
         assert self.process is not None
         pid = self.process.pid
         return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
 
     def reload(self) -> None:
-        """Take the configuration anew, as an operator's `nginx -s reload`."""
+        """Reload the configuration, like an operator's `nginx -s reload`."""
         assert self.process is not None
         self.process.send_signal(signal.SIGHUP)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop Nginx."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(20)

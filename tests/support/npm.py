@@ -1,4 +1,4 @@
-"""Official JavaScript clients in a Node process of their own (tests/npm), driven from Python."""
+"""Official JavaScript clients in a Node.js process of their own (tests/npm), driven from Python."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ _NO_PACKAGES = "the npm packages are missing: cd tests/npm && npm ci (scripts/te
 
 
 class NpmProgram:
-    """One Node process that takes orders; what it reports by itself gathers in `events` as (event, payload)."""
+    """A Node.js process that takes orders; its unsolicited reports are kept in `events` as (event, payload)."""
 
     def __init__(self, program: str, *options: str) -> None:
         node = shutil.which("node")
@@ -45,14 +45,14 @@ class NpmProgram:
             self._heard.notify_all()
 
     def begin(self, name: str, **options: object) -> int:
-        """Give an order without waiting; `finish` takes its number."""
+        """Start an order without waiting; return its number for `finish`."""
         self._orders += 1
         self._process.stdin.write(json.dumps({"order": self._orders, "name": name, **options}) + "\n")
         self._process.stdin.flush()
         return self._orders
 
     def finish(self, order: int, timeout: float = 30) -> dict:
-        """Wait until an order is done; gives its answer."""
+        """Wait until an order is done; return its answer."""
         with self._heard:
             self._heard.wait_for(lambda: order in self._answers or self._ended, timeout)
             assert order in self._answers, f"order {order} was not done within {timeout} s"
@@ -61,7 +61,7 @@ class NpmProgram:
         return answer
 
     def close(self) -> None:
-        """Leave."""
+        """End the process."""
         self._process.stdin.close()
         try:
             self._process.wait(10)
@@ -73,31 +73,31 @@ class NpmProgram:
 
 
 class NpmClient(NpmProgram):
-    """One socket.io-client; what is pushed gathers in `events`."""
+    """A socket.io-client; pushes are kept in `events`."""
 
     def __init__(self) -> None:
         super().__init__("client.mjs")
 
     def connect(self, url: str, token: str, **options: object) -> "NpmClient":
-        """Begin to connect; `wait_for("connect")` or `wait_for("connect_error")` tells how it went."""
+        """Start to connect; wait for the result with `wait_for("connect")` or `wait_for("connect_error")`."""
         self.finish(self.begin("connect", url=url, auth={"token": token}, **options))
         return self
 
     def call(self, command: str, payload: object = None, timeout: float = 20) -> dict:
-        """Send a command and give its ack."""
+        """Send a command and return its ack."""
         order = self.begin("emit", command=command, payload=payload or {}, timeout=int(timeout * 1000))
         return self.finish(order, timeout + 5)["ack"]
 
     def state(self) -> dict:
-        """Whether it is connected, and by which transport."""
+        """Return whether it is connected, and by which transport."""
         return self.finish(self.begin("state"))
 
     def received(self, event: str) -> list[dict]:
-        """The payloads of an event so far."""
+        """Return the payloads of an event received so far."""
         return [payload for name, payload in list(self.events) if name == event]
 
     def wait_for(self, event: str, matches=lambda _payload: True, timeout: float = 30) -> dict:
-        """Wait until such an event has come; gives its payload."""
+        """Wait for an event with a matching payload; return the payload."""
         deadline = time.monotonic() + timeout
         with self._heard:
             while True:
@@ -105,7 +105,7 @@ class NpmClient(NpmProgram):
                     if matches(payload):
                         return payload
                 left = deadline - time.monotonic()
-                assert left > 0, f"no such {event} within {timeout} s; came: {[name for name, _ in self.events]}"
+                assert left > 0, f"no such {event} within {timeout} s; received: {[name for name, _ in self.events]}"
                 self._heard.wait(left)
 
     def forget(self) -> None:
@@ -115,7 +115,7 @@ class NpmClient(NpmProgram):
 
 
 class NpmCrowd(NpmProgram):
-    """Many socket.io-clients, each for one of the tokens; the first `websocket` by WebSocket only, the rest polling."""
+    """Many socket.io-clients, one for each token; the first `websocket` use WebSocket only, the others polling."""
 
     def __init__(self, url: str, tokens: list[str], *, websocket: int) -> None:
         super().__init__("crowd.mjs")
@@ -123,17 +123,17 @@ class NpmCrowd(NpmProgram):
         self.finish(self.begin("open", url=url, tokens=tokens, websocket=websocket))
 
     def state(self) -> dict:
-        """`connected`, `nodes` (node id -> connections), `returns`, and `longest_away_ms` without a connection."""
+        """Return `connected`, `nodes` (node id -> connections), `returns`, `longest_away_ms` without a connection."""
         state = self.finish(self.begin("state"))
         del state["order"]
         return state
 
     def forget(self) -> None:
-        """Count returns and times from here on."""
+        """Restart the counts of returns and times."""
         self.finish(self.begin("forget"))
 
     def is_whole(self, nodes: int, tolerance: float = 0.2) -> bool:
-        """Tell whether all are connected, each node with its share give or take `tolerance` of it."""
+        """Return whether all are connected and each node has its share, within `tolerance` of the share."""
         state = self.state()
         share = self.size / nodes
         fair = [abs(count - share) <= share * tolerance for count in state["nodes"].values()]

@@ -1,4 +1,4 @@
-"""Users straight from the services, and things that they do at the same moment."""
+"""Users made directly by the services, and actions at the same moment."""
 
 import threading
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from imapp.services.passwords import NO_PASSWORD
 
 
 def create_users(*names: str) -> list[int]:
-    """Make accounts that nobody can log in to; gives their ids. Needs an app context."""
+    """Make accounts without a usable password; return their ids. Needs an app context."""
     return [atomic(_create, name) for name in names]
 
 
@@ -23,7 +23,7 @@ def _create(session: Any, name: str) -> int:
 
 
 def at_once(app: Flask, *actions: Callable[[], Any]) -> list[Any]:
-    """Run the actions in threads that start together; gives what each returned, or the AppError that it raised."""
+    """Run the actions in threads that start together; return each one's result, or the AppError that it raised."""
     start = threading.Barrier(len(actions))
     outcomes: list[Any] = [None] * len(actions)
 

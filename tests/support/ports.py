@@ -1,4 +1,4 @@
-"""Free ports."""
+"""Free ports, and waiting for a condition."""
 
 import socket
 import time
@@ -6,14 +6,14 @@ from contextlib import suppress
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that no program listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def wait_for(check, seconds: float = 20, what: str = "it") -> None:
-    """Call `check` until it is true; fails after `seconds`."""
+    """Call `check` until it returns true; fail after `seconds`. `what` names the condition in the error."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         with suppress(OSError):

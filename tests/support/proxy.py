@@ -1,4 +1,4 @@
-"""A bad network: a TCP proxy that can swallow, delay and cut what goes through it."""
+"""A faulty network: a TCP proxy that can swallow, delay and cut its traffic."""
 
 import socket
 import threading
@@ -7,26 +7,26 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Stands before `port` of this machine; what it does to the bytes is changed while it runs."""
+    """A proxy in front of `port` of this machine; its faults are switched on and off while it runs."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", receive_buffer: int | None = None) -> None:
         self._target = port
         self._listener = socket.create_server((host, 0))
-        if receive_buffer:  # how much a client may say before somebody has to take it
+        if receive_buffer:  # how much a client may send before the server must read
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.port = self._listener.getsockname()[1]
         self.url = f"http://{host}:{self.port}"
-        #: The server's bytes are read and thrown away.
+        #: The server's bytes are read and discarded.
         self.swallows = False
-        #: Nothing passes, not even the news that one side has closed: both sides are half-open.
+        #: Nothing passes, not even the close of one side: both connections are half-open.
         self.is_silent = False
-        #: Seconds that each piece waits, in both directions.
+        #: Seconds by which each piece is delayed, in both directions.
         self.delay = 0.0
-        #: When a client's piece contains this, it is passed on, and the answer is lost: the connection breaks, or no
-        #: further answer comes.
+        #: A client's piece that contains this is passed on and its answer is lost: the connection breaks, or no further
+        #: answer arrives if `breaks_then` is false.
         self.loses_answer_to = b""
         self.breaks_then = True
-        #: How many bytes were thrown away: 0 means that the fault did not happen.
+        #: Number of discarded bytes: 0 means that the fault did not happen.
         self.swallowed = 0
         self._open: list[socket.socket] = []
         self._passable = threading.Event()
@@ -42,7 +42,7 @@ class Proxy:
                 return
             try:
                 server = socket.create_connection(("127.0.0.1", self._target))
-            except OSError:  # nobody serves there now
+            except OSError:  # no server listens there now
                 client.close()
                 continue
             self._open += [client, server]
@@ -72,21 +72,21 @@ class Proxy:
                 sink.shutdown(socket.SHUT_WR)
 
     def hold(self) -> None:
-        """Keep everything that comes, in both directions, until `release`."""
+        """Hold back all traffic, in both directions, until `release`."""
         self._passable.clear()
 
     def release(self) -> None:
-        """Pass on what was kept, and go on."""
+        """Pass on the traffic that was held back, and go on."""
         self._passable.set()
 
     def turn_to(self, port: int) -> int:
-        """Lead to another port from now on; gives the one before."""
+        """Connect to another port from now on, and cut all connections; return the port before."""
         before, self._target = self._target, port
         self.cut()
         return before
 
     def look_at(self, source: socket.socket, piece: bytes) -> None:
-        """Called before anything from `source` passes, for a network that is bad to some of it."""
+        """Inspect a piece from `source` before it is passed on; subclasses inject faults here."""
 
     def cut(self) -> None:
         """Break every open connection."""
@@ -97,7 +97,7 @@ class Proxy:
             one.close()
 
     def close(self) -> None:
-        """End it."""
+        """Stop the proxy."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()

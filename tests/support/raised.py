@@ -1,10 +1,10 @@
-"""Write imapp/schemas/refusals.json: the codes that each REST operation and each command can be refused with.
+"""Write imapp/schemas/refusals.json: the error codes with which each REST operation and command may be refused.
 
     .venv/bin/python -m tests.support.raised
 
-It reads the code: a function can raise what it constructs, and what everything that it mentions can raise, without
-what it catches. That is rather too much than too little: every branch counts, also one that a caller never takes.
-A test compares the file with the code.
+The codes are found in the source: a function may raise the errors that it constructs and those of all functions and
+classes that it mentions, without the errors that it catches. The result may have too many codes, but none is missing:
+every branch counts, even one that a caller never takes. A test compares the file with the code.
 """
 
 import ast
@@ -28,13 +28,13 @@ from imapp.realtime.dispatch import COMMANDS
 
 FILE = Path(imapp.schemas.__file__).with_name("refusals.json")
 
-#: What is read; the rest has no refusals of its own.
+#: Modules that are read; others have no refusals of their own.
 _READ = ("imapp.services.", "imapp.schemas.", "imapp.cluster.limits", "imapp.api.", "imapp.realtime.")
 
 
 @dataclass
 class Read:
-    """What reading one function or class has found."""
+    """The result of reading one function or class."""
 
     mentions: tuple[Any, ...]
     caught: tuple[type[AppError], ...]
@@ -42,7 +42,7 @@ class Read:
 
 
 def refusals() -> dict[str, list[str]]:
-    """The codes by operation (`messages.send_message`) and command (`send_message`)."""
+    """Return the codes by operation (`messages.send_message`) and command (`send_message`)."""
     register_commands()
     doors = {name: command.handler for name, command in COMMANDS.items()} | dict(_views())
     read: dict[Any, Read] = {}
@@ -65,7 +65,7 @@ def _views() -> Iterator[tuple[str, Any]]:
 
 
 def _spread(read: dict[Any, Read]) -> None:
-    """Add to each function what the functions that it mentions raise, until nothing is new."""
+    """Add to each function the errors of the functions that it mentions, until nothing changes."""
     is_new = True
     while is_new:
         is_new = False
@@ -105,7 +105,7 @@ def _is_read(value: Any) -> bool:
 
 
 def _caught(tree: ast.AST) -> Iterator[ast.AST]:
-    """The classes that handlers catch without raising again."""
+    """Yield the classes that handlers catch without raising again."""
     for node in ast.walk(tree):
         if (
             isinstance(node, ast.ExceptHandler)
@@ -116,7 +116,7 @@ def _caught(tree: ast.AST) -> Iterator[ast.AST]:
 
 
 def _used(tree: ast.AST) -> Iterator[ast.AST]:
-    """Names and attributes, except in decorators and in what handlers catch."""
+    """Yield names and attributes, except in decorators and in the classes that handlers catch."""
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
@@ -137,7 +137,7 @@ def _value(node: ast.AST, known: dict[str, Any]) -> Any:
 
 
 def text() -> bytes:
-    """The file as it has to be."""
+    """Return the expected contents of the file."""
     return orjson.dumps(refusals(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 

@@ -1,4 +1,4 @@
-"""A WebSocket that says exactly what a test tells it to: for what official clients never send."""
+"""A WebSocket that sends exactly what a test chooses: packets that official clients never send."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import websocket
 
 
 class RawSocket:
-    """Engine.IO over one WebSocket, by hand; answers pings."""
+    """Engine.IO over one WebSocket, packet by packet; answers pings."""
 
     def __init__(self, server, *, origin: str | None = None, timeout: float = 10) -> None:
         url = server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
@@ -17,20 +17,20 @@ class RawSocket:
         self._acks: dict[int, dict] = {}
 
     def connect(self, auth: dict | None) -> str:
-        """Send CONNECT; gives the answer as it came ("40{...}" or "44{...}")."""
+        """Send CONNECT; return the raw answer ("40{...}" or "44{...}")."""
         self.send("40" + (json.dumps(auth) if auth is not None else ""))
         return self.receive()
 
     def send(self, text: str) -> None:
-        """Send one packet."""
+        """Send a packet."""
         self.ws.send(text)
 
     def send_bytes(self, data: bytes) -> None:
-        """Send one binary message."""
+        """Send a binary message."""
         self.ws.send_binary(data)
 
     def receive(self) -> str:
-        """The next packet that is no ping; "" when the connection is closed."""
+        """Return the next packet that is no ping, or "" if the connection is closed."""
         while True:
             try:
                 packet = self.ws.recv()
@@ -43,7 +43,7 @@ class RawSocket:
             self.ws.send("3")
 
     def ack(self, packet_id: int) -> dict:
-        """Wait for the ack with this id; others may come before it (a refusal needs no commit) and are kept."""
+        """Wait for the ack with this id; keep acks that arrive before it (a refusal needs no commit)."""
         while packet_id not in self._acks:
             packet = self.receive()
             assert packet, "closed before the ack came"
@@ -52,12 +52,12 @@ class RawSocket:
         return self._acks.pop(packet_id)
 
     def is_closed(self) -> bool:
-        """Wait for the end; false when something else than events comes or nothing comes in time."""
+        """Skip packets until the connection is closed; fail if no packet comes in time."""
         while packet := self.receive():
             if packet in {"1", "41"}:
                 continue
         return True
 
     def close(self) -> None:
-        """Leave."""
+        """Close the WebSocket."""
         self.ws.close()

@@ -1,4 +1,4 @@
-"""Private Redis servers: alone, watched by Sentinels, or as a Redis Cluster; own folders, own ports."""
+"""Private Redis servers: alone, watched by Sentinels, or as a Redis Cluster; with their own folders and ports."""
 
 import os
 import shutil
@@ -18,7 +18,7 @@ def _program(name: str) -> str:
 
 
 class RedisServer:
-    """One redis-server. Nothing is kept on disk unless `options` say so; options are redis.conf words."""
+    """A redis-server without persistence, unless `options` (redis.conf words) configure it."""
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.folder = folder
@@ -30,11 +30,11 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """What REDIS_URL names."""
+        """The value for REDIS_URL."""
         return f"redis://127.0.0.1:{self.port}"
 
     def client(self) -> redis.Redis:
-        """A connection of the test's own."""
+        """Return a new client of the test."""
         return redis.Redis(port=self.port, decode_responses=True, socket_timeout=5)
 
     def _command(self) -> list[str]:
@@ -59,27 +59,27 @@ class RedisServer:
             return False
 
     def signal(self, number: int) -> None:
-        """Send a signal to this server and no other."""
+        """Send a signal to this server."""
         assert self.process is not None
         assert self.process.poll() is None, "Redis is not running"
         self.process.send_signal(number)
 
     def kill(self) -> None:
-        """As if the power went."""
+        """Kill the server with SIGKILL, as a power failure would end it."""
         self.signal(signal.SIGKILL)
         assert self.process is not None
         self.process.wait()
 
     def freeze(self) -> None:
-        """Stop answering without closing anything."""
+        """Freeze the server: it stops answering and closes nothing."""
         self.signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Go on."""
+        """Resume the frozen server."""
         self.signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop the server."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.kill()
@@ -87,7 +87,7 @@ class RedisServer:
 
 
 class _Sentinel(RedisServer):
-    """One Sentinel; it rewrites its own configuration file."""
+    """A Sentinel; it rewrites its own configuration file."""
 
     def _command(self) -> list[str]:
         config = self.folder / "sentinel.conf"
@@ -120,23 +120,23 @@ class RedisSentinel:
 
     @property
     def url(self) -> str:
-        """What REDIS_URL names."""
+        """The value for REDIS_URL."""
         hosts = ",".join(f"127.0.0.1:{one.port}" for one in self.sentinels)
         return f"redis+sentinel://{hosts}/{self.name}/0"
 
     def current(self) -> RedisServer:
-        """The server that the Sentinels call master now."""
+        """Return the server that the Sentinels report as master now."""
         _host, port = self.sentinels[0].client().sentinel_get_master_addr_by_name(self.name)
         return next(server for server in (self.master, self.replica) if server.port == int(port))
 
     def stop(self) -> None:
-        """End all of it."""
+        """Stop all servers."""
         for server in (*self.sentinels, self.replica, self.master):
             server.stop()
 
 
 class RedisCluster:
-    """Three masters and, for each, a replica when `replicas`; a dead master is replaced after two seconds."""
+    """Three masters, each with a replica if `replicas`; a dead master is replaced after two seconds."""
 
     def __init__(self, folder: Path, *, replicas: bool = False) -> None:
         options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--repl-diskless-sync-delay", "0")
@@ -151,7 +151,7 @@ class RedisCluster:
 
     @staticmethod
     def _is_ok(server: RedisServer) -> bool:
-        """Whether it knows all slots and, if it is a replica, could replace its master."""
+        """Return whether the server knows all slots and, if it is a replica, could replace its master."""
         client = server.client()
         replication = client.info("replication")
         is_synced = replication["role"] == "master" or replication["master_link_status"] == "up"
@@ -159,23 +159,23 @@ class RedisCluster:
 
     @property
     def url(self) -> str:
-        """What REDIS_URL names."""
+        """The value for REDIS_URL."""
         return "redis+cluster://" + ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
 
     def move_slot(self, slot: int, source: RedisServer, target: RedisServer) -> None:
-        """Give one (empty) slot to another master, as resharding does at its end."""
+        """Move an (empty) slot to another master, like the last step of resharding."""
         target_id = target.client().execute_command("CLUSTER MYID")
         for server in (target, source, *self.servers[:3]):
             server.client().execute_command("CLUSTER SETSLOT", slot, "NODE", target_id)
 
     def stop(self) -> None:
-        """End all of it."""
+        """Stop all servers."""
         for server in self.servers:
             server.stop()
 
 
 def _cluster_port() -> int:
-    """A free port whose companion for the cluster's own talk (10,000 above) exists too."""
+    """Return a free port such that the port of the cluster bus, 10,000 higher, exists too."""
     while (port := free_port()) > 55_000:
         pass
     return port

@@ -1,4 +1,4 @@
-"""The addresses of an app, as somebody without a token may ask for them."""
+"""The paths of an app that a client without a token may request."""
 
 from collections.abc import Iterator
 
@@ -7,12 +7,12 @@ from flask import Flask
 from imapp.api.contract import Endpoint
 from imapp.api.web import WEB
 
-#: A value for each parameter that stands in a path.
+#: Values for parameters in paths; others get "1".
 _FILLED = {"part": "js", "name": "main.js", "filename": "docs.css"}
 
 
 def public_addresses(app: Flask) -> Iterator[tuple[str, str]]:
-    """Method and path of every route that needs no token; every file of the web page is one."""
+    """Yield method and path of every route that needs no token, including every file of the web page."""
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]

@@ -1,14 +1,14 @@
-"""What a node tells Prometheus."""
+"""The metrics that a node exports to Prometheus."""
 
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-#: name -> value, by name and labels: `imapp_commands_total{command="react",outcome="ok"}`.
+#: Name with labels, such as `imapp_commands_total{command="react",outcome="ok"}` -> value.
 Figures = dict[str, float]
 
 
 def parse(text: str) -> Figures:
-    """All samples of an exposition."""
+    """Return all samples of an exposition."""
     return {_name(one): one.value for family in text_string_to_metric_families(text) for one in family.samples}
 
 
@@ -18,5 +18,5 @@ def _name(sample) -> str:
 
 
 def scrape(server) -> Figures:
-    """A node's figures now."""
+    """Return a node's current metrics."""
     return parse(requests.get(server.url + "/actuator/prometheus", timeout=10).text)

@@ -1,4 +1,4 @@
-"""The product as scripts/run.sh starts it, in a process of its own; its database has its tables already."""
+"""The product as scripts/run.sh starts it, in a process of its own, on a database that has its tables already."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Server:
-    """One node. `environ` overrides; the default is SQLite in `folder`, without rate limits and second factors."""
+    """A node. `environ` overrides the defaults: SQLite in `folder`, no rate limits and no second factors."""
 
-    #: Words before the command, for a node that is to run in surroundings of its own.
+    #: Words put before the command, to run the node in a wrapper.
     wrapper: tuple[str, ...] = ()
-    #: Words after it.
+    #: Words appended to the command.
     arguments: tuple[str, ...] = ()
 
     def __init__(self, folder: Path, **environ: str) -> None:
@@ -26,7 +26,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://{environ.get('HOST', '127.0.0.1')}:{self.port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
-        # The same tests on either transport: IM_TEST_TRANSPORT=stock scripts/test.sh tests/realtime
+        # To run the same tests on the other transport: IM_TEST_TRANSPORT=stock scripts/test.sh tests/realtime
         transport = os.environ.get("IM_TEST_TRANSPORT")
         environ = {"IM_TRANSPORT": transport, **environ} if transport else environ
         self.environ = {
@@ -38,7 +38,7 @@ class Server:
         self.start()
 
     def flask(self, *arguments: str, stdin: str = "") -> str:
-        """Run a `flask` command with the server's settings; gives what it printed."""
+        """Run a `flask` command with the server's settings; return its output."""
         command = [sys.executable, "-m", "flask", "--app", "wsgi", *arguments]
         ran = subprocess.run(
             command, cwd=ROOT, env=self.environ, input=stdin, capture_output=True, text=True, check=False
@@ -47,7 +47,7 @@ class Server:
         return ran.stdout
 
     def start(self) -> None:
-        """Start and wait until it serves."""
+        """Start the node and wait until it serves."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*self.wrapper, sys.executable, "-m", "gunicorn", *self.arguments],
@@ -65,27 +65,27 @@ class Server:
 
     @property
     def is_ready(self) -> bool:
-        """Whether requests should come to this node."""
+        """Whether the node's readiness probe succeeds."""
         return requests.get(self.url + "/actuator/health/readiness", timeout=10).ok
 
     def wait_until_ready(self, seconds: float = 20) -> None:
-        """Until it is connected to all that it needs."""
+        """Wait until the node is ready: connected to everything that it needs."""
         wait_for(lambda: self.is_ready, seconds, f"readiness of {self.environ.get('NODE_ID', 'the node')}")
 
     @property
     def log(self) -> str:
-        """All that it logged."""
+        """The whole log so far."""
         return (self.folder / "log").read_text()
 
     @property
     def worker(self) -> int:
-        """The pid of gunicorn's worker."""
+        """The process id of gunicorn's worker."""
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return int(children[0])
 
     def kill(self) -> None:
-        """As if the power went: master and worker."""
+        """Kill master and worker with SIGKILL, as a power failure would end them."""
         assert self.process is not None
         worker = self.worker
         self.process.kill()
@@ -94,15 +94,15 @@ class Server:
         wait_for(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker), 5, "the end of the worker")
 
     def freeze(self) -> None:
-        """Stop the worker without closing anything."""
+        """Freeze the worker: it stops answering and closes nothing."""
         os.kill(self.worker, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Resume the frozen worker."""
         os.kill(self.worker, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Ask it to end, as an operator does; insists after a while."""
+        """Stop the node with SIGTERM, as an operator does; kill it and raise after 20 s."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()

@@ -1,6 +1,6 @@
-"""A Socket.IO connection without a network: packets go straight into the server of the test's process.
+"""A Socket.IO connection without a network: packets go directly to the server in the test's process.
 
-Everything of the product runs, from the handshake on; only the engine below Socket.IO is replaced by two queues.
+All of the product runs, from the handshake on; two queues replace the engine below Socket.IO.
 """
 
 import threading
@@ -15,7 +15,7 @@ from imapp.extensions import socketio
 
 
 class Wire:
-    """One connection; what is pushed waits in `inbox` as (event, payload)."""
+    """A connection; pushes wait in `inbox` as (event, payload)."""
 
     def __init__(self, token: str) -> None:
         self.closed = False
@@ -30,7 +30,7 @@ class Wire:
         self._server._handle_eio_message(self._eio_sid, "0" + orjson.dumps({"token": token}).decode())
 
     def send(self, packet: Any) -> None:
-        """Called by the server with an Engine.IO packet."""
+        """Receive an Engine.IO packet; called by the server."""
         decoded = Packet(encoded_packet=packet.data)
         assert decoded.packet_type != CONNECT_ERROR, decoded.data
         with self._came:
@@ -41,7 +41,7 @@ class Wire:
             self._came.notify_all()
 
     def call(self, command: str, payload: dict[str, Any]) -> dict[str, Any]:
-        """Send a command and give its ack."""
+        """Send a command and return its ack."""
         self._calls += 1
         call_id = self._calls
         packet = f"2{call_id}" + orjson.dumps([command, payload]).decode()
@@ -51,7 +51,7 @@ class Wire:
         return self._acks.pop(call_id)
 
     def close(self, **_options: Any) -> None:
-        """The connection breaks; called by the server, too, when it closes it."""
+        """Break the connection; also called by the server to close it."""
         if not self.closed:
             self.closed = True
             self._server.eio.sockets.pop(self._eio_sid, None)
