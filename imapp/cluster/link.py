@@ -303,7 +303,7 @@ class Link:
             self.is_up = True
             self._owner.link_up(self)
 
-    # -- losing ----------------------------------------------------------------------------------------------------
+    # -- connection loss -------------------------------------------------------------------------------------------
 
     def _miss(self, channel: bytes) -> None:
         if len(self.missed) <= MISSED_MAX:

@@ -28,7 +28,7 @@ _STEP_SECONDS = 0.1
 
 
 def drain(server: Any, *, other_nodes: int, seconds: float, per_second: int) -> None:
-    """Close all connections within `seconds`; each other node gets `per_second` clients a second if that is enough."""
+    """Close all connections within `seconds`; each other node gets `per_second` clients a second, or more if needed."""
     server.is_draining = True
     connections = server.connections.all()
     log.info("draining", connections=len(connections), other_nodes=other_nodes)

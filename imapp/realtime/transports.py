@@ -61,7 +61,10 @@ def _own_origin(environ: dict[str, str]) -> str:
 
 
 def _per_address(settings: Settings) -> int:
-    """Return the limit of unauthenticated sockets for one address; none without rate limits, as load tests use one."""
+    """Return the limit of unauthenticated sockets for one address.
+
+    Without rate limits it is the limit of all sockets, because a load test opens all of them from one address.
+    """
     return settings.max_connecting_per_address if settings.rate_limits else settings.max_connections
 
 
