@@ -1,6 +1,7 @@
-"""`flask im doctor`: goes the real path, from a client's request to the database, and says what is wrong with it.
+"""`flask im doctor`: checks of everything between a client's request and the database, with advice for each problem.
 
-Law of the folder: a check is a function that takes the case (case.py) and gives one finding (finding.py); it raises
-what it likes, and knows of no other check. What several checks look at is looked at once (`Case.once`). A file holds
-the checks of one theme in a table `CHECKS`; catalogue.py lists the tables, runner.py runs them, each within its time.
+Law of the folder: a check is a function that takes the case (case.py) and returns one finding (finding.py). It may
+raise any exception, and does not depend on other checks. Data that several checks need is read once (`Case.once`). A
+file holds the checks of one topic in a table `CHECKS`. catalogue.py lists the tables, and runner.py runs the checks,
+each with a time limit.
 """

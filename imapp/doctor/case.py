@@ -1,4 +1,4 @@
-"""What the doctor looks at: one node's settings and environment, and what was asked for on the command line."""
+"""The subject of the doctor's checks: the settings and environment of one node, and the options of the command."""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -17,7 +17,10 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 class Case:
-    """See the module. `nginx`: a file, a folder, or `-`; `url`: where clients come in; `project`: the code's folder."""
+    """The input of all checks, and the data that they share.
+
+    `nginx`: a file, a folder, or `-`. `url`: the address that clients use. `project`: the folder of the code.
+    """
 
     def __init__(
         self, app: Flask, *, nginx: str | None = None, url: str | None = None, project: Path = PROJECT
@@ -31,13 +34,13 @@ class Case:
         self._looks: dict[Hashable, Future[Any]] = {}
 
     def once(self, look: Callable[["Case"], T]) -> T:
-        """What `look` gives, or raises: the same for all who ask, and asked for once."""
+        """Call `look` once for all checks; return its result or raise its exception for each of them."""
         with self._turn:
             is_first = look not in self._looks
             future = self._looks.setdefault(look, Future())
         if is_first:
             try:
                 future.set_result(look(self))
-            except Exception as exc:  # noqa: BLE001 - it is raised below, for each who asked
+            except Exception as exc:  # noqa: BLE001 - it is raised below, for each caller
                 future.set_exception(exc)
         return cast("T", future.result())

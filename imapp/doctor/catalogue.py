@@ -1,4 +1,4 @@
-"""All checks, in the order in which they are told: from the program over what it stands on to what clients meet."""
+"""All checks in the order of the report: the program, the system and services that it needs, the clients' access."""
 
 from imapp.doctor import (
     clocks,

@@ -1,4 +1,4 @@
-"""Clocks: a token of one node must be neither expired nor from the future on another."""
+"""Clocks: a token that one node has issued must be neither expired nor issued in the future on another node."""
 
 import time
 
@@ -10,24 +10,24 @@ from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.nodes import examination
 from imapp.extensions import db
 
-#: Seconds of difference that are told, and that are too much (tokens.py takes 5).
+#: Seconds of difference above which a check warns, and above which it fails (tokens.py tolerates 5).
 WARN_SECONDS, FAIL_SECONDS = 1.0, 5.0
 
 
 def judge(ahead: dict[str, float]) -> Finding:
-    """Judge how far each clock is ahead of this machine's."""
+    """Judge by how many seconds each clock is ahead of this machine's clock."""
     words = ", ".join(f"{name} {seconds:+.2f} s" for name, seconds in ahead.items())
     worst = max(map(abs, ahead.values()))
     if worst <= WARN_SECONDS:
         return ok(words)
     make = fail if worst > FAIL_SECONDS else warn
-    return make(words, "Let a time service set all clocks: tokens are refused when they differ by 5 s.", "timedatectl")
+    return make(words, "Synchronise all clocks with NTP: above 5 s of difference tokens are refused.", "timedatectl")
 
 
 def of_nodes(case: Case) -> Finding:
-    """The nodes' clocks against this machine's."""
+    """Compare the nodes' clocks with this machine's."""
     if case.settings.redis_url is None:
-        return skip("REDIS_URL is unset: this node is alone")
+        return skip("REDIS_URL is unset: this is a single node")
     answers = case.once(examination).answers
     if not answers:
         return skip("no node answered")
@@ -35,7 +35,7 @@ def of_nodes(case: Case) -> Finding:
 
 
 def of_redis(case: Case) -> Finding:
-    """Redis' clock, by which leases end."""
+    """Compare Redis' clock, by which leases expire, with this machine's."""
     client = redis.client()
     if client is None:
         return skip("REDIS_URL is unset")
@@ -47,12 +47,12 @@ def of_redis(case: Case) -> Finding:
 
 
 def of_database(_case: Case) -> Finding:
-    """The database's clock."""
+    """Compare the database's clock with this machine's."""
     if db.engine.dialect.name == "sqlite":
         return skip("SQLite has no clock of its own")
     with db.engine.connect() as connection:
         began = time.time()
-        # Not UNIX_TIMESTAMP(): it takes the session's zone into account, which is checked elsewhere.
+        # Not UNIX_TIMESTAMP(): it depends on the session's time zone, which the check database.zone covers.
         there = connection.scalar(
             text("SELECT TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', UTC_TIMESTAMP(6))")
         )

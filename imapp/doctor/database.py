@@ -1,4 +1,4 @@
-"""The database: what both kinds have in common, and SQLite's own."""
+"""Checks of the database: those of every kind of database, and those of SQLite."""
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -9,32 +9,33 @@ from imapp.doctor.case import Case
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.extensions import db
 
-#: Milliseconds of an answer beyond which every command feels it.
+#: Response time in milliseconds above which every command is noticeably slower.
 _SLOW_MS = 20.0
 
 _UPGRADE = "flask --app wsgi db upgrade"
 
 
 def answers(case: Case) -> Finding:
-    """It answers, and soon."""
+    """Check that the database answers quickly."""
     found = case.once(database_look.database)
     words = f"{found.dialect} {found.version} answers in {found.ping_ms:.1f} ms"
     if found.ping_ms > _SLOW_MS:
-        return warn(words, "Bring it nearer: each commit takes two round trips.", "ping HOST")
+        return warn(words, "Move it closer to the nodes: each commit takes two round trips.", "ping HOST")
     return ok(words)
 
 
 def migrations(case: Case) -> Finding:
-    """Its tables are those of this code."""
+    """Check that the revision of the tables is the one of this code."""
     found, wanted = case.once(database_look.database).heads, database_look.code_heads(case)
     if found == wanted:
         return ok(f"revision {', '.join(found)}, as this code")
     words = f"revision {', '.join(found) or 'none'}, this code is at {', '.join(wanted)}"
-    return fail(words, "Back up, then upgrade it; if it is newer than the code, update the code.", _UPGRADE)
+    cure = "Back up, then upgrade the database. If it is newer than the code, update the code instead."
+    return fail(words, cure, _UPGRADE)
 
 
 def write(_case: Case) -> Finding:
-    """A row can be changed, as the committer does; it is rolled back."""
+    """Check that the committer's connection can change a row; the change is rolled back."""
     engine = committer_engine()
     with Session(engine) as session, session.begin() as transaction:
         changed = session.execute(text("UPDATE server_state SET epoch = 'doctor'"))
@@ -42,7 +43,7 @@ def write(_case: Case) -> Finding:
         transaction.rollback()
     if not count:
         return fail(
-            "server_state is empty", "The tables were not made by the migrations: restore, or make them.", _UPGRADE
+            "server_state is empty", "The migrations have not created the tables: run them, or restore.", _UPGRADE
         )
     return ok("a change in a transaction works; rolled back")
 
@@ -52,35 +53,35 @@ def _is_sqlite() -> bool:
 
 
 def journal(_case: Case) -> Finding:
-    """Readers and the writer do not wait for each other only with a write-ahead log."""
+    """Check for the write-ahead log: without it, readers and the writer wait for each other."""
     if not _is_sqlite():
         return skip("not SQLite")
     with db.engine.connect() as connection:
         mode = str(connection.scalar(text("PRAGMA journal_mode")))
     if mode != "wal":
-        cure = "The file lies where SQLite cannot have a write-ahead log, like a network share: move IM_DATA_DIR."
+        cure = "SQLite cannot use a write-ahead log there, for example on a network share: move IM_DATA_DIR."
         return fail(f"journal_mode {mode}", cure, "stat -f -c %T instance")
     return ok("journal_mode wal")
 
 
 def integrity(_case: Case) -> Finding:
-    """The file is whole."""
+    """Check that the database file is not damaged."""
     if not _is_sqlite():
         return skip("not SQLite")
     with db.engine.connect() as connection:
         found = str(connection.scalar(text("PRAGMA quick_check(1)")))
     if found != "ok":
-        cure = "Stop the node and restore the last backup: the file is damaged."
+        cure = "The file is damaged: stop the node and restore the last backup."
         return fail(found.splitlines()[0], cure, "sqlite3 instance/imapp.db .recover")
     return ok("quick_check ok")
 
 
 def alone(case: Case) -> Finding:
-    """SQLite serves one node."""
+    """Check that a node with SQLite is not part of a cluster."""
     if not _is_sqlite():
         return skip("not SQLite")
     if case.settings.redis_url is not None:
-        cure = "Nodes of a cluster need one database: MariaDB or MySQL."
+        cure = "The nodes of a cluster must share one database: use MariaDB or MySQL."
         return fail("SQLite in a cluster (REDIS_URL is set)", cure, "DATABASE_URL=mysql://USER:PASSWORD@HOST/NAME")
     return ok("SQLite, one node")
 

@@ -1,4 +1,4 @@
-"""Looks at the database once, over a connection as the nodes make it."""
+"""The state of the database, read once over a connection with the nodes' options."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,12 +25,12 @@ _ZONE = "SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())"
 
 
 class AbsentError(Exception):
-    """There is no database yet."""
+    """Raised when the database does not exist yet."""
 
 
 @dataclass(frozen=True)
 class Database:
-    """What was seen. Without `variables` it is SQLite."""
+    """The state of the database. `variables` is empty for SQLite."""
 
     dialect: str
     version: str
@@ -45,10 +45,10 @@ class Database:
 
 
 def database(case: Case) -> Database:
-    """Look; raises AbsentError, or what SQLAlchemy raises when it does not answer."""
+    """Read the state; raises AbsentError, or an error of SQLAlchemy if the database does not answer."""
     url = db.engine.url
     if url.drivername.startswith("sqlite") and not Path(str(url.database)).is_file():
-        raise AbsentError(f"{url.database} does not exist: flask --app wsgi db upgrade makes it")
+        raise AbsentError(f"{url.database} does not exist: create it with flask --app wsgi db upgrade")
     with db.engine.connect() as connection:
         took = least_ms(lambda: connection.execute(text("SELECT 1")))
         heads = tuple(MigrationContext.configure(connection).get_current_heads())
@@ -79,6 +79,6 @@ def _rows(connection: Connection, statement: str) -> list[Any]:
 
 
 def code_heads(case: Case) -> tuple[str, ...]:
-    """The newest revision of this code."""
+    """Return the newest revision of this code's migrations."""
     migrate = current_app.extensions["migrate"].migrate
     return tuple(ScriptDirectory.from_config(migrate.get_config(str(case.project / "migrations"))).get_heads())

@@ -1,4 +1,4 @@
-"""MariaDB or MySQL: what a server must be set to."""
+"""Checks of the settings of a MariaDB or MySQL server."""
 
 import re
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.nodes import examination
 from imapp.doctor.runner import Check
 
-#: The oldest versions that were tried, as (major, minor).
+#: The oldest tested versions, as (major, minor).
 _TRIED = {"mariadb": (10, 11), "mysql": (8, 0)}
 
 _CONVERT = (
     "ALTER DATABASE imapp CHARACTER SET utf8mb4; ALTER TABLE t CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 )
 
-#: Share of max_connections beyond which there is no room for migrations and backups.
+#: Share of max_connections above which too few connections are left for migrations and backups.
 _ROOM = 0.8
 
 
 def _of_server(look: Callable[[Case, Database], Finding]) -> Check:
-    """Skip it for SQLite."""
+    """Make a check that is skipped for SQLite."""
 
     @wraps(look)
     def check(case: Case) -> Finding:
@@ -36,25 +36,23 @@ def _of_server(look: Callable[[Case, Database], Finding]) -> Check:
 
 @_of_server
 def version(_case: Case, found: Database) -> Finding:
-    """One that was tried."""
+    """Check that the version is a tested one."""
     number = re.match(r"(\d+)\.(\d+)", found.version)
     tried = _TRIED[found.dialect]
     words = f"{found.dialect} {found.version}"
     if number is None or tuple(map(int, number.groups())) < tried:
-        return warn(
-            words, f"Older than {tried[0]}.{tried[1]}, the oldest that was tried: update it.", "SELECT VERSION()"
-        )
+        return warn(words, f"Update it: {tried[0]}.{tried[1]} is the oldest tested version.", "SELECT VERSION()")
     return ok(words)
 
 
 @_of_server
 def charset(_case: Case, found: Database) -> Finding:
-    """utf8mb4 everywhere: in `utf8` an emoji is an error."""
+    """Check for utf8mb4 everywhere: with `utf8` an emoji is refused."""
     wrong = [f"connection {name}" for name in {found.variables["character_set_connection"]} - {"utf8mb4"}]
     wrong += [f"database {found.charset}"] if found.charset != "utf8mb4" else []
     wrong += found.foreign_columns
     if wrong:
-        cure = "Text that does not fit is refused: convert each table, and the database for those to come."
+        cure = "Text with other characters is refused: convert each table, and the database for future tables."
         return fail(
             ", ".join(wrong),
             cure,
@@ -65,19 +63,19 @@ def charset(_case: Case, found: Database) -> Finding:
 
 @_of_server
 def isolation(_case: Case, found: Database) -> Finding:
-    """The nodes ask for READ COMMITTED."""
+    """Check that the isolation level is READ COMMITTED, as the nodes request it."""
     level = found.variables.get("transaction_isolation") or found.variables.get("tx_isolation", "")
     if level != "READ-COMMITTED":
-        cure = "Something between the nodes and the database (a proxy) changes the session: let it pass SET through."
+        cure = "A proxy before the database changes the session's settings: make it pass SET statements on."
         return fail(f"{level} instead of READ-COMMITTED", cure, "SELECT @@tx_isolation")
     return ok(level)
 
 
 @_of_server
 def zone(_case: Case, found: Database) -> Finding:
-    """The session's zone is UTC; the server's own does not matter to the nodes, but to who looks."""
+    """Check that the session's time zone is UTC. The server's own zone matters only for queries by hand."""
     if found.zone_seconds:
-        cure = "A proxy swallows the session's settings: let it pass SET through."
+        cure = "A proxy before the database drops the session's settings: make it pass SET statements on."
         return fail(f"the session is {found.zone_seconds:+} s from UTC", cure, "SELECT @@session.time_zone")
     name = found.variables["time_zone"]
     return ok(f"the session is in UTC ({name}), the server's system zone is {found.variables['system_time_zone']}")
@@ -85,9 +83,9 @@ def zone(_case: Case, found: Database) -> Finding:
 
 @_of_server
 def sql_mode(_case: Case, found: Database) -> Finding:
-    """What does not fit is an error, not cut."""
+    """Check for strict mode, in which a value that is too long is an error."""
     if not {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & set(found.variables["sql_mode"].split(",")):
-        cure = "Without strict mode it cuts what does not fit and says nothing."
+        cure = "Turn strict mode on: without it the server truncates values that are too long, without an error."
         return fail(
             f"sql_mode {found.variables['sql_mode'] or 'empty'}",
             cure,
@@ -98,59 +96,59 @@ def sql_mode(_case: Case, found: Database) -> Finding:
 
 @_of_server
 def durability(_case: Case, found: Database) -> Finding:
-    """What is acknowledged is on the disk."""
+    """Check that a commit is on the disk before it is acknowledged."""
     flush, sync = found.variables["innodb_flush_log_at_trx_commit"], found.variables.get("sync_binlog", "0")
     has_log = found.variables.get("log_bin") == "ON"
     words = f"innodb_flush_log_at_trx_commit {flush}, sync_binlog {sync} (binary log {'on' if has_log else 'off'})"
     if flush != "1":
-        cure = "A message that was acknowledged is lost when the power goes: set it to 1."
+        cure = "Set it to 1: otherwise a power failure loses acknowledged messages."
         return warn(words, cure, "SET GLOBAL innodb_flush_log_at_trx_commit=1")
     return ok(words)
 
 
 @_of_server
 def timeout(case: Case, found: Database) -> Finding:
-    """The pool gives a connection up before the server does."""
+    """Check that the pool replaces a connection before the server closes it."""
     if found.dialect == "mysql":
-        return skip("the nodes set it for their own connections: see database.locks")
+        return skip("the nodes set wait_timeout for their own connections: see database.locks")
     server, own = int(found.variables["wait_timeout"]), case.settings.db_pool_recycle_seconds
     words = f"wait_timeout {server} s, IM_DB_POOL_RECYCLE_SECONDS {own}"
     if own >= server:
-        cure = "The server closes connections that the nodes still hold: lower the node's setting."
+        cure = "Lower the node's setting: the server closes connections that are still in the pool."
         return warn(words, cure, f"IM_DB_POOL_RECYCLE_SECONDS={max(60, server // 2)}")
     return ok(words)
 
 
 @_of_server
 def locks(_case: Case, found: Database) -> Finding:
-    """What the nodes ask for is in force: nobody waits long for a lock, and nobody keeps one who has gone."""
+    """Check the nodes' time limits in the session: on waiting for a lock, and on locks of lost connections."""
     idle = {"mariadb": "idle_transaction_timeout", "mysql": "wait_timeout"}[found.dialect]
     wanted = {idle: IDLE_SECONDS[found.dialect], "innodb_lock_wait_timeout": LOCK_SECONDS}
     words = ", ".join(f"{name} {found.variables.get(name, 'absent')}" for name in wanted)
     if any(found.variables.get(name) != str(seconds) for name, seconds in wanted.items()):
-        cure = "A node that is cut off keeps its locks for hours: something (a proxy) swallows SET, let it through."
+        cure = "A proxy drops SET statements; make it pass them on. Else a node that is cut off keeps locks for hours."
         return fail(f"{words} in the session", cure, f"SELECT @@session.{idle}")
     return ok(f"{words} s in the session")
 
 
 @_of_server
 def connections(case: Case, found: Database) -> Finding:
-    """Room for the pools of all nodes, and of one more during a rolling restart."""
+    """Check for enough connections for the pools of all nodes, and of one more during a rolling restart."""
     settings, limit = case.settings, int(found.variables["max_connections"])
     each = settings.db_pool_size + settings.db_pool_overflow + 1
     pools = _pools(case, each)
     needed = sum(pools)
-    words = f"nodes take up to {' + '.join(map(str, pools))} of max_connections {limit}; {found.connected} are open"
+    words = f"nodes use up to {' + '.join(map(str, pools))} of max_connections {limit}; {found.connected} are open"
     command = f"SET GLOBAL max_connections={max(151, 2 * needed)}"
     if needed > limit:
-        return fail(words, "Under load the nodes are refused: raise it, or lower IM_DB_POOL_SIZE.", command)
+        return fail(words, "Raise it, or lower IM_DB_POOL_SIZE: under load connections are refused.", command)
     if needed + each > limit or needed > _ROOM * limit:
-        return warn(words, "No room for one node more, a migration, a backup: raise it.", command)
+        return warn(words, "Raise it: none are left for another node, a migration or a backup.", command)
     return ok(words)
 
 
 def _pools(case: Case, each: int) -> list[int]:
-    """What each node may take: as it says, or as this one's settings say for one that is silent."""
+    """Return the maximum of each node's connections: its own answer, or this node's settings for a silent node."""
     if case.settings.redis_url is None:
         return [each]
     told = [int(one.facts["database_connections"]) for one in case.once(examination).answers]
@@ -160,16 +158,16 @@ def _pools(case: Case, each: int) -> list[int]:
 
 @_of_server
 def packet(case: Case, found: Database) -> Finding:
-    """One batch of the committer is one statement."""
+    """Check max_allowed_packet: the committer sends a batch of messages as one statement."""
     settings, limit = case.settings, int(found.variables["max_allowed_packet"])
     message = max(4 * settings.message_text_max_chars, settings.message_content_max_bytes)
     needed = message * settings.committer_batch_max
     words = f"max_allowed_packet {limit / 2**20:.0f} MiB; the largest batch has {needed / 2**20:.1f} MiB"
     command = f"SET GLOBAL max_allowed_packet={2 ** (2 * needed - 1).bit_length()}"
     if limit < 2 * message:
-        return fail(words, "The longest message does not fit: raise it.", command)
+        return fail(words, "Raise it: the longest message does not fit.", command)
     if limit < needed:
-        return warn(words, "A batch of long messages is refused, and tried again one by one: raise it.", command)
+        return warn(words, "Raise it: a batch of long messages is refused and retried one by one.", command)
     return ok(words)
 
 

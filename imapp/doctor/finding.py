@@ -1,4 +1,4 @@
-"""What a check has found, and what to do about it."""
+"""The result of a check, and what to do about it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ Status = Literal["OK", "WARN", "FAIL", "SKIP"]
 
 @dataclass(frozen=True)
 class Finding:
-    """`text`: what is; `cure`: what to do, a sentence; `command`: what to type for it."""
+    """A result. `text`: the state that was found. `cure`: advice. `command`: a command or setting for the advice."""
 
     status: Status
     text: str
@@ -17,20 +17,20 @@ class Finding:
 
 
 def ok(text: str) -> Finding:
-    """All is well."""
+    """Return the finding of a check that passed."""
     return Finding("OK", text)
 
 
 def skip(reason: str) -> Finding:
-    """There is nothing to look at: this is not configured."""
+    """Return the finding of a check that does not apply, because its subject is not configured."""
     return Finding("SKIP", reason)
 
 
 def warn(text: str, cure: str, command: str = "") -> Finding:
-    """It works; it will not always, or not for all."""
+    """Return the finding of a problem that affects only some clients, or only some situations."""
     return Finding("WARN", text, cure, command)
 
 
 def fail(text: str, cure: str, command: str = "") -> Finding:
-    """It does not work, or is not safe."""
+    """Return the finding of a failure, or of an unsafe configuration."""
     return Finding("FAIL", text, cure, command)

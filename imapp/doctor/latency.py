@@ -1,4 +1,4 @@
-"""How long an answer takes. The least of some: the doctor's own checks run at the same time and disturb each other."""
+"""Measurement of a response time: the minimum of some requests, because concurrent checks slow each other down."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ _TIMES = 5
 
 
 def least_ms(ask: Callable[[], object]) -> float:
-    """Ask some times; gives milliseconds."""
+    """Call `ask` some times; return the shortest time in milliseconds."""
     return min(_once(ask) for _ in range(_TIMES))
 
 

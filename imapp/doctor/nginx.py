@@ -1,4 +1,4 @@
-"""Nginx' configuration (--nginx), as far as the nodes and their sockets depend on it."""
+"""Checks of the Nginx configuration (--nginx), as far as the nodes and their sockets depend on it."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,7 +12,7 @@ _GENERATE = "deploy/nginx/generate.py --help"
 
 
 def _of_front(look: Callable[[Case, Front], Finding]) -> Check:
-    """Skip it where no configuration was given."""
+    """Make a check that is skipped without --nginx."""
 
     @wraps(look)
     def check(case: Case) -> Finding:
@@ -24,21 +24,21 @@ def _of_front(look: Callable[[Case, Front], Finding]) -> Check:
 
 @_of_front
 def timeouts(case: Case, found: Front) -> Finding:
-    """An idle socket is silent until the next ping, and then until its answer."""
+    """Check the proxy timeouts: an idle socket carries no data until the next ping, and then until the pong."""
     needed = case.settings.ping_interval_seconds + case.settings.ping_timeout_seconds
     values = {name: found.value(name, "60s") for name in ("proxy_read_timeout", "proxy_send_timeout")}
     words = (
         ", ".join(f"{name} {value}" for name, value in values.items()) + f"; ping interval and timeout are {needed} s"
     )
     if min(map(seconds, values.values())) <= needed:
-        cure = "It would cut idle sockets before the heartbeat does: make both longer."
+        cure = "Raise both: Nginx closes idle sockets before the heartbeat uses them."
         return fail(words, cure, f"proxy_read_timeout {needed + 15}s; proxy_send_timeout {needed + 15}s;")
     return ok(words)
 
 
 @_of_front
 def upgrade(_case: Case, found: Front) -> Finding:
-    """What makes a WebSocket of a request."""
+    """Check the directives that pass a WebSocket handshake on."""
     headers = found.headers()
     missing = [] if found.value("proxy_http_version", "1.0") == "1.1" else ["proxy_http_version 1.1;"]
     missing += [] if headers.get("upgrade") == "$http_upgrade" else ["proxy_set_header Upgrade $http_upgrade;"]
@@ -46,85 +46,85 @@ def upgrade(_case: Case, found: Front) -> Finding:
     if not (connection.lower() == "upgrade" or connection.startswith("$")):
         missing.append('proxy_set_header Connection "upgrade";')
     if missing:
-        cure = "WebSockets fail and all clients stay with polling: add the lines to the location of Socket.IO."
+        cure = "Add the lines to the location of Socket.IO: WebSockets fail, and all clients stay with polling."
         return fail("WebSockets are not passed on", cure, " ".join(missing))
     return ok("HTTP/1.1, Upgrade and Connection are passed on")
 
 
 @_of_front
 def forwarded(_case: Case, found: Front) -> Finding:
-    """Who the client is, and which host it meant."""
+    """Check the headers with the client's address, the host and the scheme."""
     headers = found.headers()
     if not headers.get("x-forwarded-for"):
-        cure = "All clients share Nginx' address, and its rate limits: pass the client's on."
+        cure = "Pass the client's address on: otherwise all clients share the rate limits of Nginx' address."
         return fail("X-Forwarded-For is not set", cure, "proxy_set_header X-Forwarded-For $remote_addr;")
     if headers.get("host", "$proxy_host") == "$proxy_host":
-        cure = "The nodes take their own page for a foreign one: pass the host on."
+        cure = "Pass the host on: otherwise the nodes take their own page for another origin's."
         return fail("Host is not passed on", cure, "proxy_set_header Host $http_host;")
     if headers.get("x-forwarded-proto") != "$scheme":
-        cure = "Behind TLS the nodes take their own page for a foreign one: pass the scheme on."
+        cure = "Pass the scheme on: otherwise, behind TLS, the nodes take their own page for another origin's."
         return warn("X-Forwarded-Proto is not set", cure, "proxy_set_header X-Forwarded-Proto $scheme;")
     return ok(f"X-Forwarded-For {headers['x-forwarded-for']}, X-Forwarded-Proto and Host are passed on")
 
 
 @_of_front
 def body(case: Case, found: Front) -> Finding:
-    """What the product takes, Nginx lets through."""
+    """Check that Nginx passes bodies on up to the size that the nodes accept."""
     needed = max(case.settings.request_max_bytes, case.settings.max_payload_bytes)
     value = found.value("client_max_body_size", "1m")
-    words = f"client_max_body_size {value}; the nodes take {needed} bytes"
+    words = f"client_max_body_size {value}; the nodes accept {needed} bytes"
     command = f"client_max_body_size {-(-needed // 1024)}k;"
     if 0 < size(value) < needed:
-        return fail(words, "Nginx refuses (413) what the nodes would take: raise it.", command)
+        return fail(words, "Raise it: Nginx refuses (413) bodies that the nodes accept.", command)
     if size(value) == 0 or size(value) > 64 * needed:
-        return warn(words, "Nginx stores what the nodes refuse: lower it.", command)
+        return warn(words, "Lower it: Nginx stores large bodies that the nodes refuse.", command)
     return ok(words)
 
 
 @_of_front
 def buffering(_case: Case, found: Front) -> Finding:
-    """An answer to a poll must not wait in Nginx."""
+    """Check that Nginx does not buffer the answers to polls."""
     value = found.value("proxy_buffering", "on")
     if value != "off":
-        cure = "Answers to polling clients are collected before they are passed on: turn it off for /socket.io/."
+        cure = "Turn it off for /socket.io/: Nginx buffers answers to polling clients before it passes them on."
         return warn("proxy_buffering on for /socket.io/", cure, "proxy_buffering off;")
     return ok("proxy_buffering off for /socket.io/")
 
 
 @_of_front
 def sticky(_case: Case, found: Front) -> Finding:
-    """All requests of one session reach one node."""
+    """Check that all requests of one session reach one node."""
     target = found.value("proxy_pass", "").removeprefix("http://").split("/")[0]
     routes = [one for one in found.maps(target) if one.words[0] == "$arg_sid"]
     if routes:
-        return ok(f"polling finds its node by the session's id ({len(routes[0].block) - 1} nodes)")
+        return ok(f"polling is routed by the session's id ({len(routes[0].block) - 1} nodes)")
     nodes = [found.upstreams()[one] for one in found.targets() if one in found.upstreams()]
     crowd = [one for one in nodes if len(one.all("server")) > 1]
     loose = [one.words[0] for one in crowd if not (one.all("ip_hash") or one.all("hash"))]
     if loose:
-        cure = "The requests of a polling client reach nodes that do not know it (400): route by the session's id."
+        cure = "Route by the session's id: requests of polling clients reach nodes that do not know the session (400)."
         return fail(f"upstream {', '.join(loose)} spreads one session's requests over its servers", cure, _GENERATE)
     return ok("one address, one node" if crowd else "one node")
 
 
 @_of_front
 def connections(case: Case, found: Front) -> Finding:
-    """Two for each client."""
+    """Check worker_connections: Nginx needs two connections for each client."""
     events = found.main.all("events")
     if not events:
-        return skip("no events block in this file: give the whole configuration (--nginx -)")
+        return skip("no events block in this file: use the whole configuration (--nginx -)")
     each = int(next((one.words[0] for one in events[0].all("worker_connections")), "512"))
     upstream = max(
         (len(found.upstreams()[one].all("server")) for one in found.targets() if one in found.upstreams()), default=1
     )
     total, needed = each * workers(found.main), 2 * case.settings.max_connections * upstream
-    words = f"worker_connections {each} x {workers(found.main)}; {upstream} nodes' clients need up to {needed}"
+    words = f"worker_connections {each} x {workers(found.main)}; the clients of {upstream} nodes need up to {needed}"
     files = int(next((one.words[0] for one in found.main.all("worker_rlimit_nofile")), "0"))
     if total < needed:
-        cure = "Nginx refuses clients before the nodes are full: raise it."
+        cure = "Raise it: Nginx refuses clients before the nodes are full."
         return warn(words, cure, f"worker_connections {-(-needed // workers(found.main))};")
     if files and files < each:
-        cure = "A worker runs out of files before it runs out of connections: raise it."
+        cure = "Raise it: a worker runs out of open files before it runs out of connections."
         return warn(
             f"worker_rlimit_nofile {files} for worker_connections {each}", cure, f"worker_rlimit_nofile {2 * each};"
         )

@@ -1,4 +1,4 @@
-"""Reads a configuration of Nginx: words, quotes, comments, blocks, includes; no more than that."""
+"""A reader of Nginx configurations. It knows words, quotes, comments, blocks and includes, and nothing else."""
 
 import re
 import shutil
@@ -13,31 +13,31 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 
-#: `nginx -T` says before each file which it is.
+#: The line that `nginx -T` prints before each file.
 _FILE = re.compile(r"^# configuration file (?P<path>.+):$", re.MULTILINE)
 
-#: Seconds that `nginx -T` may take.
+#: Time limit of `nginx -T`, in seconds.
 _SECONDS = 10
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be read; says why."""
+    """Raised when the configuration cannot be read; the text is the reason."""
 
 
 @dataclass
 class Directive:
-    """`name words { block }`."""
+    """A directive: `name words;` or `name words { block }`."""
 
     name: str
     words: list[str]
     block: list["Directive"] = field(default_factory=list)
 
     def all(self, name: str) -> list["Directive"]:
-        """Those of this name right in its block."""
+        """Return the directives of this name directly in the block."""
         return [one for one in self.block if one.name == name]
 
     def walk(self, name: str) -> Iterator["Directive"]:
-        """Those of this name at any depth."""
+        """Yield the directives of this name at any depth."""
         for one in self.block:
             if one.name == name:
                 yield one
@@ -45,7 +45,7 @@ class Directive:
 
 
 def read(where: str) -> Directive:
-    """Read a file, a folder with an nginx.conf (`nginx -T -c`), or, for `-`, what `nginx -T` finds by itself."""
+    """Read a file, a folder with an nginx.conf (by `nginx -T -c`), or, for `-`, the output of `nginx -T`."""
     if where == "-":
         files = _dumped()
     elif Path(where).is_dir():
@@ -57,12 +57,12 @@ def read(where: str) -> Directive:
 
 
 def _dumped(*options: str) -> dict[str, str]:
-    """What `nginx -T` prints, by file."""
+    """Return the output of `nginx -T` by file."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
     if program is None:
-        raise ConfigurationError("there is no nginx here: give the file itself")
+        raise ConfigurationError("nginx is not installed here: name the configuration file")
     command = [program, "-T", *options]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 - the operator's own words
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=False)  # noqa: S603 - the operator's own arguments
     if ran.returncode:
         raise ConfigurationError((ran.stderr.strip().splitlines() or ["nginx -T failed"])[0])
     parts = _FILE.split(ran.stdout)
@@ -80,12 +80,12 @@ def _parse(text: str) -> list[Directive]:
     tokens = _tokens(text)
     found = _block(tokens)
     if next(tokens, None) is not None:
-        raise ConfigurationError("a } too many")
+        raise ConfigurationError("unmatched }")
     return found
 
 
 def _tokens(text: str) -> Iterator[tuple[str, bool]]:
-    """Each token, and whether it is a mark; `"{"` in quotes is a word."""
+    """Yield each token, and whether it is a mark ({, } or ;). A quoted `"{"` is a word, not a mark."""
     at = 0
     while at < len(text):
         found = _TOKEN.match(text, at)
@@ -97,7 +97,7 @@ def _tokens(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def _block(tokens: Iterator[tuple[str, bool]]) -> list[Directive]:
-    """Until the end, or the brace that closes it."""
+    """Parse directives until the closing brace of the block, or the end of the text."""
     found: list[Directive] = []
     words: list[str] = []
     for piece, is_mark in tokens:
@@ -112,7 +112,7 @@ def _block(tokens: Iterator[tuple[str, bool]]) -> list[Directive]:
 
 
 def _with_includes(block: list[Directive], files: dict[str, str], folder: Path) -> list[Directive]:
-    """Put what is included where it is included."""
+    """Replace each include directive by the included directives."""
     found: list[Directive] = []
     for one in block:
         if one.name == "include" and one.words:
@@ -124,7 +124,7 @@ def _with_includes(block: list[Directive], files: dict[str, str], folder: Path) 
 
 
 def _included(pattern: str, files: dict[str, str], folder: Path) -> list[str]:
-    """The texts that a pattern names: from the dump, or from the disk."""
+    """Return the texts of the files that match a pattern, from the output of `nginx -T` or from the disk."""
     path = str(folder / pattern)
     dumped = [text for name, text in files.items() if fnmatch(name, path)]
     return dumped or [_text(str(file)) for file in sorted(Path("/").glob(path.lstrip("/")))]

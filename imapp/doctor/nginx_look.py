@@ -1,4 +1,4 @@
-"""What of a configuration of Nginx is in force for Socket.IO: the server, its location, and what they inherit."""
+"""The part of an Nginx configuration that applies to Socket.IO: the server, its location, and inherited directives."""
 
 import os
 import re
@@ -15,43 +15,46 @@ _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 @dataclass(frozen=True)
 class Front:
-    """The way of a Socket.IO request; `chain`: location, server, http (or the file), innermost first."""
+    """The blocks that apply to a Socket.IO request. `chain`: location, server, http (or the file), innermost first."""
 
     main: Directive
     chain: tuple[Directive, ...]
 
     def value(self, name: str, default: str) -> str:
-        """A directive's first word, from the innermost block that has it."""
+        """Return the first word of a directive, from the innermost block that has it."""
         words = self.words(name)
         return words[0] if words else default
 
     def words(self, name: str) -> list[str]:
-        """All its words."""
+        """Return all words of a directive, from the innermost block that has it."""
         return next((block.all(name)[-1].words for block in self.chain if block.all(name)), [])
 
     def headers(self) -> dict[str, str]:
-        """What proxy_set_header sets: all of the innermost block that sets any, as Nginx inherits them."""
+        """Return the headers of proxy_set_header. Nginx applies only those of the innermost block that has any."""
         found = next((block.all("proxy_set_header") for block in self.chain if block.all("proxy_set_header")), [])
         return {one.words[0].lower(): one.words[1] for one in found if len(one.words) == 2}
 
     def upstreams(self) -> dict[str, Directive]:
-        """By name."""
+        """Return the upstream blocks by name."""
         return {one.words[0]: one for one in self.main.walk("upstream") if one.words}
 
     def targets(self) -> list[str]:
-        """The upstreams or addresses that proxy_pass leads to; those of its map when it is a variable."""
+        """Return the upstreams or addresses of proxy_pass; for a variable, the values of its map."""
         target = re.sub(r"^https?://", "", self.value("proxy_pass", "")).split("/")[0]
         if not target.startswith("$"):
             return [target]
         return [one.words[0] for found in self.maps(target) for one in found.block if one.words]
 
     def maps(self, variable: str) -> list[Directive]:
-        """The maps that set a variable."""
+        """Return the maps that set a variable."""
         return [one for one in self.main.walk("map") if one.words[1:] == [variable]]
 
 
 def front(case: Case) -> Front | None:
-    """Read what --nginx names; None without it. Raises ConfigurationError, also when nothing serves Socket.IO."""
+    """Read the configuration named by --nginx; None without it.
+
+    Raises ConfigurationError, also if no location serves Socket.IO.
+    """
     if case.nginx is None:
         return None
     main = read(case.nginx)
@@ -64,7 +67,7 @@ def front(case: Case) -> Front | None:
 
 
 def _location(server: Directive) -> Directive | None:
-    """The one that Nginx would choose: the longest prefix, unless an expression matches."""
+    """Return the location that Nginx would choose: the longest prefix, unless a regular expression matches."""
     prefixes = [
         one
         for one in server.all("location")
@@ -82,19 +85,19 @@ def _location(server: Directive) -> Directive | None:
 
 
 def seconds(text: str) -> float:
-    """Nginx' times: `60`, `60s`, `1m30s`."""
+    """Parse a time of Nginx, like `60`, `60s` or `1m30s`; return seconds."""
     return sum(float(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)(ms|[smhd]?)", text))
 
 
 def size(text: str) -> int:
-    """Nginx' sizes: `256k`, `1m`, `0`."""
+    """Parse a size of Nginx, like `256k`, `1m` or `0`; return bytes."""
     found = re.fullmatch(r"(\d+)([kmg]?)", text.lower())
     if found is None:
-        raise ConfigurationError(f"{text!r} is no size")
+        raise ConfigurationError(f"{text!r} is not a size")
     return int(found[1]) * _SIZES[found[2]]
 
 
 def workers(main: Directive) -> int:
-    """How many there are."""
+    """Return the number of worker processes."""
     words = next((one.words for one in main.all("worker_processes")), ["1"])
     return (os.cpu_count() or 1) if words == ["auto"] else int(words[0])

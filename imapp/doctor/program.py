@@ -1,4 +1,4 @@
-"""The program: versions, and whether it starts as it should."""
+"""Checks of the program: versions, and a rehearsal of its start."""
 
 import json
 import platform
@@ -13,34 +13,34 @@ from imapp.doctor.finding import Finding, fail, ok, skip, warn
 
 _OLDEST_PYTHON = (3, 11)
 
-#: Seconds that loading the program may take on a busy machine.
+#: Time limit for loading the program on a busy machine, in seconds.
 _REHEARSAL_SECONDS = 20
 
-#: A pin without a condition: what is pinned for other versions of Python only may be missing.
+#: A pin without a condition: a package pinned only for other versions of Python may be missing.
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+) *\\?$", re.MULTILINE)
 _INSTALL = "scripts/setup.sh"
 
 
 def python_version(_case: Case) -> Finding:
-    """Old enough to be known, new enough to run this."""
+    """Check the version of Python."""
     text = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     if sys.version_info < _OLDEST_PYTHON:
-        return fail(text, "Python 3.11 or newer is needed: install it and make .venv anew.", _INSTALL)
+        return fail(text, "Python 3.11 or newer is needed: install it and recreate .venv.", _INSTALL)
     return ok(text)
 
 
 def packages(case: Case) -> Finding:
-    """What is installed is what is pinned."""
+    """Compare the installed packages with the pinned versions."""
     file = case.project / "requirements.txt"
     if not file.is_file():
-        return skip("no requirements.txt beside the program: nothing to compare with")
+        return skip("no requirements.txt beside the program to compare with")
     pins = dict(_PIN.findall(file.read_text("utf-8")))
     drift = [words for name, pinned in pins.items() if (words := _drift(name, pinned))]
     if not drift:
         return ok(f"{len(pins)} packages as pinned")
     is_missing = any("missing" in words for words in drift)
     make = fail if is_missing else warn
-    return make("; ".join(drift), "Install what requirements.txt pins: nothing else was tested.", _INSTALL)
+    return make("; ".join(drift), "Install the versions in requirements.txt: only these are tested.", _INSTALL)
 
 
 def _drift(name: str, pinned: str) -> str:
@@ -67,26 +67,26 @@ def _rehearsal(case: Case) -> dict[str, Any]:
 
 
 def patches(case: Case) -> Finding:
-    """A start as gunicorn makes it: the patches come before whatever waits is imported."""
+    """Check in a rehearsed start that gevent patches the modules that block before they are imported."""
     found = case.once(_rehearsal)
     wrong = [f"not patched: {', '.join(found['unpatched'])}"] if found["unpatched"] else []
     wrong += found["told"]
     if wrong:
-        cure = "Something imports network modules before gevent's patches: see PYTHONPATH, sitecustomize, *.pth files."
+        cure = "Network modules are imported before gevent's patches: check PYTHONPATH, sitecustomize and *.pth files."
         return fail("; ".join(wrong), cure, "python -v -c '' 2>&1 | grep -i -e sitecustomize -e pth")
-    return ok(f"{found['worker']} patches before anything waits")
+    return ok(f"{found['worker']} patches all modules that block")
 
 
 def transport(case: Case) -> Finding:
-    """Which transport is in force, and that it is the one of the settings."""
+    """Check that the transport in use is the one of the settings, and not the fall-back."""
     found, wanted = case.once(_rehearsal)["transport"], case.settings.transport
     if found != wanted:
         cure = "The worker is not gevent's: start the node with the project's gunicorn.conf.py."
-        return fail(f"{found} serves, IM_TRANSPORT is {wanted}", cure, "scripts/run.sh")
+        return fail(f"the transport is {found}, but IM_TRANSPORT is {wanted}", cure, "scripts/run.sh")
     if found == "stock":
-        cure = "The fall-back is slower and stops slow clients less well: go back when the reason is gone."
-        return warn("python-engineio's own transport serves", cure, "IM_TRANSPORT=engine")
-    return ok("the product's own engine serves")
+        cure = "The fall-back is slower and handles slow clients less well: use the engine again when you can."
+        return warn("the transport is python-engineio's", cure, "IM_TRANSPORT=engine")
+    return ok("the transport is imapp's own engine")
 
 
 CHECKS = {

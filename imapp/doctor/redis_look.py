@@ -1,4 +1,4 @@
-"""Looks at every Redis server that the nodes use: one, the master that Sentinels name, or a Cluster's masters."""
+"""The state of every Redis server that the nodes use: one server, the Sentinels' master, or a Cluster's masters."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +16,7 @@ _CONFIG = ("maxmemory", "maxmemory-policy", "maxclients", "client-output-buffer-
 
 @dataclass(frozen=True)
 class Server:
-    """One server. `info` and `config` are empty where the nodes' user may not ask."""
+    """The state of one server. `info` and `config` are empty if the nodes' user may not read them."""
 
     name: str
     ping_ms: float
@@ -25,7 +25,7 @@ class Server:
 
 
 def servers(case: Case) -> list[Server]:
-    """Look at all; raises redis.RedisError."""
+    """Read the state of all servers; raises redis.RedisError."""
     client = redis.client()
     if parse(str(case.settings.redis_url)).kind != "cluster":
         return [_look("", client)]

@@ -1,4 +1,4 @@
-"""Redis as the nodes need it."""
+"""Checks of the Redis servers."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,18 +15,18 @@ from imapp.doctor.runner import Check
 
 _OLDEST = 7
 
-#: Milliseconds of an answer beyond which every log-in feels it.
+#: Response time in milliseconds above which every log-in is noticeably slower.
 _SLOW_MS = 20.0
 
-#: Shares of a limit that are told, and that are too much.
+#: Share of a limit above which a check warns, and above which it fails.
 _WARN_SHARE, _FAIL_SHARE = 0.8, 0.95
 
-#: Connections of one node at most (operations: Metrics).
+#: Maximum number of connections of one node (docs/operations.md, Metrics).
 _NODE_CONNECTIONS = 34
 
 _ORDER = ("SKIP", "OK", "WARN", "FAIL")
 
-#: What the nodes do with their keys: leases, reports, connections, counts.
+#: The commands that the nodes use on their keys: leases, reports, connections, counts.
 _SCRIPT = """
 local t=redis.call('TIME')
 redis.call('SET',KEYS[1],ARGV[1],'PX',5000)
@@ -46,12 +46,12 @@ return found
 
 
 def _of_each(look: Callable[[Case, Server], Finding]) -> Check:
-    """Judge each server by itself; the worst finding is given, with the server's name."""
+    """Make a check that judges each server, and returns the worst finding with the name of its server."""
 
     @wraps(look)
     def check(case: Case) -> Finding:
         if case.settings.redis_url is None:
-            return skip("REDIS_URL is unset: this node is alone")
+            return skip("REDIS_URL is unset: this is a single node")
         found = [(server.name, look(case, server)) for server in case.once(servers)]
         name, worst = max(found, key=lambda one: _ORDER.index(one[1].status))
         text = worst.text if len(found) == 1 else f"{name}: {worst.text}"
@@ -61,22 +61,23 @@ def _of_each(look: Callable[[Case, Server], Finding]) -> Check:
 
 
 def _unknown(what: str) -> Finding:
-    cure = "The nodes need it not, the doctor does: let it ask with a user of its own, or look yourself."
-    return warn(f"the user of REDIS_URL may not ask for {what}", cure, "ACL SETUSER imapp +info +config|get")
+    cure = "Only the doctor needs this right: run it with a Redis user that has it, or check the values by hand."
+    return warn(f"the user of REDIS_URL may not run {what}", cure, "ACL SETUSER imapp +info +config|get")
 
 
 @_of_each
 def answers(_case: Case, server: Server) -> Finding:
-    """It answers, and soon."""
+    """Check that the server answers quickly."""
     text = f"{server.name} answers in {server.ping_ms:.1f} ms"
     if server.ping_ms > _SLOW_MS:
-        return warn(text, "Bring it nearer, or look for slow commands.", "redis-cli --latency; redis-cli SLOWLOG GET")
+        cure = "Move it closer to the nodes, or look for slow commands."
+        return warn(text, cure, "redis-cli --latency; redis-cli SLOWLOG GET")
     return ok(text)
 
 
 @_of_each
 def version(_case: Case, server: Server) -> Finding:
-    """Sharded pub/sub and some commands came with 7."""
+    """Check the version: sharded pub/sub and some commands need Redis 7."""
     if not server.info:
         return _unknown("INFO")
     found = str(server.info["redis_version"])
@@ -87,20 +88,20 @@ def version(_case: Case, server: Server) -> Finding:
 
 @_of_each
 def policy(_case: Case, server: Server) -> Finding:
-    """What is evicted would be leases and presence."""
+    """Check that Redis evicts no keys: they hold leases and presence."""
     if not server.config:
         return _unknown("CONFIG GET")
     found, limit = server.config["maxmemory-policy"], int(server.config["maxmemory"])
     if found == "noeviction":
         return ok("maxmemory-policy noeviction")
     make = fail if limit else warn
-    cure = "Under memory pressure it would throw nodes' leases and users' presence away: set noeviction."
+    cure = "Set noeviction: under memory pressure Redis would evict nodes' leases and users' presence."
     return make(f"maxmemory-policy {found}", cure, "redis-cli CONFIG SET maxmemory-policy noeviction")
 
 
 @_of_each
 def buffers(case: Case, server: Server) -> Finding:
-    """A node that lags a moment must not be cut off."""
+    """Check the output buffers: a node that lags for a moment must not be disconnected."""
     if not server.config:
         return _unknown("CONFIG GET")
     words = server.config["client-output-buffer-limit"].split()
@@ -108,15 +109,16 @@ def buffers(case: Case, server: Server) -> Finding:
     text = f"client-output-buffer-limit pubsub {hard} {soft} {seconds}"
     command = 'redis-cli CONFIG SET client-output-buffer-limit "pubsub 33554432 8388608 60"'
     if hard == 0:
-        return warn(text, "A node that hangs would fill Redis' memory: set a limit.", command)
+        return warn(text, "Set a limit: a node that hangs would fill Redis' memory.", command)
     if hard < case.settings.bus_queue_max_bytes:
-        return warn(text, "A burst that a node may queue (IM_BUS_QUEUE_MAX_BYTES) would cut its readers off.", command)
+        cure = "Raise it: a burst of IM_BUS_QUEUE_MAX_BYTES from one node would disconnect the other nodes."
+        return warn(text, cure, command)
     return ok(text)
 
 
 @_of_each
 def persistence(_case: Case, server: Server) -> Finding:
-    """For information: nothing in Redis needs to last."""
+    """Report the persistence for information: no data in Redis needs to survive a restart."""
     if not server.config:
         return _unknown("CONFIG GET")
     kept = [
@@ -127,23 +129,23 @@ def persistence(_case: Case, server: Server) -> Finding:
 
 @_of_each
 def clients(_case: Case, server: Server) -> Finding:
-    """Room for all nodes' connections."""
+    """Check for enough connections for all nodes."""
     if not (server.info and server.config):
         return _unknown("INFO and CONFIG GET")
     found, limit = int(server.info["connected_clients"]), int(server.config["maxclients"])
     needed = _NODE_CONNECTIONS * (len(presence.reports() or []) or 1)
-    text = f"{found} of {limit} clients; the nodes may take {needed}"
+    text = f"{found} of {limit} clients; the nodes may use {needed}"
     command = "redis-cli CONFIG SET maxclients 10000"
     if needed > limit:
-        return fail(text, "The nodes may need more connections than it takes: raise maxclients.", command)
+        return fail(text, "Raise maxclients: the nodes may need more connections.", command)
     if found > _WARN_SHARE * limit:
-        return warn(text, "Nearly all connections are taken: see by whom, raise maxclients.", "redis-cli CLIENT LIST")
+        return warn(text, "Nearly all connections are in use: list them, or raise maxclients.", "redis-cli CLIENT LIST")
     return ok(text)
 
 
 @_of_each
 def memory(_case: Case, server: Server) -> Finding:
-    """Room for presence."""
+    """Check for enough memory for presence."""
     if not server.info:
         return _unknown("INFO")
     used, limit = int(server.info["used_memory"]), int(server.info.get("maxmemory", 0))
@@ -153,14 +155,15 @@ def memory(_case: Case, server: Server) -> Finding:
     if used <= _WARN_SHARE * limit:
         return ok(text)
     make = fail if used > _FAIL_SHARE * limit else warn
-    return make(text, "When it is full, writes are refused: raise maxmemory.", "redis-cli CONFIG SET maxmemory 256mb")
+    cure = "Raise maxmemory: when the memory is full, Redis refuses writes."
+    return make(text, cure, "redis-cli CONFIG SET maxmemory 256mb")
 
 
 def rights(case: Case) -> Finding:
-    """The user may do what the nodes do with keys; channels are the check nodes.bus."""
+    """Check that the user may run the nodes' commands on keys; nodes.bus checks channels."""
     client = redis.client()
     if client is None:
-        return skip("REDIS_URL is unset: this node is alone")
+        return skip("REDIS_URL is unset: this is a single node")
     name = case.settings.cluster_name
     own = f"{{{name}}}:doctor"
     try:
@@ -170,19 +173,19 @@ def rights(case: Case) -> Finding:
     except redis.RedisError as exc:
         if not (isinstance(exc, NoPermissionError) or "permission" in str(exc).lower()):
             raise
-        cure = "Give the user what the manual names as the least."
+        cure = "Give the user the least rights named in docs/operations.md, Redis."
         rule = f"ACL SETUSER imapp ~{{{name}}}:* &{name}:* +@all -@admin -@dangerous +role +cluster|slots"
         return fail(str(exc).splitlines()[0], cure, rule)
-    return ok(f"may do with keys of {{{name}}} what nodes do")
+    return ok(f"the user may run all commands of the nodes on keys of {{{name}}}")
 
 
 def topology(case: Case) -> Finding:
-    """Sentinels agree on the master; a Redis Cluster serves all slots."""
+    """Check that the Sentinels agree on the master, or that a Redis Cluster serves all slots."""
     if case.settings.redis_url is None:
-        return skip("REDIS_URL is unset: this node is alone")
+        return skip("REDIS_URL is unset: this is a single node")
     kind = parse(case.settings.redis_url).kind
     if kind == "single":
-        return skip("a single Redis: no Sentinels, no Cluster")
+        return skip("a single Redis server, no Sentinels, no Cluster")
     return _sentinels(case) if kind == "sentinel" else _cluster()
 
 
@@ -194,12 +197,12 @@ def _sentinels(case: Case) -> Finding:
             found = ask_once(
                 address, host, port, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", address.master, is_sentinel=True
             )
-            told[f"{host}:{port}"] = ":".join(part.decode() for part in found) if found else "does not know it"
+            told[f"{host}:{port}"] = ":".join(part.decode() for part in found) if found else "unknown"
         except OSError as exc:
             told[f"{host}:{port}"] = type(exc).__name__
     text = f"master {address.master}: " + ", ".join(f"{host} says {words}" for host, words in told.items())
     if len(set(told.values())) > 1:
-        cure = "The Sentinels do not all answer the same: a failover may be under way, or one is away."
+        cure = "The Sentinels disagree: a failover may be in progress, or a Sentinel may be down."
         return warn(text, cure, f"redis-cli -p 26379 SENTINEL CKQUORUM {address.master}")
     return ok(text)
 
@@ -209,7 +212,7 @@ def _cluster() -> Finding:
     if state != "ok":
         return fail(
             f"cluster_state {state}",
-            "Not all slots are served: bring the masters back.",
+            "Not all slots are served: restart the missing masters.",
             "redis-cli --cluster check HOST:PORT",
         )
     return ok("cluster_state ok")

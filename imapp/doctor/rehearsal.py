@@ -1,9 +1,9 @@
-"""Starts as a node does, up to the loaded application, and tells how that went. A process of its own.
+"""A rehearsal of a node's start, up to the loaded application, in its own process.
 
 Usage: python -m imapp.doctor.rehearsal
 
-Gunicorn's own code reads gunicorn.conf.py, the worker class that it names makes its patches, then the application is
-loaded: in the order of a real start. No port is opened and no cluster joined. Prints one line of JSON.
+As in a real start, gunicorn reads gunicorn.conf.py, then the configured worker class patches modules, then the
+application is loaded. It opens no port and joins no cluster. It prints one line of JSON.
 """
 
 import sys
@@ -11,13 +11,13 @@ import warnings
 from types import SimpleNamespace
 from typing import Any
 
-#: Modules whose waits must be greenlets' waits.
+#: Modules that block, and that gevent must patch.
 WAITING = ("socket", "ssl", "select", "threading", "time", "queue", "subprocess")
 
 
 def rehearse() -> dict[str, Any]:
-    """Do it; gives what a node would be."""
-    # Not before: what is imported here is what gunicorn's master would have imported.
+    """Rehearse the start; return the worker, unpatched modules, gevent's warnings, and the transport."""
+    # Imported here, as in gunicorn's master, where no other module has been imported before.
     from gunicorn.app.wsgiapp import WSGIApplication
 
     sys.argv = ["gunicorn"]
@@ -37,14 +37,14 @@ def rehearse() -> dict[str, Any]:
 
 
 def unpatched() -> list[str]:
-    """The modules of this process that wait as threads do, and would stop the event loop."""
+    """Return the modules of this process that gevent has not patched, and that would block the event loop."""
     from gevent import monkey
 
     return [name for name in WAITING if not monkey.is_module_patched(name)]
 
 
 def transport_of(app: Any) -> str:
-    """What carries Socket.IO in this app: `engine` or `stock`."""
+    """Return the transport of Socket.IO in this app: `engine` or `stock`."""
     module = type(app.extensions["imapp.server"].eio).__module__
     return "engine" if module.startswith("imapp.engine") else "stock"
 

@@ -1,4 +1,4 @@
-"""Runs the checks side by side, each within its time: what hangs or crashes is that check's own failure."""
+"""The runner of the checks: all run concurrently, with a time limit. A check that hangs or crashes counts as failed."""
 
 import threading
 import time
@@ -11,7 +11,7 @@ from imapp.doctor.finding import Finding, fail
 
 Check = Callable[[Case], Finding]
 
-#: Seconds that a check may take: more than the longest wait for the database (connect, read) and for all nodes.
+#: Time limit of all checks in seconds, longer than the longest wait for the database (connect, read) and for the nodes.
 SECONDS = 25.0
 
 _AGAIN = "flask --app wsgi im doctor --only {}"
@@ -19,7 +19,7 @@ _AGAIN = "flask --app wsgi im doctor --only {}"
 
 @dataclass(frozen=True)
 class Result:
-    """One row."""
+    """The finding of one check, and the seconds that it took."""
 
     name: str
     finding: Finding
@@ -27,12 +27,12 @@ class Result:
 
 
 def chosen(checks: dict[str, Check], only: tuple[str, ...]) -> dict[str, Check]:
-    """Those of the names, or of the groups (what stands before the dot), that were asked for; all when none was."""
+    """Return the checks of the given names or groups (the part before the dot); without any, all checks."""
     return {name: check for name, check in checks.items() if not only or {name, name.partition(".")[0]} & set(only)}
 
 
 def examine(case: Case, checks: dict[str, Check], seconds: float = SECONDS) -> list[Result]:
-    """Run them all at once; gives the results in the order of the checks, after `seconds` at the latest."""
+    """Run all checks concurrently; return the results in the order of the checks, after `seconds` at the latest."""
     began = time.monotonic()
     futures = {name: _start(case, check) for name, check in checks.items()}
     return [_result(name, future, began, seconds) for name, future in futures.items()]
@@ -48,7 +48,7 @@ def _run(case: Case, check: Check, future: "Future[tuple[Finding, float]]") -> N
     try:
         with case.app.app_context():
             finding = check(case)
-    except Exception as exc:  # noqa: BLE001 - the others go on
+    except Exception as exc:  # noqa: BLE001 - the other checks continue
         future.set_exception(exc)
     else:
         future.set_result((finding, time.monotonic()))
@@ -61,21 +61,21 @@ def _result(name: str, future: "Future[tuple[Finding, float]]", began: float, se
         if future.done():
             return Result(name, _crash(name, exc), time.monotonic() - began)
         text = f"no answer within {seconds:.0f} s"
-        cure = "Whatever it asks hangs: look at the other lines, then try this one alone."
+        cure = "The server that this check asks hangs: see the other lines, then run this check alone."
         return Result(name, fail(text, cure, _AGAIN.format(name)), seconds)
-    except Exception as exc:  # noqa: BLE001 - what the check raised
+    except Exception as exc:  # noqa: BLE001 - the check's own exception
         return Result(name, _crash(name, exc), time.monotonic() - began)
     return Result(name, finding, ended - began)
 
 
 def _crash(name: str, exc: Exception) -> Finding:
-    """The first line only, and without the statement that failed: it may hold what is nobody's business."""
+    """Return the finding of a check that raised: the first line only, without the SQL statement (it may be private)."""
     words = str(getattr(exc, "orig", None) or exc).splitlines()[:1]
     text = ": ".join([type(exc).__name__, *words])
-    return fail(text, "The check could not be made: see what it says, and try it alone.", _AGAIN.format(name))
+    return fail(text, "The check failed with this error: see its text, and run the check alone.", _AGAIN.format(name))
 
 
 def exit_code(results: list[Result]) -> int:
-    """0 all is well, 1 warnings only, 2 a failure."""
+    """Return 0 without problems, 1 with warnings only, 2 with a failure."""
     statuses = {result.finding.status for result in results}
     return 2 if "FAIL" in statuses else 1 if "WARN" in statuses else 0

@@ -1,4 +1,4 @@
-"""Secrets and settings that make a server unsafe without making it fail."""
+"""Checks of secrets and settings that make a server unsafe without making it fail."""
 
 import math
 import stat
@@ -11,41 +11,42 @@ from imapp.cluster.address import Address, parse
 from imapp.doctor.case import Case
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 
-#: Bits below which a key could be guessed, by the frequency of its characters; a random one has 128 and more.
+#: Entropy in bits below which a key could be guessed, by the frequency of its characters. Random keys have 128 or more.
 _KEY_BITS = 100
 
-#: Words of examples and defaults.
+#: Words that occur in examples and defaults.
 _WORDS = ("changeme", "change-me", "change_me", "secret", "password", "example", "default", "12345", "qwerty", "abcdef")
 
-#: The shortest password of the database or Redis that is not guessed.
+#: Minimum length of a safe password for the database or Redis.
 _PASSWORD_CHARS = 12
 
 _MAKE_KEY = "openssl rand -hex 32"
 
 
 def key(case: Case) -> Finding:
-    """SECRET_KEY signs everybody's tokens: who guesses it is everybody."""
+    """Check SECRET_KEY, which signs all tokens: an attacker that guesses it can act as any user."""
     keys = {"SECRET_KEY": case.settings.secret_key, "SECRET_KEY_PREVIOUS": case.settings.secret_key_previous}
     weak = [f"{name}: {words}" for name, value in keys.items() if value and (words := weakness(value))]
     if weak:
-        return fail("; ".join(weak), "Make a new one, for all nodes (operations: key rotation).", _MAKE_KEY)
-    return ok(f"{len(case.settings.secret_key)} characters, random as far as can be seen")
+        cure = "Generate a new key for all nodes (docs/operations.md, key rotation)."
+        return fail("; ".join(weak), cure, _MAKE_KEY)
+    return ok(f"{len(case.settings.secret_key)} characters, apparently random")
 
 
 def weakness(value: str) -> str:
-    """What makes a key guessable; empty when nothing does."""
+    """Return the reason why a key could be guessed; empty for a strong key."""
     word = next((word for word in _WORDS if word in value.lower()), None)
     if word:
         return f"contains {word!r}"
     bits = -sum(count * math.log2(count / len(value)) for count in Counter(value).values())
-    return "" if bits >= _KEY_BITS else f"too regular, about {bits:.0f} bits"
+    return "" if bits >= _KEY_BITS else f"too little entropy, about {bits:.0f} bits"
 
 
 def passwords(case: Case) -> Finding:
-    """Look at the passwords of the database and of Redis. Over TCP Redis needs one on this machine, too."""
+    """Check the passwords of the database and of Redis. Over TCP, Redis needs one on this machine, too."""
     weak = [words for words in (_database_password(case), _redis_password(case)) if words]
     if weak:
-        cure = "Set a long random one: allow a second user, restart the nodes one by one, remove the first."
+        cure = "Create a second user with a long random password, restart the nodes one by one, remove the first user."
         return warn("; ".join(weak), cure, "openssl rand -hex 24")
     return ok("none is missing or short")
 
@@ -56,18 +57,18 @@ def _database_password(case: Case) -> str:
         return ""
     is_here = not url.password and _is_here(url.host or "localhost")
     words = "" if is_here else _password("the database's", url.password or "")
-    return words or ("the nodes are the database's root" if url.username == "root" else "")
+    return words or ("the nodes use the database's root account" if url.username == "root" else "")
 
 
 def _redis_password(case: Case) -> str:
     if case.settings.redis_url is None:
         return ""
     address: Address = parse(case.settings.redis_url)
-    if not address.hosts:  # a Unix socket, which has an owner
+    if not address.hosts:  # a Unix socket, protected by its file mode
         return ""
     words = _password("Redis'", address.password)
     if words and all(_is_here(host) for host, _ in address.hosts):
-        return f"{words}, and every account of this machine reaches it"
+        return f"{words}, and every account of this machine can reach Redis"
     return words
 
 
@@ -85,58 +86,59 @@ def _is_here(host: str) -> bool:
 
 
 def modes(case: Case) -> Finding:
-    """Files with secrets or data are their owner's alone."""
+    """Check that only the owner can access files with secrets or data."""
     folder = case.settings.data_dir
     secrets = [folder / "secrets.env", case.project / "cluster.env"]
-    # What lies in a folder that others cannot enter is safe whatever its own mode.
+    # A file in a folder that other accounts cannot enter is safe, regardless of its own mode.
     others = [folder / "imapp.db"] if folder.stat().st_mode & (stat.S_IXGRP | stat.S_IXOTH) else []
     found = [file for file in secrets + others if file.exists()]
     open_files = [file for file in found if file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
     if open_files:
         names = " ".join(map(str, open_files))
-        return fail(f"others can read {names}", "Take away the rights of all others.", f"chmod go-rwx {names}")
-    return ok(f"{folder} and {len(found)} files with secrets are their owner's alone")
+        cure = "Remove the rights of the group and of other accounts."
+        return fail(f"other accounts can access {names}", cure, f"chmod go-rwx {names}")
+    return ok(f"only the owner can access the {len(found)} files with secrets or data")
 
 
 def environment(case: Case) -> Finding:
-    """Production, and no debugger."""
+    """Check that the node runs in production, without the debugger."""
     if case.app.debug:
-        return fail("Flask's debug mode is on", "It lets a visitor run code: unset it.", "unset FLASK_DEBUG")
+        return fail("Flask's debug mode is on", "Turn it off: it lets visitors run code.", "unset FLASK_DEBUG")
     if case.settings.env != "production":
-        cure = "Only production refuses to load test data into the database."
+        cure = "Set it to production, which refuses to load test data into the database."
         return warn(f"IM_ENV is {case.settings.env}", cure, "IM_ENV=production")
     return ok("IM_ENV is production, debug is off")
 
 
 def origins(case: Case) -> Finding:
-    """Which pages of others may connect."""
+    """Check that not every origin may connect."""
     found = case.settings.allowed_origins
     if "*" in found:
-        cure = "Name the pages that may connect, or unset it: then only the server's own may."
+        cure = "Name the origins that may connect, or unset it: then only the server's own pages may."
         return warn("IM_ALLOWED_ORIGINS is *", cure, "IM_ALLOWED_ORIGINS=https://chat.example.org")
-    return ok(", ".join(found) or "only this server's own page")
+    return ok(", ".join(found) or "only this server's own pages")
 
 
 def rate_limits(case: Case) -> Finding:
-    """Without them passwords can be guessed as fast as the node can hash."""
+    """Check that rate limits are on: without them, passwords can be guessed as fast as the node can hash."""
     if case.settings.rate_limits:
         return ok("on")
     make = fail if case.settings.env == "production" else warn
-    return make("IM_RATE_LIMITS is off", "Turn them on: off is for load tests.", "IM_RATE_LIMITS=on")
+    return make("IM_RATE_LIMITS is off", "Turn rate limits on: off is for load tests only.", "IM_RATE_LIMITS=on")
 
 
 def proxies(case: Case) -> Finding:
-    """A proxy must be trusted, and nobody else."""
+    """Check that only the proxy is trusted, if there is one."""
     trusted = case.settings.trusted_proxies
     wide = [one for one in trusted if ip_network(one).prefixlen == 0]
     if wide:
-        cure = "Anybody could pass for any address: name the proxy alone."
-        return fail(f"IM_TRUSTED_PROXIES trusts everybody ({', '.join(wide)})", cure, "IM_TRUSTED_PROXIES=10.0.0.5")
+        cure = "Name only the proxy: otherwise any client can claim any address."
+        return fail(f"IM_TRUSTED_PROXIES trusts all addresses ({', '.join(wide)})", cure, "IM_TRUSTED_PROXIES=10.0.0.5")
     if trusted:
         return ok(", ".join(trusted))
     if case.nginx is None and case.url is None:
-        return skip("IM_TRUSTED_PROXIES is unset: right where no proxy stands before the nodes")
-    cure = "All clients share the proxy's address, and its rate limits: name it."
+        return skip("IM_TRUSTED_PROXIES is unset: correct if there is no proxy in front of the nodes")
+    cure = "Name the proxy: otherwise all clients share the rate limits of its address."
     return fail("IM_TRUSTED_PROXIES is unset behind a proxy", cure, "IM_TRUSTED_PROXIES=127.0.0.1")
 
 

@@ -1,4 +1,4 @@
-"""A client's requests through the address that clients use (--url), each over a connection of its own."""
+"""Requests through the address that clients use (--url), each over its own connection."""
 
 import json
 import ssl
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from imapp.doctor.websocket import UnexpectedError, WebSocket
 
-#: Seconds that one answer may take.
+#: Time limit of one answer, in seconds.
 SECONDS = 5.0
 
 _POLLING = "/socket.io/?EIO=4&transport=polling"
@@ -16,7 +16,7 @@ _WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
 
 
 class Visitor:
-    """See the module. Certificates are not looked at here: that is a check of its own."""
+    """A client of the address. It does not verify certificates: that is a separate check."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -34,7 +34,7 @@ class Visitor:
         return HTTPConnection(self.host, self.port, timeout=SECONDS)
 
     def get(self, path: str) -> tuple[int, str, dict[str, str]]:
-        """One request: status, text, headers."""
+        """Send a GET request; return status, text and headers."""
         link = self._connect()
         try:
             link.request("GET", self._prefix + path)
@@ -44,7 +44,7 @@ class Visitor:
             link.close()
 
     def open(self) -> str:
-        """Begin a session by polling; gives its id."""
+        """Open a session by polling; return its id."""
         status, text, _ = self.get(_POLLING)
         if status != 200 or not text.startswith("0{"):
             raise UnexpectedError(f"{status} to the first poll: {text[:80]!r}")
@@ -52,9 +52,9 @@ class Visitor:
         return sid
 
     def is_known(self, sid: str) -> bool:
-        """Whether a session's poll, and what is posted while it waits, both reach the node that has it.
+        """Return whether a session's GET, and a POST while the GET waits, both reach the session's node.
 
-        As clients do it: asks to be connected without a token, and reads the refusal.
+        Like a client, it sends a CONNECT, but without a token, and reads the refusal.
         """
         path = f"{self._prefix}{_POLLING}&sid={sid}"
         poll, post = self._connect(), self._connect()
@@ -70,7 +70,7 @@ class Visitor:
             post.close()
 
     def websocket(self, sid: str = "") -> WebSocket:
-        """A WebSocket, of a session when `sid` is given; raises UnexpectedError when it is refused."""
+        """Open a WebSocket, for an existing session if `sid` is given; raises UnexpectedError if it is refused."""
         path = f"{self._prefix}{_WEBSOCKET}" + (f"&sid={sid}" if sid else "")
         link = WebSocket(self.host, self.port, SECONDS, self._tls if self.is_tls else None)
         link.open(self._netloc, path)
@@ -78,7 +78,7 @@ class Visitor:
 
 
 def round_trip(link: WebSocket) -> float:
-    """Ask to be connected without a token and be refused: seconds of the way to the node's rules and back."""
+    """Send a CONNECT without a token and wait for the refusal; return the seconds to the node's handler and back."""
     began = time.monotonic()
     link.send("40")
     link.expect("44")

@@ -1,6 +1,6 @@
-"""A WebSocket as a client has it, every wait bounded.
+"""A WebSocket client with a time limit for every wait.
 
-Not simple-websocket's: it overlooks a message that comes in one piece with the handshake's answer.
+It does not use simple-websocket, which loses a message that arrives together with the answer to the handshake.
 """
 
 import socket
@@ -11,11 +11,11 @@ from wsproto.events import AcceptConnection, CloseConnection, Event, RejectConne
 
 
 class UnexpectedError(Exception):
-    """Something answered, and not as a node does; says how."""
+    """Raised for an answer that a node would not give; the text describes it."""
 
 
 class WebSocket:
-    """See the module. Raises OSError when nobody answers."""
+    """A WebSocket client. Its methods raise OSError if the server does not answer."""
 
     def __init__(self, host: str, port: int, seconds: float, tls: ssl.SSLContext | None) -> None:
         plain = socket.create_connection((host, port), seconds)
@@ -24,7 +24,7 @@ class WebSocket:
         self._events: list[Event] = []
 
     def open(self, host: str, path: str) -> None:
-        """Shake hands; raises UnexpectedError when that is refused."""
+        """Make the opening handshake; raises UnexpectedError if it is refused."""
         try:
             self._socket.sendall(self._protocol.send(Request(host=host, target=path)))
             found = self._next()
@@ -40,7 +40,7 @@ class WebSocket:
         self._socket.sendall(self._protocol.send(TextMessage(data=text)))
 
     def expect(self, beginning: str) -> str:
-        """The next message, which must begin so; raises UnexpectedError."""
+        """Return the next message; raises UnexpectedError if it does not begin with `beginning`."""
         text = ""
         while True:
             found = self._next()
@@ -54,7 +54,7 @@ class WebSocket:
         return text
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         self._socket.close()
 
     def _next(self) -> Event:
@@ -66,5 +66,5 @@ class WebSocket:
                 raise UnexpectedError("closed")
         found = self._events.pop(0)
         if isinstance(found, CloseConnection | RejectConnection):
-            self._events.append(found)  # and nothing else will come
+            self._events.append(found)  # further calls get the same event, because it is the last one
         return found

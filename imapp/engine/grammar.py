@@ -41,7 +41,7 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
         """Decode a client's packet; return the number of attachments that follow it."""
         head = _HEAD.match(encoded_packet)
         if head is None:
-            raise ValueError("no packet")
+            raise ValueError("invalid packet")
         kind, attachments, namespace, packet_id = head.groups()
         self.packet_type = int(kind)
         self.namespace = namespace.rstrip(",").partition("?")[0] if namespace else None
@@ -63,7 +63,7 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
         if not is_right or (kind in {BINARY_EVENT, BINARY_ACK}) != (attachments is not None):
             raise ValueError("payload does not fit the type")
         if attachments is not None and not 0 < int(attachments) <= self.attachments_max:
-            raise ValueError("number of attachments")
+            raise ValueError("invalid number of attachments")
 
     def encode(self) -> str | list[str | bytes]:
         """Return the packet as text, or as a list of the text and its attachments."""
@@ -113,7 +113,7 @@ def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
         return None
     data = json.loads(text[head.end() :])
     if not data or type(data[0]) is not str or data[0] in _RESERVED:
-        raise ValueError("no event")
+        raise ValueError("invalid event")
     packet_id = head.group(1)
     return (int(packet_id) if packet_id else None), data
 

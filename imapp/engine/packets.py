@@ -118,7 +118,7 @@ def decode_payload(body: bytes, limit: int | None = None) -> list[Incoming]:
                 found.append(_part(part.decode()))
                 left -= len(part)
     except ValueError as exc:  # not UTF-8, or not base64
-        raise PacketError("no payload") from exc
+        raise PacketError("invalid payload") from exc
     return found
 
 

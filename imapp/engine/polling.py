@@ -102,7 +102,7 @@ def poll(session: "Session", environ: dict[str, Any]) -> list[Any]:
     """Return the packets for a GET; raises PacketError while another GET waits."""
     polling = session.polling
     if polling is None or polling.is_waited_for:
-        raise PacketError("a second poll")
+        raise PacketError("concurrent GET")
     server = session.server
     with _watched(session, polling, environ):
         return polling.wait(server.ping_interval + server.ping_timeout)
@@ -144,7 +144,7 @@ def receive(session: "Session", environ: dict[str, Any]) -> None:
     """Queue the packets of a POST and wait until they are handled; raises PacketError."""
     polling = session.polling
     if polling is None or polling.is_posting:
-        raise PacketError("a second request that sends")
+        raise PacketError("concurrent POST")
     polling.is_posting = True
     try:
         limit, discard = session.server.limits.of(is_joining=session.is_joining)
@@ -163,11 +163,11 @@ def receive(session: "Session", environ: dict[str, Any]) -> None:
 def _body(environ: dict[str, Any], limit: int) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
-        raise PacketError("no length")
+        raise PacketError("no Content-Length")
     if int(length) > limit:
-        raise TooLongError("too long")
-    with Timeout(_BODY_SECONDS, PacketError("too slow")):
+        raise TooLongError("body too large")
+    with Timeout(_BODY_SECONDS, PacketError("body too slow")):
         body: bytes = environ["wsgi.input"].read(int(length))
     if len(body) < int(length):
-        raise PacketError("cut off")
+        raise PacketError("body cut off")
     return body

@@ -160,7 +160,7 @@ class Session(Heart):
             elif packet == "1":
                 self._end("client disconnect", NORMAL, _NOOP)
             else:
-                raise PacketError("no packet that a client may send here")
+                raise PacketError("packet type not allowed")
 
     def _queue(self, packet: Incoming) -> None:
         if self.closed:

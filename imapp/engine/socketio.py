@@ -104,7 +104,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
     def _take(self, eio_sid: str, text: str) -> None:
         """Handle a packet of text; raises ValueError or LookupError if it is invalid or out of order."""
         if eio_sid in self._binary_packet:
-            raise ValueError("attachments were to come")
+            raise ValueError("attachment expected")
         event = grammar.quick_event(text)
         if event is not None and not self.manager.sid_from_eio_sid(eio_sid, "/"):
             event = None  # the code below raises the right error
@@ -116,7 +116,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         if kind == CONNECT:
             self._handle_connect(eio_sid, packet.namespace, packet.data)
         elif self._is_engine and not self.eio.is_greeted(eio_sid):
-            raise ValueError("no CONNECT")
+            raise ValueError("packet before CONNECT")
         elif kind == DISCONNECT:
             self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
         elif kind in {BINARY_EVENT, BINARY_ACK}:

@@ -31,8 +31,8 @@ def test_the_table_names_the_cure_and_the_command(doctor, environ):
 
     lines = told.output.splitlines()
     assert told.exit_code == 2
-    assert lines[0].split() == ["check", "status", "what", "was", "found", "what", "to", "do"]
-    assert any("safety.proxies" in line and "FAIL" in line and "name the proxy alone" in line for line in lines)
+    assert lines[0].split() == ["check", "status", "finding", "what", "to", "do"]
+    assert any("safety.proxies" in line and "FAIL" in line and "Name only the proxy" in line for line in lines)
     assert any("IM_TRUSTED_PROXIES=10.0.0.5" in line for line in lines)
     assert lines[-1] == "1 OK, 0 WARN, 1 FAIL, 0 SKIP"
 

@@ -52,7 +52,7 @@ def test_a_server_whose_settings_are_wrong_is_told_each(app_on, look, wrong_mari
 
     assert found["sql_mode"].status == "FAIL"
     assert found["connections"].status == "FAIL"
-    assert "nodes take up to 21 of max_connections 15" in found["connections"].text
+    assert "nodes use up to 21 of max_connections 15" in found["connections"].text
     assert {found[name].status for name in ("durability", "timeout", "packet")} == {"WARN"}
     assert found["durability"].command == "SET GLOBAL innodb_flush_log_at_trx_commit=1"
 

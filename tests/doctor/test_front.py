@@ -39,7 +39,7 @@ def test_a_sound_front_is_well(nodes, front, app, look):
     found = {name: look(app, name, url=through.url) for name in FRONT}
 
     assert {name: one for name, one in found.items() if one.status != "OK"} == {}
-    assert found["front.routing"].text.startswith("10 sessions kept to their node (node-")
+    assert found["front.routing"].text.startswith("10 sessions reached their node (node-")
     assert look(app, "front.certificate", url=through.url).status == "SKIP"
     assert look(app, "front.scheme", url=through.url).status == "SKIP"
 

@@ -54,7 +54,7 @@ def test_what_the_generator_writes_is_well(judge, whole):
     found = {name: judge(whole, name.partition(".")[2]) for name in CHECKS}
 
     assert {name: one for name, one in found.items() if one.status != "OK"} == {}
-    assert found["nginx.sticky"].text == "polling finds its node by the session's id (2 nodes)"
+    assert found["nginx.sticky"].text == "polling is routed by the session's id (2 nodes)"
 
 
 def test_without_a_configuration_there_is_nothing_to_look_at(app, look):

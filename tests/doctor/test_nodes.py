@@ -45,7 +45,7 @@ def test_nodes_that_hear_each_other_are_well(start_nodes, beside, look):
 
     assert {name: one for name, one in found.items() if one.status != "OK"} == {}
     assert found["nodes.alive"].text.startswith("2 nodes answered within ")
-    assert found["nodes.running"].text == "patched, files enough, transport engine"
+    assert found["nodes.running"].text == "patched, enough open files, transport engine"
 
 
 def test_without_a_cluster_there_is_nobody_to_ask(app, look):
@@ -208,7 +208,7 @@ def sick_node(app_on, redis_server, mariadb_url):
 @pytest.mark.parametrize(
     ("facts", "name", "text"),
     [
-        ({"hears_itself": False}, "nodes.alive", "node-9 does not hear itself"),
+        ({"hears_itself": False}, "nodes.alive", "node-9 does not receive its own messages"),
         ({"unpatched": ["ssl", "time"]}, "nodes.running", "node-9: not patched: ssl, time"),
     ],
 )

@@ -8,8 +8,8 @@ from imapp.doctor.safety import weakness
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("k" * 40, "too regular"),
-        ("ab" * 30, "too regular"),
+        ("k" * 40, "too little entropy"),
+        ("ab" * 30, "too little entropy"),
         ("please-ChangeMe-before-you-use-this", "'changeme'"),
         ("my-secret-my-own-very-long-one-4711", "'secret'"),
         ("9f2c41d07b3e8a65f01c9d7e4b8a3265c0ffee1234", ""),
@@ -53,7 +53,7 @@ def test_redis_needs_a_password_unless_it_listens_on_a_unix_socket(make_app, loo
 def test_the_databases_root_is_nobodys_account(app_on, mariadb, look):
     found = look(app_on(mariadb.create_database()), "safety.passwords")
 
-    assert (found.status, found.text) == ("WARN", "the nodes are the database's root")
+    assert (found.status, found.text) == ("WARN", "the nodes use the database's root account")
 
 
 def test_files_that_others_can_read_are_named(doctor, environ, tmp_path):
