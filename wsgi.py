@@ -1,4 +1,4 @@
-"""What gunicorn (`wsgi:app`) and the `flask` command load."""
+"""The WSGI app that gunicorn (`wsgi:app`) and the `flask` command load."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ except SettingsError as exc:
     sys.stderr.write(f"{exc}\n")
     sys.exit(exc.exit_code)
 
-if not logging.getLogger().handlers:  # gunicorn has set them up already
+if not logging.getLogger().handlers:  # under gunicorn, logging is already configured
     dictConfig(of_command(settings))
 
 app = create_app(settings)

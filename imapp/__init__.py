@@ -4,19 +4,19 @@ Imports point down only (import-linter enforces it):
 
     app                     create_app(): assembles everything
     cli                     `flask im ...`
-    doctor                  `flask im doctor`: what is wrong with the path from a client to the database
-    api | realtime          two doors into the same house: REST | Socket.IO
-    services                the rules; the only writers; the only publishers
-    cluster | models        what nodes share | tables
+    doctor                  `flask im doctor`: checks the path from a client to the database
+    api | realtime          the two interfaces: REST | Socket.IO
+    services                the rules; only services write to the database and publish events
+    cluster | models        state that the nodes share | tables
     database                transactions, column types, work off the event loop
-    load                    the load test: a client, of which the server knows nothing
-    events | extensions     what is pushed to clients | unbound db, migrate, socketio
+    load                    the load test: a client that the server does not import
+    events | extensions     events pushed to clients | unbound db, migrate, socketio
     schemas                 request bodies, representations
     errors                  every error that a client may receive
-    logs                    lines of the log
+    logs                    log lines
 """
 
 __version__ = "0.1.0"
 
-#: Grows only when something is removed from REST or Socket.IO, or changes its meaning (docs/api-versioning.md).
+#: Incremented only when something is removed from REST or Socket.IO, or changes its meaning (docs/api-versioning.md).
 API_VERSION = 1

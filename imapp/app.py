@@ -1,4 +1,4 @@
-"""Assembles everything: the one place that knows all the others."""
+"""The app factory, and the start and end of a node. Only this module imports all the others."""
 
 import sys
 import time
@@ -35,15 +35,15 @@ from imapp.slow_readers import AnswerDeadline
 
 log = get_logger(__name__)
 
-#: Exit code of a node that may not start; gunicorn takes it for "do not try again".
+#: Exit code of a node that refuses to start; gunicorn does not start the worker again.
 REFUSED = 3
 
-#: Seconds that a starting node gives Redis to answer.
+#: Seconds that a starting node waits for Redis to answer.
 REDIS_SECONDS = 3.0
 
 
 def create_app(settings: Settings) -> Flask:
-    """Build the app of one node; starts no thread and opens no connection."""
+    """Build the app of one node, without starting threads or opening connections."""
     app = Flask(__name__, static_folder=None)
     app.config.update(
         IMAPP=settings,
@@ -66,22 +66,22 @@ def create_app(settings: Settings) -> Flask:
     register_commands()
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
-    _tell_limits(settings)
+    _export_limits(settings)
     doors = AnswerDeadline(app.wsgi_app, settings.keepalive_seconds)
     proxies = app.extensions["imapp.proxies"] = TrustedProxies(doors, settings.trusted_proxies)
     app.wsgi_app = proxies  # type: ignore[method-assign]  # Flask's way
     return app
 
 
-def _tell_limits(settings: Settings) -> None:
-    """What alerts and charts measure this node's figures against."""
+def _export_limits(settings: Settings) -> None:
+    """Export the limits with which alerts and charts compare this node's figures."""
     metrics.CONNECTIONS_LIMIT.set(settings.max_connections)
     metrics.COMMIT_QUEUE_LIMIT.set(settings.committer_queue_max)
     metrics.BUS_QUEUE_LIMIT_BYTES.set(settings.bus_queue_max_bytes)
 
 
 def start(app: Flask) -> None:
-    """Join the cluster; in the process that serves, once. Raises SystemExit when that cannot be."""
+    """Join the cluster. Call it once, in the serving process. Raises SystemExit if the node cannot start."""
     runtime.watch()
     _start_tracing(app)
     app.extensions["imapp.server"].start()
@@ -99,7 +99,7 @@ def _join(app: Flask, register: Register) -> None:
         heart.start()
     except NodeTakenError as exc:
         node_id = app.config["IMAPP"].node_id
-        log.error("node_taken", by=str(exc), message=f"{node_id} is running already: give this one another NODE_ID")
+        log.error("node_taken", by=str(exc), message=f"{node_id} is already running: give this node another NODE_ID")
         sys.exit(REFUSED)
 
 
@@ -115,7 +115,7 @@ def _start_tracing(app: Flask) -> None:
 
 
 def _check_redis(app: Flask) -> None:
-    """Wait for Redis a moment; refuse to start, or say that it is waited for."""
+    """Wait up to REDIS_SECONDS for Redis. If it does not answer, refuse to start or log a warning, as configured."""
     settings, broker = app.config["IMAPP"], app.extensions["imapp.server"].manager.broker
     deadline = time.monotonic() + REDIS_SECONDS
     while not broker.is_up and time.monotonic() < deadline:
@@ -124,13 +124,13 @@ def _check_redis(app: Flask) -> None:
         return
     absent = f"Redis does not answer at {parse(str(settings.redis_url))}"
     if settings.redis_at_start == "refuse":
-        log.error("redis_absent", message=f"{absent}: not started (IM_REDIS_AT_START=refuse)")
+        log.error("redis_absent", message=f"{absent}: refusing to start (IM_REDIS_AT_START=refuse)")
         sys.exit(REFUSED)
-    log.warning("redis_absent", message=f"{absent}: waiting for it, not ready until then")
+    log.warning("redis_absent", message=f"{absent}: waiting for it; this node is not ready until then")
 
 
 def say_goodbye(app: Flask) -> None:
-    """Let the clients go. Requests are served on, and what they change is told to the other nodes."""
+    """Send the clients to other nodes. Requests are still served, and their changes still published to other nodes."""
     settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
     app.extensions["imapp.draining"] = True
     with app.app_context():
@@ -144,7 +144,7 @@ def say_goodbye(app: Flask) -> None:
 
 
 def leave(app: Flask) -> None:
-    """Finish what was accepted and leave the cluster, when no request is served any more: the bus closes last."""
+    """Commit the accepted writes and leave the cluster. Call it after the last request; the bus closes last."""
     app.extensions["committer"].close()
     receipts.flush(app)
     if "imapp.heart" in app.extensions:

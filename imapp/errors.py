@@ -1,15 +1,15 @@
-"""Every error that a client may receive, on either door.
+"""Every error that a client may receive over REST or Socket.IO.
 
-An error is a class: its `code` is protocol (clients branch on it), its `status` is the HTTP answer, its
+Each error is a class. Its `code` is part of the protocol: clients branch on it. Its `status` is the HTTP status, its
 `message` is for people. `api/errors.py` renders it as RFC 9457 problem+json, `realtime/dispatch.py` as an ack
-`{"ok": false, "error": {...}}`. Nothing else in the code base turns failures into answers.
+`{"ok": false, "error": {...}}`. No other code turns errors into answers.
 """
 
 from typing import Any
 
 
 class AppError(Exception):
-    """Base of all errors that are answers rather than bugs."""
+    """Base class of all errors that a client receives. Its own code, `internal_error`, reports a bug."""
 
     code = "internal_error"
     status = 500
@@ -22,14 +22,14 @@ class AppError(Exception):
         fields: list[dict[str, str]] | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """`fields`: [{"field", "message"}] of a bad input; `retry_after`: seconds."""
+        """Create the error. `fields` lists invalid input as [{"field", "message"}]; `retry_after` is in seconds."""
         super().__init__(message or self.message)
         self.message = message or self.message
         self.fields = fields
         self.retry_after = retry_after
 
     def payload(self) -> dict[str, Any]:
-        """The error as it stands in an ack."""
+        """Return the error as the JSON object that an ack carries."""
         body: dict[str, Any] = {"code": self.code, "message": self.message}
         if self.fields:
             body["errors"] = self.fields
@@ -42,7 +42,7 @@ class AppError(Exception):
 
 
 class InvalidInputError(AppError):
-    """The input does not fit the schema; `fields` says where."""
+    """Raised when the input does not fit the schema; `fields` names the invalid fields."""
 
     code = "invalid_input"
     status = 422
@@ -50,7 +50,7 @@ class InvalidInputError(AppError):
 
 
 class MalformedError(AppError):
-    """The body is not JSON, or the packet is not what the protocol allows."""
+    """Raised when a body is not JSON, or a packet violates the protocol."""
 
     code = "malformed"
     status = 400
@@ -76,14 +76,14 @@ class TooLargeError(AppError):
 
 
 class MessageTooLargeError(TooLargeError):
-    """A packet is larger than IM_MAX_PAYLOAD_BYTES; the connection goes on."""
+    """Raised when a packet is larger than IM_MAX_PAYLOAD_BYTES; the connection stays open."""
 
     code = "message_too_large"
     message = "The packet is larger than this server accepts."
 
 
 class RequestTimeoutError(AppError):
-    """The body did not arrive in time (IM_BODY_TIMEOUT_SECONDS)."""
+    """Raised when the body of a request does not arrive within IM_BODY_TIMEOUT_SECONDS."""
 
     code = "request_timeout"
     status = 408
@@ -91,15 +91,18 @@ class RequestTimeoutError(AppError):
 
 
 class IdempotencyKeyReusedError(AppError):
-    """The Idempotency-Key came with another request within the last 24 hours."""
+    """Raised when the Idempotency-Key was used for a different request within the last 24 hours."""
 
     code = "idempotency_key_reused"
     status = 422
-    message = "This Idempotency-Key belongs to another request."
+    message = "This Idempotency-Key was used for a different request."
 
 
 class IdempotencyKeyInUseError(AppError):
-    """The first request with this Idempotency-Key has no answer yet, or its node died before the answer was kept."""
+    """Raised while the first request with this Idempotency-Key has no answer.
+
+    Its node may also have died before it stored the answer.
+    """
 
     code = "idempotency_key_in_use"
     status = 409
@@ -115,13 +118,13 @@ class UnsupportedMediaTypeError(AppError):
 class MethodNotAllowedError(AppError):
     code = "method_not_allowed"
     status = 405
-    message = "This address does not take that method."
+    message = "This address does not support this method."
 
 
 class NotFoundError(AppError):
     code = "not_found"
     status = 404
-    message = "There is no such thing, or you may not see it."
+    message = "This does not exist, or you may not see it."
 
 
 class ForbiddenError(AppError):
@@ -133,14 +136,14 @@ class ForbiddenError(AppError):
 class ConflictError(AppError):
     code = "conflict"
     status = 409
-    message = "This does not fit the present state."
+    message = "This conflicts with the current state."
 
 
 # -- load ------------------------------------------------------------------------------------------------------
 
 
 class RateLimitedError(AppError):
-    """Too many of one kind; `retry_after` says when to come back."""
+    """Raised when a rate limit is exceeded; `retry_after` says how long to wait."""
 
     code = "rate_limited"
     status = 429
@@ -148,26 +151,29 @@ class RateLimitedError(AppError):
 
 
 class TooManyConnectionsError(RateLimitedError):
-    """The user has as many connections to this node as IM_MAX_CONNECTIONS_PER_USER allows, all of them alive."""
+    """Raised when the user has IM_MAX_CONNECTIONS_PER_USER connections to this node already, all of them alive."""
 
     code = "too_many_connections"
     message = "You have too many connections. Close some of them, then try again."
 
 
 class BusyError(AppError):
-    """The write queue is full: nothing was stored, the same client_id may be sent again."""
+    """Raised when the write queue is full. Nothing was stored; the client may send the same client_id again."""
 
     code = "busy"
     status = 503
-    message = "The server is busy. Send it again with the same client_id."
+    message = "The server is busy. Send the request again with the same client_id."
 
 
 class UnavailableError(AppError):
-    """The database did not answer: whether the write was stored is unknown, a retry with the same client_id tells."""
+    """Raised when the database does not answer.
+
+    Whether the write was stored is unknown until the client retries with the same client_id.
+    """
 
     code = "unavailable"
     status = 503
-    message = "The server cannot reach its database. Send it again with the same client_id."
+    message = "The server cannot reach its database. Send the request again with the same client_id."
 
 
 # -- identity --------------------------------------------------------------------------------------------------
@@ -192,7 +198,7 @@ class SessionRevokedError(AppError):
 
 
 class BadCredentialsError(AppError):
-    """One answer for an unknown account and a wrong password."""
+    """Raised for an unknown account and for a wrong password: the answer must not tell which it was."""
 
     code = "bad_credentials"
     status = 401
@@ -200,41 +206,41 @@ class BadCredentialsError(AppError):
 
 
 class AccountDisabledError(ForbiddenError):
-    """Told only to who knows the password."""
+    """Raised only after the correct password was given."""
 
     code = "account_disabled"
     message = "This account has been disabled."
 
 
 class AccountPendingError(ForbiddenError):
-    """The account exists and waits for an operator; told at registration, and to who knows the password."""
+    """Raised while an account waits for approval: at registration, and at log-in with the correct password."""
 
     code = "approval_pending"
-    message = "This account waits for the approval of an operator."
+    message = "This account is waiting for an operator's approval."
 
 
 class RegistrationClosedError(ForbiddenError):
     code = "registration_closed"
-    message = "On this server only operators create accounts."
+    message = "Only operators can create accounts on this server."
 
 
 class InvitationRequiredError(ForbiddenError):
     code = "invitation_required"
-    message = "This server needs an invitation to create an account."
+    message = "You need an invitation to create an account on this server."
 
 
 class InvalidInvitationError(ForbiddenError):
-    """Unknown, used up, expired or revoked: one answer for all."""
+    """Raised alike for unknown, used-up, expired and revoked invitations."""
 
     code = "invalid_invitation"
-    message = "This invitation is not valid, or not any more."
+    message = "This invitation is invalid, used up, expired or revoked."
 
 
 class WrongPasswordError(ForbiddenError):
-    """The present password, asked for again before a change, is another one."""
+    """Raised when the current password, asked for again before a change, is wrong."""
 
     code = "wrong_password"
-    message = "The present password is wrong."
+    message = "The current password is wrong."
 
 
 class WeakPasswordError(InvalidInputError):
@@ -244,7 +250,7 @@ class WeakPasswordError(InvalidInputError):
 
 class InvalidUsernameError(InvalidInputError):
     code = "invalid_username"
-    message = "A username has 2 to 32 letters, digits, dots, hyphens or underscores, and no blanks."
+    message = "A username has 2 to 32 letters, digits, dots, hyphens or underscores, and no spaces."
 
 
 class UsernameTakenError(ConflictError):
@@ -256,36 +262,36 @@ class UsernameTakenError(ConflictError):
 
 
 class SecondFactorRequiredError(ForbiddenError):
-    """The operator is enrolled, but this session has not proved the second factor, or too long ago."""
+    """Raised when the operator's session has not proved the second factor, or proved it too long ago."""
 
     code = "second_factor_required"
-    message = "Log in at /admin with a code of your second factor."
+    message = "Log in at /admin with a code from your second factor."
 
 
 class SecondFactorEnrolmentRequiredError(ForbiddenError):
-    """The operator has no second factor yet."""
+    """Raised when the operator has not set up a second factor yet."""
 
     code = "second_factor_enrolment_required"
     message = "Set up your second factor at /admin first."
 
 
 class WrongCodeError(ForbiddenError):
-    """Wrong, too old, or used before: one answer for all."""
+    """Raised alike for a wrong, an expired and an already used code."""
 
     code = "wrong_code"
-    message = "The code is wrong, too old, or was used before."
+    message = "The code is wrong, expired or already used."
 
 
 class SecondFactorEnrolledError(ConflictError):
     code = "second_factor_enrolled"
-    message = "There is a second factor already; flask im reset-second-factor removes it."
+    message = "A second factor is already set up; flask im reset-second-factor removes it."
 
 
 class SecondFactorUnreadableError(ConflictError):
-    """Neither SECRET_KEY nor SECRET_KEY_PREVIOUS is the key that the secret was encrypted with."""
+    """Raised when the stored secret was encrypted with neither SECRET_KEY nor SECRET_KEY_PREVIOUS."""
 
     code = "second_factor_unreadable"
-    message = "SECRET_KEY has changed: use a recovery code, or flask im reset-second-factor."
+    message = "SECRET_KEY has changed. Use a recovery code, or run flask im reset-second-factor."
 
 
 class OwnAccountError(ConflictError):
@@ -308,19 +314,19 @@ class NotAContactError(ForbiddenError):
 
 class AlreadyContactsError(ConflictError):
     code = "already_contacts"
-    message = "You are in each other's contacts already."
+    message = "You are already in each other's contacts."
 
 
 class RequestHandledError(ConflictError):
     code = "request_handled"
-    message = "This request has been handled already."
+    message = "This request has already been handled."
 
 
 class RecipientGoneError(ForbiddenError):
-    """The other account of a private conversation is erased or disabled; `peer.is_closed` says so too."""
+    """Raised when the other account of a private conversation is erased or disabled (`peer.is_closed`)."""
 
     code = "recipient_gone"
-    message = "This account has been closed. It cannot be written to."
+    message = "This account has been closed. You cannot send messages to it."
 
 
 class OneselfError(ForbiddenError):
@@ -362,7 +368,7 @@ class JoinNotAllowedError(ForbiddenError):
 
 
 class JoinBannedError(ForbiddenError):
-    """The user was removed from the group; owner and admins may lift the ban."""
+    """Raised when the user was removed from the group and the owner or an admin has not lifted the ban."""
 
     code = "banned"
     message = "This user was removed from the group. Its owner or an admin may lift the ban."
@@ -408,7 +414,7 @@ class TextTooLongError(TooLargeError):
 
 class TooManyEditsError(ConflictError):
     code = "too_many_edits"
-    message = "This message has been edited as often as it may be."
+    message = "This message has reached the limit of edits."
 
 
 class NotAnEmojiError(InvalidInputError):
@@ -417,17 +423,17 @@ class NotAnEmojiError(InvalidInputError):
 
 
 class TooManyReactionsError(ConflictError):
-    """The message has as many different emoji as it takes; one of these can still be set."""
+    """Raised when the message has the maximum number of different emoji; users can still set one of these."""
 
     code = "too_many_reactions"
-    message = "This message takes no more different emoji."
+    message = "This message has the maximum number of different emoji."
 
 
 class TooManyOwnReactionsError(ConflictError):
-    """The user has set as many different emoji on the message as one user may."""
+    """Raised when the user has set the maximum number of different emoji on the message."""
 
     code = "too_many_own_reactions"
-    message = "You have set as many different emoji on this message as one user may."
+    message = "You have set the maximum number of different emoji on this message."
 
 
 # -- the operator's commands -----------------------------------------------------------------------------------

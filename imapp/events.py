@@ -1,7 +1,7 @@
-"""Everything that is pushed to clients, declared once: the AsyncAPI document is generated from here.
+"""Every event that is pushed to clients. The AsyncAPI document is generated from these classes.
 
 Names are `noun_verbed`. An event that alters a conversation carries its `change` (events with a message carry it
-inside the message). Fields that are not declared are a bug and fail.
+inside the message). An undeclared field is a bug and raises an error.
 """
 
 from typing import ClassVar, Literal
@@ -22,18 +22,18 @@ class Event(Out):
     """Base of all pushed events; `name` is the Socket.IO event name."""
 
     name: ClassVar[str]
-    #: By how many versions a receiver's own state has grown with what the event tells.
+    #: Number of versions by which the change has advanced the receiver's own state.
     versions: ClassVar[int] = 0
 
 
 class OwnStateEvent(Event):
-    """A change of the receivers' own state: each of them has a new version by it."""
+    """A change of the receivers' own state; it gives each receiver's state a new version."""
 
     versions = 1
 
 
 class ConversationEvent(Event):
-    """An alteration of a conversation that is not a message; `change` is given by `timeline.record`."""
+    """A change of a conversation other than a message; `timeline.record` sets `change`."""
 
     conversation_id: int
     change: int = 0
@@ -42,8 +42,8 @@ class ConversationEvent(Event):
 class MessageCreated(Event):
     """A message was stored.
 
-    Pushed to every device of every member, the sender's other devices included; the connection that sent it has
-    the message in its ack.
+    Pushed to every device of every member, including the sender's other devices. The sending connection gets the
+    message in its ack.
     """
 
     name = "message_created"
@@ -51,24 +51,24 @@ class MessageCreated(Event):
 
 
 class MessageEdited(Event):
-    """The author changed what a message says."""
+    """The author changed the content or the mentions of a message."""
 
     name = "message_edited"
     message: MessageOut
 
 
 class MessageRecalled(Event):
-    """A message was taken back for everybody; its content is empty now."""
+    """A message was recalled for everybody; its content is empty now."""
 
     name = "message_recalled"
     message: MessageOut
 
 
 class MessageReacted(Event):
-    """A member set or removed an emoji; the message carries all reactions as they are now.
+    """A member set or removed an emoji; the message carries all its current reactions.
 
-    The push is the same for all members, so it names the member. In `sync` the message alone is told: there, `mine` of
-    each reaction says what is the asking user's own.
+    The push is the same for all members, so it names the member. `sync` returns only the message; there, `mine` of
+    each reaction says whether the requesting user set it.
     """
 
     name = "message_reacted"
@@ -86,7 +86,7 @@ class MessagePinned(Event):
 
 
 class MessagesHidden(OwnStateEvent):
-    """The user deleted messages for himself, on another device."""
+    """The user deleted messages for themselves, on another device."""
 
     name = "messages_hidden"
     message_ids: list[str]
@@ -96,9 +96,10 @@ class MessagesHidden(OwnStateEvent):
 class ConversationRead(OwnStateEvent):
     """A user has read up to `read_seq`.
 
-    To the user's own devices; in a private conversation also to the other; in groups up to a configurable size to
-    the members, throttled. `version` is of the reader's own counter, for the reader's own devices. Who writes has
-    read: that is told where it takes back "marked as unread", and at the first message of a private conversation.
+    Sent to the user's own devices; in a private conversation also to the other user; in groups up to a configurable
+    size also to the members, throttled. `version` is the reader's own counter and is meant for the reader's devices.
+    Sending a message also marks the conversation as read. This is pushed only if it clears "marked as unread", and
+    for the first message of a private conversation.
     """
 
     name = "conversation_read"
@@ -109,14 +110,14 @@ class ConversationRead(OwnStateEvent):
 
 
 class ConversationUpdated(OwnStateEvent):
-    """The user changed own settings of a conversation (or the draft), or a private conversation was opened."""
+    """The user changed their settings or draft of a conversation, or a private conversation was opened."""
 
     name = "conversation_updated"
     conversation: ConversationState
 
 
 class UserTyping(Event):
-    """A member is writing."""
+    """A member is typing."""
 
     name = "user_typing"
     conversation_id: int
@@ -124,7 +125,7 @@ class UserTyping(Event):
 
 
 class UserStopTyping(Event):
-    """A member has stopped writing."""
+    """A member has stopped typing."""
 
     name = "user_stop_typing"
     conversation_id: int
@@ -132,7 +133,7 @@ class UserStopTyping(Event):
 
 
 class PresenceChanged(Event):
-    """A user whom the receiver watches came online with a first device or went offline with the last."""
+    """A user that the receiver watches came online with their first device, or went offline with their last one."""
 
     name = "presence_changed"
     user_id: int
@@ -141,39 +142,39 @@ class PresenceChanged(Event):
 
 
 class SyncRequired(Event):
-    """Pushes may have been lost: ask `sync` now."""
+    """Pushes may have been lost: call `sync` now."""
 
     name = "sync_required"
     reason: str
 
 
 class ServerDraining(Event):
-    """The node goes away: reconnect (to another) after the given time."""
+    """The node is about to shut down: reconnect, to another node, after the given time."""
 
     name = "server_draining"
     reconnect_after_ms: int
 
 
 class TokenExpiring(Event):
-    """The connection's token ends soon: refresh it and send the new one with `renew_token`."""
+    """The connection's token expires soon: refresh it and send the new one with `renew_token`."""
 
     name = "token_expiring"
     expires_at: Moment
 
 
 class SessionEnded(Event):
-    """The connection is about to be closed by the server, `code` says why; don't reconnect with this token."""
+    """The server is about to close the connection; `code` says why. Do not reconnect with this token."""
 
     name = "session_ended"
     code: Literal["session_revoked", "token_expired"]
 
 
 class UserUpdated(OwnStateEvent):
-    """A user changed the profile: replace every copy of the user that has a smaller `revision`.
+    """A user changed their profile: replace every copy of the user that has a smaller `revision`.
 
-    To the user's own devices, as the user sees the account, and to everybody who has the user among the contacts,
-    requests, blocks or private conversations. Members of common groups are not told: lists of members are read
-    afresh.
+    Sent as MeOut to the user's own devices, and as UserOut to all users with this user among their contacts,
+    requests, blocks or private conversations. Members of common groups are not notified: clients load member lists
+    again.
     """
 
     name = "user_updated"
@@ -181,56 +182,56 @@ class UserUpdated(OwnStateEvent):
 
 
 class ContactRequestCreated(OwnStateEvent):
-    """Somebody asked for contact (or asked again); to both sides, each as that side sees it."""
+    """A user sent a contact request, or sent it again. Both users receive their own view of it."""
 
     name = "contact_request_created"
     request: ContactRequestOut
 
 
 class ContactRequestUpdated(OwnStateEvent):
-    """A request was accepted, rejected or cancelled; to both sides, each as that side sees it."""
+    """A contact request was accepted, rejected or cancelled. Both users receive their own view of it."""
 
     name = "contact_request_updated"
     request: ContactRequestOut
 
 
 class ContactAdded(OwnStateEvent):
-    """Two users have become contacts; to both, each with the other."""
+    """Two users have become contacts. Each of them receives the other one."""
 
     name = "contact_added"
     contact: ContactOut
 
 
 class ContactUpdated(OwnStateEvent):
-    """The user changed the remark on a contact, on another device."""
+    """The user changed their remark on a contact, on another device."""
 
     name = "contact_updated"
     contact: ContactOut
 
 
 class ContactRemoved(OwnStateEvent):
-    """A friendship has ended (`removed` is true); to both."""
+    """Two users are no longer contacts (`removed` is true). Sent to both."""
 
     name = "contact_removed"
     contact: ContactOut
 
 
 class UserBlocked(OwnStateEvent):
-    """The user blocked somebody, on another device; the blocked is not told."""
+    """The user blocked somebody, on another device. The blocked user is not notified."""
 
     name = "user_blocked"
     block: BlockOut
 
 
 class UserUnblocked(OwnStateEvent):
-    """The user took a block back (`removed` is true), on another device."""
+    """The user removed a block (`removed` is true), on another device."""
 
     name = "user_unblocked"
     block: BlockOut
 
 
 class GroupCreated(ConversationEvent):
-    """A group was created; to its first members."""
+    """A group was created. Sent to its first members."""
 
     name = "group_created"
     actor_id: int
@@ -238,7 +239,7 @@ class GroupCreated(ConversationEvent):
 
 
 class GroupUpdated(ConversationEvent):
-    """Settings of a group, or its owner, were changed; the group as it is now."""
+    """The settings or the owner of a group changed; `group` is its current state."""
 
     name = "group_updated"
     actor_id: int
@@ -246,7 +247,7 @@ class GroupUpdated(ConversationEvent):
 
 
 class GroupDissolved(ConversationEvent):
-    """A group was dissolved: its history stays, nobody writes any more."""
+    """A group was dissolved: its history stays, but nobody can write to it."""
 
     name = "group_dissolved"
     actor_id: int
@@ -254,7 +255,7 @@ class GroupDissolved(ConversationEvent):
 
 
 class MembersAdded(ConversationEvent):
-    """Users have become plain members, whatever they were before; to the group, the new members included."""
+    """Users have become plain members, whatever role they had before. Sent to all members, including the new ones."""
 
     name = "members_added"
     actor_id: int
@@ -263,7 +264,7 @@ class MembersAdded(ConversationEvent):
 
 
 class MemberRemoved(ConversationEvent):
-    """A member left or was removed; to the group and to the one who is no longer in it."""
+    """A member left or was removed. Sent to the group and to the former member."""
 
     name = "member_removed"
     actor_id: int
@@ -273,7 +274,7 @@ class MemberRemoved(ConversationEvent):
 
 
 class MemberUpdated(ConversationEvent):
-    """A member's role changed, or until when the member may only read."""
+    """A member's role changed, or the time until which the member may only read."""
 
     name = "member_updated"
     actor_id: int
@@ -283,16 +284,16 @@ class MemberUpdated(ConversationEvent):
 
 
 class JoinRequestCreated(OwnStateEvent):
-    """A user asked to join a group, was proposed, or is invited; to the user, the owner and the admins."""
+    """A user asked to join a group, was proposed, or was invited. Sent to the user, the owner and the admins."""
 
     name = "join_request_created"
     request: JoinRequestOut
 
 
 class JoinRequestUpdated(OwnStateEvent):
-    """A request was accepted, rejected or cancelled, an invitation accepted, declined or withdrawn.
+    """A join request was accepted, rejected or cancelled, or an invitation accepted, declined or withdrawn.
 
-    To the user, the owner and the admins.
+    Sent to the user, the owner and the admins.
     """
 
     name = "join_request_updated"
@@ -300,21 +301,24 @@ class JoinRequestUpdated(OwnStateEvent):
 
 
 class BanCreated(OwnStateEvent):
-    """A member was removed, and is banned from the group; to owner and admins."""
+    """A member was removed and banned from the group. Sent to the owner and the admins."""
 
     name = "ban_created"
     ban: BanOut
 
 
 class BanLifted(OwnStateEvent):
-    """A ban has ended: the user may be added, and join as the group's policy allows; to owner and admins."""
+    """A ban was lifted: the user may be added, and may join as the group's policy allows.
+
+    Sent to the owner and the admins.
+    """
 
     name = "ban_lifted"
     ban: BanOut
 
 
 class _Altered(Out):
-    """What the log of changes keeps of an event that carries a message: the message as it is now."""
+    """An entry of the change log for an event with a message: the message as it is now."""
 
     message: MessageOut
 
@@ -334,5 +338,5 @@ VARIANTS[ChangeOut] = [
 add_other(ChangeOut, "OtherChange", "event")
 
 
-#: A JSON object of an event, as stored in the log of changes.
+#: An event as the JSON object that the change log stores.
 Payload = dict[str, JsonValue]

@@ -1,7 +1,7 @@
-"""The Flask extensions, unbound: `create_app` binds them.
+"""The Flask extensions, unbound; `create_app` binds them.
 
-`socketio` is created here so that services can publish and doors can register without importing the app, and
-`settings` stands for the settings of the app at hand.
+`socketio` is created here so that other modules can use it without importing the app. `settings` is a proxy for the
+settings of the current app.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -32,26 +32,26 @@ class Base(DeclarativeBase):
 
 
 class ReadSession(FlaskSession):
-    """The session behind `db.session`: it reads."""
+    """The session behind `db.session`: it is read-only."""
 
     def flush(self, objects: Any = None) -> None:
-        """Refuse to write: that is what `database.atomic` is for."""
+        """Raise RuntimeError if there is anything to write: writes belong inside `database.atomic`."""
         if self.new or self.dirty or self.deleted:
-            raise RuntimeError("db.session reads; write inside database.atomic")
+            raise RuntimeError("db.session is read-only; write inside database.atomic")
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"class_": ReadSession})
 migrate = Migrate()
-#: Typed loosely: the stubs don't know `server`, which is how python-socketio is reached.
+#: Typed as Any: the stubs lack the attribute `server`, through which python-socketio is reached.
 socketio: Any = SocketIO()
 
 
 class _SettingsAtHand:
-    """The settings of the app at hand; some are read for every command, and a LocalProxy would cost twice as much."""
+    """A proxy for the current app's settings. Every command reads some; a LocalProxy would cost twice as much."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(current_app._get_current_object().config["IMAPP"], name)  # type: ignore[attr-defined]  # a proxy
 
 
-#: The settings of the app at hand (needs an app context).
+#: The settings of the current app (needs an app context).
 settings: "Settings" = _SettingsAtHand()  # type: ignore[assignment]  # a proxy

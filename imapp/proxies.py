@@ -1,7 +1,7 @@
-"""Who is the client when a proxy stands between? Only a trusted one (IM_TRUSTED_PROXIES) is believed.
+"""Find the address of a client behind proxies. Only trusted proxies (IM_TRUSTED_PROXIES) may state it.
 
-Before both doors. From anybody else all headers that speak of another client are removed: python-engineio would take
-its own host and scheme from them, and whoever counts by address would be lied to.
+The middleware runs before REST and Socket.IO. From an untrusted peer it removes all forwarding headers: python-engineio
+would take its host and scheme from them, and limits per address would count forged addresses.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +12,10 @@ from typing import Any
 Environ = dict[str, Any]
 Application = Callable[[Environ, Any], Iterable[bytes]]
 
-#: In the environment: whether a proxy, trusted or not, brings the request.
+#: Key in the WSGI environment: whether a proxy, trusted or not, forwarded the request.
 IS_FORWARDED = "imapp.is_forwarded"
 
-_SPEAKING = (
+_FORWARDING_HEADERS = (
     "HTTP_FORWARDED",
     "HTTP_X_FORWARDED_FOR",
     "HTTP_X_FORWARDED_HOST",
@@ -27,34 +27,34 @@ _SPEAKING = (
 
 
 class TrustedProxies:
-    """WSGI middleware; see the module."""
+    """WSGI middleware that applies the forwarding headers of trusted proxies and removes all others."""
 
     def __init__(self, app: Application, networks: Sequence[str]) -> None:
         self._app = app
         self._networks = [ip_network(network) for network in networks]
         self._is_trusted = lru_cache(maxsize=1024)(self._look_up)
-        #: Who spoke last of another client without being trusted: a proxy that was forgotten, or a liar.
+        #: The last untrusted address that sent forwarding headers: a proxy missing in the setting, or a forger.
         self.disbelieved = ""
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        """Correct the address and scheme of the client, then pass the request on.
+        """Set the address and scheme of the client, then pass the request on.
 
-        A socket for both families names its IPv4 clients `::ffff:a.b.c.d`: nothing behind this sees that form.
+        A dual-stack socket reports IPv4 clients as `::ffff:a.b.c.d`; this converts them to `a.b.c.d`.
         """
         environ["REMOTE_ADDR"] = client_address(environ.get("REMOTE_ADDR", "")) or environ.get("REMOTE_ADDR", "")
-        said = {name: environ.pop(name) for name in _SPEAKING if name in environ}
-        environ[IS_FORWARDED] = bool(said)
-        if said and not self._is_trusted(environ["REMOTE_ADDR"]):
+        headers = {name: environ.pop(name) for name in _FORWARDING_HEADERS if name in environ}
+        environ[IS_FORWARDED] = bool(headers)
+        if headers and not self._is_trusted(environ["REMOTE_ADDR"]):
             self.disbelieved = environ["REMOTE_ADDR"]
-        elif said:
-            environ["REMOTE_ADDR"] = self._client(said.get("HTTP_X_FORWARDED_FOR", ""), environ["REMOTE_ADDR"])
-            if said.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:
-                # Both: Flask reads the one, python-engineio the other.
-                environ["wsgi.url_scheme"] = environ["HTTP_X_FORWARDED_PROTO"] = said["HTTP_X_FORWARDED_PROTO"]
+        elif headers:
+            environ["REMOTE_ADDR"] = self._client(headers.get("HTTP_X_FORWARDED_FOR", ""), environ["REMOTE_ADDR"])
+            if headers.get("HTTP_X_FORWARDED_PROTO") in {"http", "https"}:
+                # Flask reads the first, python-engineio the second.
+                environ["wsgi.url_scheme"] = environ["HTTP_X_FORWARDED_PROTO"] = headers["HTTP_X_FORWARDED_PROTO"]
         return self._app(environ, start_response)
 
     def _client(self, forwarded: str, proxy: str) -> str:
-        """The last address that is no trusted proxy: what stands before it anybody may have written."""
+        """Return the last address that is not a trusted proxy; any client can forge the addresses before it."""
         hops = [hop for hop in forwarded.split(",") if hop.strip()]
         for hop in map(client_address, reversed(hops)):
             if hop is None:
@@ -70,9 +70,9 @@ class TrustedProxies:
 
 
 def client_address(text: str) -> str | None:
-    """Return the address of a peer in its one form, without the port or brackets that some balancers add.
+    """Return the canonical form of a peer's address, without the port or brackets that some load balancers add.
 
-    None for anything else.
+    Return None if the text is not an address.
     """
     text = text.strip()
     if text.startswith("["):

@@ -1,7 +1,7 @@
-"""Clients that do not take their answers: the connection of such a client is closed, so that it holds no memory.
+"""Close the connections of clients that read their answers too slowly, so that they hold no memory.
 
-Before both doors. What is sent over a WebSocket has bounds of its own (engine/limits.py); behind Nginx, which takes
-answers at once, none of this happens.
+The middleware runs before REST and Socket.IO. Data sent over a WebSocket has limits of its own (engine/limits.py).
+Behind Nginx, which reads answers at once, the deadline is never reached.
 """
 
 import logging
@@ -12,22 +12,22 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds in which a client must take an answer: 1 MB at 17 kB/s.
+#: Seconds in which a client must have read an answer: 1 MB at 17 kB/s.
 _ANSWER_SECONDS = 60
 
 
 class AnswerDeadline:
-    """WSGI middleware; see the module. The time in which a connection may be idle is added to the deadline."""
+    """WSGI middleware that limits the time for reading an answer to the keep-alive time plus `seconds`."""
 
     def __init__(
         self, app: Callable[[dict[str, Any], Any], Iterable[bytes]], keepalive_seconds: int, seconds: int | None = None
     ) -> None:
         self._app = app
-        # The same timeout holds while the next request is waited for, where gunicorn has its own, shorter one.
+        # The socket keeps this timeout while it waits for the next request; gunicorn has its own, shorter one for that.
         self._seconds = keepalive_seconds + (_ANSWER_SECONDS if seconds is None else seconds)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Set the deadline for the answer to this request: gevent counts it from the first byte to the last."""
+        """Set the deadline for the answer to this request; gevent counts it from the first byte to the last."""
         sock = environ.get("gunicorn.socket")
         if sock is not None:
             sock.settimeout(self._seconds)
@@ -35,10 +35,10 @@ class AnswerDeadline:
 
 
 class NotTaken(logging.Filter):
-    """Gunicorn reports a client that is too slow with a traceback: one line of our own instead."""
+    """Log filter that replaces gunicorn's traceback about a slow client by one line of our own."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop the record of a timeout."""
+        """Drop the record of a timeout and log `answer_not_taken` instead."""
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if not isinstance(error, TimeoutError):
             return True

@@ -1,14 +1,14 @@
-"""The REST door: blueprints by noun.
+"""The REST API: blueprints by noun.
 
 Law of the folder: a view parses, calls one service, returns. No query, no rule, no try/except:
-api/contract.py checks what comes in, api/errors.py answers what goes wrong.
+api/contract.py checks the input, api/errors.py turns errors into answers.
 """
 
 from importlib import import_module
 
 from flask import Flask
 
-#: The modules with a blueprint named `bp`, in the order of the document.
+#: The modules with a blueprint named `bp`, in the order of the OpenAPI document.
 BLUEPRINTS = (
     "identity",
     "sessions",
@@ -37,8 +37,8 @@ BLUEPRINTS = (
 
 
 def init_api(app: Flask) -> None:
-    """Register everything of the REST door."""
-    # Not at import: the views import this package.
+    """Register the REST API with the app."""
+    # Imported here, because the views import this package.
     from imapp.api.converters import IdConverter, MessageIdConverter
     from imapp.api.errors import init_errors
     from imapp.api.headers import init_headers

@@ -1,4 +1,4 @@
-"""What operators do for accounts, over REST: invitations, approvals, passwords."""
+"""Management of accounts by operators, over REST: invitations, approvals, passwords."""
 
 from flask import Blueprint
 
@@ -26,28 +26,28 @@ _NOT_ALLOWED = [ForbiddenError, SecondFactorRequiredError, SecondFactorEnrolment
 @bp.post("/invitations")
 @endpoint(201, errors=_NOT_ALLOWED)
 def invite(actor: Actor, body: InvitationIn) -> NewInvitationOut:
-    """Make a code by which people may register."""
+    """Create an invitation code for registration."""
     return invitations.invite(actor, current_client(), body)
 
 
 @bp.get("/invitations")
 @endpoint(errors=_NOT_ALLOWED)
 def list_invitations(actor: Actor) -> Page[InvitationOut]:
-    """List the invitations that still count, the latest first."""
+    """List the valid invitations, the latest first."""
     return invitations.list_invitations(actor)
 
 
 @bp.delete("/invitations/<id:invitation_id>")
 @endpoint(errors=[*_NOT_ALLOWED, NotFoundError])
 def revoke_invitation(actor: Actor, invitation_id: int) -> None:
-    """Let an invitation count no longer."""
+    """Revoke an invitation."""
     invitations.revoke(actor, current_client(), invitation_id)
 
 
 @bp.post("/users/<id:user_id>/approve")
 @endpoint(errors=[*_NOT_ALLOWED, NotFoundError])
 def approve_user(actor: Actor, user_id: int) -> None:
-    """Let a new account in that waits for approval."""
+    """Approve a new account that waits for approval."""
     account_care.approve_user(actor, current_client(), user_id)
 
 

@@ -44,7 +44,7 @@ def login(body: AdminLoginIn) -> TokensOut:
     201, public=True, errors=[BadCredentialsError, AccountPendingError, ForbiddenError, SecondFactorEnrolledError]
 )
 def begin_enrolment(body: EnrolmentIn) -> EnrolmentOut:
-    """Get the secret of a second factor; it counts once it is confirmed."""
+    """Create the secret of a second factor; it takes effect once it is confirmed."""
     return admin_login.begin_enrolment(body, current_client())
 
 
@@ -54,5 +54,5 @@ def begin_enrolment(body: EnrolmentIn) -> EnrolmentOut:
     errors=[BadCredentialsError, AccountPendingError, ForbiddenError, WrongCodeError, SecondFactorEnrolledError],
 )
 def confirm_enrolment(body: ConfirmationIn) -> EnrolledOut:
-    """Confirm the secret by a code, get recovery codes, and be logged in."""
+    """Confirm the secret with a code, get recovery codes, and log in."""
     return admin_login.confirm_enrolment(body, current_client())

@@ -1,4 +1,4 @@
-"""What operators see and do, over REST."""
+"""Administration by operators, over REST: users, sessions, connections, nodes, administrative acts."""
 
 from flask import Blueprint
 
@@ -17,7 +17,7 @@ bp = Blueprint("administration", __name__, url_prefix="/api/admin")
 @bp.get("/users")
 @endpoint(errors=[ForbiddenError])
 def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
-    """List who is online, or find accounts by the beginning of a name."""
+    """List the users online, or find accounts by the beginning of a name."""
     return administration.list_users(actor, query)
 
 
@@ -31,35 +31,35 @@ def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
 @bp.post("/users/<id:user_id>/disable")
 @endpoint(errors=[ForbiddenError, NotFoundError, OwnAccountError])
 def disable_user(actor: Actor, user_id: int) -> None:
-    """Let an account in no longer and end all its sessions."""
+    """Disable an account and end all its sessions."""
     administration.disable_user(actor, current_client(), user_id)
 
 
 @bp.post("/users/<id:user_id>/enable")
 @endpoint(errors=[ForbiddenError, NotFoundError])
 def enable_user(actor: Actor, user_id: int) -> None:
-    """Let an account in again."""
+    """Enable a disabled account."""
     administration.enable_user(actor, current_client(), user_id)
 
 
 @bp.delete("/sessions/<id:session_id>")
 @endpoint(errors=[ForbiddenError, NotFoundError])
 def end_session(actor: Actor, session_id: int) -> None:
-    """End anybody's session and close its sockets on every node."""
+    """End any user's session and close its sockets on every node."""
     administration.end_session(actor, current_client(), session_id)
 
 
 @bp.delete("/connections/<sid>")
 @endpoint(errors=[ForbiddenError, NotFoundError])
 def close_connection(actor: Actor, sid: str) -> None:
-    """Close one socket; its session goes on, and the client may come back."""
+    """Close one socket; its session stays valid, and the client may reconnect."""
     administration.close_connection(actor, current_client(), sid)
 
 
 @bp.post("/nodes/<node_id>/drain")
 @endpoint(202, errors=[ForbiddenError, NotFoundError, UnavailableError])
 def drain_node(actor: Actor, node_id: str) -> NodeReport:
-    """Tell a node to take nothing new, send its clients to the others at a pace, and end."""
+    """Drain a node: it accepts nothing new, sends its clients to the other nodes at a limited rate, and ends."""
     return administration.drain_node(actor, current_client(), node_id)
 
 

@@ -1,4 +1,4 @@
-"""Who calls: the bearer token and the client's address."""
+"""Identify the caller: by the bearer token and the client's address."""
 
 import socket
 
@@ -16,7 +16,7 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 
 def current_actor() -> Actor:
-    """The user and session that the bearer token speaks for; counts as one of the user's calls.
+    """Return the user and session of the bearer token, and count the request against the user's rate limit.
 
     Raises one of the 401 errors, or RateLimitedError.
     """
@@ -30,12 +30,12 @@ def current_actor() -> Actor:
 
 
 def count_anonymous() -> None:
-    """Count a request that needs no token and has a body to be checked; raises RateLimitedError."""
+    """Count a request that has a body but needs no token against the address' limit; raises RateLimitedError."""
     limits.hit("anonymous_per_address", limits.address_key(request.remote_addr or ""))
 
 
 def current_caller() -> Caller:
-    """Who calls, where nobody has to show a token."""
+    """Return the caller of an endpoint that requires no token."""
     sock = request.environ.get("gunicorn.socket")
     own_address = (
         sock.getsockname()[0].removeprefix("::ffff:") if sock is not None and sock.family in _INTERNET else None
@@ -49,5 +49,5 @@ def _bearer_token() -> str | None:
 
 
 def current_client() -> ClientInfo:
-    """Where the request comes from, by the socket's peer: what X-Forwarded-For says never counts."""
+    """Return the client's address and user agent. Only trusted proxies can state the address (imapp/proxies.py)."""
     return ClientInfo(ip=request.remote_addr or "", user_agent=request.headers.get("User-Agent", ""))

@@ -15,19 +15,19 @@ bp = Blueprint("blocks", __name__, url_prefix="/api/blocks")
 @bp.get("")
 @endpoint()
 def list_blocks(actor: Actor, query: ContactsQuery) -> Page[BlockOut]:
-    """List the users whom I have blocked."""
+    """List the users that the caller has blocked."""
     return blocks.list_blocks(actor.user_id, query)
 
 
 @bp.put("/<id:user_id>")
 @endpoint(errors=[ForbiddenError])
 def block_user(actor: Actor, user_id: int) -> BlockOut:
-    """Block a user: no private messages, no requests, no presence."""
+    """Block a user: no private messages, no requests, no presence between the two."""
     return blocks.block(actor.user_id, user_id)
 
 
 @bp.delete("/<id:user_id>")
 @endpoint()
 def unblock_user(actor: Actor, user_id: int) -> None:
-    """Take a block back."""
+    """Remove a block."""
     blocks.unblock(actor.user_id, user_id)

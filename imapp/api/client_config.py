@@ -1,4 +1,4 @@
-"""What a client needs to know before it logs in."""
+"""Facts about the server that a client needs before it logs in."""
 
 from flask import Blueprint
 
@@ -14,7 +14,7 @@ bp = Blueprint("config", __name__, url_prefix="/api")
 def show_config() -> ClientConfig:
     """Read the limits, windows and features of this server.
 
-    They change only when the server is restarted with other settings: ask at each start of the client, with the
-    ETag of the answer before.
+    They change only when the server is restarted with other settings. Ask at each start of the client, with the
+    ETag of the last answer.
     """
     return client_config.client_config()

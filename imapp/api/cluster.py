@@ -16,19 +16,19 @@ bp = Blueprint("cluster", __name__, url_prefix="/api/admin")
 @bp.get("/history")
 @endpoint(errors=[ForbiddenError])
 def show_history(actor: Actor, query: HistoryQuery) -> HistoryOut:
-    """Show what was counted in the last hours, step by step, in the cluster or on one node."""
+    """Show the counts of the last hours in steps, for the cluster or for one node."""
     return history.history(actor, query)
 
 
 @bp.get("/stats")
 @endpoint(errors=[ForbiddenError])
 def show_stats(actor: Actor) -> ClusterStats:
-    """Show who is there and the rates of the last step, of the cluster and of each node."""
+    """Show users, connections and the rates of the last step, for the cluster and for each node."""
     return rates.cluster_stats(actor)
 
 
 @bp.get("/nodes")
 @endpoint(errors=[ForbiddenError])
 def list_nodes(actor: Actor) -> NodesOut:
-    """List the living nodes with their latest reports; only this node's own while Redis is away."""
+    """List the live nodes with their latest reports; only this node while Redis is unavailable."""
     return nodes.list_nodes(actor)

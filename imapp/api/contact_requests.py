@@ -1,4 +1,4 @@
-"""Requests for contact over REST."""
+"""Contact requests over REST."""
 
 from flask import Blueprint
 
@@ -15,14 +15,14 @@ bp = Blueprint("contact_requests", __name__, url_prefix="/api/contact-requests")
 @bp.get("")
 @endpoint()
 def list_requests(actor: Actor, query: ContactRequestsQuery) -> Page[ContactRequestOut]:
-    """List my requests for contact, the latest changed first."""
+    """List the caller's contact requests, the latest changed first."""
     return contact_requests.list_requests(actor.user_id, query)
 
 
 @bp.post("")
 @endpoint(201, 200, returns=ContactRequestOut, errors=[BlockedError, AlreadyContactsError])
 def send_request(actor: Actor, body: ContactRequestIn) -> tuple[ContactRequestOut, int]:
-    """Ask a user to become a contact; 200 when one waited already: mine stands, the user's is accepted."""
+    """Send a contact request. 200: one was already pending; the caller's own stays, the other user's is accepted."""
     request, is_new = contact_requests.send(actor.user_id, body)
     return request, 201 if is_new else 200
 
@@ -30,19 +30,19 @@ def send_request(actor: Actor, body: ContactRequestIn) -> tuple[ContactRequestOu
 @bp.post("/<id:request_id>/accept")
 @endpoint(errors=[BlockedError, RequestHandledError])
 def accept_request(actor: Actor, request_id: int) -> ContactRequestOut:
-    """Accept a request that I received: we are contacts."""
+    """Accept a received request: the two users become contacts."""
     return contact_requests.accept(actor.user_id, request_id)
 
 
 @bp.post("/<id:request_id>/reject")
 @endpoint(errors=[RequestHandledError])
 def reject_request(actor: Actor, request_id: int) -> ContactRequestOut:
-    """Reject a request that I received."""
+    """Reject a received request."""
     return contact_requests.reject(actor.user_id, request_id)
 
 
 @bp.post("/<id:request_id>/cancel")
 @endpoint(errors=[RequestHandledError])
 def cancel_request(actor: Actor, request_id: int) -> ContactRequestOut:
-    """Take back a request that I sent."""
+    """Cancel a sent request."""
     return contact_requests.cancel(actor.user_id, request_id)

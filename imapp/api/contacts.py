@@ -14,14 +14,14 @@ bp = Blueprint("contacts", __name__, url_prefix="/api/contacts")
 @bp.get("")
 @endpoint()
 def list_contacts(actor: Actor, query: ContactsQuery) -> Page[ContactOut]:
-    """List my contacts."""
+    """List the caller's contacts."""
     return contacts.list_contacts(actor.user_id, query)
 
 
 @bp.patch("/<id:user_id>")
 @endpoint()
 def set_remark(actor: Actor, user_id: int, body: ContactIn) -> ContactOut:
-    """Note what I call a contact."""
+    """Set the caller's own name for a contact."""
     return contacts.set_remark(actor.user_id, user_id, body)
 
 

@@ -1,9 +1,9 @@
-"""One decorator for all REST views: what goes in, what comes out, who may call.
+"""One decorator for all REST views: it declares the input, the output and the permitted callers.
 
-The view's own signature is the declaration, read once when it is defined: `actor` needs a bearer token,
-`body` and `query` are checked against their schemas, everything else comes from the path. The answer's schema
-is the return annotation. api/openapi.py writes the document from the same declaration, so that it cannot
-differ from the code.
+The view's own signature is the declaration, read once when the view is defined: `actor` requires a bearer token,
+`body` and `query` are checked against their schemas, all other parameters come from the path. The return annotation
+is the answer's schema. api/openapi.py writes the document from the same declaration, so that it cannot differ from
+the code.
 """
 
 import inspect
@@ -32,14 +32,14 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Deprecated:
-    """An operation that will go: deprecated since one day, answered until another, replaced by what `link` tells."""
+    """The deprecation of an operation: its date, the date of removal, and a link to the replacement."""
 
     since: date
     sunset: date
     link: str
 
     def headers(self) -> dict[str, str]:
-        """RFC 9745 and RFC 8594 for clients, so that they can tell before the operation is gone."""
+        """Return the headers of RFC 9745 and RFC 8594, by which clients learn of the removal in advance."""
         return {
             "Deprecation": f"@{int(_midnight(self.since).timestamp())}",
             "Sunset": http_date(_midnight(self.sunset)),
@@ -48,15 +48,15 @@ class Deprecated:
 
 
 class Options(TypedDict, total=False):
-    """What few views say of themselves."""
+    """Options that few views need."""
 
-    #: Seconds that an answer may be used again, where it is the same for everybody and built once.
+    #: Seconds that clients may reuse the answer. It is built once, so it must be the same for everybody.
     max_age: int
-    #: Since when, until when.
+    #: The deprecation of the operation.
     deprecated: Deprecated
-    #: Whether the body may be as large as IM_REQUEST_MAX_BYTES, and not only SMALL_BODY.
+    #: Whether the body is limited to IM_REQUEST_MAX_BYTES instead of SMALL_BODY.
     is_large: bool
-    #: Where what was made can be read, with fields of the answer in braces: the header `Location` of a 201.
+    #: Path of the created resource, with fields of the answer in braces: the header `Location` of a 201.
     location: str
 
 
@@ -84,7 +84,7 @@ class Endpoint:
         update_wrapper(self, view)
 
     def __call__(self, **path: Any) -> Response:
-        """Check, call the view, render its answer; the actor is checked before anything is parsed."""
+        """Check the input, call the view, render its answer. The actor is checked before anything is parsed."""
         response = self._answer(path) if self.max_age is None else self._prepared(self.max_age)
         if self.location and response.status_code == 201:
             response.headers["Location"] = self.location.format_map(orjson.loads(response.get_data()))
@@ -93,7 +93,7 @@ class Endpoint:
         return response
 
     def _prepared(self, max_age: int) -> Response:
-        """Give the answer that was made for the first request: it is the same for everybody."""
+        """Return the answer that was built for the first request: it is the same for everybody."""
         return prepared(self.__name__, lambda: orjson.dumps(self.view().wire()), "application/json", max_age)
 
     def _answer(self, path: dict[str, Any]) -> Response:
@@ -111,7 +111,7 @@ class Endpoint:
         return self._render(self.view(**path, **inputs))
 
     def _receive(self) -> None:
-        """Have the whole body before the caller's session is looked up: a slow one must hold no database connection."""
+        """Read the whole body before looking up the session: a slow body must not hold a database connection."""
         if not self.needs_actor:
             count_anonymous()
         receive_body(settings.request_max_bytes if self.is_large else min(SMALL_BODY, settings.request_max_bytes))
@@ -134,9 +134,9 @@ def endpoint(
 ) -> Callable[[View], Endpoint]:
     """Declare a REST view.
 
-    `statuses`: what it may answer, the default first (200, or 204 without an answer); `returns`: the answer's
-    schema where the return annotation is not one; `errors`: refusals worth naming in the document. Raises TypeError
-    for a view that neither takes an actor nor says that it is public.
+    `statuses`: the possible statuses, the usual one first (by default 200, or 204 without an answer). `returns`: the
+    answer's schema, if the return annotation is not a schema. `errors`: errors to name in the document. Raises
+    TypeError for a view that neither takes an actor nor is declared public.
     """
 
     def declare(view: View) -> Endpoint:

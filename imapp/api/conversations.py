@@ -1,4 +1,4 @@
-"""Conversations over REST: the list, one's own settings, read marks, messages deleted for oneself."""
+"""Conversations over REST: the list, the user's own settings, read marks, messages deleted for oneself."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ _ONE = "/conversations/<id:conversation_id>"
 @bp.get("/conversations")
 @endpoint()
 def list_conversations(actor: Actor, query: ConversationsQuery) -> Page[ConversationOut]:
-    """List my conversations: pinned ones first, then by last activity."""
+    """List the caller's conversations: pinned ones first, then by last activity."""
     return conversations.list_conversations(actor.user_id, query)
 
 
@@ -49,7 +49,7 @@ def list_conversations(actor: Actor, query: ConversationsQuery) -> Page[Conversa
     errors=[BlockedError, NotAContactError, RecipientGoneError, OneselfError, NotFoundError],
 )
 def open_private(actor: Actor, body: OpenPrivate) -> tuple[ConversationOut, int]:
-    """Open the private conversation with a user; 200 when there is one already."""
+    """Open the private conversation with a user; 200 if it already exists."""
     conversation, is_new = conversations.open_with(actor.user_id, body.user_id)
     return conversation, 201 if is_new else 200
 
@@ -64,19 +64,19 @@ def read_conversation(actor: Actor, conversation_id: int) -> ConversationOut:
 @bp.patch(_ONE)
 @endpoint(errors=[NotAMemberError], is_large=True)
 def update_conversation(actor: Actor, conversation_id: int, body: ConversationPatch) -> ConversationState:
-    """Change my own settings: pin, mute notifications, hide until the next message, mark unread, draft."""
+    """Change the caller's own settings: pin, mute notifications, hide until the next message, mark unread, draft."""
     return conversation_settings.change(actor.user_id, conversation_id, body)
 
 
 @bp.post(_ONE + "/read")
 @endpoint(returns=ReadOut, errors=[NotAMemberError])
 def mark_read(actor: Actor, conversation_id: int, body: ReadPosition) -> dict[str, Any]:
-    """Move my read mark forward."""
+    """Move the caller's read mark forward."""
     return read_marks.mark_read(actor.user_id, conversation_id, body.seq)
 
 
 @bp.post("/messages/hide")
 @endpoint(errors=[NotAMemberError, NotFoundError])
 def hide_messages(actor: Actor, body: HideMessages) -> MessagesHidden:
-    """Delete messages for myself only."""
+    """Delete messages for the caller only."""
     return hidden_messages.hide(actor.user_id, body)

@@ -1,6 +1,7 @@
-"""Parts of paths.
+"""Converters of path parameters.
 
-A value that the databases cannot hold is 404 at once: werkzeug's ValidationError would let it go on and answer 405.
+A value that the databases cannot store is answered with 404 at once. After werkzeug's ValidationError, the routing
+would go on and answer 405.
 """
 
 from typing import Any
@@ -13,29 +14,29 @@ from imapp.schemas.messages import split_message_id
 
 
 class IdConverter(BaseConverter):
-    """`<id:name>`: a positive id that the databases can hold; anything else is 404."""
+    """`<id:name>`: a positive id that the databases can store; any other value is 404."""
 
     regex = r"[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> int:
-        """Read the id."""
+        """Return the id."""
         number = int(value)
         if number > MAX_ID:
             raise NotFound
         return number
 
     def to_url(self, value: Any) -> str:
-        """Write the id."""
+        """Return the id as text."""
         return str(int(value))
 
 
 class MessageIdConverter(BaseConverter):
-    """`<message:name>`: an id of a message; anything else is 404."""
+    """`<message:name>`: the id of a message; any other value is 404."""
 
     regex = r"[1-9][0-9]{0,18}-[1-9][0-9]{0,18}"
 
     def to_python(self, value: str) -> str:
-        """Check that both numbers are ones that the databases can hold."""
+        """Return the id, if the databases can store both its numbers."""
         try:
             split_message_id(value)
         except ValueError:

@@ -1,4 +1,4 @@
-"""The OpenAPI document and a page that people can read, made of the document alone."""
+"""The OpenAPI document, and a page for people that is generated from it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from flask import Blueprint, Response, current_app, render_template
 from imapp.api.openapi import document
 from imapp.prepared import prepared
 
-#: Seconds that a client may use a document without asking whether it is still the same.
+#: Seconds that a client may use a document without asking whether it has changed.
 MAX_AGE = 300
 
 bp = Blueprint(
@@ -23,13 +23,13 @@ bp = Blueprint(
 
 @bp.get("/openapi.json")
 def openapi() -> Response:
-    """The document; public, as the addresses of the API are no secret."""
+    """Serve the document. It is public, because the API's paths are no secret."""
     return prepared("openapi", lambda: orjson.dumps(document(current_app)), "application/json", MAX_AGE)
 
 
 @bp.get("/docs")
 def page() -> Response:
-    """The document for people: no script, nothing from elsewhere."""
+    """Serve the document as a page for people, without scripts or files from other hosts."""
     return prepared("docs", _page, "text/html", MAX_AGE)
 
 
@@ -39,7 +39,7 @@ def _page() -> bytes:
 
 
 def _sections(paths: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """The operations by noun."""
+    """Return the operations by tag."""
     sections: dict[str, list[dict[str, Any]]] = {}
     for path, operations in paths.items():
         for method, operation in operations.items():

@@ -1,4 +1,4 @@
-"""Failures become answers here: RFC 9457 problem+json, whatever went wrong."""
+"""Turn every error of a request into an RFC 9457 problem+json answer."""
 
 from http import HTTPStatus
 from typing import Any
@@ -20,7 +20,7 @@ from imapp.logs import get_logger
 
 log = get_logger(__name__)
 
-#: What the framework raises by itself, in our words.
+#: Our errors for the HTTP statuses that Flask and werkzeug raise by themselves.
 _OURS: dict[int, type[AppError]] = {
     400: MalformedError,
     404: NotFoundError,
@@ -29,7 +29,7 @@ _OURS: dict[int, type[AppError]] = {
     415: UnsupportedMediaTypeError,
 }
 
-#: What a browser shows instead of JSON.
+#: The page that a browser gets instead of a 404 in JSON.
 _NOWHERE = (
     '<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Not found</title>\n'
     '<h1>Not found</h1>\n<p>There is nothing at this address. <a href="/">To the chat</a></p>\n'
@@ -37,14 +37,14 @@ _NOWHERE = (
 
 
 def init_errors(app: Flask) -> None:
-    """Answer every failure of the app."""
+    """Register handlers for every error of the app."""
     app.register_error_handler(AppError, problem)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
 
 
 def problem(error: AppError) -> Response:
-    """The error as problem+json, with the headers that its status calls for."""
+    """Return the error as problem+json, with the headers that its status requires."""
     log.debug("request_refused", code=error.code, status=error.status)
     response = json_response(problem_body(error), error.status)
     response.mimetype = "application/problem+json"
@@ -56,7 +56,7 @@ def problem(error: AppError) -> Response:
 
 
 def problem_body(error: AppError) -> dict[str, Any]:
-    """The JSON object that schemas/problems.py describes."""
+    """Return the JSON object that the schema `Problem` describes."""
     title = HTTPStatus(error.status).phrase
     body = {"type": "about:blank", "title": title, "status": error.status}
     body |= {"code": error.code, "detail": error.message}
@@ -68,7 +68,7 @@ def problem_body(error: AppError) -> dict[str, Any]:
 
 
 def _http_error(exc: HTTPException) -> Response:
-    """Keep redirects and headers such as Allow; say the rest in our words."""
+    """Keep redirects and the header Allow; replace other HTTP errors by our own."""
     if exc.code is None or exc.code < 400:
         return Response(exc.get_response().get_data(), exc.code, exc.get_headers())
     if exc.code == 404 and _is_for_a_person():
@@ -84,15 +84,15 @@ def _http_error(exc: HTTPException) -> Response:
 
 
 def _is_for_a_person() -> bool:
-    """Whether somebody has typed an address into a browser, rather than a program asked for data."""
+    """Return whether a browser asked for a page, rather than a program for data."""
     best = request.accept_mimetypes.best_match(["application/problem+json", "application/json", "text/html"])
     return best == "text/html" and not request.path.startswith(("/api", "/actuator"))
 
 
 def _unexpected(exc: Exception) -> Response:
-    """A bug, or a database that does not answer: the client learns that much and no more.
+    """Answer a bug, or a database that does not respond. The client only learns which of the two it was.
 
-    The log names the rule, not the path: a path may hold anything.
+    The log names the rule, not the path: a path may contain anything.
     """
     error = as_app_error(exc)
     if error is None:

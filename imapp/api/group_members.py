@@ -40,35 +40,35 @@ _REFUSALS = [NotAMemberError, RoleRequiredError, GroupDissolvedError]
 @bp.get("/members")
 @endpoint(errors=[NotAMemberError])
 def list_members(actor: Actor, group_id: int, query: MembersQuery) -> Page[MemberOut]:
-    """List the members of a group of mine."""
+    """List the members of a group that the caller belongs to."""
     return group_members.list_members(actor.user_id, group_id, query)
 
 
 @bp.post("/members")
 @endpoint(errors=[*_REFUSALS, BlockedError, GroupFullError, JoinBannedError, RateLimitedError])
 def add_members(actor: Actor, group_id: int, body: InviteIn) -> MembersAnswer:
-    """Add users to a group, or invite them; where the policy is approval, plain members propose them to the admins."""
+    """Add users to a group, or invite them. If the policy is approval, plain members propose them to the admins."""
     return group_members.add(actor.user_id, group_id, body.user_ids)
 
 
 @bp.delete("/members/<id:user_id>")
 @endpoint(errors=[*_REFUSALS, OwnerMustTransferError])
 def remove_member(actor: Actor, group_id: int, user_id: int) -> None:
-    """Remove a member, who is banned by it: the owner anybody, admins plain members. Or leave, by one's own id."""
+    """Remove and ban a member: the owner may remove anybody, admins plain members. With the caller's own id, leave."""
     group_members.remove(actor.user_id, group_id, user_id)
 
 
 @bp.put("/members/<id:user_id>/role")
 @endpoint(errors=[*_REFUSALS, OwnerMustTransferError])
 def set_role(actor: Actor, group_id: int, user_id: int, body: RoleIn) -> None:
-    """Make a member of my group an admin, or an admin a member."""
+    """Make a member an admin, or an admin a plain member. Only for the owner."""
     group_members.set_role(actor.user_id, group_id, user_id, body)
 
 
 @bp.put("/members/<id:user_id>/mute")
 @endpoint(errors=_REFUSALS)
 def mute_member(actor: Actor, group_id: int, user_id: int, body: MuteIn) -> None:
-    """Let a member only read until a time: the owner anybody, admins plain members."""
+    """Let a member only read until a time: the owner may mute anybody, admins plain members."""
     group_members.mute(actor.user_id, group_id, user_id, body.until)
 
 
@@ -82,26 +82,26 @@ def unmute_member(actor: Actor, group_id: int, user_id: int) -> None:
 @bp.post("/join")
 @endpoint(errors=[JoinBannedError, JoinNotAllowedError, GroupFullError, NotFoundError, TooManyConversationsError])
 def join_group(actor: Actor, group_id: int, body: JoinIn) -> JoinAnswer:
-    """Join an open group or one that invited me; with its link, ask to join one by approval."""
+    """Join an open group, or one that invited the caller. With its link, request to join a group by approval."""
     return group_members.join(actor.user_id, group_id, body)
 
 
 @bp.post("/leave")
 @endpoint(errors=[NotAMemberError, OwnerMustTransferError])
 def leave_group(actor: Actor, group_id: int) -> None:
-    """Leave a group; its owner transfers or dissolves it first."""
+    """Leave a group; its owner must transfer or dissolve it first."""
     group_members.leave(actor.user_id, group_id)
 
 
 @bp.get("/bans")
 @endpoint(errors=[NotAMemberError, RoleRequiredError])
 def list_bans(actor: Actor, group_id: int, query: BansQuery) -> Page[BanOut]:
-    """List the users who were removed and may not come back; owner and admins may."""
+    """List the users that are banned from the group. Only for owner and admins."""
     return bans.list_bans(actor.user_id, group_id, query)
 
 
 @bp.delete("/bans/<id:user_id>")
 @endpoint(errors=[*_REFUSALS, NotFoundError])
 def lift_ban(actor: Actor, group_id: int, user_id: int) -> None:
-    """Let a removed user come back as the group's policy allows; owner and admins may."""
+    """Lift a ban: the user may join again as the group's policy allows. Only for owner and admins."""
     bans.lift(actor.user_id, group_id, user_id)

@@ -1,6 +1,6 @@
-"""Headers of every answer: what browsers may do with it, and which other origins may read it.
+"""Headers of every answer: security policy for browsers, access for other origins, rate limits.
 
-A view that serves more than data (the web page) sets its own policy; here is the strictest.
+The policy here is the strictest one. A view that serves more than data (the web page) sets its own.
 """
 
 import re
@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 
 from imapp.cluster import limits
 
-#: A host that can stand in a policy as it is; a Host header can be anything.
+#: Hosts that may be copied into a policy unchanged; a Host header can contain anything.
 _HOST = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 _FIXED = {
@@ -22,10 +22,10 @@ _FIXED = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
 
-#: Answers are data. The style sheet is for the page of the API's documentation.
+#: Answers are data. The style sheet is for the page with the API's documentation.
 _POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-#: Headers that pages of other origins may send, and read.
+#: Headers that pages of other origins may send, and headers that they may read.
 _ALLOWED = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-ID"
 _EXPOSED = (
     "Deprecation, ETag, Idempotency-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Request-ID"
@@ -41,20 +41,20 @@ def init_headers(app: Flask, origins: Collection[str]) -> None:
     def add(response: Response) -> Response:
         _protect(response)
         _share(response, origins)
-        _tell_quotas(response)
+        _add_quotas(response)
         return response
 
     app.after_request(add)
 
 
 def own_sockets() -> str:
-    """Name this host's WebSocket in a policy's connect-src: older browsers do not count it as 'self'."""
+    """Return this host's WebSocket addresses for a policy's connect-src: older browsers exclude them from 'self'."""
     host = request.host
     return f" ws://{host} wss://{host}" if _HOST.fullmatch(host) else ""
 
 
-def _tell_quotas(response: Response) -> None:
-    """Tell a logged-in client how many calls are left (draft-ietf-httpapi-ratelimit-headers-10)."""
+def _add_quotas(response: Response) -> None:
+    """Add the number of calls that a logged-in client has left (draft-ietf-httpapi-ratelimit-headers-10)."""
     quotas = limits.quotas("commands_per_user", g.user_id) if "user_id" in g else []
     if quotas:
         policies = [f'"calls-{quota.window}s";q={quota.amount};w={quota.window}' for quota in quotas]
@@ -74,7 +74,7 @@ def _protect(response: Response) -> None:
 
 
 def _share(response: Response, origins: Collection[str]) -> None:
-    """Let configured origins read the API; without credentials: there are bearer tokens only, no cookies."""
+    """Let configured origins read the API, without credentials: there are only bearer tokens, no cookies."""
     origin = request.headers.get("Origin")
     if not origins or origin is None:
         return

@@ -1,4 +1,4 @@
-"""Health of this node, at the addresses that operators' tools know."""
+"""Health of this node, at the paths that operators' tools expect."""
 
 from flask import Blueprint
 
@@ -14,28 +14,28 @@ bp = Blueprint("health", __name__, url_prefix="/actuator")
 @bp.get("/health")
 @endpoint(200, 503, returns=HealthOut, public=True)
 def check() -> tuple[HealthOut, int]:
-    """Look at everything that the node needs; 503 when something is down."""
+    """Check everything that the node needs; 503 if a component is down."""
     return _answer(health.check())
 
 
 @bp.get("/health/liveness")
 @endpoint(public=True)
 def check_liveness() -> HealthOut:
-    """Answer: the process runs, restarting it would help nobody."""
+    """Show that the process runs. Nothing else is checked, because a restart would not help."""
     return HealthOut(status="UP")
 
 
 @bp.get("/health/readiness")
 @endpoint(200, 503, returns=HealthOut, public=True)
 def check_readiness() -> tuple[HealthOut, int]:
-    """Look at what decides whether requests should come here; 503 when they should not."""
+    """Check whether this node should receive requests; 503 if not."""
     return _answer(health.check_readiness())
 
 
 @bp.get("/info")
 @endpoint(public=True)
 def show_info() -> InfoOut:
-    """Tell the version and, to operators, what runs here and since when."""
+    """Show the version and, to operators, facts about the process such as its start time."""
     return info.info(is_whole=is_insider(current_caller()))
 
 

@@ -1,4 +1,4 @@
-"""`Idempotency-Key` on POSTs: a client that got no answer repeats the request and gets the first one."""
+"""`Idempotency-Key` on POSTs: a client that got no answer repeats the request and gets the first answer."""
 
 import re
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from imapp.services.idempotency import Claim
 
 HEADER = "Idempotency-Key"
 
-#: What a key may be; a UUID is a good choice.
+#: Keys that are allowed; a UUID is a good choice.
 PATTERN = r"^[\x21-\x7e]{1,255}$"
 
 
 def once(user_id: int, make: Callable[[], Response]) -> Response:
-    """Answer with what `make` returns, or with what it returned for an earlier request of this user with this key."""
+    """Return the answer of `make`, or the stored answer to an earlier request of this user with this key."""
     key = request.headers[HEADER]
     if not re.fullmatch(PATTERN, key):
         raise InvalidInputError(fields=[{"field": HEADER, "message": "1 to 255 visible ASCII characters"}])
@@ -27,7 +27,7 @@ def _make(claim: Claim, make: Callable[[], Response]) -> Response:
     try:
         with claim:
             response = make()
-    except IdempotencyKeyInUseError:  # another request was first, and may be ready by now
+    except IdempotencyKeyInUseError:  # another request was first, and may have its answer by now
         replayed = _replay(claim)
         if replayed is None:
             raise

@@ -58,7 +58,7 @@ def login(body: LoginIn) -> TokensOut:
 @bp.post("/refresh")
 @endpoint(public=True, errors=[InvalidTokenError, SessionRevokedError])
 def refresh(body: RefreshIn) -> TokensOut:
-    """Spend the refresh token for new tokens; the same call may be repeated until they are used."""
+    """Exchange the refresh token for new tokens. The call may be repeated until the new tokens are used."""
     return identity.refresh(body.refresh_token, current_client())
 
 

@@ -26,47 +26,47 @@ _REFUSALS = [NotAMemberError, RoleRequiredError, RequestHandledError, GroupDisso
 @bp.get("/join-requests")
 @endpoint()
 def list_my_requests(actor: Actor, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
-    """List my requests to join groups, or with status=invited my invitations, the oldest first."""
+    """List the caller's requests to join groups, or with status=invited their invitations, the oldest first."""
     return join_requests.list_mine(actor.user_id, query)
 
 
 @bp.get("/groups/<id:group_id>/join-requests")
 @endpoint(errors=[NotAMemberError, RoleRequiredError])
 def list_requests(actor: Actor, group_id: int, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
-    """List the requests to join a group, or with status=invited its invitations; owner and admins may."""
+    """List the requests to join a group, or with status=invited its invitations. Only for owner and admins."""
     return join_requests.list_requests(actor.user_id, group_id, query)
 
 
 @bp.post("/groups/<id:group_id>/join-requests/<id:user_id>/accept")
 @endpoint(errors=[*_REFUSALS, BlockedError, GroupFullError])
 def accept_request(actor: Actor, group_id: int, user_id: int) -> JoinRequestOut:
-    """Let a user in; owner and admins may. A user whom a member proposed may be invited by it instead."""
+    """Accept a request. Only for owner and admins. A user that a member proposed may be invited instead."""
     return join_requests.accept(actor.user_id, group_id, user_id)
 
 
 @bp.post("/groups/<id:group_id>/join-requests/<id:user_id>/reject")
 @endpoint(errors=_REFUSALS)
 def reject_request(actor: Actor, group_id: int, user_id: int) -> JoinRequestOut:
-    """Refuse a user, or withdraw an invitation; owner and admins may."""
+    """Reject a request, or withdraw an invitation. Only for owner and admins."""
     return join_requests.reject(actor.user_id, group_id, user_id)
 
 
 @bp.post("/groups/<id:group_id>/join-requests/cancel")
 @endpoint(errors=[RequestHandledError])
 def cancel_request(actor: Actor, group_id: int) -> JoinRequestOut:
-    """Take back my request to join a group, or decline its invitation."""
+    """Cancel the caller's request to join a group, or decline its invitation."""
     return join_requests.cancel(actor.user_id, group_id)
 
 
 @bp.post("/groups/<id:group_id>/invitation/accept")
 @endpoint(errors=[NotFoundError, RequestHandledError, GroupFullError, TooManyConversationsError])
 def accept_invitation(actor: Actor, group_id: int) -> JoinRequestOut:
-    """Become a member of a group that invited me."""
+    """Accept an invitation and become a member of the group."""
     return join_requests.accept_invitation(actor.user_id, group_id)
 
 
 @bp.post("/groups/<id:group_id>/invitation/decline")
 @endpoint(errors=[NotFoundError, RequestHandledError])
 def decline_invitation(actor: Actor, group_id: int) -> JoinRequestOut:
-    """Decline an invitation: the group does not invite me again for 7 days."""
+    """Decline an invitation: the group cannot invite the caller again for 7 days."""
     return join_requests.decline(actor.user_id, group_id)

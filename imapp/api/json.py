@@ -1,4 +1,4 @@
-"""JSON of the REST door: strict in, fast out."""
+"""JSON of the REST API: strict parsing, fast serialisation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,27 +16,27 @@ from imapp.schemas.validation import require_plain
 
 
 class OrjsonProvider(JSONProvider):
-    """orjson as Flask's JSON: it refuses NaN, lone surrogates, invalid UTF-8, and is several times faster."""
+    """orjson as Flask's JSON provider: it refuses NaN, lone surrogates, invalid UTF-8, and is several times faster."""
 
     def dumps(self, obj: Any, **_options: Any) -> str:
-        """Serialise to text."""
+        """Return the value as JSON text."""
         return orjson.dumps(obj).decode()
 
     def loads(self, s: str | bytes, **_options: Any) -> Any:
-        """Parse; raises ValueError for what is not JSON."""
+        """Parse JSON; raises ValueError for other text."""
         return orjson.loads(s)
 
 
 def json_response(payload: Any, status: int = 200) -> Response:
-    """Answer with JSON."""
+    """Return a response with a JSON body."""
     return Response(orjson.dumps(payload), status, mimetype="application/json")
 
 
 def receive_body(max_bytes: int) -> None:
-    """Read the body of the request into memory, which is to happen before anything is held for the request.
+    """Read the body of the request into memory. Call this before the request holds any resource.
 
-    gunicorn closes the connection after a body that was not read to its end. Raises MalformedError when HTTP's own
-    framing is broken, RequestTimeoutError, and werkzeug's 413 for a body that is too large.
+    gunicorn closes the connection after a body that was not read to its end. Raises MalformedError if HTTP's own
+    framing is broken, RequestTimeoutError, and werkzeug's 413 for a body larger than `max_bytes`.
     """
     request.max_content_length = max_bytes
     try:
@@ -48,7 +48,7 @@ def receive_body(max_bytes: int) -> None:
 
 @contextmanager
 def _deadline(seconds: int) -> Iterator[None]:
-    """Bound all reads together: a client that sends a byte a second must not stay for ever."""
+    """Limit the time of all reads together: a client that sends a byte a second must not stay indefinitely."""
     if not monkey.is_module_patched("socket"):  # threads of tests and of the development server
         yield
         return
@@ -57,7 +57,7 @@ def _deadline(seconds: int) -> Iterator[None]:
 
 
 def read_body() -> dict[str, Any]:
-    """The request's JSON object; raises MalformedError or UnsupportedMediaTypeError."""
+    """Return the request's JSON object; raises MalformedError or UnsupportedMediaTypeError."""
     if not request.is_json:
         raise UnsupportedMediaTypeError
     if request.headers.get("Content-Encoding", "identity") != "identity":

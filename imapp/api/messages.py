@@ -57,7 +57,7 @@ def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
     location="/api/messages/{message[id]}",
 )
 def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[dict[str, Any], int]:
-    """Send a message; 200 when this client_id had been stored before."""
+    """Send a message; 200 if a message with this client_id is already stored."""
     return _created(messages.send(actor.user_id, conversation_id, body))
 
 
@@ -78,7 +78,7 @@ def read_pins(actor: Actor, conversation_id: int, query: ListQuery) -> Page[Mess
 @bp.post("/messages/forward")
 @endpoint(201, 200, returns=MessageAck, errors=[NotAMemberError, MessageRecalledError])
 def forward_message(actor: Actor, body: ForwardMessage) -> tuple[dict[str, Any], int]:
-    """Send what another message says to a conversation."""
+    """Forward a message to a conversation."""
     return _created(messages.forward(actor.user_id, body))
 
 
@@ -96,7 +96,7 @@ def read_message(actor: Actor, message_id: str) -> dict[str, Any]:
     is_large=True,
 )
 def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, Any]:
-    """Change what one's own message says and the users whom it mentions."""
+    """Change the content and the mentions of the caller's own message."""
     order = EditMessage(message_id=message_id, content=body.content, mentions=body.mentions)
     return messages.edit(actor.user_id, order)
 
@@ -104,14 +104,14 @@ def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, An
 @bp.get(_ONE + "/edits")
 @endpoint(errors=[NotAMemberError])
 def read_edits(actor: Actor, message_id: str, query: ListQuery) -> Page[EditOut]:
-    """Read what a message said before its edits, oldest first."""
+    """Read the earlier versions of an edited message, oldest first."""
     return messages.edits(actor.user_id, message_id, query)
 
 
 @bp.post(_ONE + "/recall")
 @endpoint(returns=MessageResult, errors=[ForbiddenError, WindowClosedError, MessageRecalledError])
 def recall_message(actor: Actor, message_id: str) -> dict[str, Any]:
-    """Take a message back for everybody."""
+    """Recall a message for everybody."""
     return messages.recall(actor.user_id, message_id)
 
 
@@ -128,7 +128,7 @@ def add_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, A
 @bp.post(_ONE + "/reactions/remove")
 @endpoint(returns=MessageResult, errors=[NotAMemberError])
 def remove_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
-    """Take back one's emoji."""
+    """Remove the caller's emoji from a message."""
     return reactions.react(actor.user_id, message_id, body.emoji, remove=True)
 
 

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus."""
+"""The metrics, for Prometheus."""
 
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -13,7 +13,10 @@ bp = Blueprint("metrics", __name__, url_prefix="/actuator")
 
 @bp.get("/prometheus")
 def prometheus() -> Response:
-    """All metrics of this node: for the machine itself and for operators, as they are dear and tell who is here."""
+    """Serve all metrics of this node.
+
+    Only the machine itself and operators may read them: they are expensive, and reveal how many users are online.
+    """
     require_insider(current_caller())
     health.measure()
     return Response(metrics.exposition(), content_type=CONTENT_TYPE_LATEST)

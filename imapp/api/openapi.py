@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, written from the views' own declarations."""
+"""The OpenAPI 3.1 document, generated from the declarations of the views."""
 
 import inspect
 import re
@@ -38,9 +38,9 @@ from imapp.schemas.refusals import all_errors, codes_of
 _DESCRIPTION = """\
 The REST API of imapp, a self-hosted instant-messaging server. Its Socket.IO API is described by /api/asyncapi.json.
 
-Answers are open: newer servers may add fields and values to them, and a client must ignore what it does not know.
-`x-extensible-enum` lists the values that this version knows. Nothing is taken away or renamed within a version of the
-API. Every refusal is application/problem+json; branch on its `code`, never on its texts."""
+Answers are open: newer servers may add fields and values, and a client must ignore the ones that it does not know.
+`x-extensible-enum` lists the values that this version knows. Nothing is removed or renamed within a version of the API.
+Every error is application/problem+json; branch on its `code`, never on its texts."""
 
 _TAGS = {
     "auth": "Registration, log-in, token refresh, log-out, password.",
@@ -54,15 +54,15 @@ _TAGS = {
     "groups": "Groups and their settings.",
     "group_members": "Members of groups and their roles.",
     "join_requests": "Requests to join groups.",
-    "sync": "Everything that a device missed.",
-    "stats": "Who is online.",
+    "sync": "The changes that a device missed.",
+    "stats": "The users online.",
     "config": "The limits and features of this server.",
     "health": "Health of the node, for load balancers and operators.",
-    "accounts": "For operators: who may register, passwords of users.",
+    "accounts": "For operators: invitations, approval of accounts, passwords of users.",
     "administration": "For operators: sessions, connections, nodes, the log of administrative acts.",
     "admin_login": "For operators: log-in with a second factor, and its enrolment.",
     "cluster": "For operators: the nodes, their rates and their last day.",
-    "traces": "For operators: what became of a message.",
+    "traces": "For operators: the delivery of a message.",
 }
 
 _PATH_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -73,7 +73,7 @@ _PARAMETER_SCHEMAS: dict[str, dict[str, Any]] = {
 
 
 def document(app: Flask) -> dict[str, Any]:
-    """Describe every view that has a contract."""
+    """Return the document, with every view that is declared by `endpoint`."""
     views = sorted(_views(app), key=lambda found: (found[0].rule, found[1]))
     schemas, definitions = describe(_models(views))
     paths: dict[str, dict[str, Any]] = {}
@@ -89,7 +89,7 @@ def document(app: Flask) -> dict[str, Any]:
             "contact": {"name": "The operator of this server"},
             "license": {"name": "MIT", "identifier": "MIT"},
         },
-        "servers": [{"url": "/", "description": "The server that this document came from."}],
+        "servers": [{"url": "/", "description": "The server that served this document."}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.items()],
         "paths": paths,
         "components": {
@@ -109,7 +109,7 @@ def _views(app: Flask) -> Iterator[tuple[Rule, str, Endpoint]]:
 
 
 def _models(views: list[tuple[Rule, str, Endpoint]]) -> set[tuple[type[BaseModel], Mode]]:
-    """Every schema with its direction: what may come in can differ from what goes out."""
+    """Return every schema with its direction: input and output can differ."""
     models: set[tuple[type[BaseModel], Mode]] = {(Problem, "serialization")}
     for _, _, view in views:
         if view.body is not None:
@@ -157,8 +157,8 @@ def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
 def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[dict[str, Any]]:
     if view.needs_actor and "POST" in (rule.methods or ()):
         text = (
-            "Chosen by the client, such as a UUID: a repeat of the request with the same key within 24 hours does"
-            " nothing again and gets the first answer. Sends of messages are told apart by their client_id."
+            "Chosen by the client, for example a UUID. If the request is repeated with the same key within 24 hours,"
+            " it is not executed again and gets the first answer. Sent messages are identified by their client_id."
         )
         schema = {"type": "string", "pattern": PATTERN}
         yield {"name": HEADER, "in": "header", "required": False, "description": text, "schema": schema}
@@ -174,12 +174,12 @@ def _answers(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
             answer["content"] = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
         answers[str(status)] = answer
     if view.max_age is not None:
-        answers["304"] = {"description": "What `If-None-Match` named is still so."}
+        answers["304"] = {"description": "The version named in `If-None-Match` is still current."}
     return answers
 
 
 def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
-    """The refusals by status, each with its codes; `default` stands for codes of newer servers."""
+    """Return the error answers by status, each with its codes; `default` stands for codes of newer servers."""
     content = {"application/problem+json": {"schema": schemas[Problem, "serialization"]}}
     errors = all_errors()
     by_status: dict[str, list[str]] = {}
@@ -196,7 +196,7 @@ def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
 
 
 def codes_at(rule: Rule, view: Endpoint) -> set[str]:
-    """What the operation itself refuses, and what its contract does before."""
+    """Return the error codes of the operation itself, and of the checks before it."""
     codes = codes_of(rule.endpoint) if view.needs_actor or view.body else set()
     codes |= {error.code for error in view.errors} | {AppError.code, RateLimitedError.code}
     codes |= {BusyError.code, UnavailableError.code}

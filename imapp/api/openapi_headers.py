@@ -6,11 +6,11 @@ from imapp.api.contract import Endpoint
 
 _TEXT = {"type": "string"}
 
-#: All headers that the document names: what they say.
+#: All headers that the document describes.
 COMPONENTS: dict[str, dict[str, Any]] = {
-    "ETag": {"description": "Version of the answer. Sent back in `If-None-Match`, it saves the body.", "schema": _TEXT},
+    "ETag": {"description": "Version of the answer, for `If-None-Match` in the next request.", "schema": _TEXT},
     "Idempotency-Replayed": {
-        "description": "`true`: this is the kept answer to an earlier request with the same `Idempotency-Key`.",
+        "description": "`true`: this is the stored answer to an earlier request with the same `Idempotency-Key`.",
         "schema": {"type": "string", "const": "true"},
     },
     "Location": {"description": "Path of what was created.", "schema": {"type": "string", "format": "uri-reference"}},
@@ -19,25 +19,25 @@ COMPONENTS: dict[str, dict[str, Any]] = {
         "schema": {**_TEXT, "examples": ['"calls-1s";r=59;t=1, "calls-60s";r=1799;t=60']},
     },
     "RateLimit-Policy": {
-        "description": "The limits of the user's calls: `q` in `w` seconds. Absent while the server has no limits.",
+        "description": "The user's rate limits: `q` calls in `w` seconds. Absent while the server has no limits.",
         "schema": {**_TEXT, "examples": ['"calls-1s";q=60;w=1, "calls-60s";q=1800;w=60']},
     },
     "Retry-After": {
-        "description": "Whole seconds to wait before the same request may succeed.",
+        "description": "Whole seconds to wait before repeating the request.",
         "schema": {"type": "integer", "minimum": 1},
     },
     "WWW-Authenticate": {"description": "`Bearer`.", "schema": _TEXT},
-    "X-Request-ID": {"description": "Names the request in the server's logs. A client may choose it.", "schema": _TEXT},
+    "X-Request-ID": {"description": "Id of the request in the server's logs. A client may choose it.", "schema": _TEXT},
 }
 
-#: The header that goes with the status of a refusal.
+#: The header that goes with the status of an error.
 _OF_REFUSALS = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-After"}
 
 _QUOTAS = ["RateLimit-Policy", "RateLimit"]
 
 
 def of_answer(view: Endpoint, status: int, *, is_post: bool) -> dict[str, Any]:
-    """Refer to the headers of what a view answers."""
+    """Return references to the headers of a view's answer."""
     names = ["X-Request-ID"]
     if view.needs_actor:
         names += _QUOTAS
@@ -51,7 +51,7 @@ def of_answer(view: Endpoint, status: int, *, is_post: bool) -> dict[str, Any]:
 
 
 def of_refusal(view: Endpoint, status: str) -> dict[str, Any]:
-    """Refer to the headers that matter to a client that was refused."""
+    """Return references to the headers of an error answer."""
     names = [_OF_REFUSALS[status]] if status in _OF_REFUSALS else []
     return _references([*names, *_QUOTAS] if view.needs_actor and status == "429" else names)
 

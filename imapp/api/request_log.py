@@ -1,6 +1,6 @@
-"""Which request is this? Its id goes into each line that is written for it, and back to the client.
+"""Request ids and the access log. The id is part of each log line of the request, and is returned to the client.
 
-The line of a request itself (IM_ACCESS_LOG) has its path without the query string, and no header but the id.
+A line of the access log (IM_ACCESS_LOG) has the path without the query string, and no header but the id.
 """
 
 import re
@@ -14,22 +14,22 @@ from imapp.logs import add_source, get_logger
 
 log = get_logger("imapp.access")
 
-#: Ids that are taken from who stands before us (Nginx, a client): they tell nothing and can forge nothing.
+#: Ids that are accepted from Nginx or a client: they carry little data, and cannot forge a log line.
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-#: Probes and scrapes come every few seconds from several sides; they are told of when they fail.
+#: Probes and scrapes arrive every few seconds from several clients; they are logged only if they fail.
 _PROBES = "/actuator/"
 
 
 def init_request_log(app: Flask) -> None:
-    """Name each request; to be called before others ask to see the answer, so that it sees what they made of it."""
+    """Give each request an id. Call this before other `after_request` hooks are added, so that its own runs last."""
     add_source(request_at_hand)
     app.before_request(_begin)
     app.after_request(_write if app.config["IMAPP"].access_log else _name)
 
 
 def request_at_hand() -> dict[str, Any]:
-    """The request that this greenlet serves, for log lines."""
+    """Return the log fields of the request that this greenlet serves; none outside a request."""
     if not has_request_context():
         return {}
     known = {"request_id": g.get("request_id"), "user_id": g.get("user_id"), "remote": request.remote_addr}

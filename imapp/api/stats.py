@@ -1,4 +1,4 @@
-"""Who is online, over REST."""
+"""The users online, over REST."""
 
 from flask import Blueprint
 
@@ -13,5 +13,5 @@ bp = Blueprint("stats", __name__, url_prefix="/api/stats")
 @bp.get("/online")
 @endpoint()
 def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
-    """Count the users online; with a page of their ids for operators, or for everybody if the server is set so."""
+    """Count the users online. Operators also get a page of their ids, as does everybody if the server is set so."""
     return stats.online(actor, query)

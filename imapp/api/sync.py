@@ -15,5 +15,5 @@ bp = Blueprint("sync", __name__, url_prefix="/api/sync")
 @bp.post("")
 @endpoint(returns=SyncOut, is_large=True)
 def sync(actor: Actor, body: SyncIn) -> dict[str, Any]:
-    """Catch up: everything that a device missed, a bounded answer at a time."""
+    """Return the changes that a device missed. Each answer is limited: repeat while `more` is true."""
     return service.sync(actor.user_id, body)

@@ -1,4 +1,4 @@
-"""How often each route is asked and how long it takes, for the metrics: by rule, since a path may hold anything."""
+"""Count and time the requests of each route for the metrics, by rule: a path may contain anything."""
 
 import time
 
@@ -7,15 +7,15 @@ from flask import Flask, Response, g, request
 from imapp import metrics
 from imapp.api.contract import Endpoint
 
-#: What metrics call requests that no rule fits.
+#: The route that metrics show for requests that match no rule.
 _UNKNOWN = "unknown"
 
-#: A client may invent methods; labels are bounded.
+#: Methods that become labels; any other one, which a client may invent, is counted as `other`.
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def init_timing(app: Flask) -> None:
-    """Count all requests of the app; after its routes are registered, which are shown at 0."""
+    """Count all requests of the app. Call this after its routes are registered, so that they are shown at 0."""
     _show_routes(app)
     app.before_request(_begin)
     app.after_request(_end)

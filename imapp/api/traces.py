@@ -1,4 +1,4 @@
-"""What became of a message, for operators."""
+"""The delivery of a message, for operators."""
 
 from flask import Blueprint
 
@@ -14,12 +14,12 @@ bp = Blueprint("traces", __name__, url_prefix="/api/admin/messages")
 @bp.get("/<message:message_id>/trace")
 @endpoint(errors=[ForbiddenError, NotFoundError])
 def read_trace(actor: Actor, message_id: str, query: TraceQuery) -> TraceOut:
-    """Tell what became of a message: when each node and member got it, or why not. Nothing of what it says."""
+    """Show the delivery of a message: when each node and member got it, or why not. Its content is not shown."""
     return traces.trace(actor, message_id, query.user_id)
 
 
 @bp.get("/trace")
 @endpoint(errors=[ForbiddenError, NotFoundError])
 def read_trace_of_send(actor: Actor, query: SendQuery) -> TraceOut:
-    """The same by the sender and the client's id of it; also of a message that was refused."""
+    """Show the delivery of a message, given its sender and client_id; works for a refused message, too."""
     return traces.trace_send(actor, query.sender_id, query.client_id)

@@ -28,14 +28,14 @@ def search_users(actor: Actor, query: UsersQuery) -> Page[UserOut]:
 @bp.get("/me")
 @endpoint()
 def get_me(actor: Actor) -> MeOut:
-    """Read my account."""
+    """Read the caller's account."""
     return users.get_me(actor.user_id)
 
 
 @bp.patch("/me")
 @endpoint()
 def update_me(actor: Actor, body: ProfileIn) -> MeOut:
-    """Change my profile: the fields that are given."""
+    """Change the given fields of the caller's profile."""
     return profiles.update_me(actor.user_id, body)
 
 
@@ -50,7 +50,7 @@ def update_me(actor: Actor, body: ProfileIn) -> MeOut:
     ]
 )
 def erase_me(actor: Actor, body: EraseIn) -> None:
-    """Erase my account for good; the owner of groups gives them to others before, or with it."""
+    """Erase the caller's account permanently. Groups that the caller owns are transferred before, or by this call."""
     erasure.erase_own(actor, body)
 
 

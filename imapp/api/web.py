@@ -1,7 +1,7 @@
 """The web page: its files, and the headers that keep foreign code out of it.
 
-The page is made of modules without a build step (`web/`); third-party modules are fetched at set-up
-(`scripts/fetch_web.py`). File names carry no hash, so browsers ask each time and are answered 304.
+The page consists of modules without a build step (`web/`); third-party modules are fetched at set-up
+(`scripts/fetch_web.py`). File names contain no hash, so browsers ask each time and are answered 304.
 """
 
 from pathlib import Path
@@ -14,11 +14,11 @@ from imapp.api import web_files
 from imapp.api.headers import own_sockets
 
 WEB = Path(__file__).resolve().parent.parent.parent / "web"
-#: Folders and files under `web/` that browsers get; the rest is for set-up.
+#: Folders under `web/` that browsers get; the other files there are for set-up.
 PARTS = ("css", "js", "vendor")
 NOT_FETCHED = "The web page is not complete: run ./scripts/setup.sh, which fetches its modules.\n"
 
-#: Nothing is loaded from elsewhere, and no string can become markup or code (trusted types).
+#: Nothing is loaded from other hosts, and no string can become markup or code (trusted types).
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; object-src 'none'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'; "
@@ -36,7 +36,7 @@ def page() -> Response:
 
 @bp.get("/admin")
 def admin() -> Response:
-    """Serve the operators' page: everybody may have it, but nothing is in it before the log-in."""
+    """Serve the operators' page. It is public, but contains no data before the log-in."""
     return _document("admin.html")
 
 
@@ -48,7 +48,7 @@ def _document(name: str) -> Response:
 
 @bp.get("/favicon.ico")
 def favicon() -> Response:
-    """Serve the icon where browsers look for it by themselves."""
+    """Serve the icon at the path that browsers request by themselves."""
     return _file("css", "icon.svg")
 
 
@@ -68,10 +68,10 @@ def _file(part: str, name: str) -> Response:
 
 @bp.after_request
 def protect(response: Response) -> Response:
-    """Say what the page may load and do, more strictly than for other answers (`imapp.api.headers`)."""
+    """Set what the page may load and do, instead of the policy for other answers (`imapp.api.headers`)."""
     response.headers["Content-Security-Policy"] = POLICY + own_sockets()
     response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
     response.headers["Cache-Control"] = "no-cache"
     if response.vary:
-        response.headers["Vary"] = "Accept-Encoding"  # not the origin: no page of another one reads these files
+        response.headers["Vary"] = "Accept-Encoding"  # not Origin: pages of other origins do not read these files
     return response

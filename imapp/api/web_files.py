@@ -1,4 +1,4 @@
-"""The files of the web page as browsers get them: compressed once per process, named by their content.
+"""The files of the web page as browsers get them: compressed once per process, with a hash of the content as ETag.
 
 A file that has been edited is read again, so a developer sees the change at the next reload.
 """
@@ -9,10 +9,10 @@ from pathlib import Path
 
 from imapp.prepared import Prepared
 
-#: What browsers get; other files are not served.
+#: Types of the files that browsers get; other files are not served.
 _TYPES = {".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
-#: More than the page has files.
+#: Maximum number of cached files; the page has fewer.
 _KEPT = 256
 
 #: The module that a document starts, and what a module imports from its own folder or others.
@@ -21,16 +21,16 @@ _IMPORT = re.compile(r"""^(?:import|export)\s(?:[^'";]*?\sfrom\s)?\s*['"](\.[^'"
 
 
 def served(file: Path) -> Prepared | None:
-    """Return a file, None if there is none that browsers may have."""
+    """Return a file; None if it does not exist, or if browsers do not get files of its type."""
     if file.suffix not in _TYPES or not file.is_file():
         return None
     return _prepare(file, *_version(file))
 
 
 def document(file: Path) -> Prepared:
-    """Return an HTML file that names all modules below its first one.
+    """Return an HTML file with links that preload all modules that its first module imports, directly or not.
 
-    A browser that finds them one import after the other waits for the line once for each step.
+    A browser that finds the imports step by step waits for one round trip at each step.
     """
     return _prepare_document(file, *_version(file))
 
@@ -47,7 +47,7 @@ def modules(web: Path, entry: str) -> list[str]:
 
 
 def _version(file: Path) -> tuple[int, int]:
-    """What changes when a file is edited."""
+    """Return the modification time and the size, which change when a file is edited."""
     stat = file.stat()
     return stat.st_mtime_ns, stat.st_size
 

@@ -1,13 +1,13 @@
-"""Log lines: one event each, with fields, as text for people or as JSON for machines.
+"""Log lines: one event each, with fields, as text for people or as JSON for programs.
 
     log = get_logger(__name__)
     log.info("user_disconnected", user_id=7, reason="ping timeout")
 
-The event's name is constant, what varies is a field; `message` is a field for people. What the standard library's
-logging is given (libraries, gunicorn) goes the same way. Nothing is formatted that is not written, and the work at
-hand is looked up only then (context.py).
+The event's name is constant, variable data goes into fields; `message` is a field for people. Records of the standard
+library's logging (libraries, gunicorn) are rendered in the same way. Only a line that is written is formatted, and only
+then is its context collected (context.py).
 
-Law of the folder: it knows nothing of the rest of imapp.
+Law of the folder: it imports no other part of imapp.
 """
 
 from imapp.logs.context import add_source

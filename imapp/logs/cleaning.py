@@ -1,32 +1,32 @@
-"""What may stand in a line: no secret, no content of a message, nothing that could forge a line, and not too much."""
+"""Clean log lines: hide secrets and message contents, escape what could forge a line, and limit the size."""
 
 import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-#: Characters of one value; it is cut at four times of that before anything else is done with it.
+#: Maximum characters of one value. A value is first cut to four times this length, which bounds the work of cleaning.
 VALUE_CHARS = 1000
 
-#: Of a traceback: characters of a line, lines of its beginning, and of its end, which tells what went wrong.
+#: Limits of a traceback: characters of a line, lines of its beginning, and of its end, which names the error.
 _LINE_CHARS, _FIRST_LINES, _LAST_LINES = 500, 20, 60
 
-#: Fields of a line, values of a list or object in it, and how deep these are followed.
+#: Maximum number of fields in a line, of items in a list or object, and of nested levels.
 _FIELDS_MAX, _ITEMS_MAX, _DEPTH_MAX = 50, 20, 3
 
-#: Characters of a name that may tell what the value is.
+#: Number of characters of a field's name that are searched for a sensitive word.
 _NAME_CHARS = 100
 
 HIDDEN = "***"
 
-#: Names whose values are never shown: secrets, and what people write to each other.
-_TELLING = re.compile(
+#: Names of fields with values that are never shown: secrets, and texts that users write to each other.
+_SENSITIVE = re.compile(
     r"passw|passphrase|secret|token|authorization|cookie|credential|api_?key|private_?key|otp|recovery"
     r"|^(content|text|body|payload|bio|draft|data)$",
     re.IGNORECASE,
 )
 
-#: Secrets that are known by their looks, and values in the texts of databases and of pydantic.
+#: Patterns of secrets, and of the values that error texts of databases and pydantic quote.
 _SECRETS = (
     (re.compile(r"eyJ[\w-]{6,}(\.[\w-]*){0,2}"), HIDDEN),
     (re.compile(r"\b(Bearer|Basic)(\s+)[^\s\"',]+", re.IGNORECASE), rf"\1\2{HIDDEN}"),
@@ -43,17 +43,17 @@ _SECRETS = (
 )  # fmt: skip
 
 
-#: What one of them begins with; most values have nothing of it.
+#: The beginnings of these patterns. Most values contain none of them, so one search is enough.
 _SUSPICIOUS = re.compile(r"eyJ|://|bearer|basic|passw|secret|token|near '|entry '|value", re.IGNORECASE)
 
 
 def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields of a line as they may be written."""
+    """Return the cleaned fields of a line."""
     return {name: _value(name, value, 0) for name, value in list(fields.items())[:_FIELDS_MAX]}
 
 
 def clean_traceback(text: str) -> str:
-    """A traceback as it may be written: its lines indented, so that none can pass for an event."""
+    """Return a cleaned traceback. Its lines are indented, so that none can pass for an event."""
     lines = [line[:_LINE_CHARS] for line in text.split("\n")]
     if len(lines) > _FIRST_LINES + _LAST_LINES:
         lines[_FIRST_LINES:-_LAST_LINES] = ["[...]"]
@@ -61,7 +61,7 @@ def clean_traceback(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Nothing but printable characters: no line's end, nothing that drives a terminal or turns the direction."""
+    """Escape all non-printable characters: line ends, terminal controls, changes of the text direction."""
     if text.isprintable():
         return text
     return "".join([char if char.isprintable() else _escape(char) for char in text])
@@ -74,7 +74,7 @@ def _escape(char: str) -> str:
 def _value(name: str, value: Any, depth: int) -> Any:
     if value is None or isinstance(value, bool | float):
         return value
-    if _is_telling(name[:_NAME_CHARS]):
+    if _is_sensitive(name[:_NAME_CHARS]):
         return HIDDEN
     if isinstance(value, int):
         return value if value.bit_length() < 64 else "[a large number]"
@@ -86,13 +86,13 @@ def _value(name: str, value: Any, depth: int) -> Any:
 def _as_text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 - a line is written, whatever it is given
+    except Exception:  # noqa: BLE001 - no value may prevent a line from being written
         return f"[a {type(value).__name__} without text]"
 
 
-@lru_cache(1000)  # nearly all are names in the code
-def _is_telling(name: str) -> bool:
-    return _TELLING.search(name) is not None
+@lru_cache(1000)  # nearly all names are constants in the code
+def _is_sensitive(name: str) -> bool:
+    return _SENSITIVE.search(name) is not None
 
 
 def _items(name: str, value: Any, depth: int) -> Any:

@@ -1,7 +1,7 @@
-"""The work at hand: who asked for it, and how it is called.
+"""The context of log lines: the user and the name of the request or command that is being handled.
 
-Nothing is bound when work begins. Each door adds a source, which is asked when a line is written: most work writes
-none, and pays nothing.
+Nothing is bound when the work begins. REST and Socket.IO each add a source, which is called when a line is written.
+Most work writes no line and costs nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ _sources: dict[Source, None] = {}
 
 
 def add_source(source: Source) -> None:
-    """Ask this one, too: it gives fields of the work at hand, or none. It is called in the work's own greenlet."""
+    """Add a source of context fields. It is called in the greenlet of the work, and may return no fields."""
     _sources[source] = None
 
 
 def at_hand() -> dict[str, Any]:
-    """All that is known."""
+    """Return the fields of all sources."""
     return {name: value for source in _sources for name, value in source().items()}

@@ -1,4 +1,4 @@
-"""Levels that an operator changes while the node runs; they go back by themselves."""
+"""Log levels that an operator changes while the node runs; they are restored automatically."""
 
 import logging
 import time
@@ -10,28 +10,29 @@ log = get_logger(__name__)
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
-#: Loggers whose level may be changed, with all below them. Not those of libraries that log what passes through.
+#: Loggers that may get another level, including their children. Libraries that log the data they handle are left out.
 ROOTS = ("imapp", "gunicorn", "flask", "alembic")
 
 
 @dataclass(frozen=True)
 class _Before:
-    """A logger's own level, and until when (monotonic) another one counts; None: until the node ends."""
+    """A logger's own level, and the monotonic time at which it is restored; None: when the node ends."""
 
     level: int
     until: float | None
 
 
 class Levels:
-    """The changes of one process."""
+    """The changed log levels of one process."""
 
     def __init__(self) -> None:
         self._before: dict[str, _Before] = {}
 
     def change(self, level: str, name: str, seconds: float) -> None:
-        """Set the level of a logger ("": of all that have none of their own) for so long; 0: until the node ends.
+        """Set the level of a logger for `seconds`; 0: until the node ends.
 
-        Raises ValueError for what must not be set.
+        The name "" stands for all loggers without a level of their own. Raises ValueError for an unknown level, or a
+        logger that must not be changed.
         """
         if level not in LEVELS or not is_allowed(name):
             raise ValueError("no such level or logger")
@@ -39,19 +40,19 @@ class Levels:
         known = self._before.get(name)
         before = known.level if known else logger.level
         self._before[name] = _Before(before, time.monotonic() + seconds if seconds else None)
-        # Before: a level may hide it.
+        # Logged before the change, because the new level may hide this line.
         log.warning("log_level_changed", of=name or "root", to=level, seconds=seconds)
         logger.setLevel(level)
 
     def toggle_debug(self, seconds: float) -> None:
-        """DEBUG of everything for so long, or back at once."""
+        """Set the level of everything to DEBUG for `seconds`, or restore it if it was changed before."""
         if "" in self._before:
             self._restore("")
         else:
             self.change("DEBUG", "", seconds)
 
     def restore_due(self) -> None:
-        """Set back what is over; to be called every second."""
+        """Restore the levels that are due. Call this every second."""
         now = time.monotonic()
         for name, before in list(self._before.items()):
             if before.until is not None and before.until <= now:
@@ -64,5 +65,5 @@ class Levels:
 
 
 def is_allowed(name: str) -> bool:
-    """Whether the level of this logger may be changed."""
+    """Return whether the level of this logger may be changed."""
     return not name or name.partition(".")[0] in ROOTS

@@ -1,4 +1,4 @@
-"""From a call to a record of the standard library's logging."""
+"""Turn log calls into records of the standard library's logging."""
 
 import logging
 from collections.abc import MutableMapping
@@ -10,12 +10,12 @@ from structlog.stdlib import BoundLogger, PositionalArgumentsFormatter, filter_b
 
 from imapp.logs.cleaning import clean
 
-#: Characters that a value may consist of to stand in a text line without quotes; what is not ASCII may, too.
+#: A value of only these characters and non-ASCII ones is written into a text line without quotes.
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.,:;/@+*#%&?!~^<>()[]{}|$\\")
 
 
 class Line(dict[str, Any]):
-    """An event with its fields; other handlers than ours (a test's, none at all) read it as text."""
+    """An event with its fields. Handlers other than ours (a test's, or Python's default one) use its text."""
 
     def __str__(self) -> str:
         fields = clean({"event": "", **self})
@@ -24,7 +24,7 @@ class Line(dict[str, Any]):
 
 
 def shown(value: object) -> str:
-    """A value as text: quoted where it could be taken for something else."""
+    """Return a value as text, quoted if it could be misread."""
     text = value if isinstance(value, str) else str(value)
     if text and all(char in _PLAIN or char > "\x7f" for char in text):
         return text
@@ -34,13 +34,13 @@ def shown(value: object) -> str:
 def _as_record(
     logger: logging.Logger, method: str, line: MutableMapping[str, Any]
 ) -> tuple[tuple[Line], dict[str, Any]]:
-    """What structlog calls the standard logger with; as its `wrap_for_formatter`, and with the exception."""
+    """Return the arguments for the standard logger: those of structlog's `wrap_for_formatter`, and the exception."""
     extra = {"_logger": logger, "_name": method}
     return (Line(line),), {"extra": extra, "exc_info": line.get("exc_info")}
 
 
 def get_logger(name: str) -> BoundLogger:
-    """The logger of a module; needs no set-up, and none is done by it."""
+    """Return the logger of a module. It works before logging is configured, and does not configure it."""
     logger: BoundLogger = structlog.wrap_logger(
         logging.getLogger(name),
         processors=[filter_by_level, PositionalArgumentsFormatter(), _as_record],

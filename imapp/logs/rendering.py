@@ -1,4 +1,4 @@
-"""From a record to text: structlog's formatter with the product's processors, for both formats."""
+"""Render records as text or JSON: structlog's formatter with processors of our own."""
 
 import logging
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from imapp.logs.cleaning import clean, clean_traceback
 from imapp.logs.context import at_hand
 from imapp.logs.lines import shown
 
-#: What is no field: structlog's own, and texts of several lines.
+#: Keys that are not fields: structlog's own, and texts of several lines.
 _APART = ("_record", "_from_structlog", "exc_info", "exception", "stack_info")
 
 _RESET, _DIM, _BOLD = "\x1b[0m", "\x1b[2m", "\x1b[1m"
@@ -28,13 +28,13 @@ _LEVELS = {
 
 
 def formatter(log_format: str, node_id: str, *, is_coloured: bool = False) -> logging.Formatter:
-    """The formatter of a node's lines: `json` or `text`."""
+    """Return the formatter of a node's lines; `log_format` is `json` or `text`."""
     renderer: Processor = JSONRenderer(serializer=_json) if log_format == "json" else _text(is_coloured)
     return ProcessorFormatter(processors=[format_exc_info, _Assembly(node_id), renderer])
 
 
 class _Assembly:
-    """Puts a line together: when, how bad, what, where; the work at hand; its own fields; and cleans all of it."""
+    """Processor that assembles and cleans a line: time, level, logger, event, node; its context; its own fields."""
 
     def __init__(self, node_id: str) -> None:
         self._node_id = node_id
@@ -50,7 +50,7 @@ class _Assembly:
             "message": fields.pop("message", None),
             "node": self._node_id,
         }
-        known = {**head, **at_hand(), **fields, **head}  # first, and by nobody else
+        known = {**head, **at_hand(), **fields, **head}  # twice: it comes first, and no field replaces it
         written = clean({name: value for name, value in known.items() if value is not None})
         text = "\n".join(str(line[name]) for name in ("stack_info", "exception") if line.get(name))
         return {**written, "exception": clean_traceback(text)} if text else written
@@ -65,7 +65,7 @@ def _json(line: EventDict, **_options: Any) -> str:
 
 
 def _text(is_coloured: bool) -> ConsoleRenderer:
-    """TIME LEVEL LOGGER: EVENT MESSAGE NAME=VALUE ...; then the traceback."""
+    """Return the renderer of text lines: TIME LEVEL LOGGER: EVENT MESSAGE NAME=VALUE ..., then the traceback."""
     reset, dim, bold = (_RESET, _DIM, _BOLD) if is_coloured else ("", "", "")
 
     def level(key: str, value: object) -> str:

@@ -1,4 +1,4 @@
-"""A flood of one event does not fill the disk: beyond so many in a second they are counted only."""
+"""Limit the lines of one event per second, so that a flood does not fill the disk; further lines are only counted."""
 
 import logging
 import time
@@ -13,17 +13,17 @@ _WINDOW_SECONDS = 1.0
 
 @dataclass
 class _Window:
-    """What was seen of an event since a moment (monotonic)."""
+    """The number of an event's lines since a monotonic time."""
 
     since: float
     seen: int = 0
 
 
 class Sampler(logging.Filter):
-    """Lets `per_second` lines of an event pass in a second (0: all), and says how many others there were.
+    """Log filter that passes `per_second` lines of each event in a second (0: all), and logs how many it dropped.
 
-    An event is a logger and a name; of libraries, which have no names, a logger and the place of the call. Nothing
-    here switches greenlets, so there is no lock.
+    An event is identified by its logger and name; a library's line, which has no event name, by its logger and the
+    place of the call. Nothing here switches greenlets, so there is no lock.
     """
 
     def __init__(self, per_second: int) -> None:
@@ -32,7 +32,7 @@ class Sampler(logging.Filter):
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written."""
+        """Return whether the record is written."""
         if not self._per_second or record.name == __name__:
             return True
         key = (record.name, _event(record))
@@ -44,7 +44,10 @@ class Sampler(logging.Filter):
         return window.seen <= self._per_second
 
     def tell(self, *, all_of_them: bool = False) -> None:
-        """Say what was left out in the seconds that are over; to be called every second, and at the end."""
+        """Log the number of lines dropped in finished seconds, or with `all_of_them` in the current one too.
+
+        Call this every second, and at the end.
+        """
         now = time.monotonic()
         for key, window in list(self._windows.items()):
             if all_of_them or now - window.since >= _WINDOW_SECONDS:

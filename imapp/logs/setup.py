@@ -1,4 +1,4 @@
-"""Where lines go: standard error, or a file that does not grow without end."""
+"""Configure where log lines go: to standard error, or to a rotating file."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ from imapp.logs.sampling import Sampler
 if TYPE_CHECKING:
     from settings import Settings
 
-#: Seconds that an operator's DEBUG by signal lasts.
+#: Seconds for which an operator's signal sets the level to DEBUG.
 DEBUG_SECONDS = 600
 
 _TICK_SECONDS = 1.0
@@ -24,15 +24,15 @@ _STDERR = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
 
 
 class RotatingFile(RotatingFileHandler):
-    """The file, and so many before it: FILE.1 is the latest."""
+    """A log file with a limited number of older ones: FILE.1 is the latest of these."""
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802 - logging's name
-        """Whether the file is full; the stock one formats each line twice to know, and opens none for the first."""
+        """Return whether the file is full. Unlike the base class, do not format the line, nor open the file."""
         return self.stream is not None and self.maxBytes > 0 and self.stream.tell() >= self.maxBytes
 
 
 def config(settings: "Settings", handler: dict[str, Any], *, level: str | None = None) -> dict[str, Any]:
-    """The configuration of the standard library's logging: all lines, whoever writes them, go to one handler."""
+    """Return the configuration of the standard library's logging: the lines of all loggers go to one handler."""
     is_coloured = "filename" not in handler and sys.stderr.isatty()
     line = {"log_format": settings.log_format, "node_id": settings.node_id, "is_coloured": is_coloured}
     return {
@@ -43,10 +43,10 @@ def config(settings: "Settings", handler: dict[str, Any], *, level: str | None =
         "handlers": {"node": {"formatter": "line", "filters": ["sampler"], **handler}},
         "root": {"level": level or settings.log_level, "handlers": ["node"]},
         "loggers": {
-            # What these two say at every start and stop is of no use to an operator.
+            # The INFO lines of these two, at every start and stop, are of no use to an operator.
             "gunicorn.error": {"level": "WARNING", "propagate": True},
             "alembic": {"level": "WARNING"},
-            # They log what passes through, and without a level they make handlers of their own.
+            # These log the data that they handle, and without a level they install handlers of their own.
             "engineio.server": {"level": "ERROR"},
             "socketio.server": {"level": "ERROR"},
             "sqlalchemy": {"level": "WARNING"},
@@ -55,12 +55,12 @@ def config(settings: "Settings", handler: dict[str, Any], *, level: str | None =
 
 
 def of_command(settings: "Settings") -> dict[str, Any]:
-    """The configuration of a `flask` command: what goes wrong, where its user sees it."""
+    """Return the configuration of a `flask` command: warnings and errors go to standard error."""
     return config(settings, _STDERR, level="WARNING")
 
 
 def of_master(settings: "Settings") -> dict[str, Any]:
-    """The configuration of gunicorn's master, who writes little; into the file that its worker turns over."""
+    """Return the configuration of gunicorn's master. It writes few lines, into the file that its worker rotates."""
     if settings.log_file is None:
         return config(settings, _STDERR)
     return config(settings, {"class": "logging.handlers.WatchedFileHandler", **_file(settings)})
@@ -71,7 +71,7 @@ def _file(settings: "Settings") -> dict[str, Any]:
 
 
 class NodeLogs:
-    """The lines of the process that serves."""
+    """The logging of the serving process."""
 
     def __init__(self, settings: "Settings") -> None:
         self._settings = settings
@@ -79,8 +79,8 @@ class NodeLogs:
         self._ending = threading.Event()
 
     def start(self) -> None:
-        """Take over from gunicorn's master, and look after the lines from now on."""
-        logging.raiseExceptions = False  # a full disk is no news line by line, and that text is not cleaned
+        """Take over the log file from gunicorn's master, and start the thread that restores levels and counts lines."""
+        logging.raiseExceptions = False  # else each line reports a full disk, in text that is not cleaned
         if self._settings.log_file is not None:
             sizes = {"maxBytes": self._settings.log_file_max_bytes, "backupCount": self._settings.log_file_count}
             dictConfig(config(self._settings, {"()": RotatingFile, **_file(self._settings), **sizes}))
@@ -88,21 +88,21 @@ class NodeLogs:
         threading.Thread(target=self._watch, name="logs", daemon=True).start()
 
     def stop(self) -> None:
-        """Say what was left out until now."""
+        """Stop the thread, and log the number of lines dropped until now."""
         self._ending.set()
-        self._tell(all_of_them=True)
+        self._report_dropped(all_of_them=True)
 
     def toggle_debug(self) -> None:
-        """An operator's signal."""
+        """Handle an operator's signal: switch DEBUG on for DEBUG_SECONDS, or off."""
         self.levels.toggle_debug(DEBUG_SECONDS)
 
     def _watch(self) -> None:
         while not self._ending.wait(_TICK_SECONDS):
-            self._tell()
+            self._report_dropped()
             self.levels.restore_due()
 
-    def _tell(self, *, all_of_them: bool = False) -> None:
+    def _report_dropped(self, *, all_of_them: bool = False) -> None:
         for handler in logging.getLogger().handlers:
-            for one in handler.filters:
-                if isinstance(one, Sampler):
-                    one.tell(all_of_them=all_of_them)
+            for log_filter in handler.filters:
+                if isinstance(log_filter, Sampler):
+                    log_filter.tell(all_of_them=all_of_them)

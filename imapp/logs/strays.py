@@ -1,4 +1,4 @@
-"""What nobody logs: warnings of Python, and errors that nobody has caught, in threads and in greenlets."""
+"""Log Python's warnings, and uncaught exceptions of threads and greenlets."""
 
 import logging
 import threading
@@ -10,7 +10,7 @@ log = get_logger(__name__)
 
 
 def catch() -> None:
-    """Let them be lines of the log, like everything else; once, in the process that serves."""
+    """Send warnings and uncaught exceptions to the log. Call this once, in the serving process."""
     from gevent import get_hub  # not at import: gunicorn's master has no hub
 
     logging.captureWarnings(True)
@@ -23,5 +23,8 @@ def _thread_failed(failure: Any) -> None:
 
 
 def _greenlet_failed(context: object, kind: Any, error: Any, traceback: Any) -> None:
-    """In the event loop. What failed is named by its kind: its text may have its arguments."""
+    """Log an uncaught exception; runs in the event loop.
+
+    The failed greenlet is named by its type, because its text may contain its arguments.
+    """
     log.error("greenlet_failed", of=type(context).__name__, exc_info=(kind, error, traceback))

@@ -157,7 +157,7 @@ def test_a_second_node_with_the_same_name_is_refused_in_one_line(start_nodes, st
     assert twin.returncode == 3
     lines = [line for line in twin.stderr.splitlines() if " INFO " not in line and "gunicorn.error" not in line]
     assert len(lines) == 1, twin.stderr
-    assert "node-1 is running already" in lines[0]
+    assert "node-1 is already running" in lines[0]
     assert f"pid {node.worker}, port {node.port}" in lines[0]
     assert node.is_ready
 

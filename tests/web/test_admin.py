@@ -80,7 +80,7 @@ def test_the_second_log_in_asks_for_a_code_and_accepts_a_recovery_code(two_nodes
     olga.enter_password()
     olga.page.get_by_label("Code", exact=True).fill("000000x")
     olga.press("Log in")
-    expect(olga.page.get_by_role("alert")).to_have_text("The code is wrong, too old, or was used before.")
+    expect(olga.page.get_by_role("alert")).to_have_text("The code is wrong, expired or already used.")
     picture(olga.page, "code")
     olga.page.get_by_label("Code", exact=True).fill(olga.recovery_codes[0])
     olga.press("Log in")

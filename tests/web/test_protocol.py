@@ -234,7 +234,7 @@ def test_a_closed_account_shows_a_notice_instead_of_the_composer(page_with_model
         return [8, 9].map((peer_id) => silenceOf({ users }, { type: 'private', peer_id }));
     }""")
 
-    assert words == ["This account has been closed. It cannot be written to.", ""]
+    assert words == ["This account has been closed. You cannot send messages to it.", ""]
 
 
 def test_both_languages_have_all_texts(page_with_model):
