@@ -1,4 +1,4 @@
-"""What is done on the command line is written down, as what is done at the operators' page is."""
+"""Commands are recorded in the audit log like actions on the operators' page."""
 
 from sqlalchemy import select
 
@@ -8,7 +8,7 @@ from tests.accounts import register
 from tests.backup.conftest import im  # noqa: F401 - a fixture
 
 
-def test_each_command_that_concerns_data_leaves_its_name_and_whom_it_concerned(im, client, tmp_path):  # noqa: F811
+def test_each_command_that_touches_data_is_logged_with_its_target(im, client, tmp_path):  # noqa: F811
     frank = register(client, "frank")["user"]["id"]
     for arguments in (
         ("backup", tmp_path / "im.zip"),

@@ -1,4 +1,4 @@
-"""The commands on a database that cannot be used: one line, no traceback."""
+"""Commands on an unusable database fail with one line and without a traceback."""
 
 import pytest
 
@@ -10,7 +10,7 @@ COMMANDS = [("create-user", "alice"), ("demo",), ("load-fixture", "--users", "1"
 
 @pytest.fixture
 def run_on(tmp_path, monkeypatch):
-    """`run_on(url, *command)`: the result of a command on that database."""
+    """Provide `run_on(url, *command)`: the result of a command on that database."""
     monkeypatch.chdir(tmp_path)
     made = []
 
@@ -24,7 +24,7 @@ def run_on(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_a_database_without_tables_is_named(run_on, tmp_path, mariadb, command):
+def test_a_database_without_tables_is_reported(run_on, tmp_path, mariadb, command):
     for url in (f"sqlite:///{tmp_path}/new.db", mariadb.create_database()):
         result = run_on(url, *command)
 
@@ -33,7 +33,7 @@ def test_a_database_without_tables_is_named(run_on, tmp_path, mariadb, command):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
-def test_a_database_that_does_not_answer_is_named(run_on, command):
+def test_an_absent_database_is_reported(run_on, command):
     result = run_on(f"mysql+pymysql://im:secret@127.0.0.1:{free_port()}/im", *command)
 
     assert result.exit_code == 1

@@ -1,9 +1,9 @@
-"""`flask im demo`: something to look at."""
+"""`flask im demo`: data for a first look."""
 
 from tests.accounts import bearer, login
 
 
-def test_the_demo_fills_a_group_that_its_people_see(app, client):
+def test_the_demo_creates_conversations_for_its_accounts(app, client):
     ran = app.test_cli_runner().invoke(args=["im", "demo"])
     password = ran.output.rsplit(" ", 1)[1].strip()
     tokens = login(client, "ada", password).json

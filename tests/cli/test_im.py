@@ -15,7 +15,7 @@ from tests.accounts import login, me
 
 @pytest.fixture
 def im(app):
-    """Run a command of this app."""
+    """Provide `im(*args)`, which runs a command of this app."""
 
     def run(*args, **options):
         return app.test_cli_runner().invoke(args=["im", *map(str, args)], **options)
@@ -27,7 +27,7 @@ def lines(path):
     return [line.split(" ") for line in path.read_text().splitlines()]
 
 
-def test_an_account_is_made_with_the_password_from_a_pipe(im, client):
+def test_an_account_is_created_with_the_password_from_standard_input(im, client):
     result = im("create-user", "Alice", "--nickname", "Al", "--operator", input="correct horse\n")
 
     assert (result.exit_code, result.output) == (0, "Created user 1: Alice\n")
@@ -40,7 +40,7 @@ def test_an_account_is_made_with_the_password_from_a_pipe(im, client):
     ("name", "password", "why"),
     [("alice", "correct horse", "taken"), ("a b", "correct horse", "letters"), ("bob", "short", "at least 8")],
 )
-def test_an_account_that_breaks_a_rule_is_refused_in_one_line(im, name, password, why):
+def test_an_invalid_account_is_refused_in_one_line(im, name, password, why):
     im("create-user", "alice", input="correct horse\n")
 
     result = im("create-user", name, input=f"{password}\n")
@@ -51,7 +51,7 @@ def test_an_account_that_breaks_a_rule_is_refused_in_one_line(im, name, password
     assert result.output.count("\n") == 1
 
 
-def test_the_settings_in_force_are_shown_with_secrets_masked(app, im):
+def test_the_effective_settings_are_shown_with_secrets_masked(app, im):
     result = im("settings")
 
     assert result.exit_code == 0
@@ -61,7 +61,7 @@ def test_the_settings_in_force_are_shown_with_secrets_masked(app, im):
     assert app.config["IMAPP"].secret_key not in result.output
 
 
-def test_a_node_alone_has_nobody_who_would_tell_of_it(im):
+def test_statistics_without_a_cluster_fail(im):
     result = im("stats")
 
     assert (result.exit_code, result.output) == (
@@ -69,7 +69,7 @@ def test_a_node_alone_has_nobody_who_would_tell_of_it(im):
     )  # fmt: skip
 
 
-def test_a_fixture_gives_a_line_with_a_good_token_for_each_user(im, client, tmp_path):
+def test_a_fixture_writes_a_line_with_a_valid_token_for_each_user(im, client, tmp_path):
     out = tmp_path / "tokens"
 
     result = im("load-fixture", "--users", 30, "--groups", 2, "--group-size", 10, "--out", out)
@@ -83,7 +83,7 @@ def test_a_fixture_gives_a_line_with_a_good_token_for_each_user(im, client, tmp_
     assert [group != "-" for _, _, group in made] == [True] * 20 + [False] * 10
 
 
-def test_the_groups_of_a_fixture_are_whole(app, im, tmp_path):
+def test_the_groups_of_a_fixture_are_consistent(app, im, tmp_path):
     im("load-fixture", "--users", 5, "--groups", 3, "--group-size", 4, "--out", tmp_path / "tokens")
 
     with app.app_context():
@@ -100,7 +100,7 @@ def test_the_groups_of_a_fixture_are_whole(app, im, tmp_path):
         assert sorted(m.version for m in members if m.user_id == user_id) == list(range(1, version + 1))
 
 
-def test_a_fixture_can_be_loaded_again_beside_the_first(app, im, tmp_path):
+def test_a_second_fixture_is_added_to_the_first(app, im, tmp_path):
     for name in ("one", "two"):
         assert im("load-fixture", "--users", 3, "--out", tmp_path / name).exit_code == 0
 
@@ -109,7 +109,7 @@ def test_a_fixture_can_be_loaded_again_beside_the_first(app, im, tmp_path):
     assert not {line[1] for line in lines(tmp_path / "one")} & {line[1] for line in lines(tmp_path / "two")}
 
 
-def test_nobody_logs_in_as_a_fixture_user(im, client, tmp_path):
+def test_fixture_users_cannot_log_in(im, client, tmp_path):
     im("load-fixture", "--users", 1, "--out", tmp_path / "tokens")
 
     assert login(client, "fixture-1", "!").status_code == 401
@@ -125,14 +125,14 @@ def test_a_fixture_is_refused_in_production(make_app, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
-def test_a_group_larger_than_everybody_is_refused(im, tmp_path):
+def test_a_group_with_more_members_than_users_is_refused(im, tmp_path):
     result = im("load-fixture", "--users", 2, "--groups", 1, "--group-size", 3, "--out", tmp_path / "x")
 
     assert result.exit_code == 1
     assert "more members" in result.output
 
 
-def test_a_file_that_cannot_be_written_is_one_line(im, tmp_path):
+def test_an_unwritable_file_is_reported_in_one_line(im, tmp_path):
     fixture = im("load-fixture", "--users", 1, "--out", tmp_path / "no" / "where")
     document = im("export-openapi", "--out", tmp_path / "no" / "where")
 
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_written_is_one_line(im, tmp_path):
         assert "No such file or directory" in result.output
 
 
-def test_the_document_is_the_one_that_is_served(im, client, tmp_path):
+def test_the_exported_document_equals_the_served_one(im, client, tmp_path):
     printed = im("export-openapi")
     im("export-openapi", "--out", tmp_path / "openapi.json")
 

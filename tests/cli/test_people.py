@@ -14,11 +14,11 @@ from tests.support.people import create_users
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request):
-    """Both."""
+    """Return the database of the test: each test runs on both."""
     return request.param
 
 
-def test_an_export_holds_what_is_known_of_a_user_and_no_secret(im, lively, client, tmp_path):  # noqa: F811
+def test_an_export_contains_all_data_of_a_user_and_no_secret(im, lively, client, tmp_path):  # noqa: F811
     register(client, "frank", nickname="Frank")
 
     result = im("export-user", "Ada", tmp_path / "ada.zip")
@@ -56,7 +56,7 @@ def read(file):
 @pytest.mark.parametrize(
     "command", [("export-user", "nobody", "x.zip"), ("erase-user", "#999", "--yes"), ("erase-user", "1", "--yes")]
 )
-def test_nobody_is_found_in_one_line(im, tmp_path, monkeypatch, command):  # noqa: F811
+def test_an_unknown_user_is_reported_in_one_line(im, tmp_path, monkeypatch, command):  # noqa: F811
     monkeypatch.chdir(tmp_path)
 
     result = im(*command)
@@ -65,7 +65,7 @@ def test_nobody_is_found_in_one_line(im, tmp_path, monkeypatch, command):  # noq
     assert result.output.startswith("Error: There is no ")
 
 
-def test_an_erasure_is_asked_for_and_done(im, lively):  # noqa: F811
+def test_an_erasure_needs_confirmation(im, lively):  # noqa: F811
     declined = im("erase-user", "bob", input="n\n")
     done = im("erase-user", f"#{lively['bob']}", "--yes", "--messages", "delete")
 
@@ -74,7 +74,7 @@ def test_an_erasure_is_asked_for_and_done(im, lively):  # noqa: F811
     assert users.get_user(lively["bob"]).nickname == "Deleted user"
 
 
-def test_a_number_is_a_name_and_never_the_id_of_another_person(im, lively):  # noqa: F811
+def test_a_number_is_taken_as_a_username_and_never_as_an_id(im, lively):  # noqa: F811
     (named,) = create_users("164")
     assert named != 164
 
@@ -86,7 +86,7 @@ def test_a_number_is_a_name_and_never_the_id_of_another_person(im, lively):  # n
     assert users.get_user(lively["bob"]).nickname != "Deleted user"
 
 
-def test_the_owner_of_a_group_is_refused_in_one_line(im, lively):  # noqa: F811
+def test_erasing_the_owner_of_a_group_is_refused_in_one_line(im, lively):  # noqa: F811
     result = im("erase-user", "ada", "--yes")
 
     assert result.exit_code == 1
@@ -96,7 +96,7 @@ def test_the_owner_of_a_group_is_refused_in_one_line(im, lively):  # noqa: F811
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-def test_all_nodes_let_go_of_an_erased_user_and_others_see_it(start_nodes, device):
+def test_all_nodes_close_the_sessions_of_an_erased_user_and_push_the_changes(start_nodes, device):
     one, two = start_nodes(2)
     ada, bob = device(one, "ada").connect(), device(two, "bob").connect()
     private = ada.post("/api/conversations", {"user_id": bob.id})["id"]

@@ -19,7 +19,7 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def old(make_app):
-    """An app that keeps messages for ten days, and 400 of long ago."""
+    """Create an app that keeps messages for ten days, with 400 old messages and 5 new ones."""
     app = make_app(retention_messages_days=10)
     with app.app_context():
         ada, bob = create_users("ada", "bob")
@@ -37,7 +37,7 @@ def left():
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"], ["--yes", "--dry-run"]], ids=" ".join)
-def test_without_a_word_it_only_counts(old, options):
+def test_without_yes_it_only_counts(old, options):
     result = old.test_cli_runner().invoke(args=["im", "retention", *options])
 
     assert result.exit_code == 0, result.output
@@ -49,7 +49,7 @@ def test_without_a_word_it_only_counts(old, options):
 
 
 @pytest.mark.slow
-def test_killed_in_the_middle_and_started_again_it_ends_right(old, database_url, tmp_path):
+def test_a_run_killed_in_the_middle_can_be_repeated(old, database_url, tmp_path):
     commands = Commands(tmp_path)
     commands.environ["IM_RETENTION_MESSAGES_DAYS"] = "10"
     process = commands.start(database_url, "retention", "--yes", "--batch", 10, "--pause-ms", 100)

@@ -10,7 +10,7 @@ from tests.support.server import ROOT
 
 @pytest.fixture
 def nginx(tmp_path):
-    """`nginx(nodes, *options, edit=...)`: a started Nginx."""
+    """Provide `nginx(nodes, *options, edit=...)`, which starts an Nginx."""
     started = []
 
     def start(nodes, *options, **kwargs):
@@ -24,7 +24,7 @@ def nginx(tmp_path):
 
 @pytest.fixture(scope="module")
 def front(nodes, tmp_path_factory):
-    """Nginx before the shared nodes, for tests that leave it running."""
+    """Run Nginx before the shared nodes, for tests that do not stop it."""
     one = Nginx(tmp_path_factory.mktemp("nginx"), nodes, f"--static={ROOT / 'web'}", "--read-timeout=60").start()
     yield one
     one.stop()
@@ -32,7 +32,7 @@ def front(nodes, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory):
-    """A self-signed certificate with its key in one file."""
+    """Create a file with a self-signed certificate and its key."""
     folder = tmp_path_factory.mktemp("certificate")
     file = folder / "cert.pem"
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]

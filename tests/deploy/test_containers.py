@@ -1,4 +1,4 @@
-"""The images and the compose file: linters, schemas, and the images' own scripts for real. No image is built here."""
+"""The images and the compose file: linters, schemas, and the images' own scripts. No image is built here."""
 
 import json
 import re
@@ -43,7 +43,7 @@ def seconds(text: str) -> int:
 # -- files ----------------------------------------------------------------------------------------------------------
 
 
-def test_hadolint_has_nothing_to_say_against_the_dockerfile():
+def test_hadolint_finds_no_fault_in_the_dockerfile():
     ran = run(BIN / "hadolint", "--failure-threshold=style", DOCKER / "Dockerfile")
 
     assert (ran.returncode, ran.stdout) == (0, ""), ran.stdout + ran.stderr
@@ -55,7 +55,7 @@ def test_the_compose_file_follows_the_compose_specification():
     assert ran.returncode == 0, ran.stdout
 
 
-def test_all_that_the_dockerfile_needs_gets_into_the_context():
+def test_the_build_context_contains_everything_that_the_dockerfile_needs():
     allowed = {line[1:] for line in (DOCKER / "Dockerfile.dockerignore").read_text().splitlines() if line[:1] == "!"}
     text = (DOCKER / "Dockerfile").read_text()
 
@@ -77,7 +77,7 @@ def test_the_image_runs_as_an_ordinary_user_with_packages_checked_by_hash():
 # -- compose --------------------------------------------------------------------------------------------------------
 
 
-def test_every_node_has_its_own_name_and_the_address_that_nginx_knows(compose, nodes):
+def test_every_node_has_its_own_name_and_the_address_in_nginx(compose, nodes):
     said = compose["services"]["front"]["build"]["args"]["NODES"]
 
     known = dict(re.findall(r"--node (\S+)=([\d.]+):8080", said))
@@ -87,19 +87,19 @@ def test_every_node_has_its_own_name_and_the_address_that_nginx_knows(compose, n
     assert len(nodes) == 3
 
 
-def test_the_images_own_nodes_are_those_of_the_compose_file(compose):
+def test_the_default_nodes_of_the_image_are_those_of_the_compose_file(compose):
     default = re.search(r'ARG NODES="(.*)"', (DOCKER / "Dockerfile").read_text())[1]
 
     assert default == compose["services"]["front"]["build"]["args"]["NODES"]
 
 
-def test_the_nodes_believe_nginx_and_nobody_else(compose, nodes):
+def test_the_nodes_trust_nginx_only(compose, nodes):
     front = compose["services"]["front"]["networks"]["cluster"]["ipv4_address"]
 
     assert {one["environment"]["IM_TRUSTED_PROXIES"] for one in nodes.values()} == {front}
 
 
-def test_nodes_start_when_all_that_they_need_is_there(compose, nodes):
+def test_nodes_start_after_their_dependencies(compose, nodes):
     conditions = {
         name: {other: wanted["condition"] for other, wanted in one["depends_on"].items()}
         for name, one in compose["services"].items()
@@ -115,14 +115,14 @@ def test_nodes_start_when_all_that_they_need_is_there(compose, nodes):
     assert all("healthcheck" in compose["services"][name] for name in ("redis", "mysql"))
 
 
-def test_a_node_gets_the_time_that_its_goodbye_takes(nodes):
+def test_the_grace_period_of_a_node_is_longer_than_its_drain(nodes):
     for one in nodes.values():
         limit = int(one["environment"]["IM_SHUTDOWN_TIMEOUT_SECONDS"])
 
         assert seconds(one["stop_grace_period"]) > limit + 3
 
 
-def test_no_secret_is_in_the_compose_file_and_only_nginx_is_open_to_others(compose):
+def test_the_compose_file_contains_no_secret_and_publishes_only_nginx(compose):
     open_ports = {name: one["ports"] for name, one in compose["services"].items() if "ports" in one}
 
     assert not re.search(
@@ -135,7 +135,7 @@ def test_no_secret_is_in_the_compose_file_and_only_nginx_is_open_to_others(compo
 # -- scripts of the images ------------------------------------------------------------------------------------------
 
 
-def test_the_secrets_made_are_settings_and_are_made_once(tmp_path):
+def test_generated_secrets_are_valid_settings_and_are_kept(tmp_path):
     folder = tmp_path / "secrets"
 
     first = run(DOCKER / "make-secrets.sh", folder)
@@ -149,14 +149,14 @@ def test_the_secrets_made_are_settings_and_are_made_once(tmp_path):
     assert (folder / "redis.conf").read_text().split()[1] in settings.redis_url
 
 
-def test_the_secrets_are_closed_to_others_and_open_to_the_containers_users(tmp_path):
+def test_secrets_are_unreadable_for_others_and_readable_in_the_containers(tmp_path):
     run(DOCKER / "make-secrets.sh", tmp_path / "secrets")
 
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in (tmp_path / "secrets").iterdir()} == {0o644}
 
 
-def test_the_secrets_of_the_compose_file_are_those_that_are_made(tmp_path, compose):
+def test_the_compose_file_uses_exactly_the_generated_secrets(tmp_path, compose):
     run(DOCKER / "make-secrets.sh", tmp_path / "secrets")
 
     wanted = {one["file"] for one in compose["secrets"].values()}
@@ -182,13 +182,13 @@ def test_the_entrypoint_runs_the_command_without_secrets_too(tmp_path):
     assert ran.returncode == 9
 
 
-def test_the_healthcheck_is_green_for_a_ready_node(server):
+def test_the_healthcheck_passes_for_a_ready_node(server):
     ran = run(sys.executable, DOCKER / "healthcheck.py", PORT=str(server.port))
 
     assert ran.returncode == 0
 
 
-def test_the_healthcheck_is_red_when_nobody_answers():
+def test_the_healthcheck_fails_without_an_answer():
     ran = run(sys.executable, DOCKER / "healthcheck.py", PORT=str(free_port()))
 
     assert ran.returncode == 1
@@ -198,7 +198,7 @@ def test_the_healthcheck_is_red_when_nobody_answers():
 # -- monitoring -----------------------------------------------------------------------------------------------------
 
 
-def test_prometheus_asks_all_nodes_and_exporters_of_the_compose_file(compose, nodes):
+def test_prometheus_scrapes_all_nodes_and_exporters_of_the_compose_file(compose, nodes):
     config = yaml.safe_load((MONITORING / "prometheus.yaml").read_text())
     asked = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
 
@@ -209,7 +209,7 @@ def test_prometheus_asks_all_nodes_and_exporters_of_the_compose_file(compose, no
     assert {"redis-exporter", "mysqld-exporter", "alertmanager"} < set(compose["services"])
 
 
-def test_what_the_exporters_read_is_made_for_secrets_of_before_them_too(tmp_path):
+def test_missing_files_of_the_exporters_are_added_to_existing_secrets(tmp_path):
     folder = tmp_path / "secrets"
     run(DOCKER / "make-secrets.sh", folder)
     for name in ("redis_exporter.json", "mysqld_exporter.cnf", "grafana_password"):
@@ -224,7 +224,7 @@ def test_what_the_exporters_read_is_made_for_secrets_of_before_them_too(tmp_path
     assert len((folder / "grafana_password").read_text()) == 64
 
 
-def test_every_file_of_the_host_that_a_container_reads_exists(compose):
+def test_every_host_file_mounted_into_a_container_exists(compose):
     mounts = [mount for one in compose["services"].values() for mount in one.get("volumes", [])]
     files = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
 

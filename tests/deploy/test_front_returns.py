@@ -1,4 +1,4 @@
-"""Clients behind the real Nginx find their way back: WebSockets, whose requests never end, and polling clients."""
+"""Clients behind the real Nginx reconnect: WebSockets, with requests that never end, and polling clients."""
 
 import time
 
@@ -9,13 +9,13 @@ from tests.support.ports import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-#: Seconds that the clients may take on a busy machine; bench/front.py measures how long they do.
+#: Most seconds until all clients are back on a busy machine. bench/front.py measures the real time.
 _BACK_SECONDS = 40
 
 
 @pytest.fixture
 def crowd(nginx, start_nodes, tmp_path):
-    """The nodes, and 30 WebSocket-only and 9 polling clients that are spread over them by Nginx."""
+    """Provide the nodes, and 30 WebSocket-only and 9 polling clients that Nginx has spread over them."""
     nodes = start_nodes(3)
     front = nginx(nodes)
     nodes[0].flask("im", "load-fixture", "--users", "39", "--out", str(tmp_path / "users"))
@@ -27,16 +27,16 @@ def crowd(nginx, start_nodes, tmp_path):
 
 
 def start_again(node):
-    """Start a node that has ended."""
+    """Start a node that has exited."""
     node.start()
     node.wait_until_ready()
 
 
-def test_all_clients_are_back_and_spread_after_a_kill_and_after_a_rolling_restart(crowd):
+def test_all_clients_return_and_spread_after_a_kill_and_a_rolling_restart(crowd):
     nodes, clients = crowd
 
     nodes[1].kill()
-    wait_for(lambda: clients.state()["connected"] == 39, _BACK_SECONDS, "the return to the nodes that are left")
+    wait_for(lambda: clients.state()["connected"] == 39, _BACK_SECONDS, "the return to the remaining nodes")
     start_again(nodes[1])
     wait_for(lambda: clients.is_whole(3), _BACK_SECONDS, "an even spread after the kill")
     for node in nodes:

@@ -1,4 +1,4 @@
-"""The Kubernetes manifests: against the published schemas, against each other, and their Nginx for real.
+"""The Kubernetes manifests: against the published schemas, against each other, and their template in a real Nginx.
 
 No cluster is started here.
 """
@@ -33,7 +33,7 @@ def kustomization():
 
 @pytest.fixture(scope="module")
 def objects():
-    """All of them, by kind and name."""
+    """Return all objects of the manifests by kind and name."""
     found = [one for name in MANIFESTS for one in yaml.safe_load_all((FOLDER / name).read_text())]
     return {(one["kind"], one["metadata"]["name"]): one for one in found}
 
@@ -64,12 +64,12 @@ def test_a_manifest_follows_the_schema_of_kubernetes_without_unknown_fields(name
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_every_manifest_is_applied_but_the_examples(kustomization):
+def test_every_manifest_except_the_examples_is_applied(kustomization):
     assert set(kustomization["resources"]) == {name for name in MANIFESTS if ".example." not in name}
     assert all((FOLDER / one.partition("=")[2]).exists() for one in kustomization["configMapGenerator"][1]["files"])
 
 
-def test_the_settings_given_are_settings_of_this_version(kustomization, objects, tmp_path):
+def test_the_given_settings_are_valid_in_this_version(kustomization, objects, tmp_path):
     secret = objects["Secret", "imapp"]["stringData"]
 
     settings = load_settings(
@@ -86,11 +86,11 @@ def test_the_settings_given_are_settings_of_this_version(kustomization, objects,
     assert secret["SECRET_KEY"] == ""
 
 
-def test_a_nodes_name_is_its_pods(node):
+def test_a_node_is_named_after_its_pod(node):
     assert node["env"] == [{"name": "NODE_ID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
 
 
-def test_kubernetes_waits_longer_than_a_drain_may_take(pod, node, kustomization):
+def test_the_grace_period_is_longer_than_a_drain(pod, node, kustomization):
     before = int(node["lifecycle"]["preStop"]["exec"]["command"][1])
 
     longest = before + int(given_settings(kustomization)["IM_SHUTDOWN_TIMEOUT_SECONDS"]) + 3
@@ -105,7 +105,7 @@ def test_only_a_hung_process_is_restarted_and_only_a_ready_node_gets_requests(no
     assert paths["readiness"] == "/actuator/health/readiness"
 
 
-def test_no_container_may_more_than_it_needs(objects):
+def test_every_container_has_minimal_privileges(objects):
     pods = [one["spec"]["template"]["spec"] for one in objects.values() if "template" in one.get("spec", {})]
 
     for one in pods:
@@ -117,14 +117,14 @@ def test_no_container_may_more_than_it_needs(objects):
     assert len(pods) == 3
 
 
-def test_one_node_goes_at_a_time(objects):
+def test_one_node_is_evicted_at_a_time(objects):
     budget = objects["PodDisruptionBudget", "imapp"]["spec"]
 
     assert budget["maxUnavailable"] == 1
     assert budget["selector"] == objects["StatefulSet", "imapp"]["spec"]["selector"]
 
 
-def test_nodes_follow_connections_and_have_room_for_those_of_another(objects, tmp_path):
+def test_nodes_scale_with_connections_and_can_take_those_of_a_lost_node(objects, tmp_path):
     spec = objects["HorizontalPodAutoscaler", "imapp"]["spec"]
     most = load_settings({"SECRET_KEY": "s" * 64, "IM_DATA_DIR": str(tmp_path)}).max_connections
 
@@ -149,7 +149,7 @@ def test_draining_nodes_keep_their_sessions_and_get_no_new_ones(objects):
 
 
 class Node(ThreadingHTTPServer):
-    """Stands where a pod would; tells its name, and can refuse new sessions as a node does that goes away."""
+    """A fake pod that answers with its name, and can refuse new sessions like a draining node."""
 
     def __init__(self, name: str, address: str, port: int) -> None:
         self.name = name
@@ -159,7 +159,7 @@ class Node(ThreadingHTTPServer):
 
 
 class Answer(BaseHTTPRequestHandler):
-    """The name of the node."""
+    """Answers with the name of the node."""
 
     server: Node
 
@@ -171,12 +171,12 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
 def pods():
-    """Two pods at addresses of their own, with the same port."""
+    """Run two fake pods with their own addresses and the same port."""
     port = free_port()
     started = {f"imapp-{number}": Node(f"imapp-{number}", f"127.0.0.{number + 2}", port) for number in range(2)}
     yield started
@@ -187,7 +187,7 @@ def pods():
 
 @pytest.fixture(scope="module")
 def names(pods):
-    """The cluster's DNS."""
+    """Run the cluster's DNS."""
     address = {name: one.server_address[0] for name, one in pods.items()}
     server = NameServer({"imapp.chat.svc.cluster.local": list(address.values())})
     for name, where in address.items():
@@ -198,7 +198,7 @@ def names(pods):
 
 @pytest.fixture(scope="module")
 def front(pods, names, tmp_path_factory):
-    """The real Nginx with the manifests' template, filled in as its image does; gives its URL."""
+    """Run the real Nginx with the manifests' template, filled in as its image does; yield its URL."""
     program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     assert program, "nginx is missing: apt-get install nginx"
     folder, port = tmp_path_factory.mktemp("front"), free_port()
@@ -234,20 +234,20 @@ def answers(url: str) -> bool:
         return False
 
 
-def test_a_session_finds_its_pod_by_its_id(front):
+def test_a_session_is_routed_to_its_pod_by_its_id(front):
     for name in ("imapp-0", "imapp-1", "imapp-0", "imapp-1"):
         answer = requests.get(f"{front}/socket.io/?EIO=4&transport=polling&sid={name}~abc", timeout=10)
 
         assert answer.text == name
 
 
-def test_new_sessions_go_to_all_pods_that_are_ready(front):
+def test_new_sessions_go_to_all_ready_pods(front):
     served = {requests.get(f"{front}/socket.io/?EIO=4&transport=polling", timeout=10).text for _ in range(40)}
 
     assert served == {"imapp-0", "imapp-1"}
 
 
-def test_a_new_session_that_a_draining_pod_refuses_gets_another(front, pods):
+def test_a_new_session_refused_by_a_draining_pod_goes_to_another(front, pods):
     pods["imapp-0"].is_draining = True
     try:
         served = [requests.get(f"{front}/socket.io/?EIO=4&transport=polling", timeout=10) for _ in range(20)]
@@ -259,7 +259,7 @@ def test_a_new_session_that_a_draining_pod_refuses_gets_another(front, pods):
     assert kept.text == "imapp-0"
 
 
-def test_a_forged_session_id_leads_nowhere_else(front, names):
+def test_a_forged_session_id_leads_to_no_other_host(front, names):
     names.names["evil.example.org"] = names.names["imapp-0.imapp-nodes.chat.svc.cluster.local"]
 
     for sid in ("evil.example.org~a", "imapp-0.evil.example.org~a", "imapp-77~a"):

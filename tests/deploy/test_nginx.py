@@ -1,4 +1,4 @@
-"""The generated configuration with the real Nginx before three real nodes."""
+"""The generated configuration in a real Nginx before three real nodes."""
 
 import subprocess
 import threading
@@ -16,17 +16,17 @@ from tests.support.server import ROOT
 
 pytestmark = pytest.mark.slow
 
-#: Which node served what, for the access log.
+#: Log format that names the node of each request.
 LOG_WHERE = 'log_format where "$uri $upstream_addr";\n'
 
 
 def node_of(one):
-    """The node that has a device's session."""
+    """Return the node of a device's session."""
     return (one.sio.get_sid() or "").partition("~")[0]
 
 
 @pytest.mark.parametrize("variant", ["plain", "tls", "ip-hash", "static", "networks"])
-def test_nginx_takes_every_variant_without_a_word(nodes, tmp_path, certificate, variant):
+def test_nginx_accepts_every_variant_without_a_warning(nodes, tmp_path, certificate, variant):
     options = {
         "plain": [],
         "tls": [],
@@ -39,7 +39,7 @@ def test_nginx_takes_every_variant_without_a_word(nodes, tmp_path, certificate, 
     assert Nginx(tmp_path / "n", nodes, *options, edit=redirect_elsewhere, certificate=own).check() == ""
 
 
-def test_the_example_is_what_the_generator_writes():
+def test_the_example_equals_the_generated_configuration():
     assert (ROOT / "deploy/nginx/imapp.conf").read_text() == generate()
 
 
@@ -51,7 +51,7 @@ def test_the_example_is_what_the_generator_writes():
         (["http=h:1"], "names of nodes are too much alike"),
     ],
 )
-def test_nodes_that_cannot_be_are_one_line(nodes_given, complaint):
+def test_invalid_nodes_are_refused_in_one_line(nodes_given, complaint):
     options = [f"--node={node}" for node in nodes_given]
 
     ran = subprocess.run(
@@ -63,7 +63,7 @@ def test_nodes_that_cannot_be_are_one_line(nodes_given, complaint):
 
 
 @pytest.mark.parametrize("transports", [["polling"], ["websocket"], ["polling", "websocket"]], ids="-".join)
-def test_every_transport_keeps_to_its_node(front, nodes, device, transports):
+def test_a_session_stays_on_its_node_with_every_transport(front, nodes, device, transports):
     devices = [device(front, f"user{number}").connect(transports=transports) for number in range(6)]
 
     answers = [[one.call("ping_server", {})["node_id"] for _ in range(5)] for one in devices]
@@ -73,7 +73,7 @@ def test_every_transport_keeps_to_its_node(front, nodes, device, transports):
         assert one.sio.eio.current_transport == transports[-1]
 
 
-def test_the_official_javascript_client_upgrades_through_it(front, device):
+def test_the_official_javascript_client_upgrades_to_websocket(front, device):
     alice = device(front, "alice")
     client = NpmClient()
 
@@ -85,7 +85,7 @@ def test_the_official_javascript_client_upgrades_through_it(front, device):
     client.close()
 
 
-def test_people_on_different_nodes_chat_through_it(front, device):
+def test_users_on_different_nodes_chat(front, device):
     people = [device(front, f"user{number}").connect() for number in range(4)]
     first, *others = people
     assert len({node_of(one) for one in people}) == 3
@@ -122,7 +122,7 @@ def test_two_hundred_clients_of_one_address_spread_over_all_nodes(front, device)
     assert min(spread[f"node-{number}"] for number in (1, 2, 3)) >= 40
 
 
-def test_the_older_variant_sends_one_address_to_one_node(nginx, nodes, device):
+def test_with_ip_hash_one_address_is_routed_to_one_node(nginx, nodes, device):
     front = nginx(nodes, "--ip-hash")
 
     devices = [device(front, f"user{number}").connect() for number in range(5)]
@@ -130,7 +130,7 @@ def test_the_older_variant_sends_one_address_to_one_node(nginx, nodes, device):
     assert len({node_of(one) for one in devices}) == 1
 
 
-def test_a_node_that_dies_behind_it_costs_a_reconnect(nginx, start_nodes, device):
+def test_clients_of_a_killed_node_reconnect_to_another(nginx, start_nodes, device):
     nodes = start_nodes(3)
     front = nginx(nodes)
     people = [device(front, f"user{number}").connect(reconnection=True) for number in range(6)]
@@ -147,7 +147,7 @@ def test_a_node_that_dies_behind_it_costs_a_reconnect(nginx, start_nodes, device
     assert people[1].history(conversation)[-1]["content"]["text"] == "still there?"
 
 
-def test_a_draining_node_gets_no_new_sessions_and_its_clients_move_on(nginx, start_nodes, device):
+def test_a_draining_node_gets_no_new_sessions_and_its_clients_move(nginx, start_nodes, device):
     nodes = start_nodes(3, IM_RECONNECTS_PER_SECOND="1")
     front = nginx(nodes)
     people = [device(front, f"user{number}").connect(reconnection=True) for number in range(9)]
@@ -169,7 +169,7 @@ def test_a_draining_node_gets_no_new_sessions_and_its_clients_move_on(nginx, sta
         wait_for(lambda one=one: one.sio.connected and node_of(one) != "node-2", 20, "the move")
 
 
-def test_sockets_go_to_the_second_port_and_the_rest_to_the_first(nginx, start_nodes, device):
+def test_sockets_go_to_the_second_port_and_other_requests_to_the_first(nginx, start_nodes, device):
     second = free_port()
     nodes = start_nodes(1, SOCKETIO_PORT=str(second))
     front = nginx(nodes, edit=lambda text: text.replace("access_log", LOG_WHERE + "access_log", 1).replace(
@@ -187,7 +187,7 @@ def test_sockets_go_to_the_second_port_and_the_rest_to_the_first(nginx, start_no
 
 
 @pytest.mark.parametrize("path", ["/web/js/main.js", "/web/js/admin/main.js"])
-def test_files_of_the_page_come_from_nginx_with_the_nodes_own_headers(front, nodes, path):
+def test_nginx_serves_the_pages_files_with_the_nodes_own_headers(front, nodes, path):
     here = requests.get(front.url + path, headers={"Host": "im.example.org:81"}, timeout=10)
     there = requests.get(nodes[0].url + path, headers={"Host": "im.example.org:81"}, timeout=10)
 
@@ -203,7 +203,7 @@ def test_files_of_the_page_come_from_nginx_with_the_nodes_own_headers(front, nod
     assert requests.get(front.url + "/admin", timeout=10).ok
 
 
-def test_a_reload_ends_the_old_workers_in_time_and_clients_come_back(nginx, nodes, device):
+def test_a_reload_ends_the_old_workers_in_time_and_clients_reconnect(nginx, nodes, device):
     front = nginx(nodes, edit=lambda text: text.replace("worker_shutdown_timeout 30s", "worker_shutdown_timeout 2s"))
     alice = device(front, "alice").connect(reconnection=True, transports=["websocket"])
     old = front.workers

@@ -1,4 +1,4 @@
-"""Nginx as a wall: forged addresses, smuggled and slow requests, strangers' pages; before real nodes."""
+"""Nginx as a defence before real nodes: forged addresses, smuggled and slow requests, protected pages."""
 
 import socket
 import time
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("way", ["through Nginx", "directly"])
-def test_what_a_client_says_about_its_address_is_not_believed(nginx, start_nodes, way):
+def test_forged_address_headers_are_ignored(nginx, start_nodes, way):
     trusted = "127.0.0.1" if way == "through Nginx" else ""
     nodes = start_nodes(1, IM_RATE_LIMITS="on", IM_RATE_LOGIN_PER_ADDRESS="3/hour", IM_TRUSTED_PROXIES=trusted)
     front = nginx(nodes) if way == "through Nginx" else nodes[0]
@@ -33,14 +33,14 @@ def test_what_a_client_says_about_its_address_is_not_believed(nginx, start_nodes
 
 
 def session_address(front, number, **headers):
-    """Register through `front`; gives the address that the node keeps with the session."""
+    """Register through `front`; return the address that the node keeps with the session."""
     user = {"username": f"behind{number}", "password": "correct horse battery"}
     tokens = requests.post(front.url + "/api/auth/register", json=user, headers=headers, timeout=10).json()
     bearer = {"Authorization": f"Bearer {tokens['access_token']}"}
     return requests.get(front.url + "/api/sessions", headers=bearer, timeout=10).json()["items"][0]["ip"]
 
 
-def test_another_proxy_before_nginx_is_believed_if_it_is_named(nginx, start_nodes):
+def test_a_proxy_before_nginx_is_trusted_only_if_it_is_named(nginx, start_nodes):
     nodes = start_nodes(1, IM_TRUSTED_PROXIES="127.0.0.1")
     named, other = nginx(nodes, "--behind=127.0.0.0/8"), nginx(nodes, "--behind=10.0.0.0/8")
     said = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
@@ -59,13 +59,13 @@ def test_another_proxy_before_nginx_is_believed_if_it_is_named(nginx, start_node
     assert pages == [200, 403]
 
 
-def test_long_cookies_of_the_companys_domain_do_no_harm(front):
+def test_long_cookies_of_a_shared_domain_do_no_harm(front):
     answer = requests.get(front.url + "/api/users/me", headers={"Cookie": "a=" + "x" * 20_000}, timeout=10)
 
     assert answer.status_code == 401
 
 
-def test_log_ins_spread_over_the_nodes_count_together(nginx, start_nodes):
+def test_log_ins_spread_over_the_nodes_are_counted_together(nginx, start_nodes):
     nodes = start_nodes(
         3, IM_RATE_LIMITS="on", IM_RATE_LOGIN_PER_ACCOUNT="10/hour", IM_RATE_LOGIN_PER_ADDRESS="1000/hour"
     )
@@ -82,7 +82,7 @@ def test_log_ins_spread_over_the_nodes_count_together(nginx, start_nodes):
 
 
 def raw(port, request, timeout=15):
-    """Send bytes, give what comes back until the other side closes."""
+    """Send bytes; return everything received until the other side closes."""
     with socket.create_connection(("127.0.0.1", port), timeout) as connection:
         connection.sendall(request)
         connection.settimeout(timeout)
@@ -112,7 +112,7 @@ def test_a_body_beyond_the_limit_is_refused_before_it_is_read(front):
 
 
 @pytest.mark.parametrize("part", ["header", "body"])
-def test_who_dawdles_over_a_request_is_cut_off_and_disturbs_nobody(nginx, nodes, part):
+def test_slow_requests_are_cut_off_and_do_not_delay_others(nginx, nodes, part):
     front = nginx(nodes, edit=lambda text: text.replace(f"client_{part}_timeout 10s", f"client_{part}_timeout 2s"))
     begun = b"POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n" + b"\r\n{" * (part == "body")
     began = time.monotonic()
@@ -143,14 +143,14 @@ def test_who_dawdles_over_a_request_is_cut_off_and_disturbs_nobody(nginx, nodes,
         "/actuator/health%2f..%2fprometheus",
     ],
 )
-def test_operators_pages_are_not_for_everybody(front, path):
+def test_operators_paths_are_refused_in_every_spelling(front, path):
     answer = raw(front.port, f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
 
     assert answer.split(b"\r\n")[0] == b"HTTP/1.1 403 Forbidden"
     assert requests.get(front.url + "/actuator/health", timeout=10).ok
 
 
-def test_the_operators_page_can_be_kept_to_a_network(nginx, nodes):
+def test_the_operators_page_can_be_restricted_to_a_network(nginx, nodes):
     elsewhere, here = nginx(nodes, "--allow-admin=192.0.2.0/24"), nginx(nodes, "--allow-admin=127.0.0.0/8")
 
     for path in (
@@ -168,7 +168,7 @@ def test_the_operators_page_can_be_kept_to_a_network(nginx, nodes):
     assert requests.get(here.url + "/api/admin/acts", timeout=10).status_code == 401
 
 
-def test_plain_http_leads_to_tls_on_its_port_and_tells_no_version(nginx, nodes, certificate):
+def test_plain_http_redirects_to_tls_on_its_port_and_reveals_no_version(nginx, nodes, certificate):
     here = free_port()
     front = nginx(nodes, edit=lambda text: text.replace("listen 80;", f"listen {here};"), certificate=certificate)
 
@@ -178,7 +178,7 @@ def test_plain_http_leads_to_tls_on_its_port_and_tells_no_version(nginx, nodes, 
     assert answer.headers["Server"] == "nginx"
 
 
-def test_over_tls_the_page_may_connect_to_its_own_host_and_no_other(nginx, nodes, certificate):
+def test_over_tls_the_page_may_connect_to_its_own_host_only(nginx, nodes, certificate):
     front = nginx(nodes, edit=redirect_elsewhere, certificate=certificate)
 
     own, foreign = (
@@ -192,4 +192,4 @@ def test_over_tls_the_page_may_connect_to_its_own_host_and_no_other(nginx, nodes
     )
 
     assert own == 200
-    assert foreign in {400, 403}  # the stock transport says the one, ours the other
+    assert foreign in {400, 403}  # the stock transport answers 400, ours 403

@@ -1,4 +1,4 @@
-"""Between Nginx and a node no request gets lost: idle connections, reloads, escaped ids."""
+"""No request is lost between Nginx and a node: idle connections, reloads, escaped ids."""
 
 import json
 import time
@@ -13,17 +13,17 @@ pytestmark = pytest.mark.slow
 
 
 def refused_log_in(front):
-    """A POST on a connection of its own; 400 when a node has read it."""
+    """Send a POST on a new connection; return its status, which is 400 if a node has read it."""
     headers = {"Content-Type": "application/json"}
     return requests.post(front.url + "/api/auth/login", data=b"{", headers=headers, timeout=10).status_code
 
 
-def test_a_post_does_not_meet_an_idle_connection_that_its_node_is_closing(nginx, start_nodes):
+def test_a_post_is_not_sent_on_an_idle_connection_that_the_node_is_closing(nginx, start_nodes):
     nodes = start_nodes(1)
     front = nginx(nodes, edit=lambda text: text.replace("worker_processes auto", "worker_processes 1"))
     first = refused_log_in(front)
 
-    # The node's limit of 2 s for the idle connection passes while it is busy and the next request is on its way.
+    # The node's limit of 2 s for the idle connection passes while the node is busy and the next request is on its way.
     time.sleep(1.7)
     nodes[0].freeze()
     with ThreadPoolExecutor() as pool:
@@ -55,7 +55,7 @@ def test_reloads_under_load_lose_no_request(nginx, nodes):
     assert set(answers) == {400, 200}
 
 
-def test_a_session_is_found_whichever_way_its_id_is_written(front):
+def test_a_session_is_found_whether_or_not_its_id_is_escaped(front):
     sids = [json.loads(requests.get(front.url + HANDSHAKE, timeout=10).text[1:])["sid"] for _ in range(6)]
 
     answers = [

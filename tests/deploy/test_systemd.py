@@ -1,4 +1,4 @@
-"""The systemd units, as systemd itself reads them."""
+"""The systemd units, checked by systemd itself."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from tests.support.server import ROOT
 
 UNITS = ["imapp@.service", "imapp-migrate.service"]
 
-#: systemd's own measure of what a service could do if somebody took it over: 0 nothing, 10 everything.
+#: Highest allowed exposure, systemd's measure of what a service could do if taken over: 0 nothing, 10 everything.
 MOST_EXPOSURE = 1.5
 
 
@@ -38,7 +38,7 @@ def analyze(*arguments) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def installed(tmp_path):
-    """`installed(name)`: the unit in a folder of its own, with a program that this machine has."""
+    """Provide `installed(name)`: the unit in its own folder, with a program that this machine has."""
 
     def install(name):
         text = unit(name).replace("/opt/imapp/.venv/bin/python", sys.executable)
@@ -50,7 +50,7 @@ def installed(tmp_path):
 
 
 @pytest.mark.parametrize("name", UNITS)
-def test_systemd_has_nothing_to_say_against_the_unit(installed, name):
+def test_systemd_finds_no_fault_in_the_unit(installed, name):
     file = installed(name)
 
     ran = analyze("verify", file)
@@ -59,7 +59,7 @@ def test_systemd_has_nothing_to_say_against_the_unit(installed, name):
     assert [line for line in ran.stderr.splitlines() if "imapp" in line] == []
 
 
-def test_a_node_can_do_little_beyond_its_work(installed):
+def test_a_nodes_unit_has_minimal_privileges(installed):
     file = installed("imapp@.service")
 
     ran = analyze("security", "--offline=true", f"--threshold={round(10 * MOST_EXPOSURE)}", "--no-pager", file)
@@ -67,7 +67,7 @@ def test_a_node_can_do_little_beyond_its_work(installed):
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def test_systemd_waits_longer_for_a_node_than_its_goodbye_may_take():
+def test_the_stop_timeout_of_a_node_is_longer_than_its_drain():
     gunicorn_adds = 3
 
     patience = int(value(unit("imapp@.service"), "TimeoutStopSec"))
@@ -76,7 +76,7 @@ def test_systemd_waits_longer_for_a_node_than_its_goodbye_may_take():
     assert patience > int(given["IM_SHUTDOWN_TIMEOUT_SECONDS"]) + gunicorn_adds
 
 
-def test_the_units_and_what_gunicorn_tells_systemd_go_together():
+def test_the_units_type_matches_gunicorns_notifications():
     source = subprocess.run(
         [sys.executable, "-c", "import gunicorn.arbiter as a; print(open(a.__file__).read())"],
         capture_output=True, text=True, check=True,
@@ -88,7 +88,7 @@ def test_the_units_and_what_gunicorn_tells_systemd_go_together():
     assert "sd_notify(" in source
 
 
-def test_the_example_settings_are_settings_of_this_version(tmp_path):
+def test_the_example_settings_are_valid_in_this_version(tmp_path):
     given = environment("imapp.env.example") | environment("node-1.env.example")
 
     settings = load_settings({**given, "SECRET_KEY": "s" * 64, "NODE_ID": "node-1", "IM_DATA_DIR": str(tmp_path)})

@@ -1,4 +1,4 @@
-"""The doctor as an operator calls it, and single checks on apps whose surroundings are really broken."""
+"""The doctor as an operator calls it, and single checks on apps in broken environments."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from tests.support.server import ROOT
 
 
 class Told:
-    """What one call of the command said."""
+    """The output of one call of the command."""
 
     def __init__(self, ran: subprocess.CompletedProcess) -> None:
         self.exit_code = ran.returncode
@@ -29,17 +29,17 @@ class Told:
         self.rows = {row["name"]: row for row in self.json.get("checks", ())}
 
     def status(self, name: str) -> str:
-        """OK, WARN, FAIL or SKIP."""
+        """Return the status of a check: OK, WARN, FAIL or SKIP."""
         return self.rows[name]["status"]
 
     def named(self, status: str) -> list[str]:
-        """The checks with this status."""
+        """Return the names of the checks with this status."""
         return [name for name, row in self.rows.items() if row["status"] == status]
 
 
 @pytest.fixture
 def doctor():
-    """`doctor(environ, *options, wrapper=...)`: the command in a process of its own, as JSON unless said otherwise."""
+    """Provide `doctor(environ, *options, wrapper=..., as_json=True)`, which runs the command in its own process."""
 
     def run(environ, *options: str, wrapper: tuple[str, ...] = (), as_json: bool = True) -> Told:
         command = [*wrapper, sys.executable, "-m", "flask", "--app", "wsgi", "im", "doctor", *options]
@@ -52,7 +52,7 @@ def doctor():
 
 @pytest.fixture
 def environ(tmp_path, sqlite_template) -> dict[str, str]:
-    """The environment of a node that is alone and sound, and does not run."""
+    """Return the environment of a healthy single node, which is not running."""
     apps.copy_of(sqlite_template, tmp_path / "data")
     (tmp_path / "data").chmod(0o700)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
@@ -61,7 +61,7 @@ def environ(tmp_path, sqlite_template) -> dict[str, str]:
 
 @pytest.fixture
 def look():
-    """`look(app, name, **case)`: the finding of one check on an app in this process."""
+    """Provide `look(app, name, **case)`: the finding of one check on an app in this process."""
 
     def run(app, name: str, **case):
         (result,) = examine(Case(app, **case), chosen(CHECKS, (name,)))
@@ -72,7 +72,7 @@ def look():
 
 @pytest.fixture(scope="session")
 def wrong_redis(tmp_path_factory):
-    """A Redis whose every setting is wrong."""
+    """Run a Redis with wrong values of every setting that the doctor checks."""
     words = "--maxmemory 3mb --maxmemory-policy allkeys-lru --maxclients 30"
     limit = ("--client-output-buffer-limit", "pubsub 1mb 1mb 60")
     server = RedisServer(tmp_path_factory.mktemp("wrong-redis"), *words.split(), *limit)
@@ -82,7 +82,7 @@ def wrong_redis(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def wrong_mariadb(tmp_path_factory):
-    """A MariaDB whose every setting is wrong."""
+    """Run a MariaDB with wrong values of every setting that the doctor checks."""
     options = (
         "--sql-mode=", "--innodb-flush-log-at-trx-commit=2", "--wait-timeout=100", "--max-connections=15",
         "--max-allowed-packet=1M",
@@ -94,7 +94,7 @@ def wrong_mariadb(tmp_path_factory):
 
 @pytest.fixture
 def front(tmp_path):
-    """`front(nodes, *options, edit=..., certificate=...)`: a started Nginx."""
+    """Provide `front(nodes, *options, edit=..., certificate=...)`, which starts an Nginx."""
     started = []
 
     def start(nodes, *options, **kwargs):
@@ -108,7 +108,7 @@ def front(tmp_path):
 
 @pytest.fixture
 def make_certificate(tmp_path):
-    """`make_certificate(days)`: a self-signed certificate with its key in one file."""
+    """Provide `make_certificate(days)`: a file with a self-signed certificate and its key."""
 
     def make(days: int) -> str:
         file, key = tmp_path / f"{days}.pem", tmp_path / f"{days}.key"
@@ -123,7 +123,7 @@ def make_certificate(tmp_path):
 
 @pytest.fixture(scope="session")
 def account(mariadb):
-    """`account()`: the URL of an empty database with a user of its own, as the manual makes them."""
+    """Provide `account()`: the URL of an empty database with its own user, created as in the manual."""
 
     def make() -> str:
         name = mariadb.create_database().rsplit("/", 1)[-1]
@@ -137,7 +137,7 @@ def account(mariadb):
 
 @pytest.fixture
 def app_on(tmp_path):
-    """`app_on(url, **settings)`: an app on that database, whatever there is in it."""
+    """Provide `app_on(url, **settings)`: an app on that database, whatever the database contains."""
     made = []
 
     def make(url: str, **settings):

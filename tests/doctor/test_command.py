@@ -1,4 +1,4 @@
-"""`flask im doctor` as a command: its output, its exit codes, its bounds."""
+"""`flask im doctor` as a command: its output, its exit codes, its time limits."""
 
 import json
 import signal
@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.slow
 
 
-def test_a_sound_node_that_is_alone_has_no_failure_and_exit_code_0(doctor, environ):
+def test_a_healthy_single_node_has_no_failure_and_exit_code_0(doctor, environ):
     told = doctor(environ)
 
     assert (told.exit_code, told.named("FAIL"), told.named("WARN")) == (0, [], []), told.output
@@ -24,7 +24,7 @@ def test_a_sound_node_that_is_alone_has_no_failure_and_exit_code_0(doctor, envir
     assert told.json["ok"] == len(told.named("OK")) > 20
 
 
-def test_the_table_names_the_cure_and_the_command(doctor, environ):
+def test_the_table_shows_the_cure_and_the_command(doctor, environ):
     environ["IM_TRUSTED_PROXIES"] = "0.0.0.0/0"
 
     told = doctor(environ, "--only", "safety.proxies", "--only", "safety.key", as_json=False)
@@ -37,7 +37,7 @@ def test_the_table_names_the_cure_and_the_command(doctor, environ):
     assert lines[-1] == "1 OK, 0 WARN, 1 FAIL, 0 SKIP"
 
 
-def test_warnings_alone_are_exit_code_1(doctor, environ):
+def test_warnings_without_failures_give_exit_code_1(doctor, environ):
     told = doctor({**environ, "IM_ALLOWED_ORIGINS": "*"}, "--only", "safety.origins")
 
     assert (told.exit_code, told.status("safety.origins")) == (1, "WARN")
@@ -51,14 +51,14 @@ def test_an_unknown_check_is_refused_by_name(doctor, environ):
     assert "redis.policy" in told.output
 
 
-def test_settings_that_cannot_be_used_are_one_line_and_exit_code_2(doctor, environ):
+def test_invalid_settings_are_reported_in_one_line_with_exit_code_2(doctor, environ):
     told = doctor({**environ, "IM_PORTS": "1"}, "--only", "safety")
 
     assert (told.exit_code, told.output.count("\n")) == (2, 1)
     assert "IM_PORTS is not a setting" in told.output
 
 
-def test_no_secret_is_ever_told(doctor, environ):
+def test_the_output_contains_no_secret(doctor, environ):
     port = free_port()
     secret = "correct-horse-battery-staple-" + "x1y2z3" * 4
     environ |= {"SECRET_KEY": secret, "REDIS_URL": f"redis://u:redis-pw-9@127.0.0.1:{port}"}
@@ -71,7 +71,7 @@ def test_no_secret_is_ever_told(doctor, environ):
         assert word not in told.output
 
 
-def test_all_that_is_away_is_told_within_the_bound(doctor, environ):
+def test_absent_servers_are_reported_within_the_time_limit(doctor, environ):
     port = free_port()
     environ |= {"REDIS_URL": f"redis://127.0.0.1:{port}", "DATABASE_URL": f"mysql://im@127.0.0.1:{port}/im"}
 
@@ -86,7 +86,7 @@ def test_all_that_is_away_is_told_within_the_bound(doctor, environ):
     assert {told.status(name) for name in ("system.backlog", "safety.key", "program.packages")} == {"OK"}
 
 
-def test_what_hangs_is_told_within_the_bound(doctor, environ, wrong_redis, wrong_mariadb):
+def test_hanging_servers_are_reported_within_the_time_limit(doctor, environ, wrong_redis, wrong_mariadb):
     url = wrong_mariadb.create_database()
     wrong_redis.signal(signal.SIGSTOP)
     wrong_mariadb.freeze()
@@ -109,7 +109,7 @@ def test_what_hangs_is_told_within_the_bound(doctor, environ, wrong_redis, wrong
     assert max(row["seconds"] for row in told.rows.values()) <= 26
 
 
-def test_a_check_that_crashes_or_hangs_is_that_checks_own_failure(app):
+def test_a_crashing_or_hanging_check_fails_alone(app):
     is_over = threading.Event()
 
     def crash(_case):
@@ -130,7 +130,7 @@ def test_a_check_that_crashes_or_hangs_is_that_checks_own_failure(app):
     assert exit_code(results) == 2
 
 
-def test_what_several_look_at_is_looked_at_once(app):
+def test_data_used_by_several_checks_is_read_once(app):
     calls = []
 
     def seen(_case):
@@ -145,7 +145,7 @@ def test_what_several_look_at_is_looked_at_once(app):
     assert {result.finding.text for result in results} == {"ValueError: no"}
 
 
-def test_a_group_or_a_name_can_be_chosen():
+def test_checks_can_be_chosen_by_group_or_name():
     assert set(chosen(CHECKS, ("clocks", "redis.policy"))) == {
         "clocks.nodes", "clocks.redis", "clocks.database", "redis.policy",
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Databases that are really wrong."""
+"""The doctor on databases that are really misconfigured."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ SQLITE = [name for name in database.CHECKS if name not in COMMON]
 
 @pytest.fixture
 def on_server(app_on, mariadb_url):
-    """An app on a sound database of a sound server."""
+    """Create an app on a healthy database of a healthy server."""
     return app_on(mariadb_url)
 
 
@@ -33,19 +33,19 @@ def name_of(url: str) -> str:
     return url.rsplit("/", 1)[-1]
 
 
-def test_a_sound_server_is_well(on_server, look):
+def test_a_healthy_server_passes(on_server, look):
     found = {name: look(on_server, name) for name in [*COMMON, *SERVER, "clocks.database"]}
 
     assert {name: one for name, one in found.items() if one.status != "OK"} == {}
     assert {look(on_server, name).status for name in SQLITE} == {"SKIP"}
 
 
-def test_a_sound_file_is_well(app, look):
+def test_a_healthy_sqlite_file_passes(app, look):
     assert {look(app, name).status for name in [*COMMON, *SQLITE]} == {"OK"}
     assert {look(app, name).status for name in [*SERVER, "clocks.database"]} == {"SKIP"}
 
 
-def test_a_server_whose_settings_are_wrong_is_told_each(app_on, look, wrong_mariadb):
+def test_each_wrong_setting_of_a_server_is_reported(app_on, look, wrong_mariadb):
     app = app_on(wrong_mariadb.create_database())
 
     found = {name.partition(".")[2]: look(app, name) for name in SERVER}
@@ -57,7 +57,7 @@ def test_a_server_whose_settings_are_wrong_is_told_each(app_on, look, wrong_mari
     assert found["durability"].command == "SET GLOBAL innodb_flush_log_at_trx_commit=1"
 
 
-def test_a_packet_that_no_long_message_fits_into_is_a_failure(app_on, look, wrong_mariadb):
+def test_a_packet_limit_below_the_longest_message_is_a_failure(app_on, look, wrong_mariadb):
     app = app_on(wrong_mariadb.create_database(), message_content_max_bytes=60_000, message_text_max_chars=60_000)
     wrong_mariadb.query("SET GLOBAL max_allowed_packet = 65536")
 
@@ -67,13 +67,13 @@ def test_a_packet_that_no_long_message_fits_into_is_a_failure(app_on, look, wron
     assert found.status == "FAIL"
 
 
-def test_no_room_for_one_node_more_is_a_warning(app_on, look, wrong_mariadb):
+def test_too_few_connections_for_one_more_node_is_a_warning(app_on, look, wrong_mariadb):
     app = app_on(wrong_mariadb.create_database(), db_pool_size=5, db_pool_overflow=4)
 
     assert look(app, "database.connections").status == "WARN"
 
 
-def test_text_that_no_emoji_fits_into_is_named(app_on, look, mariadb, tmp_path):
+def test_columns_without_full_unicode_are_named(app_on, look, mariadb, tmp_path):
     url = mariadb.create_database()
     apps.migrate(url, tmp_path)
     mariadb.query(f"ALTER DATABASE {name_of(url)} CHARACTER SET latin1")
@@ -85,7 +85,7 @@ def test_text_that_no_emoji_fits_into_is_named(app_on, look, mariadb, tmp_path):
     assert found.text == "database latin1, users.nickname utf8mb3"
 
 
-def test_an_older_database_and_an_empty_one_are_told_to_be_upgraded(app_on, look, mariadb, tmp_path):
+def test_an_old_or_empty_database_needs_an_upgrade(app_on, look, mariadb, tmp_path):
     url = mariadb.create_database()
     empty = look(app_on(url), "database.migrations")
     apps.migrate(url, tmp_path)
@@ -99,7 +99,7 @@ def test_an_older_database_and_an_empty_one_are_told_to_be_upgraded(app_on, look
     assert old.command == "flask --app wsgi db upgrade"
 
 
-def test_a_user_who_may_only_read_is_found_by_trying(app_on, look, account, mariadb, tmp_path):
+def test_a_read_only_user_is_found_by_a_trial_write(app_on, look, account, mariadb, tmp_path):
     url = account()
     apps.migrate(url, tmp_path)
     assert look(app_on(url), "database.write").status == "OK"
@@ -113,7 +113,7 @@ def test_a_user_who_may_only_read_is_found_by_trying(app_on, look, account, mari
     assert "denied" in found.text
 
 
-def test_what_was_tried_is_rolled_back(app_on, look, mariadb, tmp_path):
+def test_the_trial_write_is_rolled_back(app_on, look, mariadb, tmp_path):
     url = mariadb.create_database()
     apps.migrate(url, tmp_path)
     before = mariadb.query("SELECT epoch FROM server_state", name_of(url))
@@ -125,8 +125,8 @@ def test_what_was_tried_is_rolled_back(app_on, look, mariadb, tmp_path):
     assert look(app_on(url), "database.write").text == "server_state is empty"
 
 
-def test_a_session_that_something_between_has_changed_is_found(app_on, look, mariadb_url):
-    """As a proxy does that swallows what the nodes set, or sets its own."""
+def test_session_settings_changed_by_a_proxy_are_found(app_on, look, mariadb_url):
+    """Simulate a proxy that drops the nodes' session settings, or sets its own."""
     app = app_on(mariadb_url)
 
     def change(connection, _record):
@@ -144,7 +144,7 @@ def test_a_session_that_something_between_has_changed_is_found(app_on, look, mar
     assert found.text == "idle_transaction_timeout 0, innodb_lock_wait_timeout 50 in the session"
 
 
-def test_a_database_far_away_is_a_warning(app_on, look, mariadb, mariadb_url):
+def test_a_slow_database_is_a_warning(app_on, look, mariadb, mariadb_url):
     proxy = Proxy(mariadb.port)
     proxy.delay = 0.05
 
@@ -163,7 +163,7 @@ def test_a_database_far_away_is_a_warning(app_on, look, mariadb, mariadb_url):
         ("mysql", "5.7.44", "WARN"),
     ],
 )
-def test_a_server_older_than_what_was_tried_is_a_warning(app, dialect, version, status):
+def test_a_server_older_than_the_tested_versions_is_a_warning(app, dialect, version, status):
     found = Database(dialect, version, 1.0, (), {"version": version})
 
     check = database_server.CHECKS["database.version"].__wrapped__
@@ -171,7 +171,7 @@ def test_a_server_older_than_what_was_tried_is_a_warning(app, dialect, version, 
     assert check(Case(app), replace(found, version="what")).status == "WARN"
 
 
-def test_on_mysql_it_is_idle_connections_that_end(app):
+def test_mysql_is_checked_by_its_idle_connection_timeout(app):
     in_force = {"wait_timeout": "60", "innodb_lock_wait_timeout": "3"}
     found = Database("mysql", "8.0.36", 1.0, (), in_force)
 
@@ -182,7 +182,7 @@ def test_on_mysql_it_is_idle_connections_that_end(app):
     assert locks(Case(app), found).status == "FAIL"
 
 
-def test_a_server_that_is_away_is_named_without_its_password(app_on, look):
+def test_an_absent_server_is_reported_without_its_password(app_on, look):
     found = look(app_on(f"mysql+pymysql://im:hidden@127.0.0.1:{free_port()}/im"), "database.answers")
 
     assert found.status == "FAIL"
@@ -193,7 +193,7 @@ def test_a_server_that_is_away_is_named_without_its_password(app_on, look):
 # -- SQLite ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_file_that_does_not_exist_is_not_made(app_on, look, tmp_path):
+def test_a_missing_file_is_reported_and_not_created(app_on, look, tmp_path):
     found = look(app_on(f"sqlite:///{tmp_path}/new.db"), "database.answers")
 
     assert found.status == "FAIL"
@@ -214,7 +214,7 @@ def test_a_damaged_file_is_a_failure(app_on, look, sqlite_template, tmp_path):
 
 
 def test_a_file_without_a_write_ahead_log_is_a_failure(app, look):
-    """As where the folder does not allow one."""
+    """Simulate a folder that does not allow a write-ahead log."""
 
     def change(connection, _record):
         connection.execute("PRAGMA journal_mode=DELETE")
@@ -226,7 +226,7 @@ def test_a_file_without_a_write_ahead_log_is_a_failure(app, look):
     assert look(app, "database.journal").text == "journal_mode delete"
 
 
-def test_a_file_is_for_one_node_alone(make_app, look):
+def test_an_sqlite_file_with_a_cluster_is_a_failure(make_app, look):
     app = make_app(redis_url="redis://127.0.0.1:1")
 
     assert look(app, "database.alone").status == "FAIL"

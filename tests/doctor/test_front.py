@@ -1,4 +1,4 @@
-"""What clients meet through a real Nginx before real nodes, sound and broken; and the doctor's whole report on both."""
+"""A real Nginx before real nodes as clients see it, healthy and broken; and the doctor's whole report on both."""
 
 import os
 import secrets
@@ -15,7 +15,7 @@ FRONT = ["front.health", "front.websocket", "front.upgrade", "front.routing"]
 
 
 def without(*words):
-    """An edit of Nginx' configuration."""
+    """Return an edit that removes these words from Nginx' configuration."""
 
     def edit(text):
         for old in words:
@@ -27,13 +27,13 @@ def without(*words):
 
 
 def loose(text):
-    """No routing by the session's id; one after the other instead of the least busy."""
+    """Remove the routing by session id, and replace the choice of the least busy node by round robin."""
     return text.replace("proxy_pass http://$imapp_sockets;", "proxy_pass http://imapp_sockets;").replace(
         "least_conn;", ""
     )
 
 
-def test_a_sound_front_is_well(nodes, front, app, look):
+def test_a_healthy_front_passes(nodes, front, app, look):
     through = front(nodes)
 
     found = {name: look(app, name, url=through.url) for name in FRONT}
@@ -44,11 +44,11 @@ def test_a_sound_front_is_well(nodes, front, app, look):
     assert look(app, "front.scheme", url=through.url).status == "SKIP"
 
 
-def test_without_an_address_nobody_visits(app, look):
+def test_without_a_url_the_checks_of_the_front_are_skipped(app, look):
     assert {look(app, name).status for name in [*FRONT, "front.scheme", "front.certificate"]} == {"SKIP"}
 
 
-def test_a_front_that_is_away_is_a_failure(app, look):
+def test_an_absent_front_is_a_failure(app, look):
     url = f"http://127.0.0.1:{free_port()}"
 
     found = {name: look(app, name, url=url) for name in FRONT}
@@ -57,7 +57,7 @@ def test_a_front_that_is_away_is_a_failure(app, look):
     assert found["front.health"].text.startswith("ConnectionRefusedError")
 
 
-def test_a_front_that_is_half_open_is_told_in_time(server, app, look):
+def test_a_front_that_never_answers_is_reported_in_time(server, app, look):
     proxy = Proxy(server.port)
     proxy.is_silent = True
 
@@ -68,14 +68,14 @@ def test_a_front_that_is_half_open_is_told_in_time(server, app, look):
     assert "TimeoutError" in found["front.health"].text
 
 
-def test_a_front_without_upgrades_leaves_polling_alone(nodes, front, app, look):
+def test_a_front_without_upgrades_still_passes_polling(nodes, front, app, look):
     through = front(nodes, edit=without("proxy_set_header Upgrade $http_upgrade;"))
 
     assert {look(app, name, url=through.url).status for name in ("front.websocket", "front.upgrade")} == {"FAIL"}
     assert look(app, "front.routing", url=through.url).status == "OK"
 
 
-def test_a_front_that_spreads_a_sessions_requests_is_found(nodes, front, app, look):
+def test_a_front_that_spreads_the_requests_of_a_session_is_found(nodes, front, app, look):
     through = front(nodes, edit=loose)
 
     found = look(app, "front.routing", url=through.url)
@@ -93,7 +93,7 @@ def test_a_front_that_leads_elsewhere_is_found(nodes, front, app, look):
     assert (found.status, found.text) == ("FAIL", "404: no node answers there")
 
 
-def test_a_node_that_is_not_well_is_named(start_nodes, front, app, look, tmp_path):
+def test_an_unhealthy_node_is_reported(start_nodes, front, app, look, tmp_path):
     own = RedisServer(tmp_path / "redis")
     nodes = start_nodes(1, redis_url=own.url)
     through = front(nodes)
@@ -108,7 +108,7 @@ def test_a_node_that_is_not_well_is_named(start_nodes, front, app, look, tmp_pat
 
 @pytest.fixture
 def front_with_tls(nodes, front, make_certificate):
-    """`front_with_tls(days, edit=...)`: Nginx with a certificate for so many days; gives it and the certificate."""
+    """Provide `front_with_tls(days, edit=...)`: Nginx with a certificate valid for `days`; return both."""
 
     def start(days: int, edit=lambda text: text):
         certificate = make_certificate(days)
@@ -121,7 +121,7 @@ def front_with_tls(nodes, front, make_certificate):
 
 
 @pytest.mark.parametrize(("days", "status"), [(90, "OK"), (10, "WARN"), (2, "FAIL")])
-def test_a_certificate_that_ends_soon_is_told(front_with_tls, doctor, environ, days, status):
+def test_a_certificate_that_expires_soon_is_reported(front_with_tls, doctor, environ, days, status):
     through, certificate = front_with_tls(days)
 
     told = doctor({**environ, "SSL_CERT_FILE": certificate}, "--url", through.url, "--only", "front")
@@ -131,9 +131,7 @@ def test_a_certificate_that_ends_soon_is_told(front_with_tls, doctor, environ, d
     assert {told.status(name) for name in [*FRONT, "front.scheme"]} == {"OK"}
 
 
-def test_a_certificate_that_no_client_knows_does_not_keep_the_rest_from_being_looked_at(
-    front_with_tls, doctor, environ
-):
+def test_an_untrusted_certificate_does_not_prevent_the_other_checks(front_with_tls, doctor, environ):
     through, _ = front_with_tls(90, without("proxy_set_header X-Forwarded-Proto $scheme;"))
 
     told = doctor(environ, "--url", through.url, "--only", "front")
@@ -146,13 +144,13 @@ def test_a_certificate_that_no_client_knows_does_not_keep_the_rest_from_being_lo
 
 
 def keep(name: str, told) -> None:
-    """Leave the table for who wants to read it (IM_TEST_TABLES names a folder)."""
+    """Store the table in the folder IM_TEST_TABLES, if it is set, for manual review."""
     if folder := os.environ.get("IM_TEST_TABLES"):
         with open(f"{folder}/doctor-{name}.txt", "w", encoding="utf-8") as file:  # noqa: PTH123 - one line
             file.write(told.output)
 
 
-def test_a_sound_cluster_behind_nginx_has_nothing_to_tell(start_nodes, account, redis_server, front, doctor):
+def test_a_healthy_cluster_behind_nginx_has_no_findings(start_nodes, account, redis_server, front, doctor):
     password = secrets.token_hex(12)
     with redis_server.client() as client:
         client.execute_command("ACL", "SETUSER", "nodes", "on", f">{password}", "~*", "&*", "+@all")
@@ -169,8 +167,8 @@ def test_a_sound_cluster_behind_nginx_has_nothing_to_tell(start_nodes, account, 
     assert "2 nodes answered" in told.rows["nodes.alive"]["text"]
 
 
-def test_a_cluster_with_everything_wrong_is_told_all_of_it(start_nodes, wrong_redis, wrong_mariadb, front, doctor):
-    wrong_redis.client().config_set("maxclients", 500)  # enough for the nodes to live
+def test_every_fault_of_a_broken_cluster_is_reported(start_nodes, wrong_redis, wrong_mariadb, front, doctor):
+    wrong_redis.client().config_set("maxclients", 500)  # enough for the nodes to run
     wrong_mariadb.query("SET GLOBAL max_connections = 60")
     url = wrong_mariadb.create_database()
     wrong = {"IM_ALLOWED_ORIGINS": "*", "IM_TRUSTED_PROXIES": "", "IM_NODE_LEASE_SECONDS": "60"}

@@ -1,4 +1,4 @@
-"""Configurations of Nginx: those that the generator writes, and what people make of them."""
+"""The doctor on Nginx configurations: generated ones, edited ones, and ones from tutorials."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.nginx import Nginx, generate
 
 NODES = ("--node=a=10.0.0.1:8080:8081", "--node=b=10.0.0.2:8080:8081")
 
-#: As tutorials have it, for one node and for two.
+#: A configuration as in tutorials, for one node and for two.
 BY_HAND = """
 events { worker_connections 1024; }
 http {
@@ -34,7 +34,7 @@ http {
 
 @pytest.fixture
 def judge(make_app, look, tmp_path):
-    """`judge(text, name, **settings)`: the finding of nginx.NAME on a configuration."""
+    """Provide `judge(text, name, **settings)`: the finding of nginx.NAME on a configuration."""
 
     def run(text: str, name: str, **settings):
         file = tmp_path / "nginx.conf"
@@ -46,18 +46,18 @@ def judge(make_app, look, tmp_path):
 
 @pytest.fixture
 def whole(tmp_path) -> str:
-    """A whole nginx.conf by the generator."""
+    """Return a whole nginx.conf from the generator."""
     return generate(*NODES, f"--full={tmp_path}")
 
 
-def test_what_the_generator_writes_is_well(judge, whole):
+def test_a_generated_configuration_passes(judge, whole):
     found = {name: judge(whole, name.partition(".")[2]) for name in CHECKS}
 
     assert {name: one for name, one in found.items() if one.status != "OK"} == {}
     assert found["nginx.sticky"].text == "polling is routed by the session's id (2 nodes)"
 
 
-def test_without_a_configuration_there_is_nothing_to_look_at(app, look):
+def test_without_a_configuration_the_checks_are_skipped(app, look):
     assert {look(app, name).status for name in CHECKS} == {"SKIP"}
 
 
@@ -70,7 +70,7 @@ def test_without_a_configuration_there_is_nothing_to_look_at(app, look):
         ("upgrade", ("proxy_http_version 1.1;", ""), "FAIL"),
         ("upgrade", ("proxy_set_header Upgrade $http_upgrade;", ""), "FAIL"),
         ("upgrade", ("proxy_set_header Connection $imapp_connection;", ""), "FAIL"),
-        # One header in the location, and none of the server's is inherited.
+        # A location with one header of its own inherits no header from the server.
         ("upgrade", ("proxy_buffering off;", "proxy_buffering off; proxy_set_header X-A b;"), "FAIL"),
         ("forwarded", ("proxy_set_header X-Forwarded-For $remote_addr;", ""), "FAIL"),
         ("forwarded", ("proxy_set_header Host $http_host;", ""), "FAIL"),
@@ -85,7 +85,7 @@ def test_without_a_configuration_there_is_nothing_to_look_at(app, look):
         ("connections", ("worker_rlimit_nofile 65536", "worker_rlimit_nofile 1024"), "WARN"),
     ],
 )
-def test_what_was_changed_for_the_worse_is_told(judge, whole, name, change, status):
+def test_a_harmful_edit_is_reported(judge, whole, name, change, status):
     assert change[0] in whole
 
     found = judge(whole.replace(*change), name)
@@ -94,11 +94,11 @@ def test_what_was_changed_for_the_worse_is_told(judge, whole, name, change, stat
     assert status == "OK" or (found.cure and found.command)
 
 
-def test_a_longer_heartbeat_than_nginx_waits_is_a_failure(judge, whole):
+def test_a_heartbeat_longer_than_the_timeout_of_nginx_is_a_failure(judge, whole):
     assert judge(whole, "timeouts", ping_interval_seconds=50).status == "FAIL"
 
 
-def test_larger_requests_than_nginx_passes_are_a_failure(judge, whole):
+def test_a_request_limit_above_that_of_nginx_is_a_failure(judge, whole):
     found = judge(whole, "body", request_max_bytes=5_000_000)
 
     assert (found.status, found.command) == ("FAIL", "client_max_body_size 4883k;")
@@ -113,7 +113,7 @@ def test_larger_requests_than_nginx_passes_are_a_failure(judge, whole):
         ("hash $remote_addr consistent;", "OK", "one address, one node"),
     ],
 )
-def test_one_sessions_requests_must_reach_one_node(judge, upstream, status, words):
+def test_requests_of_one_session_must_reach_one_node(judge, upstream, status, words):
     found = judge(BY_HAND % (upstream, ""), "sticky")
 
     assert (found.status, found.text.startswith(words)) == (status, True)
@@ -125,7 +125,7 @@ def test_a_single_node_needs_no_routing(judge):
     assert judge(text, "sticky").text == "one node"
 
 
-def test_what_a_tutorial_writes_is_read(judge):
+def test_a_configuration_from_a_tutorial_is_parsed(judge):
     text = BY_HAND % ("ip_hash;", "proxy_read_timeout 1h;")
 
     assert judge(text, "upgrade").status == "OK"
@@ -134,7 +134,7 @@ def test_what_a_tutorial_writes_is_read(judge):
     assert judge(text, "body").status == "OK"
 
 
-def test_a_configuration_that_leads_to_no_node_is_a_failure(judge):
+def test_a_configuration_without_a_route_to_a_node_is_a_failure(judge):
     found = judge("http { server { location / { return 404; } } }", "timeouts")
 
     assert found.status == "FAIL"
@@ -142,15 +142,15 @@ def test_a_configuration_that_leads_to_no_node_is_a_failure(judge):
 
 
 @pytest.mark.parametrize("text", ["http { } }", 'server { "unclosed }'])
-def test_what_cannot_be_read_is_said(judge, text):
+def test_an_unreadable_configuration_is_reported(judge, text):
     assert judge(text, "upgrade").text.startswith("ConfigurationError: ")
 
 
-def test_a_file_that_is_not_there_is_said(app, look, tmp_path):
+def test_a_missing_file_is_reported(app, look, tmp_path):
     assert "No such file" in look(app, "nginx.body", nginx=str(tmp_path / "none.conf")).text
 
 
-def test_a_part_without_events_has_no_connections_to_count(judge):
+def test_a_partial_configuration_without_events_skips_the_connection_check(judge):
     found = judge(generate(*NODES), "connections")
 
     assert (found.status, "--nginx -" in found.text) == ("SKIP", True)
@@ -168,8 +168,8 @@ def test_includes_are_followed_from_a_file(tmp_path):
     assert [one.words for one in found.walk("location")] == [["/socket.io/"]]
 
 
-def test_a_folder_is_read_as_nginx_itself_reads_it(app, look, tmp_path):
-    """By the real `nginx -T`, includes and all."""
+def test_a_folder_is_read_by_nginx_itself(app, look, tmp_path):
+    """Read the folder with the real `nginx -T`, includes resolved."""
     folder = tmp_path / "etc"
     (folder / "conf.d").mkdir(parents=True)
     text = generate(*NODES, f"--full={tmp_path}", "--listen=8099")
@@ -183,8 +183,8 @@ def test_a_folder_is_read_as_nginx_itself_reads_it(app, look, tmp_path):
         read(str(folder))
 
 
-def test_the_systems_own_configuration_is_found(doctor, environ, tmp_path):
-    """`-`: whatever `nginx -T` prints; here a program of that name that prints a sound one."""
+def test_the_configuration_of_the_installed_nginx_is_found(doctor, environ, tmp_path):
+    """Read the output of `nginx -T` for `-`; here a program of that name prints a healthy configuration."""
     nginx = Nginx(tmp_path / "nginx", [])
     program = tmp_path / "bin/nginx"
     program.parent.mkdir()
@@ -200,15 +200,15 @@ def test_the_systems_own_configuration_is_found(doctor, environ, tmp_path):
 @pytest.mark.parametrize(
     ("text", "value"), [("60", 60), ("60s", 60), ("1m30s", 90), ("500ms", 0.5), ("2h", 7200), ("1d", 86_400)]
 )
-def test_times_are_read_as_nginx_reads_them(text, value):
+def test_times_are_parsed_like_nginx_does(text, value):
     assert seconds(text) == value
 
 
 @pytest.mark.parametrize(("text", "value"), [("0", 0), ("256k", 262_144), ("1M", 1_048_576), ("2g", 2_147_483_648)])
-def test_sizes_are_read_as_nginx_reads_them(text, value):
+def test_sizes_are_parsed_like_nginx_does(text, value):
     assert size(text) == value
 
 
-def test_a_size_that_is_none_is_said():
+def test_an_invalid_size_is_reported():
     with pytest.raises(ConfigurationError):
         size("much")

@@ -1,4 +1,4 @@
-"""Nodes that are deaf, doubled, of another key or another time; found by asking them over the bus."""
+"""The doctor asks the nodes over the bus: deaf nodes, duplicate names, other keys, wrong clocks."""
 
 import subprocess
 import sys
@@ -24,7 +24,7 @@ NAMES = ["nodes.bus", "nodes.alive", "nodes.names", "nodes.versions", "nodes.key
 
 @pytest.fixture
 def beside(app_on):
-    """`beside(node, **settings)`: an app with the settings of a node's cluster."""
+    """Provide `beside(node, **settings)`: an app with the settings of a node's cluster."""
 
     def make(node, **settings):
         words = node.environ
@@ -38,7 +38,7 @@ def beside(app_on):
     return make
 
 
-def test_nodes_that_hear_each_other_are_well(start_nodes, beside, look):
+def test_healthy_nodes_pass(start_nodes, beside, look):
     app = beside(start_nodes(2, IM_MAX_CONNECTIONS="2000")[0])
 
     found = {name: look(app, name) for name in [*NAMES, "clocks.nodes", "clocks.redis"]}
@@ -48,7 +48,7 @@ def test_nodes_that_hear_each_other_are_well(start_nodes, beside, look):
     assert found["nodes.running"].text == "patched, enough open files, transport engine"
 
 
-def test_without_a_cluster_there_is_nobody_to_ask(app, look):
+def test_without_a_cluster_the_checks_are_skipped(app, look):
     assert {look(app, name).status for name in [*NAMES, "clocks.nodes"]} == {"SKIP"}
 
 
@@ -61,7 +61,7 @@ def test_a_cluster_without_a_node_is_a_warning(app_on, look, redis_server, maria
     }
 
 
-def test_a_node_that_hangs_is_named(start_nodes, beside, look):
+def test_a_hanging_node_is_named(start_nodes, beside, look):
     nodes = start_nodes(2, IM_NODE_LEASE_SECONDS="60")
     app = beside(nodes[0])
     nodes[1].freeze()
@@ -79,7 +79,7 @@ def test_a_node_that_hangs_is_named(start_nodes, beside, look):
 def test_two_processes_with_one_name_are_both_named(start_nodes, beside, look):
     (node,) = start_nodes(1, IM_NODE_LEASE_SECONDS="60")
     app = beside(node)
-    # It waits for the name as long as its lease, and hears the bus meanwhile.
+    # The second process waits for the name as long as the lease lasts, and is on the bus meanwhile.
     second = subprocess.Popen(
         [sys.executable, "-m", "gunicorn"], cwd=ROOT, env={**node.environ, "PORT": str(free_port())},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -95,7 +95,7 @@ def test_two_processes_with_one_name_are_both_named(start_nodes, beside, look):
     assert f"pid {node.worker}" in found.text
 
 
-def test_nodes_with_another_secret_are_told_apart_from_deaf_ones(start_nodes, beside, look):
+def test_nodes_with_another_secret_are_distinguished_from_deaf_ones(start_nodes, beside, look):
     (node,) = start_nodes(1)
     stranger = beside(node, secret_key="another" + "k" * 32)
 
@@ -105,7 +105,7 @@ def test_nodes_with_another_secret_are_told_apart_from_deaf_ones(start_nodes, be
     assert look(rotating, "nodes.keys").status == "WARN"
 
 
-def test_a_node_of_another_version_is_a_warning(app_on, look, redis_server, mariadb_url):
+def test_a_node_with_another_version_is_a_warning(app_on, look, redis_server, mariadb_url):
     app = app_on(mariadb_url, redis_url=redis_server.url, cluster_name="versions")
     with app.app_context():
         report = {"id": "node-9", "host": "h", "pid": 1, "version": "0.0.9"}
@@ -118,7 +118,7 @@ def test_a_node_of_another_version_is_a_warning(app_on, look, redis_server, mari
 
 
 @pytest.mark.parametrize(("seconds", "status"), [(3, "WARN"), (-20, "FAIL")])
-def test_a_node_whose_clock_is_wrong_is_told_by_how_much(start_nodes, beside, look, seconds, status):
+def test_the_error_of_a_nodes_clock_is_reported(start_nodes, beside, look, seconds, status):
     (node,) = start_nodes(1, **faked(seconds))
 
     found = look(beside(node), "clocks.nodes")
@@ -127,18 +127,18 @@ def test_a_node_whose_clock_is_wrong_is_told_by_how_much(start_nodes, beside, lo
     assert abs(float(found.text.split()[1]) - seconds) < 1.5
 
 
-def test_a_machine_whose_own_clock_is_wrong_differs_from_all(start_nodes, doctor):
+def test_a_wrong_local_clock_differs_from_all_others(start_nodes, doctor):
     (node,) = start_nodes(1)
 
     told = doctor({**node.environ, **faked(10)}, "--only", "clocks")
 
     assert told.named("FAIL") == ["clocks.nodes", "clocks.redis", "clocks.database"], told.output
-    # The others are behind by ten seconds, as seen from here.
+    # Seen from here, the other clocks are ten seconds behind.
     assert all(" -10." in row["text"] or " -9." in row["text"] for row in told.rows.values()), told.output
     assert doctor(node.environ, "--only", "clocks").exit_code == 0
 
 
-def test_a_node_with_too_few_files_tells_so_itself(start_nodes, beside, look):
+def test_a_node_with_too_few_file_descriptors_reports_it(start_nodes, beside, look):
     (node,) = start_nodes(1, IM_MAX_CONNECTIONS="1000000")
 
     found = look(beside(node), "nodes.running")
@@ -147,7 +147,7 @@ def test_a_node_with_too_few_files_tells_so_itself(start_nodes, beside, look):
     assert found.text.endswith("files for IM_MAX_CONNECTIONS=1000000")
 
 
-def test_a_proxy_that_a_node_does_not_believe_is_named(start_nodes, beside, look, front):
+def test_a_proxy_not_trusted_by_a_node_is_named(start_nodes, beside, look, front):
     nodes = start_nodes(1, IM_TRUSTED_PROXIES="10.9.9.9")
     app = beside(nodes[0])
     assert look(app, "nodes.proxies").status == "OK"
@@ -160,7 +160,7 @@ def test_a_proxy_that_a_node_does_not_believe_is_named(start_nodes, beside, look
 
 
 class _SickNode:
-    """Answers over the real bus what it is told to: states that a test cannot bring a real node into at will."""
+    """A fake node that answers over the real bus with given facts, which a real node cannot be brought to report."""
 
     def __init__(self, app, **facts) -> None:
         settings = app.config["IMAPP"].model_copy(update={"node_id": "node-9"})
@@ -192,7 +192,7 @@ class _SickNode:
 
 @pytest.fixture
 def sick_node(app_on, redis_server, mariadb_url):
-    """`sick_node(**facts)`: an app in the cluster of a node that answers so."""
+    """Provide `sick_node(**facts)`: an app in the cluster of a node that reports these facts."""
     started = []
 
     def start(**facts):
@@ -212,7 +212,7 @@ def sick_node(app_on, redis_server, mariadb_url):
         ({"unpatched": ["ssl", "time"]}, "nodes.running", "node-9: not patched: ssl, time"),
     ],
 )
-def test_what_a_node_says_against_itself_is_a_failure(sick_node, look, facts, name, text):
+def test_a_fault_reported_by_a_node_is_a_failure(sick_node, look, facts, name, text):
     found = look(sick_node(**facts), name)
 
     assert (found.status, found.text) == ("FAIL", text)

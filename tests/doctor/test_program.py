@@ -1,4 +1,4 @@
-"""The program, the system below it, and the disk: each broken for real, in a process of its own."""
+"""The doctor on the program, the operating system and the disk: each is really broken, in its own process."""
 
 import os
 import shlex
@@ -10,25 +10,25 @@ from imapp.doctor import disk, kernel, program
 
 pytestmark = pytest.mark.slow
 
-#: Network and mounts of their own, for a process that may then change them.
+#: Run a process with its own network and mounts, so that it may change them.
 _ALONE = ("unshare", "--map-root-user")
 
 
 def after(*commands: str) -> tuple[str, ...]:
-    """Words before a command: run these first, in the same shell."""
+    """Return a command prefix that runs these commands first, in the same shell."""
     return ("sh", "-c", "; ".join([*commands, 'exec "$@"']), "sh")
 
 
 @pytest.fixture
 def packages_path(tmp_path, environ):
-    """A folder that Python looks in first."""
+    """Create a folder that comes first in Python's search path."""
     folder = tmp_path / "site"
     folder.mkdir()
     environ["PYTHONPATH"] = str(folder)
     return folder
 
 
-def test_a_package_of_another_version_is_named(doctor, environ, packages_path):
+def test_a_package_with_another_version_is_named(doctor, environ, packages_path):
     (packages_path / "flask-2.0.dist-info").mkdir()
     (packages_path / "flask-2.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: flask\nVersion: 2.0\n")
 
@@ -39,7 +39,7 @@ def test_a_package_of_another_version_is_named(doctor, environ, packages_path):
     assert told.rows["program.packages"]["command"] == "scripts/setup.sh"
 
 
-def test_a_package_that_is_missing_is_a_failure(app, look, tmp_path):
+def test_a_missing_package_is_a_failure(app, look, tmp_path):
     (tmp_path / "requirements.txt").write_text(
         "no-such-package==1.0 \\\n    --hash=x\nother==1 ; python_version < '3' \\\n"
     )
@@ -49,7 +49,7 @@ def test_a_package_that_is_missing_is_a_failure(app, look, tmp_path):
     assert (found.status, found.text) == ("FAIL", "no-such-package is missing (1.0 is pinned)")
 
 
-def test_without_pins_there_is_nothing_to_compare_with(app, look, tmp_path):
+def test_without_pinned_packages_the_check_is_skipped(app, look, tmp_path):
     assert look(app, "program.packages", project=tmp_path).status == "SKIP"
 
 
@@ -70,7 +70,7 @@ def test_modules_imported_before_the_patches_are_named(doctor, environ, packages
     assert "ssl" in told.rows["program.patches"]["text"]
 
 
-def test_a_worker_that_does_not_patch_is_a_failure(doctor, environ):
+def test_a_worker_without_monkey_patching_is_a_failure(doctor, environ):
     told = doctor({**environ, "GUNICORN_CMD_ARGS": "--worker-class gthread"}, "--only", "program")
 
     assert {told.status("program.patches"), told.status("program.transport")} == {"FAIL"}
@@ -83,7 +83,7 @@ def test_the_fall_back_transport_is_a_warning(doctor, environ):
     assert (told.exit_code, told.status("program.transport")) == (1, "WARN")
 
 
-def test_a_program_that_does_not_load_says_why(doctor, environ, packages_path):
+def test_a_program_that_fails_to_load_is_reported_with_the_reason(doctor, environ, packages_path):
     (packages_path / "sitecustomize.py").write_text(
         "import sys\nif 'rehearsal' in ' '.join(sys.orig_argv): sys.modules['flask_socketio'] = None\n"
     )
@@ -97,7 +97,7 @@ def test_a_program_that_does_not_load_says_why(doctor, environ, packages_path):
 # -- the system ------------------------------------------------------------------------------------------------------
 
 
-def test_too_few_files_are_a_failure(doctor, environ):
+def test_too_few_file_descriptors_are_a_failure(doctor, environ):
     told = doctor(environ, "--only", "system.files", wrapper=after("ulimit -n 1000"))
 
     assert told.status("system.files") == "FAIL"
@@ -116,7 +116,7 @@ def test_short_queues_and_few_ports_are_warnings(doctor, environ):
     assert "501 ports" in told.rows["system.ports"]["text"]
 
 
-def test_long_queues_and_many_ports_are_well(doctor, environ):
+def test_long_queues_and_many_ports_pass(doctor, environ):
     write = ["echo 4096 >/proc/sys/net/core/somaxconn", "echo 2048 >/proc/sys/net/ipv4/tcp_max_syn_backlog"]
 
     told = doctor(environ, "--only", "system", "--nginx", "x", wrapper=(*_ALONE, "--net", *after(*write)))
@@ -124,14 +124,14 @@ def test_long_queues_and_many_ports_are_well(doctor, environ):
     assert (told.exit_code, len(told.named("OK"))) == (0, 5)
 
 
-def test_without_nginx_on_the_machine_ports_do_not_matter(app, look, tmp_path, monkeypatch):
+def test_without_a_local_nginx_the_check_of_ports_is_skipped(app, look, tmp_path, monkeypatch):
     monkeypatch.setattr(kernel, "_PROC", tmp_path)
 
     assert look(app, "system.ports").status == "SKIP"
 
 
 def test_a_kernel_without_the_user_timeout_is_a_warning(app, look, monkeypatch):
-    monkeypatch.setattr(socket, "TCP_USER_TIMEOUT", 9999)  # which no kernel knows
+    monkeypatch.setattr(socket, "TCP_USER_TIMEOUT", 9999)  # no kernel knows this option
 
     assert look(app, "system.dead_peers").status == "WARN"
 
@@ -140,7 +140,7 @@ def test_a_kernel_without_the_user_timeout_is_a_warning(app, look, monkeypatch):
 
 
 @pytest.mark.parametrize(("size", "status"), [("20m", "FAIL"), ("300m", "WARN"), ("900m", "OK")])
-def test_a_small_disk_is_told_in_time(doctor, environ, tmp_path, size, status):
+def test_a_small_disk_is_reported_before_it_is_full(doctor, environ, tmp_path, size, status):
     folder = tmp_path / "temporary"
     folder.mkdir()
     mount = f"mount -t tmpfs -o size={size} x {shlex.quote(str(folder))}"
@@ -153,13 +153,13 @@ def test_a_small_disk_is_told_in_time(doctor, environ, tmp_path, size, status):
     assert status == "OK" or str(folder) in told.rows["disk.space"]["text"]
 
 
-def test_a_log_that_nobody_rotates_is_a_warning(app, look, tmp_path):
+def test_a_log_without_rotation_is_a_warning(app, look, tmp_path):
     assert look(app, "disk.logs", project=tmp_path).status == "SKIP"
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/node1.log").touch()
     assert look(app, "disk.logs", project=tmp_path).status == "OK"
 
-    os.truncate(tmp_path / "logs/node1.log", disk._LOG_BYTES + 1)  # a hole takes no room
+    os.truncate(tmp_path / "logs/node1.log", disk._LOG_BYTES + 1)  # a sparse file takes no disk space
 
     found = look(app, "disk.logs", project=tmp_path)
     assert (found.status, found.text) == ("WARN", "node1.log 1.0 GiB")

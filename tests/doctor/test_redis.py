@@ -1,4 +1,4 @@
-"""Redis servers that are really wrong."""
+"""The doctor on Redis servers that are really misconfigured."""
 
 from dataclasses import replace
 
@@ -15,11 +15,11 @@ NAMES = [name for name in redis_server.CHECKS if name != "redis.topology"]
 
 @pytest.fixture
 def on(make_app):
-    """`on(url, **settings)`: an app on that Redis."""
+    """Provide `on(url, **settings)`: an app on that Redis."""
     return lambda url, **settings: make_app(redis_url=url, cluster_name="doctored", **settings)
 
 
-def test_a_sound_redis_is_well(on, look, redis_server):
+def test_a_healthy_redis_passes(on, look, redis_server):
     app = on(redis_server.url)
 
     assert {look(app, name).status for name in NAMES} == {"OK"}
@@ -27,7 +27,7 @@ def test_a_sound_redis_is_well(on, look, redis_server):
     assert look(app, "nodes.bus").status == "OK"
 
 
-def test_settings_that_are_wrong_are_told_each(on, look, wrong_redis):
+def test_each_wrong_setting_is_reported(on, look, wrong_redis):
     app = on(wrong_redis.url)
 
     found = {name: look(app, name) for name in NAMES}
@@ -38,7 +38,7 @@ def test_settings_that_are_wrong_are_told_each(on, look, wrong_redis):
     assert "30 clients" in found["redis.clients"].text
 
 
-def test_a_policy_without_a_limit_to_memory_is_only_a_warning(on, look, wrong_redis):
+def test_a_wrong_policy_without_a_memory_limit_is_a_warning(on, look, wrong_redis):
     wrong_redis.client().config_set("maxmemory", 0)
 
     found = look(on(wrong_redis.url), "redis.policy")
@@ -47,7 +47,7 @@ def test_a_policy_without_a_limit_to_memory_is_only_a_warning(on, look, wrong_re
     assert found.status == "WARN"
 
 
-def test_no_limit_to_what_waits_for_a_node_is_a_warning(on, look, wrong_redis):
+def test_an_unlimited_output_buffer_is_a_warning(on, look, wrong_redis):
     before = wrong_redis.client().config_get("client-output-buffer-limit")
     wrong_redis.client().config_set("client-output-buffer-limit", "pubsub 0 0 0")
 
@@ -57,11 +57,11 @@ def test_no_limit_to_what_waits_for_a_node_is_a_warning(on, look, wrong_redis):
     assert found.status == "WARN"
 
 
-def test_a_memory_that_is_nearly_full_is_told(on, look, wrong_redis):
+def test_nearly_full_memory_is_reported(on, look, wrong_redis):
     with wrong_redis.client() as client:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", 0)
-        # Beside it connections that come and go don't matter; sent as it is, it would be in a buffer for a while, too.
+        # Large enough that connections do not matter. SETRANGE keeps the 20 MB out of the client's buffers.
         client.setrange("ballast", 20_000_000, "x")
         used = client.info("memory")["used_memory"]
         client.config_set("maxmemory", int(used * 1.15))
@@ -75,7 +75,7 @@ def test_a_memory_that_is_nearly_full_is_told(on, look, wrong_redis):
     assert (warned.status, failed.status) == ("WARN", "FAIL")
 
 
-def test_a_redis_far_away_is_a_warning(on, look, redis_server):
+def test_a_slow_redis_is_a_warning(on, look, redis_server):
     proxy = Proxy(redis_server.port)
     proxy.delay = 0.05
 
@@ -92,7 +92,7 @@ def test_a_redis_that_is_too_old_is_a_failure(app):
     assert redis_server.version.__wrapped__(Case(app), replace(old, info={"redis_version": "7.0.0"})).status == "OK"
 
 
-def test_a_user_who_may_not_do_what_nodes_do_is_told_the_least(on, look, wrong_redis):
+def test_missing_rights_are_reported_with_the_minimal_acl(on, look, wrong_redis):
     with wrong_redis.client() as client:
         client.acl_setuser("keyless", enabled=True, passwords=["+pw"], channels=["doctored:*"], categories=["+@all"])
         client.acl_setuser(
@@ -109,7 +109,7 @@ def test_a_user_who_may_not_do_what_nodes_do_is_told_the_least(on, look, wrong_r
     assert (bus.status, heard.status) == ("FAIL", "OK")
 
 
-def test_the_least_that_the_manual_names_is_enough_for_nodes_and_told_where_the_doctor_sees_less(on, look, wrong_redis):
+def test_the_minimal_acl_of_the_manual_suffices_for_nodes_and_limits_the_doctor_with_a_warning(on, look, wrong_redis):
     least = ["on", ">pw", "~{doctored}:*", "&doctored:*", "+@all", "-@admin", "-@dangerous", "+role", "+cluster|slots"]
     wrong_redis.client().execute_command("ACL", "SETUSER", "least", *least)
     app = on(f"redis://least:pw@127.0.0.1:{wrong_redis.port}")
@@ -128,7 +128,7 @@ def test_the_least_that_the_manual_names_is_enough_for_nodes_and_told_where_the_
 
 
 @pytest.mark.slow
-def test_sentinels_that_disagree_are_a_warning(on, look, tmp_path):
+def test_unreachable_sentinels_are_a_warning(on, look, tmp_path):
     sentinel = RedisSentinel(tmp_path / "sentinel")
     try:
         app = on(sentinel.url)
@@ -143,7 +143,7 @@ def test_sentinels_that_disagree_are_a_warning(on, look, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_redis_cluster_is_looked_at_server_by_server(on, look, tmp_path):
+def test_each_server_of_a_redis_cluster_is_checked(on, look, tmp_path):
     cluster = RedisCluster(tmp_path / "cluster")
     try:
         app = on(cluster.url)

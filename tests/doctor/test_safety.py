@@ -1,4 +1,4 @@
-"""Secrets and settings that are not safe."""
+"""The doctor on unsafe secrets and settings."""
 
 import pytest
 
@@ -16,12 +16,12 @@ from imapp.doctor.safety import weakness
         ("xI3v_Qd-0Zk7pLw2NfYbT8sRcJhGmUaEoV9y6K1t5", ""),
     ],
 )
-def test_a_key_that_can_be_guessed_is_weak(key, words):
+def test_a_guessable_key_is_weak(key, words):
     assert words in weakness(key)
     assert bool(weakness(key)) == bool(words)
 
 
-def test_a_weak_key_is_a_failure_and_a_random_one_is_well(make_app, look):
+def test_a_weak_key_is_a_failure_and_a_random_one_passes(make_app, look):
     found = look(make_app(secret_key="t" * 32), "safety.key")
 
     assert (found.status, found.command) == ("FAIL", "openssl rand -hex 32")
@@ -50,13 +50,13 @@ def test_redis_needs_a_password_unless_it_listens_on_a_unix_socket(make_app, loo
     assert (words or "none is missing or short") in found.text
 
 
-def test_the_databases_root_is_nobodys_account(app_on, mariadb, look):
+def test_using_the_databases_root_account_is_a_warning(app_on, mariadb, look):
     found = look(app_on(mariadb.create_database()), "safety.passwords")
 
     assert (found.status, found.text) == ("WARN", "the nodes use the database's root account")
 
 
-def test_files_that_others_can_read_are_named(doctor, environ, tmp_path):
+def test_files_readable_by_others_are_named(doctor, environ, tmp_path):
     environ["SECRET_KEY"] = "9f2c41d07b3e8a65f01c9d7e4b8a3265c0ffee1234"
     assert doctor(environ, "--only", "safety.files").status("safety.files") == "OK"
     secrets = tmp_path / "data/secrets.env"
@@ -68,14 +68,14 @@ def test_files_that_others_can_read_are_named(doctor, environ, tmp_path):
     assert (row["status"], row["command"]) == ("FAIL", f"chmod go-rwx {secrets}")
 
 
-def test_settings_of_a_cluster_that_others_can_read_are_named(app, look, tmp_path):
+def test_cluster_settings_readable_by_others_are_named(app, look, tmp_path):
     (tmp_path / "cluster.env").write_text("DATABASE_URL=x\n")
     (tmp_path / "cluster.env").chmod(0o640)
 
     assert "cluster.env" in look(app, "safety.files", project=tmp_path).text
 
 
-def test_a_database_file_counts_where_others_can_enter_its_folder(app, look, tmp_path):
+def test_a_readable_database_file_is_a_failure_if_others_can_enter_its_folder(app, look, tmp_path):
     (tmp_path / "imapp.db").touch(0o644)
     tmp_path.chmod(0o755)
     assert look(app, "safety.files").status == "FAIL"
@@ -99,16 +99,16 @@ def test_a_database_file_counts_where_others_can_enter_its_folder(app, look, tmp
         ("proxies", {"trusted_proxies": ("10.0.0.5", "::/0")}, "FAIL"),
     ],
 )
-def test_settings_are_judged(make_app, look, name, setting, status):
+def test_each_setting_gets_the_expected_status(make_app, look, name, setting, status):
     assert look(make_app(**setting), f"safety.{name}").status == status
 
 
-def test_a_proxy_that_nobody_trusts_is_a_failure(make_app, look):
+def test_an_untrusted_proxy_is_a_failure(make_app, look):
     assert look(make_app(), "safety.proxies", url="https://chat.example.org").status == "FAIL"
     assert look(make_app(), "safety.proxies", nginx="x").status == "FAIL"
 
 
-def test_the_debug_mode_is_a_failure(doctor, environ):
+def test_debug_mode_is_a_failure(doctor, environ):
     told = doctor({**environ, "FLASK_DEBUG": "1"}, "--only", "safety.environment")
 
     assert told.status("safety.environment") == "FAIL"

@@ -1,4 +1,4 @@
-"""The AsyncAPI document: sound, complete, and what the server really sends fits it."""
+"""The AsyncAPI document is valid and complete, and what the server sends conforms to it."""
 
 import json
 import re
@@ -17,21 +17,21 @@ from tests.support.documents import undescribed
 
 @pytest.fixture(scope="module")
 def described(server) -> dict:
-    """The document as the server serves it."""
+    """Return the document as the server serves it."""
     return requests.get(server.url + "/api/asyncapi.json", timeout=10).json()
 
 
 def check(described: dict, message: str, payload: object) -> None:
-    """The payload fits the message's schema."""
+    """Check that the payload conforms to the message's schema."""
     strict = closed(described)
     schema = {**strict["components"]["messages"][message]["payload"], "components": strict["components"]}
     Draft202012Validator(schema).validate(payload)
 
 
 def closed(described: dict) -> dict:
-    """The document as it stands for this version: no other fields, no other values.
+    """Return the document for exactly this version: no other fields, no other values.
 
-    The served one is open, so that a client generated from it survives newer servers.
+    The served document is open, so that a client generated from it survives newer servers.
     """
     text = re.sub(r'("properties": ?{)', r'"unevaluatedProperties": false, \1', json.dumps(described))
     return json.loads(text.replace('"x-extensible-enum":', '"enum":'))
@@ -49,14 +49,14 @@ def test_every_command_and_every_event_is_an_operation(described):
     assert {"message_created", "sync_required", "server_draining", "presence_changed"} <= sends
 
 
-def test_every_operation_schema_and_field_says_what_it_is(described):
+def test_every_operation_schema_and_field_has_a_description(described):
     assert undescribed(described["components"]["schemas"]) == []
     assert all(operation["description"] for operation in described["operations"].values())
     for message in described["components"]["messages"].values():
         assert message["summary"][0].isupper()
 
 
-def test_every_schema_is_sound_and_every_reference_leads_somewhere(described):
+def test_every_schema_is_valid_and_every_reference_resolves(described):
     for schema in described["components"]["schemas"].values():
         Draft202012Validator.check_schema(schema)
     for operation in described["operations"].values():
@@ -66,20 +66,20 @@ def test_every_schema_is_sound_and_every_reference_leads_somewhere(described):
             assert name in described["components"]["messages"]
 
 
-def test_the_served_document_is_the_one_that_the_code_writes(described):
+def test_the_served_document_equals_the_generated_one(described):
     register_commands()
 
     assert document() == described
 
 
-def test_every_error_code_is_listed_once():
+def test_error_codes_are_collected_from_the_classes():
     codes = error_codes()
 
     assert codes["not_a_member"]
     assert AppError.code in codes
 
 
-def test_every_command_lists_the_codes_that_it_can_be_refused_with(described):
+def test_every_command_lists_its_error_codes(described):
     codes = described["operations"]["send_message"]["x-codes"]
 
     assert {"not_a_member", "client_id_conflict", "rate_limited", "busy", "message_too_large"} <= set(codes)
@@ -87,13 +87,13 @@ def test_every_command_lists_the_codes_that_it_can_be_refused_with(described):
     assert "`muted`" in described["operations"]["typing"]["description"]
 
 
-def test_what_the_server_sends_fits_the_document(server, described, device):
+def test_acks_and_events_conform_to_the_document(server, described, device):
     ada, bob = device(server, "ada").connect(), device(server, "bob").connect()
     laptop = ada.other_device().connect()
     acks: list[tuple[str, dict]] = []
 
-    def call(who, command: str, payload: dict) -> dict:
-        ack = who.call(command, payload)
+    def call(sender, command: str, payload: dict) -> dict:
+        ack = sender.call(command, payload)
         acks.append((command, ack))
         return ack
 

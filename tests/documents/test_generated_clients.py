@@ -1,4 +1,4 @@
-"""Clients generated from the documents type-check and chat with a node; the linters of both documents are content."""
+"""Generated clients type-check and chat with a node, and the linters accept both documents."""
 
 import json
 import shutil
@@ -15,13 +15,13 @@ from tests.support.npm import FOLDER as NPM
 
 PROGRAMS = Path(__file__).with_name("generated")
 
-#: Said by Spectral of every self-hosted server: nobody can be named.
+#: Spectral's rule about a contact, which a self-hosted server cannot name.
 _NOBODY = "asyncapi-info-contact-properties"
 
 
 @pytest.fixture(scope="module")
 def folder(server, tmp_path_factory) -> Path:
-    """The documents as the server serves them, and the programs."""
+    """Store the served documents and the programs in a folder."""
     folder = tmp_path_factory.mktemp("generated")
     for name in ("openapi", "asyncapi"):
         (folder / f"{name}.json").write_bytes(requests.get(f"{server.url}/api/{name}.json", timeout=30).content)
@@ -31,7 +31,7 @@ def folder(server, tmp_path_factory) -> Path:
 
 
 def run(folder: Path, *command: object) -> str:
-    """Run in the folder; fails with what the program said."""
+    """Run a command in the folder; fail with its output."""
     words = list(map(str, command))
     ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
@@ -77,7 +77,7 @@ def generate_typescript(folder: Path) -> None:
 
 
 def newcomer(server) -> tuple[str, str, int]:
-    """A new account: its name, password and id."""
+    """Register an account; return its name, password and id."""
     name = f"gen{uuid.uuid4().hex[:12]}"
     body = {"username": name, "password": "correct horse battery"}
     answer = requests.post(server.url + "/api/auth/register", json=body, timeout=20)
@@ -100,7 +100,7 @@ def test_clients_of_three_generators_type_check_and_chat(server, folder):
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
-def test_the_linters_of_both_documents_are_content(folder):
+def test_the_linters_accept_both_documents(folder):
     (folder / "spectral.json").write_text(
         json.dumps({"extends": ["spectral:oas", "spectral:asyncapi"], "rules": {_NOBODY: "off"}})
     )

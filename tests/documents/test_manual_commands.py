@@ -1,7 +1,7 @@
-"""The commands of the operator's manual, run as they stand in it, from top to bottom, on a cluster of its own.
+"""The commands of the operator's manual, run unchanged, from top to bottom, on a cluster of their own.
 
-Run are the blocks marked `sh`, and the commands that stand in the first column of a table. Blocks marked `console` are
-for machines with systemd, Docker or Kubernetes, and are not run.
+Only blocks marked `sh` and commands in the first column of a table are run. Blocks marked `console` are for machines
+with systemd, Docker or Kubernetes.
 """
 
 import os
@@ -22,9 +22,9 @@ from tests.support.server import ROOT
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 MANUAL = (ROOT / "docs/operations.md").read_text()
-#: That nothing is found is an answer, too.
+#: A grep that succeeds without a match, because no match is an answer too.
 _GREP = 'grep() { command grep "$@" || [ $? = 1 ]; }\n'
-#: What would take long, or ask: the same, shorter, answered. The doctor may find fault with a machine of a test.
+#: Replacements that shorten long commands and answer prompts. The doctor may report faults of the test machine.
 _SHORTER = {
     r"--connections \d+": "--connections 20",
     r"--rate \d+": "--rate 20",
@@ -41,13 +41,13 @@ _ROW = re.compile(r"^\| `((?:scripts/|redis-cli |mariadb |curl |nginx )[^`]*)` \
 
 
 def commands() -> list[tuple[int, str]]:
-    """Every command with the number of its line."""
+    """Return every command with its line number."""
     found = [match for pattern in (_BLOCK, _ROW) for match in pattern.finditer(MANUAL)]
     return sorted((MANUAL.count("\n", 0, match.start()) + 1, match.group(1)) for match in found)
 
 
 class Machine:
-    """A machine as the manual expects it: services at their usual addresses, an account and a message to look at."""
+    """A machine as the manual expects it: services at their usual addresses, an account and a message."""
 
     def __init__(self, folder: Path) -> None:
         self.has_people = False
@@ -85,7 +85,7 @@ class Machine:
         return " ".join(f"--node=node-{k}=127.0.0.1:{base + 2 * k - 2}:{base + 2 * k - 1}" for k in (1, 2, 3))
 
     def _shims(self) -> None:
-        """Clients of services that are where an operator has them, here on ports of their own."""
+        """Write wrappers of client programs: they use this machine's ports in place of the usual ones."""
         self.shims = self.folder / "bin"
         self.shims.mkdir()
         nginx = self.folder / "nginx.conf"
@@ -116,14 +116,14 @@ class Machine:
             both.write((self.folder / "certificate").read_bytes())
 
     def people(self) -> None:
-        """What the examples speak of: a user called alice, and message 1-1."""
+        """Create what the examples mention: a user called alice, and message 1-1."""
         alice, bob = (Device.named(self, name) for name in ("alice", "bob"))
         conversation = alice.post("/api/conversations", {"user_id": bob.id})["id"]
         body = {"client_id": "first", "type": "text", "content": {"text": "hello"}}
         assert alice.post(f"/api/conversations/{conversation}/messages", body)["message"]["id"] == "1-1"
 
     def go_on_after(self, command: str) -> None:
-        """What the next commands of the manual take for granted."""
+        """Restore the state that the next commands of the manual expect."""
         if "scripts/stop-cluster.sh" in command or "im.sh drain" in command:
             self.run("scripts/start-cluster.sh")
         if not self.has_people and "scripts/start-cluster.sh" in command:
@@ -132,11 +132,11 @@ class Machine:
 
     @property
     def url(self) -> str:
-        """The first node's."""
+        """Return the first node's URL."""
         return self.cluster.url(1)
 
     def run(self, command: str) -> str:
-        """A command of the manual, with the names of this machine; gives what it printed."""
+        """Run a command of the manual with the names of this machine; return its output."""
         for name, value in self.places.items():
             command = command.replace(name, value)
         command = re.sub(r"127\.0\.0\.1:80(8[0-5])\b", self._node_address, command)
@@ -158,7 +158,7 @@ class Machine:
         return f"127.0.0.1:{self.cluster.base + int(found[1]) - 80}"
 
     def stop(self) -> None:
-        """End all of it."""
+        """Stop all services."""
         self.cluster.run("stop")
         subprocess.run([self.shims / "nginx", "-s", "stop"], check=False)
         self.mariadb.stop()
@@ -172,7 +172,7 @@ def machine(tmp_path):
     machine.stop()
 
 
-def test_every_command_of_the_manual_does_what_it_is_there_for(machine):
+def test_every_command_of_the_manual_succeeds(machine):
     ran = 0
     for line, command in commands():
         try:

@@ -1,4 +1,4 @@
-"""The operator's manuals: what they name exists, their links lead somewhere, both languages have the same parts."""
+"""The operator's manuals: the names in them exist, links resolve, and both languages have the same parts."""
 
 import os
 import re
@@ -19,7 +19,7 @@ LINKED = [*MANUALS, "README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/arc
 LINKED += ["deploy/README.md", "deploy/monitoring/README.md", "deploy/nginx/README.md", "bench/README.md"]
 LINKED += [str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs/decisions").glob("*.md"))]
 
-#: Folders of which a manual names files; what a machine has at work, as in run/ and logs/, is not looked for.
+#: Folders with files that a manual may name; files that exist only at run time, in run/ and logs/, are not checked.
 FOLDERS = "scripts|deploy|docs|bench|imapp|tests|web|migrations"
 
 #: Words with a "_" that belong to other software: systemd, Nginx, MySQL, Redis, gunicorn.
@@ -28,7 +28,7 @@ OTHERS = {
     "rlimit_nofile", "wait_timeout", "worker_shutdown_timeout",
 }  # fmt: skip
 
-#: What the predecessor's manual, which was in Chinese, has parts for, and the marks in the logs that it names.
+#: Topics of the predecessor's manual, which was in Chinese, and the log lines that it names.
 PREDECESSORS_WORDS = (
     "前置条件/资源配置/拓扑/Nginx/启动/停止/systemd/Docker/健康检查/日志/监控/告警/消息丢失/连接频繁断开/脑裂/诊断命令/"
     "集群消息路由器初始化完成/SocketIO服务器启动成功/用户 [ID] 已连接到节点/广播集群消息失败"
@@ -40,7 +40,7 @@ def text_of(name: str) -> str:
 
 
 def code_in(name: str) -> str:
-    """All that stands in code blocks and between backticks, but pictures."""
+    """Return the text of code blocks and between backticks, without diagrams."""
     text = text_of(name)
     blocks = [body for kind, body in re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL) if kind != "mermaid"]
     return "\n".join([*blocks, *re.findall(r"`([^`\n]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))])
@@ -48,7 +48,7 @@ def code_in(name: str) -> str:
 
 @cache
 def source() -> str:
-    """The product without its documents."""
+    """Return the product's files without its documents, as one text."""
     files = [path for folder in ("imapp", "scripts", "deploy") for path in (ROOT / folder).rglob("*")]
     files = [path for path in files if path.is_file() and path.suffix not in {".pyc", ".md"}]
     files += [ROOT / name for name in ("config.py", "settings.py", "gunicorn.conf.py")]
@@ -61,7 +61,7 @@ def headings(name: str) -> list[str]:
 
 
 def anchors(path: Path) -> set[str]:
-    """As GitHub makes them of headings."""
+    """Return the anchors that GitHub makes of the headings."""
     titles = (re.sub(r"^#+ ", "", line) for line in headings(str(path.relative_to(ROOT))))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -77,7 +77,7 @@ def test_every_file_that_a_manual_names_exists(name):
 
 
 @pytest.mark.parametrize("name", MANUALS)
-def test_every_script_that_a_manual_runs_can_be_run(name):
+def test_every_script_in_a_manual_is_executable(name):
     scripts = set(re.findall(r"(?:scripts|deploy)/[\w./-]+\.sh\b|deploy/nginx/generate\.py", code_in(name)))
 
     assert {script for script in scripts if not os.access(ROOT / script, os.X_OK)} == set()
@@ -91,11 +91,13 @@ def test_every_command_that_a_manual_names_exists(name):
 
 
 @pytest.mark.parametrize("name", MANUALS)
-def test_every_variable_that_a_manual_names_is_a_setting_or_a_scripts_own(name):
+def test_every_variable_in_a_manual_is_a_setting_or_is_used_by_a_script(name):
     named = set(re.findall(r"(?<![\w])([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?![\w])", code_in(name)))
     settings = {Settings.variable(field) for field in Settings.model_fields}
 
-    own = {variable for variable in named if not variable.startswith("OTEL_")}  # those are OpenTelemetry's
+    own = {
+        variable for variable in named if not variable.startswith("OTEL_")
+    }  # OTEL_ variables belong to OpenTelemetry
     unknown = {variable for variable in own - settings if not re.search(rf"\b{variable}\b", source())}
 
     assert named & settings
@@ -103,7 +105,7 @@ def test_every_variable_that_a_manual_names_is_a_setting_or_a_scripts_own(name):
 
 
 @pytest.mark.parametrize("name", MANUALS)
-def test_every_metric_that_a_manual_names_is_measured(name):
+def test_every_metric_in_a_manual_exists(name):
     metrics.BUS_GAPS.labels(reason="none")
     families = text_string_to_metric_families(metrics.exposition().decode())
     measured = set()
@@ -115,15 +117,15 @@ def test_every_metric_that_a_manual_names_is_measured(name):
 
 
 @pytest.mark.parametrize("name", MANUALS)
-def test_every_event_and_name_that_a_manual_quotes_is_the_products(name):
+def test_every_event_and_name_in_a_manual_is_in_the_source(name):
     quoted = set(re.findall(r"(?<![\w-])([a-z]+(?:_[a-z]+)+)(?!\w)", code_in(name)))
 
     assert {word for word in quoted - OTHERS if not word.startswith("imapp_") and word not in source()} == set()
 
 
 @pytest.mark.parametrize("name", MANUALS)
-def test_defaults_that_a_manual_quotes_are_the_defaults(name):
-    """Written as `NAME` (value)."""
+def test_defaults_in_a_manual_are_the_real_defaults(name):
+    """Check defaults written as `NAME` (value)."""
     quoted = re.findall(r"`(IM_\w+)`\s*[(\uff08](\d+)(?: s| 秒)?[)\uff09]", text_of(name))
     by_variable = {Settings.variable(field): info.default for field, info in Settings.model_fields.items()}
 
@@ -131,7 +133,7 @@ def test_defaults_that_a_manual_quotes_are_the_defaults(name):
 
 
 @pytest.mark.parametrize("name", LINKED)
-def test_every_link_leads_somewhere(name):
+def test_every_link_resolves(name):
     page = ROOT / name
     links = re.findall(r"\]\((?!https?:)([^)]+)\)", re.sub(r"```.*?```", "", text_of(name), flags=re.DOTALL))
 
@@ -161,8 +163,8 @@ def test_both_languages_have_the_same_parts_and_the_same_commands(twin):
     assert rows[0] == rows[1]
 
 
-def test_the_manual_has_a_part_for_each_that_the_predecessors_had():
-    """Its operators look for these words."""
+def test_the_manual_covers_the_topics_of_the_predecessors_manual():
+    """Operators of the predecessor search for these words."""
     text = text_of("docs/operations.zh-CN.md")
 
     for word in PREDECESSORS_WORDS.split("/"):

@@ -1,4 +1,4 @@
-"""The README: its examples run, both languages show the same commands. Its links: test_manuals.py."""
+"""The README: its examples run, and both languages show the same commands. Its links: test_manuals.py."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def blocks(name: str, language: str) -> list[str]:
 
 
 def client(folder: Path, name: str, language: str) -> Path:
-    """The README's client as a file, beside the packages that it imports."""
+    """Write the README's client to a file, beside the packages that it imports."""
     [code] = blocks("README.md", language)
     file = folder / name
     file.write_text(code)
@@ -31,7 +31,7 @@ def client(folder: Path, name: str, language: str) -> Path:
 
 
 def wait_for_line(process: subprocess.Popen, lines: list[str], text: str, seconds: float) -> None:
-    """Wait until the process has said it; fails with all that it said."""
+    """Wait until the process has printed a line with the text; fail with its whole output."""
     deadline = time.monotonic() + seconds
     while not any(text in line for line in lines):
         assert time.monotonic() < deadline, f"no {text!r} in {seconds} s: {lines}"
@@ -39,8 +39,8 @@ def wait_for_line(process: subprocess.Popen, lines: list[str], text: str, second
         time.sleep(0.1)
 
 
-def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_path):
-    """Against the demo's people, as the README says, with tokens of 8 seconds."""
+def test_the_example_clients_run_as_pasted_and_survive_the_expiry_of_their_tokens(start_server, tmp_path):
+    """Use the demo's accounts, as the README says, with tokens of 8 seconds."""
     server = start_server(IM_ACCESS_TOKEN_SECONDS="8", IM_TOKEN_EXPIRING_LEAD_SECONDS="3")
     password = server.flask("im", "demo").rsplit(" ", 1)[1].strip()
     environ = {**os.environ, "IMAPP_URL": server.url, "IMAPP_PASSWORD": password}
@@ -61,7 +61,7 @@ def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_pa
             reader.start()
             readers.append(reader)
             wait_for_line(process, lines, "duplicate", 40)
-        time.sleep(9)  # longer than the tokens of that moment live
+        time.sleep(9)  # longer than the lifetime of the present tokens
         text = f"still there? {uuid.uuid4().hex}"
         send_as_grace(server, password, text)
         for process, lines in zip(processes, heard, strict=True):
@@ -76,8 +76,8 @@ def test_the_clients_run_as_pasted_and_outlive_their_tokens(start_server, tmp_pa
             process.stdout.close()
 
 
-def test_a_refused_connection_is_named_and_tried_again(start_server, tmp_path):
-    """One user may have one connection: the Python client waits for the JavaScript client's."""
+def test_a_refused_connection_is_reported_and_tried_again(start_server, tmp_path):
+    """Allow a user one connection: the Python client waits until the JavaScript client is gone."""
     server = start_server(IM_MAX_CONNECTIONS_PER_USER="1", IM_RATE_LIMITS="on")
     password = server.flask("im", "demo").rsplit(" ", 1)[1].strip()
     environ = {**os.environ, "IMAPP_URL": server.url, "IMAPP_PASSWORD": password}
@@ -121,8 +121,8 @@ def send_as_grace(server, password: str, text: str) -> None:
     post(f"/api/conversations/{opened['id']}/messages", draft, token)
 
 
-def test_the_clients_say_what_is_wrong(server, tmp_path):
-    """A wrong password is named, not a KeyError or silence."""
+def test_the_example_clients_report_a_wrong_password(server, tmp_path):
+    """Check that the error code is printed, and not a KeyError or nothing."""
     environ = {**os.environ, "IMAPP_URL": server.url, "IMAPP_PASSWORD": "wrong password"}
     commands = [
         ["node", client(tmp_path, "client.mjs", "js")],

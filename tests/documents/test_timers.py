@@ -1,4 +1,4 @@
-"""The manual's timers, which bound how long a device may be wrong, are those of the program, in both languages."""
+"""The manual's timers, which bound how long a device may be wrong, equal those of the program in both languages."""
 
 import re
 
@@ -16,7 +16,7 @@ BEAT = SETTINGS.node_lease_seconds / heart._BEATS
 LOOK = SETTINGS.reconcile_seconds, reconciliation._TICK_SECONDS, reconciliation.GRACE_SECONDS
 CUT_OFF = int(re.search(r"idle_transaction_timeout = (\d+)", database._SESSION).group(1))
 
-#: In the order of the tables: the setting, if there is one, and the seconds.
+#: In the order of the tables: the setting, or "" if there is none, and the seconds.
 TIMERS = [
     ("IM_RECONCILE_SECONDS", LOOK[0]),
     ("", LOOK[1]),
@@ -50,7 +50,7 @@ SUMS = [
 
 
 def tables(name: str, heading: str) -> list[list[list[str]]]:
-    """The cells of the two tables under a heading."""
+    """Return the cells of the two tables below a heading."""
     part = (ROOT / name).read_text().split(f"## {heading}\n")[1].split("\n## ")[0]
     return [
         [[cell.strip() for cell in line.strip("|").split("|")] for line in block.splitlines()[2:]]
@@ -65,7 +65,7 @@ def tables(name: str, heading: str) -> list[list[list[str]]]:
         ("docs/operations.zh-CN.md", "设备的数据可能落后多久"),
     ],
 )
-def test_the_manuals_timers_and_their_sums_are_the_programs(name, heading):
+def test_the_manuals_timers_and_their_sums_match_the_program(name, heading):
     timers, sums = tables(name, heading)
 
     assert [(row[2].strip("`"), float(row[1])) for row in timers] == [(name, float(value)) for name, value in TIMERS]

@@ -75,8 +75,8 @@ COVERED = [
         "S9", "log-ins over all nodes, forged addresses",
         _in(
             "deploy/test_nginx_defence.py",
-            "test_log_ins_spread_over_the_nodes_count_together",
-            "test_what_a_client_says_about_its_address_is_not_believed",
+            "test_log_ins_spread_over_the_nodes_are_counted_together",
+            "test_forged_address_headers_are_ignored",
         ),
     ),
     Covered(

@@ -1,5 +1,5 @@
-// The official JavaScript client, told what to do by JSON lines on standard input; what happens goes to standard
-// output in the same form. Each order carries an `order` number that its answer repeats; events carry `event`.
+// The official JavaScript client, controlled by JSON lines on standard input. Events and results go to standard output
+// in the same form. Each order carries an `order` number that its answer repeats; events carry `event`.
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
@@ -24,20 +24,20 @@ async function emit({ command, payload, timeout }) {
   return { ack: await socket.timeout(timeout ?? 20_000).emitWithAck(command, payload) };
 }
 
-// One message, with the same client_id, until the server has said ok; gives the ack and how many attempts it took.
+// Send a message with one client_id until the server acknowledges it; return the ack and the number of attempts.
 async function sendUntilAcked(payload, timeout) {
   for (let attempts = 1; ; attempts += 1) {
     try {
       const ack = await socket.timeout(timeout).emitWithAck("send_message", payload);
       if (ack.ok) return { ack, attempts };
     } catch {
-      // no ack in time: whether the message is stored is unknown, so the same one is sent again
+      // no ack in time: the message may or may not be stored, so the same one is sent again
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
 
-// `messages` in this order, `width` at most on their way at once (1: the next follows the ack of the one before).
+// Send `messages` in order, at most `width` in flight at once (1: each waits for the ack of the one before).
 async function burst({ messages, timeout, width }) {
   const results = new Array(messages.length);
   let next = 0;

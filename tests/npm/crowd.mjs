@@ -1,5 +1,5 @@
-// Many official JavaScript clients in one process, which move when the server says so, as the web page does. Told what
-// to do by JSON lines on standard input (see client.mjs).
+// Many official JavaScript clients in one process, which reconnect when the server tells them to, like the web page.
+// Controlled by JSON lines on standard input (see client.mjs).
 import { createInterface } from "node:readline";
 import { io } from "socket.io-client";
 
@@ -31,7 +31,7 @@ function client(url, token, transport) {
   return one;
 }
 
-// How many are connected, to which node, how often they came back, and the longest time in ms without a connection.
+// Return the number of connections in all and per node, of reconnects, and the longest time without one in ms.
 function state() {
   const connected = clients.filter(({ socket }) => socket.connected);
   const nodes = {};
@@ -43,7 +43,7 @@ function state() {
   return { connected: connected.length, nodes, returns, longest_away_ms: Math.max(0, ...clients.map((c) => c.away)) };
 }
 
-// Count from here on.
+// Reset the counts.
 function forget() {
   for (const one of clients) Object.assign(one, { returns: 0, away: 0 });
   return {};

@@ -1,5 +1,5 @@
-// The web client without its screen: everything of web/js below the views, over real connections, told what to do by
-// JSON lines on standard input as in client.mjs. What a browser has and Node has not is made here, as little as can be.
+// The web client without its views: all of web/js below them, over real connections, controlled by JSON lines on
+// standard input as in client.mjs. The browser's interfaces that Node lacks are replaced by minimal ones.
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
@@ -14,13 +14,13 @@ globalThis.IDBKeyRange = class {
 };
 const fetchAbsolute = globalThis.fetch;
 globalThis.fetch = (path, options) => fetchAbsolute(new URL(path, base), options);
-// A page that is alone in its browser.
+// The page is alone in its browser.
 globalThis.BroadcastChannel = class { postMessage() {} };
 
 const report = (line) => process.stdout.write(JSON.stringify(line) + "\n");
 let client = null;
 
-// Log in with tokens that somebody else has got. The socket's address is read once, when the page begins.
+// Log in with existing tokens. The socket's address is read once, when the page starts.
 async function begin({ url, user, token }) {
   base = url;
   globalThis.location = new URL(url);
@@ -32,7 +32,7 @@ async function begin({ url, user, token }) {
   return {};
 }
 
-// Put a conversation on the screen, so that its messages are kept; nobody looks, so nothing is read.
+// Open a conversation, so that its messages are kept; the page is hidden, so none is marked as read.
 async function open({ id }) {
   await client.actions.open(id);
   return {};

@@ -1,4 +1,4 @@
-"""What a message of each type may carry, and how a fault in it is named."""
+"""The content of a message by type, and the names of its faults."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def faults_of(kind, content):
 @pytest.mark.parametrize(
     "url", ["https://x.example/a.png", "HTTP://x.example", "/files/1", "/文件/图.png?size=2#top", "/a/../b"]
 )
-def test_a_file_lies_on_the_web_or_on_this_server(url):
+def test_a_file_url_may_be_on_the_web_or_on_this_server(url):
     assert check_content("image", {"url": url})["url"] == url
 
 
@@ -51,7 +51,7 @@ def test_a_file_lies_on_the_web_or_on_this_server(url):
         "/files/1\n",
     ],
 )
-def test_what_leads_elsewhere_is_no_address_of_a_file(url):
+def test_other_file_urls_are_refused(url):
     assert faults_of("image", {"url": url}) == {"content.url": "must be an http(s) URL or a path on this server"}
 
 
@@ -64,7 +64,7 @@ def test_faults_are_named_by_their_path_in_the_whole_input():
     }
 
 
-def test_faults_speak_of_the_input_and_not_of_the_library():
+def test_faults_describe_the_input_and_not_the_library():
     with pytest.raises(InvalidInputError) as refusal:
         parse(SendMessage, draft("text", {"text": "a"}))
 
@@ -73,23 +73,23 @@ def test_faults_speak_of_the_input_and_not_of_the_library():
 
 
 @pytest.mark.parametrize("text", [" ", "\n\n", "\u200b", "\u2800", "\u3164", "\u00ad\t"])
-def test_a_text_has_something_to_see(text):
+def test_a_text_must_contain_a_visible_character(text):
     assert faults_of("text", {"text": text}) == {"content.text": "must contain a visible character"}
     assert "content.name" in faults_of("file", {"url": "/a", "name": text})
 
 
-def test_whole_numbers_are_degrees_too():
+def test_integers_are_accepted_as_degrees():
     assert check_content("location", {"latitude": 52, "longitude": -13}) == {"latitude": 52.0, "longitude": -13.0}
 
 
 @pytest.mark.parametrize("name", ["name", "text"])
 @pytest.mark.parametrize("value", [5, ["a"], {"toString": 1}, True])
-def test_what_others_show_of_custom_content_is_text(name, value):
+def test_displayed_fields_of_custom_content_must_be_text(name, value):
     assert faults_of("custom", {name: value}).keys() == {f"content.{name}"}
     assert check_content("custom", {name: "a", "other": value}) == {name: "a", "other": value}
 
 
-def test_custom_content_is_any_object_that_every_client_can_read():
+def test_custom_content_is_any_object_that_every_client_can_parse():
     deep = {"a": 1}
     for _ in range(MAX_DEPTH):
         deep = {"a": deep}

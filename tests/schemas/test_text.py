@@ -1,4 +1,4 @@
-"""Text that people read: something to see in it, and nothing that spills over into the text around it."""
+"""Displayed text: it must contain a visible character, and may not affect the text around it."""
 
 import pytest
 
@@ -26,8 +26,8 @@ INVISIBLE = {
     "marks without a letter": "\u0301\u0302",
     "tags": "\U000e0041\U000e0042",
     "blank hieroglyphs": "\U00013441\U00013442",
-    "notehead that is none": "\U0001d159",
-    "kept free for invisible characters": "\u2065\ufff0\U000e0080\U000e01f0",
+    "null notehead": "\U0001d159",
+    "reserved for invisible characters": "\u2065\ufff0\U000e0080\U000e01f0",
 }
 
 ORDINARY = [
@@ -38,50 +38,50 @@ ORDINARY = [
 
 
 @pytest.mark.parametrize("value", INVISIBLE.values(), ids=INVISIBLE)
-def test_something_must_be_visible(value):
+def test_invisible_text_is_refused(value):
     for check in (visible_line, visible_text):
         with pytest.raises(ValueError, match=r"must "):
             check(value)
 
 
 @pytest.mark.parametrize("value", ORDINARY)
-def test_languages_and_emoji_are_taken_as_they_are(value):
+def test_languages_and_emoji_are_accepted_unchanged(value):
     assert visible_line(value) == visible_text(value) == value
 
 
 @pytest.mark.parametrize(
     "char", ["\n", "\t", "\x00", "\x1b", "\u202e", "\u2067", "\u2028", "\u200b", "\u200f", "\u3164"]
 )
-def test_no_character_of_a_name_is_invisible_or_moves_others(char):
+def test_a_name_may_not_contain_invisible_or_direction_characters(char):
     with pytest.raises(ValueError, match="one line"):
         visible_line(f"a{char}b")
 
 
-def test_a_text_has_lines_tabs_and_words_of_the_other_direction():
+def test_a_text_may_contain_lines_tabs_and_both_directions():
     pasted = "one\r\n\ttwo\x0b\u202a+49 30 1234\u202c and \u2067\u05e9\u05dc\u2069\u200f\ufeff"
 
     assert visible_text(pasted) == pasted
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "a\x1b[2Jb", "a\x9bb", "ab\u202e", "ab\u2067\nc\u2069", "a\U000e0041"])
-def test_nothing_in_a_text_spills_over_into_what_is_around_it(value):
+def test_characters_that_affect_the_surrounding_text_are_refused(value):
     with pytest.raises(ValueError, match="must "):
         visible_text(value)
 
 
-def test_marks_do_not_pile_up():
+def test_too_many_combining_marks_are_refused():
     for check in (visible_line, visible_text):
         with pytest.raises(ValueError, match="marks"):
             check("Zalgo" + "\u0301" * 9)
 
 
-def test_an_optional_text_may_be_empty_and_blanks_are_empty():
+def test_an_optional_text_may_be_empty_and_blanks_count_as_empty():
     assert optional_text("") == optional_text(" \n ") == ""
     with pytest.raises(ValueError, match="visible"):
         optional_text("\u200b")
 
 
-def test_the_name_of_a_device_loses_what_a_name_must_not_have():
+def test_forbidden_characters_are_removed_from_a_device_name():
     assert cleaned_line("\u200fAda's\u202e phone\n\u0000 ") == "Ada's phone"
     assert DeviceIn(name="\u200b", platform="\U000e0041web").model_dump() == {"name": "", "platform": "web"}
 
@@ -93,6 +93,6 @@ def test_the_name_of_a_device_loses_what_a_name_must_not_have():
     lambda text: GroupIn(name="x", description=text),
     lambda text: ContactIn(remark=text),
 ])  # fmt: skip
-def test_every_door_has_the_rule(make):
+def test_every_schema_with_displayed_text_applies_the_rule(make):
     with pytest.raises(ValueError, match="visible"):
         make("\u200b")

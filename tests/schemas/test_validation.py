@@ -1,4 +1,4 @@
-"""Input of both doors: times, depth, and which faults are named."""
+"""Validation of input over REST and the socket: times, depth, and the reported faults."""
 
 from datetime import UTC, datetime
 
@@ -30,7 +30,7 @@ def nested(depth, empty):
         "2026-11-23t19:30:00z", "2026-11-24T01:00:00+05:30",
     ],
 )  # fmt: skip
-def test_a_time_with_its_zone_becomes_utc(text):
+def test_a_time_with_a_zone_becomes_utc(text):
     assert parse(Example, {"until": text}).until == datetime(2026, 11, 23, 19, 30, tzinfo=UTC)
 
 
@@ -48,7 +48,7 @@ def test_a_time_with_its_zone_becomes_utc(text):
         "0001-01-01T00:00:00+23:00",
     ],
 )
-def test_a_time_without_its_zone_or_of_another_kind_is_refused(value):
+def test_a_time_without_a_zone_or_in_another_format_is_refused(value):
     with pytest.raises(InvalidInputError) as refusal:
         parse(Example, {"until": value})
 
@@ -56,13 +56,13 @@ def test_a_time_without_its_zone_or_of_another_kind_is_refused(value):
     assert "RFC 3339" in refusal.value.fields[0]["message"]
 
 
-def test_a_query_string_gives_numbers_as_text():
+def test_numbers_in_a_query_string_are_parsed_from_text():
     assert parse_strings(Example, {"until": "2026-11-23T19:30:00Z", "count": "5"}).count == 5
     with pytest.raises(InvalidInputError):
         parse_strings(Example, {"until": "2026-11-23T19:30:00Z", "count": "five"})
 
 
-def test_so_many_faults_are_named_and_no_more():
+def test_the_number_and_length_of_reported_faults_are_limited():
     with pytest.raises(InvalidInputError) as refusal:
         parse(Example, {f"{'x' * 500}{number}": number for number in range(500)})
 
@@ -70,8 +70,8 @@ def test_so_many_faults_are_named_and_no_more():
     assert max(len(error["field"]) for error in refusal.value.fields) == 100
 
 
-def test_a_wrong_entry_is_named_without_the_names_of_validators():
-    """`mentions.0`, and not `mentions.0.function-before[_digits_to_int(), constrained-int]`."""
+def test_an_invalid_entry_is_named_without_the_names_of_validators():
+    """Expect `mentions.0` instead of `mentions.0.function-before[_digits_to_int(), constrained-int]`."""
     body = {"message_id": "1-1", "content": {"text": "hi"}}
     for model, value, field in (
         (EditMessage, {**body, "mentions": [1.5]}, "mentions.0"),
@@ -84,7 +84,7 @@ def test_a_wrong_entry_is_named_without_the_names_of_validators():
 
 
 @pytest.mark.parametrize("empty", [[], {}])
-def test_nesting_is_taken_to_its_limit_and_not_beyond(empty):
+def test_nesting_is_accepted_up_to_its_limit(empty):
     require_plain(nested(MAX_DEPTH, empty))
 
     with pytest.raises(MalformedError):
@@ -92,7 +92,7 @@ def test_nesting_is_taken_to_its_limit_and_not_beyond(empty):
 
 
 @pytest.mark.parametrize("value", ["a\x00", {"a\x00": 1}, {"a": ["b", {"c": "\x00"}]}])
-def test_nul_is_found_wherever_it_hides(value):
+def test_nul_is_found_at_every_position(value):
     with pytest.raises(MalformedError):
         require_plain(value)
 

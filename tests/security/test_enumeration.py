@@ -1,4 +1,4 @@
-"""Who has an account here (drill S10) is not told by answers, by their work or by their time."""
+"""Neither answers nor their work or time reveal whether an account exists (drill S10)."""
 
 import statistics
 import time
@@ -11,18 +11,18 @@ from tests.accounts import bearer, login, register
 
 @pytest.fixture
 def costly(make_app):
-    """A client of an app whose hashes take long enough to be measured."""
+    """Return a client of an app with hashes slow enough to be measured."""
     return make_app(argon2_memory_kib=4096, argon2_time_cost=2).test_client()
 
 
 def shape(answer):
-    """What a stranger can see of an answer."""
+    """Return the parts of an answer that a stranger sees, without those that always differ."""
     headers = {name: value for name, value in answer.headers.items() if name not in ("Date", "X-Request-ID")}
     return answer.status_code, answer.data, headers
 
 
 @pytest.mark.parametrize("account", ["nobody", "NOBODY", "no body", "", "'", "x" * 320])
-def test_an_unknown_account_and_a_wrong_password_look_the_same(client, account):
+def test_an_unknown_account_and_a_wrong_password_get_the_same_answer(client, account):
     register(client, "alice")
 
     unknown, wrong = login(client, account or "?", "some password"), login(client, "alice", "some password")
@@ -38,14 +38,14 @@ def test_an_unknown_account_and_a_wrong_password_take_the_same_time(costly):
         login(costly, account, "some password")
         return time.perf_counter() - started
 
-    # In turns, so that whatever else the machine does hits both.
+    # Alternate, so that other load on the machine affects both.
     pairs = [(seconds("alice"), seconds("nobody")) for _ in range(25)]
     known, unknown = (statistics.median(times) for times in zip(*pairs, strict=True))
 
     assert 0.6 < known / unknown < 1.67
 
 
-def test_another_users_session_and_one_that_never_was_look_the_same(client):
+def test_another_users_session_and_an_unknown_one_get_the_same_answer(client):
     alice, mallory = register(client, "alice"), register(client, "mallory")
     theirs = client.get("/api/sessions", headers=bearer(alice)).json["items"][0]["id"]
 
@@ -55,7 +55,7 @@ def test_another_users_session_and_one_that_never_was_look_the_same(client):
     assert shape(existing) == shape(missing)
 
 
-def test_the_present_password_cannot_be_guessed_by_anyone_without_the_session(client):
+def test_guessing_the_present_password_needs_a_session(client):
     register(client, "alice")
 
     answer = client.post("/api/auth/password", json={"old_password": "x", "new_password": "y"})
@@ -63,7 +63,7 @@ def test_the_present_password_cannot_be_guessed_by_anyone_without_the_session(cl
     assert (answer.status_code, answer.json["code"]) == (401, "invalid_token")
 
 
-def test_a_node_does_not_name_the_software_that_serves(server):
+def test_a_node_does_not_name_its_http_server(server):
     answer = requests.get(f"{server.url}/actuator/health/liveness", timeout=10)
 
     assert answer.headers["Server"] == "imapp"

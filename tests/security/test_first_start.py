@@ -1,4 +1,4 @@
-"""A first start (drill S23): nothing to guess, nobody inside, nothing left open."""
+"""A first start is safe (drill S23): no guessable secret, no account, no debugger."""
 
 import stat
 
@@ -13,7 +13,7 @@ def first_start(folder):
     return load_settings({"IM_DATA_DIR": str(folder)})
 
 
-def test_each_installation_makes_a_secret_of_its_own_and_keeps_it(tmp_path):
+def test_each_installation_generates_its_own_secret_and_keeps_it(tmp_path):
     one, other = first_start(tmp_path / "one"), first_start(tmp_path / "other")
 
     again = first_start(tmp_path / "one")
@@ -32,7 +32,7 @@ def test_only_the_owner_can_read_the_secret(tmp_path):
     assert stat.S_IMODE(files[0].stat().st_mode) == 0o600
 
 
-def test_the_secret_is_not_in_what_the_settings_show(tmp_path):
+def test_shown_settings_do_not_contain_the_secret(tmp_path):
     settings = first_start(tmp_path / "data")
 
     assert settings.secret_key not in repr(settings) + str(settings) + str(settings.masked())
@@ -49,7 +49,7 @@ def test_a_fresh_installation_has_no_account_and_no_debugger(app, client):
             assert login(client, name, password).status_code == 401
 
 
-def test_a_fresh_installation_is_for_production_and_limits_its_callers(tmp_path):
+def test_a_fresh_installation_is_in_production_mode_with_rate_limits(tmp_path):
     settings = first_start(tmp_path / "data")
     app = create_app(settings)
 

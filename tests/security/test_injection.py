@@ -1,4 +1,4 @@
-"""Hostile text (drills S8, S15, S21): it is data everywhere, in queries, in JSON and in the log."""
+"""Hostile text (drills S8, S15, S21) stays data in queries, in JSON and in the log."""
 
 import logging
 
@@ -41,7 +41,7 @@ HOSTILE_LINES = [
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_sql_in_a_log_in_is_a_wrong_account(client, text):
+def test_sql_in_a_log_in_is_treated_as_wrong_credentials(client, text):
     register(client, "alice")
 
     as_account, as_password = login(client, text), login(client, "alice", text)
@@ -62,7 +62,7 @@ def test_sql_in_a_search_finds_nobody(client, text):
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_sql_in_a_path_is_no_address(client, text):
+def test_sql_in_a_path_is_answered_404(client, text):
     alice = register(client, "alice")
 
     for path in ("/api/users/1", "/api/sessions/1"):
@@ -71,7 +71,7 @@ def test_sql_in_a_path_is_no_address(client, text):
 
 
 @pytest.mark.parametrize("text", SQL)
-def test_sql_in_a_profile_is_kept_as_it_is(app, client, text):
+def test_sql_in_a_profile_is_stored_unchanged(app, client, text):
     alice = register(client, "alice")
 
     answer = client.patch("/api/users/me", json={"nickname": text, "bio": text}, headers=bearer(alice))
@@ -83,7 +83,7 @@ def test_sql_in_a_profile_is_kept_as_it_is(app, client, text):
 
 
 @pytest.mark.parametrize("value", NOT_SCALAR, ids=repr)
-def test_another_type_where_text_belongs_is_refused(client, value):
+def test_another_type_in_place_of_text_is_refused(client, value):
     alice = register(client, "alice")
 
     answers = [
@@ -111,7 +111,7 @@ def test_another_type_where_text_belongs_is_refused(client, value):
     ],
     ids=repr,
 )
-def test_what_json_of_people_never_holds_is_refused_and_nothing_is_stored(client, value):
+def test_malformed_json_is_refused_and_nothing_is_stored(client, value):
     alice = register(client, "alice")
     before = me(client, alice).json
 
@@ -127,7 +127,7 @@ def test_what_json_of_people_never_holds_is_refused_and_nothing_is_stored(client
 
 
 @pytest.mark.parametrize("text", HOSTILE_LINES, ids=lambda text: repr(text[:24]))
-def test_what_a_client_sends_does_not_reach_the_log(client, caplog, text):
+def test_text_of_a_client_does_not_reach_the_log(client, caplog, text):
     caplog.set_level(logging.DEBUG)
     alice = register(client, "alice")
     named = text[:60]
@@ -144,7 +144,7 @@ def test_what_a_client_sends_does_not_reach_the_log(client, caplog, text):
     assert not [record for record in ours if "\n" in record.getMessage()]
 
 
-def test_the_log_holds_no_secret(app, client, caplog):
+def test_the_log_contains_no_secret(app, client, caplog):
     caplog.set_level(logging.DEBUG)
 
     alice = register(client, "alice")

@@ -1,6 +1,6 @@
-"""Drill S4: a stranger tries every route and every command with the ids of other people's things.
+"""Drill S4: a stranger tries every route and every command with the ids of other users' data.
 
-The table is generated from the routes and the commands, so a new one is tried without anybody thinking of it.
+The attempts are generated from the routes and the commands, so new ones are included automatically.
 """
 
 from itertools import product
@@ -12,15 +12,15 @@ from imapp.realtime.commands import register_commands
 from imapp.realtime.dispatch import COMMANDS
 from imapp.schemas.base import now, rfc3339
 
-#: Routes with an id that a stranger may use, and why.
+#: Routes with an id that a stranger may use, with the reason.
 ALLOWED = {
-    "users.get_user": "everybody's card is public",
-    "blocks.block_user": "anybody may block anybody",
-    "blocks.unblock_user": "and end the block",
-    "join_requests.cancel_request": "one takes back what one asked, not what others did",
+    "users.get_user": "public profiles are visible to every user",
+    "blocks.block_user": "every user may block every other user",
+    "blocks.unblock_user": "and remove their own block",
+    "join_requests.cancel_request": "it cancels the caller's own request only",
 }
 
-#: A body that would do something, by what the route takes.
+#: A body with an effect, by route.
 BODIES = {
     "messages.send_message": {"client_id": "s", "type": "text", "content": {"text": "x"}},
     "messages.edit_message": {"content": {"text": "x"}},
@@ -37,7 +37,7 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def world(server):
-    """Ada and Bob with a private chat, a group, a request; and a stranger who knows all ids."""
+    """Create a private chat, a group and requests of Ada and Bob, and a stranger with all their ids."""
     from tests.support.device import Device
 
     ada, bob, carol, eve = (Device.register(server, name) for name in ("ada", "bob", "carol", "eve"))
@@ -61,7 +61,7 @@ def world(server):
 
 
 def snapshot(world) -> list:
-    """All that Ada can see of her things."""
+    """Return everything that Ada can see of her data."""
     ada = world["ada"]
     conversations = [ada.get(f"/api/conversations/{id_}") for id_ in world["conversation_ids"]]
     histories = [ada.history(id_) for id_ in world["conversation_ids"]]
@@ -83,7 +83,7 @@ def ids_for(world, parameter: str) -> list:
 
 
 def attempts(app, world):
-    """(endpoint, method, path) of every route with an id, with every id."""
+    """Yield (endpoint, method, path) of every route with an id, for every id."""
     for rule in app.url_map.iter_rules():
         if not isinstance(app.view_functions[rule.endpoint], Endpoint) or not rule.arguments:
             continue
@@ -95,7 +95,7 @@ def attempts(app, world):
                 yield rule.endpoint, method, path
 
 
-def test_no_route_gives_or_changes_what_is_others(app, world):
+def test_no_route_reveals_or_changes_data_of_others(app, world):
     eve = world["eve"]
     before = snapshot(world)
     tried = set()
@@ -118,7 +118,7 @@ def test_no_route_gives_or_changes_what_is_others(app, world):
 
 
 def command_attempts(world):
-    """(command, payload) of every command that takes an id, with every id."""
+    """Yield (command, payload) of every command that takes an id, for every id."""
     register_commands()
     extra = {
         "mark_read": {"seq": 1},
@@ -148,7 +148,7 @@ def command_attempts(world):
     yield "hide_messages", {"message_ids": world["message_ids"]}
 
 
-def test_no_command_gives_or_changes_what_is_others_and_nothing_is_heard(world):
+def test_no_command_reveals_or_changes_data_of_others_or_pushes_anything(world):
     eve = world["eve"]
     before = snapshot(world)
     heard = len(world["ada"].events)
@@ -156,7 +156,7 @@ def test_no_command_gives_or_changes_what_is_others_and_nothing_is_heard(world):
     tried = set()
     for command, payload in command_attempts(world):
         if command == "leave_room":
-            continue  # hearing less is nobody's secret
+            continue  # leaving a room reveals nothing
         ack = eve.call(command, payload)
         tried.add(command)
         assert ack["ok"] is False, (command, payload, ack)
@@ -167,7 +167,7 @@ def test_no_command_gives_or_changes_what_is_others_and_nothing_is_heard(world):
     assert len(world["ada"].events) == heard
 
 
-def test_sync_tells_a_stranger_nothing(world):
+def test_sync_gives_a_stranger_no_data(world):
     named = {str(id_): 0 for id_ in world["conversation_ids"]}
 
     answer = world["eve"].call("sync", {"conversations": named})
@@ -177,7 +177,7 @@ def test_sync_tells_a_stranger_nothing(world):
         assert not conversation.get("changes")
 
 
-def test_a_stranger_hears_nothing_of_what_others_do(world):
+def test_no_event_of_others_is_pushed_to_a_stranger(world):
     ada, eve = world["ada"], world["eve"]
     before = len(eve.events)
 

@@ -1,4 +1,4 @@
-"""Whom is a node to believe about the client's address? Drill S9's forged headers, without and behind a proxy."""
+"""Trust in proxies' headers about the client's address: drill S9's forged headers, with and without a proxy."""
 
 import pytest
 
@@ -8,7 +8,7 @@ TRUSTED = ("127.0.0.1/32", "10.0.0.0/8", "fd00::/8")
 
 
 def seen(remote, **headers):
-    """What the app sees of a request that comes from `remote` with these headers."""
+    """Return what the app sees of a request from `remote` with these headers."""
     caught = {}
 
     def app(environ, _start_response):
@@ -41,13 +41,13 @@ def seen(remote, **headers):
         ("203.0.113.9\r\nX: y", "127.0.0.1"),
     ],
 )
-def test_a_trusted_proxy_is_believed_up_to_the_first_stranger(forwarded, client):
+def test_addresses_from_trusted_proxies_are_used_up_to_the_first_untrusted_one(forwarded, client):
     environ = seen("127.0.0.1", HTTP_X_FORWARDED_FOR=forwarded)
 
     assert environ["REMOTE_ADDR"] == client
 
 
-def test_a_trusted_proxy_is_known_by_a_socket_for_both_families():
+def test_a_trusted_ipv4_proxy_is_recognised_on_a_dual_stack_socket():
     environ = seen("::ffff:10.1.2.3", HTTP_X_FORWARDED_FOR="203.0.113.9")
 
     assert environ["REMOTE_ADDR"] == "203.0.113.9"
@@ -62,18 +62,18 @@ def test_ipv4_clients_have_one_address_on_every_kind_of_socket(peer, client):
     assert seen(peer)["REMOTE_ADDR"] == client
 
 
-def test_a_trusted_proxy_is_believed_about_the_scheme():
+def test_the_scheme_from_a_trusted_proxy_is_used():
     environ = seen("fd00::1", HTTP_X_FORWARDED_PROTO="https", HTTP_X_FORWARDED_FOR="203.0.113.9")
 
     assert environ["wsgi.url_scheme"] == "https"
 
 
 @pytest.mark.parametrize("scheme", ["HTTPS", "javascript", "https, http", ""])
-def test_what_is_no_scheme_is_not_taken_over(scheme):
+def test_an_invalid_scheme_is_ignored(scheme):
     assert seen("127.0.0.1", HTTP_X_FORWARDED_PROTO=scheme)["wsgi.url_scheme"] == "http"
 
 
-def test_a_stranger_is_believed_nothing():
+def test_all_headers_from_an_untrusted_client_are_ignored():
     headers = {
         "HTTP_X_FORWARDED_FOR": "10.0.0.1",
         "HTTP_X_FORWARDED_PROTO": "https",
@@ -87,13 +87,13 @@ def test_a_stranger_is_believed_nothing():
     assert environ == {"REMOTE_ADDR": "203.0.113.9", "wsgi.url_scheme": "http", IS_FORWARDED: True}
 
 
-def test_not_even_a_trusted_proxy_may_name_another_host():
+def test_the_host_from_a_trusted_proxy_is_ignored():
     environ = seen("127.0.0.1", HTTP_X_FORWARDED_HOST="evil.example", HTTP_X_FORWARDED_PORT="1")
 
     assert not [name for name in environ if name.startswith("HTTP_X_FORWARDED")]
 
 
-def test_forged_addresses_do_not_multiply_the_attempts_of_one(make_app):
+def test_forged_addresses_do_not_give_a_client_more_attempts(make_app):
     client = make_app(rate_limits=True, rate_login_per_address="3/hour").test_client()
 
     answers = [

@@ -1,4 +1,4 @@
-"""An ended session is ended on its sockets too (drill S2, one node)."""
+"""Ending a session closes its sockets too (drill S2, one node)."""
 
 import pytest
 import socketio
@@ -37,7 +37,7 @@ ENDINGS = [revoke_there, revoke_others, log_out_there, change_password_here, reu
 
 
 @pytest.mark.parametrize("end", ENDINGS, ids=lambda end: end.__name__)
-def test_its_sockets_are_told_why_and_closed_and_no_others(server, device, end):
+def test_the_sockets_of_an_ended_session_get_a_reason_and_are_closed_and_no_others(server, device, end):
     here = device(server, "alice").connect()
     there = here.other_device().connect()
 

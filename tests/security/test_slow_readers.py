@@ -1,4 +1,4 @@
-"""Who does not take an answer is let go of, and is one line in the log."""
+"""A client that does not read an answer is disconnected, with one line in the log."""
 
 import logging
 import sys
@@ -11,12 +11,12 @@ from imapp.slow_readers import AnswerDeadline, NotTaken
 
 
 def serve(environ, _start_response):
-    """Send as gunicorn does: all at once."""
+    """Send the whole answer at once, as gunicorn does."""
     environ["gunicorn.socket"].sendall(b"x" * 10_000_000)
     return []
 
 
-def test_an_answer_that_is_not_taken_is_given_up():
+def test_an_answer_that_the_client_does_not_read_times_out():
     ours, theirs = socket.socketpair()
     began = time.monotonic()
 
@@ -29,7 +29,7 @@ def test_an_answer_that_is_not_taken_is_given_up():
 
 
 @pytest.mark.parametrize(("error", "is_kept"), [(TimeoutError("timed out"), False), (OSError(5, "broken"), True)])
-def test_gunicorns_traceback_of_it_is_one_line_of_our_own(error, is_kept, caplog):
+def test_gunicorns_traceback_of_the_timeout_is_replaced_by_one_log_line(error, is_kept, caplog):
     caplog.set_level(logging.INFO)
     try:
         raise error

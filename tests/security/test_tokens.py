@@ -1,4 +1,4 @@
-"""Forged and misused tokens (drill S3): every one is refused on both doors, in the same words."""
+"""Forged and misused tokens (drill S3) are all refused over REST and the socket, with the same answer."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def claims(**changes):
         "iss": "imapp",
         "aud": "imapp",
         "iat": now,
-        # The table below is made when the file is loaded: a long run must not outlive it.
+        # The table below is made when the module is imported; its tokens must not expire during a long run.
         "exp": now + 86_400,
         "sub": "1",
         "sid": 1,
@@ -45,7 +45,7 @@ def part(value):
 
 
 def by_hand(header, payload, key=KEY):
-    """A token that no library would make."""
+    """Return a correctly signed token that no library would produce."""
     head = f"{part(header)}.{part(payload)}"
     signature = hmac.new(key.encode(), head.encode(), hashlib.sha256).digest()
     return f"{head}.{part(signature)}"
@@ -116,11 +116,11 @@ FORGED = {
 
 @pytest.fixture
 def alice(client):
-    """User 1 in session 1, whom all the forged tokens claim to be."""
+    """Register user 1 with session 1, the subject of all forged tokens."""
     return register(client, "alice")
 
 
-def test_the_corpus_differs_from_a_good_token_only_where_it_says(client, alice):
+def test_the_forged_tokens_differ_from_a_valid_one_only_in_the_named_part(client, alice):
     assert me(client, {"access_token": signed()}).status_code == 200
 
 
@@ -140,7 +140,7 @@ def test_a_forged_token_does_not_refresh(client, alice, token):
     assert "access_token" not in answer.json
 
 
-def test_a_good_token_opens_a_socket(app, client, alice):
+def test_a_valid_token_opens_a_socket(app, client, alice):
     socket = socketio.test_client(app, auth={"token": signed()})
 
     assert socket.is_connected()
@@ -162,7 +162,7 @@ def test_a_changed_signature_is_refused(client, alice):
     assert me(client, {"access_token": f"{head}.{payload}.{other}{signature[1:]}"}).status_code == 401
 
 
-def test_an_expired_token_is_told_from_a_forged_one(client, alice):
+def test_an_expired_token_has_a_code_of_its_own(client, alice):
     answer = me(client, {"access_token": signed(iat=1, exp=int(time.time()) - 11)})
 
     assert (answer.status_code, answer.json["code"]) == (401, "token_expired")
@@ -192,7 +192,7 @@ def test_each_token_is_different(client, alice):
     assert all(len(name) >= 22 for name in names)
 
 
-def test_the_database_holds_no_token(app, client, alice):
+def test_the_database_contains_no_token(app, client, alice):
     with app.app_context():
         from imapp.extensions import db  # needs the context
 

@@ -1,4 +1,4 @@
-"""The quick check that run.sh makes must agree with Alembic, which is too slow to load at each start."""
+"""The quick check of run.sh agrees with Alembic, which is too slow to load at each start."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def check(url: str, folder: Path) -> subprocess.CompletedProcess:
 
 @pytest.fixture
 def url(request, tmp_path) -> str:
-    """An empty database without tables."""
+    """Return the URL of an empty database without tables."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/imapp.db"
     return request.getfixturevalue("mariadb").create_database()
@@ -50,7 +50,7 @@ def set_revision(url: str, revision: str) -> None:
     engine.dispose()
 
 
-def test_it_reads_the_same_revisions_as_alembic():
+def test_the_check_knows_the_same_revisions_as_alembic():
     scripts = alembic_scripts()
 
     known, newest = check_database.known_revisions()
@@ -67,7 +67,7 @@ def test_a_database_without_tables_needs_the_upgrade(url, tmp_path):
 
 
 @both
-def test_a_database_at_the_newest_revision_needs_nothing(url, tmp_path):
+def test_a_database_at_the_newest_revision_needs_no_upgrade(url, tmp_path):
     set_revision(url, alembic_scripts().get_current_head())
 
     answer = check(url, tmp_path)

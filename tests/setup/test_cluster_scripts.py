@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
-    """A Redis and a MariaDB of this module."""
+    """Run a Redis and a MariaDB for this module."""
     redis = RedisServer(tmp_path_factory.mktemp("redis"))
     mariadb = MariaDb(tmp_path_factory.mktemp("mariadb"))
     yield redis, mariadb
@@ -31,7 +31,7 @@ def services(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, services):
-    """A cluster of three, started once."""
+    """Run a cluster of three nodes, started once."""
     redis, mariadb = services
     cluster = Cluster(
         copy_with_environment(tmp_path_factory.mktemp("cluster")), redis.url + "/0", mariadb.create_database()
@@ -45,7 +45,7 @@ def running(tmp_path_factory, services):
 
 @pytest.fixture
 def fresh(tmp_path, services):
-    """`fresh(nodes=1)`: a cluster that does not run yet; stopped at the end."""
+    """Provide `fresh(nodes=1)`, which creates a cluster that is not running; it is stopped at the end."""
     redis, mariadb = services
     made = []
 
@@ -60,7 +60,7 @@ def fresh(tmp_path, services):
         cluster.run("stop")
 
 
-def test_a_start_says_what_it_does_in_two_languages_and_shows_the_table(running):
+def test_a_start_reports_its_steps_in_two_languages_and_shows_the_table(running):
     out = running.started.stdout
 
     assert "Bringing the database up to date / 正在升级数据库" in out
@@ -104,7 +104,7 @@ class _Node:
         self.url = url
 
 
-def test_the_logs_have_the_marks_that_operators_know(running):
+def test_the_logs_have_the_lines_that_operators_look_for(running):
     alice = Device.register(_Node(running.url(1))).connect()
     bob = Device.register(_Node(running.url(2))).connect()
     alice.send("hello", to_user_id=bob.id)
@@ -118,7 +118,7 @@ def test_the_logs_have_the_marks_that_operators_know(running):
     assert f"用户 [{bob.id}] 已连接到节点 node-2" in log
 
 
-def test_a_killed_node_is_shown_dead_and_the_next_start_brings_back_only_it(running):
+def test_a_killed_node_is_shown_dead_and_only_it_is_started_again(running):
     before = running.table()
 
     os.kill(int(before["node-2"][0]), signal.SIGKILL)
@@ -134,7 +134,7 @@ def test_a_killed_node_is_shown_dead_and_the_next_start_brings_back_only_it(runn
     assert (after["node-1"][0], after["node-3"][0]) == (before["node-1"][0], before["node-3"][0])
 
 
-def test_a_rolling_restart_replaces_every_node_and_never_stops_all(running):
+def test_a_rolling_restart_replaces_every_node_one_by_one(running):
     before = running.table()
 
     restarted = running.run("restart")
@@ -147,7 +147,7 @@ def test_a_rolling_restart_replaces_every_node_and_never_stops_all(running):
     assert [word for word in order if word] == ["Draining", "is ready"] * 3
 
 
-def test_a_stop_leaves_nothing_behind_and_may_be_repeated(fresh):
+def test_a_stop_leaves_nothing_behind_and_can_be_repeated(fresh):
     cluster = fresh(2)
     assert cluster.run("start").returncode == 0
 
@@ -162,7 +162,7 @@ def test_a_stop_leaves_nothing_behind_and_may_be_repeated(fresh):
     assert "node_stopped node=node-1" in (cluster.folder / "logs/node1.log").read_text()
 
 
-def test_a_nodes_log_turns_over_and_what_it_cannot_log_is_beside_it(fresh):
+def test_a_nodes_log_is_rotated_and_its_standard_error_has_its_own_file(fresh):
     cluster = fresh()
     cluster.environ |= {"IM_LOG_FILE_MAX_BYTES": "1024", "IM_LOG_FILE_COUNT": "2", "IM_ACCESS_LOG": "on"}
     assert cluster.run("start").returncode == 0
@@ -190,7 +190,7 @@ def test_a_node_that_does_not_stop_is_killed(fresh):
     assert cluster.processes() == []
 
 
-def test_a_pid_file_that_points_at_a_stranger_harms_nobody(fresh):
+def test_a_process_is_not_killed_because_of_a_stale_pid_file(fresh):
     cluster = fresh()
     stranger = subprocess.Popen(["sleep", "300"])
     (cluster.folder / "run").mkdir()
@@ -207,7 +207,7 @@ def test_a_pid_file_that_points_at_a_stranger_harms_nobody(fresh):
     stranger.wait()
 
 
-def test_without_redis_it_says_so_in_one_line(fresh):
+def test_an_absent_redis_is_reported_in_one_line(fresh):
     cluster = fresh()
 
     started = cluster.run("start", REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port()}")
@@ -219,7 +219,7 @@ def test_without_redis_it_says_so_in_one_line(fresh):
     assert "hunter2" not in started.stdout + started.stderr
 
 
-def test_without_mysql_it_says_so_in_one_line(fresh):
+def test_an_absent_mysql_is_reported_in_one_line(fresh):
     cluster = fresh()
 
     started = cluster.run("start", DATABASE_URL=f"mysql://root:hunter2@127.0.0.1:{free_port()}/im")
@@ -232,14 +232,14 @@ def test_without_mysql_it_says_so_in_one_line(fresh):
 
 
 @pytest.mark.parametrize("url", ["", "sqlite:////tmp/x.db"])
-def test_without_a_shared_database_it_says_so_in_one_line(fresh, url):
+def test_a_missing_shared_database_is_reported_in_one_line(fresh, url):
     started = fresh().run("start", DATABASE_URL=url)
 
     assert started.returncode == 2
     assert len(started.stderr.splitlines()) == 1
 
 
-def test_a_port_that_is_taken_fails_the_start_with_the_nodes_own_words(fresh):
+def test_a_port_in_use_fails_the_start_with_the_nodes_own_message(fresh):
     import socket
 
     cluster = fresh()
@@ -251,7 +251,7 @@ def test_a_port_that_is_taken_fails_the_start_with_the_nodes_own_words(fresh):
     assert cluster.processes() == []
 
 
-def test_settings_may_come_from_a_file_that_only_its_owner_reads(fresh):
+def test_settings_are_read_from_a_file_only_if_others_cannot_read_it(fresh):
     cluster = fresh()
     file = cluster.folder / "cluster.env"
     file.write_text(f"DATABASE_URL={cluster.environ.pop('DATABASE_URL')}\n")
@@ -266,14 +266,14 @@ def test_settings_may_come_from_a_file_that_only_its_owner_reads(fresh):
     assert started.returncode == 0, started.stdout + started.stderr
 
 
-#: A user who owns nothing but may read everything, as the interpreter and the packages may lie in root's own folder.
+#: Run as a user without own files but with the right to read all: interpreter and packages may be in root's folder.
 ORDINARY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
             "--bounding-set=-all,+dac_read_search", "--inh-caps=-all,+dac_read_search",
             "--ambient-caps=-all,+dac_read_search", "--"]  # fmt: skip
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="is an ordinary user already: all tests here show it")
-def test_an_ordinary_user_needs_no_more(fresh):
+@pytest.mark.skipif(os.geteuid() != 0, reason="the tests already run as an ordinary user")
+def test_an_ordinary_user_can_run_the_scripts(fresh):
     cluster = fresh()
     for path in [cluster.folder, *cluster.folder.rglob("*")]:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""The pinned packages: safe versions, hashes for each, one set for the server and for the tests."""
+"""The pinned packages: safe versions, a hash for each, and the same versions for the server and the tests."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from packaging.version import Version
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = ["requirements.txt", "requirements-tracing.txt", "requirements-dev.txt"]
 
-#: The oldest versions without the security faults known in November 2026.
+#: The oldest versions without the vulnerabilities known in November 2026.
 FLOORS = {
     "gunicorn": "23.0.0",  # CVE-2024-6827
     "pyjwt": "2.13.0",  # CVE-2026-48526
@@ -26,14 +26,14 @@ def pins(file: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("package", "floor"), FLOORS.items())
-def test_a_package_is_newer_than_its_known_faults(package, floor):
+def test_a_package_is_not_older_than_the_fix_of_its_known_vulnerabilities(package, floor):
     version = pins("requirements.txt")[package]
 
     assert Version(version) >= Version(floor)
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_every_package_is_pinned_with_a_hash_and_names_no_place_to_get_it_from(file):
+def test_every_package_is_pinned_with_a_hash_and_without_a_url(file):
     entries = re.split(r"\n(?=\S)", (PROJECT / file).read_text().strip())
 
     for entry in entries:
@@ -48,7 +48,7 @@ def test_the_tests_run_with_the_packages_of_the_server():
     assert {name: tests.get(name) for name in server} == server
 
 
-def test_gevent_websocket_is_not_there_to_be_switched_to():
+def test_gevent_websocket_is_not_installed():
     assert "gevent-websocket" not in pins("requirements-dev.txt")
 
 

@@ -1,4 +1,4 @@
-"""`scripts/run.sh` on a machine that has nothing but Python: real installation, real server, real signals."""
+"""`scripts/run.sh` on a machine with nothing but Python: real installation, real server, real signals."""
 
 import os
 import re
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PROJECT = Path(__file__).resolve().parents[2]
 NOBODY = 65534
-#: Seconds; a first start downloads some 40 packages.
+#: Seconds until a first start serves: it downloads some 40 packages.
 FIRST_START = 300
 START = 30
 STOP = 20
@@ -31,7 +31,7 @@ STOP = 20
 
 @dataclass
 class Run:
-    """One run of run.sh, as from a terminal: a process group of its own, so that Ctrl-C reaches all of it."""
+    """One run of run.sh as from a terminal: in its own process group, so that Ctrl-C reaches every process."""
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Run:
         )
 
     def wait_until_it_serves(self, seconds: float) -> float:
-        """Give the seconds since the start."""
+        """Wait until the server answers; return the seconds since the start."""
         while time.monotonic() - self.started < seconds and self.process.poll() is None:
             try:
                 with urlopen(f"http://127.0.0.1:{self.port}/actuator/health", timeout=2) as answer:
@@ -63,7 +63,7 @@ class Run:
         raise AssertionError(f"run.sh does not serve: {self.end(signal.SIGKILL)}")
 
     def end(self, number: signal.Signals | None = None) -> tuple[int, str, str]:
-        """Send the signal, as a terminal does it, and give exit code, output and errors."""
+        """Send the signal to the group, as a terminal does; return exit code, output and errors."""
         if number and self.process.poll() is None:
             os.killpg(self.process.pid, number)
         out, err = self.process.communicate(timeout=STOP if number else FIRST_START)
@@ -72,13 +72,13 @@ class Run:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that was never started."""
+    """Return a clone that was never started."""
     return copy_project(tmp_path_factory.mktemp("bare"))
 
 
 @pytest.fixture(scope="module")
 def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A clone on its first start, serving."""
+    """Run a clone on its first start, and yield it when it serves."""
     run = Run(copy_project(tmp_path_factory.mktemp("clone")))
     try:
         seconds = run.wait_until_it_serves(FIRST_START)
@@ -90,7 +90,7 @@ def first_start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
 @pytest.fixture(scope="module")
 def clone(first_start: Run) -> Path:
-    """A clone that was started and stopped once."""
+    """Return a clone that was started and stopped once."""
     first_start.end(signal.SIGINT)
     return first_start.folder
 
@@ -98,7 +98,7 @@ def clone(first_start: Run) -> Path:
 # -- starting and stopping -------------------------------------------------------------------------------------
 
 
-def test_the_first_start_keeps_its_secrets_to_itself(clone: Path) -> None:
+def test_the_first_start_generates_a_secret_that_only_the_owner_can_read(clone: Path) -> None:
     file = clone / "instance/secrets.env"
 
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -109,7 +109,7 @@ def test_the_database_is_readable_by_its_owner_only(clone: Path) -> None:
     assert stat.S_IMODE((clone / "instance/imapp.db").stat().st_mode) == 0o600
 
 
-def test_the_pages_modules_are_readable_by_a_web_server(clone: Path) -> None:
+def test_the_modules_of_the_page_are_readable_by_a_web_server(clone: Path) -> None:
     vendor = clone / "web" / "vendor"
 
     assert all(path.stat().st_mode & stat.S_IROTH for path in [vendor, *vendor.iterdir()])
@@ -126,7 +126,7 @@ def test_a_second_start_installs_nothing_and_serves_soon(clone: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
-def test_every_signal_stops_it_cleanly(clone: Path, number: signal.Signals) -> None:
+def test_every_stop_signal_ends_it_cleanly(clone: Path, number: signal.Signals) -> None:
     run = Run(clone)
     run.wait_until_it_serves(START)
 
@@ -137,7 +137,7 @@ def test_every_signal_stops_it_cleanly(clone: Path, number: signal.Signals) -> N
     assert err.splitlines()[-1].endswith("node_stopped node=node-1")
 
 
-def test_a_stop_of_the_master_alone_is_clean_too(clone: Path) -> None:
+def test_a_signal_to_the_master_alone_ends_it_cleanly(clone: Path) -> None:
     run = Run(clone)
     run.wait_until_it_serves(START)
 
@@ -160,7 +160,7 @@ def test_a_changed_requirement_is_installed_at_the_next_start(clone: Path) -> No
     assert stamp.read_text() != "of an older version"
 
 
-def test_an_interrupted_installation_is_begun_again(clone: Path) -> None:
+def test_an_interrupted_installation_is_started_again(clone: Path) -> None:
     (clone / ".venv/bin/pip").unlink()
     (clone / ".venv/requirements.txt.stamp").unlink()
     run = Run(clone)
@@ -171,10 +171,10 @@ def test_an_interrupted_installation_is_begun_again(clone: Path) -> None:
     assert out.startswith("Making .venv with Python 3.")
 
 
-# -- what goes wrong is one line and an exit code of its own ---------------------------------------------------
+# -- each failure is one line and has its own exit code --------------------------------------------------------
 
 
-def test_a_port_that_is_taken_is_one_line(clone: Path) -> None:
+def test_a_port_in_use_is_reported_in_one_line(clone: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
 
@@ -184,7 +184,7 @@ def test_a_port_that_is_taken_is_one_line(clone: Path) -> None:
     assert err == f"Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another HOST or PORT.\n"
 
 
-def test_a_setting_that_cannot_be_used_is_one_line(clone: Path) -> None:
+def test_an_invalid_setting_is_reported_in_one_line(clone: Path) -> None:
     code, _, err = Run(clone, {"IM_RECALL_WINDOW_SECONDS": "two minutes"}).end()
 
     assert code == 2
@@ -192,7 +192,7 @@ def test_a_setting_that_cannot_be_used_is_one_line(clone: Path) -> None:
     assert err.startswith("IM_RECALL_WINDOW_SECONDS='two minutes' cannot be used: ")
 
 
-def test_a_data_folder_that_cannot_be_made_is_one_line(clone: Path, tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_created_is_reported_in_one_line(clone: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     code, _, err = Run(clone, {"IM_DATA_DIR": f"{tmp_path}/file/data"}).end()
@@ -201,7 +201,7 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(clone: Path, tmp_path: Pa
     assert err == f"IM_DATA_DIR='{tmp_path}/file/data' cannot be used: Not a directory.\n"
 
 
-def test_a_database_that_does_not_answer_is_one_line(clone: Path) -> None:
+def test_an_absent_database_is_reported_in_one_line(clone: Path) -> None:
     code, _, err = Run(clone, {"DATABASE_URL": f"mysql://u:hunter2@127.0.0.1:{free_port()}/db"}).end()
 
     assert code == 7
@@ -210,7 +210,7 @@ def test_a_database_that_does_not_answer_is_one_line(clone: Path) -> None:
     assert "hunter2" not in err
 
 
-def test_a_file_that_is_no_database_is_one_line(clone: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_in_one_line(clone: Path, tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("Dear Sir or Madam, " * 1000)
 
     code, _, err = Run(clone, {"DATABASE_URL": f"sqlite:///{tmp_path}/letter.txt"}).end()
@@ -220,14 +220,14 @@ def test_a_file_that_is_no_database_is_one_line(clone: Path, tmp_path: Path) -> 
 
 
 def old_python(folder: Path) -> Path:
-    """What an interpreter of another age answers to the questions that setup.sh asks."""
+    """Write a fake old interpreter that answers the questions of setup.sh."""
     file = folder / "python"
     file.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\nexit 1\n')
     file.chmod(0o755)
     return file
 
 
-def test_a_python_too_old_is_one_line(bare: Path, tmp_path: Path) -> None:
+def test_an_old_python_is_reported_in_one_line(bare: Path, tmp_path: Path) -> None:
     python = old_python(tmp_path)
 
     code, _, err = Run(bare, {"PYTHON": str(python)}).end()
@@ -237,7 +237,7 @@ def test_a_python_too_old_is_one_line(bare: Path, tmp_path: Path) -> None:
     assert err.startswith(f"Python 3.11 or newer is needed, and {python} is Python 3.9.2. ")
 
 
-def test_no_python_at_all_is_one_line(bare: Path, tmp_path: Path) -> None:
+def test_a_missing_python_is_reported_in_one_line(bare: Path, tmp_path: Path) -> None:
     code, _, err = Run(bare, {"PYTHON": f"{tmp_path}/nothing"}).end()
 
     assert code == 4
@@ -247,7 +247,7 @@ def test_no_python_at_all_is_one_line(bare: Path, tmp_path: Path) -> None:
 
 @pytest.fixture
 def nobody() -> tuple[str, ...]:
-    """Run as a user who owns nothing: root may write everywhere."""
+    """Return a prefix that runs a command as a user without files, because root may write everywhere."""
     if os.geteuid() != 0:
         return ()
     return (shutil.which("setpriv") or "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--")
@@ -255,14 +255,16 @@ def nobody() -> tuple[str, ...]:
 
 @pytest.fixture
 def public_folder() -> Iterator[Path]:
-    """A clone that everybody can read; pytest's own folders are private."""
+    """Copy the project to a folder that everybody can read, unlike pytest's own folders."""
     folder = Path("/tmp", f"imapp-public-{os.getpid()}")  # noqa: S108 - removed below
     folder.mkdir(mode=0o755)
     yield copy_project(folder)
     shutil.rmtree(folder)
 
 
-def test_a_project_folder_without_permission_is_one_line(nobody: tuple[str, ...], public_folder: Path) -> None:
+def test_a_project_folder_without_permission_is_reported_in_one_line(
+    nobody: tuple[str, ...], public_folder: Path
+) -> None:
     public_folder.chmod(0o555)
 
     code, _, err = Run(public_folder, prefix=nobody).end()
@@ -271,7 +273,7 @@ def test_a_project_folder_without_permission_is_one_line(nobody: tuple[str, ...]
     assert err == f"No permission to write in {public_folder}.\n"
 
 
-def test_a_missing_system_package_is_named_to_who_cannot_install_it(
+def test_a_missing_system_package_is_named_if_it_cannot_be_installed(
     nobody: tuple[str, ...], public_folder: Path
 ) -> None:
     public_folder.chmod(0o777)
@@ -287,7 +289,7 @@ def test_a_missing_system_package_is_named_to_who_cannot_install_it(
     assert err == "The package python3.11-venv is missing. Install it: sudo apt-get install python3.11-venv\n"
 
 
-def test_the_tests_name_the_programs_that_are_missing(nobody: tuple[str, ...], public_folder: Path) -> None:
+def test_the_test_script_names_missing_programs(nobody: tuple[str, ...], public_folder: Path) -> None:
     programs = public_folder / "few-programs"
     programs.mkdir()
     for name in ("bash", "dirname", "env", "apt-get"):

@@ -22,7 +22,7 @@ NOBODY = 65534
 
 @contextmanager
 def without_root() -> Iterator[None]:
-    """Root may write everywhere: be nobody for a while."""
+    """Run the block as nobody, because root may write everywhere."""
     was = os.geteuid()
     if was == 0:
         os.seteuid(NOBODY)
@@ -69,13 +69,13 @@ def test_variables_become_typed_values(tmp_path: Path) -> None:
     assert settings.allowed_origins == ("https://a.example", "http://b.example:3000")
 
 
-def test_an_empty_variable_is_an_unset_one(tmp_path: Path) -> None:
+def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
     settings = load(tmp_path, PORT="", REDIS_URL="")
 
     assert settings.port == 8080
 
 
-def test_the_default_database_lies_in_the_data_folder(tmp_path: Path) -> None:
+def test_the_default_database_is_in_the_data_folder(tmp_path: Path) -> None:
     settings = load(tmp_path)
 
     assert settings.database_url == f"sqlite:///{tmp_path}/data/imapp.db"
@@ -88,14 +88,14 @@ def test_a_mysql_url_needs_no_driver(tmp_path: Path, dialect: str) -> None:
     assert settings.database_url == f"{dialect}+pymysql://u:p@db.example:3307/chat?charset=utf8mb4"
 
 
-def test_settings_cannot_be_changed_later() -> None:
+def test_settings_are_immutable() -> None:
     settings = Settings(secret_key=KEY)
 
     with pytest.raises(ValidationError):
         settings.port = 1  # type: ignore[misc]
 
 
-def test_every_default_rate_is_one_that_the_limiter_understands() -> None:
+def test_every_default_rate_is_valid_for_the_limiter() -> None:
     settings = Settings(secret_key=KEY)
 
     rates = [getattr(settings, name) for name in Settings.model_fields if name.startswith("rate_")]
@@ -121,7 +121,7 @@ def test_every_default_rate_is_one_that_the_limiter_understands() -> None:
         ("NULL", "null"),
     ],
 )
-def test_origins_are_compared_as_browsers_send_them(given, sent):
+def test_origins_are_normalised_to_the_form_that_browsers_send(given, sent):
     assert Settings(secret_key="s" * 32, allowed_origins=given).allowed_origins == (sent,)
 
 
@@ -150,9 +150,7 @@ def test_origins_are_compared_as_browsers_send_them(given, sent):
         ("IM_ENV", "a\r\nforged line"),
     ],
 )
-def test_a_value_that_cannot_be_used_is_one_line_that_names_the_variable(
-    tmp_path: Path, variable: str, value: str
-) -> None:
+def test_an_invalid_value_is_reported_in_one_line_with_its_variable(tmp_path: Path, variable: str, value: str) -> None:
     text = problem(tmp_path, **{variable: value})
 
     assert len(text.splitlines()) == 1
@@ -171,7 +169,7 @@ def test_a_value_that_cannot_be_used_is_one_line_that_names_the_variable(
         ("SECRET_KEY_PREVIOUS", "hunter2"),
     ],
 )
-def test_a_secret_that_cannot_be_used_is_not_shown(tmp_path: Path, variable: str, value: str) -> None:
+def test_an_invalid_secret_is_not_shown(tmp_path: Path, variable: str, value: str) -> None:
     text = problem(tmp_path, **{variable: value})
 
     assert text.startswith(f"{variable}=**** cannot be used: ")
@@ -192,14 +190,14 @@ def test_a_secret_that_cannot_be_used_is_not_shown(tmp_path: Path, variable: str
         "rediss+cluster://:p@a:1,b:2?ssl_ca_certs=/etc/ssl/own.pem",
     ],
 )
-def test_every_kind_of_redis_is_named_by_one_address(tmp_path: Path, url: str) -> None:
+def test_every_kind_of_redis_has_a_url(tmp_path: Path, url: str) -> None:
     settings = load(tmp_path, REDIS_URL=url)
 
     assert settings.redis_url == url
 
 
 @pytest.mark.parametrize("kind", ["rediss://h", "rediss+sentinel://a:1,b:2/mymaster", "rediss+cluster://a:1,b:2"])
-def test_a_certificate_authority_of_ones_own_can_be_named_for_every_kind_of_redis(tmp_path: Path, kind: str) -> None:
+def test_a_private_certificate_authority_can_be_set_for_every_kind_of_redis(tmp_path: Path, kind: str) -> None:
     url = load(tmp_path, REDIS_URL=kind + "?ssl_ca_certs=/etc/ssl/own.pem").redis_url
 
     address = parse(url)
@@ -209,32 +207,32 @@ def test_a_certificate_authority_of_ones_own_can_be_named_for_every_kind_of_redi
 
 
 @pytest.mark.parametrize("url", ["http://h", "redis://", "redis+sentinel://a:1", "redis://a b", "localhost:6379"])
-def test_what_is_no_redis_is_refused(tmp_path: Path, url: str) -> None:
+def test_an_invalid_redis_url_is_refused(tmp_path: Path, url: str) -> None:
     text = problem(tmp_path, REDIS_URL=url)
 
     assert text.startswith("REDIS_URL=**** cannot be used: it must be redis://")
 
 
-def test_proxies_are_networks(tmp_path: Path) -> None:
+def test_proxies_are_parsed_as_networks(tmp_path: Path) -> None:
     settings = load(tmp_path, IM_TRUSTED_PROXIES="127.0.0.1, 10.0.0.0/8")
 
     assert settings.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8")
     assert "IM_TRUSTED_PROXIES" in problem(tmp_path, IM_TRUSTED_PROXIES="nowhere")
 
 
-def test_an_unknown_variable_is_refused_with_the_likely_one(tmp_path: Path) -> None:
+def test_an_unknown_variable_is_refused_with_a_suggestion(tmp_path: Path) -> None:
     text = problem(tmp_path, IM_RECALL_WINDOW="60")
 
     assert text == "IM_RECALL_WINDOW is not a setting; did you mean IM_RECALL_WINDOW_SECONDS?"
 
 
-def test_variables_of_the_tests_and_of_other_software_are_left_alone(tmp_path: Path) -> None:
+def test_variables_of_the_tests_and_of_other_software_are_ignored(tmp_path: Path) -> None:
     settings = load(tmp_path, IM_TEST_MYSQL_URL="mysql://x", IMAGE="y", HOME="/")
 
     assert settings.env == "production"
 
 
-def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
     lines = problem(tmp_path, PORT="x", IM_ENV="y", IM_NONSENSE="z", IM_DATA_DIR="\0").splitlines()
 
     assert [line.split("=")[0].split(" ")[0] for line in lines] == [
@@ -245,7 +243,7 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_the_command_line_says_it_in_one_line_and_exits_with_2() -> None:
+def test_the_command_line_reports_an_invalid_setting_in_one_line_and_exits_with_2() -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", "routes"],
         check=False,
@@ -270,7 +268,7 @@ def test_the_first_start_generates_a_secret_that_the_second_reuses(tmp_path: Pat
     assert len(first.secret_key) >= 64
 
 
-def test_nobody_else_can_read_the_secrets(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_secrets(tmp_path: Path) -> None:
     load(tmp_path)
 
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
@@ -278,21 +276,21 @@ def test_nobody_else_can_read_the_secrets(tmp_path: Path) -> None:
     assert [file.name for file in (tmp_path / "data").iterdir()] == ["secrets.env"]
 
 
-def test_nodes_that_start_together_share_one_secret(tmp_path: Path) -> None:
+def test_nodes_that_start_simultaneously_share_one_secret(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         keys = set(pool.map(lambda _: load(tmp_path).secret_key, range(64)))
 
     assert len(keys) == 1
 
 
-def test_a_given_secret_leaves_no_file(tmp_path: Path) -> None:
+def test_a_secret_from_the_environment_is_not_stored(tmp_path: Path) -> None:
     settings = load(tmp_path, SECRET_KEY=KEY)
 
     assert settings.secret_key == KEY
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_a_kept_secret_can_be_rotated(tmp_path: Path) -> None:
+def test_a_stored_secret_can_be_rotated(tmp_path: Path) -> None:
     old = load(tmp_path).secret_key
     (tmp_path / "data/secrets.env").write_text(f"SECRET_KEY={KEY}\nSECRET_KEY_PREVIOUS={old}\n")
 
@@ -302,7 +300,7 @@ def test_a_kept_secret_can_be_rotated(tmp_path: Path) -> None:
     assert settings.secret_key_previous == old
 
 
-def test_secrets_that_others_can_read_are_refused(tmp_path: Path) -> None:
+def test_secrets_readable_by_others_are_refused(tmp_path: Path) -> None:
     load(tmp_path)
     (tmp_path / "data/secrets.env").chmod(0o640)
 
@@ -323,7 +321,7 @@ def test_a_damaged_secrets_file_is_refused_rather_than_replaced(tmp_path: Path, 
     assert file.read_text() == content
 
 
-def test_a_file_where_the_data_folder_belongs_is_one_line(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_data_folder_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
 
     text = problem(tmp_path)
@@ -331,7 +329,7 @@ def test_a_file_where_the_data_folder_belongs_is_one_line(tmp_path: Path) -> Non
     assert text == f"IM_DATA_DIR='{tmp_path}/data' cannot be used: File exists."
 
 
-def test_a_data_folder_without_permission_is_one_line() -> None:
+def test_a_data_folder_without_permission_is_reported_in_one_line() -> None:
     with without_root(), pytest.raises(DataFolderError) as caught:
         load_settings({"IM_DATA_DIR": "/usr"})
 
@@ -342,7 +340,7 @@ def test_a_data_folder_without_permission_is_one_line() -> None:
 # -- showing -------------------------------------------------------------------------------------------------
 
 
-def test_the_effective_settings_show_no_secret() -> None:
+def test_masked_settings_contain_no_secret() -> None:
     settings = Settings(
         secret_key="s3cret" * 8, secret_key_previous="0lder" * 8, database_url="mysql://app:hunter2@db/chat"
     )
@@ -357,13 +355,13 @@ def test_the_effective_settings_show_no_secret() -> None:
         assert secret not in str(shown) + repr(settings)
 
 
-def test_the_reference_is_the_generated_one() -> None:
+def test_the_settings_reference_is_up_to_date() -> None:
     written = (PROJECT / "docs/settings.md").read_text()
 
     assert written == config.reference(), "run: .venv/bin/python config.py > docs/settings.md"
 
 
-def test_every_setting_is_described_and_has_a_variable_of_its_own() -> None:
+def test_every_setting_has_a_description_and_its_own_variable() -> None:
     variables = [Settings.variable(name) for name in Settings.model_fields]
 
     assert len(set(variables)) == len(variables)
@@ -373,7 +371,7 @@ def test_every_setting_is_described_and_has_a_variable_of_its_own() -> None:
 def test_every_setting_is_used_somewhere() -> None:
     files = [PROJECT / "gunicorn.conf.py", *(PROJECT / "imapp").rglob("*.py")]
     code = "\n".join(file.read_text() for file in files)
-    # Limits are looked up by their name without the prefix; these are checked rather than used.
+    # Rate limits are looked up by their name without the prefix. redis_url is parsed instead of used by name.
     aside = {"redis_url"}
 
     unused = [

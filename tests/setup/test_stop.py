@@ -1,4 +1,4 @@
-"""A node that is told to stop finishes what it has accepted, closes every socket, and is gone soon."""
+"""A stopping node finishes what it has accepted, closes every socket, and exits soon."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.ports import wait_for
 
-#: A stop takes at most this long, whoever is connected: two turns of gunicorn's loop and some work.
+#: Most seconds of a stop with any number of clients: two turns of gunicorn's loop and some work.
 STOP_SECONDS = 6
 
 
@@ -36,7 +36,7 @@ def test_a_stop_leaves_a_clean_log(start_server, device):
     assert " WARNING " not in server.log
 
 
-def test_what_was_acknowledged_before_the_stop_is_there_after_the_restart(start_server, device):
+def test_acknowledged_messages_are_stored_after_a_restart(start_server, device):
     server = start_server()
     alice, bob = device(server, "alice").connect(), device(server, "bob")
     conversation_id = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]

@@ -1,4 +1,4 @@
-"""What the scripts answer to `--help` and to what they don't know: neither starts anything."""
+"""The scripts' answers to `--help` and to unknown arguments: neither starts anything."""
 
 import subprocess
 
@@ -10,7 +10,7 @@ SCRIPTS = ["run", "check", "setup", "start-cluster", "stop-cluster", "status-clu
 
 
 def call(name, *arguments):
-    """From elsewhere, as an operator may."""
+    """Call a script from another folder, as an operator may."""
     command = [ROOT / f"scripts/{name}.sh", *arguments]
     return subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=60, check=False)
 
@@ -26,7 +26,7 @@ def test_help_is_the_comment_at_the_top(name):
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_what_is_unknown_is_refused_with_the_usage(name):
+def test_an_unknown_argument_is_refused_with_the_usage(name):
     answer = call(name, "--nonsense")
 
     assert (answer.returncode, answer.stdout) == (2, "")

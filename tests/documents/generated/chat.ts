@@ -1,4 +1,4 @@
-// A chat with the types that openapi-typescript writes: it must compile and run.
+// A chat with the types that openapi-typescript generates: it must compile and run.
 import type { components, operations } from "./api.js";
 
 type Schemas = components["schemas"];

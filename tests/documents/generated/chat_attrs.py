@@ -1,4 +1,4 @@
-"""A chat with the client that openapi-python-client writes: it must type-check and run."""
+"""A chat with the client that openapi-python-client generates: it must type-check and run."""
 
 import sys
 from typing import TypeVar

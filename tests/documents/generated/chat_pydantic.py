@@ -1,4 +1,4 @@
-"""A chat with the models that datamodel-code-generator writes: it must type-check and run."""
+"""A chat with the models that datamodel-code-generator generates: it must type-check and run."""
 
 import json
 import sys
