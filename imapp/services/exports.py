@@ -1,4 +1,4 @@
-"""Export of all data that the server holds about one user, as a zip file of JSON lines, without any credentials.
+"""Export of the data that the server holds about one user, as a zip file of JSON lines, without any credentials.
 
 The data is read in one snapshot of the database, with a limited number of rows in memory regardless of its size.
 """
@@ -35,7 +35,7 @@ _SECRET = {
     "version",
 }
 
-README = """All data that this server holds about one user. Each file has one JSON object per line; times are UTC.
+README = """The data that this server holds about one user, without passwords and tokens. Each file has one JSON object per line; times are UTC.
 
 account.jsonl           the profile, e-mail address and phone number
 sessions.jsonl          devices that are or were logged in, with IP address and client program
