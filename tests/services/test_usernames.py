@@ -38,7 +38,7 @@ def test_names_of_all_languages_are_allowed(name):
     [
         ("164", "letter"),
         ("1-2", "letter"),
-        ("-rf", "begins"),
+        ("-rf", "begin"),
         ("..", "letter"),
         ("olg\u0430", "scripts"),
         ("\u0430dmin", "scripts"),
