@@ -125,7 +125,7 @@ def test_an_undeclared_status_is_an_error(app):
     ],
     ids=lambda body: repr(body[:24]),
 )
-def test_a_body_that_is_no_plain_json_object_is_malformed(client, body):
+def test_a_body_other_than_a_plain_json_object_is_malformed(client, body):
     answer = post(client, body)
 
     assert (answer.status_code, answer.json["code"]) == (400, "malformed")

@@ -37,7 +37,7 @@ def left():
 
 
 @pytest.mark.parametrize("options", [[], ["--dry-run"], ["--yes", "--dry-run"]], ids=" ".join)
-def test_without_yes_it_only_counts(old, options):
+def test_retention_without_yes_only_counts(old, options):
     result = old.test_cli_runner().invoke(args=["im", "retention", *options])
 
     assert result.exit_code == 0, result.output

@@ -199,7 +199,7 @@ def test_a_member_removed_and_added_again_gets_messages_if_one_node_learns_of_it
     hears(bob, group, ada)
 
 
-def test_a_retry_pushes_a_message_that_was_committed_after_the_hint_to_sync(network, people):
+def test_a_retry_pushes_a_message_committed_after_the_hint_to_sync(network, people):
     ada, _, bob, _ = people
     group = make_group(ada, bob)
     body = {"client_id": uuid4().hex, "type": "text", "content": {"text": "late"}, "conversation_id": group}

@@ -140,7 +140,7 @@ def test_a_kernel_without_the_user_timeout_is_a_warning(app, look, monkeypatch):
 
 
 @pytest.mark.parametrize(("size", "status"), [("20m", "FAIL"), ("300m", "WARN"), ("900m", "OK")])
-def test_a_small_disk_is_reported_before_it_is_full(doctor, environ, tmp_path, size, status):
+def test_too_little_free_disk_space_is_reported(doctor, environ, tmp_path, size, status):
     folder = tmp_path / "temporary"
     folder.mkdir()
     mount = f"mount -t tmpfs -o size={size} x {shlex.quote(str(folder))}"

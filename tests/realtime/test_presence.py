@@ -35,7 +35,7 @@ def test_a_user_is_online_until_the_last_device_disconnects(server, device):
     assert server_side["ok"]
 
 
-def test_without_ids_the_online_users_that_one_watches_are_returned(server, device):
+def test_without_ids_the_watched_users_that_are_online_are_returned(server, device):
     alice, bob, carol = (device(server, name).connect() for name in ("alice", "bob", "carol"))
     alice.send("hi", to_user_id=bob.id)
     after_one = alice.call("get_online_users", {})["user_ids"]

@@ -112,7 +112,7 @@ def test_a_conversation_without_messages_is_visible_to_its_opener_only(people, p
 
 
 @pytest.mark.parametrize("shows", ["message", "opening"])
-def test_the_first_message_or_opening_it_shows_the_conversation_to_the_other_user(people, shows):
+def test_the_first_message_or_an_opening_shows_the_conversation_to_the_other_user(people, shows):
     ada, bob, _ = people
     private = conversations.open_with(ada, bob)[0].id
     cursor = sync.sync(bob, SyncIn())["cursor"]
@@ -174,7 +174,7 @@ def test_paging_neither_repeats_nor_skips_a_conversation_while_the_order_changes
     ]  # the one that moved to the top comes with the next load
 
 
-def test_an_entry_holds_what_a_list_shows(people, private):
+def test_an_entry_holds_the_counters_and_the_last_message(people, private):
     ada, bob, _ = people
     say(ada, private, "one")
     sent = say(ada, private, "two")
@@ -361,7 +361,7 @@ def test_a_conversation_id_that_names_another_pair_after_a_restore_gets_no_messa
     assert not messages.history(ada, other, HistoryQuery()).items
 
 
-def test_a_fault_while_opening_that_is_no_race_is_raised(people, monkeypatch):
+def test_a_fault_other_than_a_race_while_opening_is_raised(people, monkeypatch):
     def fail(*_arguments):
         raise IntegrityError("INSERT", {}, ValueError("another constraint"))
 

@@ -161,7 +161,7 @@ def test_a_group_by_invitation_cannot_be_joined(people, group_id, policy):
         group_members.join(people[3], group_id, JoinIn())
 
 
-def test_a_group_by_approval_can_be_asked_for_with_its_current_link_only(people, group_id, policy):
+def test_asking_to_join_needs_the_groups_current_link(people, group_id, policy):
     alice, _, _, dave, _ = people
     [frank] = create_users("frank")
     policy("approval")
@@ -292,7 +292,7 @@ def test_admins_cannot_remove_each_other(people, group_id):
         group_members.remove(bob, group_id, carol)
 
 
-def test_a_removed_member_learns_it_from_own_state_and_the_group_from_a_line(people, group_id):
+def test_a_removal_is_in_the_members_own_state_and_in_a_line_of_the_group(people, group_id):
     _, bob, carol, _, _ = people
     before = version_of(carol)
 

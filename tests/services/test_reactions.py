@@ -43,7 +43,7 @@ def react(user_id, message, emoji="👍", *, remove=False):
     return reactions.react(user_id, message["id"], emoji, remove=remove)["message"]
 
 
-def test_reactions_are_counted_and_repeating_one_changes_nothing(people, sent):
+def test_reactions_are_counted_and_a_repeated_one_changes_nothing(people, sent):
     ada, bob = people
 
     react(ada, sent)

@@ -126,7 +126,7 @@ def test_a_second_start_installs_nothing_and_serves_soon(clone: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT])
-def test_every_stop_signal_ends_it_cleanly(clone: Path, number: signal.Signals) -> None:
+def test_every_stop_signal_ends_the_server_cleanly(clone: Path, number: signal.Signals) -> None:
     run = Run(clone)
     run.wait_until_it_serves(START)
 
@@ -137,7 +137,7 @@ def test_every_stop_signal_ends_it_cleanly(clone: Path, number: signal.Signals) 
     assert err.splitlines()[-1].endswith("node_stopped node=node-1")
 
 
-def test_a_signal_to_the_master_alone_ends_it_cleanly(clone: Path) -> None:
+def test_a_signal_to_the_master_alone_ends_the_server_cleanly(clone: Path) -> None:
     run = Run(clone)
     run.wait_until_it_serves(START)
 
