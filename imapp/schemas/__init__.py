@@ -1,4 +1,4 @@
-"""What crosses the wire: request bodies and representations, one module for each noun.
+"""The wire format: request bodies and representations, one module for each noun.
 
 Law of the folder: pydantic and the standard library only; no database, no Flask, no settings.
 """

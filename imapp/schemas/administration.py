@@ -1,4 +1,4 @@
-"""What operators see and do."""
+"""Administration by operators: users, sessions, connections, administrative acts."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -12,19 +12,19 @@ from imapp.schemas.validation import Cursor, Limit
 
 
 class SetPasswordIn(In):
-    """A user's new password; null: the server makes one up."""
+    """A user's new password; null: the server generates one."""
 
     password: Password | None = None
 
 
 class PasswordOut(Out):
-    """The password that a user has now."""
+    """The user's new password."""
 
     password: str
 
 
 class AdminUsersQuery(In):
-    """Without `query`: who is online. With it: all accounts whose username or nickname begins so."""
+    """Without `query`: the users online. With it: all accounts with a username or nickname that begins with it."""
 
     pending: Annotated[bool, Field(description="List the accounts that wait for approval instead.")] = False
     query: Annotated[Text, BeforeValidator(stripped), Field(min_length=1, max_length=64)] | None = None
@@ -62,7 +62,7 @@ class ConnectionOut(Out):
 
 
 class AdminSessionOut(Out):
-    """A device that is logged in, with its open sockets; `ip` is where it last logged in or refreshed from."""
+    """A logged-in device with its open sockets; `ip` is the address of its last log-in or refresh."""
 
     id: int
     device_name: str
@@ -76,21 +76,21 @@ class AdminSessionOut(Out):
 
 
 class UserSessionsOut(Out):
-    """A user with all devices that are logged in, the latest first."""
+    """A user with all their logged-in devices, the latest first."""
 
     user: AdminUserOut
     items: list[AdminSessionOut]
 
 
 class ActsQuery(In):
-    """Which page of the log."""
+    """A page of the log of administrative acts."""
 
     limit: Limit = 50
     cursor: Cursor | None = None
 
 
 class ActOut(Out):
-    """One administrative act; `user_id` is null for the command line."""
+    """One administrative act; `user_id` is null for an act on the command line."""
 
     id: int
     at: Moment
@@ -103,7 +103,7 @@ class ActOut(Out):
 
 @dataclass(frozen=True)
 class By:
-    """Who acts: an operator at an address, or the command line, which has no account but a name."""
+    """The author of an act: an operator at an address, or the command line, which has no account but a name."""
 
     user_id: int | None
     ip: str = ""

@@ -11,19 +11,19 @@ ItemT = TypeVar("ItemT")
 #: Largest id: a signed 64-bit integer, the widest that both databases store.
 MAX_ID = 2**63 - 1
 
-#: Bytes of a REST request's body, unless its view says that it takes more: checking JSON costs time for each of them.
+#: Maximum bytes of a REST request's body, unless its view allows more: checking JSON costs time for each byte.
 SMALL_BODY = 16_384
 
 
 def now() -> datetime:
-    """The present time in UTC, cut to milliseconds, as it will be read back."""
+    """Return the current time in UTC, cut to milliseconds, the precision with which it is stored."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
-@lru_cache(256)  # all messages of a batch have one moment
+@lru_cache(256)  # all messages of a batch have the same time
 def rfc3339(moment: datetime) -> str:
-    """Format as RFC 3339 in UTC with milliseconds, for example `2026-11-23T19:30:00.123Z`."""
+    """Return a time as RFC 3339 in UTC with milliseconds, for example `2026-11-23T19:30:00.123Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
@@ -39,13 +39,13 @@ def _without_nul(value: str) -> str:
     return value
 
 
-#: An id: a positive integer; a string of digits is taken too, because ids travel as JSON object keys.
+#: An id: a positive integer. A string of digits is accepted too, because ids are also keys of JSON objects.
 Id = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_digits_to_int)]
 
-#: Where a list that is ordered by ids goes on: a number to the server, to clients an opaque string like all cursors.
+#: Cursor of a list that is ordered by ids: a number for the server, an opaque string for clients, like all cursors.
 IdCursor = Annotated[Id, WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]{0,18}$"})]
 
-#: A position in a conversation (seq or change) that a client already has; 0 is "nothing yet".
+#: The position in a conversation (seq or change) that a client has reached; 0 if it has nothing yet.
 Position = Annotated[int, Field(ge=0, le=MAX_ID)]
 
 #: A time on the wire.
@@ -55,18 +55,18 @@ Moment = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T19:30:00.123Z"]}),
 ]
 
-#: Text of people: anything but NUL (lone surrogates and invalid UTF-8 are refused by the JSON parser).
+#: Text written by people: anything but NUL (the JSON parser refuses lone surrogates and invalid UTF-8).
 Text = Annotated[str, AfterValidator(_without_nul)]
 
 
 class In(BaseModel):
-    """What a client sends: exact types, no unknown fields."""
+    """Base class of input from clients: exact types, no unknown fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Out(BaseModel):
-    """What the server sends; built from rows or by name, and the documents are generated from it."""
+    """Base class of output to clients, built from rows or from named fields. The documents are generated from it."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -75,16 +75,16 @@ class Out(BaseModel):
     )
 
     def wire(self) -> dict[str, Any]:
-        """The JSON object."""
+        """Return the JSON object."""
         return self.model_dump(mode="json")
 
 
 class Page(Out, Generic[ItemT]):
-    """One page of a list; `next_cursor` asks for the following one, null means that this was the last."""
+    """One page of a list. Send `next_cursor` to get the next page; null means that this is the last one."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Pages of one kind of items are classes without a docstring of their own."""
+        """Give the class of pages of an item type this class's docstring, because it has none of its own."""
         cls.__doc__ = cls.__doc__ or Page.__doc__
 
     items: list[ItemT]

@@ -1,7 +1,7 @@
-"""Contacts, requests for contact, blocks: what clients send and what they get.
+"""Contacts, contact requests and blocks: input and output.
 
-The representations are the same in lists, pushed events and `sync`; `version` is the receiver's own counter
-at the row's latest change, so that a device keeps the newer of two. `removed` marks what is gone.
+The representations are the same in lists, pushed events and `sync`. `version` is the receiver's own counter
+at the row's latest change, so that a device can keep the newer of two copies. `removed` marks removed rows.
 """
 
 from typing import Annotated, Literal
@@ -19,7 +19,7 @@ Direction = Literal["incoming", "outgoing"]
 
 
 class ContactOut(Out):
-    """One of the receiver's contacts; who is online is told by presence."""
+    """One of the receiver's contacts; presence tells whether the contact is online."""
 
     user_id: int
     user: UserOut
@@ -30,7 +30,7 @@ class ContactOut(Out):
 
 
 class ContactRequestOut(Out):
-    """A request for contact as one of its two sides sees it; `user` is the other side."""
+    """A contact request as one of its two users sees it; `user` is the other one."""
 
     id: int
     direction: Direction
@@ -45,7 +45,7 @@ class ContactRequestOut(Out):
 
 
 class BlockOut(Out):
-    """A user whom the receiver has blocked; only who blocks ever sees it."""
+    """A user that the receiver has blocked. Nobody else ever sees it."""
 
     user_id: int
     user: UserOut
@@ -55,14 +55,14 @@ class BlockOut(Out):
 
 
 class ContactRequestIn(In):
-    """Whom to ask, with a few words."""
+    """The user to ask, with a few words."""
 
     user_id: Id
     message: Annotated[OptionalText, Field(max_length=200)] = ""
 
 
 class ContactIn(In):
-    """What the user alone calls the contact; empty takes it back."""
+    """The caller's own name for the contact; empty removes it."""
 
     remark: Annotated[OptionalText, Field(max_length=50)]
 

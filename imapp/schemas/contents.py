@@ -1,6 +1,6 @@
-"""What a message of each type carries in `content`.
+"""The `content` of messages of each type.
 
-Files are references for now: a URL that the client can fetch, with what is needed to show it before it is fetched.
+Files are references for now: a URL that the client can fetch, with the data to show the file before it is fetched.
 """
 
 import re
@@ -23,13 +23,13 @@ from imapp.schemas.validation import parse, require_exact, require_plain
 
 MessageType = Literal["text", "image", "file", "voice", "video", "location", "custom"]
 
-#: Messages of this type are written by the server only: membership and settings, as lines in the timeline.
+#: Type of messages that only the server writes: lines in the timeline about membership and settings.
 SYSTEM = "system"
 
 _url = TypeAdapter(AnyUrl)
 
-#: What no address contains. Browsers read a backslash as a slash and skip tabs and line ends: `/\\x` and `/<tab>/x`
-#: are other servers.
+#: Characters that no address contains. Browsers read a backslash as a slash and skip tabs and line ends: `/\\x` and
+#: `/<tab>/x` are other servers.
 _NO = r"\s\\\x00-\x1f\x7f"
 
 #: A path of this server.
@@ -40,7 +40,7 @@ _WEB = re.compile(rf"https?://[^/{_NO}][^{_NO}]*", re.IGNORECASE)
 
 
 def _safe_url(value: str) -> str:
-    """Allow http(s) and paths on this server: a `javascript:` link must not reach a client."""
+    """Allow http(s) URLs and paths on this server: a `javascript:` link must not reach a client."""
     if not (_PATH.fullmatch(value) or _is_web(value)):
         raise ValueError("must be an http(s) URL or a path on this server")
     return value
@@ -63,7 +63,7 @@ Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
 
 
 class TextContent(In):
-    """Plain text; its greatest length is a setting."""
+    """Plain text; its maximum length is a setting."""
 
     text: Annotated[VisibleText, Field(min_length=1)]
 
@@ -78,7 +78,7 @@ class FileContent(In):
 
 
 class ImageContent(In):
-    """A picture, with its size in pixels so that the client can keep the place for it."""
+    """A picture, with its size in pixels so that the client can reserve space for it."""
 
     url: Url
     name: Name | None = None
@@ -89,13 +89,13 @@ class ImageContent(In):
 
 
 class VideoContent(ImageContent):
-    """A film."""
+    """A video."""
 
     duration_ms: Milliseconds | None = None
 
 
 class VoiceContent(In):
-    """A spoken message."""
+    """A voice message."""
 
     url: Url
     duration_ms: Milliseconds
@@ -103,7 +103,7 @@ class VoiceContent(In):
 
 
 class LocationContent(In):
-    """A place on Earth, WGS 84 degrees."""
+    """A place on Earth, in WGS 84 degrees."""
 
     latitude: Annotated[float, Field(ge=-90, le=90)]
     longitude: Annotated[float, Field(ge=-180, le=180)]
@@ -112,7 +112,7 @@ class LocationContent(In):
 
 
 class CustomContent(In):
-    """Any JSON object, for clients that know each other. All others show `text` or `name`, if there is one."""
+    """Any JSON object, for clients that agree on its meaning. All others show `text` or `name`, if present."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -136,7 +136,7 @@ _AnyContent = TypeAdapter[Any](
 
 
 class _ShownAsAny:
-    """For the documents: what `content` may be; which shape goes with which type is checked by `check_content`."""
+    """Shows `content` in the documents as any of the types; `check_content` checks that it fits the message's type."""
 
     def __get_pydantic_json_schema__(self, _: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return handler(_AnyContent.core_schema)
@@ -146,7 +146,7 @@ Content = Annotated[dict[str, JsonValue], _ShownAsAny()]
 
 
 def check_content(kind: str, content: dict[str, Any]) -> dict[str, Any]:
-    """Validate `content` for its type; a custom one may be any JSON object that is not too deep.
+    """Validate `content` for its type and return it; for `custom`, any JSON object that is not nested too deeply.
 
     Raises InvalidInputError, MalformedError.
     """

@@ -12,20 +12,20 @@ from imapp.schemas.validation import Limit
 
 ConversationType = Literal["private", "group"]
 
-#: A draft may become any text message that the default settings allow.
+#: A draft may be as long as a text message with the default settings.
 Draft = Annotated[Text, Field(max_length=8000)]
 
 
 class ConversationOut(Out):
     """A conversation as one of its members sees it.
 
-    `unread` is exact: last_seq - read_seq, lines of the server and recalled messages included. `peer` and what begins
-    with peer_ is of private conversations, what follows of groups; null in the other kind.
+    `unread` is exact: last_seq - read_seq, including system lines and recalled messages. `peer` and the fields that
+    begin with peer_ belong to private conversations, the fields after them to groups; they are null in the other kind.
     """
 
     id: int
     type: ConversationType
-    #: The oldest message that retention has left.
+    #: The oldest message that retention has not deleted.
     first_seq: int
     last_seq: int
     last_change: int
@@ -33,7 +33,7 @@ class ConversationOut(Out):
     unread: int
     #: Unread messages of others that mention the user or everybody.
     mention_count: int
-    #: The newest message that the user has not deleted for himself.
+    #: The newest message that the user has not deleted for themselves.
     last_message: MessageOut | None
     active_at: Moment
     pinned_at: Moment | None
@@ -54,9 +54,9 @@ class ConversationOut(Out):
 
 
 class ConversationState(Out):
-    """What is the user's own about a conversation; hidden from the list while last_seq <= hidden_seq.
+    """The user's own state of a conversation, which is hidden from the list while last_seq <= hidden_seq.
 
-    `removed`: the user is not in it any more. `version` is the user's own counter at the latest change.
+    `removed`: the user is no longer a member. `version` is the user's own counter at the latest change.
     """
 
     conversation_id: int
@@ -71,20 +71,20 @@ class ConversationState(Out):
 
 
 class OpenPrivate(In):
-    """With whom."""
+    """The other user of the private conversation."""
 
     user_id: Id
 
 
 class ConversationsQuery(In):
-    """A page of the list: pinned ones first, then by last activity."""
+    """A page of the list: pinned conversations first, then by last activity."""
 
     limit: Limit = 50
     cursor: Annotated[str, Field(pattern=r"^[01]\.[0-9]{1,14}\.[0-9]{1,18}$")] | None = None
 
 
 class ConversationPatch(In):
-    """Fields that are left out stay as they are. `is_hidden` holds until the next message; a null draft removes it."""
+    """Omitted fields stay as they are. `is_hidden` ends with the next message; null removes the draft."""
 
     is_pinned: bool = False
     is_muted: bool = False
@@ -94,7 +94,7 @@ class ConversationPatch(In):
 
 
 class UpdateConversation(ConversationPatch):
-    """The user's own settings of a conversation."""
+    """A change of the user's own settings of a conversation."""
 
     conversation_id: Id
 
@@ -113,12 +113,12 @@ class MarkRead(In):
 
 
 class ReadPosition(In):
-    """How far it has been read."""
+    """How far the conversation has been read."""
 
     seq: Position
 
 
 class ReadOut(Out):
-    """Where the read mark stands; it never moves back."""
+    """The position of the read mark; it never moves back."""
 
     read_seq: int

@@ -1,4 +1,4 @@
-"""Groups, their members, requests to join: what clients send and what they get."""
+"""Groups, their members and requests to join: input and output."""
 
 from typing import Annotated, Literal
 
@@ -15,10 +15,10 @@ Role = Literal["owner", "admin", "member"]
 
 JoinRequestStatus = Literal["pending", "invited", "accepted", "rejected", "declined", "cancelled"]
 
-#: Upper bound of every server; the setting group_member_limit and the group's own limit say less.
+#: Upper bound on every server; the setting group_member_limit and the group's own limit can only lower it.
 MEMBERS_MAX = 10_000
 
-#: Users that one invitation names at most: it becomes one line of the timeline.
+#: Maximum number of users in one invitation, because it becomes one line of the timeline.
 INVITED_MAX = 200
 
 GroupName = Annotated[VisibleName, Field(min_length=1, max_length=100)]
@@ -28,7 +28,7 @@ MemberLimit = Annotated[int, Field(ge=2, le=MEMBERS_MAX)]
 
 
 class GroupOut(Out):
-    """A group; `id` is the id of its conversation too."""
+    """A group; `id` is also the id of its conversation."""
 
     id: int
     conversation_id: int
@@ -46,7 +46,7 @@ class GroupOut(Out):
 
 
 class GroupView(GroupOut):
-    """A group as the caller sees it; `my_role` is null and `announcement` empty for who is not a member."""
+    """A group as the caller sees it; `my_role` is null and `announcement` empty if the caller is not a member."""
 
     my_role: Role | None
     my_muted_until: Moment | None
@@ -64,15 +64,15 @@ class MemberOut(Out):
 
 
 class CreatedGroup(GroupOut):
-    """A new group; `invited` are the users who become members only if they agree."""
+    """A new group; `invited` are the users that become members only if they accept."""
 
     invited: list[int]
 
 
 class MembersAnswer(Out):
-    """What became of each user: added, asked (`invited`), or proposed to owner and admins (`requested`).
+    """The result for each user: added, asked (`invited`), or proposed to owner and admins (`requested`).
 
-    Users who are members already, or who declined an invitation in the last 7 days, are in none of the lists.
+    Users that are already members, or declined an invitation in the last 7 days, are in none of the lists.
     """
 
     added: list[int]
@@ -84,8 +84,8 @@ class MembersAnswer(Out):
 class JoinRequestOut(Out):
     """A user's request to join a group, or an invitation.
 
-    `inviter_id` is the member who proposed or invited the user, null when the user asked. `status`: pending while
-    owner and admins are to decide, invited while the user is. Of two copies the greater `version` is the newer one.
+    `inviter_id` is the member that proposed or invited the user, null if the user asked. `status` is `pending` until
+    the owner or an admin decides, `invited` until the user decides. The copy with the greater `version` is newer.
     """
 
     group_id: int
@@ -102,7 +102,7 @@ class JoinRequestOut(Out):
 
 
 class BanOut(Out):
-    """A user who was removed from a group, and does not come back before owner or admins lift the ban."""
+    """A user that was removed from a group, and cannot return until the owner or an admin lifts the ban."""
 
     group_id: int
     user_id: int
@@ -111,14 +111,14 @@ class BanOut(Out):
 
 
 class LinkOut(Out):
-    """The invitation link of a group: outsiders with this token see the group, and join as its policy allows."""
+    """The invitation link of a group: users with this token see the group, and join as its policy allows."""
 
     group_id: int
     token: str
 
 
 class GroupJoinRequests(Out):
-    """What owner and admins see of a group: pending requests, invitations and bans, the first page of each.
+    """The first page of a group's pending requests, of its invitations and of its bans, for its owner and admins.
 
     Empty for all other users.
     """
@@ -133,7 +133,7 @@ class GroupJoinRequests(Out):
 
 
 class JoinAnswer(Out):
-    """What became of the wish to join: the caller is a member, or the request waits for owner and admins."""
+    """The result of joining: the caller is a member, or the request waits for owner and admins."""
 
     status: Literal["member", "pending"]
     group: GroupOut | None = None
@@ -141,7 +141,7 @@ class JoinAnswer(Out):
 
 
 class GroupIn(In):
-    """A new group; without `member_limit` it takes as many members as the server allows."""
+    """A new group; without `member_limit` it can have as many members as the server allows."""
 
     name: GroupName
     member_ids: Annotated[list[Id], Field(max_length=MEMBERS_MAX)] = []
@@ -153,7 +153,7 @@ class GroupIn(In):
 
 
 class GroupPatch(In):
-    """The settings to change; what is not given stays."""
+    """The settings to change; omitted ones stay as they are."""
 
     name: GroupName = ""
     avatar_url: AvatarUrl | None = None
@@ -165,7 +165,7 @@ class GroupPatch(In):
 
 
 class InviteIn(In):
-    """Whom to add."""
+    """The users to add."""
 
     user_ids: Annotated[list[Id], Field(min_length=1, max_length=INVITED_MAX)]
 
@@ -174,14 +174,14 @@ LinkToken = Annotated[str, Field(max_length=64)]
 
 
 class JoinIn(In):
-    """A few words to owner and admins, and the token of the group's invitation link, if it is not open."""
+    """A few words to owner and admins, and the token of the invitation link if the group is not open."""
 
     message: Annotated[OptionalText, Field(max_length=200)] = ""
     token: LinkToken | None = None
 
 
 class GroupQuery(In):
-    """The token of the group's invitation link, for users who are not members."""
+    """The token of the group's invitation link, for users outside the group."""
 
     token: LinkToken | None = None
 
@@ -194,19 +194,19 @@ class BansQuery(In):
 
 
 class RoleIn(In):
-    """What a member is to be; ownership is transferred, not given."""
+    """The new role of a member; the owner's role can only be transferred."""
 
     role: Literal["admin", "member"]
 
 
 class MuteIn(In):
-    """Until when a member may only read."""
+    """The time until which a member may only read."""
 
     until: MomentIn
 
 
 class TransferIn(In):
-    """Who is to own the group."""
+    """The new owner of the group."""
 
     user_id: Id
 

@@ -10,7 +10,7 @@ Status = Literal["UP", "DOWN"]
 
 
 class ComponentHealth(Out):
-    """One thing that the node needs."""
+    """The health of one component that the node needs."""
 
     status: Status
     details: dict[str, JsonValue] = {}
@@ -23,13 +23,13 @@ class HealthOut(Out):
     components: dict[str, ComponentHealth] = {}
 
     def bare(self) -> Self:
-        """The same without details."""
+        """Return a copy without details."""
         shown = {name: ComponentHealth(status=component.status) for name, component in self.components.items()}
         return self.model_copy(update={"components": shown})
 
 
 class InfoOut(Out):
-    """What runs here; what is null is for operators, a commit may be unknown."""
+    """Facts about the process. Only operators get the fields that can be null; `commit` may also be unknown."""
 
     version: str
     commit: str | None = None

@@ -1,4 +1,4 @@
-"""Codes by which people may register: what operators send and get."""
+"""Invitation codes for registration: operators' input and output."""
 
 from typing import Annotated
 
@@ -8,14 +8,14 @@ from imapp.schemas.base import In, Moment, Out
 
 
 class InvitationIn(In):
-    """How many people may use a new code, and for how long."""
+    """How many accounts a new code may create, and for how many days."""
 
-    uses: Annotated[int, Field(ge=1, le=100_000, description="How many accounts may be made with the code.")] = 1
+    uses: Annotated[int, Field(ge=1, le=100_000, description="How many accounts may be created with the code.")] = 1
     days: Annotated[int, Field(ge=1, le=3650, description="Days until the code expires.")] = 7
 
 
 class InvitationOut(Out):
-    """A code that still counts; the code itself is shown only when it is made."""
+    """A valid invitation; its code is shown only when it is created."""
 
     id: int
     created_at: Moment
@@ -25,6 +25,6 @@ class InvitationOut(Out):
 
 
 class NewInvitationOut(InvitationOut):
-    """A new code."""
+    """A new invitation with its code."""
 
     code: str

@@ -1,8 +1,8 @@
-"""JSON Schema of what crosses the wire, for OpenAPI, AsyncAPI and the clients that are generated from them.
+"""JSON Schema of the wire format, for OpenAPI, AsyncAPI and the clients that are generated from them.
 
-Two rules keep generated clients from harm. A request never states a `default`: generators send it, or demand the
-field. An answer stays open: unknown fields are allowed, and an enumeration lists the known values in
-`x-extensible-enum`, so that a newer server breaks no older client.
+Two rules protect generated clients. A request's schema never states a `default`: generators send it, or require the
+field. An answer's schema stays open: unknown fields are allowed, and an enumeration lists the known values in
+`x-extensible-enum`, so that a newer server does not break an older client.
 """
 
 from collections.abc import Iterable
@@ -23,19 +23,19 @@ Mode = Literal["validation", "serialization"]
 #: (model, mode) -> reference to its schema.
 Schemas = dict[tuple[type[BaseModel], Mode], dict[str, Any]]
 
-#: Whole numbers that may pass this get the format `int64`; a client must not read them into 32 bits.
+#: Integers that may exceed this get the format `int64`; a client must not read them into 32 bits.
 _INT32_MAX = 2**31 - 1
 
 
 class WireSchema(GenerateJsonSchema):
-    """The generator; see the module."""
+    """The schema generator that follows the two rules."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Leave out titles that only repeat the field's name."""
         return False
 
     def int_schema(self, schema: core_schema.IntSchema) -> JsonSchemaValue:
-        """Tell 64-bit numbers apart."""
+        """Mark 64-bit integers."""
         described = super().int_schema(schema)
         if schema.get("le", schema.get("lt", _INT32_MAX + 1)) > _INT32_MAX:
             described["format"] = "int64"
@@ -49,7 +49,7 @@ class WireSchema(GenerateJsonSchema):
         return described
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Say a default in words only: see `_finish`."""
+        """Move the default of a request's field to `x-default`; `_finish` states it in words."""
         described = super().default_schema(schema)
         default = described.pop("default", None)
         if self.mode == "validation" and default not in (None, "", [], {}):
@@ -57,7 +57,7 @@ class WireSchema(GenerateJsonSchema):
         return described
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """Leave answers open; show a model with variants as any of them."""
+        """Leave answers open; describe a model with variants as any of them."""
         model = cast("type[BaseModel]", schema["cls"])
         described = super().model_schema(schema)
         if self.mode == "serialization" and described.get("additionalProperties") is False:
@@ -71,7 +71,7 @@ class WireSchema(GenerateJsonSchema):
 
 
 def _finish(model: type[BaseModel], name: str, field: dict[str, Any]) -> None:
-    """Describe a field, by the glossary where its class does not."""
+    """Add the description of a field, from the glossary if its class has none."""
     text = field.get("description") or meaning(model, name)
     default = field.pop("x-default", None)
     if default is not None:
@@ -81,7 +81,7 @@ def _finish(model: type[BaseModel], name: str, field: dict[str, Any]) -> None:
 
 
 def meaning(model: type[BaseModel] | None, name: str) -> str:
-    """What the glossary says of a field of a model, or of the name alone; empty if nothing."""
+    """Return the glossary's text for a field of a model, or else for the name alone; empty if there is none."""
     own = (MEANINGS.get(f"{kind.__name__}.{name}") for kind in (model.__mro__ if model else ()))
     return next(filter(None, own), MEANINGS.get(name, ""))
 
@@ -90,11 +90,11 @@ def describe(models: Iterable[tuple[type[BaseModel], Mode]]) -> tuple[Schemas, d
     """Return a reference for each model, and the definitions that the references lead to."""
     wanted = sorted(set(models), key=str)
     found = models_json_schema(wanted, ref_template=REF, schema_generator=WireSchema)
-    # What goes both ways has two schemas: the answer's keeps the name.
+    # A model for both directions has two schemas; the answer's schema keeps the name.
     text = orjson.dumps([[*found[0].values()], found[1]]).decode()
     references, definitions = orjson.loads(text.replace('-Output"', '"').replace('-Input"', 'In"'))
     schemas = definitions.get("$defs", {})
     for name, schema in schemas.items():
-        schema["title"] = name  # some generators name their classes by it
+        schema["title"] = name  # some generators use it as the name of their class
         schema.setdefault("description", "Any JSON value.")  # pydantic's JsonValue is the only one without
     return dict(zip(cast(Any, found[0]), references, strict=True)), schemas

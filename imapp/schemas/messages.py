@@ -1,4 +1,4 @@
-"""Messages: what clients send and what they get."""
+"""Messages: input and output."""
 
 import re
 from collections.abc import Container
@@ -20,12 +20,12 @@ _MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
 
 
 def message_id(conversation_id: int, seq: int) -> str:
-    """The id of a message on the wire."""
+    """Return the id of a message on the wire."""
     return f"{conversation_id}-{seq}"
 
 
 def split_message_id(value: str) -> tuple[int, int]:
-    """Give (conversation_id, seq); raises ValueError for anything that is not a message id."""
+    """Return (conversation_id, seq); raises ValueError if the text is not a message id."""
     match = _MESSAGE_ID.match(value)
     if match is None or int(match[1]) > MAX_ID or int(match[2]) > MAX_ID:
         raise ValueError("not a message id")
@@ -44,17 +44,17 @@ MessageId = Annotated[str, AfterValidator(_checked_message_id), WithJsonSchema(_
 #: The id of a message in an answer: <conversation>-<seq>.
 WireMessageId = Annotated[str, WithJsonSchema(_MESSAGE_ID_SCHEMA)]
 
-#: Chosen by the sender, unique per sender: the key of "nothing is shown twice". A UUID is a good choice.
+#: Chosen by the sender, unique per sender: a repeated send stores nothing twice. A UUID is a good choice.
 ClientId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
 
 #: One emoji that Unicode recommends for interchange (RGI), in any of its spellings.
 Emoji = Annotated[Text, Field(min_length=1, max_length=32, examples=["👍"])]
 
 
-#: User ids; "all" mentions everybody and is for owners and admins.
+#: User ids; "all" mentions everybody and is only for owners and admins.
 Mentions = Annotated[list[Id | Literal["all"]], Field(max_length=50)]
 
-#: One of them in an answer: any string to clients. One that openapi-python-client writes takes no id beside a constant.
+#: A mention in an answer; for clients, any string. Code of openapi-python-client cannot hold an id beside a constant.
 MentionOut = Annotated[
     int | Literal["all"],
     WithJsonSchema({"anyOf": [{"type": "integer", "format": "int64"}, {"type": "string"}]}, mode="serialization"),
@@ -77,7 +77,7 @@ class MessageDraft(In):
 
 
 class SendMessage(MessageDraft):
-    """Exactly one of conversation_id, to_user_id and group_id says where to."""
+    """A message with its target: exactly one of conversation_id, to_user_id and group_id."""
 
     conversation_id: Id | None = None
     to_user_id: Id | None = None
@@ -91,7 +91,7 @@ class SendMessage(MessageDraft):
 
 
 class ForwardMessage(In):
-    """Send what another message says to a conversation."""
+    """The message to forward, and the conversation to forward it to."""
 
     client_id: ClientId
     message_id: MessageId
@@ -99,9 +99,9 @@ class ForwardMessage(In):
 
 
 class ContentIn(In):
-    """What the author's own message says from now on: content of the same type, and the users whom it mentions.
+    """The new content of the author's own message, of the same type as before, and the users that it mentions.
 
-    As in a new message, mentions that are left out mention nobody.
+    As in a new message, omitting `mentions` mentions nobody.
     """
 
     content: Content
@@ -127,7 +127,7 @@ class MessageRef(In):
 
 
 class React(In):
-    """Set (or with remove, take back) one's emoji on a message."""
+    """Set an emoji on a message, or with `remove`, remove it."""
 
     message_id: MessageId
     emoji: Emoji
@@ -147,8 +147,8 @@ vary(SendMessage, "Send{}", "type", "content", dict(CONTENTS))
 class ReactionOut(Out):
     """How many users have set one emoji on a message, and the first 20 of them.
 
-    `mine`: whether the asking user is one of them. It is null in pushes, which are the same for all members: keep
-    what you know of your own, and follow `message_reacted` where its `user_id` is yours.
+    `mine`: whether the requesting user is one of them. It is null in pushes, which are the same for all members: keep
+    your known value, and change it on `message_reacted` with your own `user_id`.
     """
 
     emoji: str
@@ -158,7 +158,7 @@ class ReactionOut(Out):
 
 
 class ForwardedFrom(Out):
-    """Who said first what a message says, and when. Nothing tells in which conversation: it may be a private one.
+    """Author and time of the original message. Its conversation is not disclosed, because it may be a private one.
 
     Both are null in messages that an earlier version of the server forwarded.
     """
@@ -168,7 +168,7 @@ class ForwardedFrom(Out):
 
 
 class MessageOut(Out):
-    """A message. `seq` numbers messages; `change` is the number of the latest alteration of this one."""
+    """A message. `seq` numbers messages; `change` is the number of the latest change of this message."""
 
     id: WireMessageId
     conversation_id: int
@@ -189,7 +189,7 @@ class MessageOut(Out):
     pinned_by: int | None
 
 
-#: What a message may carry: the content of its type, or nothing once it is recalled.
+#: The content of a message: that of its type, or nothing once it is recalled.
 _SHOWN: dict[str, Any] = {kind: shape | Recalled for kind, shape in CONTENTS.items()}
 
 vary(MessageOut, "{}Message", "type", "content", {**_SHOWN, SYSTEM: SystemContent})
@@ -197,20 +197,20 @@ add_other(MessageOut, "OtherMessage", "type", "content")
 
 
 class MessageAck(Out):
-    """The stored message; `duplicate` tells that this client_id had been stored before."""
+    """The stored message; `duplicate`: this client_id had been stored before."""
 
     message: MessageOut
     duplicate: bool
 
 
 class MessageResult(Out):
-    """A message after an alteration."""
+    """A message after a change."""
 
     message: MessageOut
 
 
 class EditOut(Out):
-    """What a message said before an edit."""
+    """The version of a message before an edit."""
 
     change: int
     content: dict[str, JsonValue]
@@ -225,9 +225,9 @@ class ListQuery(In):
 
 
 class HistoryPage(Out):
-    """Messages, newest first when asked with `before`, oldest first with `after`.
+    """Messages, newest first with `before`, oldest first with `after`.
 
-    Fewer than `limit` when they say much (about 1 MB in all): only `has_more` tells whether there are more.
+    There are fewer than `limit` if they are large (about 1 MB in all): only `has_more` tells whether there are more.
     """
 
     items: list[MessageOut]
@@ -235,7 +235,7 @@ class HistoryPage(Out):
 
 
 class HistoryQuery(In):
-    """Either `before` or `after` a seq; without both the newest page."""
+    """A page of messages `before` or `after` a seq; without both, the newest page."""
 
     before: Position | None = None
     after: Position | None = None
@@ -243,7 +243,7 @@ class HistoryQuery(In):
 
 
 def message_wire(row: Any) -> dict[str, Any]:
-    """Represent a row of `messages`, given as any mapping (shape: MessageOut). By hand: this is the hot path."""
+    """Return a row of `messages` (any mapping) in the shape of MessageOut. Built by hand: this is the hot path."""
     conversation_id = row["conversation_id"]
     return {
         "id": f"{conversation_id}-{row['seq']}",
@@ -267,7 +267,7 @@ def message_wire(row: Any) -> dict[str, Any]:
 
 
 def personal(wire: dict[str, Any], user_id: int, own: Container[str] = ()) -> dict[str, Any]:
-    """Copy a message for one user, who has set the emoji of `own` and those beside which the user is named."""
+    """Return a message with `mine` for one user: true for the emoji in `own`, and where `user_ids` has the user."""
     if not wire["reactions"]:
         return wire
     reactions = [{**one, "mine": one["emoji"] in own or user_id in one["user_ids"]} for one in wire["reactions"]]
@@ -279,12 +279,15 @@ def _reactions(stored: str) -> list[dict[str, Any]]:
 
 
 def origin(sender_id: int, created_at: datetime) -> str:
-    """Return what a forwarded message keeps of the first one, as it is stored: "<sender>@<milliseconds>"."""
+    """Return the stored form of a forwarded message's author and time: "<sender>@<milliseconds>"."""
     return f"{sender_id}@{(created_at - _EPOCH) // timedelta(milliseconds=1)}"
 
 
 def _origin(stored: str) -> dict[str, Any]:
-    """Earlier versions stored the id of the message, which is not for the members of another conversation."""
+    """Return author and time from the stored form.
+
+    Earlier versions stored the id of the message, which members of another conversation must not see.
+    """
     sender_id, found, moment = stored.partition("@")
     if not found:
         return {"sender_id": None, "created_at": None}

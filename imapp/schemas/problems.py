@@ -1,4 +1,4 @@
-"""How either door says that something went wrong."""
+"""Error answers of REST and Socket.IO."""
 
 from typing import Literal
 
@@ -9,14 +9,14 @@ from imapp.schemas.refusals import list_codes
 
 
 class FieldError(Out):
-    """One wrong field, named by its path in the input."""
+    """One invalid field, named by its path in the input."""
 
     field: str
     message: str
 
 
 class Problem(Out):
-    """RFC 9457; `code` is what programs branch on, `detail` is for people."""
+    """An error as described in RFC 9457. Programs branch on `code`; `detail` is for people."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
@@ -31,7 +31,7 @@ class Problem(Out):
 
 
 class AckError(Out):
-    """Why a command was refused; `code` is what programs branch on."""
+    """Why a command was refused. Programs branch on `code`."""
 
     model_config = ConfigDict(json_schema_serialization_defaults_required=False)
 
@@ -56,7 +56,7 @@ class RefusedData(Out):
 
 
 class ConnectRefused(Out):
-    """CONNECT was refused: what the client library reports as `connect_error`. `data.code` says why."""
+    """The refusal of CONNECT, which client libraries report as `connect_error`. `data.code` says why."""
 
     message: str
     data: RefusedData

@@ -1,11 +1,11 @@
-"""How busy the cluster and its nodes are."""
+"""Rates of the cluster and its nodes."""
 
 from imapp.schemas.base import Moment, Out
 from imapp.schemas.stats import NodeReport
 
 
 class Rates(Out):
-    """Of the step that ended at `at`; the latency is of writes, null where there was none."""
+    """Rates of the step that ended at `at`; the latency is that of writes, null if there was none."""
 
     at: Moment
     messages_per_second: float
@@ -14,18 +14,18 @@ class Rates(Out):
     disconnects_per_second: float
     latency_ms: float | None
     p99_ms: float | None
-    #: Processor cores taken.
+    #: Processor cores used.
     cpu: float
 
 
 class NodeStats(NodeReport):
-    """A node's report with its rates; null before its first step has ended."""
+    """A node's report with its rates, which are null before the node's first step has ended."""
 
     rates: Rates | None
 
 
 class ClusterStats(Out):
-    """All nodes together, a user of several counted once; and each of them."""
+    """The totals of all nodes, with each user counted once, and each node by itself."""
 
     users: int
     connections: int

@@ -1,4 +1,4 @@
-"""What only the Socket.IO door takes and gives."""
+"""Input and output of commands that only Socket.IO has."""
 
 from typing import Annotated
 
@@ -8,35 +8,35 @@ from imapp.schemas.base import Id, In, Moment, Out
 
 
 class Pong(Out):
-    """An answer of the node that holds the connection."""
+    """The answer of the node that holds the connection."""
 
     server_time: Moment
     node_id: str
 
 
 class RenewToken(In):
-    """A new access token of the same login."""
+    """A new access token of the same session."""
 
     token: str
 
 
 class TokenRenewed(Out):
-    """How long the connection may last now."""
+    """The time until which the connection may now last."""
 
     expires_at: Moment
 
 
 class OnlineQuery(In):
-    """The users asked about; without: those whom the asker watches.
+    """The users to check; without `user_ids`, the users that the caller watches.
 
-    The asker watches contacts, and the other sides of private conversations in which both have written. Members of
-    common groups up to IM_PRESENCE_GROUP_MAX_MEMBERS may be asked about, too; all others count as offline.
+    The caller watches contacts, and the other users of private conversations in which both have written. Members of
+    common groups with up to IM_PRESENCE_GROUP_MAX_MEMBERS members may be checked, too; all others count as offline.
     """
 
     user_ids: Annotated[list[Id], Field(max_length=1000)] | None = None
 
 
 class OnlineUsers(Out):
-    """Those who are online."""
+    """The checked users that are online."""
 
     user_ids: list[int]

@@ -1,6 +1,6 @@
-"""The codes that each REST operation and each command can be refused with.
+"""The error codes of each REST operation and each Socket.IO command.
 
-refusals.json is written from the code by tests/support/raised.py; a test compares the two.
+tests/support/raised.py writes refusals.json from the code; a test compares the two.
 """
 
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ def _written() -> dict[str, list[str]]:
 
 
 def codes_of(name: str) -> set[str]:
-    """The codes of an operation (`messages.send_message`) or a command (`send_message`)."""
+    """Return the codes of an operation (`messages.send_message`) or a command (`send_message`)."""
     return set(_written().get(name, ()))
 
 
 def all_errors() -> dict[str, type[AppError]]:
-    """Every class of refusals by its code, in the order of their declaration."""
+    """Return every error class by its code, in the order of declaration."""
     errors: list[type[AppError]] = [AppError, *_subclasses(AppError)]
     return {error.code: error for error in errors}
 

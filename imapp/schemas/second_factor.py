@@ -10,20 +10,20 @@ from imapp.schemas.users import Code, Password
 
 
 class AdminLoginIn(LoginIn):
-    """The code of the authenticator app, or a recovery code; without one the answer says what is missing."""
+    """A log-in with a code of the authenticator app or a recovery code; without one, the error says what is missing."""
 
     code: Code | None = None
 
 
 class EnrolmentIn(In):
-    """The password again: a token that got lost must not be enough to enrol somebody else's phone."""
+    """Account and password: a stolen token must not be enough to enrol another person's phone."""
 
     account: Annotated[str, Field(min_length=1, max_length=320)]
     password: Password
 
 
 class ConfirmationIn(LoginIn):
-    """The first code of the new secret."""
+    """A log-in with the first code of the new secret."""
 
     code: Code
 
@@ -36,7 +36,7 @@ class QrOut(Out):
 
 
 class EnrolmentOut(Out):
-    """A new secret, shown this once: as text, as an otpauth address, and that address as a QR code."""
+    """A new secret, shown only this once: as text, as an otpauth URI, and as a QR code of this URI."""
 
     secret: str
     uri: str
@@ -44,6 +44,6 @@ class EnrolmentOut(Out):
 
 
 class EnrolledOut(TokensOut):
-    """A logged-in session with its second factor; the recovery codes are shown this once."""
+    """A session logged in with its second factor; the recovery codes are shown only this once."""
 
     recovery_codes: list[str]

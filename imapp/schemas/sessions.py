@@ -1,4 +1,4 @@
-"""Logging in and the devices that are logged in."""
+"""Log-in and logged-in devices."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -9,19 +9,19 @@ from imapp.schemas.base import In, Moment, Out
 from imapp.schemas.text import CleanedLine
 from imapp.schemas.users import Code, MeOut, Nickname, Password, Username
 
-#: Longest token that is looked at; ours have about 400 characters.
+#: Longer tokens are refused without being decoded; ours have about 400 characters.
 Token = Annotated[str, Field(min_length=1, max_length=2048)]
 
 
 class DeviceIn(In):
-    """What the client says about itself, shown in the user's list of devices."""
+    """The client's description of its device, shown in the user's list of devices."""
 
     name: Annotated[CleanedLine, Field(max_length=100)] = ""
     platform: Annotated[CleanedLine, Field(max_length=32)] = ""
 
 
 class RegisterIn(In):
-    """A new account; the nickname is the username until it is given."""
+    """A new account; without `nickname`, the nickname is the username."""
 
     username: Username
     password: Password
@@ -31,7 +31,7 @@ class RegisterIn(In):
 
 
 class LoginIn(In):
-    """The account's username, in any case."""
+    """Username, in upper or lower case, and password."""
 
     account: Annotated[str, Field(min_length=1, max_length=320)]
     password: Password
@@ -45,7 +45,7 @@ class RefreshIn(In):
 
 
 class PasswordIn(In):
-    """A change of password ends all other sessions."""
+    """A change of password, which ends all other sessions."""
 
     old_password: Password
     new_password: Password
@@ -62,7 +62,7 @@ class TokensOut(Out):
 
 
 class SessionOut(Out):
-    """One device that is logged in; `current` marks the one that asks."""
+    """One logged-in device; `current` marks the one that sent the request."""
 
     id: int
     device_name: str
@@ -77,7 +77,7 @@ class SessionOut(Out):
 
 @dataclass(frozen=True)
 class ClientInfo:
-    """Where a request comes from; what the session's row has no room for is cut."""
+    """Address and user agent of a request; values too long for the session's row are cut."""
 
     ip: str
     user_agent: str

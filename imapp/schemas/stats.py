@@ -1,4 +1,4 @@
-"""Who is online, and on which nodes."""
+"""The users online, and their nodes."""
 
 from typing import Literal
 
@@ -7,7 +7,7 @@ from imapp.schemas.validation import Cursor, Limit
 
 
 class NodeOut(Out):
-    """One node's share."""
+    """The connections and users of one node."""
 
     id: str
     connections: int
@@ -16,7 +16,7 @@ class NodeOut(Out):
 
 
 class NodeReport(NodeOut):
-    """What a node tells of itself with each heartbeat."""
+    """The report that a node sends with each heartbeat."""
 
     host: str
     pid: int
@@ -29,15 +29,15 @@ class NodeReport(NodeOut):
 
 
 class NodesOut(Out):
-    """Every living node's latest report."""
+    """The latest report of every live node."""
 
     nodes: list[NodeReport]
 
 
 class OnlineOut(Out):
-    """All of the cluster: how many users, one page of their ids in order, and each node.
+    """The users online in the cluster: their number, one page of their ids in order, and each node.
 
-    `user_ids` is empty for users who may not see it: IM_STATS_VISIBILITY says who may.
+    `user_ids` is empty for users that may not see it (IM_STATS_VISIBILITY).
     """
 
     count: int
@@ -47,12 +47,12 @@ class OnlineOut(Out):
     nodes: list[NodeOut]
     #: Connections by kind of device, as the clients name it.
     platforms: dict[str, int]
-    #: Redis is away or refuses writes: the counts may lack the users of other nodes.
+    #: Redis is unavailable or refuses writes: the counts may lack the users of other nodes.
     degraded: bool
 
 
 class OnlineQuery(In):
-    """Which page of the ids."""
+    """A page of the ids."""
 
     limit: Limit = 100
     cursor: Cursor | None = None

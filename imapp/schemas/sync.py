@@ -1,4 +1,4 @@
-"""`sync`: what a device has, and what it missed."""
+"""`sync`: the state of a device, and the changes that it missed."""
 
 from typing import Annotated, Literal
 
@@ -17,12 +17,12 @@ MAX_NAMED = 10_000
 
 
 class SyncIn(In):
-    """What the device has: the last change of each conversation, and the cursor of the user's own state.
+    """The state of the device: the last change of each conversation, and the cursor of the user's own state.
 
     A device with more than 5,000 conversations sorts their ids and asks in pieces: the first with `last_id` = a,
     the next with `first_id` = a + 1 and `last_id` = b, and so on; the last piece has only `first_id`. An answer
-    then covers only conversations, named or not, whose ids are in that range. Each piece begins with the same `cursor`,
-    so `state` is the same in all of them; the cursor that the last piece ends with is kept.
+    then covers only conversations, named or not, with ids in that range. Each piece begins with the same `cursor`,
+    so `state` is the same in all of them; the device keeps the cursor at the end of the last piece.
     """
 
     conversations: Annotated[dict[Id, Position], Field(max_length=MAX_NAMED)] = {}
@@ -30,14 +30,14 @@ class SyncIn(In):
     first_id: Id | None = None
     #: Cover only conversations with this id or a smaller one.
     last_id: Id | None = None
-    #: Changes of each conversation; the server may give less.
+    #: Maximum changes of each conversation; the server may return fewer.
     limit: Annotated[int, Field(ge=1)] | None = None
-    #: As the last answer gave it; left out by a device that has nothing yet.
+    #: The cursor of the last answer; omitted by a device that has nothing yet.
     cursor: Annotated[str, Field(max_length=100)] | None = None
 
 
 class ChangeOut(Out):
-    """One change of a conversation: its number, the event's name, and the fields of that event beside them."""
+    """One change of a conversation: its number, the event's name, and the fields of that event."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -46,30 +46,30 @@ class ChangeOut(Out):
 
 
 class SyncConversation(Out):
-    """What a device missed of one conversation.
+    """The changes of one conversation that a device missed.
 
-    `changes` follow, in order, what the device named; go on with `next_change` while it is below `last_change`.
-    A conversation that was not named comes with its latest page. `limited`: something is missing here, later
-    changes (next_change < last_change) or, where the page is the latest one, older ones, which are in the history.
+    `changes` follow the change that the device named, in order; continue with `next_change` while it is below
+    `last_change`. A conversation that was not named has its latest page here. `limited`: something is missing, either
+    later changes (next_change < last_change) or, if the page is the latest one, older ones, which are in the history.
     """
 
     id: int
     type: ConversationType | None
-    #: The oldest message that the server keeps; a device may forget those before.
+    #: The oldest message that the server keeps; a device may drop older messages.
     first_seq: int
     last_seq: int
     last_change: int
     read_seq: int
-    #: How far the other has read; null in groups.
+    #: How far the other user has read; null in groups.
     peer_read_seq: int | None
     read_marks: dict[str, int] | None
     changes: list[ChangeOut]
     limited: bool
     next_change: int
-    #: The user is not in it (any more): forget it.
+    #: The user is not a member, or no longer one: drop the conversation.
     removed: bool
-    #: What the device named is not of this history, or so old that the log does not reach back to it: forget it and
-    #: start with this page.
+    #: The change that the device named is not of this history, or older than the log: drop the local copy and start
+    #: with this page.
     reset: bool
 
 
@@ -81,11 +81,11 @@ class HiddenOut(Out):
 
 
 class StateRow(Out):
-    """One piece of the user's own state as it is now; the greater version of two is the newer one."""
+    """One piece of the user's own state as it is now; of two copies, the greater version is the newer one."""
 
     version: int
-    #: "me" is the user's own account; "user" another side of a private conversation who has changed the profile;
-    #: "join_request" one of the user's own; "group_join_requests" takes the place of all that wait in that group.
+    #: "me" is the user's own account; "user" the other user of a private conversation, after a change of the profile;
+    #: "join_request" one of the user's own; "group_join_requests" replaces all pending ones of that group.
     kind: Literal[
         "conversation",
         "messages_hidden",
@@ -121,7 +121,7 @@ add_other(StateRow, "OtherRow", "kind", "item")
 
 
 class SyncOut(Out):
-    """What the device missed; ask again, naming all that it has now, while `more` is true."""
+    """The changes that the device missed. While `more` is true, ask again, naming all that the device has now."""
 
     conversations: list[SyncConversation]
     #: The user's own state that changed after the cursor, in order.
@@ -130,6 +130,6 @@ class SyncOut(Out):
     state_limited: bool
     more: bool
     cursor: str
-    #: Another epoch than before: the database was restored, forget everything and apply this.
+    #: If it differs from before, the database was restored: drop all local data and apply this answer.
     epoch: str
     server_time: Moment

@@ -1,6 +1,6 @@
-"""What the server's own lines in the timeline of a group carry in `content` (messages of the type `system`).
+"""The `content` of the lines that the server writes into a group's timeline (messages of the type `system`).
 
-For the documents: the lines are written by services/groups.py and its neighbours.
+These schemas are only for the documents; the services of groups write the lines.
 """
 
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from imapp.schemas.groups import Role
 
 
 class SystemLine(Out):
-    """Base of all lines."""
+    """Base class of all lines."""
 
     event: Any
     actor_id: int
@@ -28,7 +28,7 @@ class GroupCreatedLine(SystemLine):
 
 
 class MembersAddedLine(SystemLine):
-    """Users became members; a user who joined by own wish is the actor."""
+    """Users became members; a user that joined without being added is the actor."""
 
     event: Literal["members_added"]
     user_ids: list[int]
@@ -43,7 +43,7 @@ class MemberRemovedLine(SystemLine):
 
 
 class MemberUpdatedLine(SystemLine):
-    """A member's role or the end of being muted changed; only the changed field is there."""
+    """A member's role or `muted_until` changed; only the changed field is present."""
 
     event: Literal["member_updated"]
     user_id: int
@@ -61,13 +61,13 @@ class GroupUpdatedLine(SystemLine):
 
 
 class GroupDissolvedLine(SystemLine):
-    """The group was dissolved: nobody can write any more."""
+    """The group was dissolved: nobody can write to it."""
 
     event: Literal["group_dissolved"]
 
 
 class Recalled(Out):
-    """Nothing is left of a recalled message."""
+    """The empty content of a recalled message."""
 
     model_config = {"json_schema_extra": {"maxProperties": 0}}
 

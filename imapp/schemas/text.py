@@ -1,7 +1,7 @@
-"""The one rule for text that people read: what counts as visible, and what no text may contain.
+"""The rules for text that people read: which characters count as visible, and which ones are not allowed.
 
 Lines are names of things (nicknames, groups, devices): no character in them may be invisible or reorder its neighbours.
-Texts are longer (messages, bios): they may hold what people paste, but not what spills over into the text around them.
+Texts are longer (messages, bios): they may contain anything that people paste, unless it affects the text around them.
 Usernames are identifiers and have a stricter rule of their own (services/usernames.py).
 """
 
@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-#: The most combining marks on one letter. Written languages need up to eight; more paint over the lines around them.
+#: Maximum combining marks on one letter. Written languages need up to eight; more cover the lines around them.
 MAX_MARKS = 8
 
-#: The planes whose characters `re` finds by a table; beyond, it walks along the ranges of a set.
+#: The plane in which `re` finds characters by a table; beyond it, `re` walks along the ranges of a set.
 _BASIC = (range(0x10000),)
 
 #: Every assigned character that is a mark or invisible lies in one of these ranges.
@@ -25,27 +25,27 @@ _SCANNED = (range(0x20000), range(0xE0000, 0xE1000))
 #: Join letters (Persian, Indic scripts) and emoji: invisible, but names need them.
 _JOINERS = frozenset("\u200c\u200d")
 
-#: Drawn as nothing, whatever their category: fillers of Hangul, the Braille pattern without dots, blanks of hieroglyphs
-#: and of music, and what Unicode keeps free for invisible characters.
+#: Invisible characters of any category: fillers of Hangul, the Braille pattern without dots, blanks of hieroglyphs and
+#: of music, and the ranges that Unicode reserves for invisible characters.
 _EMPTY = frozenset("\u115f\u1160\u3164\uffa0\u2800\U0001d159\U00013441\U00013442\u2065") | frozenset(
     map(chr, [*range(0xFFF0, 0xFFF9), *range(0xE0000, 0xE0100), *range(0xE01F0, 0xE1000)])
 )
 
-#: A flag of a region: the black flag, letters as tags, the end tag. Tags anywhere else hide text.
+#: A flag of a region: the black flag, letters as tags, the end tag. Anywhere else, tags can hide text.
 _REGIONAL_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{1,6}\U000e007f")
 _TAG = re.compile("[\U000e0000-\U000e007f]")
 
-#: Control characters besides tab and the line breaks that word processors leave.
+#: Control characters, except tab and the line breaks that word processors insert.
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
 
-#: Openers and closers of text that runs the other way: embeddings and overrides, isolates.
+#: Openers and closers of text in the other direction: embeddings, overrides and isolates.
 _REORDERING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CLOSER_OF = {**dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c"), **dict.fromkeys("\u2066\u2067\u2068", "\u2069")}
 _LINE_ENDS = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 
 def _any_of(is_wanted: Callable[[str], bool], spans: tuple[range, ...] = _SCANNED) -> str:
-    """Return the ranges of a regular expression's set: the characters that are wanted."""
+    """Return the wanted characters as ranges for a set in a regular expression."""
     ranges = []
     for span in spans:
         for wanted, points in groupby(span, key=lambda point: is_wanted(chr(point))):
@@ -74,19 +74,19 @@ _NOT_IN_LINES = re.compile(f"[{_any_of(_is_kept_out_of_lines)}]")
 
 
 def has_visible(value: str) -> bool:
-    """Tell whether a reader would see anything of this text."""
+    """Return whether the text has a visible character."""
     return _VISIBLE.search(value) is not None
 
 
 def visible_line(value: str) -> str:
-    """Check the name of something; raises ValueError."""
+    """Check a name and return it; raises ValueError."""
     if _NOT_IN_LINES.search(_REGIONAL_FLAG.sub("", value)):
         raise ValueError("must be one line without control or invisible characters")
     return _visible(value)
 
 
 def visible_text(value: str) -> str:
-    """Check text of several lines; raises ValueError. Plain ASCII, the most of what is sent, costs one search."""
+    """Check text of several lines and return it; raises ValueError. ASCII, the usual case, costs one search."""
     if _CONTROL.search(value):
         raise ValueError("must not contain control characters")
     if value.isascii():
@@ -94,24 +94,24 @@ def visible_text(value: str) -> str:
     if _TAG.search(value) and _TAG.search(_REGIONAL_FLAG.sub("", value)):
         raise ValueError("must not contain tag characters")
     if _REORDERING.search(value) and not all(map(_is_closed, _LINE_ENDS.split(value))):
-        raise ValueError("must close in each line what reorders its text")
+        raise ValueError("must close every change of the text direction in the same line")
     return _visible(value)
 
 
 def optional_text(value: str) -> str:
-    """Check text that may be empty; blanks alone count as empty. Raises ValueError."""
+    """Check text that may be empty and return it; blanks alone become empty. Raises ValueError."""
     return visible_text(value) if value.strip() else ""
 
 
 def cleaned_line(value: Any) -> Any:
-    """Drop what a name must not contain, where a program and not a person wrote it: the name of a device."""
+    """Remove forbidden characters from a name that a program wrote, such as the name of a device."""
     if not isinstance(value, str):
         return value
     return _NOT_IN_LINES.sub("", _TOO_MANY_MARKS.sub("", value)).strip()
 
 
 def stripped(value: Any) -> Any:
-    """Return text without the blanks around it."""
+    """Return text without the blanks around it; other values unchanged."""
     return value.strip() if isinstance(value, str) else value
 
 
@@ -119,12 +119,12 @@ def _visible(value: str) -> str:
     if not has_visible(value):
         raise ValueError("must contain a visible character")
     if not value.isascii() and _TOO_MANY_MARKS.search(value):
-        raise ValueError("must not pile so many combining marks on one letter")
+        raise ValueError(f"must have at most {MAX_MARKS} combining marks on one letter")
     return value
 
 
 def _is_closed(line: str) -> bool:
-    """Tell whether every embedding, override and isolate of a line ends in it."""
+    """Return whether a line closes every embedding, override and isolate that it opens."""
     waiting: list[str] = []
     for char in _REORDERING.findall(line):
         if char in _CLOSER_OF:
@@ -134,14 +134,14 @@ def _is_closed(line: str) -> bool:
     return not waiting
 
 
-#: The name of something: one line with something to see, without blanks around it.
+#: A name: one line with a visible character, without blanks around it.
 VisibleName = Annotated[str, BeforeValidator(stripped), AfterValidator(visible_line)]
 
-#: A text of any number of lines with something to see.
+#: A text of any number of lines with a visible character.
 VisibleText = Annotated[str, AfterValidator(visible_text)]
 
-#: The same, or nothing.
+#: A text of any number of lines; it is empty or has a visible character.
 OptionalText = Annotated[str, AfterValidator(optional_text)]
 
-#: One line that a program wrote: what a name must not contain is dropped. It may be empty.
+#: One line that a program wrote: characters that a name must not contain are removed. It may be empty.
 CleanedLine = Annotated[str, BeforeValidator(cleaned_line)]

@@ -1,4 +1,4 @@
-"""What became of one message: for operators. Says nothing of what the message says."""
+"""The delivery of one message, for operators. The content of the message is not included."""
 
 from typing import Literal
 
@@ -7,20 +7,20 @@ from imapp.schemas.messages import ClientId
 
 
 class TraceQuery(In):
-    """Of all members, or of this one only."""
+    """The delivery to all members, or to this one only."""
 
     user_id: Id | None = None
 
 
 class SendQuery(In):
-    """A message as its sender's client named it."""
+    """A message, identified by its sender and client_id."""
 
     sender_id: Id
     client_id: ClientId
 
 
 class AcceptedOut(Out):
-    """Where and when it was taken into the queue; without `sid` it came over REST."""
+    """Where and when the message entered the write queue; without `sid` it came over REST."""
 
     at: Moment
     node: str
@@ -29,14 +29,14 @@ class AcceptedOut(Out):
 
 
 class PublishedOut(Out):
-    """When it left for sockets and bus; `dropped`: the bus was down, or its queue full."""
+    """When the message was handed to sockets and bus; `dropped`: the bus was down, or its queue full."""
 
     at: Moment
     bus: Literal["taken", "dropped"]
 
 
 class RefusedOut(Out):
-    """Why it was not stored: the error that the sender got."""
+    """Why the message was not stored: the error that the sender got."""
 
     at: Moment
     node: str
@@ -44,7 +44,7 @@ class RefusedOut(Out):
 
 
 class NodeTraceOut(Out):
-    """What a living node knows. One that is deaf does not answer; `complete_since`: its memory reaches back so far."""
+    """The knowledge of one live node; a deaf node does not answer. `complete_since`: the start of the node's memory."""
 
     node: str
     answered: bool
@@ -57,7 +57,7 @@ class NodeTraceOut(Out):
 
 
 class TracedConnectionOut(Out):
-    """One connection; `gone`: what ended it, as in imapp_disconnects_total."""
+    """One connection; `gone`: the reason why it ended, as in imapp_disconnects_total."""
 
     node: str
     sid: str
@@ -69,9 +69,9 @@ class TracedConnectionOut(Out):
 
 
 class TracedMemberOut(Out):
-    """One member, and how far the message has come; `reason` says why no further.
+    """One member, and how far the message has come; `reason` says why it came no further.
 
-    There are no receipts of delivery: `handed` is what the node knows, `read` what the client said.
+    There are no delivery receipts: the node reports `handed`, the client reports `read`.
     """
 
     user_id: int
@@ -83,7 +83,7 @@ class TracedMemberOut(Out):
 
 
 class TraceOut(Out):
-    """The way of one message. `is_complete`: every living node answered, and remembers that long."""
+    """The delivery of one message. `is_complete`: every live node answered, and its memory reaches back far enough."""
 
     message_id: str | None
     conversation_id: int | None

@@ -1,4 +1,4 @@
-"""Accounts: what clients send and what they get."""
+"""Accounts: input and output."""
 
 from typing import Annotated, Literal
 
@@ -8,29 +8,29 @@ from imapp.schemas.base import In, Moment, Out, Text
 from imapp.schemas.text import OptionalText, VisibleName, stripped
 from imapp.schemas.validation import Cursor, Limit
 
-#: Upper bound only: services/usernames.py says which names are allowed.
+#: Upper bound only: services/usernames.py has the rules.
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])]
 
-#: Upper bound only: services/passwords.py holds the rules. 1,024 bounds the hash's work.
+#: Upper bound only: services/passwords.py has the rules. 1,024 characters limit the work of hashing.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
-#: Of the second factor: six digits, or a recovery code; blanks and hyphens are how people write them.
+#: A code of the second factor: six digits, or a recovery code. Blanks and hyphens are allowed.
 Code = Annotated[str, Field(min_length=1, max_length=40, examples=["123456"])]
 
 Nickname = Annotated[VisibleName, Field(min_length=1, max_length=50)]
 
 _AVATAR = r"^(https?://[^\s/]|/[^\s/\\])\S*$"
 
-#: Shown as an image by clients: a web address or a path of this server, nothing that a browser would run.
+#: Clients show it as an image: a web address or a path of this server, nothing that a browser would run.
 AvatarUrl = Annotated[Text, Field(max_length=500, pattern=_AVATAR, json_schema_extra={"pattern": _AVATAR})]
 
-#: Shape only: whether it can be reached is not known before a mail has arrived.
+#: Only the form is checked: no mail is sent to find out whether the address works.
 Email = Annotated[Text, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s.]+$")]
 
 Phone = Annotated[str, Field(max_length=32, pattern=r"^\+?[0-9][0-9 ()-]{3,30}$")]
 
 
-#: What becomes of the messages of an account that is erased: they stay, without their author's name, or are recalled.
+#: What happens to the messages of an erased account: they stay without their author's name, or are recalled.
 OwnMessages = Literal["anonymise", "delete"]
 
 
@@ -43,13 +43,13 @@ class UserOut(Out):
     avatar_url: str | None
     bio: str
     created_at: Moment
-    #: How often this has changed: of two copies the greater is the newer one.
+    #: Number of changes of the profile: of two copies, the greater revision is the newer one.
     revision: int
     is_closed: bool
 
 
 class MeOut(UserOut):
-    """An account as its owner sees it; `version` is of the owner's own counter, at the latest change of any of it."""
+    """An account as its owner sees it; `version` is the owner's own counter at the latest change of the account."""
 
     email: str | None
     phone: str | None
@@ -58,7 +58,7 @@ class MeOut(UserOut):
 
 
 class ProfileIn(In):
-    """Fields that are left out stay as they are; null clears those that may be empty."""
+    """The fields to change; omitted fields stay as they are, null clears a field that may be empty."""
 
     nickname: Nickname = ""
     avatar_url: AvatarUrl | None = None
@@ -68,7 +68,7 @@ class ProfileIn(In):
 
 
 class EraseIn(In):
-    """Erasing the own account: the password once more, and whether the messages stay under a nameless account."""
+    """Erasure of the caller's account: the password, and whether the messages stay without their author's name."""
 
     password: Password
     messages: OwnMessages = "anonymise"

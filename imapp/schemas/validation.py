@@ -1,4 +1,4 @@
-"""How input is checked on both doors, and the field types that only input has."""
+"""Validation of input over REST and Socket.IO, and the field types that only input has."""
 
 import re
 from datetime import UTC, datetime
@@ -10,11 +10,11 @@ from imapp.errors import InvalidInputError, MalformedError
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
-#: Deepest nesting of a JSON value that is taken in, far from any parser's limit when it is written out again.
+#: Maximum nesting of a JSON value in input, far below the limit of any parser that reads it later.
 MAX_DEPTH = 32
 
 
-#: RFC 3339, of which the seconds may be left out: ISO 8601 also has weeks and times without a zone.
+#: RFC 3339 with optional seconds. ISO 8601 is too wide: it also has weeks and times without a zone.
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
@@ -27,26 +27,26 @@ def _moment(value: Any) -> datetime:
         raise ValueError("must be a time in RFC 3339, with its zone") from exc
 
 
-#: What pydantic says of a text's length after a check of our own; of a list it says "List".
+#: Pydantic's message about the length of a text after a check of our own; for a list the message begins with "List".
 _TEXT_LENGTH = re.compile(r"^Value should have (at (?:least|most) \d+) items? after validation, not .*$")
 
-#: A part of pydantic's path that is no name of a field: `function-before[check(), int]`, `[key]`.
+#: A part of pydantic's path that is not a field name: `function-before[check(), int]`, `[key]`.
 _INTERNAL = re.compile(r"(function-\w+|literal)?\[.*\]")
 
 #: A time that a client sends: a string in RFC 3339 with its zone.
 MomentIn = Annotated[datetime, BeforeValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
-#: Length of a page.
+#: Maximum number of entries on a page.
 Limit = Annotated[int, Field(ge=1, le=200)]
 
-#: Where a list goes on: `next_cursor` of the page before, to be sent back as it came.
+#: Start of a page: `next_cursor` of the previous page, sent back unchanged.
 Cursor = Annotated[str, Field(min_length=1, max_length=300)]
 
 
 def parse(model: type[ModelT], value: Any, *within: str) -> ModelT:
-    """Check JSON against a schema; raises InvalidInputError that says which fields are wrong.
+    """Check JSON against a schema; raises InvalidInputError, which names the invalid fields.
 
-    `within`: where in the whole input the value stands.
+    `within`: the path of the value in the whole input.
     """
     try:
         return model.model_validate(value)
@@ -63,9 +63,9 @@ def parse_strings(model: type[ModelT], value: dict[str, str]) -> ModelT:
 
 
 def require_plain(value: Any) -> None:
-    """Refuse what no text of people needs and databases or clients choke on: deep nesting, NUL in a string.
+    """Raise MalformedError for deep nesting and for NUL in a string: no user needs them, databases or clients fail.
 
-    Raises MalformedError. It walks level by level, so that depth costs no stack.
+    The check goes level by level, so that deep nesting needs no stack.
     """
     level = [value]
     for _ in range(MAX_DEPTH + 1):
@@ -78,9 +78,9 @@ def require_plain(value: Any) -> None:
 
 
 def require_exact(value: Any, field: str) -> None:
-    """Refuse whole numbers beyond 64 bits, which the parser has made other numbers of; raises InvalidInputError.
+    """Raise InvalidInputError for integers beyond 64 bits, which the parser has changed to inexact floats.
 
-    Only for what is not nested deeply.
+    The check is recursive: call it only for values that are not nested deeply.
     """
     if isinstance(value, float) and not -(2**63) < value < 2**64:
         raise InvalidInputError(fields=[{"field": field, "message": "Whole numbers must fit into 64 bits"}])
@@ -95,17 +95,17 @@ def _children(item: Any) -> list[Any]:
 
 
 def _invalid(exc: ValidationError, within: tuple[str, ...] = ()) -> InvalidInputError:
-    """Name the fields, never the values: they may be secrets."""
+    """Return an error that names the fields, never their values, which may be secrets."""
     errors = exc.errors(include_url=False, include_context=False, include_input=False)[:20]
     fields = [{"field": _path((*within, *error["loc"])), "message": _words(error["msg"])} for error in errors]
     return InvalidInputError(fields=fields)
 
 
 def _words(message: str) -> str:
-    """Pydantic's message without what only its users understand."""
+    """Return pydantic's message without terms that only developers understand."""
     return _TEXT_LENGTH.sub(r"String should have a length of \1", message.removeprefix("Value error, "))
 
 
 def _path(parts: tuple[int | str, ...]) -> str:
-    """Join what leads to the field; pydantic also names its own validators and types, such as `[key]` and `str`."""
+    """Join the path of a field, without pydantic's own validators and types, such as `[key]`."""
     return ".".join(str(part) for part in parts if not _INTERNAL.fullmatch(str(part)))[:100]
