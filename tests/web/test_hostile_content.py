@@ -52,7 +52,7 @@ def page_that_draws(browser, server):
     page.close()
 
 
-# Without shrinking, which takes minutes in a browser.
+# No shrinking: it would take minutes in a browser.
 @settings(
     max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate]
 )
