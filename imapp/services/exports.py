@@ -35,7 +35,8 @@ _SECRET = {
     "version",
 }
 
-README = """The data that this server holds about one user, without passwords and tokens. Each file has one JSON object per line; times are UTC.
+README = """The data that this server holds about one user, without passwords and tokens.
+Each file has one JSON object per line; times are UTC.
 
 account.jsonl           the profile, e-mail address and phone number
 sessions.jsonl          devices that are or were logged in, with IP address and client program
