@@ -1,4 +1,4 @@
-"""A server's commands in processes of their own, and databases of both kinds to restore into."""
+"""The operator's commands in processes of their own, and databases of both kinds to restore into."""
 
 import os
 import subprocess
@@ -26,13 +26,13 @@ from tests.support.server import ROOT
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request):
-    """What is backed up."""
+    """Back up databases of both kinds."""
     return request.param
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def other_url(request, tmp_path):
-    """An empty database without tables, to restore into."""
+    """Make an empty database, without tables, to restore into; return its URL."""
     if request.param == "sqlite":
         (tmp_path / "other").mkdir()
         return f"sqlite:///{tmp_path}/other/imapp.db"
@@ -40,7 +40,7 @@ def other_url(request, tmp_path):
 
 
 class Commands:
-    """`flask im ...` against a database, as an operator runs it."""
+    """`flask im ...` on a database, run as an operator runs it."""
 
     def __init__(self, folder: Path) -> None:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
@@ -50,7 +50,7 @@ class Commands:
         }  # fmt: skip
 
     def start(self, url: str, *arguments: object) -> subprocess.Popen:
-        """Start a command."""
+        """Start a command; return its process."""
         command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", *map(str, arguments)]
         environ = {**self.environ, "DATABASE_URL": url}
         return subprocess.Popen(
@@ -58,13 +58,13 @@ class Commands:
         )
 
     def run(self, url: str, *arguments: object) -> tuple[int, str]:
-        """Run a command; gives its exit code and what it said."""
+        """Run a command; return its exit code and output."""
         process = self.start(url, *arguments)
         output, _ = process.communicate(timeout=100)
         return process.returncode, output
 
     def must(self, url: str, *arguments: object) -> str:
-        """Run a command that must succeed; gives what it said."""
+        """Run a command that must succeed; return its output."""
         code, output = self.run(url, *arguments)
         assert code == 0, output
         return output
@@ -72,7 +72,7 @@ class Commands:
 
 @pytest.fixture
 def im(app):
-    """Run a command of this app."""
+    """Provide `im(*args)`, which runs a command on this test's app."""
 
     def run(*args, **options):
         return app.test_cli_runner().invoke(args=["im", *map(str, args)], **options)
@@ -82,14 +82,14 @@ def im(app):
 
 @pytest.fixture
 def commands(tmp_path) -> Commands:
-    """The operator."""
+    """Provide the operator's commands."""
     return Commands(tmp_path)
 
 
 def rows_of(url: str, without: dict[str, set[str]] | None = None) -> dict[str, list[tuple]]:
-    """All rows of all tables but the server's own state and what operators did, in the order of their keys.
+    """Return the rows of all tables but the server's own state and the operators' acts, ordered by key.
 
-    `without`: columns to leave out, by table.
+    `without`: columns to omit, by table.
     """
     hidden = without or {}
     engine = create_engine(url)
@@ -111,7 +111,7 @@ def rows_of(url: str, without: dict[str, set[str]] | None = None) -> dict[str, l
 
 
 def epoch_of(url: str) -> str:
-    """The name of the history of a database."""
+    """Return the epoch of a database: the name of its history."""
     engine = create_engine(url)
     with engine.connect() as connection:
         epoch = connection.exec_driver_sql("SELECT epoch FROM server_state").scalar_one()
@@ -120,7 +120,7 @@ def epoch_of(url: str) -> str:
 
 
 def wait_until(condition, process: subprocess.Popen, seconds: float = 60) -> None:
-    """Until the condition holds while the process runs."""
+    """Wait until the condition holds; the process must run until then."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process.poll() is None, process.communicate()[0]
@@ -129,14 +129,14 @@ def wait_until(condition, process: subprocess.Popen, seconds: float = 60) -> Non
 
 
 def say(user_id: int, conversation_id: int, text: str = "hello", **more) -> dict:
-    """Send a text; gives the message."""
+    """Send a text; return the message."""
     draft = MessageDraft(client_id=uuid4().hex, type="text", content={"text": text}, **more)
     return messages.send(user_id, conversation_id, draft)["message"]
 
 
 @pytest.fixture
-def lively(app) -> dict[str, int]:
-    """Something in each table that hangs on messages; names and their ids."""
+def sample(app) -> dict[str, int]:
+    """Store sample data in each table that refers to messages; return the ids by name."""
     ada, bob, eve = create_users("ada", "bob", "eve")
     group = groups.create(ada, GroupIn(name="Höhle 🕳", member_ids=[bob, eve])).id
     private, _ = open_private(ada, bob)

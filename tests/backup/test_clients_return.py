@@ -1,4 +1,4 @@
-"""Clients that are ahead of the backup come back to the restored server."""
+"""Clients that are ahead of the backup reconnect to the restored server."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 class Memory:
-    """What a client keeps, by the rules of the protocol: another epoch means "forget everything and apply this"."""
+    """A client's state, by the rules of the protocol: a new epoch means "forget everything and apply this"."""
 
     def __init__(self) -> None:
         self.epoch = None
@@ -17,7 +17,7 @@ class Memory:
         self.messages: dict[str, dict] = {}
 
     def sync(self, device) -> dict:
-        """Ask until there is no more; gives the first answer."""
+        """Call `sync` until `more` is false; return the first answer."""
         answers = []
         while not answers or answers[-1]["more"]:
             request = {"conversations": {str(id_): change for id_, change in self.known.items()}}
@@ -41,7 +41,7 @@ class Memory:
 
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["sessions kept", "sessions ended"])
-def test_a_client_that_is_ahead_ends_with_the_servers_truth_and_can_send(start_server, device, tmp_path, keeps):
+def test_a_client_that_is_ahead_gets_the_restored_state_and_can_send(start_server, device, tmp_path, keeps):
     server: Server = start_server()
     ada, bob = device(server, "ada").connect(), device(server, "bob").connect()
     private = ada.post("/api/conversations", {"user_id": bob.id})["id"]

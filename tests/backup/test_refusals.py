@@ -1,4 +1,4 @@
-"""What is not restored, and what is not touched then."""
+"""Backups that are not restored, and the data that stays untouched then."""
 
 import gzip
 import zipfile
@@ -18,20 +18,20 @@ from tests.support.ports import free_port
 
 
 @pytest.fixture
-def file(app, im, lively, tmp_path):
-    """A backup of several parts."""
+def file(app, im, sample, tmp_path):
+    """Make a backup of several parts."""
     im("backup", tmp_path / "im.zip", "--part-rows", 400)
     return tmp_path / "im.zip"
 
 
 @pytest.fixture
 def database():
-    """The checks are the program's: SQLite will do."""
+    """Use SQLite alone: the program does the checks, not the database."""
     return "sqlite"
 
 
 def rewritten(file, change):
-    """A copy in which `change(name, data)` has replaced members; None leaves one out."""
+    """Copy the backup with each member replaced by `change(name, data)`; None omits the member."""
     copy = file.with_name("changed.zip")
     with zipfile.ZipFile(file) as archive, zipfile.ZipFile(copy, "w") as written:
         for name in archive.namelist():
@@ -66,7 +66,7 @@ def with_a_part_less(name, data):
 @pytest.mark.parametrize(
     "change", [one_byte_off, another_text, without_parts, with_a_part_less], ids=lambda change: change.__name__
 )
-def test_damage_is_found_before_anything_is_touched(im, database_url, file, change):
+def test_damage_is_found_before_anything_is_changed(im, database_url, file, change):
     before, epoch = rows_of(database_url), epoch_of(database_url)
     damaged = rewritten(file, change)
 
@@ -79,13 +79,13 @@ def test_damage_is_found_before_anything_is_touched(im, database_url, file, chan
     assert (rows_of(database_url), epoch_of(database_url)) == (before, epoch)
 
 
-def test_a_file_that_was_cut_is_no_backup(im, file):
+def test_a_truncated_or_missing_file_is_refused(im, file):
     cut = file.with_name("cut.zip")
     cut.write_bytes(file.read_bytes()[:-500])
 
     for result in (im("backup", "--verify", cut), im("restore", cut), im("restore", file.with_name("none.zip"))):
         assert result.exit_code == 1
-        assert "not a whole backup" in result.output
+        assert "not a complete backup" in result.output
 
 
 def test_a_backup_of_a_newer_version_is_refused(im, database_url, file):
@@ -99,7 +99,7 @@ def test_a_backup_of_a_newer_version_is_refused(im, database_url, file):
     assert not epoch_of(database_url).startswith("restoring")
 
 
-def test_a_format_of_the_future_is_refused(im, file):
+def test_a_newer_format_is_refused(im, file):
     def renumber(name, data):
         return data.replace(b'"format":1', b'"format":2').replace(b'"format": 1', b'"format": 2')
 
@@ -109,7 +109,7 @@ def test_a_format_of_the_future_is_refused(im, file):
     assert "format 2" in result.output
 
 
-def test_a_database_with_rows_is_left_alone_without_replace(im, database_url, file):
+def test_a_database_with_rows_is_not_changed_without_replace(im, database_url, file):
     before = rows_of(database_url)
 
     result = im("restore", file)
@@ -120,14 +120,14 @@ def test_a_database_with_rows_is_left_alone_without_replace(im, database_url, fi
     assert rows_of(database_url) == before
 
 
-def test_a_node_without_redis_that_still_serves_is_noticed(start_server, tmp_path):
+def test_a_running_node_without_redis_is_noticed(start_server, tmp_path):
     server = start_server()
 
     with pytest.raises(AssertionError, match="Nodes run"):
         server.flask("im", "restore", str(tmp_path / "im.zip"))
 
 
-def test_living_nodes_of_a_cluster_are_named(start_nodes, tmp_path):
+def test_running_nodes_of_a_cluster_are_named(start_nodes, tmp_path):
     (node,) = start_nodes(1)
     node.environ["PORT"] = str(free_port())
 
@@ -135,7 +135,7 @@ def test_living_nodes_of_a_cluster_are_named(start_nodes, tmp_path):
         node.flask("im", "restore", str(tmp_path / "im.zip"))
 
 
-def test_half_a_restore_is_not_taken_for_a_database(im, client, database_url, file):
+def test_a_half_restored_database_is_not_served(im, client, database_url, file):
     tokens = register(client, "alice")
     with BackupFile(file) as whole:
         atomic(half, whole)
@@ -151,7 +151,7 @@ def test_half_a_restore_is_not_taken_for_a_database(im, client, database_url, fi
 
 
 def half(session, whole):
-    """As a restore leaves it that was killed."""
+    """Leave the database as a killed restore does."""
     session.execute(update(ServerState).values(epoch=f"restoring-{whole.manifest.id}-end"))
     session.execute(delete(Reaction))
     session.execute(delete(Pin))

@@ -1,4 +1,4 @@
-"""A backup of one database restored into another, of the same kind and of the other."""
+"""A backup of one database is restored into another, of the same and of the other kind."""
 
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ from tests.support.people import create_users
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_what_was_backed_up_is_what_is_there_afterwards(commands, lively, database_url, other_url, tmp_path):
+def test_a_restored_database_equals_the_backed_up_one(commands, sample, database_url, other_url, tmp_path):
     file = tmp_path / "im.zip"
 
     commands.must(database_url, "backup", file, "--part-rows", 700)
@@ -32,26 +32,26 @@ def test_what_was_backed_up_is_what_is_there_afterwards(commands, lively, databa
 
 
 @pytest.mark.slow
-def test_the_restored_server_goes_on_with_the_next_numbers(commands, lively, database_url, other_url, tmp_path):
+def test_the_restored_server_goes_on_with_the_next_numbers(commands, sample, database_url, other_url, tmp_path):
     commands.must(database_url, "backup", tmp_path / "im.zip")
     commands.must(other_url, "restore", tmp_path / "im.zip")
 
     app = apps.make_app(other_url, tmp_path)
     with app.app_context():
         (new,) = create_users("newcomer")
-        conversation, is_new = private_conversations.open_private(new, lively["ada"])
-        sent = say(lively["ada"], lively["private"])
-        answer = sync.sync(lively["bob"], SyncIn(conversations={lively["private"]: sent["change"] - 1}))
+        conversation, is_new = private_conversations.open_private(new, sample["ada"])
+        sent = say(sample["ada"], sample["private"])
+        answer = sync.sync(sample["bob"], SyncIn(conversations={sample["private"]: sent["change"] - 1}))
     apps.close_app(app)
 
-    assert new > lively["eve"]
+    assert new > sample["eve"]
     assert is_new
-    assert conversation > max(lively["group"], lively["private"])
+    assert conversation > max(sample["group"], sample["private"])
     assert (sent["seq"], sent["change"]) == (2_501, 2_501)
     assert [one["message"]["id"] for one in answer["conversations"][0]["changes"] if one["change"] == 2_501]
 
 
-def test_a_backup_is_for_its_owner_only_and_tells_what_it_holds(app, im, lively, tmp_path):
+def test_a_backup_is_readable_by_its_owner_only_and_has_a_manifest(app, im, sample, tmp_path):
     (tmp_path / "backups").mkdir()
 
     result = im("backup", tmp_path / "backups")
@@ -69,10 +69,10 @@ def test_a_backup_is_for_its_owner_only_and_tells_what_it_holds(app, im, lively,
     assert "server_state" not in manifest["counts"]
 
 
-def test_a_backup_takes_the_place_of_an_older_one_of_that_name(app, im, lively, tmp_path):
+def test_a_backup_replaces_an_older_one_of_the_same_name(app, im, sample, tmp_path):
     file = tmp_path / "im.zip"
     im("backup", file)
-    say(lively["ada"], lively["group"])
+    say(sample["ada"], sample["group"])
 
     result = im("backup", file)
 
@@ -81,13 +81,13 @@ def test_a_backup_takes_the_place_of_an_older_one_of_that_name(app, im, lively, 
     assert [one.name for one in tmp_path.glob("im.zip*")] == ["im.zip"]
 
 
-#: What the latest migration added to tables that a backup holds; the revision before it.
+#: Columns that the latest migration added to tables in a backup; the revision before it.
 ADDED = {"conversations": {"voices"}, "conversation_members": {"standing"}, "chat_groups": {"link_token"}}
 REVISION_BEFORE = "0010"
 
 
 def of_the_version_before(file):
-    """The backup as the version before the latest migration would have made it."""
+    """Rewrite the backup as the version before the latest migration would have made it."""
     older = file.with_name("older.zip")
     with zipfile.ZipFile(file) as archive, zipfile.ZipFile(older, "w") as written:
         manifest = orjson.loads(archive.read("manifest.json"))
@@ -110,7 +110,7 @@ def of_the_version_before(file):
 
 
 @pytest.mark.slow
-def test_a_backup_of_an_older_version_is_brought_up_to_date(commands, lively, database_url, other_url, tmp_path):
+def test_a_backup_of_an_older_version_is_brought_up_to_date(commands, sample, database_url, other_url, tmp_path):
     commands.must(database_url, "backup", tmp_path / "im.zip")
 
     commands.must(other_url, "restore", of_the_version_before(tmp_path / "im.zip"), "--keep-sessions")
@@ -119,7 +119,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(commands, lively, da
 
 
 @pytest.mark.parametrize("keeps", [False, True], ids=["ended", "kept"])
-def test_devices_log_in_again_after_a_restore_unless_they_are_kept(app, client, im, tmp_path, keeps):
+def test_devices_must_log_in_again_after_a_restore_unless_sessions_are_kept(app, client, im, tmp_path, keeps):
     tokens = register(client, "alice")
     im("backup", tmp_path / "im.zip")
     last = db.session.scalar(db.select(db.func.max(DeviceSession.id)))

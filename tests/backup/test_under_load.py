@@ -1,4 +1,4 @@
-"""A backup while people write: one moment, not a mixture; and nobody is stopped by it."""
+"""A backup while users write: it is of one moment and blocks no user."""
 
 import threading
 
@@ -10,7 +10,7 @@ from tests.backup.conftest import say
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-#: Each of these would be above zero if rows of two moments were mixed.
+#: Queries that give more than zero if rows of two moments are mixed.
 MIXTURES = {
     "messages beyond the last one": (
         "SELECT COUNT(*) FROM messages m JOIN conversations c ON c.id = m.conversation_id WHERE m.seq > c.last_seq"
@@ -34,14 +34,14 @@ MIXTURES = {
 }
 
 
-def test_a_backup_beside_writers_is_of_one_moment(app, commands, lively, database_url, tmp_path):
+def test_a_backup_during_writes_is_of_one_moment(app, commands, sample, database_url, tmp_path):
     stop, sent = threading.Event(), []
 
     def write(name, place):
         with app.app_context():
             while not stop.is_set():
-                sent.append(say(lively[name], lively[place])["seq"])
-                read_marks.mark_read(lively["ada"], lively[place], sent[-1])
+                sent.append(say(sample[name], sample[place])["seq"])
+                read_marks.mark_read(sample["ada"], sample[place], sent[-1])
 
     writers = [
         threading.Thread(target=write, args=pair) for pair in (("bob", "group"), ("bob", "private"), ("eve", "group"))

@@ -1,4 +1,4 @@
-"""Databases of several servers, and nodes on them."""
+"""Fixtures: databases of several servers, and nodes on them."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.galera import Galera
 
 @pytest.fixture(scope="session")
 def galera_cluster():
-    """Three Galera members for the whole run; take `galera`."""
+    """Run three Galera members for the whole test run; tests use `galera`."""
     cluster = Galera()
     yield cluster
     cluster.stop()
@@ -17,14 +17,14 @@ def galera_cluster():
 
 @pytest.fixture
 def galera(galera_cluster):
-    """The cluster, whole before and after the test."""
+    """Provide the cluster with all members running; restore it after the test."""
     yield galera_cluster
     galera_cluster.heal()
 
 
 @pytest.fixture
 def start_on(start_server):
-    """`start_on(urls, **environ)`: one node for each URL, all of one cluster."""
+    """Provide `start_on(urls, **environ)`, which starts one node for each URL, all in one cluster."""
 
     def start(urls, **environ: str):
         return [
@@ -37,7 +37,7 @@ def start_on(start_server):
 
 @pytest.fixture
 def write():
-    """`write(device, conversation_id)`: a writer at work until `.stop()`."""
+    """Provide `write(device, conversation_id)`, which starts a writer that sends until `.stop()`."""
     writers = []
 
     def start(device, conversation_id: int) -> Writer:

@@ -1,4 +1,4 @@
-"""Another node stores a client id between this node's look for it and its insert."""
+"""Another node stores a client id between this node's query for it and its insert."""
 
 import pytest
 from sqlalchemy import insert
@@ -16,12 +16,12 @@ from tests.support.people import create_users
 
 @pytest.fixture(params=["mariadb"])
 def database(request) -> str:
-    """MariaDB only: SQLite has one writer."""
+    """Use MariaDB alone: SQLite has one writer."""
     return request.param
 
 
 def store_elsewhere(sender, conversation, client_id, seq):
-    """What another node does meanwhile, in another conversation."""
+    """Store a message with this client id in another conversation, as another node does meanwhile."""
     row = {
         "conversation_id": conversation, "seq": seq, "change": seq, "sender_id": sender, "client_id": client_id,
         "digest": "of another message", "type": "text", "content": "{}", "created_at": now(),
@@ -33,7 +33,7 @@ def store_elsewhere(sender, conversation, client_id, seq):
 def test_an_op_that_loses_the_race_finds_the_winner(app, monkeypatch):
     ada, bob, cy = create_users("ada", "bob", "cy")
     conversation, other = open_private(ada, bob)[0], open_private(ada, cy)[0]
-    # The batch loses with c1, then the second op, alone, with c2: each is tried again and finds the row.
+    # The batch loses the race for c1, then the second op, run alone, for c2. Each is retried and finds the row.
     lost = {1: "c1", 3: "c2"}
     loads = []
     load = Batch.load

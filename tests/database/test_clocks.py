@@ -1,4 +1,4 @@
-"""Nodes whose clocks are wrong: what is ordered is ordered by numbers, who is alive is told by Redis' clock."""
+"""Nodes with wrong clocks: order follows from numbers, and liveness from Redis' clock."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ HOUR = 3600
 
 
 def faked(seconds: int) -> dict[str, str]:
-    """The environment of a process whose clock is wrong by so much."""
+    """Return the environment of a process with a clock that is wrong by `seconds`."""
     found = sorted(Path("/usr").glob("lib*/**/faketime/libfaketimeMT.so.1"))
     assert found, "libfaketimeMT.so.1 is missing: apt-get install faketime (scripts/test.sh does it)"
     return {"LD_PRELOAD": str(found[0]), "FAKETIME": f"{seconds:+d}s"}
@@ -25,7 +25,7 @@ def faked(seconds: int) -> dict[str, str]:
 
 @pytest.fixture
 def start_clocks(start_server, mariadb, redis_server):
-    """`start_clocks(*seconds)`: nodes of one cluster, whose clocks are wrong by so much."""
+    """Provide `start_clocks(*seconds)`, which starts nodes of one cluster with clocks wrong by these seconds."""
 
     def start(*wrong: int):
         url = mariadb.create_database()
@@ -45,12 +45,12 @@ def start_clocks(start_server, mariadb, redis_server):
 
 
 def heard_by(device) -> list[int]:
-    """The numbers of the texts that were pushed to a device, as they came."""
+    """Return the seqs of the texts pushed to a device, in order of arrival."""
     messages = [event["message"] for event in device.received("message_created")]
     return [message["seq"] for message in messages if message["type"] == "text"]
 
 
-def test_order_and_presence_hold_between_nodes_whose_clocks_differ_by_hours(start_clocks, device):
+def test_order_and_presence_are_right_if_nodes_clocks_differ_by_hours(start_clocks, device):
     nodes = start_clocks(0, HOUR, -HOUR)
     people = [device(node, name).connect() for node, name in zip(nodes, ("now", "ahead", "behind"), strict=True)]
     ids = [one.id for one in people]
@@ -59,7 +59,7 @@ def test_order_and_presence_hold_between_nodes_whose_clocks_differ_by_hours(star
         one.wait_for("group_created")
 
     acked = [people[number % 3].send(f"m{number}", conversation_id=group)["message"] for number in range(30)]
-    time.sleep(2 * 3)  # two leases: time enough to bury a node that seems dead
+    time.sleep(2 * 3)  # two leases: enough time to remove a node that seems dead
 
     assert [one["seq"] for one in acked] == sorted(one["seq"] for one in acked)
     oracle.hold(group, people, {one["client_id"]: one["seq"] for one in acked})
@@ -72,16 +72,16 @@ def test_order_and_presence_hold_between_nodes_whose_clocks_differ_by_hours(star
     assert all(node.is_ready for node in nodes)
     drain = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "drain", "node-1", "--wait", "20"]
     ran = subprocess.run(drain, cwd=ROOT, env=nodes[1].environ, capture_output=True, text=True, timeout=60, check=False)
-    assert ran.returncode == 0, f"an order from a machine whose clock is wrong is obeyed: {ran.stdout}{ran.stderr}"
+    assert ran.returncode == 0, f"an order from a machine with a wrong clock was refused: {ran.stdout}{ran.stderr}"
 
 
 def told(device, server) -> tuple[int, str | None]:
-    """What a node says to this device's access token."""
+    """Return status and error code of a node's answer to this device's access token."""
     answer = device.at(server).rest("GET", "/api/users/me")
     return answer.status_code, answer.json().get("code")
 
 
-def test_tokens_of_one_node_hold_on_others_within_the_leeway_only(start_clocks, device):
+def test_a_nodes_tokens_are_valid_on_others_only_within_the_leeway(start_clocks, device):
     right, slightly, ahead = start_clocks(0, 3, HOUR)
     of_right, of_slightly, of_ahead = (device(node, "user") for node in (right, slightly, ahead))
 
@@ -99,4 +99,4 @@ def test_tokens_of_one_node_hold_on_others_within_the_leeway_only(start_clocks, 
     refreshed = requests.post(
         ahead.url + "/api/auth/refresh", json={"refresh_token": of_right.tokens["refresh_token"]}, timeout=20
     )
-    assert refreshed.status_code == 200, "who comes to a node that is ahead goes on with new tokens"
+    assert refreshed.status_code == 200, "a client at a node that is ahead could not get new tokens"

@@ -1,4 +1,4 @@
-"""What opening a connection to the database costs a node."""
+"""The cost of a node's connections to the database, and their loss."""
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +10,7 @@ from tests.accounts import bearer, register
 
 @pytest.fixture(params=["mariadb"])
 def database(request) -> str:
-    """MariaDB only."""
+    """Use MariaDB alone."""
     return request.param
 
 
@@ -23,10 +23,10 @@ def test_all_connections_share_one_tls_context(app):
     for one in connections:
         one.close()
     assert len({id(one) for one in connections}) == 3
-    assert len(contexts) == 1, "each of them read the system's certificates, while no greenlet ran"
+    assert len(contexts) == 1, "each connection read the system's certificates, which blocks all greenlets"
 
 
-def test_an_answer_is_given_though_the_connection_that_it_was_read_with_has_died(make_app, mariadb):
+def test_a_request_is_answered_even_if_its_connection_dies_after_the_read(make_app, mariadb):
     app = make_app()
     client = app.test_client()
     ada = register(client, "ada")
@@ -39,7 +39,7 @@ def test_an_answer_is_given_though_the_connection_that_it_was_read_with_has_died
     assert [answer.status_code for answer in answers] == [200] * 3
 
 
-def test_a_command_gives_a_dead_connection_back_without_a_word(app, mariadb):
+def test_a_command_returns_a_dead_connection_without_an_error(app, mariadb):
     assert db.session.scalar(text("SELECT 1")) == 1
     assert mariadb.cut_connections()
 

@@ -1,4 +1,4 @@
-"""Three nodes, each on a Galera member of its own: every member takes writes, and the locks of one bind no other."""
+"""Three nodes, each on its own Galera member: every member accepts writes, and row locks hold on one member only."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +10,11 @@ from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.timeout(240)
 
-#: What a client may be told while the database is away.
+#: Error codes that a client may get while the database is away.
 AWAY = {"busy", "unavailable"}
 
 
-def test_a_killed_member_loses_nothing_and_no_number_is_given_twice(galera, start_on, device, write):
+def test_a_killed_member_loses_nothing_and_no_number_is_assigned_twice(galera, start_on, device, write):
     nodes = start_on(galera.create_database())
     alice, bob = device(nodes[0], "alice"), device(nodes[0], "bob")
     shared = oracle.private_conversation(alice, bob)
@@ -35,14 +35,14 @@ def test_a_killed_member_loses_nothing_and_no_number_is_given_twice(galera, star
 
     assert {problem for writer in writers for problem in writer.problems} <= AWAY
     acked = {client_id: seq for writer in writers[:3] for client_id, seq in writer.acked.items()}
-    assert len(set(acked.values())) == len(acked), "a number was given twice"
+    assert len(set(acked.values())) == len(acked), "a number was assigned twice"
     oracle.hold(shared, [reader.at(node) for node in nodes for reader in (alice, bob)], acked)
     for writer, conversation in zip(writers[3:], own, strict=True):
         history = oracle.hold(conversation, [alice.at(node) for node in nodes], writer.acked)
         oracle.hold_in_order(history, alice, list(writer.acked))
 
 
-def test_what_one_member_acknowledged_is_read_on_another_that_has_not_applied_it_yet(galera, start_on, device):
+def test_a_read_on_a_lagging_member_waits_for_an_acknowledged_message(galera, start_on, device):
     nodes = start_on(galera.create_database()[:2])
     alice, bob = device(nodes[0], "alice"), device(nodes[0], "bob").at(nodes[1])
     conversation = oracle.private_conversation(alice, bob)
@@ -81,7 +81,7 @@ def test_a_message_sent_to_all_members_at_once_is_one_message(galera, start_on, 
     assert len(bob.at(nodes[2]).history(conversation)) == 10
 
 
-def test_a_member_without_its_cluster_is_told_as_unavailable_and_heals_alone(galera, start_on, device, write):
+def test_a_member_without_its_cluster_is_unavailable_and_recovers_by_itself(galera, start_on, device, write):
     url = galera.create_database()[0]
     (node,) = start_on([url])
     alice, bob = device(node, "alice"), device(node, "bob")

@@ -1,4 +1,4 @@
-"""A SQLite file that another program has locked: clients are told to try again."""
+"""A SQLite file locked by another program: clients get `busy`, which tells them to retry."""
 
 import sqlite3
 from contextlib import closing
@@ -16,7 +16,7 @@ from tests.support.people import create_users
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Connections that do not wait for a lock."""
+    """Make connections not wait for a lock."""
     monkeypatch.setattr(database, "_SQLITE_TURN_SECONDS", 0)
 
 

@@ -1,4 +1,4 @@
-"""A conversation that another transaction keeps locked delays itself and no other."""
+"""A conversation locked by another transaction delays writes to itself and to no other."""
 
 import threading
 import time
@@ -18,20 +18,20 @@ from tests.support.ports import wait_for
 
 @pytest.fixture(params=["mariadb"])
 def database(request) -> str:
-    """MariaDB only: SQLite has one writer."""
+    """Use MariaDB alone: SQLite has one writer."""
     return request.param
 
 
 @pytest.fixture
 def chats(app):
-    """Ada, and her conversations with two others."""
+    """Return Ada's id and the ids of her conversations with two others."""
     ada, bob, cy = create_users("ada", "bob", "cy")
     return ada, open_private(ada, bob)[0], open_private(ada, cy)[0]
 
 
 @pytest.fixture
 def lock(app):
-    """`lock(conversation)`: a transaction of somebody else holds it until `release()`."""
+    """Provide `lock(conversation)`, which locks it in another transaction until the returned function is called."""
     connections = []
 
     def hold(conversation_id):
@@ -51,14 +51,14 @@ def lock(app):
 
 
 def send(user_id, conversation_id, name):
-    """Queue a text; gives the list that will hold its outcome and when it came."""
+    """Queue a text; return the list that will hold its outcome and the time of it."""
     told = []
     op = Send(user_id, conversation_id, Body(client_id=name, kind="text", content=b'{"text":"hello"}'))
     committer.submit(op, lambda outcome: told.append((outcome, time.monotonic())))
     return told
 
 
-def test_others_are_written_while_one_conversation_is_locked(chats, lock):
+def test_other_conversations_are_written_while_one_is_locked(chats, lock):
     ada, locked, free = chats
     release = lock(locked)
     waiting = [send(ada, locked, f"locked{number}") for number in range(3)]
@@ -74,12 +74,12 @@ def test_others_are_written_while_one_conversation_is_locked(chats, lock):
     wait_for(lambda: all(waiting), 5, "the answers of the locked conversation")
 
     waits = sorted(told[0][1] - sent for sent, told in others)
-    assert waits[-1] < 3, "one wait for the lock, which finds it"
+    assert waits[-1] < 3, "more than the one wait that detects the lock"
     assert waits[len(waits) * 3 // 4] < 0.5
     assert [told[0][0]["message"]["seq"] for told in waiting] == [1, 2, 3]
 
 
-def test_writes_to_a_conversation_that_stays_locked_are_refused_in_the_end(make_app, lock, monkeypatch, chats):
+def test_writes_to_a_conversation_that_stays_locked_are_finally_refused(make_app, lock, monkeypatch, chats):
     ada, locked, free = chats
     monkeypatch.setattr(committer.current(), "_patience", 3.0)
     lock(locked)
@@ -92,7 +92,7 @@ def test_writes_to_a_conversation_that_stays_locked_are_refused_in_the_end(make_
     assert committer.run(Send(ada, free, Body(client_id="x", kind="text", content=b'{"text":"hello"}')))
 
 
-def test_a_closing_committer_waits_for_a_lock_no_longer_than_for_a_write(chats, lock):
+def test_a_closing_committer_waits_for_a_lock_as_for_any_write(chats, lock):
     ada, locked, _ = chats
     release = lock(locked)
     told = send(ada, locked, "late")
@@ -105,13 +105,13 @@ def test_a_closing_committer_waits_for_a_lock_no_longer_than_for_a_write(chats, 
 
 @pytest.fixture
 def small_pool(make_app):
-    """An app with few connections to the database, two of which the locks of these tests hold."""
+    """Provide an app with few connections to the database; the locks of these tests use two of them."""
     app = make_app(db_pool_size=5, db_pool_overflow=0, db_pool_timeout_seconds=2)
     with app.app_context():
         yield app
 
 
-def test_changes_of_a_locked_group_leave_the_connections_to_others(small_pool, lock):
+def test_changes_of_a_locked_group_leave_connections_for_other_requests(small_pool, lock):
     client = small_pool.test_client()
     ada = register(client, "ada")
     [locked, free] = [
@@ -142,7 +142,7 @@ def test_changes_of_a_locked_group_leave_the_connections_to_others(small_pool, l
     assert client.patch(f"/api/groups/{locked}", json={"name": "new"}, headers=bearer(ada)).status_code == 200
 
 
-def test_the_database_ends_a_transaction_that_its_node_has_left(app):
+def test_the_database_ends_a_transaction_abandoned_by_its_node(app):
     for engine in (db.engine, app.extensions["committer_engine"]):
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT @@SESSION.idle_transaction_timeout")) == 30

@@ -1,4 +1,4 @@
-"""A message that is sent again at another node, all on one database, is the same message."""
+"""A message retried at another node on the same database is stored once."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from tests.support.ports import wait_for
 
 @pytest.fixture
 def nodes(mariadb, start_on):
-    """Three nodes on one MariaDB."""
+    """Run three nodes on one MariaDB."""
     return start_on([mariadb.create_database()] * 3)
 
 
@@ -36,14 +36,14 @@ def test_a_message_sent_to_all_nodes_at_once_is_one_message(nodes, device):
     assert len(bob.history(conversation)) == 20
 
 
-def test_what_a_killed_node_left_open_is_settled_at_another(nodes, device):
+def test_sends_without_an_answer_from_a_killed_node_are_settled_at_another(nodes, device):
     alice, bob = device(nodes[0], "alice"), device(nodes[1], "bob")
     conversation = oracle.private_conversation(alice, bob)
     acked: dict[str, int] = {}
     is_killed = threading.Event()
 
     def send_on(sender: int) -> list[str]:
-        """Send until the node is gone; gives what was left without an answer."""
+        """Send until the node is gone; return the id that got no answer."""
         for number in range(100_000):
             client_id = f"{sender}-{number}"
             with suppress(requests.RequestException):

@@ -1,4 +1,4 @@
-"""Statements that go to the database together."""
+"""Scripts: statements that are sent to the database together."""
 
 from contextlib import contextmanager
 
@@ -18,20 +18,20 @@ from tests.support.people import create_users
 
 @pytest.fixture(params=["sqlite", "mariadb"])
 def database(request) -> str:
-    """Both."""
+    """Run the tests on both databases."""
     return request.param
 
 
 @pytest.fixture
 def conversation(app):
-    """A conversation between two users; (first user, conversation)."""
+    """Make a conversation between two users; return (first user, conversation)."""
     ada, bob = create_users("ada", "bob")
     return ada, open_private(ada, bob)[0]
 
 
 @contextmanager
 def writing():
-    """An empty script in a transaction of the committer."""
+    """Provide an empty script in a transaction of the committer."""
     with writer_turn(), committer_engine().connect() as connection:
         yield script.script(connection)
 
@@ -40,7 +40,7 @@ def pins(count):
     return [{"conversation_id": 7, "seq": seq} for seq in range(count)]
 
 
-def test_each_statement_gives_its_rows(app):
+def test_each_statement_returns_its_rows(app):
     with writing() as one:
         one.insert(Pin, pins(3))
         one.add("SELECT seq FROM pins ORDER BY seq")
@@ -53,14 +53,14 @@ def test_each_statement_gives_its_rows(app):
 @pytest.mark.parametrize(
     "word", ["'; DROP TABLE pins; --", "100 % %s %(x)s", "\\", "it's :word; \"", "\x00 \n 聊天 😀", ":word"]
 )
-def test_a_value_is_a_value_whatever_it_says(app, word):
+def test_a_value_is_never_interpreted_as_sql(app, word):
     with writing() as one:
         one.add("SELECT :word", word=word)
 
         assert [tuple(row) for row in one.run()[0]] == [(word,)]
 
 
-def test_what_fails_in_the_middle_leaves_nothing(app):
+def test_a_script_that_fails_in_the_middle_stores_nothing(app):
     with writing() as one:
         one.insert(Pin, pins(2))
         one.insert(Pin, pins(1))
@@ -73,7 +73,7 @@ def test_what_fails_in_the_middle_leaves_nothing(app):
     assert db.session.scalar(select(func.count()).select_from(Pin)) == 1
 
 
-def test_more_than_one_packet_holds_is_sent_in_parts(app, monkeypatch):
+def test_a_script_larger_than_a_packet_is_sent_in_parts(app, monkeypatch):
     monkeypatch.setattr(script, "_MOST_CHARS", 40)
     with writing() as one:
         one.insert(Pin, pins(20))
@@ -83,7 +83,7 @@ def test_more_than_one_packet_holds_is_sent_in_parts(app, monkeypatch):
     assert db.session.scalars(select(Pin.seq).order_by(Pin.seq)).all() == list(range(1, 20))
 
 
-def test_contents_beyond_a_packet_of_the_server_are_stored(conversation):
+def test_contents_larger_than_a_packet_of_the_server_are_stored(conversation):
     ada, number = conversation
     text = '{"text":"%s"}' % ("'" * 60_000)
     ops = [Send(ada, number, Body(client_id=f"c{index}", kind="text", content=text.encode())) for index in range(200)]
@@ -94,11 +94,11 @@ def test_contents_beyond_a_packet_of_the_server_are_stored(conversation):
 
 
 class TestMySql:
-    """What only MySQL has: round trips."""
+    """Tests of round trips, which only MySQL and MariaDB have."""
 
     @pytest.fixture(params=["mariadb"])
     def database(self, request) -> str:
-        """MariaDB only."""
+        """Use MariaDB alone."""
         return request.param
 
     def test_a_message_takes_two_round_trips(self, app, conversation, monkeypatch):
@@ -106,7 +106,7 @@ class TestMySql:
         hello = [
             Send(ada, number, Body(client_id=f"c{index}", kind="text", content=b'{"text":"hello"}')) for index in (1, 2)
         ]
-        # The first message of a private conversation also shows it to the other side.
+        # The first message of a private conversation also makes it visible to the other side.
         group_commit.commit(hello[:1])
         sent = []
         with committer_engine().connect() as connection:
@@ -119,6 +119,6 @@ class TestMySql:
         assert outcomes[0]["message"]["seq"] == 2
         assert len(sent) == 2
 
-    def test_only_the_committer_takes_more_than_one_statement(self, app):
+    def test_only_the_committers_connections_accept_several_statements(self, app):
         with db.engine.connect() as connection, pytest.raises(Exception, match="SQL syntax"):
             connection.exec_driver_sql("SELECT 1; SELECT 2")

@@ -1,4 +1,4 @@
-"""A conversation is marked as unread between a send's reads and its writes."""
+"""A conversation is marked unread between a send's reads and its writes."""
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.support.people import create_users
 
 @pytest.fixture(params=["mariadb"])
 def database(request) -> str:
-    """MariaDB only: SQLite has one writer."""
+    """Use MariaDB alone: SQLite has one writer."""
     return request.param
 
 
@@ -22,10 +22,10 @@ def hello(user_id, conversation_id, client_id):
     return Send(user_id, conversation_id, Body(client_id=client_id, kind="text", content=b'{"text":"hello"}'))
 
 
-def test_what_no_version_tells_of_is_not_changed(app, monkeypatch):
+def test_a_send_does_not_clear_the_mark_without_a_new_version(app, monkeypatch):
     ada, bob = create_users("ada", "bob")
     conversation = open_private(ada, bob)[0]
-    group_commit.commit([hello(ada, conversation, "first")])  # it is told as the user's own state
+    group_commit.commit([hello(ada, conversation, "first")])  # it adds a version of the user's own state
     load = Batch.load
 
     def load_and_mark(batch, connection):

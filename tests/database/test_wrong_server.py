@@ -1,4 +1,4 @@
-"""The server at the other end answers, but it is not one to write to, or it is full."""
+"""The database server answers, but it is read-only or full."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def server(tmp_path):
-    """A MariaDB server whose global settings the test changes."""
+    """Run a MariaDB server, so that the test can change global settings."""
     server = MariaDb(tmp_path / "mariadb")
     yield server
     server.stop()
@@ -22,7 +22,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def url(server) -> str:
-    """A database of an ordinary account: root may write even where it is read-only."""
+    """Make a database of an ordinary account; return its URL. Root may write even to a read-only server."""
     url = server.create_database()
     name = url.rsplit("/", 1)[-1]
     server.query("CREATE USER im@'127.0.0.1'")
@@ -31,11 +31,11 @@ def url(server) -> str:
 
 
 def connections(server) -> set[int]:
-    """The node's."""
+    """Return the ids of the node's connections."""
     return {row[0] for row in server.query("SELECT id FROM information_schema.processlist WHERE user = 'im'")}
 
 
-def test_connections_to_a_server_that_became_read_only_are_left_for_new_ones(server, url, start_server, device, write):
+def test_connections_to_a_server_that_became_read_only_are_replaced(server, url, start_server, device, write):
     node = start_server(DATABASE_URL=url)
     alice, bob = device(node, "alice"), device(node, "bob")
     conversation = oracle.private_conversation(alice, bob)
@@ -58,9 +58,7 @@ def test_connections_to_a_server_that_became_read_only_are_left_for_new_ones(ser
     oracle.hold(conversation, [alice, bob], writer.acked)
 
 
-def test_a_server_that_takes_no_further_connection_makes_requests_busy_and_costs_nothing_else(
-    server, url, start_server, device
-):
+def test_a_full_server_only_makes_requests_busy(server, url, start_server, device):
     node = start_server(DATABASE_URL=url, IM_DB_POOL_SIZE="1", IM_DB_POOL_RECYCLE_SECONDS="60")
     alice, bob = device(node, "alice"), device(node, "bob")
     conversation = oracle.private_conversation(alice, bob)
@@ -84,7 +82,7 @@ def test_a_server_that_takes_no_further_connection_makes_requests_busy_and_costs
 
 
 def crowd_of(server) -> list[pymysql.Connection]:
-    """Take every connection that the server gives to ordinary accounts."""
+    """Open every connection that the server grants to ordinary accounts."""
     crowd: list[pymysql.Connection] = []
     with suppress(pymysql.err.OperationalError):
         while len(crowd) < 20:
