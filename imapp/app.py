@@ -130,7 +130,7 @@ def _check_redis(app: Flask) -> None:
 
 
 def say_goodbye(app: Flask) -> None:
-    """Send the clients to other nodes. Requests are still served, and their changes still published to other nodes."""
+    """Make the clients reconnect elsewhere and close their connections; requests are served, and changes published."""
     settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
     app.extensions["imapp.draining"] = True
     with app.app_context():

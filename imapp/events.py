@@ -196,7 +196,7 @@ class ContactRequestUpdated(OwnStateEvent):
 
 
 class ContactAdded(OwnStateEvent):
-    """Two users have become contacts. Each of them receives the other one."""
+    """Two users have become contacts. Sent to both, each time with the other user."""
 
     name = "contact_added"
     contact: ContactOut

@@ -13,5 +13,5 @@ bp = Blueprint("stats", __name__, url_prefix="/api/stats")
 @bp.get("/online")
 @endpoint()
 def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
-    """Count the users online. Operators also get a page of their ids, as does everybody if the server is set so."""
+    """Count the users online. Operators, or all users if so configured, also get a page of their ids."""
     return stats.online(actor, query)

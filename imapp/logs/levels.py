@@ -16,7 +16,7 @@ ROOTS = ("imapp", "gunicorn", "flask", "alembic")
 
 @dataclass(frozen=True)
 class _Before:
-    """A logger's own level, and the monotonic time at which it is restored; None: when the node ends."""
+    """A logger's own level, and the monotonic time at which it is restored; None: never."""
 
     level: int
     until: float | None

@@ -8,7 +8,7 @@ _IDENTITY = {
     "id": "Id: a positive integer that is never reused.",
     "user_id": "Id of the user.",
     "user": "The user.",
-    "username": "The unique name for log-in and search, in upper or lower case.",
+    "username": "The unique, case-insensitive name for log-in and search.",
     "nickname": "The displayed name. One line.",
     "avatar_url": "Address of the picture: http(s), or a path of this server. Null: none.",
     "bio": "What the user says about themselves.",
@@ -67,7 +67,7 @@ _CONVERSATIONS = {
     "active_at": "When the conversation got its latest message, or was created.",
     "is_pinned": "Keep the conversation at the top of the list.",
     "pinned_at": "When it was pinned. Null: not pinned.",
-    "pinned_by": "Id of the user who pinned it. Null: not pinned.",
+    "pinned_by": "Id of the user that pinned it. Null: not pinned.",
     "is_muted": "Whether the user has switched off notifications of this conversation.",
     "is_hidden": "Whether the conversation is hidden from the list. Ends with the next message.",
     "hidden_seq": "The conversation is hidden from the list while last_seq is not above this. Null: it is shown.",
@@ -193,7 +193,7 @@ _PROBLEMS = {
 }
 
 _OPERATORS = {
-    "at": "The time.",
+    "at": "When it happened; for a step, when it ended.",
     "action": "The action.",
     "target": "The object of the action.",
     "sid": "Id of the connection.",
@@ -283,7 +283,7 @@ _SPECIAL = {
     "GroupCreatedLine.name": "The group's name at that time.",
     "GroupCreatedLine.user_ids": "Ids of the first members; large groups name only some.",
     "MembersAddedLine.user_ids": "Ids of the new members.",
-    "GroupUpdatedLine.changes": ("The new values by name of the setting, as in GroupOut; `owner_id` is the new owner."),
+    "GroupUpdatedLine.changes": "The new values by name of the setting, as in GroupOut; `owner_id` is the new owner.",
     "UserOut.is_closed": "Whether the account is disabled or erased: no message can be sent to it.",
     "EraseIn.transfer_groups": (
         "Transfer each group of the caller to the admin, or else the member, that joined first, and dissolve groups"

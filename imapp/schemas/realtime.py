@@ -21,7 +21,7 @@ class RenewToken(In):
 
 
 class TokenRenewed(Out):
-    """The time until which the connection may now last."""
+    """The new time until which the connection may stay open."""
 
     expires_at: Moment
 

@@ -44,7 +44,7 @@ class RefusedOut(Out):
 
 
 class NodeTraceOut(Out):
-    """The knowledge of one live node; a deaf node does not answer. `complete_since`: the start of the node's memory."""
+    """One live node's memory of the message, complete since `complete_since`. A node deaf to the bus does not answer."""
 
     node: str
     answered: bool
