@@ -13,7 +13,7 @@ from gevent import Greenlet, get_hub, monkey
 from imapp import metrics
 
 #: Seconds between two measurements of the event loop's lag: work that takes longer than this is always noticed.
-_LOOK_SECONDS = 0.1
+_INTERVAL_SECONDS = 0.1
 
 #: Seconds of a window; the worst lag of the current window and of the one before is kept.
 _WINDOW_SECONDS = 15.0
@@ -24,17 +24,17 @@ class LoopWatch:
 
     def __init__(self, loop: Any) -> None:
         # Lowest priority: called after all other work of the same turn, so that the whole turn is measured.
-        self._timer = loop.timer(_LOOK_SECONDS, _LOOK_SECONDS, priority=loop.MINPRI)
+        self._timer = loop.timer(_INTERVAL_SECONDS, _INTERVAL_SECONDS, priority=loop.MINPRI)
         self._due = 0.0
         self._worst = [0.0, 0.0]
         self._window_ends = time.monotonic() + _WINDOW_SECONDS
 
     def start(self) -> None:
         """Start measuring; it never stops."""
-        self._due = time.monotonic() + _LOOK_SECONDS
-        self._timer.start(self._look, update=True)
+        self._due = time.monotonic() + _INTERVAL_SECONDS
+        self._timer.start(self._measure, update=True)
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         now = time.monotonic()
         lag = max(0.0, now - self._due)
         metrics.LOOP_LAG.observe(lag)
@@ -42,8 +42,8 @@ class LoopWatch:
             self._worst = [0.0, self._worst[0]]
             self._window_ends = now + _WINDOW_SECONDS
         self._worst[0] = max(self._worst[0], lag)
-        self._due = now + _LOOK_SECONDS
-        self._timer.again(self._look, update=True)
+        self._due = now + _INTERVAL_SECONDS
+        self._timer.again(self._measure, update=True)
 
     def worst(self) -> float:
         """Return the worst lag, in seconds, of the current window and the one before."""

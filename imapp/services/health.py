@@ -41,15 +41,15 @@ class _Probes:
     def __init__(self, app: Flask) -> None:
         self.database_look = DatabaseLook(db.engine)
         self.database = Probe(self.database_look.look)
-        self.redis = Probe(lambda: _look_at_redis(app))
+        self.redis = Probe(lambda: _check_redis(app))
 
 
 def check() -> HealthOut:
     """Check everything that the node needs."""
     probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
-    looks = probes.redis.begin(), probes.database.begin()  # both start before the first wait
-    found_redis = _answer(looks[0], deadline, mode=_redis_mode())
-    found_database = _answer(looks[1], deadline, database=db.engine.dialect.name)
+    checks = probes.redis.begin(), probes.database.begin()  # both start before the first wait
+    found_redis = _answer(checks[0], deadline, mode=_redis_mode())
+    found_database = _answer(checks[1], deadline, database=db.engine.dialect.name)
     return _health(
         {
             "diskSpace": _disk(),
@@ -64,7 +64,7 @@ def check() -> HealthOut:
 
 
 def check_readiness() -> HealthOut:
-    """Check what decides whether requests should be sent to this node."""
+    """Check the components that decide whether requests should be sent to this node."""
     probes, deadline = _probes(), time.monotonic() + PROBE_SECONDS
     return _health(
         {
@@ -100,10 +100,10 @@ def _health(components: dict[str, ComponentHealth]) -> HealthOut:
     return HealthOut(status="UP" if is_up else "DOWN", components=components)
 
 
-def _answer(look: "Future[ComponentHealth]", deadline: float, **known: str) -> ComponentHealth:
+def _answer(pending: "Future[ComponentHealth]", deadline: float, **known: str) -> ComponentHealth:
     """Return the probe's result; DOWN if it does not end before the deadline or raises an unexpected error."""
     try:
-        return answer_of(look, deadline) or _down("TimeoutError", **known)
+        return answer_of(pending, deadline) or _down("TimeoutError", **known)
     except Exception as exc:
         log.exception("a look at health failed")
         return _down(type(exc).__name__, **known)
@@ -124,7 +124,7 @@ def _disk() -> ComponentHealth:
     return ComponentHealth(status="UP" if usage.free >= threshold else "DOWN", details=details)
 
 
-def _look_at_redis(app: Flask) -> ComponentHealth:
+def _check_redis(app: Flask) -> ComponentHealth:
     client = redis.client_of(app)
     if client is None:
         return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})

@@ -70,7 +70,7 @@ def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, 
 
 
 def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | None = None) -> None:
-    """Send like `send`, without waiting for the commit: `done` gets the outcome; nothing is pushed to `origin` (a sid).
+    """Queue a message without waiting for the commit: `done` gets the outcome; nothing is pushed to `origin` (a sid).
 
     A bad message is refused before a private conversation is opened for it: otherwise an empty one would remain.
     """
@@ -102,7 +102,7 @@ def _private_op(actor_id: int, draft: MessageDraft, packed: bytes, origin: str |
 def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:
     """Return the conversation with a user, and open it if there is none.
 
-    A message that the committer would refuse in a new conversation is refused first: an empty one would remain.
+    A message that the committer would refuse in a new conversation is refused first; otherwise it would remain empty.
     """
     if not is_known(actor_id, other_id) and find_private(actor_id, other_id) is None:
         _require_fit_for_new(actor_id, draft)
@@ -166,7 +166,7 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
 
 
 def _forwarded_before(actor_id: int, order: ForwardMessage) -> Any:
-    """Return the message that an earlier try stored: a retry must find it even if the source is gone."""
+    """Return the message that an earlier try stored: a retry must find it even if the source has been recalled."""
     query = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
     return db.session.execute(query).mappings().one_or_none()
 

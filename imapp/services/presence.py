@@ -23,7 +23,7 @@ from imapp.schemas.base import now
 
 #: Maximum number of reads of the current presence after a change. Further changes are reported on their own, so a user
 #: that connects and disconnects all the time cannot keep `changed` from ending.
-_LOOKS = 3
+_MAX_READS = 3
 
 
 def changed(changes: dict[int, bool]) -> None:
@@ -39,7 +39,7 @@ def changed(changes: dict[int, bool]) -> None:
         atomic(_set_last_seen, gone, moment)
     watches = _watches(changes) - _blocked_pairs(changes)
     told: dict[int, bool] = {}
-    for _ in range(_LOOKS):
+    for _ in range(_MAX_READS):
         online = presence.online_among(list(changes))
         news = {user_id: user_id in online for user_id in changes if told.get(user_id) != (user_id in online)}
         if not news:

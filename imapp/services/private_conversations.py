@@ -44,7 +44,7 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
         raise OneselfError
     found = find_private(actor_id, other_id)
     if found is not None:
-        _let_hear(found, actor_id, other_id)  # the node that created it may have died before this
+        _enter_room(found, actor_id, other_id)  # the node that created it may have died before this
         _show(found, actor_id)
         return found, False
     limits.hit("conversations_opened_per_user", actor_id)
@@ -55,12 +55,12 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
         if find_private(actor_id, other_id) is None:
             raise  # the other side did not create it first: the cause is something else
         return open_private(actor_id, other_id)
-    _let_hear(state.conversation_id, actor_id, other_id)
+    _enter_room(state.conversation_id, actor_id, other_id)
     bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
     return state.conversation_id, True
 
 
-def _let_hear(conversation_id: int, *user_ids: int) -> None:
+def _enter_room(conversation_id: int, *user_ids: int) -> None:
     """Put the users' connections into the room before any message is pushed there; this does not wait."""
     for user_id in user_ids:
         bus.enter(user_id, bus.conversation_room(conversation_id))

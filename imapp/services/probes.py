@@ -15,8 +15,8 @@ CACHE_SECONDS = 1.0
 class Probe(Generic[T]):
     """Runs one check at a time: while one hangs, others would only take connections. It may outlive its callers."""
 
-    def __init__(self, look: Callable[[], T]) -> None:
-        self._look = look
+    def __init__(self, check: Callable[[], T]) -> None:
+        self._check = check
         self._turn = threading.Lock()
         self._latest: Future[T] | None = None
         self._ended_at = 0.0
@@ -32,7 +32,7 @@ class Probe(Generic[T]):
 
     def _run(self, answer: "Future[T]") -> None:
         try:
-            found = self._look()
+            found = self._check()
         except Exception as exc:  # noqa: BLE001 - raised to the callers
             self._ended_at = time.monotonic()
             answer.set_exception(exc)
@@ -41,9 +41,9 @@ class Probe(Generic[T]):
             answer.set_result(found)
 
 
-def answer_of(look: "Future[T]", deadline: float) -> T | None:
+def answer_of(check: "Future[T]", deadline: float) -> T | None:
     """Return the check's result, or None if there is none at the deadline (time.monotonic())."""
     try:
-        return look.result(max(0.0, deadline - time.monotonic()))
+        return check.result(max(0.0, deadline - time.monotonic()))
     except TimeoutError:
         return None

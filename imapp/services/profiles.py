@@ -146,7 +146,7 @@ def _viewers(session: Session, user_id: int) -> _Viewers:
 
 
 def _shown_to(peer: Any) -> Any:
-    """Select the private conversations that their side `peer` is shown, each with that user."""
+    """Select the private conversations that are shown to their side `peer`, each with that user's id."""
     row = and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == peer)
     return select(Conversation.id, peer).join(ConversationMember, row).where(is_seen())
 

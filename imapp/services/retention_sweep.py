@@ -68,7 +68,7 @@ def over(moment: datetime) -> Any:
 def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> Counts:
     """Delete the garbage, and the sessions that ended before `sessions_before` (None: none)."""
     counts = Counts()
-    for conversation_id, first_seq, first_change in _begun_later():
+    for conversation_id, first_seq, first_change in _truncated():
         if first_seq > 1:
             _read_up_to(conversation_id, first_seq - 1, pace)
         gone = [_delete_below(model, conversation_id, model.seq, first_seq, (pace, counts)) for model in BY_SEQ]
@@ -82,7 +82,7 @@ def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> C
     return counts
 
 
-def _begun_later() -> Iterator[tuple[int, int, int]]:
+def _truncated() -> Iterator[tuple[int, int, int]]:
     """Yield the conversations of which retention has deleted or will delete rows."""
     columns = Conversation.id, Conversation.first_seq, Conversation.first_change
     later = or_(Conversation.first_seq > 1, Conversation.first_change > 1)

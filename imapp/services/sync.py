@@ -70,7 +70,7 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     rows, until, state_limited = sync_state.page(actor_id, known.version)
     touched = {item["conversation_id"] for _, kind, item in rows if kind == "conversation"}
     feeds, removed = _feeds(actor_id, known, touched)
-    given = _first_ones(feeds, settings.sync_total_max)
+    given = _bounded(feeds, settings.sync_total_max)
     size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
     sync_changes.fill(actor_id, given, settings.sync_total_max, max(size, _LEAST_BYTES))
     given = [feed for feed in given if feed.is_given]
@@ -118,7 +118,7 @@ def _known(epoch: str, request: SyncIn) -> Known:
 
 
 def _cursor(epoch: str, version: int, asked_at: datetime | None) -> str:
-    """Return the cursor: the version of the own state, and the moment up to which others' read marks, were sent."""
+    """Return the cursor: the version of the own state, and the moment, up to which the device has been informed."""
     if asked_at is None:
         return f"{epoch}.{version}"
     return f"{epoch}.{version}.{(asked_at - _EPOCH) // timedelta(milliseconds=1)}"
@@ -139,7 +139,7 @@ def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], l
     return feeds, sorted(unseen)
 
 
-def _first_ones(feeds: list[Feed], most: int) -> list[Feed]:
+def _bounded(feeds: list[Feed], most: int) -> list[Feed]:
     """Return the feeds that the device has named, which only this answer may report, and up to `most` other ones."""
     unknown = (feed.id for feed in feeds if not feed.is_named and not feed.is_reset)
     room = set(islice(unknown, most))

@@ -36,7 +36,7 @@ ORDER = "trace"
 
 #: Seconds that the nodes have for their answers, between two reads of the answers, and until unread answers expire.
 _WAIT_SECONDS = 2.0
-_LOOK_SECONDS = 0.02
+_POLL_SECONDS = 0.02
 _EXPIRY_SECONDS = 10
 
 #: Maximum number of members in a trace. For a larger group, it shows the first ones, or the requested one.
@@ -135,7 +135,7 @@ def _collect(token: str, living: set[str], answers: dict[str, Any]) -> None:
         if found is None:
             return
         answers.update({one["node"]: one for one in map(orjson.loads, found)})
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
 
 
 def _silent(node_id: str, user_ids: list[int]) -> dict[str, Any]:
