@@ -44,7 +44,7 @@ class RefusedOut(Out):
 
 
 class NodeTraceOut(Out):
-    """One live node's memory of the message, complete since `complete_since`. A node deaf to the bus does not answer."""
+    """One live node's memory of the message, complete since `complete_since`; a deaf node does not answer."""
 
     node: str
     answered: bool
