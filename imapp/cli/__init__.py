@@ -1,6 +1,7 @@
 """`flask im ...`: the operator's commands.
 
-Law of the folder: a command reads its options, calls one service, prints. Refusals are one line, exit code 1.
+Law of the folder: a command reads its options, calls one service, and prints the result. A refusal is one line and exit
+code 1.
 """
 
 from typing import Any
@@ -27,12 +28,12 @@ from imapp.cli.traces import trace
 from imapp.database import code_of
 from imapp.errors import AppError
 
-#: MySQL's error of a statement on a table that does not exist.
+#: MySQL's error code for a table that does not exist.
 _NO_SUCH_TABLE = 1146
 
 
 class Commands(AppGroup):
-    """The one place where failures of commands become lines; all others are bugs and show their traceback."""
+    """The group of commands. It turns expected errors into one line; any other error is a bug and shows a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; raises ClickException."""
@@ -42,7 +43,7 @@ class Commands(AppGroup):
             raise click.ClickException(exc.message) from exc
         except DBAPIError as exc:
             if code_of(exc) == _NO_SUCH_TABLE or "no such table" in str(exc.orig):
-                raise click.ClickException("The database has no tables yet: flask db upgrade makes them.") from exc
+                raise click.ClickException("The database has no tables: create them with flask db upgrade.") from exc
             if isinstance(exc, OperationalError):
                 raise click.ClickException(f"The database does not answer: {exc.orig}") from exc
             raise

@@ -1,4 +1,4 @@
-"""Accounts by the operator's hand."""
+"""Commands that create accounts and reset second factors."""
 
 import sys
 
@@ -11,11 +11,11 @@ from imapp.services import admin_login, identity
 
 @click.command()
 @click.argument("username")
-@click.option("--nickname", help="What others see. Default: the username.")
-@click.option("--operator", is_flag=True, help="May see what the settings keep to operators.")
+@click.option("--nickname", help="The name that other users see. Default: the username.")
+@click.option("--operator", is_flag=True, help="Give the account an operator's rights.")
 @with_appcontext
 def create_user(username: str, nickname: str | None, operator: bool) -> None:
-    """Create an account; its password is asked for, or read from a pipe."""
+    """Create an account. The command asks for the password, or reads it from a pipe."""
     user = identity.create_account(username, ask_password(), nickname, operator, command_line())
     click.echo(f"Created user {user.id}: {user.username}")
 
@@ -24,13 +24,13 @@ def create_user(username: str, nickname: str | None, operator: bool) -> None:
 @click.argument("username", metavar="NAME|'#ID'")
 @with_appcontext
 def reset_second_factor(username: str) -> None:
-    """Forget an operator's second factor; the next log-in at /admin sets up a new one."""
+    """Delete an operator's second factor. The next log-in at /admin sets up a new one."""
     admin_login.reset_second_factor(username, command_line())
-    click.echo(f"{username} has no second factor any more.")
+    click.echo(f"The second factor of {username} is deleted.")
 
 
 def ask_password() -> str:
-    """Ask for a password, or read it from a pipe. Never an argument: those can be seen by every user of the machine."""
+    """Ask for a password, or read it from a pipe. Arguments are not safe: every user of the machine can see them."""
     stdin = sys.stdin
     if stdin.isatty():
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))

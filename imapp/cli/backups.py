@@ -1,4 +1,4 @@
-"""Backup and restore."""
+"""Commands for backup and restore."""
 
 import socket
 import time
@@ -20,14 +20,15 @@ _PATH = click.Path(path_type=Path)
 @click.argument("target", metavar="FILE_OR_DIR", type=_PATH)
 @click.option("--verify", is_flag=True, help="Check the backup FILE instead of writing one.")
 @click.option("--part-rows", type=click.IntRange(1, 1_000_000), default=backups.PART_ROWS, show_default=True,
-              help="Rows of one part: what an interruption costs.")  # fmt: skip
+              help="Rows of one part. An interruption costs at most one part.")  # fmt: skip
 @with_appcontext
 def backup(target: Path, verify: bool, part_rows: int) -> None:
-    """Back up the database into FILE, or into DIR under a name with the time.
+    """Back up the database to FILE, or to DIR under a name with the time.
 
-    All tables as they are at one moment, while the nodes go on writing. An interrupted backup is simply started
-    again: it takes a new moment, reads anew what may have changed since, and keeps the rest of what was read. The
-    file is whole when it has its name; only its owner can read it. It holds password hashes and is not encrypted.
+    The backup has the state of all tables at one moment, while the nodes continue to write. To resume an interrupted
+    backup, start it again: it takes a new moment, reads again the rows that may have changed, and keeps the other rows.
+    The file gets its name when it is complete; only its owner can read it. It contains password hashes and is not
+    encrypted.
     """
     if verify:
         _verify(target)
@@ -36,7 +37,7 @@ def backup(target: Path, verify: bool, part_rows: int) -> None:
     started = time.monotonic()
     with progress_bar("Backup", backups.estimate()) as progress:
         file, manifest, reused = backups.write(target, progress, part_rows)
-    kept = f", {reused} of them read by the interrupted backup" if reused else ""
+    kept = f", {reused} of them from the interrupted backup" if reused else ""
     size = file.stat().st_size / 2**20
     click.echo(f"{file}: {manifest.rows} rows{kept}, {size:.1f} MiB, {time.monotonic() - started:.1f} s")
 
@@ -45,7 +46,7 @@ def _verify(file: Path) -> None:
     with BackupFile(file) as whole:
         _check(whole)
         manifest = whole.manifest
-    click.echo(f"{file} is whole: {manifest.rows} rows of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, "
+    click.echo(f"{file} is complete: {manifest.rows} rows of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, "
                f"revision {manifest.revision}, from {manifest.database}.")  # fmt: skip
 
 
@@ -56,17 +57,17 @@ def _check(whole: BackupFile) -> None:
 
 @click.command()
 @click.argument("file", type=_PATH)
-@click.option("--replace", is_flag=True, help="Drop what the database holds.")
+@click.option("--replace", is_flag=True, help="Drop the tables of the database first.")
 @click.option("--keep-sessions", is_flag=True, help="Leave devices logged in: for a move to another database.")
-@click.option("--force", is_flag=True, help="Although nodes run, or nobody can tell whether they do.")
+@click.option("--force", is_flag=True, help="Restore even if nodes run, or if this cannot be checked.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_appcontext
 def restore(file: Path, replace: bool, keep_sessions: bool, force: bool, yes: bool) -> None:
-    """Restore the backup FILE into an empty database; the tables are made if need be.
+    """Restore the backup FILE into an empty database; create the tables if needed.
 
-    FILE is checked as a whole before anything is touched. An interrupted restore goes on when it is started again
-    with the same options. At the end the database has a new epoch, by which all clients load afresh, and all devices
-    have to log in again.
+    FILE is checked completely before anything is changed. To resume an interrupted restore, start it again with the
+    same options. At the end the database gets a new epoch, so that all clients load everything again, and all devices
+    must log in again.
     """
     if not force:
         _require_stopped()
@@ -79,7 +80,7 @@ def restore(file: Path, replace: bool, keep_sessions: bool, force: bool, yes: bo
         started = time.monotonic()
         with progress_bar("Restore", whole.manifest.rows) as progress:
             epoch = restores.restore(whole, target, progress, keep_sessions=keep_sessions)
-        words = "Went on and restored" if target == "begun" else "Restored"
+        words = "Resumed and restored" if target == "begun" else "Restored"
         moment = f"{whole.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
         seconds = time.monotonic() - started
         acts.record(command_line(), "restore", f"file:{file.name} of {moment}")
@@ -87,10 +88,10 @@ def restore(file: Path, replace: bool, keep_sessions: bool, force: bool, yes: bo
 
 
 def _require_stopped() -> None:
-    """Raises ClickException while nodes run."""
+    """Raise ClickException if nodes run."""
     found = nodes.reports() if settings.redis_url else []
     if found is None:
-        raise click.ClickException("Redis does not answer, so whether nodes run is unknown; --force if none does.")
+        raise click.ClickException("Redis does not answer, so nodes may be running. If none is, use --force.")
     names = [node.id for node in found]
     if not names and _is_served():
         names = [f"the one on port {settings.port}"]
@@ -99,7 +100,7 @@ def _require_stopped() -> None:
 
 
 def _is_served() -> bool:
-    """Whether somebody listens where this node would; a node without Redis leaves no other trace."""
+    """Return whether a process listens on this node's port: the only sign of a running node without Redis."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - an address to compare
     try:
         socket.create_connection((host, settings.port), 1).close()
@@ -110,6 +111,6 @@ def _is_served() -> bool:
 
 def _confirm(replace: bool, yes: bool) -> None:
     if not replace:
-        raise click.ClickException("The database is not empty: --replace drops what it holds.")
+        raise click.ClickException("The database is not empty: --replace drops its tables.")
     if not yes:
         click.confirm(f"Drop everything in {settings.masked()['DATABASE_URL']}?", abort=True)

@@ -1,4 +1,4 @@
-"""Who runs a command, for the log of administrative acts."""
+"""The actor of a command, for the log of administrative acts."""
 
 import os
 import pwd
@@ -7,7 +7,7 @@ from imapp.schemas.administration import By
 
 
 def command_line() -> By:
-    """The account of the machine; in a container it may have no name."""
+    """Return the actor: the system account, by its uid if it has no name, as in a container."""
     uid = os.getuid()
     try:
         name = pwd.getpwuid(uid).pw_name

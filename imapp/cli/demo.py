@@ -1,4 +1,4 @@
-"""Something to look at: a few users, a lively group, a private chat."""
+"""Demo data: a few users, a group with messages, a private chat."""
 
 import secrets
 from uuid import uuid4
@@ -37,17 +37,17 @@ _REACTIONS = ((4, "ada", "🎉"), (4, "grace", "🎉"), (4, "mei", "😂"), (6, 
 @click.command()
 @with_appcontext
 def demo() -> None:
-    """Create a few users and a lively group, to look at at once."""
+    """Create demo data: a few users, a group with messages, a private chat."""
     password = secrets.token_urlsafe(9)
     try:
         ids = {name: identity.create_account(name, password, full, False).id for name, full in _PEOPLE.items()}
     except UsernameTakenError:
-        raise click.ClickException("The demo has been created here before, or its names are taken.") from None
+        raise click.ClickException("The demo data exists already, or its usernames are taken.") from None
     _befriend(ids)
     _fill_group(ids)
     _chat(ids)
     click.echo(f"For the clients of README.md: export IMAPP_PASSWORD={password}")
-    click.echo(f"Log in as {', '.join(_PEOPLE)}; the password of all is {password}")
+    click.echo(f"Log in as {', '.join(_PEOPLE)}; the password of each is {password}")
 
 
 def _befriend(ids: dict[str, int]) -> None:

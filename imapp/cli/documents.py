@@ -1,4 +1,4 @@
-"""The documents of the two doors, for people who keep them in files."""
+"""Commands that write the OpenAPI and AsyncAPI documents."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from imapp.realtime import asyncapi
 
 
 @click.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file. Default: standard output.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file. Default: standard output.")
 @with_appcontext
 def export_openapi(out: Path | None) -> None:
     """Write the OpenAPI document of the REST API."""
@@ -20,15 +20,15 @@ def export_openapi(out: Path | None) -> None:
 
 
 @click.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="A file. Default: standard output.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file. Default: standard output.")
 @with_appcontext
 def export_asyncapi(out: Path | None) -> None:
-    """Write the AsyncAPI document of the Socket.IO door."""
+    """Write the AsyncAPI document of the Socket.IO API."""
     write(orjson.dumps(asyncapi.document(), option=orjson.OPT_INDENT_2), out)
 
 
 def write(text: bytes, out: Path | None) -> None:
-    """Write to the file or to standard output; raises ClickException when the file cannot be written."""
+    """Write to the file or to standard output; raises ClickException if the file cannot be written."""
     if out is None:
         click.echo(text)
         return

@@ -1,4 +1,4 @@
-"""Test data straight into the database."""
+"""A command that writes test data directly into the database."""
 
 import os
 import time
@@ -12,19 +12,19 @@ from imapp.services import fixture
 
 
 @click.command()
-@click.option("--users", type=click.IntRange(1, 1_000_000), required=True, help="How many.")
-@click.option("--groups", type=click.IntRange(0, 100_000), default=0, help="How many.")
-@click.option("--group-size", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Members of each.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A file for the tokens.")
+@click.option("--users", type=click.IntRange(1, 1_000_000), required=True, help="Number of users.")
+@click.option("--groups", type=click.IntRange(0, 100_000), default=0, help="Number of groups.")
+@click.option("--group-size", type=click.IntRange(1, 10_000), default=10, show_default=True, help="Members per group.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file for the tokens.")
 @with_appcontext
 def load_fixture(users: int, groups: int, group_size: int, out: Path) -> None:
     """Create users and groups for benchmarks, with tokens valid for a day.
 
-    Writes a line for each user: access token, user id, conversation id of the first group or "-". The users
-    have no password. Refuses to run in production.
+    It writes a line for each user: access token, user id, conversation id of the user's first group or "-". The users
+    have no password. The command refuses to run in production.
     """
     if settings.env == "production":
-        raise click.ClickException("test data is for IM_ENV=development or IM_ENV=test only")
+        raise click.ClickException("test data needs IM_ENV=development or IM_ENV=test")
     if groups and group_size > users:
         raise click.ClickException("a group cannot have more members than there are users")
     started = time.monotonic()

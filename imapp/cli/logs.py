@@ -1,4 +1,4 @@
-"""How much the nodes log, for a while."""
+"""A command that changes the log level of nodes for a limited time."""
 
 import click
 from flask.cli import with_appcontext
@@ -9,35 +9,37 @@ from imapp.logs.levels import LEVELS, ROOTS, is_allowed
 from imapp.services import acts
 from imapp.services import nodes as service
 
-_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer. A node alone: kill -USR1 its gunicorn."
+_NO_CLUSTER = (
+    "No cluster: REDIS_URL is unset, or Redis does not answer. For a single node, send SIGUSR1 to its gunicorn."
+)
 
 
 def _logger(_context: click.Context, _option: click.Parameter, value: str) -> str:
     if not is_allowed(value):
-        raise click.BadParameter(f"it must be one of {', '.join(ROOTS)} or below.")
+        raise click.BadParameter(f"it must be one of {', '.join(ROOTS)} or a logger below.")
     return value
 
 
 @click.command()
 @click.argument("node_ids", metavar="[NODE]...", nargs=-1)
 @click.argument("level", type=click.Choice(LEVELS, case_sensitive=False))
-@click.option("--logger", default="", callback=_logger, help="Only this logger and those below it, as imapp.realtime.")
+@click.option("--logger", default="", callback=_logger, help="Only this logger and those below, like imapp.realtime.")
 @click.option(
-    "--for", "seconds", default=600, show_default=True, type=click.IntRange(0), help="Seconds; 0: until the node ends."
+    "--for", "seconds", default=600, show_default=True, type=click.IntRange(0), help="Seconds. 0: until the node ends."
 )
 @with_appcontext
 def log_level(node_ids: tuple[str, ...], level: str, logger: str, seconds: int) -> None:
-    """Let each NODE (none: all) log from LEVEL on; it goes back by itself."""
+    """Set the log level of each NODE (without NODE: of all) to LEVEL; afterwards the old level returns."""
     try:
         told = service.change_log_level(node_ids, (level, logger, seconds))
     except NotFoundError:
-        raise click.ClickException("No living node is called so: see flask im nodes.") from None
+        raise click.ClickException("No live node has this name: see flask im nodes.") from None
     except UnavailableError:
         raise click.ClickException(_NO_CLUSTER) from None
     if told:
         acts.record(command_line(), "change_log_level", f"{level} {logger or 'all'} nodes:{','.join(told)}")
     until = f"for {seconds} s" if seconds else "until it ends"
     for node_id in told:
-        click.echo(f"{node_id} logs from {level} on, {until}.")
+        click.echo(f"{node_id} logs at {level}, {until}.")
     if not told:
-        raise click.ClickException("No node could be told.")
+        raise click.ClickException("No node could be reached.")

@@ -1,4 +1,4 @@
-"""The nodes of the cluster: who is there, and the order to go."""
+"""Commands that list, drain and rebalance the nodes of the cluster."""
 
 import sys
 import time
@@ -15,7 +15,7 @@ from imapp.services import nodes as service
 
 _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 
-#: Seconds between two looks at a node that drains; its own report is renewed every two.
+#: Seconds between two checks of a draining node, which renews its report every 2 s.
 _LOOK_SECONDS = 1.0
 
 
@@ -23,7 +23,7 @@ _LOOK_SECONDS = 1.0
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @with_appcontext
 def nodes(as_json: bool) -> None:
-    """Show the living nodes of the cluster."""
+    """Show the live nodes of the cluster."""
     found = service.reports()
     if found is None:
         raise click.ClickException(_NO_CLUSTER)
@@ -35,14 +35,14 @@ def nodes(as_json: bool) -> None:
 
 @click.command()
 @click.argument("node_id", metavar="NODE")
-@click.option("--wait", default=60, show_default=True, help="Seconds to wait until it has gone; 0: only tell it.")
+@click.option("--wait", default=60, show_default=True, help="Seconds to wait until it has stopped. 0: do not wait.")
 @with_appcontext
 def drain(node_id: str, wait: int) -> None:
-    """Tell NODE to take nothing new, send its clients to the others at a pace, and end."""
+    """Drain NODE: it accepts no new clients, sends its clients to the other nodes at a limited rate, and stops."""
     try:
         told = service.drain(node_id, command_line())
     except NotFoundError:
-        raise click.ClickException(f"No living node is called {node_id}: see flask im nodes.") from None
+        raise click.ClickException(f"No live node has the name {node_id}: see flask im nodes.") from None
     except UnavailableError:
         raise click.ClickException(_NO_CLUSTER) from None
     click.echo(f"{node_id} was told to drain: {told.connections} connections.")
@@ -53,7 +53,7 @@ def drain(node_id: str, wait: int) -> None:
 @click.command()
 @with_appcontext
 def rebalance() -> None:
-    """Spread the clients over the nodes: those beyond a node's share reconnect, at a pace."""
+    """Spread the clients over the nodes: clients beyond a node's share reconnect, at a limited rate."""
     try:
         told = service.rebalance(command_line())
     except UnavailableError:
@@ -63,25 +63,25 @@ def rebalance() -> None:
 
 
 def _wait_gone(told: NodeReport, deadline: float) -> None:
-    """Until it has left, or another process is this node; raises ClickException at the end of the wait."""
+    """Wait until the node has stopped or was started again; raises ClickException at the deadline."""
     while time.monotonic() < deadline:
         time.sleep(_LOOK_SECONDS)
         try:
             latest = service.report(told.id)
         except NotFoundError:
-            click.echo(f"{told.id} has gone.")
+            click.echo(f"{told.id} has stopped.")
             return
         except UnavailableError:
             continue
         if latest.started_at != told.started_at:
-            click.echo(f"{told.id} has gone and was started again.")
+            click.echo(f"{told.id} has stopped and was started again.")
             return
         click.echo(f"{told.id}: {latest.state}, {latest.connections} connections")
-    raise click.ClickException(f"{told.id} is still there.")
+    raise click.ClickException(f"{told.id} is still running.")
 
 
 def _print(found: list[NodeReport]) -> None:
-    # Not at import: the server loads this module too, and starts the faster without.
+    # Not imported at the top: the server loads this module, too, and starts faster without it.
     from rich.console import Console
     from rich.table import Table
 

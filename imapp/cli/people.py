@@ -1,4 +1,4 @@
-"""What the law gives a user: the own data, and to be forgotten."""
+"""Commands for users' legal rights: export of their data, and erasure."""
 
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,7 @@ from imapp.services import acts, erasure, exports, users
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @with_appcontext
 def export_user(user: str, file: Path) -> None:
-    """Write all that the server holds about a user to FILE, a zip file of JSON lines with a README."""
+    """Write all data of a user to FILE, a zip file of JSON lines with a README."""
     found = users.find_named(user)
     try:
         counts = exports.export(found.id, file)
@@ -25,25 +25,25 @@ def export_user(user: str, file: Path) -> None:
         raise click.ClickException(f"{file}: {exc.strerror}") from exc
     acts.record(command_line(), "export_user", f"user:{found.id}")
     parts = ", ".join(f"{count} {name}" for name, count in counts.items() if count and name != "account")
-    click.echo(f"{file}: user {found.id}, {parts or 'no more than the account'}")
+    click.echo(f"{file}: user {found.id}, {parts or 'only the account'}")
 
 
 @click.command()
 @click.argument("user", metavar="NAME|'#ID'")
 @click.option("--messages", type=click.Choice(get_args(OwnMessages)), default="anonymise", show_default=True,
-              help="They stay under a nameless account, or are recalled.")  # fmt: skip
-@click.option("--transfer-groups", is_flag=True, help="Give the user's groups to others instead of refusing.")
+              help="Keep the messages under an anonymous account, or recall them.")  # fmt: skip
+@click.option("--transfer-groups", is_flag=True, help="Transfer the user's groups instead of refusing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_appcontext
 def erase_user(user: str, messages: OwnMessages, transfer_groups: bool, yes: bool) -> None:
-    """Erase an account for good: its name, its sessions, contacts, blocks and memberships.
+    """Erase an account permanently: its name, its sessions, contacts, blocks and memberships.
 
-    What others said and did stays whole. An interrupted erasure is started again with the ID: '#17'.
+    The data of other users is unchanged. To resume an interrupted erasure, start it again with the ID, like '#17'.
     """
     found = users.find_named(user)
     shown = f"user {found.id} ({found.username})"
     if not yes:
-        click.confirm(f"Erase {shown} for good?", abort=True)
+        click.confirm(f"Erase {shown} permanently?", abort=True)
     with heard_by_the_nodes():
         recalled = erasure.erase(found.id, messages, transfer_groups=transfer_groups)
     acts.record(command_line(), "erase_user", f"user:{found.id}")

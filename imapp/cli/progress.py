@@ -1,4 +1,4 @@
-"""A bar for what takes long, on standard error."""
+"""A progress bar on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Callable[[str, int], None]]:
-    """Give `advance(what, count)`; a terminal shows the bar, a log nothing."""
-    # Not at import: the server loads this module too, and starts the faster without.
+    """Show a progress bar, only on a terminal, and yield `advance(what, count)`."""
+    # Not imported at the top: the server loads this module, too, and starts faster without it.
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

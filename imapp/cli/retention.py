@@ -1,4 +1,4 @@
-"""Retention by the operator's hand, or by a timer's."""
+"""The command that deletes old data, started by an operator or by a timer."""
 
 import time
 
@@ -15,15 +15,17 @@ from imapp.services.retention_sweep import Counts, Pace
 
 
 @click.command()
-@click.option("--yes", is_flag=True, help="Really delete. Without it: only count what would go.")
-@click.option("--dry-run", is_flag=True, help="Only count, whatever else is said.")
-@click.option("--batch", type=click.IntRange(10, 10_000), default=500, show_default=True, help="Rows of a transaction.")
-@click.option("--pause-ms", type=click.IntRange(0, 10_000), default=50, show_default=True, help="Between two of them.")
+@click.option("--yes", is_flag=True, help="Delete. Without it, rows are only counted.")
+@click.option("--dry-run", is_flag=True, help="Only count rows, even with --yes.")
+@click.option("--batch", type=click.IntRange(10, 10_000), default=500, show_default=True,
+              help="Rows per transaction.")  # fmt: skip
+@click.option("--pause-ms", type=click.IntRange(0, 10_000), default=50, show_default=True,
+              help="Milliseconds between two transactions.")  # fmt: skip
 @with_appcontext
 def retention(yes: bool, dry_run: bool, batch: int, pause_ms: int) -> None:
-    """Delete what is older than the settings IM_RETENTION_... say; 0 days keep it for ever.
+    """Delete data that is older than the settings IM_RETENTION_... allow. With 0 days, data is kept forever.
 
-    Runs beside the nodes, in small transactions. An interrupted run is simply started again.
+    The command can run while the nodes run: it uses small transactions. To resume an interrupted run, start it again.
     """
     policy = Policy.of_settings()
     deletes = yes and not dry_run
@@ -42,11 +44,11 @@ def retention(yes: bool, dry_run: bool, batch: int, pause_ms: int) -> None:
             counts = service.preview(policy, progress)
     _print(counts, "deleted" if deletes else "would be deleted")
     click.echo(f"{counts.conversations} conversations, {time.monotonic() - started:.1f} s."
-               + ("" if deletes else " Nothing was deleted; --yes does it."))  # fmt: skip
+               + ("" if deletes else " Nothing was deleted: use --yes to delete."))  # fmt: skip
 
 
 def _days(days: int) -> str:
-    return f"{days} days" if days else "for ever"
+    return f"{days} days" if days else "forever"
 
 
 def _print(counts: Counts, what: str) -> None:

@@ -1,4 +1,4 @@
-"""What is in force."""
+"""The command that prints the settings."""
 
 import sys
 
@@ -11,13 +11,13 @@ from imapp.extensions import settings
 @click.command("settings")
 @with_appcontext
 def show_settings() -> None:
-    """Print the settings in force; secrets are masked."""
-    # Not at import: the server loads this module too, and starts the faster without.
+    """Print the current settings; secrets are masked."""
+    # Not imported at the top: the server loads this module, too, and starts faster without it.
     from rich.console import Console
     from rich.table import Table
 
     table = Table("variable", "value", box=None, pad_edge=False)
     for name, value in settings.masked().items():
         table.add_row(name, str(value))
-    # A pipe has no width: nothing may be cut there.
+    # A pipe has no width: use one at which no line is wrapped.
     Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500).print(table)

@@ -1,4 +1,4 @@
-"""How busy the cluster is, on a terminal."""
+"""The command that prints the statistics of the cluster."""
 
 import sys
 import time
@@ -14,7 +14,7 @@ from imapp.services import nodes, rates
 #: Seconds between two tables of --watch.
 _WATCH_SECONDS = 5
 
-#: What a table shows of rates that nobody told of.
+#: The cells of a table for a node without rates.
 _NONE = ["-"] * 7
 
 
@@ -44,7 +44,7 @@ def _print(found: ClusterStats, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(found.model_dump(mode="json")))
         return
-    # Not at import: the server loads this module too, and starts the faster without.
+    # Not imported at the top: the server loads this module, too, and starts faster without it.
     from rich.console import Console
     from rich.table import Table
 

@@ -1,4 +1,4 @@
-"""What became of a message."""
+"""The command that prints the delivery steps of a message."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from imapp.schemas.messages import split_message_id
 from imapp.schemas.traces import TracedMemberOut, TraceOut
 from imapp.services import traces as service
 
-_ALONE = "REDIS_URL is unset: only the server itself remembers more. Ask it: GET /api/admin/messages/ID/trace."
+_ALONE = "REDIS_URL is unset, so only the node itself can show all steps: GET /api/admin/messages/ID/trace."
 
 
 @click.command()
@@ -23,11 +23,11 @@ _ALONE = "REDIS_URL is unset: only the server itself remembers more. Ask it: GET
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 @with_appcontext
 def trace(message_id: str | None, client_id: str | None, sender: int | None, user: int | None, as_json: bool) -> None:
-    """Show what became of a message: accepted, committed, published, heard, handed, read, or why not."""
+    """Show the steps of a message: accepted, committed, published, heard, handed, read, or the reason why not."""
     try:
         found = _find(message_id, client_id, sender, user)
     except NotFoundError as exc:
-        raise click.ClickException("No such message, or nobody remembers it. " + exc.message) from None
+        raise click.ClickException("There is no such message, or no node remembers it. " + exc.message) from None
     if as_json:
         click.echo(orjson.dumps(found.wire(), option=orjson.OPT_INDENT_2))
     else:
@@ -62,7 +62,7 @@ def _print(found: TraceOut) -> None:
     if found.member_count > len(found.members):
         click.echo(f"{found.member_count} members in all: --user ID shows one")
     if not found.is_complete:
-        click.echo("incomplete: a node did not answer, or does not remember that long", err=True)
+        click.echo("incomplete: a node did not answer, or has forgotten the message", err=True)
 
 
 def _print_stages(wire: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""The load test `flask im bench`: a client of the product, over the network and nothing else.
+"""The load test `flask im bench`: a client that talks to the server over the network only.
 
-From top to bottom: `runner.py` connects a `crowd.py` of `wire.py`s and lets it write what `plan.py` says at the moments
-of the schedule; `ledger.py` keeps what was promised and what came; `meter.py` measures; `report.py` and `page.py` tell.
+`runner.py` connects a crowd (`crowd.py`) of connections (`wire.py`), and sends the messages of `plan.py` at their
+scheduled times. `ledger.py` compares acknowledged with delivered messages, and `meter.py` measures. `report.py` and
+`page.py` write the results.
 
-The law of this folder: one thread, one event loop (asyncio); nothing of the server is imported, and the server imports
-nothing of this.
+The law of this folder: one thread and one asyncio event loop. It imports no module of the server, and the server
+imports no module of this folder.
 """

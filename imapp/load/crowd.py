@@ -1,4 +1,4 @@
-"""All connections: coming in at a pace, trying again when refused, leaving."""
+"""All connections of the test: they connect at a given rate, retry after a refusal, and disconnect at the end."""
 
 import asyncio
 import resource
@@ -17,16 +17,17 @@ from imapp.load.rest import tls_of
 from imapp.load.users import User
 from imapp.load.wire import RefusedError, Wire
 
-#: Seconds that one attempt to connect may take, how often it is made, and the pause after the first that failed.
+#: Time limit of an attempt to connect in seconds, number of attempts, and pause after the first failure in seconds
+#: (doubled after each further failure).
 _ATTEMPT_SECONDS, _ATTEMPTS, _PAUSE = 15.0, 4, 0.5
 
-#: Files that are open beside the sockets.
+#: Open files besides the sockets.
 _OTHER_FILES = 64
 
 
 @dataclass(frozen=True)
 class _Door:
-    """A server's address, looked up once: thousands of connections need not ask again."""
+    """A server's address, resolved once for thousands of connections."""
 
     host: str
     name: str
@@ -36,7 +37,7 @@ class _Door:
 
 
 class Crowd:
-    """See the module. Neighbours are at different servers, if there are several."""
+    """The connections. With several servers, the two users of a pair are connected to different ones."""
 
     def __init__(self, options: Options, users: list[User], ledger: Ledger, meter: Meter) -> None:
         self._options = options
@@ -48,14 +49,14 @@ class Crowd:
         self.refusals: Counter[str] = Counter()
 
     async def connect(self, stop: asyncio.Event) -> None:
-        """Everybody comes; raises LoadError when somebody cannot."""
+        """Connect all users; raises LoadError if a user cannot connect."""
         began = time.monotonic()
         tasks: list[asyncio.Task[None]] = []
         for index in range(len(self._users)):
             due = began + index / self._options.connect_rate
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if stop.is_set() or (tasks and tasks[0].done() and self._meter.connected == 0):
-                break  # told to end; or the very first was refused for good, and so would all be
+                break  # interrupted; or the first user was refused after all attempts, and so would be all others
             tasks.append(asyncio.create_task(self._come(index, due)))
         await asyncio.gather(*tasks)
         if not stop.is_set() and self._meter.connected + len(self._ledger.offline) < len(self._users):
@@ -97,11 +98,11 @@ class Crowd:
         self.wires[index] = wire
 
     async def leave(self) -> None:
-        """All say goodbye."""
+        """Disconnect all users."""
         for wire in self.wires:
             if wire is not None:
                 wire.leave()
-        await asyncio.sleep(0.1)  # so that it goes out
+        await asyncio.sleep(0.1)  # so that the last packets are sent
 
 
 def _door(url: str, options: Options) -> _Door:
@@ -115,7 +116,7 @@ def _door(url: str, options: Options) -> _Door:
 
 
 def allow_files(count: int) -> None:
-    """Raise this process' limit of open files for so many connections; raises MisuseError."""
+    """Raise this process' limit of open files for `count` connections; raises MisuseError."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = count + _OTHER_FILES
     if soft < needed:

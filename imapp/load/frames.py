@@ -5,16 +5,16 @@ TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
 _FINAL, _MASKED, _SIZE = 0x80, 0x80, 0x7F
 _SHORT, _MEDIUM = 126, 1 << 16
 
-#: Zeros leave the payload as it is. A mask keeps a web page's script from confusing old proxies; there is none here.
+#: A mask of zeros leaves the payload unchanged. Masks protect old proxies from scripts of web pages, not needed here.
 _MASK = b"\x00\x00\x00\x00"
 
 
 class FrameError(ValueError):
-    """What no server of this protocol sends."""
+    """Raised for a frame that no server of this protocol sends."""
 
 
 def frame(payload: bytes, opcode: int = TEXT) -> bytes:
-    """One whole masked message or control frame."""
+    """Return a message or a control frame as one masked frame."""
     size = len(payload)
     if size < _SHORT:
         head = bytes((_FINAL | opcode, _MASKED | size))
@@ -26,12 +26,12 @@ def frame(payload: bytes, opcode: int = TEXT) -> bytes:
 
 
 def split(data: bytes) -> tuple[list[tuple[int, bytes]], bytes]:
-    """All whole frames in `data` as (opcode, payload), and the rest; raises FrameError."""
+    """Return all complete frames in `data` as (opcode, payload), and the remaining bytes; raises FrameError."""
     found, at, end = [], 0, len(data)
     while end - at >= 2:
         first, size, start = data[at], data[at + 1], at + 2
         if not first & _FINAL or size & _MASKED:
-            raise FrameError("a masked frame or a part of a message")
+            raise FrameError("a masked frame or a fragment")
         if size >= _SHORT:
             width = 2 if size == 126 else 8
             size = int.from_bytes(data[start : start + width], "big")

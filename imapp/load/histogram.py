@@ -1,7 +1,7 @@
-"""Latencies in bounded memory: log-linear buckets, as HdrHistogram has them.
+"""A histogram of latencies with bounded memory: log-linear buckets, like HdrHistogram.
 
-Every power of two is cut into 128 buckets of one width, so a value is known to within 1/128 of itself (0.8 %), from a
-microsecond to a day, in at most 30 kB.
+Every power of two is divided into 128 buckets of equal width. A value from a microsecond to a day is known with a
+relative error of 1/128 (0.8 %), in at most 30 kB.
 """
 
 from collections.abc import Iterator
@@ -9,21 +9,21 @@ from collections.abc import Iterator
 _BITS = 7
 _PARTS = 1 << _BITS
 
-#: The longest that is told apart: a day and more, in microseconds.
+#: The largest recorded value in microseconds, more than a day; longer latencies count as this one.
 _LONGEST = (1 << 37) - 1
 
-#: What a value may be off by, as a share of itself.
+#: Maximum relative error of a value.
 ERROR = 1 / _PARTS
 
 
 def _place(micros: int) -> int:
-    """The bucket of a value."""
+    """Return the bucket of a value."""
     shift = max(0, micros.bit_length() - _BITS - 1)
     return (shift << _BITS) + (micros >> shift)
 
 
 def _top(place: int) -> int:
-    """The largest value of a bucket."""
+    """Return the largest value of a bucket."""
     if place < 2 * _PARTS:
         return place
     shift = (place >> _BITS) - 1
@@ -31,7 +31,7 @@ def _top(place: int) -> int:
 
 
 class Histogram:
-    """Counts of latencies, given in seconds and told in milliseconds."""
+    """Counts of latencies, recorded in seconds and reported in milliseconds."""
 
     __slots__ = ("_counts", "count", "longest")
 
@@ -41,7 +41,7 @@ class Histogram:
         self.longest = 0
 
     def record(self, seconds: float) -> None:
-        """One more."""
+        """Count one latency."""
         micros = min(max(0, round(seconds * 1e6)), _LONGEST)
         place = _place(micros)
         if place >= len(self._counts):
@@ -51,7 +51,7 @@ class Histogram:
         self.longest = max(self.longest, micros)
 
     def add(self, other: "Histogram") -> None:
-        """All of another one."""
+        """Add the counts of another histogram."""
         self._counts += [0] * (len(other._counts) - len(self._counts))
         for place, count in enumerate(other._counts):
             self._counts[place] += count
@@ -59,7 +59,7 @@ class Histogram:
         self.longest = max(self.longest, other.longest)
 
     def percentile(self, percent: float) -> float | None:
-        """In milliseconds, at most ERROR above the exact value and never below; nothing of nothing."""
+        """Return a percentile in milliseconds, between the exact value and ERROR above it; None without any values."""
         if not self.count:
             return None
         wanted, seen = max(1, -(-self.count * percent // 100)), 0
@@ -70,12 +70,12 @@ class Histogram:
         raise AssertionError("unreachable")
 
     def summary(self) -> dict[str, float | None]:
-        """What reports show, in milliseconds."""
+        """Return the percentiles of reports and the maximum, in milliseconds."""
         found = {f"p{percent:g}": self.percentile(percent) for percent in (50, 90, 99, 99.9)}
         return {**found, "max": self.longest / 1000 if self.count else None}
 
     def coarse(self) -> Iterator[tuple[float, int]]:
-        """(upper bound in milliseconds, count) of half powers of two, from the first to the last that has any."""
+        """Yield (upper bound in ms, count) by half powers of two, from the first to the last that has values."""
         sums: dict[int, int] = {}
         for place, count in enumerate(self._counts):
             if count:

@@ -1,7 +1,8 @@
-"""What was sent, promised and received: every acknowledged message must reach each receiver, once and in order.
+"""The record of sent, acknowledged and delivered messages.
 
-The order that pushes keep is that of each sender. Messages that members of a group write at once on several nodes may
-overtake each other on their way; clients sort by `seq`. That is counted, but is no fault.
+Every acknowledged message must reach each receiver, once and in order. Pushes keep the order of each sender. Messages
+that members of a group send at the same time on several nodes may overtake each other, because clients sort by `seq`:
+they are counted, but are not a fault.
 """
 
 import time
@@ -15,17 +16,17 @@ from imapp.load.plan import Letter
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One that is under way: when it was due, who waits for it, whether it was acknowledged."""
+    """A message in flight: when it was due, the receivers that wait for it, and whether it was acknowledged."""
 
     due: float
     sender: int
     waiting: set[int]
     acked: bool = False
-    #: What the same sender said next in the same conversation.
+    #: The sender's next message in the same conversation.
     later: "Message | None" = None
 
     def is_late_for(self, receiver: int) -> bool:
-        """Whether the receiver has had something that the sender said after this."""
+        """Return whether the receiver already has a later message of this sender."""
         later = self.later
         while later is not None:
             if receiver not in later.waiting:
@@ -36,53 +37,53 @@ class Message:
 
 @dataclass
 class Counts:
-    """What came of all messages."""
+    """The results of all messages."""
 
     sent: int = 0
     acked: int = 0
     refused: int = 0
-    #: No ack came before patience ended, though the sender's connection was in order.
+    #: Messages without an ack at the end of the wait (--patience), although the sender was connected.
     unanswered: int = 0
     delivered: int = 0
-    #: Deliveries of acknowledged messages that did not come.
+    #: Missing deliveries of acknowledged messages.
     lost: int = 0
-    #: Did not come either, but the receiver was told to sync afterwards: a real client has them.
+    #: Missing deliveries after which the receiver was told to sync: a real client gets these messages.
     left_to_sync: int = 0
     doubled: int = 0
     reordered: int = 0
-    #: Pushed after a later message of another sender.
+    #: Deliveries after a later message of another sender.
     overtaken: int = 0
-    #: Came although refused, or after they had been given up.
+    #: Deliveries of messages that were refused, or after the end of the wait.
     late: int = 0
-    #: Deliveries and acks owed to connections that broke: nobody can have them.
+    #: Missing deliveries and acks of connections that broke.
     owed_to_broken: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """For reports."""
+        """Return the counts by name."""
         return asdict(self)
 
 
 class Ledger:
-    """See the module. It is the listener of all connections."""
+    """The record of a run, and the listener of all connections."""
 
     def __init__(self, run: str, meter: Meter) -> None:
         self._run = run
         self._meter = meter
         self._under_way: dict[int, Message] = {}
-        #: Refused, or given up: whether these come is not promised.
+        #: Numbers of messages that were refused or given up, and need not be delivered.
         self._unpromised: set[int] = set()
-        #: The highest seq that a receiver had of a conversation.
+        #: The highest seq that each receiver has got in each conversation.
         self._seen: dict[tuple[int, int], int] = {}
-        #: Each sender's latest message to each place.
+        #: Each sender's latest message to each target.
         self._latest: dict[tuple[int, str], Message] = {}
-        #: When a receiver was last told to sync.
+        #: When each receiver was last told to sync (monotonic).
         self._told: dict[int, float] = {}
         self.offline: set[int] = set()
         self.counts = Counts()
         self.events: Counter[str] = Counter()
 
     def sent(self, letter: Letter, due: float) -> None:
-        """One more is under way."""
+        """Record a sent message."""
         message = self._under_way[letter.number] = Message(due, letter.sender, letter.receivers)
         place = (letter.sender, letter.target)
         before = self._latest.get(place)
@@ -93,7 +94,7 @@ class Ledger:
         self._meter.sent(due)
 
     def acked(self, number: int, error: str | None) -> None:
-        """The sender was answered."""
+        """Record the answer to a sender; `error` is the code of a refusal."""
         message = self._under_way.get(number)
         if message is None or message.acked:
             return
@@ -108,7 +109,7 @@ class Ledger:
         self._close(number, message)
 
     def delivered(self, index: int, message: dict[str, Any]) -> None:
-        """A receiver got one; those of other tests and people do not count."""
+        """Record a delivery; messages of other tests and users are ignored."""
         run, _, number = str(message["client_id"]).partition("-")
         if run != self._run:
             return
@@ -131,14 +132,14 @@ class Ledger:
             self.counts.doubled += 1
 
     def event(self, index: int, packet: bytes) -> None:
-        """Count others by name, and remember who was told to sync."""
+        """Count an event by its name, and record that a receiver was told to sync."""
         name = packet[4 : packet.find(b'"', 4)][:40].decode("ascii", "replace")
         self.events[name] += 1
         if name == "sync_required":
             self._told[index] = time.monotonic()
 
     def broken(self, index: int, reason: str) -> None:
-        """A connection ended that should not."""
+        """Record a connection that ended unexpectedly."""
         self.offline.add(index)
         self._meter.connected -= 1
         self._meter.failed(reason)
@@ -152,7 +153,7 @@ class Ledger:
         self._unpromised.add(number)
 
     def is_settled(self) -> bool:
-        """Whether nothing more can be expected."""
+        """Return whether all acks and deliveries that can still arrive have arrived."""
         return not any(self._is_open(message) for message in self._under_way.values())
 
     def _is_open(self, message: Message) -> bool:
@@ -161,7 +162,7 @@ class Ledger:
         return not message.waiting <= self.offline
 
     def settle(self) -> None:
-        """Patience is at its end: what is still under way is lost, unanswered, or nobody's any more."""
+        """Give up all messages in flight: count them as lost, unanswered, or owed to broken connections."""
         for number, message in list(self._under_way.items()):
             if message.acked:
                 self._miss(message)
@@ -173,7 +174,7 @@ class Ledger:
             self._forget(number)
 
     def _miss(self, message: Message) -> None:
-        """Sort the receivers who did not get it."""
+        """Count the missing deliveries of a message by reason."""
         for receiver in message.waiting:
             if receiver in self.offline:
                 self.counts.owed_to_broken += 1

@@ -1,4 +1,4 @@
-"""From options to report: users, groups, the run, the files."""
+"""A whole load test: users, groups, the run, and the report files."""
 
 import asyncio
 import json
@@ -18,15 +18,15 @@ __all__ = ["Options", "run", "text"]
 
 Tell = Callable[[str], None]
 
-#: New accounts between two lines of progress.
+#: Number of new accounts between two progress lines.
 _EVERY = 50
 
 
 def run(options: Options, html: Path | None, json_file: Path | None, tell: Tell) -> dict[str, Any]:
-    """Do the test and write the files; raises MisuseError and LoadError."""
+    """Run the test and write the report files; raises MisuseError and LoadError."""
     options.check()
     if html is not None:
-        page.vendor()  # before the test, not after it
+        page.vendor()  # fails before the test, not after it
     allow_files(options.connections)
     server = rest.Rest(options.urls[0], options.ca)
     if options.register:
@@ -42,7 +42,7 @@ def run(options: Options, html: Path | None, json_file: Path | None, tell: Tell)
 
 
 def _register(server: rest.Rest, options: Options, tell: Tell) -> None:
-    tell(f"making {options.connections} accounts; passwords are hashed and limits waited for: this takes time")
+    tell(f"creating {options.connections} accounts: slow, because of password hashing and rate limits")
 
     def count(number: int) -> None:
         if number % _EVERY == 0:
@@ -52,11 +52,11 @@ def _register(server: rest.Rest, options: Options, tell: Tell) -> None:
 
 
 def _groups(server: rest.Rest, options: Options, people: list[users.User], tell: Tell) -> dict[int, list[int]]:
-    """Those of the file first; the others are made, of users in turn."""
+    """Return the groups of the users' file, and create missing ones with users in turn."""
     found = dict(list(users.groups_of(people).items())[: options.groups])
     missing = options.groups - len(found)
     if missing:
-        tell(f"making {missing} groups of {options.group_size}")
+        tell(f"creating {missing} groups of {options.group_size}")
     for number in range(missing):
         places = [(number * options.group_size + offset) % len(people) for offset in range(options.group_size)]
         found[rest.make_group(server, [people[place] for place in places])] = places

@@ -1,4 +1,4 @@
-"""Rates and latencies, second by second and for each step; latencies count from the moment when a message was due."""
+"""Rates and latencies of each second and each step. Latencies count from the scheduled time of a message."""
 
 import time
 from collections import Counter
@@ -7,13 +7,13 @@ from typing import Any
 
 from imapp.load.histogram import Histogram
 
-#: The client's share of a core, and its lateness in milliseconds, from which its own figures are not to be trusted.
+#: Share of a core, and p99 delay in milliseconds, above which the load client itself distorts the results.
 BUSY_SHARE, BUSY_LATE_MS = 0.85, 20.0
 
 
 @dataclass
 class Slice:
-    """What happened in some time."""
+    """The counts and latencies of a period."""
 
     began: float = field(default_factory=time.monotonic)
     cpu: float = field(default_factory=time.process_time)
@@ -23,16 +23,16 @@ class Slice:
     errors: Counter[str] = field(default_factory=Counter)
     ack: Histogram = field(default_factory=Histogram)
     delivery: Histogram = field(default_factory=Histogram)
-    #: How late this client was to do what was due: what its own load adds to the latencies.
+    #: How late this client sent its messages: the part of the latencies that the client itself causes.
     late: Histogram = field(default_factory=Histogram)
 
     def client_cpu(self) -> float:
-        """The client's share of a core since the beginning."""
+        """Return the client's share of a core since the beginning of the period."""
         return (time.process_time() - self.cpu) / max(time.monotonic() - self.began, 1e-6)
 
 
 class Meter:
-    """See the module."""
+    """The measurements of a run."""
 
     def __init__(self) -> None:
         self.began = time.monotonic()
@@ -44,10 +44,10 @@ class Meter:
         self.step: Slice | None = None
         self.phase, self.asked = "connect", 0.0
 
-    # -- what happens ------------------------------------------------------------------------------------------------
+    # -- recording ---------------------------------------------------------------------------------------------------
 
     def begin(self, phase: str, asked: float, *, measured: bool) -> None:
-        """Something new begins; only what is due from now on counts for it."""
+        """Begin a phase; if it is measured, only messages that are due from now on count for it."""
         self.phase, self.asked = phase, asked
         self.step = Slice() if measured else None
 
@@ -55,37 +55,37 @@ class Meter:
         return [self.second, self.step] if self.step is not None and due >= self.step.began else [self.second]
 
     def sent(self, due: float) -> None:
-        """A message left, that was due then."""
+        """Record a sent message that was due at `due`."""
         late = time.monotonic() - due
         for part in self._slices(due):
             part.sent += 1
             part.late.record(late)
 
     def acked(self, due: float) -> None:
-        """Its ack came."""
+        """Record the ack of a message that was due at `due`."""
         took = time.monotonic() - due
         for part in self._slices(due):
             part.acks += 1
             part.ack.record(took)
 
     def delivered(self, due: float) -> None:
-        """One of its receivers has it."""
+        """Record a delivery of a message that was due at `due`."""
         took = time.monotonic() - due
         for part in self._slices(due):
             part.deliveries += 1
             part.delivery.record(took)
 
     def failed(self, code: str) -> None:
-        """Something was refused, lost or not answered."""
+        """Record an error: a refusal, a lost connection, or a missing answer."""
         self.errors[code] += 1
         self.second.errors[code] += 1
         if self.step is not None:
             self.step.errors[code] += 1
 
-    # -- what is shown -----------------------------------------------------------------------------------------------
+    # -- reporting ---------------------------------------------------------------------------------------------------
 
     def tick(self) -> dict[str, Any]:
-        """A second is over; gives its row."""
+        """End a second; return its row."""
         part, self.second = self.second, Slice()
         seconds = max(self.second.began - part.began, 1e-6)
         row = {
@@ -105,6 +105,6 @@ def _latencies(name: str, found: Histogram) -> dict[str, float | None]:
 
 
 def is_busy(part: Slice) -> bool:
-    """Whether the client itself, or its starving, is in the figures."""
+    """Return whether the figures are distorted because the client used too much CPU, or got too little."""
     late = part.late.percentile(99)
     return part.client_cpu() > BUSY_SHARE or (late is not None and late > BUSY_LATE_MS)

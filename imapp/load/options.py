@@ -1,4 +1,4 @@
-"""What a load test is to do."""
+"""The options of a load test."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +10,7 @@ from imapp.load.errors import MisuseError
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `flask im bench`; docs/operations.md says what each means."""
+    """The options of `flask im bench`, explained in docs/operations.md."""
 
     urls: tuple[str, ...]
     users_file: Path
@@ -33,7 +33,7 @@ class Options:
     ca: Path | None = None
 
     def check(self) -> None:
-        """Raises MisuseError for what makes no sense together."""
+        """Raise MisuseError for invalid options or combinations."""
         for url in (*self.urls, *self.nodes):
             parts = urlsplit(url)
             if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -41,12 +41,12 @@ class Options:
             if parts.username or parts.password:
                 raise MisuseError("an address has no user and no password in it")
         if self.connections < 2:
-            raise MisuseError("two connections are the least: one writes to the other")
+            raise MisuseError("at least two connections are needed: one sends to the other")
         if self.groups and self.group_size > self.connections:
             raise MisuseError("a group cannot have more members than there are connections")
 
     def shown(self) -> dict[str, Any]:
-        """For reports: names and plain values; the tokens are in a file, of which this has the name alone."""
+        """Return the options for reports. Of the file with the tokens they contain only the name."""
         found = {name: _plain(value) for name, value in asdict(self).items()}
         return {**found, "users_file": self.users_file.name, "ca": self.ca.name if self.ca else None}
 
@@ -56,6 +56,6 @@ def _plain(value: Any) -> Any:
 
 
 def address_of(url: str) -> tuple[SplitResult, int]:
-    """The parts of an address, and its port."""
+    """Return the parts of an address, and its port."""
     parts = urlsplit(url)
     return parts, parts.port or (443 if parts.scheme == "https" else 80)

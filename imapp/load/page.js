@@ -1,5 +1,5 @@
 
-// The plots of a load test; uPlot stands before this in the same script, whose names the block keeps apart.
+// The plots of a load test. uPlot precedes this code in the same script; the block separates the names of the two.
 {
 
 const report = JSON.parse(document.getElementById("data").textContent);
@@ -16,7 +16,7 @@ function figure(title, options, data) {
 function lines(title, rows, names, log = false) {
   if (!rows.length) return;
   const series = names.map(([, label], index) => ({ label, stroke: COLOURS[index], width: 1.5, spanGaps: true }));
-  // A logarithmic axis has no place for 0.
+  // A logarithmic axis cannot show 0.
   const value = (found) => (log && !(found > 0) ? null : (found ?? null));
   const data = [rows.map((row) => row.at), ...names.map(([name]) => rows.map((row) => value(row[name])))];
   const y = log ? { distr: 3 } : { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 0) * 1.05)] };
@@ -47,8 +47,8 @@ lines("Errors a second", rows, [["errors", "errors"]]);
 lines("Connections", rows, [["connected", "connected"]]);
 lines("The load client: share of a core", rows, [["client_cpu", "CPU"]]);
 lines("The load client: lateness, ms", rows, [["late_p99", "p99"], ["late_max", "max"]], true);
-histogram("Acks by latency: below so many ms", report.histogram.ack);
-histogram("Deliveries by latency: below so many ms", report.histogram.delivery);
+histogram("Acks by latency (upper bounds, ms)", report.histogram.ack);
+histogram("Deliveries by latency (upper bounds, ms)", report.histogram.delivery);
 for (const [node, seen] of Object.entries(report.nodes.rows ?? {})) {
   lines(`${node}: share of a core`, seen, [["cpu", "CPU"]]);
   lines(`${node}: memory, MiB`, seen, [["memory_mib", "memory"]]);

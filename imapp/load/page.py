@@ -1,4 +1,4 @@
-"""The report as one HTML file that works offline: figures, plots, and what draws them (uPlot) inside."""
+"""The report as one HTML file that works offline, with its figures, its plots, and uPlot, which draws them."""
 
 import json
 from pathlib import Path
@@ -14,29 +14,29 @@ _VENDOR = _HERE.parents[1] / "web" / "vendor"
 
 
 def vendor(folder: Path = _VENDOR) -> tuple[str, str]:
-    """The script and style of uPlot; raises MisuseError when they are not there."""
+    """Return the script and the style of uPlot; raises MisuseError if they are missing."""
     try:
         script, style = ((folder / name).read_text(encoding="utf-8") for name in ("uplot.js", "uplot.css"))
     except OSError as exc:
-        raise MisuseError(f"{exc.filename} is missing, which draws the report's plots: scripts/fetch_web.py") from exc
+        raise MisuseError(f"{exc.filename} is missing (for the report's plots): run scripts/fetch_web.py") from exc
     return script, style
 
 
 def page(report: dict[str, Any]) -> str:
-    """The whole file."""
+    """Return the HTML file."""
     script, style = vendor()
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (_HERE / "page.html").read_text(encoding="utf-8")
     )
     return template.render(
         report=report,
-        style=Markup(style),  # noqa: S704 - a file of this project, as the scripts are
+        style=Markup(style),  # noqa: S704 - a file of this project, like the scripts
         script=Markup(script + (_HERE / "page.js").read_text(encoding="utf-8")),  # noqa: S704
         data=_data(report),
     )
 
 
 def _data(report: dict[str, Any]) -> Markup:
-    """JSON inside a script element: no "<" that could end it."""
+    """Return the data as JSON for a script element, without any "<", which could end the element."""
     text = json.dumps({name: report[name] for name in ("seconds", "histogram", "nodes", "steps")}, allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - this line is why it is safe
+    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - safe because this line escapes "<"

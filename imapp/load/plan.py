@@ -1,4 +1,4 @@
-"""Who says what to whom: the same order in every run, private and group messages mixed evenly."""
+"""The sequence of senders and receivers: the same in every run, with private and group messages evenly mixed."""
 
 import secrets
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from imapp.load.users import User
 
 @dataclass(frozen=True)
 class Letter:
-    """What one connection is to say, and who must hear it."""
+    """A message to send, and the connections that must receive it."""
 
     number: int
     sender: int
     receivers: set[int]
-    #: As the payload names it.
+    #: The target as in the payload of the command.
     target: str
     packet: bytes
 
 
 class Plan:
-    """Connections 2k and 2k+1 write to each other; in groups, the members write in turn."""
+    """The plan of a run. Connections 2k and 2k+1 send to each other; in groups, the members send in turn."""
 
     def __init__(self, users: list[User], groups: dict[int, list[int]], group_share: float, text_bytes: int) -> None:
         self.run = secrets.token_hex(6)
@@ -29,12 +29,12 @@ class Plan:
         self._group_share = group_share if groups else 0.0
         self._text = "x" * text_bytes
         self._numbers = count(1)
-        #: The two of a pair write at other moments.
+        #: The order of senders; the two users of a pair do not send right after each other.
         self._turns = [*range(0, len(users), 2), *range(1, len(users), 2)]
         self._private = self._in_groups = 0
 
     def next(self, offline: set[int]) -> Letter | None:
-        """The next message between those who are online; nothing if there is nobody."""
+        """Return the next message between connections that are online; None if there is no such pair or group."""
         number = next(self._numbers)
         if int(number * self._group_share) > int((number - 1) * self._group_share):
             return self._to_group(number, offline)

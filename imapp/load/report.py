@@ -1,4 +1,4 @@
-"""What came of a load test, as plain data: the text, the JSON and the page are made of it. No token is in it."""
+"""The results of a load test as plain data, without tokens: the source of the text, the JSON and the page."""
 
 import os
 import platform
@@ -10,18 +10,18 @@ from imapp import __version__
 from imapp.load.histogram import ERROR
 from imapp.load.runner import Result
 
-#: Figures of the whole run that must be 0, and what they mean.
+#: Counts of the whole run that must be 0, and the problem to report otherwise.
 _FAULTS = {
-    "lost": "{} deliveries of acknowledged messages did not come, and no word to sync",
-    "doubled": "{} deliveries came twice",
-    "reordered": "{} deliveries came after a later one of the same sender",
+    "lost": "{} deliveries of acknowledged messages are missing, and the receivers were not told to sync",
+    "doubled": "{} messages were delivered twice",
+    "reordered": "{} messages were delivered after a later one of the same sender",
     "unanswered": "{} messages were not answered",
-    "owed_to_broken": "{} deliveries or acks could not come because their connections broke",
+    "owed_to_broken": "{} deliveries or acks are missing because their connections broke",
 }
 
 
 def report(result: Result) -> dict[str, Any]:
-    """Everything."""
+    """Return the whole report."""
     counts = result.counts.as_dict()
     return {
         "version": __version__,
@@ -46,7 +46,7 @@ def report(result: Result) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
-    """Where the load client ran."""
+    """Return the properties of the load client's machine."""
     return {
         "system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(),
         "processor": _processor(), "load_average": round(os.getloadavg()[0], 2),
@@ -62,7 +62,7 @@ def _processor() -> str:
 
 
 def problems(result: Result) -> list[str]:
-    """Why the test failed; empty when it passed."""
+    """Return the reasons why the test failed; empty if it passed."""
     counts = result.counts.as_dict()
     found = [text.format(counts[name]) for name, text in _FAULTS.items() if counts[name]]
     if result.counts.sent and not result.counts.acked:
@@ -74,7 +74,7 @@ def problems(result: Result) -> list[str]:
 
 
 def notes(result: Result) -> list[str]:
-    """What a reader must know before believing the figures."""
+    """Return facts that a reader needs to judge the figures."""
     found = []
     busiest = max((step["client_cpu"] for step in result.steps if step["client_busy"]), default=None)
     if busiest is not None:
@@ -84,14 +84,14 @@ def notes(result: Result) -> list[str]:
             " results are a lower bound"
         )
     if result.events.get("sync_required"):
-        found.append(f"{result.events['sync_required']} times the server told a client to sync")
+        found.append(f"the server told clients to sync {result.events['sync_required']} times")
     if result.is_interrupted:
-        found.append("interrupted: the last step is shorter than asked")
+        found.append("interrupted: the last step is shorter than requested")
     return [*found, *result.nodes.get("troubles", {}).values()]
 
 
 def conclusion(result: Result) -> str:
-    """One sentence: what the server carried."""
+    """Return one sentence about the load that the server carried."""
     carried = [step for step in result.steps if step["verdict"] == "carried"]
     bounds = f"p99 up to {result.options.p99_bound_ms:g} ms, errors up to {result.options.error_bound:.1%}"
     if not carried:
@@ -109,12 +109,12 @@ def _without_result(result: Result, bounds: str) -> str:
     if not result.steps:
         return "Nothing was measured."
     if result.steps[-1]["verdict"] == "client busy":
-        return "The load client was too busy or starved to say what the server carries."
+        return "The load client was too busy, or got too little CPU, to measure the server."
     return f"The server did not carry this load ({bounds})."
 
 
 def _histogram(result: Result) -> dict[str, list[tuple[float, int]]]:
-    """Of the last step that was carried, or of the first."""
+    """Return the histograms of the last step that the server carried, or of the first step."""
     chosen = [
         pair for pair, step in zip(result.histograms, result.steps, strict=True) if step["verdict"] == "carried"
     ] or result.histograms[:1]

@@ -1,4 +1,4 @@
-"""The few REST calls that a load test needs: accounts and groups before it, the nodes' figures during it."""
+"""The REST calls of a load test: it creates accounts and groups before the run, and reads metrics during it."""
 
 import json
 import secrets
@@ -13,20 +13,20 @@ from imapp.load.errors import LoadError
 from imapp.load.options import address_of
 from imapp.load.users import User
 
-#: Seconds that an answer may take.
+#: Time limit of an answer, in seconds.
 _TIMEOUT = 20.0
 
-#: Seconds to wait when a limit does not say how long.
+#: Seconds to wait after a 429 without Retry-After.
 _PAUSE = 5.0
 
 
 def tls_of(url: str, ca: Path | None) -> ssl.SSLContext | None:
-    """What an https address needs."""
+    """Return the TLS context for an https address; None for http."""
     return ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
 
 
 class Rest:
-    """One server; raises LoadError when it does not answer."""
+    """The REST client of one server; raises LoadError if the server does not answer."""
 
     def __init__(self, url: str, ca: Path | None = None) -> None:
         self._url = url
@@ -42,7 +42,7 @@ class Rest:
     def request(
         self, method: str, path: str, body: Any = None, token: str | None = None
     ) -> tuple[int, bytes, str | None]:
-        """One request: status, body, and what Retry-After says."""
+        """Send a request; return status, body and the value of Retry-After."""
         headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -57,7 +57,7 @@ class Rest:
             connection.close()
 
     def create(self, path: str, body: Any, token: str | None = None) -> Any:
-        """Make something, however long limits let it take; raises LoadError when it is refused."""
+        """Create a resource, and wait for rate limits as long as needed; raises LoadError if it is refused."""
         while True:
             status, answer, pause = self.request("POST", path, body, token)
             if status == 201:
@@ -76,7 +76,7 @@ def _detail(answer: bytes) -> str:
 
 
 def register(rest: Rest, count: int, tell: Callable[[int], None]) -> Iterator[User]:
-    """New accounts, one after the other: hashing of passwords and rate limits make each slow, by design."""
+    """Create accounts one by one and yield them. Password hashing and rate limits make this slow by design."""
     run = secrets.token_hex(4)
     for number in range(1, count + 1):
         body = {"username": f"bench-{run}-{number}", "password": secrets.token_urlsafe(18)}
@@ -86,7 +86,7 @@ def register(rest: Rest, count: int, tell: Callable[[int], None]) -> Iterator[Us
 
 
 def make_group(rest: Rest, members: list[User]) -> int:
-    """A group; gives the id of its conversation."""
+    """Create a group; return the id of its conversation."""
     owner, *others = members
     body = {"name": "load test", "member_ids": [user.id for user in others]}
     return int(rest.create("/api/groups", body, owner.token)["conversation_id"])

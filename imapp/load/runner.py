@@ -1,7 +1,8 @@
-"""One load test from the first connection to the last: warm-up, one step or a ramp of them, patience.
+"""One load test: connecting, warm-up, one step or a ramp of steps, and the wait for outstanding messages.
 
-The loop is open: each message has its moment, whatever came of those before it, and its latency counts from there. A
-server that stalls therefore has the wait of all that was due meanwhile in its figures (no coordinated omission).
+The load is an open loop: each message has a scheduled time that does not depend on earlier messages, and its latency
+counts from that time. If the server stalls, the delays of all messages due meanwhile are measured (no coordinated
+omission).
 """
 
 import asyncio
@@ -23,13 +24,13 @@ from imapp.load.plan import Plan
 from imapp.load.users import User
 from imapp.load.watch import Watch
 
-#: Messages that are sent in one turn at most: what has come is to be read in between.
+#: Maximum number of messages sent before incoming data is read again.
 _BURST = 100
 
-#: A pause of so many seconds can be cut short by the operator.
+#: Pauses of at least this many seconds can be interrupted by the operator.
 _LONG = 0.1
 
-#: Seconds between two looks whether all has come.
+#: Seconds between two checks whether all messages have arrived.
 _LOOK = 0.05
 
 Show = Callable[[dict[str, Any]], None]
@@ -37,7 +38,7 @@ Show = Callable[[dict[str, Any]], None]
 
 @dataclass
 class Result:
-    """Everything that reports are made of."""
+    """The data for the reports."""
 
     options: Options
     meter: Meter
@@ -47,12 +48,12 @@ class Result:
     histograms: list[tuple[Histogram, Histogram]] = field(default_factory=list)
     nodes: dict[str, Any] = field(default_factory=dict)
     is_interrupted: bool = False
-    #: Why it ended before it began.
+    #: The reason why the test could not run.
     trouble: str | None = None
 
 
 class Runner:
-    """See the module; `show` is called with each second's row."""
+    """A load test. `show` is called each second with the row of that second."""
 
     def __init__(self, options: Options, users: list[User], groups: dict[int, list[int]], show: Show) -> None:
         self._options = options
@@ -64,7 +65,7 @@ class Runner:
         self._result = Result(options, self._meter, self._ledger.counts, self._ledger.events)
 
     async def run(self) -> Result:
-        """Do it all; SIGINT and SIGTERM end it early, but in order."""
+        """Run the test; SIGINT and SIGTERM end it early, with a report."""
         stop = self._stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -73,7 +74,7 @@ class Runner:
         ticker = asyncio.create_task(self._tick())
         try:
             await self._crowd.connect(stop)
-            # The connections stay: the collector need not look at them again and again.
+            # The connections stay open: garbage collections need not visit them.
             gc.collect()
             gc.freeze()
             await self._all_steps()
@@ -113,7 +114,7 @@ class Runner:
         seconds, cpu, busy = time.monotonic() - part.began, part.client_cpu(), is_busy(part)
         acks, deliveries = part.acks, part.deliveries
         self._meter.begin(f"patience after step {number}", 0, measured=False)
-        self._meter.step = part  # what was due in the step counts for it, whenever it comes
+        self._meter.step = part  # messages due in the step count for it, even if they arrive later
         await self._settle()
         step = {
             "rate": round(rate, 1), "seconds": round(seconds, 2), "sent": part.sent, "acks": part.acks,
@@ -128,20 +129,20 @@ class Runner:
         return step
 
     def _verdict(self, part: Slice, is_client_busy: bool) -> str:
-        """Whether the server carried this rate by the bounds, or why not."""
+        """Return "carried" if the step is within the bounds, else the reason."""
         options = self._options
         if self._stop.is_set():
             return "interrupted"
         if sum(part.errors.values()) > options.error_bound * max(1, part.sent):
             return "errors"
         worst = max(part.ack.percentile(99) or 0.0, part.delivery.percentile(99) or 0.0)
-        # A backlog needs no bound of its own: latencies count from the schedule.
+        # A backlog needs no bound of its own: it shows in the latencies, which count from the schedule.
         if worst > options.p99_bound_ms:
             return "client busy" if is_client_busy else "p99"
         return "carried"
 
     async def _send(self, rate: float, seconds: float) -> None:
-        """Everything that is due in this time, and the rest of the time."""
+        """Send the messages that are due within `seconds`, and return at the end of that time."""
         began, total, done = time.monotonic(), round(rate * seconds), 0
         end = began + seconds
         while not self._stop.is_set() and (done < total or time.monotonic() < end):
@@ -153,7 +154,7 @@ class Runner:
             await self._pause(until - time.monotonic())
 
     async def _pause(self, seconds: float) -> None:
-        """So long, or until told to end."""
+        """Sleep for `seconds`, or until the test is interrupted."""
         if seconds < _LONG:
             await asyncio.sleep(max(0.0, seconds))
             return
@@ -166,12 +167,12 @@ class Runner:
             self._meter.failed("nobody_online")
             return
         wire = self._crowd.wires[letter.sender]
-        assert wire is not None  # noqa: S101 - everybody has come
+        assert wire is not None  # noqa: S101 - all users are connected
         self._ledger.sent(letter, due)
         wire.send(letter.packet)
 
     async def _settle(self) -> None:
-        """Wait for what is under way, as long as patience lasts."""
+        """Wait for messages in flight, at most for `--patience` seconds, then give them up."""
         until = time.monotonic() + self._options.patience
         while not self._ledger.is_settled() and time.monotonic() < until:
             await asyncio.sleep(_LOOK)

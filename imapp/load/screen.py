@@ -1,4 +1,4 @@
-"""What the operator sees: a line of figures each second, and the tables at the end."""
+"""The output for the operator: progress during the test, and tables at the end."""
 
 from typing import Any, Self
 
@@ -9,12 +9,12 @@ from rich.table import Table
 _COLUMNS = ("phase", "connected", "asked/s", "sent/s", "acks/s", "deliveries/s", "errors")
 _TIMES = ("ack p50", "p99", "max", "delivery p50", "p99", "max ms", "client")
 
-#: Seconds between two lines where there is no screen to draw on.
+#: Seconds between two progress lines if the output is not a terminal.
 _SELDOM = 10
 
 
 class Screen:
-    """The progress; drawn anew each second on a terminal, a line now and then elsewhere."""
+    """The progress: redrawn each second on a terminal, otherwise a line every _SELDOM seconds."""
 
     def __init__(self, connections: int) -> None:
         self._console = Console(stderr=True, markup=False, highlight=False)
@@ -31,7 +31,7 @@ class Screen:
         self._live.stop()
 
     def show(self, row: dict[str, Any]) -> None:
-        """One more second."""
+        """Show the row of a second."""
         self._errors += row["errors"]
         self._rows += 1
         if self._console.is_terminal:
@@ -56,7 +56,7 @@ def _ms(value: float | None) -> str:
 
 
 def text(report: dict[str, Any]) -> str:
-    """The report for a terminal."""
+    """Return the report for a terminal."""
     console = Console(markup=False, highlight=False, width=160, color_system=None)
     with console.capture() as captured:
         _print(console, report)

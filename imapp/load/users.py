@@ -1,4 +1,4 @@
-"""The users of a test: a line for each in a file, as `flask im load-fixture` writes it."""
+"""The users of a test: a file with one line for each user, as `flask im load-fixture` writes it."""
 
 import os
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from imapp.load.errors import MisuseError
 
 @dataclass(frozen=True)
 class User:
-    """A token, whose, and the conversation of a group that the user is in, or nothing."""
+    """A user: access token, user id, and the conversation of one of the user's groups, if any."""
 
     token: str
     id: int
@@ -18,7 +18,7 @@ class User:
 
 
 def read(path: Path, count: int) -> list[User]:
-    """The first `count` users; raises MisuseError."""
+    """Return the first `count` users of the file; raises MisuseError."""
     try:
         with path.open(encoding="ascii") as file:
             users = [_user(line) for line, _ in zip(file, range(count), strict=False)]
@@ -37,11 +37,11 @@ def _user(line: str) -> User:
 
 
 def write(path: Path, users: Iterable[User]) -> None:
-    """Make the file, for its owner's eyes only; raises MisuseError."""
+    """Create the file, readable by its owner only; raises MisuseError."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as exc:
-        raise MisuseError(f"{path} exists: leave --register out to use it, or name another") from exc
+        raise MisuseError(f"{path} exists: use it without --register, or name another file") from exc
     except OSError as exc:
         raise MisuseError(f"{path}: {exc.strerror}") from exc
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
@@ -49,7 +49,7 @@ def write(path: Path, users: Iterable[User]) -> None:
 
 
 def groups_of(users: list[User]) -> dict[int, list[int]]:
-    """The groups that the file names: the places in the list of their members."""
+    """Return the groups of the file by conversation id, each as a list of its members' indexes in `users`."""
     found: dict[int, list[int]] = {}
     for place, user in enumerate(users):
         if user.conversation_id is not None:

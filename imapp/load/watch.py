@@ -1,4 +1,4 @@
-"""What the nodes say of themselves meanwhile: their processor time, memory and connections."""
+"""The nodes' own metrics during the test: processor time, memory and connections."""
 
 import threading
 import time
@@ -8,14 +8,14 @@ from imapp.load.errors import LoadError
 from imapp.load.options import Options
 from imapp.load.rest import Rest
 
-#: Seconds between two looks: each costs the node some milliseconds.
+#: Seconds between two requests for the metrics, each of which takes some milliseconds on the node.
 _SECONDS = 5.0
 
 _CPU, _MEMORY, _CONNECTIONS = "imapp_cpu_seconds_total", "imapp_memory_bytes", "imapp_connections"
 
 
 class Watch(threading.Thread):
-    """Reads `/actuator/prometheus` of each node; a node that does not show it is left out."""
+    """A thread that reads `/actuator/prometheus` of each node; a node without it is left out."""
 
     def __init__(self, options: Options, began: float) -> None:
         super().__init__(name="watch", daemon=True)
@@ -24,11 +24,11 @@ class Watch(threading.Thread):
         self._over = threading.Event()
         self._last: dict[str, tuple[float, float]] = {}
         self.rows: dict[str, list[dict[str, float | None]]] = {url: [] for url in options.nodes}
-        #: Why a node's figures are missing.
+        #: The reason for missing figures, by node.
         self.troubles: dict[str, str] = {}
 
     def run(self) -> None:
-        """Until it is told to end."""
+        """Read the metrics at intervals until `stop`."""
         while self._nodes:
             for url, rest in self._nodes.items():
                 self._look(url, rest)
@@ -56,7 +56,7 @@ class Watch(threading.Thread):
         self.rows[url].append(row)
 
     def stop(self) -> dict[str, Any]:
-        """End; gives what was seen."""
+        """Stop the thread; return the figures and the troubles."""
         self._over.set()
         if self.is_alive():
             self.join(_SECONDS)
@@ -64,7 +64,7 @@ class Watch(threading.Thread):
 
 
 def figures(text: str) -> dict[str, float]:
-    """The metrics that have no labels."""
+    """Return the metrics without labels."""
     found = {}
     for line in text.splitlines():
         name, _, value = line.partition(" ")

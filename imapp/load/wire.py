@@ -1,6 +1,6 @@
-"""A Socket.IO connection (version 5 over Engine.IO 4 on one WebSocket) that costs as little as one can.
+"""A Socket.IO connection (version 5 over Engine.IO 4 on one WebSocket) with minimal cost.
 
-Packets are told apart by their first bytes; what the test does not count is not parsed.
+Packets are distinguished by their first bytes. Packets that the test does not count are not parsed.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PONG = frame(b"3")
 _DELIVERY = b'42["message_created"'
 
-#: Of a code that a server gave, so many characters are kept.
+#: Maximum length of a stored error code of the server.
 _CODE_CHARACTERS = 60
 
 
 class RefusedError(Exception):
-    """The server did not let this connection in; `code` is its word, or the HTTP status."""
+    """Raised when the server refuses a connection; `code` is the server's error code, or the HTTP status."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -30,23 +30,23 @@ class RefusedError(Exception):
 
 
 class Listener(Protocol):
-    """Who is told what a connection hears."""
+    """The receiver of a connection's packets."""
 
     def acked(self, number: int, error: str | None) -> None:
-        """A command was answered; `error` is the code of a refusal."""
+        """Handle the answer to a command; `error` is the code of a refusal."""
 
     def delivered(self, index: int, message: dict[str, Any]) -> None:
-        """A message was pushed to connection `index`."""
+        """Handle a message that was pushed to connection `index`."""
 
     def event(self, index: int, packet: bytes) -> None:
-        """Another event was pushed to connection `index`."""
+        """Handle another event that was pushed to connection `index`."""
 
     def broken(self, index: int, reason: str) -> None:
-        """A connection that was in order has ended."""
+        """Handle the unexpected end of a connection."""
 
 
 class Wire(asyncio.Protocol):
-    """One user's connection; `entered` is done when the server has let it in, or holds a RefusedError."""
+    """One user's connection; `entered` is done when the server has accepted it, or holds a RefusedError."""
 
     def __init__(self, index: int, host: str, token: str, listener: Listener) -> None:
         self._index = index
@@ -60,10 +60,10 @@ class Wire(asyncio.Protocol):
         self._is_leaving = False
         self.entered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    # -- asyncio's side ----------------------------------------------------------------------------------------------
+    # -- asyncio.Protocol --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask for the WebSocket."""
+        """Send the opening handshake of the WebSocket."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.write(
             (
@@ -74,7 +74,7 @@ class Wire(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Take the frames out of what came."""
+        """Handle all complete frames."""
         self._data += data
         if not self._is_upgraded and not self._upgrade():
             return
@@ -92,13 +92,13 @@ class Wire(asyncio.Protocol):
                 self._end("closed_by_server")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The network or the server ended it."""
+        """End the connection after the network or the server has closed it."""
         self._end("connection_lost" if exc else "closed_by_server")
 
-    # -- its own -----------------------------------------------------------------------------------------------------
+    # -- Socket.IO ---------------------------------------------------------------------------------------------------
 
     def _upgrade(self) -> bool:
-        """Read the answer to the handshake, if all of it is there."""
+        """Read the answer to the handshake if it is complete; return whether the WebSocket is open."""
         head, blank, rest = self._data.partition(b"\r\n\r\n")
         if not blank:
             return False
@@ -126,7 +126,7 @@ class Wire(asyncio.Protocol):
             self._greet(packet)
 
     def _greet(self, packet: bytes) -> None:
-        """What begins and ends a connection."""
+        """Handle the packets that open and close a connection."""
         if packet.startswith(b"0"):
             self._write(frame(b"40" + orjson.dumps({"token": self._token})))
         elif packet.startswith(b"40"):
@@ -142,11 +142,11 @@ class Wire(asyncio.Protocol):
             self._transport.write(data)
 
     def send(self, packet: bytes) -> None:
-        """Say one packet."""
+        """Send one packet."""
         self._write(frame(packet))
 
     def _end(self, reason: str) -> None:
-        """It is over; tell whoever waits, once."""
+        """Close the connection once, and notify `entered` or the listener."""
         transport, self._transport = self._transport, None
         if transport is None:
             return
@@ -157,7 +157,7 @@ class Wire(asyncio.Protocol):
             self._listener.broken(self._index, reason)
 
     def leave(self) -> None:
-        """Say goodbye and close."""
+        """Disconnect and close."""
         self._is_leaving = True
         if self._transport is not None:
             self._write(frame(b"41") + frame((1000).to_bytes(2, "big"), CLOSE))
@@ -165,7 +165,7 @@ class Wire(asyncio.Protocol):
 
 
 def _refusal(body: bytes) -> str:
-    """The code of a refused CONNECT."""
+    """Return the error code of a refused CONNECT."""
     try:
         return str(orjson.loads(body)["data"]["code"])
     except (ValueError, KeyError, TypeError):

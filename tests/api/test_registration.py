@@ -163,9 +163,9 @@ def test_commands_manage_accounts(app, client):
 
     assert " for 3 accounts until " in invited.output
     assert (nobody_waits.exit_code, nobody_waits.output) == (0, "")
-    assert made.output == f"User {alice['user']['id']} (alice) is an operator.\n"
+    assert made.output == f"User {alice['user']['id']} (alice) is now an operator.\n"
     assert is_operator
-    assert revoked.output == f"User {alice['user']['id']} (alice) is no operator.\n"
+    assert revoked.output == f"User {alice['user']['id']} (alice) is no longer an operator.\n"
     assert not users.get_me(alice["user"]["id"]).is_operator
     assert me(client, alice).json["code"] == "session_revoked"
     assert login(client, "alice", generated.output.rsplit(": ", 1)[1].strip()).json["code"] == "bad_credentials"

@@ -296,7 +296,7 @@ def test_the_command_line_resets_the_second_factor_and_locks_its_sessions(app, c
 
     result = app.test_cli_runner().invoke(args=["im", "reset-second-factor", "Olga"])
 
-    assert (result.exit_code, result.output) == (0, "Olga has no second factor any more.\n")
+    assert (result.exit_code, result.output) == (0, "The second factor of Olga is deleted.\n")
     assert problem(acts(client, tokens)) == (403, "second_factor_enrolment_required")
     assert problem(admin_login(client, "olga", tokens["recovery_codes"][0])) == (
         403,

@@ -31,7 +31,7 @@ def test_a_restarted_backup_reuses_its_parts_and_is_of_one_moment(commands, samp
 
     said = commands.must(database_url, "backup", file, "--part-rows", 20)
 
-    reused = int(re.search(r"(\d+) of them read by the interrupted backup", said)[1])
+    reused = int(re.search(r"(\d+) of them from the interrupted backup", said)[1])
     assert reused >= 500, "the parts of the group, which has not changed, were not reused"
     assert not folder.exists()
     restored = f"sqlite:///{tmp_path}/restored.db"

@@ -29,7 +29,7 @@ def test_a_database_without_tables_is_reported(run_on, tmp_path, mariadb, comman
         result = run_on(url, *command)
 
         assert result.exit_code == 1
-        assert result.output == "Error: The database has no tables yet: flask db upgrade makes them.\n"
+        assert result.output == "Error: The database has no tables: create them with flask db upgrade.\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])

@@ -65,7 +65,7 @@ def test_a_draining_node_finishes_its_work_and_sends_its_clients_away_one_by_one
     assert delays == [250 * number for number in range(16)]
     assert ran.returncode == 0, ran.stderr
     assert "node-2 was told to drain: 16 connections." in ran.stdout
-    assert ran.stdout.endswith("node-2 has gone.\n")
+    assert ran.stdout.endswith("node-2 has stopped.\n")
     wait_for(lambda: two.process.poll() is not None, 5, "the exit")
     assert two.process.returncode == 0
     stored = {m["client_id"] for conversation in set(sent.values()) for m in alice.history(conversation)}
@@ -128,7 +128,7 @@ def test_draining_an_unknown_node_fails(nodes):
     ran = order(nodes[0], "node-9")
 
     assert (ran.returncode, ran.stdout) == (1, "")
-    assert ran.stderr == "Error: No living node is called node-9: see flask im nodes.\n"
+    assert ran.stderr == "Error: No live node has the name node-9: see flask im nodes.\n"
 
 
 def test_draining_a_node_without_a_cluster_fails(server):

@@ -35,7 +35,7 @@ def test_every_lost_delivery_is_counted(tmp_path, users):
     assert ran.code == 1
     assert ran.report["counts"]["lost"] == 10
     assert ran.report["counts"]["acked"] == 100
-    assert "10 deliveries of acknowledged messages did not come" in ran.out
+    assert "10 deliveries of acknowledged messages are missing" in ran.out
 
 
 def test_every_doubled_delivery_is_counted(tmp_path, users):

@@ -60,7 +60,7 @@ def test_a_client_that_uses_its_whole_core_reports_that_it_is_busy():
     [
         ([], "Nothing was measured"),
         (["p99"], "did not carry"),
-        (["client busy"], "too busy or starved to say"),
+        (["client busy"], "too busy, or got too little CPU"),
         (["carried", "carried", "errors"], "carried 20 messages/s (40 deliveries/s) to 0 connections"),
     ],
 )

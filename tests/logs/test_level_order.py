@@ -33,7 +33,7 @@ def test_one_node_logs_more_for_a_limited_time(start_nodes):
     ran = order(one, "node-2", "debug", "--logger", "imapp.api", "--for", "5")
 
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert ran.stdout == "node-2 logs from DEBUG on, for 5 s.\n"
+    assert ran.stdout == "node-2 logs at DEBUG, for 5 s.\n"
     wait_for(lambda: "log_level_changed" in two.log, 10, "the order")
     assert refused(two)
     assert not refused(one)
@@ -46,7 +46,7 @@ def test_without_a_name_the_order_goes_to_all_nodes(start_nodes):
 
     ran = order(one, "DEBUG")
 
-    assert sorted(ran.stdout.splitlines()) == [f"node-{n} logs from DEBUG on, for 600 s." for n in (1, 2)]
+    assert sorted(ran.stdout.splitlines()) == [f"node-{n} logs at DEBUG, for 600 s." for n in (1, 2)]
     wait_for(lambda: refused(one) and refused(two), 10, "the order")
     assert order(one, "INFO", "--for", "0").returncode == 0
     wait_for(lambda: not refused(one) and not refused(two), 10, "the order back")
@@ -55,9 +55,9 @@ def test_without_a_name_the_order_goes_to_all_nodes(start_nodes):
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        (("node-9", "DEBUG"), "Error: No living node is called so: see flask im nodes."),
+        (("node-9", "DEBUG"), "Error: No live node has this name: see flask im nodes."),
         (("LOUD",), "'LOUD' is not one of"),
-        (("DEBUG", "--logger", "sqlalchemy.engine"), "it must be one of imapp, gunicorn, flask, alembic or below."),
+        (("DEBUG", "--logger", "sqlalchemy.engine"), "one of imapp, gunicorn, flask, alembic or a logger below."),
         (("DEBUG", "--for", "-1"), "-1 is not in the range"),
     ],
 )
