@@ -1,9 +1,9 @@
 #!/bin/sh
-# Take secrets from a file, so that they are in neither the image nor the container's description; then run the command.
+# Read secrets from a file, so that they are in neither the image nor the container's description; then run the command.
 #
 # Usage: entrypoint.sh COMMAND...
 #
-# Environment: IMAPP_SECRETS (/run/secrets/imapp.env), lines NAME=VALUE, taken literally; absent: nothing is taken.
+# Environment: IMAPP_SECRETS (/run/secrets/imapp.env), with lines NAME=VALUE, used literally; the file may be absent.
 # Exit codes: 6 the file cannot be read, otherwise the command's.
 set -eu
 secrets="${IMAPP_SECRETS:-/run/secrets/imapp.env}"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Whether this container's node is ready, for Docker: exit code 0 or 1, one line says what is not.
+"""Check for Docker whether this container's node is ready: exit code 0, or 1 with one line that names the cause.
 
 Usage: python healthcheck.py
 
@@ -11,12 +11,12 @@ import sys
 import urllib.error
 import urllib.request
 
-#: Seconds; the node's own probes are bounded below that.
+#: Seconds to wait for the answer; the node bounds its own probes below that.
 TIMEOUT = 5
 
 
 def main() -> int:
-    """Ask the node; give the exit code."""
+    """Query the node and return the exit code."""
     url = f"http://127.0.0.1:{os.environ.get('PORT', '8080')}/actuator/health/readiness"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT):

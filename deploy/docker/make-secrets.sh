@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Make the secrets of compose.yaml, once; what exists is left alone.
+# Make the secrets of compose.yaml once; existing secrets are not changed.
 #
 # Usage: deploy/docker/make-secrets.sh [FOLDER]
 #
-# FOLDER (default: secrets/ beside this script) is for its owner only. The files in it can be read by all: in the
-# containers other users read them, and from outside the folder is closed. Exit codes: 0 done, 1 failed.
+# FOLDER (default: secrets/ beside this script) is accessible for its owner only. The files in it are readable by
+# all, because other users read them in the containers; outside, the folder's mode protects them.
+# Exit codes: 0 done, 1 failed.
 set -euo pipefail
 folder="${1:-$(dirname -- "${BASH_SOURCE[0]}")/secrets}"
 umask 077
@@ -25,12 +26,12 @@ else
     printf 'requirepass %s\n' "$redis" >"$folder/redis.conf"
     printf '%s\n' "SECRET_KEY=$(random)" "DATABASE_URL=mysql://imapp:$mysql@mysql/imapp" \
         "REDIS_URL=redis://:$redis@redis:6379/0" >"$folder/imapp.env.new"
-    # Last, and at once: its presence says that all are there.
+    # Rename last and atomically: the presence of imapp.env shows that all secrets exist.
     mv "$folder/imapp.env.new" "$folder/imapp.env"
     echo "Made $folder"
 fi
 
-# What the profile "monitoring" reads, each time made of the ones above: folders of before it have none.
+# Derive the secrets of the profile "monitoring" from the ones above at each run: older folders lack them.
 printf '{"redis://redis:6379": "%s"}\n' "$(sed -n 's/^requirepass //p' "$folder/redis.conf")" >"$folder/redis_exporter.json"
 printf '[client]\nuser=imapp\npassword=%s\nhost=mysql\n' "$(<"$folder/mysql_password")" >"$folder/mysqld_exporter.cnf"
 if [[ ! -e $folder/grafana_password ]]; then

@@ -18,7 +18,7 @@ from pathlib import Path
 
 NODES = ("node-1=127.0.0.1:8080:8081", "node-2=127.0.0.1:8082:8083", "node-3=127.0.0.1:8084:8085")
 
-#: Headers of the web page's files; a test compares them with what the nodes themselves send.
+#: Headers of the web page's files; a test compares them with the headers that the nodes send.
 STATIC_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -50,12 +50,12 @@ class Node:
 
     @property
     def upstream(self) -> str:
-        """The upstream that is this node alone."""
+        """The name of the upstream that contains only this node."""
         return "imapp_" + re.sub(r"\W", "_", self.name)
 
 
 def parse_node(text: str) -> Node:
-    """NAME=HOST:PORT[:SOCKETIO_PORT]; raises ArgumentTypeError."""
+    """Parse NAME=HOST:PORT[:SOCKETIO_PORT]; raise ArgumentTypeError if it is invalid."""
     found = _NODE.fullmatch(text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not NAME=HOST:PORT or NAME=HOST:PORT:SOCKETIO_PORT")
@@ -72,18 +72,18 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     add("--listen", default=None, help="port (80, with TLS 443)")
     add("--tls-certificate", help="file; turns TLS and HTTP/2 on, port 80 then only redirects")
     add("--tls-key", help="file")
-    add("--ip-hash", action="store_true", help="all of one address to one node, as the manual of old has it")
+    add("--ip-hash", action="store_true", help="send all clients of one address to one node, as older versions did")
     add("--static", type=Path, help="the project's web/ folder, served by Nginx itself")
     add("--read-timeout", type=int, default=60, help="seconds; above ping interval plus ping timeout (25 + 20)")
-    add("--max-body-kib", type=int, default=256, help="as IM_REQUEST_MAX_BYTES")
-    add("--connections-per-address", type=int, default=5000, help="generous: whole offices share one address")
-    add("--requests-per-second", type=int, default=500, help="of one address, bursts of twice as many")
+    add("--max-body-kib", type=int, default=256, help="the same limit as IM_REQUEST_MAX_BYTES")
+    add("--connections-per-address", type=int, default=5000, help="high, because whole offices share one address")
+    add("--requests-per-second", type=int, default=500, help="for each address; bursts of twice as many are allowed")
     add(
         "--behind",
         action="append",
         default=[],
         metavar="NETWORK",
-        help="proxies before this one, whose X-Forwarded-For and -Proto count",
+        help="network of proxies before this one; their X-Forwarded-For and -Proto are trusted",
     )
     add("--allow", action="append", default=[], help="network that may read /actuator/ (health: everybody)")
     add("--allow-admin", action="append", default=[], help="network that may open /admin (everybody, if none is named)")
@@ -95,15 +95,15 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         parser.error("--tls-certificate and --tls-key go together")
     names = ["imapp_sockets", "imapp_http", *(node.upstream for node in options.node)]
     if len(set(names)) < len(names):
-        parser.error("names of nodes are too much alike (letters and digits count)")
+        parser.error("names of nodes collide (only letters and digits count)")
     return options
 
 
-# -- parts: each gives lines, `{` and `}` make the indentation --------------------------------------------------------
+# -- parts: each yields lines; `{` and `}` define the indentation ------------------------------------------------------
 
 
 def http_part(options: argparse.Namespace) -> Iterator[str]:
-    """What stands in the http block."""
+    """Yield the content of the http block."""
     yield "# Written by deploy/nginx/generate.py; write it again instead of changing it."
     yield ""
     yield "map $http_upgrade $imapp_connection {"
@@ -126,21 +126,21 @@ def http_part(options: argparse.Namespace) -> Iterator[str]:
 
 
 def routing(options: argparse.Namespace) -> Iterator[str]:
-    """Upstreams, and which of them a request goes to."""
+    """Yield the upstreams and the map that selects one of them for a request."""
     if not options.ip_hash:
-        yield "# A session's id begins with its node's name: polling requests find their node, wherever they come from."
+        yield "# A session's id begins with its node's name: it leads polling requests to their node from any address."
         yield "map $arg_sid $imapp_sockets {"
         yield "default imapp_sockets;"
         for node in options.node:
-            # Some clients write the mark escaped.
+            # Some clients escape the `~`.
             yield f'"~^{re.escape(node.name)}(~|%7[Ee])" {node.upstream};'
         yield "}"
         yield ""
     yield "# A new session goes to the node with the fewest connections, counted over all workers of Nginx (zone)."
-    yield "# No record of failures for sockets (max_fails=0): Nginx clears one only when a request ends. A"
+    yield "# Nginx keeps no record of failures for sockets (max_fails=0): it clears one only when a request ends. A"
     yield "# WebSocket does not end, so a restarted node would get one client in 10 s. A dead node refuses at once, and"
-    yield "# proxy_next_upstream asks the next one. REST requests do end: three failures exclude a node for 2 s."
-    yield "# Nginx closes idle connections before a node does (2 s): a POST on a closing one would be a 502."
+    yield "# proxy_next_upstream tries the next one. REST requests do end: three failures exclude a node for 2 s."
+    yield "# Nginx closes idle connections before a node does (2 s): a POST on a closing connection would be a 502."
     yield from upstream("imapp_sockets", [node.socketio for node in options.node], hashed=options.ip_hash)
     yield from upstream("imapp_http", [node.http for node in options.node], marks="max_fails=3 fail_timeout=2s")
     if not options.ip_hash:
@@ -149,10 +149,10 @@ def routing(options: argparse.Namespace) -> Iterator[str]:
 
 
 def upstream(name: str, addresses: list[str], *, marks: str = "max_fails=0", hashed: bool = False) -> Iterator[str]:
-    """One upstream. `marks` say when Nginx excludes a server for its failures; a single server is never excluded."""
+    """Yield one upstream. `marks` set when failures exclude a server; a single server is never excluded."""
     yield f"upstream {name} {{"
     if len(addresses) > 1:
-        # Without it each worker of Nginx counts for itself.
+        # Without a zone each worker of Nginx counts its own connections only.
         yield f"zone {name} 64k;"
     yield "ip_hash;" if hashed else "least_conn;"
     for address in addresses:
@@ -163,10 +163,10 @@ def upstream(name: str, addresses: list[str], *, marks: str = "max_fails=0", has
 
 
 def behind(options: argparse.Namespace) -> Iterator[str]:
-    """The client's address and scheme, when other proxies stand before this one."""
+    """Yield how to find the client's address and scheme behind other proxies."""
     if not options.behind:
         return
-    yield "# The proxies before this one: their word about the client's address and scheme counts, nobody else's."
+    yield "# Only the proxies before this one are trusted to state the client's address and scheme."
     for network in options.behind:
         yield f"set_real_ip_from {network};"
     yield "real_ip_header X-Forwarded-For;"
@@ -185,7 +185,7 @@ def behind(options: argparse.Namespace) -> Iterator[str]:
 
 
 def redirect(options: argparse.Namespace) -> Iterator[str]:
-    """Plain HTTP leads to TLS."""
+    """Yield the redirect from plain HTTP to TLS."""
     yield "server {"
     yield "listen 80;"
     yield f"server_name {options.server_name};"
@@ -197,7 +197,7 @@ def redirect(options: argparse.Namespace) -> Iterator[str]:
 
 
 def server(options: argparse.Namespace) -> Iterator[str]:
-    """The server block."""
+    """Yield the server block."""
     yield "server {"
     yield f"listen {options.listen}" + (" ssl http2;" if options.tls_certificate else ";")
     yield f"server_name {options.server_name};"
@@ -209,9 +209,9 @@ def server(options: argparse.Namespace) -> Iterator[str]:
         yield "ssl_session_tickets off;"
     yield "server_tokens off;"
     yield f"client_max_body_size {options.max_body_kib}k;"
-    yield "# Cookies of the company's other services may be long; the nodes use none and get none."
+    yield "# Cookies of the company's other services may be long; the nodes do not use or get cookies."
     yield "large_client_header_buffers 4 32k;"
-    yield "# A client that sends its request slowly holds no node."
+    yield "# A client that sends its request slowly occupies no node."
     yield "client_header_timeout 10s;"
     yield "client_body_timeout 10s;"
     yield "send_timeout 20s;"
@@ -232,9 +232,9 @@ def server(options: argparse.Namespace) -> Iterator[str]:
 
 
 def compression() -> Iterator[str]:
-    """Answers in JSON, documents and the page's files; nodes spend no time on that.
+    """Yield the compression of JSON answers, documents and the page's files, which saves the nodes this work.
 
-    Tokens travel in a header that other sites cannot send, so compressed answers tell them nothing (BREACH).
+    Tokens travel in a header that other sites cannot send, so compressed answers reveal nothing to them (BREACH).
     """
     yield "gzip on;"
     yield "gzip_vary on;"
@@ -244,9 +244,9 @@ def compression() -> Iterator[str]:
 
 
 def forwarding(options: argparse.Namespace) -> Iterator[str]:
-    """Headers for the nodes: what a client says about itself does not get through."""
+    """Yield the headers for the nodes; they replace the client's own statements about its address."""
     yield "proxy_http_version 1.1;"
-    yield "# With the port: without it the nodes would take their own page for a foreign one."
+    yield "# With the port; without it the nodes would refuse their own page as one of another origin."
     yield "proxy_set_header Host $http_host;"
     yield "proxy_set_header X-Forwarded-For $remote_addr;"
     yield f"proxy_set_header X-Forwarded-Proto {'$imapp_scheme' if options.behind else '$scheme'};"
@@ -256,30 +256,30 @@ def forwarding(options: argparse.Namespace) -> Iterator[str]:
     yield 'proxy_set_header Cookie "";'
     yield "proxy_set_header Upgrade $http_upgrade;"
     yield "proxy_set_header Connection $imapp_connection;"
-    yield "# A host that is silent costs a new session this long, before the next node is asked."
+    yield "# A silent host delays a new session by this time before the next node is tried."
     yield "proxy_connect_timeout 1s;"
 
 
 def sockets(options: argparse.Namespace) -> Iterator[str]:
-    """Socket.IO."""
+    """Yield the location of Socket.IO."""
     yield "location /socket.io/ {"
     yield f"proxy_pass http://{'imapp_sockets' if options.ip_hash else '$imapp_sockets'};"
     yield f"proxy_read_timeout {options.read_timeout}s;"
     yield f"proxy_send_timeout {options.read_timeout}s;"
     yield "proxy_buffering off;"
-    yield "# A node that goes away answers 503 to a new session, a dead one refuses: the next one takes it. All are"
-    yield "# asked: dead nodes have the fewest connections and come first. Opening two sessions does no harm."
+    yield "# A draining node answers 503 to a new session and a dead one refuses the connection: try the next one. Try"
+    yield "# all, because dead nodes have the fewest connections and come first. Opening two sessions does no harm."
     yield "proxy_next_upstream error timeout http_502 http_503;"
     yield "proxy_next_upstream_timeout 10s;"
     yield "}"
 
 
 def requests(options: argparse.Namespace) -> Iterator[str]:
-    """REST, the page, and what operators look at."""
+    """Yield the locations of REST, the page and the actuator."""
     yield "location / {"
     yield "proxy_pass http://imapp_http;"
     yield "proxy_read_timeout 30s;"
-    yield "# Only what surely was not carried out goes to another node (Nginx never repeats a POST that was sent)."
+    yield "# Only requests that were certainly not executed go to another node (Nginx never repeats a sent POST)."
     yield "proxy_next_upstream error timeout http_502;"
     yield "proxy_next_upstream_tries 2;"
     yield "}"
@@ -305,7 +305,7 @@ def requests(options: argparse.Namespace) -> Iterator[str]:
 
 
 def static(options: argparse.Namespace) -> Iterator[str]:
-    """The web page's files, with the headers that the nodes send."""
+    """Yield the location of the web page's files, with the headers that the nodes send."""
     headers = STATIC_HEADERS | ({"Strict-Transport-Security": HSTS} if options.tls_certificate else {})
     yield "location ~ ^/web/(css|js|vendor)/ {"
     yield f"root {options.static.resolve().parent};"
@@ -321,14 +321,14 @@ def static(options: argparse.Namespace) -> Iterator[str]:
 
 
 def full(options: argparse.Namespace) -> Iterator[str]:
-    """A whole nginx.conf."""
+    """Yield a whole nginx.conf."""
     prefix = options.full.resolve()
     yield f"pid {prefix}/nginx.pid;"
     yield f"error_log {prefix}/error.log warn;"
     yield "worker_processes auto;"
-    yield "# Each client is two connections here."
+    yield "# Each client takes two connections here."
     yield "worker_rlimit_nofile 65536;"
-    yield "# After a reload old workers keep their WebSockets so long; then clients reconnect."
+    yield "# After a reload old workers keep their WebSockets for this time; then clients reconnect."
     yield "worker_shutdown_timeout 30s;"
     yield "events {"
     yield "worker_connections 32768;"
@@ -346,7 +346,7 @@ def full(options: argparse.Namespace) -> Iterator[str]:
 
 
 def indented(lines: Iterator[str]) -> Iterator[str]:
-    """Indent by braces."""
+    """Indent the lines by their braces."""
     depth = 0
     for line in lines:
         depth -= line == "}"
@@ -355,7 +355,7 @@ def indented(lines: Iterator[str]) -> Iterator[str]:
 
 
 def main(argv: list[str]) -> str:
-    """The configuration that these arguments ask for."""
+    """Return the configuration for these arguments."""
     options = arguments(argv)
     return "".join(indented(full(options) if options.full else http_part(options)))
 

@@ -47,8 +47,8 @@ def test_the_example_equals_the_generated_configuration():
     ("nodes_given", "complaint"),
     [
         (["nonsense"], "'nonsense' is not NAME=HOST:PORT"),
-        (["a-1=h:1", "a.1=h:2"], "names of nodes are too much alike"),
-        (["http=h:1"], "names of nodes are too much alike"),
+        (["a-1=h:1", "a.1=h:2"], "names of nodes collide"),
+        (["http=h:1"], "names of nodes collide"),
     ],
 )
 def test_invalid_nodes_are_refused_in_one_line(nodes_given, complaint):

@@ -71,7 +71,7 @@ def test_every_alert_fires_when_it_should_and_is_quiet_when_it_should(tmp_path):
 
 def test_an_alert_names_the_node_the_value_and_the_runbook(tmp_path):
     said = {
-        "summary": "node-1:8080 takes 81% of its memory",
+        "summary": "node-1:8080 uses 81% of its memory",
         "summary_zh": "节点 node-1:8080 内存使用率 81%",
         "runbook_url": f"{MANUAL}#imappmemorynearlimit",
     }

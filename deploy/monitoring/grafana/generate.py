@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Make the dashboards of Grafana (dashboards/*.json) of what panels/*.yaml say.
+"""Generate the dashboards of Grafana (dashboards/*.json) from panels/*.yaml.
 
 Usage: deploy/monitoring/grafana/generate.py [FOLDER]
 
-FOLDER: where to write, default dashboards/ beside this script. Needs PyYAML. The data: a dashboard has `uid`, `title`,
-`nodes` (whether it lets one choose nodes) and `rows`; a row has `title` and `panels`; a panel has `title`, `type` (stat
-or timeseries), `unit`, `queries` (legend to expression), and if need be `width` (of 24) and `limit` (a red line).
+FOLDER is the output folder, by default dashboards/ beside this script. Needs PyYAML. A dashboard has `uid`, `title`,
+`nodes` (whether it offers a choice of nodes) and `rows`; a row has `title` and `panels`; a panel has `title`, `type`
+(stat or timeseries), `unit`, `queries` (legend to expression), and optionally `width` (of 24) and `limit` (a red line).
 """
 
 import json
@@ -33,7 +33,7 @@ OPTIONS = {
 
 
 def variables(*, nodes: bool) -> list[dict[str, Any]]:
-    """What can be chosen above the panels: the Prometheus and, on some dashboards, the nodes."""
+    """Return the selectors above the panels: the Prometheus and, on some dashboards, the nodes."""
     prometheus = {
         "name": "datasource", "type": "datasource", "label": "Prometheus", "query": "prometheus", "hide": 0,
         "includeAll": False, "multi": False, "refresh": 1, "regex": "", "options": [], "current": {},
@@ -48,7 +48,7 @@ def variables(*, nodes: bool) -> list[dict[str, Any]]:
 
 
 def field_config(panel: dict[str, Any]) -> dict[str, Any]:
-    """Unit, colours, and the red line where there is a limit."""
+    """Return unit, colours, and the red line if the panel has a limit."""
     steps: list[dict[str, Any]] = [{"color": "green", "value": None}]
     if "limit" in panel:
         steps.append({"color": "red", "value": panel["limit"]})
@@ -60,7 +60,7 @@ def field_config(panel: dict[str, Any]) -> dict[str, Any]:
 
 
 def targets(queries: dict[str, str]) -> list[dict[str, Any]]:
-    """The queries of a panel, A, B, ..."""
+    """Return the queries of a panel, named A, B, ..."""
     return [
         {
             "refId": chr(ord("A") + number), "datasource": DATASOURCE, "editorMode": "code", "expr": expression,
@@ -71,7 +71,7 @@ def targets(queries: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def panels(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All rows and panels, from left to right, from top to bottom."""
+    """Return all rows and panels, placed from left to right and from top to bottom."""
     made: list[dict[str, Any]] = []
     top = 0
     for row in rows:
@@ -96,7 +96,7 @@ def panels(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def dashboard(data: dict[str, Any]) -> dict[str, Any]:
-    """One dashboard as Grafana reads it."""
+    """Return one dashboard in Grafana's format."""
     alerts = {
         "name": "Alerts 告警", "enable": True, "hide": False, "iconColor": "red", "datasource": DATASOURCE,
         "expr": 'ALERTS{alertstate="firing", alertname=~"Imapp.+"}', "step": "60s", "titleFormat": "{{alertname}}",
@@ -112,7 +112,7 @@ def dashboard(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
-    """Write all of them."""
+    """Write all dashboards into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     for file in sorted((HERE / "panels").glob("*.yaml")):
         made = dashboard(yaml.safe_load(file.read_text(encoding="utf-8")))

@@ -3,8 +3,8 @@
 
     deploy/monitoring/grafana/preview.py --prometheus http://127.0.0.1:9090 --minutes 30 FILE.json > overview.html
 
-For those who have no Grafana at hand, and to see what a change of the panels looks like. Needs scripts/setup.sh (the
-charts are drawn by web/vendor/uplot.js). Exit codes: 0 done, 1 Prometheus does not answer, 2 wrong use.
+For use without Grafana, and to see the effect of a change of the panels. Needs scripts/setup.sh (web/vendor/uplot.js
+draws the charts). Exit codes: 0 done, 1 Prometheus does not answer, 2 wrong usage.
 """
 
 import argparse
@@ -22,15 +22,15 @@ from urllib.request import urlopen
 HERE = Path(__file__).resolve().parent
 VENDOR = HERE.parents[2] / "web/vendor"
 
-#: Points of a chart; more than its pixels would not be seen.
+#: Points of a chart; more points than pixels would not be visible.
 POINTS = 240
 
-#: Grafana's own variables, and what they stand for here.
+#: Grafana's own variables and their values here.
 _VARIABLES = {"$__rate_interval": "1m", "$node": ".*"}
 
 
 class Prometheus:
-    """What it has of the last minutes."""
+    """The data of a Prometheus for the last minutes."""
 
     def __init__(self, url: str, minutes: float) -> None:
         self._url = url.rstrip("/")
@@ -40,7 +40,7 @@ class Prometheus:
         self.times = [self._start + self._step * number for number in range(POINTS + 1)]
 
     def series(self, target: dict[str, Any]) -> list[dict[str, Any]]:
-        """One line for each series of a query: its label, and a value or null for each of `times`."""
+        """Return one line for each series of a query: its label, and a value or null for each of `times`."""
         expression = target["expr"]
         for name, value in _VARIABLES.items():
             expression = expression.replace(name, value)
@@ -60,7 +60,7 @@ class Prometheus:
 
 
 def panels(dashboard: dict[str, Any], prometheus: Prometheus) -> list[dict[str, Any]]:
-    """Rows and charts in order, with their data."""
+    """Return the rows and charts in order, with their data."""
     found = []
     for panel in dashboard["panels"]:
         lines = [line for target in panel.get("targets", ()) for line in prometheus.series(target)]
@@ -70,7 +70,7 @@ def panels(dashboard: dict[str, Any], prometheus: Prometheus) -> list[dict[str, 
 
 
 def page(dashboards: list[dict[str, Any]], prometheus: Prometheus) -> str:
-    """All of them below each other, on one page."""
+    """Return one HTML page with all dashboards below each other."""
     drawn = [{"title": one["title"], "panels": panels(one, prometheus)} for one in dashboards]
     data = json.dumps({"times": prometheus.times, "dashboards": drawn}).replace("<", "\\u003c")
     parts = {
@@ -86,7 +86,7 @@ def page(dashboards: list[dict[str, Any]], prometheus: Prometheus) -> str:
 
 
 def main() -> int:
-    """Read, ask, write."""
+    """Read the dashboards, query Prometheus and write the page."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--prometheus", default="http://127.0.0.1:9090")
     parser.add_argument("--minutes", type=float, default=30)
