@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Everything that can be said about the code in a minute or two: format, lint, types, imports, shell, spelling,
-# dependencies, generated documents, and the tests that need no server.
+# Run all checks that take a minute or two: format, lint, types, imports, shell, spelling, dependencies, generated
+# documents, and the tests that need no server.
 #
 # Usage: scripts/check.sh [--static]
 #
-# --static leaves the tests out. Each check runs even if one before it failed; the failed ones are listed at the end.
+# --static skips the tests. Each check runs even if an earlier one failed; the failed checks are listed at the end.
 # Environment: none. Exit codes: 0 all passed, 1 at least one failed, others as scripts/setup.sh.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
@@ -27,7 +27,7 @@ check() {
     fi
 }
 
-# same FILE COMMAND...: the file is what the command prints.
+# same FILE COMMAND...: fail if the file differs from the output of the command.
 same() {
     local file="$1"
     shift

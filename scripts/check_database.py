@@ -1,9 +1,9 @@
-"""Tell quickly whether the database is at the version of this code, without loading the application.
+"""Check quickly whether the database has the revision of this code, without loading the application.
 
 Usage: python scripts/check_database.py
 
-Exit codes: 0 it is, 10 it needs `flask db upgrade`, 2 and 6 as config.py says, 7 it cannot be had or is newer
-than this code (one line on standard error says which).
+Exit codes: 0 it has, 10 it needs `flask db upgrade`, 2 and 6 as in config.py, 7 it does not answer, cannot be used or
+is newer than this code (one line on standard error).
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from config import SettingsError, load_settings  # noqa: E402 - a script has to say first where the project is
+from config import SettingsError, load_settings  # noqa: E402 - a script must first add the project to the path
 
 UP_TO_DATE, UNUSABLE, NEEDS_UPGRADE = 0, 7, 10
 QUERY = "SELECT version_num FROM alembic_version"
@@ -22,11 +22,11 @@ REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*(?:None|["'](\w+)["'])""",
 
 
 class DatabaseError(Exception):
-    """The database cannot be used; the text is one line."""
+    """Raised when the database cannot be used; the text is one line."""
 
 
 def known_revisions() -> tuple[set[str], str]:
-    """Give all revisions of this code and the newest of them."""
+    """Return all revisions of this code, and the newest one."""
     found = [match for file in (PROJECT / "migrations/versions").glob("*.py") for match in _read(file)]
     revisions = {name for down, name in found if not down}
     return revisions, (revisions - {name for down, name in found if down}).pop()
@@ -37,7 +37,7 @@ def _read(file: Path) -> list[tuple[str, str]]:
 
 
 def current_revision(url: str) -> str | None:
-    """Ask the database for its revision; None for a database without tables. Raises DatabaseError."""
+    """Return the revision of the database; None for a database without tables. Raises DatabaseError."""
     return _sqlite_revision(url.removeprefix("sqlite:///")) if url.startswith("sqlite") else _server_revision(url)
 
 
@@ -57,7 +57,7 @@ def _sqlite_revision(file: str) -> str | None:
 
 
 def _server_revision(url: str) -> str | None:
-    from sqlalchemy import create_engine, text  # not needed, and slow to load, for the embedded database
+    from sqlalchemy import create_engine, text  # slow to load, and not needed for the embedded database
     from sqlalchemy.exc import DBAPIError, ProgrammingError
 
     engine = create_engine(url, connect_args={"connect_timeout": 5, "read_timeout": 5})
@@ -71,7 +71,7 @@ def _server_revision(url: str) -> str | None:
 
 
 def main() -> int:
-    """Compare and return the exit code."""
+    """Compare the revisions and return the exit code."""
     settings = load_settings()
     known, newest = known_revisions()
     current = current_revision(settings.database_url)

@@ -1,8 +1,8 @@
-"""Tell quickly whether Redis answers, without loading the application.
+"""Check quickly whether Redis answers, without loading the application.
 
 Usage: python scripts/check_redis.py
 
-Exit codes: 0 it does, 2 and 6 as config.py says, 8 it does not (one line on standard error).
+Exit codes: 0 it answers, 2 and 6 as in config.py, 8 it does not answer (one line on standard error).
 """
 
 import sys
@@ -18,7 +18,7 @@ ABSENT = 8
 
 
 def main() -> int:
-    """Ask the first of the hosts that answers; give the exit code."""
+    """Try each host until one answers; return the exit code."""
     address = parse(load_settings().redis_url or "redis://127.0.0.1:6379/0")
     problem = None
     for host, port in address.hosts or [("", 0)]:

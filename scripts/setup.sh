@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Make .venv and put the pinned packages and the web page's modules in place.
+# Create .venv, and install the pinned packages and the web page's modules.
 #
 # Usage: scripts/setup.sh [--dev]
 #
-# --dev adds what the tests and checks need. Safe to run again: what has not changed since the last run is left alone.
-# Environment: PYTHON, the interpreter to use (default: the first of python3, python3.13, ... that is new enough).
+# --dev adds the packages of the tests and checks. It can be run again: it installs only what has changed since the last
+# run. Environment: PYTHON, the interpreter to use (default: the first of python3, python3.14, ... that is new enough).
 # Exit codes: 0 done, 1 a download failed, 4 no Python 3.11 or newer, 5 a system package is missing,
 # 6 no permission to write in the project's folder.
 set -euo pipefail
@@ -17,7 +17,7 @@ fail() {
     exit "$1"
 }
 
-# Who may only read still starts what another has set up.
+# Called only when something must be written: an account that may only read can start an existing setup.
 fail_to_write() {
     fail 6 "No permission to write in $PWD."
 }
@@ -42,7 +42,7 @@ describe_python() {
     version="$("$name" --version 2>&1)" && echo "$name is $version" || echo "there is no $name"
 }
 
-# Debian and Ubuntu ship Python without the part that makes virtual environments.
+# Debian and Ubuntu ship Python without the modules that create virtual environments.
 ensure_venv_module() {
     if "$1" -c 'import ensurepip, venv' 2>/dev/null; then
         return
@@ -59,7 +59,7 @@ ensure_venv_module() {
 }
 
 make_venv() {
-    # pip comes last: without it the making was interrupted.
+    # venv installs pip last: if pip is missing, the creation was interrupted.
     if [[ -x .venv/bin/pip ]] && new_enough .venv/bin/python; then
         return
     fi
@@ -71,7 +71,7 @@ make_venv() {
     "$python" -m venv --clear .venv
 }
 
-# install REQUIREMENTS: only when the file or the interpreter differs from what the stamp says.
+# install REQUIREMENTS: install the packages if the file or the interpreter has changed since the stamp was written.
 install() {
     local stamp=".venv/$1.stamp" wanted
     wanted="$(sha256sum <"$1") $(readlink -f .venv/bin/python)"
@@ -83,12 +83,12 @@ install() {
     .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
         --require-hashes -r "$1" 2> >(grep -v '^WARNING: ' >&2) |
         sed -un 's/^Collecting \([^ ]*\).*/  \1/p; s/^Installing collected.*/  unpacking/p' ||
-        fail 1 "The packages could not be installed: the lines above say why."
+        fail 1 "The packages could not be installed: see the lines above."
     echo "$wanted" >"$stamp"
 }
 
 mkdir -p .venv 2>/dev/null || fail_to_write
-# Two nodes that start at the same time must not install into one another.
+# Two nodes that start at the same time must not install at the same time.
 exec 9<.venv
 flock 9
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Start all nodes of the cluster on this machine. Safe to run twice: nodes that run are left alone.
+# Start all nodes of the cluster on this machine. It can be run again: running nodes are not touched.
 #
 # Usage: scripts/start-cluster.sh
 #
 # Environment: see scripts/nodes.sh; DATABASE_URL must be set (mysql://USER:PASSWORD@HOST/NAME).
-# Exit codes: 0 all nodes are ready, 1 a node did not get ready, 2 a setting that cannot be used,
+# Exit codes: 0 all nodes are ready, 1 a node did not get ready, 2 an invalid setting,
 # 7 the database cannot be used, 8 Redis does not answer, others as scripts/setup.sh.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
@@ -22,7 +22,6 @@ check_settings() {
     fi
 }
 
-# A name for the checks: the nodes get theirs later.
 check_services() {
     local state=0 complaint
     .venv/bin/python scripts/check_redis.py || exit $?
@@ -41,13 +40,13 @@ check_services() {
     esac
 }
 
-# What is left of nodes whose master is gone: ours by their command line, and nobody else's.
+# Kill the remaining processes of nodes without a master. Their command lines identify them as ours.
 clean_up() {
     local node
     for node in $(known_nodes); do
         if [[ -z $(master_of "$node") ]]; then
             if [[ -n $(processes_of "$node") ]]; then
-                say "Ending what is left of node-$node / 清理节点 node-$node 的残留进程"
+                say "Killing leftover processes of node-$node / 清理节点 node-$node 的残留进程"
                 signal_all "$node" KILL
                 wait_gone "$node" 10 || true
             fi
@@ -58,7 +57,7 @@ clean_up() {
 
 check_settings
 mkdir -p run logs
-# Two operators at one moment: the second waits.
+# If two operators start the cluster at the same time, the second one waits.
 exec 9<run
 flock 9
 scripts/setup.sh
@@ -67,7 +66,7 @@ clean_up
 
 for node in $(seq "$nodes"); do
     if [[ -n $(master_of "$node") ]]; then
-        say "node-$node runs already / 节点 node-$node 已在运行"
+        say "node-$node is already running / 节点 node-$node 已在运行"
     else
         start_node "$node" || exit 1
     fi

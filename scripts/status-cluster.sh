@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A table of the cluster's nodes on this machine.
+# Print a table of the cluster's nodes on this machine.
 #
 # Usage: scripts/status-cluster.sh
 #

@@ -3,8 +3,8 @@
 #
 # Usage: scripts/stop-cluster.sh
 #
-# All nodes drain at once and get STOP_TIMEOUT (30) seconds for it; then SIGKILL. Environment: see scripts/nodes.sh.
-# Exit codes: 0 no process of the cluster is left, 1 one could not be ended.
+# All nodes drain at the same time, and are killed after STOP_TIMEOUT (30) seconds. Environment: see scripts/nodes.sh.
+# Exit codes: 0 no process of the cluster is left, 1 a process could not be killed.
 set -euo pipefail
 source "$(dirname -- "${BASH_SOURCE[0]}")/usage.sh"
 allow_arguments "" "$@"
@@ -21,14 +21,14 @@ for node in $(known_nodes); do
     fi
 done
 if ((${#stopped[@]} == 0)); then
-    say "No node runs / 没有运行中的节点"
+    say "No node is running / 没有运行中的节点"
 fi
 
 state=0
 for node in $(known_nodes); do
     stop_node "$node"
     if [[ -n $(processes_of "$node") ]]; then
-        say "node-$node could not be ended / 节点 node-$node 无法终止"
+        say "node-$node could not be killed / 节点 node-$node 无法终止"
         state=1
     elif [[ " ${stopped[*]} " == *" $node "* ]]; then
         say "node-$node stopped / 节点 node-$node 已停止"

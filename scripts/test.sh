@@ -1,21 +1,21 @@
 #!/usr/bin/env bash
-# Set up and run everything that must be green: all checks, then all tests with coverage.
+# Install the packages of the tests, and run all checks, then all tests with coverage.
 #
 # Usage: scripts/test.sh [PYTEST ARGUMENT...]
 #
-# With arguments only those tests run, without checks and coverage: scripts/test.sh tests/services -k recall
-# Besides Python packages the tests need a MariaDB server, Chromium and Node; as root on Debian or Ubuntu what is
-# missing is installed, elsewhere one line names it.
-# Environment: PYTHON (see scripts/setup.sh). Exit codes: 0 all green, 1 something failed or is missing, others as
-# scripts/setup.sh.
+# With arguments, it runs only these tests, without checks and coverage: scripts/test.sh tests/services -k recall
+# Besides Python packages the tests need a MariaDB server, Chromium, Node and others. As root on Debian or Ubuntu, the
+# script installs missing system packages; otherwise it names them in one line.
+# Environment: PYTHON (see scripts/setup.sh). Exit codes: 0 all passed, 1 a check or test failed or a package is missing,
+# others as scripts/setup.sh.
 set -euo pipefail
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 # shellcheck source=scripts/test_packages.sh
 source scripts/test_packages.sh
 
-# Thousands of commits wait for the disk, and a slow one would make hours of minutes. What the tests kill are
-# processes, not the machine: a file that the kernel keeps in memory survives that as one on a disk does.
+# Keep temporary files in memory: thousands of commits wait for the disk, and on a slow disk the tests would take hours
+# instead of minutes. The tests kill processes, not the machine, and a file in memory survives that like one on a disk.
 keep_in_memory() {
     local free_kib
     free_kib="$(df --output=avail /dev/shm 2>/dev/null | tail -1)"
@@ -33,9 +33,9 @@ if (($#)); then
 fi
 scripts/check.sh --static
 keep_in_memory
-# Most of the time a test waits for a process to start or to end: two share it, and the browser tests run beside them.
-# The tests of a file stay together, with the servers that they share. The browser's driver runs an event loop of its
-# own in the main thread, which the other tests must not share: those tests are a process of their own.
+# A test mostly waits for processes to start or stop: so two workers run tests, and the browser tests run beside them.
+# The tests of a file stay in one worker, with the servers that they share. The browser's driver runs an event loop in
+# the main thread, which other tests must not share: so the browser tests have their own process.
 mkdir -p run
 rm -f .coverage .coverage.*
 measured() {

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the tests and the drills need besides Python packages, and how it gets there. Sourced, not run, in the project's
+# The system and npm packages of the tests and the drills, and their installation. Sourced, not run, in the project's
 # folder.
 PATH="$PATH:/usr/sbin"
-# package -> the command that it brings
+# package -> a command that it contains
 declare -A needed=(
     [mariadb-server]=mariadbd [redis-server]=redis-server [nginx]=nginx
     [chromium]=chromium [nodejs]=node [npm]=npm [systemd]=systemd-analyze [openssl]=openssl
@@ -20,7 +20,7 @@ install_system_packages() {
         return
     fi
     if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
-        echo "The tests need what is not installed: sudo apt-get install ${missing[*]}" >&2
+        echo "System packages of the tests are missing: sudo apt-get install ${missing[*]}" >&2
         exit 1
     fi
     echo "Installing the system packages ${missing[*]} (some minutes) ..."
@@ -28,7 +28,7 @@ install_system_packages() {
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# The official JavaScript client, as pinned in the lock file; again only when that changed.
+# Install the official JavaScript client as pinned in the lock file, if the file has changed since the last time.
 install_npm_packages() {
     local stamp=tests/npm/node_modules/.stamp wanted
     wanted="$(sha256sum <tests/npm/package-lock.json)"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What every script does with its arguments. Sourced, not run, from the folder in which the script was called.
+# The handling of arguments that all scripts share. Sourced, not run, from the folder in which the script was called.
 
-# allow_arguments "ALLOWED ..." "$@": for --help print the comment at the top of the script, refuse what is not allowed.
+# allow_arguments "ALLOWED ..." "$@": for --help print the comment at the top of the script; refuse other arguments.
 allow_arguments() {
     local allowed=" $1 " argument
     shift

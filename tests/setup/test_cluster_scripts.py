@@ -95,7 +95,7 @@ def test_a_second_start_leaves_running_nodes_alone(running):
     again = running.run("start")
 
     assert again.returncode == 0
-    assert again.stdout.count("runs already / 节点") == 3
+    assert again.stdout.count("is already running / 节点") == 3
     assert [row[0] for row in running.table().values()] == [row[0] for row in before.values()]
 
 
@@ -156,7 +156,7 @@ def test_a_stop_leaves_nothing_behind_and_can_be_repeated(fresh):
 
     assert (stopped.returncode, again.returncode) == (0, 0)
     assert stopped.stdout.count("stopped / 节点") == 2
-    assert "No node runs / 没有运行中的节点" in again.stdout
+    assert "No node is running / 没有运行中的节点" in again.stdout
     assert cluster.processes() == []
     assert list((cluster.folder / "run").iterdir()) == []
     assert "node_stopped node=node-1" in (cluster.folder / "logs/node1.log").read_text()

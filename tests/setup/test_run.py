@@ -305,5 +305,5 @@ def test_the_test_script_names_missing_programs(nobody: tuple[str, ...], public_
     )
 
     assert answer.returncode == 1
-    assert re.fullmatch(r"The tests need what is not installed: sudo apt-get install [a-z -]*\n", answer.stderr)
+    assert re.fullmatch(r"System packages of the tests are missing: sudo apt-get install [a-z -]*\n", answer.stderr)
     assert {"chromium", "nodejs", "npm"} <= set(answer.stderr.split())
