@@ -11,13 +11,13 @@ from imapp.engine.limits import Limits
 from imapp.engine.server import EngineServer
 from imapp.engine.socketio import StrictServer
 
-#: Seconds between the answer to a CONNECT and the first event. Clients that wait for one message at a time lose what
-#: comes within the same read of their socket.
+#: Seconds between the answer to a CONNECT and the first event. Clients that wait for one message at a time lose those
+#: that arrive in the same read of the socket.
 APART = 0.04
 
 
 def socketio_app(options: dict[str, Any], path: str) -> socketio.WSGIApp:
-    """Events that give back what they got."""
+    """Return a Socket.IO app that sends the arguments of each event back."""
     server = StrictServer(eio_class=EngineServer, namespaces=["/", "/custom"], **options)
     for namespace in ("/", "/custom"):
         _add_handlers(server, namespace)
@@ -44,7 +44,7 @@ def _add_handlers(server: StrictServer, namespace: str) -> None:
 
 
 def _add_endings(server: StrictServer, namespace: str) -> None:
-    """What tests of the engine itself ask for, besides what the protocols' tests do."""
+    """Add handlers for the tests of the engine itself; the protocols' test suites do not use them."""
     ended: dict[str, str] = {}
     stubborn: set[str] = set()
 
@@ -78,7 +78,7 @@ def _add_endings(server: StrictServer, namespace: str) -> None:
 
 
 def engineio_app(options: dict[str, Any], path: str) -> engineio.WSGIApp:
-    """Each message comes back."""
+    """Return an Engine.IO app that sends each message back."""
     server = EngineServer(**options)
     server.on("connect", lambda _sid, _environ: None)
     server.on("message", server.send)
@@ -87,7 +87,7 @@ def engineio_app(options: dict[str, Any], path: str) -> engineio.WSGIApp:
 
 
 def make_app(given: argparse.Namespace) -> Any:
-    """The one that the command line asks for."""
+    """Return the app that the command line asks for."""
     limits = Limits(payload_bytes=given.max_payload, slow_bytes=given.slow_bytes, slow_seconds=given.slow_seconds)
     options = {
         "ping_interval": given.ping_interval,

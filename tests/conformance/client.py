@@ -1,4 +1,4 @@
-"""Clients that do exactly what a test says, and answer pings meanwhile: a close is then the rule's, not the heart's."""
+"""Clients that do exactly what a test says and answer pings, so that a close is due to a rule, not to the heartbeat."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from typing import Any
 import requests
 import websocket
 
-#: Seconds in which what must happen has happened.
+#: Seconds after which an expected event is overdue.
 PATIENCE = 5.0
 
 
@@ -23,11 +23,11 @@ class Polling:
         self.sid = ""
 
     def request(self, method: str, body: bytes | str | None = None, **query: str) -> requests.Response:
-        """Any request."""
+        """Send a request."""
         return requests.request(method, self.url, params=query, data=body, timeout=PATIENCE * 2)
 
     def open(self) -> dict[str, Any]:
-        """Begin a session; gives what the server says of it."""
+        """Open a session; return the data of the server's handshake."""
         answer = self.request("GET", EIO="4", transport="polling")
         assert answer.status_code == 200, answer.text
         assert answer.text[0] == "0"
@@ -36,11 +36,11 @@ class Polling:
         return about
 
     def get(self) -> requests.Response:
-        """Poll."""
+        """Send a poll; return the answer."""
         return self.request("GET", EIO="4", transport="polling", sid=self.sid)
 
     def post(self, body: bytes | str) -> requests.Response:
-        """Send a payload."""
+        """Send a payload; return the answer."""
         return self.request("POST", body, EIO="4", transport="polling", sid=self.sid)
 
 
@@ -55,14 +55,14 @@ class Talker:
         self.about = json.loads(self.ws.recv()[1:]) if handshake and "sid" not in query else {}
 
     def send(self, packet: str | bytes) -> None:
-        """One packet."""
+        """Send a packet."""
         if isinstance(packet, bytes):
             self.ws.send_binary(packet)
         else:
             self.ws.send(packet)
 
     def receive(self) -> str | bytes:
-        """The next packet that is no ping."""
+        """Return the next packet that is no ping."""
         while True:
             opcode, data = self.ws.recv_data()
             if opcode == websocket.ABNF.OPCODE_CLOSE:
@@ -73,14 +73,14 @@ class Talker:
                 return data if opcode == websocket.ABNF.OPCODE_BINARY else data.decode()
 
     def connect(self, packet: str = "40") -> str:
-        """Say CONNECT and skip the `auth` event; gives the answer."""
+        """Send CONNECT and skip the `auth` event; return the answer."""
         self.send(packet)
         answer = self.receive()
         assert '"auth"' in self.receive()
         return answer
 
     def is_closed(self) -> bool:
-        """Whether the server closes; fails when it says anything else."""
+        """Return whether the server closes in time; fail if it sends anything else."""
         try:
             said = self.receive()
         except (websocket.WebSocketConnectionClosedException, ConnectionError):
@@ -90,13 +90,13 @@ class Talker:
         raise AssertionError(said)
 
     def close(self) -> None:
-        """Leave."""
+        """Close the socket without a close frame."""
         with suppress(OSError):
             self.ws.sock.close()
 
 
 class Frames:
-    """A WebSocket whose frames a test writes byte by byte; a Pong of Engine.IO is sent for it."""
+    """A WebSocket on which a test writes frames byte by byte; Engine.IO's pings are answered for it."""
 
     def __init__(self, address: str) -> None:
         host, _, path = address.partition("/")
@@ -108,7 +108,7 @@ class Frames:
             f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
             "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n".encode()
         )
-        #: Bytes that are read in a second; as many as there are if 0.
+        #: Maximum bytes read per second; 0 is unlimited.
         self.takes_in_a_second = 0.0
         self.rest = b""
         while b"\r\n\r\n" not in self.rest:
@@ -117,14 +117,14 @@ class Frames:
         assert self.read()[1][:1] == b"0"
 
     def send(self, head: int, payload: bytes, *, mask: bytes | None = b"abcd", length: bytes | None = None) -> None:
-        """One frame; `head` is its first byte."""
+        """Send a frame; `head` is its first byte."""
         size = len(payload)
         if length is None:
             form = size if size < 126 else 126 if size < 65_536 else 127
             length = bytes([form]) + (size.to_bytes({126: 2, 127: 8}[form], "big") if form > 125 else b"")
         if mask is not None:
             length = bytes([length[0] | 0x80]) + length[1:] + mask
-            if any(mask):  # without: large payloads are to leave at once
+            if any(mask):  # a zero mask changes nothing, and large payloads are sent at once
                 payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(payload))
         self.sock.sendall(bytes([head]) + length + payload)
 
@@ -140,7 +140,7 @@ class Frames:
         return taken
 
     def read(self) -> tuple[int, bytes]:
-        """The next frame that is no ping of Engine.IO: its first byte and payload."""
+        """Return the first byte and the payload of the next frame that is no ping of Engine.IO."""
         head, size = self._take(2)
         assert not size & 0x80, "a server does not mask"
         if size >= 126:
@@ -152,12 +152,12 @@ class Frames:
         return head, payload
 
     def echo(self, text: bytes = b"4still here") -> bytes:
-        """Send a message and give what comes back: whether the connection is in order."""
+        """Send a message and return the answer, which is the same on a working connection."""
         self.send(0x81, text)
         return self.read()[1]
 
     def close_code(self) -> int:
-        """The code with which the server closes; it must then end the connection."""
+        """Return the code with which the server closes; it must then end the connection."""
         head, payload = self.read()
         assert head == 0x88, payload
         self.send(0x88, payload[:2])
@@ -170,7 +170,7 @@ class Frames:
         return int.from_bytes(payload[:2], "big")
 
     def is_ended(self, seconds: float) -> bool:
-        """Whether the connection ends within these seconds, when all that comes is taken and nothing answered."""
+        """Return whether the connection ends within these seconds, while all data is read and nothing answered."""
         until = time.monotonic() + seconds
         with suppress(ConnectionError):
             while time.monotonic() < until:
@@ -180,5 +180,5 @@ class Frames:
         return True
 
     def close(self) -> None:
-        """Leave without a word."""
+        """Close the socket without a close frame."""
         self.sock.close()

@@ -1,4 +1,4 @@
-"""Servers of the bare engine, each in a process of its own."""
+"""Fixtures: servers with the bare engine, each in a process of its own, and clients for them."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from tests.support.server import ROOT
 
 @pytest.fixture(scope="session")
 def start_engine(tmp_path_factory):
-    """`start_engine(*arguments)`: gives the port of a server with these arguments; the same arguments, the same one."""
+    """Provide `start_engine(*arguments)`, which returns the port of the one server with these arguments."""
     logs = []
     started: dict[tuple[str, ...], tuple[int, subprocess.Popen]] = {}
 
@@ -33,33 +33,33 @@ def start_engine(tmp_path_factory):
     for _port, process in started.values():
         process.terminate()
         process.wait(20)
-    # Whatever the tests sent: only what they had fail on purpose is told with a traceback.
+    # Whatever the tests sent, only the handlers that they made fail may log a traceback.
     said = "\n".join(log.read_text() for log in logs)
     assert said.count("Traceback") == said.count("Error: as a test wants it"), said
 
 
 @pytest.fixture
 def arguments() -> tuple[str, ...]:
-    """How the server of a test is started; tests override it by a parameter of this name."""
+    """Return the arguments of the test's server; tests override this with a parameter of the same name."""
     return ("--engineio",)
 
 
 @pytest.fixture
 def address(start_engine, arguments) -> str:
-    """Host, port and path of the test's server."""
+    """Return host, port and path of the test's server."""
     path = "/engine.io/" if "--engineio" in arguments else "/socket.io/"
     return f"127.0.0.1:{start_engine(*arguments)}{path}"
 
 
 @pytest.fixture
 def polling(address) -> Polling:
-    """Requests of a client that polls."""
+    """Provide a polling client."""
     return Polling(address)
 
 
 @pytest.fixture
 def talk(address):
-    """`talk(**query)`: a WebSocket of the server, its Engine.IO handshake read; closed at the end."""
+    """Provide `talk(**query)`, which opens a WebSocket and reads the Engine.IO handshake; closed at the end."""
     opened = []
 
     def connect(**query: str) -> Talker:
@@ -73,7 +73,7 @@ def talk(address):
 
 @pytest.fixture
 def frames(address):
-    """`frames()`: a connection on which a test writes the bytes of frames itself."""
+    """Provide `frames()`, which opens a connection on which a test writes the bytes of frames itself."""
     opened = []
 
     def connect() -> Frames:

@@ -1,7 +1,7 @@
 """The engine without the product, for tests of the two protocols: `python -m tests.conformance.server --help`.
 
-Socket.IO in the namespaces / and /custom, or with --engineio a bare Engine.IO server that echoes. It runs under
-gunicorn's gevent worker, as the product does.
+It serves Socket.IO in the namespaces / and /custom, or with --engineio a bare Engine.IO server that echoes messages. It
+runs under gunicorn's gevent worker, as the product does.
 """
 
 import argparse
@@ -27,19 +27,19 @@ class Gunicorn(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Our settings."""
+        """Apply the settings of this server."""
         for name, value in self._settings.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Called in the worker."""
-        from tests.conformance.apps import make_app  # after gevent's patches
+        """Make the app; called in the worker."""
+        from tests.conformance.apps import make_app  # must follow gevent's patches
 
         return make_app(self._given)
 
 
 def main() -> None:
-    """Serve until ended."""
+    """Serve until the process is stopped."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=3000)
     parser.add_argument("--path")
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--connect-timeout", type=float, default=45)
     parser.add_argument("--slow-bytes", type=int, default=8 * 1024 * 1024)
     parser.add_argument("--slow-seconds", type=float, default=20)
-    parser.add_argument("--engineio", action="store_true", help="a bare Engine.IO server")
+    parser.add_argument("--engineio", action="store_true", help="serve bare Engine.IO")
     given = parser.parse_args()
     Gunicorn(given.port, given).run()
 

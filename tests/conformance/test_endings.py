@@ -1,4 +1,4 @@
-"""Handlers that take long or fail, and the end of a session: the disconnect handler runs once, whatever the end."""
+"""Handlers that are slow or fail, and the end of a session: the disconnect handler runs once, however it ends."""
 
 import json
 import socket
@@ -12,19 +12,19 @@ import pytest
 from tests.conformance.client import Frames, Talker
 from tests.support.ports import wait_for
 
-#: A client that answers pings waits for ever for a close that does not come.
+#: A client that answers pings would wait forever for a close that does not come.
 pytestmark = pytest.mark.timeout(20)
 
 
 @pytest.fixture
 def arguments() -> tuple[str, ...]:
-    """Socket.IO with a heart that beats fast."""
+    """Run Socket.IO with short heartbeats."""
     return ("--connect-timeout", "1", "--ping-interval", "0.3", "--ping-timeout", "0.2")
 
 
 @pytest.fixture
 def talker(talk) -> Talker:
-    """Connected to the main namespace."""
+    """Provide a client connected to the main namespace."""
     one = talk()
     one.connect()
     return one
@@ -32,7 +32,10 @@ def talker(talk) -> Talker:
 
 @pytest.fixture
 def watcher(address):
-    """Asks how the sessions of others ended; a new connection each time, as it answers pings only when it listens."""
+    """Provide `ask(sid)`, which asks the server how a session ended.
+
+    Each call makes a new connection, since a client answers pings only while it reads.
+    """
 
     def ask(sid: str, namespace: str = "") -> tuple[str | None, bool]:
         one = Talker(address)
@@ -67,13 +70,13 @@ ENDS: dict[str, tuple[Callable[[Talker], None], str]] = {
     "leaves the namespace": (lambda talker: talker.send("41"), "client disconnect"),
     "sends nonsense": (lambda talker: talker.send("4zzz"), "transport error"),
     "breaks a frame": (lambda talker: talker.ws.sock.sendall(b"\xff\xff"), "transport error"),
-    "is silent": (lambda _talker: None, "ping timeout"),
-    "is sent away": (lambda talker: talker.send('42["send-away"]'), "server disconnect"),
+    "does not answer pings": (lambda _talker: None, "ping timeout"),
+    "is disconnected by the server": (lambda talker: talker.send('42["send-away"]'), "server disconnect"),
 }
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_the_disconnect_handler_runs_soon_and_knows_why(talk, watcher, end):
+def test_the_disconnect_handler_runs_soon_with_the_reason(talk, watcher, end):
     act, reason = ENDS[end]
     talker = talk()
     sid = sid_of(talker.connect())
@@ -83,18 +86,18 @@ def test_the_disconnect_handler_runs_soon_and_knows_why(talk, watcher, end):
     wait_for(lambda: watcher(sid) == (reason, False), 1.5, "the disconnect")
 
 
-def test_a_disconnect_handler_that_fails_leaves_nothing_and_the_other_namespaces_hear_it(talk, watcher):
+def test_a_failing_disconnect_handler_leaks_nothing_and_other_namespaces_are_notified(talk, watcher):
     talker = talk()
     main, custom = sid_of(talker.connect()), sid_of(talker.connect("40/custom,"))
     talker.send('42["be-stubborn"]')
 
     talker.send("1")
 
-    wait_for(lambda: watcher(custom, "/custom,") == ("client disconnect", False), 1.5, "the other namespace")
+    wait_for(lambda: watcher(custom, "/custom,") == ("client disconnect", False), 1.5, "the second disconnect")
     assert watcher(main) == ("client disconnect", False)
 
 
-def test_what_came_before_the_end_is_handled_before_the_disconnect(talk, watcher):
+def test_packets_before_the_end_are_handled_before_the_disconnect(talk, watcher):
     talker = talk()
     sid = sid_of(talker.connect())
 
@@ -106,14 +109,14 @@ def test_what_came_before_the_end_is_handled_before_the_disconnect(talk, watcher
     wait_for(lambda: watcher(sid) == ("client disconnect", False), 1.5, "the disconnect")
 
 
-def test_a_handler_that_fails_costs_the_client_nothing(talker):
+def test_a_failing_handler_does_not_disturb_the_client(talker):
     talker.send('421["fail"]')
     talker.send('422["message-with-ack","on"]')
 
     assert talker.receive() == '432["on"]'
 
 
-def test_a_handler_that_takes_long_keeps_neither_its_clients_heart_nor_the_others_waiting(talk, talker):
+def test_a_slow_handler_blocks_neither_its_clients_heartbeat_nor_other_clients(talk, talker):
     other = talk()
     other.connect()
     talker.send('421["sleep",1.2]')
@@ -126,7 +129,7 @@ def test_a_handler_that_takes_long_keeps_neither_its_clients_heart_nor_the_other
     assert talker.receive() == "431[1.2]"
 
 
-def test_a_flood_behind_a_handler_that_takes_long_is_handled_in_order(talker):
+def test_a_flood_behind_a_slow_handler_is_handled_in_order(talker):
     talker.send('420["sleep",1.0]')
     for number in range(1, 301):
         talker.send(f'42{number}["message-with-ack"]')
@@ -134,14 +137,14 @@ def test_a_flood_behind_a_handler_that_takes_long_is_handled_in_order(talker):
     assert [talker.receive() for _ in range(301)] == ["430[1.0]", *(f"43{number}[]" for number in range(1, 301))]
 
 
-def test_what_is_said_at_the_end_comes_before_it(talker):
+def test_an_event_sent_just_before_a_disconnect_arrives(talker):
     talker.send('42["send-away"]')
 
     assert talker.receive() == '42["farewell"]'
     assert talker.is_closed()
 
 
-def test_what_is_said_at_the_end_ends_a_poll(polling):
+def test_an_event_sent_just_before_a_disconnect_ends_a_poll(polling):
     polling.open()
     polling.post("40")
     assert polling.get().text.startswith("40{")
@@ -155,7 +158,7 @@ def test_what_is_said_at_the_end_ends_a_poll(polling):
     assert polling.get().status_code == 400
 
 
-def test_who_is_refused_and_says_no_more_is_closed(talk):
+def test_a_client_silent_after_a_refused_connect_is_closed(talk):
     talker = talk()
     talker.send("40/random")
     talker.receive()
@@ -173,14 +176,14 @@ HURRIED = pytest.mark.parametrize(
 
 @HURRIED
 @pytest.mark.parametrize(("messages", "bytes_each"), [(60, 100_000), (1, 240_000)], ids=["in turn", "in the kernel"])
-def test_a_client_that_takes_bit_by_bit_what_lies_before_the_ping_is_not_given_up(address, messages, bytes_each):
+def test_a_client_that_slowly_reads_the_data_before_a_ping_is_not_timed_out(address, messages, bytes_each):
     frames = Frames(address)
     frames.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
     text = b"4" + b"x" * bytes_each
     for _ in range(messages):
         frames.send(0x81, text, mask=b"\0\0\0\0")
 
-    frames.takes_in_a_second = messages * bytes_each / 5  # longer than any client has for a pong
+    frames.takes_in_a_second = messages * bytes_each / 5  # 5 s, longer than the time for a pong
     for _ in range(messages):
         assert frames.read() == (0x81, text)
     assert frames.echo() == b"4still here"
@@ -188,10 +191,10 @@ def test_a_client_that_takes_bit_by_bit_what_lies_before_the_ping_is_not_given_u
 
 
 @HURRIED
-def test_a_client_that_takes_nothing_of_what_lies_before_the_ping_is_given_up(address):
+def test_a_client_that_reads_nothing_of_the_data_before_a_ping_is_timed_out(address):
     frames = Frames(address)
     frames.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
     frames.send(0x81, b"4" + b"x" * 240_000, mask=b"\0\0\0\0")
 
-    time.sleep(4)  # the ping comes after 0.3, its time is up two seconds later
+    time.sleep(4)  # the ping follows after 0.3 s and times out 2 s later
     assert frames.is_ended(0.5)

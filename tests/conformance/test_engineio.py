@@ -18,7 +18,7 @@ short_heartbeat = pytest.mark.parametrize("arguments", [SHORT], ids=["300 ms"])
 
 
 @short_heartbeat
-def test_a_session_is_announced_with_all_that_a_client_must_know(polling):
+def test_the_handshake_has_all_parameters_of_a_session(polling):
     about = polling.open()
 
     assert set(about) == {"sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"}
@@ -51,7 +51,7 @@ def test_a_websocket_session_has_nothing_to_upgrade_to(talk):
     ],
     ids=str,
 )
-def test_a_request_that_the_protocol_does_not_know_is_answered_400(polling, method, query, code):
+def test_a_request_outside_the_protocol_is_answered_400(polling, method, query, code):
     answer = polling.request(method, **query)
 
     assert answer.status_code == 400
@@ -66,7 +66,7 @@ def test_a_websocket_without_the_mandatory_parameters_is_refused(address, query)
     assert refused.value.status_code == 400
 
 
-def test_another_sites_page_may_read_the_answers_when_the_server_is_open_to_all(polling):
+def test_pages_of_other_sites_may_read_answers_if_all_origins_are_allowed(polling):
     asked = requests.options(polling.url, headers={"Origin": "https://other.example"}, timeout=5)
     answer = requests.get(
         polling.url + "?EIO=4&transport=polling", headers={"Origin": "https://other.example"}, timeout=5
@@ -82,7 +82,7 @@ def test_another_sites_page_may_read_the_answers_when_the_server_is_open_to_all(
 @pytest.mark.parametrize(
     "payload", ["4hello", "4test1\x1e4test2\x1e4test3", "4hello\x1ebAQIDBA==", "4grüße \U0001f600", "4"], ids=ascii
 )
-def test_a_payload_is_taken_and_comes_back(polling, payload):
+def test_a_payload_is_accepted_and_echoed(polling, payload):
     polling.open()
 
     sent = polling.post(payload.encode())
@@ -166,7 +166,7 @@ def test_a_second_poll_is_refused_and_closes_the_session(polling):
     assert polling.get().status_code == 400
 
 
-def test_a_poll_that_the_client_drops_closes_the_session(polling):
+def test_a_poll_dropped_by_the_client_closes_the_session(polling):
     polling.open()
     with pytest.raises(requests.Timeout):
         requests.get(polling.url, params={"EIO": "4", "transport": "polling", "sid": polling.sid}, timeout=0.05)
@@ -176,7 +176,7 @@ def test_a_poll_that_the_client_drops_closes_the_session(polling):
 
 
 @pytest.mark.parametrize("packet", ["4hello", "4" + "x" * 200_000, b"\x01\x02\x03\x04"], ids=["text", "long", "bytes"])
-def test_a_websocket_message_comes_back(talk, packet):
+def test_a_websocket_message_is_echoed(talk, packet):
     talker = talk()
 
     talker.send(packet)
@@ -197,7 +197,7 @@ def test_an_invalid_packet_closes_the_websocket(talk, packet):
 
 
 @short_heartbeat
-def test_a_polling_client_that_answers_pings_stays(polling):
+def test_a_polling_client_that_answers_pings_stays_connected(polling):
     polling.open()
 
     for _ in range(3):
@@ -206,7 +206,7 @@ def test_a_polling_client_that_answers_pings_stays(polling):
 
 
 @short_heartbeat
-def test_a_polling_client_that_does_not_answer_is_given_up_to_the_millisecond(polling):
+def test_a_polling_client_that_does_not_answer_is_timed_out_to_the_millisecond(polling):
     polling.open()
 
     time.sleep(0.5)
@@ -215,7 +215,7 @@ def test_a_polling_client_that_does_not_answer_is_given_up_to_the_millisecond(po
 
 
 @short_heartbeat
-def test_a_websocket_client_that_answers_pings_stays(talk):
+def test_a_websocket_client_that_answers_pings_stays_connected(talk):
     talker = talk()
     moments = [time.monotonic()]
 
@@ -239,7 +239,7 @@ def test_a_websocket_client_that_does_not_answer_is_closed_after_interval_and_ti
 
 
 @short_heartbeat
-def test_other_packets_are_no_answer_to_a_ping(talk):
+def test_other_packets_do_not_count_as_pongs(talk):
     talker = talk()
     opcodes = []
     began = time.monotonic()
@@ -254,7 +254,7 @@ def test_other_packets_are_no_answer_to_a_ping(talk):
 # -- close -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_polling_client_closes_and_its_poll_ends_with_a_noop(polling):
+def test_a_close_by_polling_ends_the_poll_with_a_noop(polling):
     polling.open()
     answers = []
     thread = threading.Thread(target=lambda: answers.append(polling.get()))
@@ -267,7 +267,7 @@ def test_a_polling_client_closes_and_its_poll_ends_with_a_noop(polling):
     assert polling.get().status_code == 400
 
 
-def test_a_websocket_client_closes(talk):
+def test_a_close_packet_closes_the_websocket(talk):
     talker: Talker = talk()
 
     talker.send("1")

@@ -11,7 +11,7 @@ from tests.conformance.client import Frames, Talker
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
 
 
-def test_the_answer_to_the_opening_handshake_proves_that_the_key_was_read(address):
+def test_the_opening_handshake_is_answered_with_the_right_accept_key(address):
     talker = Talker(address)  # the library checks Sec-WebSocket-Accept
 
     assert talker.ws.getstatus() == 101
@@ -19,7 +19,7 @@ def test_the_answer_to_the_opening_handshake_proves_that_the_key_was_read(addres
     talker.close()
 
 
-def test_compression_is_offered_in_vain(frames):
+def test_offered_compression_is_declined(frames):
     connection = frames()
 
     assert b"extensions" not in connection.head.lower()
@@ -51,14 +51,14 @@ def test_a_request_that_cannot_become_a_websocket_is_refused(polling, header, st
 
 
 @pytest.mark.parametrize("size", [0, 1, 124, 125, 126, 127, 65_534, 65_535, 65_536, 300_000])
-def test_messages_of_every_length_come_back(frames, size):
+def test_messages_of_every_length_are_echoed(frames, size):
     connection: Frames = frames()
     text = b"4" + bytes(97 + index % 26 for index in range(size))
 
     assert connection.echo(text) == text
 
 
-def test_bytes_come_back_as_bytes(frames):
+def test_bytes_are_echoed_as_bytes(frames):
     connection = frames()
 
     connection.send(BINARY, b"\x00\xff\x01")
@@ -88,7 +88,7 @@ def test_a_ping_between_fragments_is_answered_at_once(frames):
     assert connection.read() == (TEXT, b"4one two")
 
 
-def test_a_pong_nobody_asked_for_is_no_harm(frames):
+def test_an_unsolicited_pong_is_ignored(frames):
     connection = frames()
 
     connection.send(PONG, b"unasked")
@@ -96,7 +96,7 @@ def test_a_pong_nobody_asked_for_is_no_harm(frames):
     assert connection.echo() == b"4still here"
 
 
-def test_frames_come_whole_however_the_network_cuts_them(frames):
+def test_frames_are_read_however_the_network_cuts_them(frames):
     connection = frames()
     mask, text = b"\x01\x02\x03\x04", b"4cut into bytes"
     masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text))
@@ -152,7 +152,7 @@ def test_many_frames_in_one_piece_are_many_messages_in_order(frames):
         "close with one byte", "close code 1005", "close code 999", "close code 5000", "close reason not UTF-8",
     ],
 )  # fmt: skip
-def test_what_the_protocol_forbids_closes_with_its_code(frames, head, payload, options, code):
+def test_a_violation_of_the_protocol_closes_with_its_code(frames, head, payload, options, code):
     connection = frames()
 
     connection.send(head, payload, **options)
@@ -160,7 +160,7 @@ def test_what_the_protocol_forbids_closes_with_its_code(frames, head, payload, o
     assert connection.close_code() == code
 
 
-def test_a_new_message_amid_fragments_closes(frames):
+def test_a_new_message_between_fragments_closes(frames):
     connection = frames()
 
     connection.send(0x01, b"4one")
@@ -178,7 +178,7 @@ def test_text_is_checked_across_fragments(frames):
     assert connection.close_code() == 1007
 
 
-def test_fragments_that_are_too_much_together_are_refused_before_the_last_has_come(frames):
+def test_fragments_too_large_together_are_refused_before_the_last_arrives(frames):
     connection = frames()
 
     connection.send(0x01, b"4" * 600_000)
@@ -187,7 +187,7 @@ def test_fragments_that_are_too_much_together_are_refused_before_the_last_has_co
     assert connection.close_code() == 1009
 
 
-def test_empty_fragments_have_an_end(frames):
+def test_the_number_of_empty_fragments_is_limited(frames):
     connection = frames()
 
     connection.send(0x01, b"")
@@ -236,7 +236,7 @@ def test_many_small_frames_are_parsed_a_bounded_number_at_a_time():
 
 
 @pytest.mark.parametrize(("head", "payload"), [(0x89, b""), (0x8A, b"unasked"), (TEXT, b"3")])
-def test_floods_of_pings_and_pongs_close_and_disturb_nobody(frames, head, payload):
+def test_floods_of_pings_and_pongs_are_closed_and_disturb_no_other_client(frames, head, payload):
     bystander, flooders = frames(), [frames() for _ in range(4)]
     with suppress(ConnectionError):
         for one in flooders:

@@ -1,4 +1,4 @@
-"""Whatever bytes come: no crash, no hang, no growth, and the others are not disturbed."""
+"""Arbitrary bytes cause no crash, no hang and no growth, and do not disturb other clients."""
 
 import platform
 import random
@@ -20,14 +20,14 @@ from tests.support.server import ROOT
 
 LIMIT = 2000
 
-#: Where requirements-dev.in installs it; missing there, the test fails.
+#: Platforms on which requirements-dev.in installs atheris; if it is missing there, the test fails.
 HAS_ATHERIS = (sys.platform, platform.machine()) == ("linux", "x86_64") and sys.version_info < (3, 14)
 
 messages = st.lists(st.one_of(st.text(max_size=300), st.binary(max_size=300)), max_size=6)
 
 
 def masked(head: int, payload: bytes, key: bytes = b"\x11\x22\x33\x44") -> bytes:
-    """One frame as a client sends it."""
+    """Return a frame as a client sends it."""
     size = len(payload)
     length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
     return bytes([head]) + length + key + unmask(key, payload)
@@ -35,7 +35,7 @@ def masked(head: int, payload: bytes, key: bytes = b"\x11\x22\x33\x44") -> bytes
 
 @st.composite
 def streams(draw) -> tuple[list[str | bytes], bytes]:
-    """Messages, and bytes that carry them: cut into fragments at random, with pings between."""
+    """Draw messages and the bytes of their frames, cut into fragments at random, with pings between them."""
     said = draw(messages)
     stream = bytearray()
     for message in said:
@@ -51,14 +51,14 @@ def streams(draw) -> tuple[list[str | bytes], bytes]:
 
 
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
-    """The stream in pieces."""
+    """Cut the stream into pieces."""
     places = sorted(place % (len(stream) + 1) for place in places)
     return [stream[start:end] for start, end in zip([0, *places], [*places, len(stream)], strict=True)]
 
 
 @settings(max_examples=300, deadline=None)
 @given(streams(), st.lists(st.integers(0, 10_000), max_size=20))
-def test_messages_come_out_as_they_went_in_however_they_are_cut(case, places):
+def test_messages_are_parsed_unchanged_however_they_are_cut(case, places):
     said, stream = case
     parser, out = Parser(LIMIT), []
 
@@ -85,7 +85,7 @@ def test_any_bytes_are_messages_or_a_protocol_error(data, places):
 
 @settings(max_examples=200, deadline=None)
 @given(streams(), st.lists(st.integers(0, 10_000), max_size=20), st.integers(0, 400))
-def test_what_is_too_large_is_thrown_away_and_the_rest_comes_out(case, places, limit):
+def test_messages_too_large_are_dropped_and_others_are_parsed(case, places, limit):
     said, stream = case
     parser, out = Parser(limit, 10_000), []
 
@@ -160,13 +160,13 @@ def test_any_body_is_a_payload_or_a_packet_error(body):
 @pytest.mark.parametrize(
     ("target", "seed"), [(target, seed) for target, seeds in targets.SEEDS.items() for seed in seeds]
 )
-def test_what_the_fuzzer_begins_with_is_in_order(target, seed):
+def test_the_fuzzers_seeds_pass(target, seed):
     target(seed)
 
 
 @pytest.mark.skipif(not HAS_ATHERIS, reason="atheris has no wheel for this platform")
 @pytest.mark.parametrize("target", [target.__name__ for target in targets.SEEDS])
-def test_a_short_run_of_the_fuzzer_breaks_nothing(target, tmp_path):
+def test_a_short_run_of_the_fuzzer_finds_no_failure(target, tmp_path):
     command = [sys.executable, "-m", "tests.fuzz", target, str(tmp_path / "corpus")]
     options = ["-runs=20000", "-seed=6455", "-max_len=600", "-timeout=10", f"-artifact_prefix={tmp_path}/"]
 
@@ -177,7 +177,7 @@ def test_a_short_run_of_the_fuzzer_breaks_nothing(target, tmp_path):
 
 
 @pytest.mark.timeout(100)
-def test_noise_on_many_sockets_does_not_disturb_a_client_that_talks(frames, address):
+def test_noise_on_many_sockets_does_not_disturb_a_working_client(frames, address):
     chance = random.Random(6455)
     talker = frames()
     host, _, port = address.partition("/")[0].partition(":")

@@ -1,4 +1,4 @@
-"""A client that does not take what is sent to it costs a bounded amount, for a bounded time."""
+"""A client that does not read its data costs bounded memory for a bounded time."""
 
 import socket
 import time
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.timeout(60)
 
 @pytest.fixture
 def worker(start_engine, arguments, address) -> int:
-    """The pid of the process that serves."""
+    """Return the process id of the server's worker."""
     port = int(address.partition("/")[0].rpartition(":")[2])
     inodes = {
         line.split()[9]
@@ -48,7 +48,7 @@ def memory_kb(pid: int) -> int:
 
 
 def stuff(connection: Frames, count: int, size: int) -> None:
-    """Have so many messages sent back without reading them."""
+    """Send `count` messages, which are echoed, without reading the answers."""
     connection.sock.settimeout(0.5)
     for _ in range(count):
         try:
@@ -70,7 +70,7 @@ def test_a_reader_that_pauses_gets_every_frame_whole(frames, count, size):
 
 
 @bounded
-def test_a_stopped_reader_is_sent_away_and_all_that_it_held_is_free_again(frames, worker):
+def test_a_stopped_reader_is_disconnected_and_its_resources_are_freed(frames, worker):
     talker = frames()
     files, memory = open_files(worker), memory_kb(worker)
     stopped = [frames() for _ in range(5)]
@@ -78,13 +78,13 @@ def test_a_stopped_reader_is_sent_away_and_all_that_it_held_is_free_again(frames
     for connection in stopped:
         stuff(connection, 200, 100_000)
 
-    wait_for(lambda: open_files(worker) <= files, 15, "the end of the stopped readers")
+    wait_for(lambda: open_files(worker) <= files, 15, "the disconnection of the stopped readers")
     assert memory_kb(worker) - memory < 40_000
     assert talker.echo() == b"4still here"
 
 
 @bounded
-def test_a_reader_that_stops_below_the_bound_of_bytes_is_sent_away_after_the_seconds(frames, worker):
+def test_a_reader_that_stops_below_the_limit_of_bytes_is_disconnected_after_a_time(frames, worker):
     files = open_files(worker)
     connection = frames()
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -92,10 +92,10 @@ def test_a_reader_that_stops_below_the_bound_of_bytes_is_sent_away_after_the_sec
     stuff(connection, 60, 50_000)
 
     assert open_files(worker) == files + 1
-    wait_for(lambda: open_files(worker) <= files, 10, "the end of the stopped reader")
+    wait_for(lambda: open_files(worker) <= files, 10, "the disconnection of the stopped reader")
 
 
-def test_clients_that_vanish_leave_nothing(frames, worker):
+def test_vanished_clients_leave_no_open_files(frames, worker):
     files = open_files(worker)
 
     for _ in range(100):
@@ -103,12 +103,12 @@ def test_clients_that_vanish_leave_nothing(frames, worker):
         connection.send(0x01, b"4half a mess")
         connection.close()
 
-    wait_for(lambda: open_files(worker) <= files + 1, 10, "the end of those who vanished")
+    wait_for(lambda: open_files(worker) <= files + 1, 10, "the cleanup after the vanished clients")
 
 
 def test_an_idle_connection_costs_little(frames, worker):
     for _ in range(50):
-        frames()  # what is made once is made now
+        frames()  # let the server allocate what it allocates once
     before = memory_kb(worker)
 
     for _ in range(400):
@@ -117,7 +117,7 @@ def test_an_idle_connection_costs_little(frames, worker):
     assert memory_kb(worker) - before < 400 * 20
 
 
-def test_a_flooding_client_does_not_keep_the_others_waiting(frames):
+def test_a_flooding_client_does_not_delay_other_clients(frames):
     flood, talker = frames(), frames()
     frame = b"\x81\x82\0\0\0\0" + b"4x"
     flood.sock.setblocking(False)

@@ -1,4 +1,4 @@
-"""The Socket.IO protocol, version 5: namespaces, events, acks, attachments, and what closes the connection."""
+"""The Socket.IO protocol, version 5: namespaces, events, acks, attachments, and packets that close the connection."""
 
 import json
 import time
@@ -10,13 +10,13 @@ from tests.conformance.client import Talker
 
 @pytest.fixture
 def arguments() -> tuple[str, ...]:
-    """Socket.IO."""
+    """Run Socket.IO with a short timeout for CONNECT."""
     return ("--connect-timeout", "1")
 
 
 @pytest.fixture
 def talker(talk) -> Talker:
-    """Connected to the main namespace."""
+    """Provide a client connected to the main namespace."""
     one = talk()
     one.connect()
     return one
@@ -36,7 +36,7 @@ def talker(talk) -> Talker:
         ("40/custom?page=1,", "40/custom,", "{}"),
     ],
 )
-def test_connect_is_answered_first_and_what_the_handler_sends_follows(talk, packet, head, auth):
+def test_the_answer_to_connect_precedes_the_handlers_events(talk, packet, head, auth):
     talker = talk()
 
     talker.send(packet)
@@ -66,14 +66,14 @@ def test_each_namespace_has_a_session_id_of_its_own(talk):
     assert talker.about["sid"] not in main + custom
 
 
-def test_a_second_connect_to_a_namespace_closes_as_the_official_server_does(talker):
+def test_a_second_connect_to_a_namespace_closes_as_with_the_official_server(talker):
     talker.send("40")
 
     assert talker.is_closed()
 
 
 @pytest.mark.parametrize("packet", ['42["message",1]', '421["message-with-ack"]', "41", '431["x"]', '451-["message"]'])
-def test_who_speaks_before_connect_is_closed(talk, packet):
+def test_a_packet_before_connect_closes_the_connection(talk, packet):
     talker = talk()
 
     talker.send(packet)
@@ -81,7 +81,7 @@ def test_who_speaks_before_connect_is_closed(talk, packet):
     assert talker.is_closed()
 
 
-def test_who_never_says_connect_is_closed_in_time(talk):
+def test_a_client_that_never_sends_connect_is_closed_in_time(talk):
     talker = talk()
     began = time.monotonic()
 
@@ -90,7 +90,7 @@ def test_who_never_says_connect_is_closed_in_time(talk):
     assert 0.9 < time.monotonic() - began < 2
 
 
-def test_an_unknown_namespace_counts_as_connect(talk):
+def test_a_client_may_still_connect_after_an_unknown_namespace(talk):
     talker = talk()
     talker.send("40/random")
     talker.receive()
@@ -111,7 +111,7 @@ def test_leaving_the_main_namespace_leaves_the_connection_open(talker):
     assert talker.receive().startswith("40{")
 
 
-def test_leaving_a_namespace_leaves_the_others(talker):
+def test_leaving_a_namespace_does_not_affect_others(talker):
     talker.connect("40/custom,")
 
     talker.send("41/custom,")
@@ -129,7 +129,7 @@ def test_leaving_a_namespace_leaves_the_others(talker):
     ['1,"2",{"3":[true]}', "null", '"grüße \U0001f600"', '{"_placeholder":false,"num":0}', "1.5,-0.25", '""'],
     ids=ascii,
 )
-def test_an_event_comes_back_with_its_arguments(talker, arguments_sent):
+def test_an_event_is_echoed_with_its_arguments(talker, arguments_sent):
     talker.send(f'42["message",{arguments_sent}]')
 
     assert talker.receive() == f'42["message-back",{arguments_sent}]'
@@ -148,7 +148,7 @@ def test_an_ack_without_arguments_is_an_empty_array(talker):
     assert talker.receive() == "437[]"
 
 
-def test_acks_stay_in_their_namespace(talker):
+def test_an_ack_is_sent_in_the_events_namespace(talker):
     talker.connect("40/custom,")
 
     talker.send('42/custom,12["message-with-ack","x"]')
@@ -168,7 +168,7 @@ def test_events_are_handled_in_the_order_in_which_they_were_sent(talker):
 TWO = '{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}'
 
 
-def test_an_event_with_attachments_comes_back_with_them(talker):
+def test_an_event_is_echoed_with_its_attachments(talker):
     for packet in (f'452-["message",{TWO}]', b"\x01\x02\x03", b"\x04\x05\x06"):
         talker.send(packet)
 
@@ -201,7 +201,7 @@ def test_attachments_work_in_other_namespaces_and_over_polling(talk, polling):
     assert polling.get().text == '461-/custom,3[{"_placeholder":true,"num":0}]\x1ebAQID'
 
 
-# -- what closes -----------------------------------------------------------------------------------------------------
+# -- packets that close the connection -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_attachments_work_in_other_namespaces_and_over_polling(talk, polling):
     ],
     ids=lambda packet: ascii(packet)[:30],
 )  # fmt: skip
-def test_a_packet_that_breaks_the_protocol_closes_the_connection(talker, packet):
+def test_an_invalid_packet_closes_the_connection(talker, packet):
     talker.send(packet)
 
     assert talker.is_closed()
@@ -236,7 +236,7 @@ def test_a_packet_that_breaks_the_protocol_closes_the_connection(talker, packet)
     ],
     ids=["unannounced", "text instead", "beyond", "negative", "text", "bool", "none", "deep"],
 )
-def test_attachments_that_do_not_fit_close_the_connection(talker, packets):
+def test_attachments_that_do_not_match_close_the_connection(talker, packets):
     for packet in packets:
         talker.send(packet)
 

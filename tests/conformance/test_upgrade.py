@@ -1,4 +1,4 @@
-"""From long-polling to WebSocket: the probe, the upgrade, and what goes wrong between them."""
+"""From long-polling to WebSocket: the probe, the upgrade, and failures between them."""
 
 import select
 import socket
@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture
 def session(polling):
-    """A polling session."""
+    """Open a polling session."""
     polling.open()
     return polling
 
@@ -23,7 +23,7 @@ def upgrade(talk, session):
     return talker
 
 
-def test_a_session_moves_to_the_websocket(talk, session):
+def test_a_session_is_upgraded_to_the_websocket(talk, session):
     talker = talk(sid=session.sid)
 
     talker.send("2probe")
@@ -49,7 +49,7 @@ def test_a_waiting_poll_ends_with_a_noop_and_the_websocket_gets_none(talk, sessi
     assert talker.receive() == "4first"
 
 
-def test_probe_and_upgrade_may_come_in_one_piece(talk, session):
+def test_probe_and_upgrade_may_be_sent_together(talk, session):
     talker = talk(sid=session.sid)
     for packet in ("2probe", "5", "4one", "4two"):
         talker.send(packet)
@@ -57,7 +57,7 @@ def test_probe_and_upgrade_may_come_in_one_piece(talk, session):
     assert [talker.receive() for _ in range(3)] == ["3probe", "4one", "4two"]
 
 
-def test_the_answer_to_a_probe_leaves_before_that_to_a_request_of_the_same_moment(talk, polling, address):
+def test_a_probe_is_answered_before_a_simultaneous_request(talk, polling, address):
     host, _, path = address.partition("/")
     name, _, port = host.partition(":")
     for _ in range(30):
@@ -75,7 +75,7 @@ def test_the_answer_to_a_probe_leaves_before_that_to_a_request_of_the_same_momen
             assert talker.receive() == "3probe"
 
 
-def test_what_waited_for_a_poll_comes_over_the_websocket_in_order(talk, session):
+def test_packets_waiting_for_a_poll_arrive_over_the_websocket_in_order(talk, session):
     session.post("4one\x1e4two\x1ebAQID")
 
     talker = upgrade(talk, session)
@@ -84,7 +84,7 @@ def test_what_waited_for_a_poll_comes_over_the_websocket_in_order(talk, session)
     assert [talker.receive() for _ in range(4)] == ["4one", "4two", b"\x01\x02\x03", "4three"]
 
 
-def test_requests_after_the_upgrade_are_refused_and_do_no_harm(talk, session):
+def test_requests_after_the_upgrade_are_refused_without_effect_on_the_session(talk, session):
     talker = upgrade(talk, session)
     talker.send("4there")
     assert talker.receive() == "4there"
@@ -97,7 +97,7 @@ def test_requests_after_the_upgrade_are_refused_and_do_no_harm(talk, session):
 
 
 @pytest.mark.parametrize("is_upgraded", [True, False], ids=["after the upgrade", "during the probe"])
-def test_a_second_websocket_of_a_session_is_opened_and_closed_and_does_no_harm(talk, session, is_upgraded):
+def test_a_second_websocket_of_a_session_is_closed_without_effect_on_the_session(talk, session, is_upgraded):
     first = upgrade(talk, session) if is_upgraded else talk(sid=session.sid)
 
     second = talk(sid=session.sid)
@@ -112,7 +112,7 @@ def test_a_second_websocket_of_a_session_is_opened_and_closed_and_does_no_harm(t
 
 
 @pytest.mark.parametrize("packet", ["4hello", "5", "2", "2other", "3probe", b"\x00"], ids=str)
-def test_a_websocket_that_does_not_probe_is_closed_and_the_session_goes_on_polling(talk, session, packet):
+def test_a_websocket_without_a_probe_is_closed_and_polling_goes_on(talk, session, packet):
     talker = talk(sid=session.sid)
 
     talker.send(packet)
@@ -122,7 +122,7 @@ def test_a_websocket_that_does_not_probe_is_closed_and_the_session_goes_on_polli
     assert session.get().text == "4on"
 
 
-def test_a_probe_that_leads_nowhere_loses_nothing(talk, session):
+def test_an_abandoned_probe_loses_nothing(talk, session):
     talker = talk(sid=session.sid)
     talker.send("2probe")
     assert talker.receive() == "3probe"

@@ -78,7 +78,7 @@ class Crowd:
         self._thread.start()
         self._tasks = [self.submit(person.live()) for person in self.people]
         seconds += self.life.spread
-        wait_for(self.are_all_there, seconds, "the crowd's coming")
+        wait_for(self.are_all_there, seconds, "the connection of the crowd")
         wait_for(lambda: all(len(one.acked) > 1 for one in self.senders), seconds, "the load")
 
     def are_all_there(self) -> bool:

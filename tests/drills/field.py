@@ -171,7 +171,7 @@ class Field:
         """Wait until these nodes (all by default) have noticed a gap in their bus; return this as evidence."""
         wanted = nodes or tuple(self.nodes)
         wait_for(
-            lambda: all(self.metric(node, "imapp_bus_gaps_total") for node in wanted), seconds, "the nodes' noticing"
+            lambda: all(self.metric(node, "imapp_bus_gaps_total") for node in wanted), seconds, "the gap's detection"
         )
         return f"gap noticed by {len(wanted)} node{'s' * (len(wanted) > 1)}"
 

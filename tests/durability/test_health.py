@@ -50,7 +50,7 @@ def ask(server, path=""):
 def test_a_frozen_database_is_reported_down_in_time_to_all_callers_and_recovers(node, own_mariadb):
     server = node()
     own_mariadb.freeze()
-    wait_for(lambda: "db" in ask(server), 15, "the end of the good answer")
+    wait_for(lambda: "db" in ask(server), 15, "the report of the fault")
 
     with ThreadPoolExecutor(20) as pool:
         whole = list(pool.map(ask, [server] * 20))
@@ -67,7 +67,7 @@ def test_a_frozen_database_is_reported_down_in_time_to_all_callers_and_recovers(
 def test_a_stopped_database_is_reported_down_with_the_name_of_the_error(node, own_mariadb):
     server = node()
     own_mariadb.kill()
-    wait_for(lambda: ask(server), 15, "the end of the good answer")
+    wait_for(lambda: ask(server), 15, "the report of the fault")
 
     assert ask(server)["db"]["error"] == "OperationalError"
 
@@ -113,8 +113,8 @@ def test_without_redis_a_node_is_alive_but_ready_only_if_the_setting_allows_it(n
     lenient = node(REDIS_URL=own_redis.url, NODE_ID="node-2", IM_CLUSTER_NAME="other", IM_READY_WITHOUT_REDIS="on")
     getattr(own_redis, harm)()
 
-    wait_for(lambda: ask(strict).keys() == {"redis", "bus"}, 30, "the end of the good answers")
-    wait_for(lambda: ask(lenient).keys() == {"redis"}, 30, "the end of the good answer")
+    wait_for(lambda: ask(strict).keys() == {"redis", "bus"}, 30, "the report of the fault")
+    wait_for(lambda: ask(lenient).keys() == {"redis"}, 30, "the report of the fault")
 
     assert ask(strict)["redis"]["error"] in {"ConnectionError", "TimeoutError"}
     assert ask(strict, "/readiness").keys() == {"bus"}
@@ -128,4 +128,4 @@ def test_with_database_and_redis_frozen_health_still_answers_in_time(node, own_m
     own_mariadb.freeze()
     own_redis.freeze()
 
-    wait_for(lambda: {"redis", "db"} <= ask(server).keys(), 15, "the end of the good answers")
+    wait_for(lambda: {"redis", "db"} <= ask(server).keys(), 15, "the report of the fault")

@@ -37,7 +37,7 @@ def test_one_node_logs_more_for_a_limited_time(start_nodes):
     wait_for(lambda: "log_level_changed" in two.log, 10, "the order")
     assert refused(two)
     assert not refused(one)
-    wait_for(lambda: "log_level_restored" in two.log, 20, "the end")
+    wait_for(lambda: "log_level_restored" in two.log, 20, "the restoration of the level")
     assert not refused(two)
 
 
@@ -49,7 +49,7 @@ def test_without_a_name_the_order_goes_to_all_nodes(start_nodes):
     assert sorted(ran.stdout.splitlines()) == [f"node-{n} logs at DEBUG, for 600 s." for n in (1, 2)]
     wait_for(lambda: refused(one) and refused(two), 10, "the order")
     assert order(one, "INFO", "--for", "0").returncode == 0
-    wait_for(lambda: not refused(one) and not refused(two), 10, "the order back")
+    wait_for(lambda: not refused(one) and not refused(two), 10, "the restoration of the level")
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_a_killed_node_and_its_return_are_notified(start_nodes, alertmanager, re
 
         wait_for(lambda: told("firing"), 60, "the alert at the webhook")
         second.start()
-        wait_for(lambda: told("resolved"), 90, "its end at the webhook")
+        wait_for(lambda: told("resolved"), 90, "the resolved alert at the webhook")
     finally:
         prometheus.stop()
 

@@ -112,7 +112,7 @@ class RedisSentinel:
             f"sentinel failover-timeout {self.name} 5000",
         )
         self.sentinels = [_Sentinel(folder / f"sentinel{n}", *watch) for n in range(3)]
-        wait_for(self._is_settled, 20, "the Sentinels to know each other")
+        wait_for(self._is_settled, 20, "the discovery among the Sentinels")
 
     def _is_settled(self) -> bool:
         states = [one.client().sentinel_master(self.name) for one in self.sentinels]

@@ -90,7 +90,7 @@ def _absent_at_start(field: Field) -> str:
         for node in field.nodes:
             node.stop()
             node.start()
-        wait_for(field.crowd.are_all_there, 60, "the crowd's return to nodes without Redis")
+        wait_for(field.crowd.are_all_there, 60, "the reconnection to nodes without Redis")
         time.sleep(3)
         field.redis.start()
     for node in field.nodes:

@@ -29,7 +29,7 @@ def _half_open(field: Field) -> str:
     began = time.monotonic()
     with field.fault():
         network.is_silent = True
-        wait_for(lambda: _connections(field, node) == before, 30, "the node's noticing")
+        wait_for(lambda: _connections(field, node) == before, 30, "the detection by the node")
         took = time.monotonic() - began
     wait_for(lambda: open_files(node) <= files + 3, 10, "the end of their sockets")
     assert network.swallowed, "nothing was lost"
@@ -43,10 +43,10 @@ def _stop_reading(field: Field) -> str:
     small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
     stopped = [_enter(node, one.token, small) for one in field.crowd.readers[:20]]
     began = time.monotonic()
-    wait_for(lambda: _connections(field, node) >= before + 20, 5, "their coming")
+    wait_for(lambda: _connections(field, node) >= before + 20, 5, "the connection of the devices")
     memory = bytes_of(node)
     with field.fault():
-        wait_for(lambda: _connections(field, node) <= before, 60, "the node's noticing")
+        wait_for(lambda: _connections(field, node) <= before, 60, "the detection by the node")
         took = time.monotonic() - began
     wait_for(lambda: open_files(node) <= files + 3, 30, "the end of their sockets")
     freed = time.monotonic() - began
@@ -86,7 +86,7 @@ def _storm(field: Field) -> str:
     with field.fault():
         cut = crowd.cut(crowd.people)
     began = time.monotonic()
-    wait_for(crowd.are_all_there, 90, "their return")
+    wait_for(crowd.are_all_there, 90, "the reconnection of all clients")
     return f"{cut} sockets cut at once, all connected again after {time.monotonic() - began:.1f} s"
 
 
