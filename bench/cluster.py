@@ -1,10 +1,10 @@
-"""The cluster's numbers, beside stock Flask-SocketIO with its Redis queue, in one run on one machine.
+"""Measure the cluster beside stock Flask-SocketIO with its Redis queue, in one run on one machine.
 
     .venv/bin/python -m bench.cluster
 
-Private messages between users of different nodes. Ours commits each to MariaDB (private, default durability) before
-it acknowledges; stock stores nothing. Nothing is pinned: nodes, Redis, MariaDB and the load client share the machine.
-About 15 minutes. Writes bench/results/<date>-cluster.md.
+Private messages between users of different nodes. Ours commits each message to MariaDB (private, default durability)
+before it acknowledges; stock stores nothing. Nothing is pinned: nodes, Redis, MariaDB and the load client share the
+machine. About 15 minutes. Writes bench/results/<date>-cluster.md.
 """
 
 import argparse
@@ -27,17 +27,17 @@ USERS = 401
 CONNECTIONS = 200
 #: Messages per second between two nodes.
 RATE = 500
-#: Seconds of a load's time that are not counted: its end.
+#: Seconds at the end of a load that are not counted.
 MARGIN = 0.2
-#: Seconds that a measurement waits for a quiet machine.
+#: Longest time in seconds that a measurement waits for a quiet machine.
 PATIENCE = 5
-#: Clients that come back to each node in a second, on two cores that carry everything.
+#: Clients that reconnect to each node in a second, on two cores that run everything.
 PACE = 10
 KINDS = ("ours", "stock")
 
 
 def load(bench: Bench, kind: str, rate: float, seconds: float, used: int) -> dict:
-    """Drive the first `used` nodes and count the CPU of all meanwhile."""
+    """Load the first `used` nodes and measure the CPU of all nodes meanwhile."""
     ports = ",".join(str(node.port) for node in bench.nodes[kind][:used])
     command = [sys.executable, "-m", "bench.paced", "--ports", ports, "--tokens", str(bench.tokens)]
     command += ["--connections", str(CONNECTIONS), "--rate", str(rate), "--seconds", str(seconds)]
@@ -51,7 +51,7 @@ def load(bench: Bench, kind: str, rate: float, seconds: float, used: int) -> dic
 
 
 def measure(bench: Bench, kind: str, *, rate: float, seconds: float, used: int) -> dict:
-    """A quiet interval and one under load; what an idle node costs is taken off."""
+    """Measure a quiet interval and one under load, and subtract the cost of an idle node."""
     wait_for_quiet(PATIENCE)
     with bench.idle_client(kind):
         time.sleep(1)
@@ -66,7 +66,7 @@ def measure(bench: Bench, kind: str, *, rate: float, seconds: float, used: int) 
 
 
 def run(bench: Bench, rounds: int, seconds: float) -> dict:
-    """Everything: nodes are added one by one; with three of them, what is uninvolved, what is fast, what is lost."""
+    """Run all measurements: add nodes one by one; with three, measure idle node, latency and restart."""
     grown: list[tuple[str, int, dict]] = []
     between: list[tuple[str, dict]] = []
     for count in (1, 2, 3, 4):
@@ -82,7 +82,7 @@ def run(bench: Bench, rounds: int, seconds: float) -> dict:
 
 
 def _restarts(bench: Bench) -> list[tuple[str, dict]]:
-    """Rolling restarts as it comes, and at the pace that this machine can bear."""
+    """Run rolling restarts at the default rate and at the rate that this machine can sustain."""
     nodes = bench.start("ours", 3)
     default = f"{Settings.model_fields['reconnects_per_second'].default} (default)"
     found = [(default, rolling_restart(nodes, bench)) for _ in range(2)]

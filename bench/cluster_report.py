@@ -16,12 +16,12 @@ share the cores.
 
 Machine: {machine}; {packages}.
 A bare insert and commit of one row by one connection, right afterwards: {commit_ms:.2f} ms.
-Work that had nothing to do with this used {others} of the machine during the rounds.
+Other work used {others} of the machine during the rounds.
 
-## A node that a message does not concern
+## A node without a receiver of the message
 
-Three nodes, 500 messages/s between users of nodes 1 and 2, one idle client at node 3. CPU of node 3's worker less what
-it uses in a quiet interval of the same length (nanoseconds of the scheduler). Target: at most 5.
+Three nodes, 500 messages/s between users of nodes 1 and 2, one idle client at node 3. CPU of node 3's worker minus its
+use in a quiet interval of the same length (nanoseconds of the scheduler). Target: at most 5.
 
 | | microseconds per message of others | idle, milliseconds of CPU per second |
 |---|---|---|
@@ -29,7 +29,7 @@ it uses in a quiet interval of the same length (nanoseconds of the scheduler). T
 
 ## From send to receipt, 500 messages/s between two nodes
 
-Milliseconds, from the moment when a message was due. Target: no worse than stock.
+Milliseconds from the time at which a message was due. Target: no worse than stock.
 
 | | p50 | p90 | p99 | ack p50 | ack p99 | CPU of nodes 1 and 2, Redis, MariaDB, microseconds per message | errors |
 |---|---|---|---|---|---|---|---|
@@ -37,9 +37,9 @@ Milliseconds, from the moment when a message was due. Target: no worse than stoc
 
 ## One, two, three, four nodes
 
-Closed loop: 200 users over all nodes with 4 messages in flight each, each message to a user of the next node. What
-comes through is bound by the two cores under everything; so look at the microseconds of CPU per message, less what is
-used when nothing is sent. "Carries" is what the nodes' workers would do with a core for each: nodes x 1,000,000 /
+Closed loop: 200 users over all nodes with 4 messages in flight each, each message to a user of the next node. The
+throughput is bound by the two cores that run everything; so compare the microseconds of CPU per message, minus the use
+without messages. "Carries" is the rate of the nodes' workers with a core for each: nodes x 1,000,000 /
 microseconds in all nodes.
 
 | nodes | | acks/s | deliveries/s | in all nodes | Redis | MariaDB | carries, messages/s | against one node less |
@@ -48,11 +48,11 @@ microseconds in all nodes.
 
 ## Rolling restart of three nodes
 
-300 messages/s from 120 users to 120 others; a client whose connection ends goes to another node at once, asks `sync`
-and sends again what was not acknowledged. Restarted as scripts/restart-cluster.sh does it: SIGTERM, drain, start, wait
-for readiness, next. Pace: clients per second that each other node is told to take (IM_RECONNECTS_PER_SECOND). The three
-times are the longest that any client saw; without a node: from the end of a connection until the answer to `sync` at
-another one; silence: between two messages received, which are 400 ms apart as sent.
+300 messages/s from 120 users to 120 others; a client without a connection goes to another node at once, calls `sync`
+and repeats unacknowledged sends. The nodes are restarted as by scripts/restart-cluster.sh: SIGTERM, drain, start,
+wait for readiness, next node. Pace: clients per second for each other node (IM_RECONNECTS_PER_SECOND). The three
+times are the longest of any client. Without a node: from the end of a connection until the answer to `sync` at
+another node. Silence: between two received messages, which are sent 400 ms apart.
 Target: 0 lost, doubled, reordered.
 
 | pace | acknowledged | lost | doubled | reordered | without a node | silence | send to receipt | stop / start |
@@ -62,7 +62,7 @@ Target: 0 lost, doubled, reordered.
 
 
 def write(day: str, measured: dict, rounds: int, seconds: float) -> str:
-    """The text."""
+    """Return the text of the result file."""
     results = [result for _, result in measured["between"]] + [result for *_, result in measured["grown"]]
     packages = ", ".join(f"{name} {version(name)}" for name in ("Flask-SocketIO", "redis", "hiredis"))
     return _TEXT.format(
@@ -76,7 +76,7 @@ def write(day: str, measured: dict, rounds: int, seconds: float) -> str:
 
 
 def _of(values: Iterable[float], form: str = "{:.1f}", *, listed: bool = True) -> str:
-    """The median, and all of them."""
+    """Return the median, and all values in brackets."""
     values = list(values)
     median = form.format(statistics.median(values))
     return f"**{median}** ({', '.join(form.format(value) for value in values)})" if listed else median
@@ -84,7 +84,7 @@ def _of(values: Iterable[float], form: str = "{:.1f}", *, listed: bool = True) -
 
 def _uninvolved(kind: str, between: list[tuple[str, dict]]) -> str:
     runs = [result for one, result in between if one == kind]
-    last = len(runs[0]["quiet"]) - 3  # the nodes come before Redis and MariaDB
+    last = len(runs[0]["quiet"]) - 3  # the nodes stand before Redis and MariaDB
     idle = _of((1000 * run["quiet"][last] / run["counted"] for run in runs), listed=False)
     return f"| {kind} | {_of(run['us'][last] for run in runs)} | {idle} |"
 

@@ -39,14 +39,14 @@ Servers on core 0, the load client on core 1, MariaDB on both. Figures are media
 rounds); latencies of acks in milliseconds; "in flight" is per client.
 
 Both acknowledge after the commit and deliver to the receiver. Stock commits each message; ours checks rights and
-duplicates, numbers messages, keeps the log of changes and moves the sender's read mark besides.
+duplicates, numbers messages, keeps the log of changes, and moves the sender's read mark.
 
 {table}
 """
 
 
 def environ(folder: Path, database_url: str, port: int) -> dict[str, str]:
-    """The environment of both servers."""
+    """Return the environment of both servers."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
     return {
         **plain, "DATABASE_URL": database_url, "STOCK_DATABASE_URL": database_url, "SECRET_KEY": SECRET,
@@ -56,7 +56,7 @@ def environ(folder: Path, database_url: str, port: int) -> dict[str, str]:
 
 
 def command(kind: str, port: int) -> list[str]:
-    """How each server is started."""
+    """Return the command that starts a server."""
     gunicorn = ["taskset", "-c", "0", sys.executable, "-m", "gunicorn"]
     if kind == "ours":
         return gunicorn
@@ -66,7 +66,7 @@ def command(kind: str, port: int) -> list[str]:
 
 @contextmanager
 def serving(kind: str, folder: Path, database_url: str):
-    """One server for the time of a measurement; gives (port, pid)."""
+    """Run one server during a measurement and yield (port, pid)."""
     port = free_port()
     with (folder / f"{kind}.log").open("ab") as log:
         process = subprocess.Popen(
@@ -86,14 +86,14 @@ def _listens(port: int) -> bool:
 
 
 def measure(port: int, tokens: Path, window: int) -> dict:
-    """One run of the load client."""
+    """Run the load client once and return its result."""
     load = ["taskset", "-c", "1", sys.executable, "-m", "bench.load", "--port", str(port)]
     load += ["--tokens", str(tokens), "--connections", str(USERS), "--window", str(window), "--seconds", str(SECONDS)]
     return json.loads(subprocess.run(load, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
 
 
 def prepare(folder: Path, database_url: str) -> Path:
-    """Make tables and users; gives the file of tokens."""
+    """Create tables and users; return the file of tokens."""
     tokens = folder / "tokens.txt"
     env = environ(folder, database_url, 1)
     for arguments in (["db", "upgrade"], ["im", "load-fixture", "--users", str(USERS), "--out", str(tokens)]):
@@ -102,7 +102,7 @@ def prepare(folder: Path, database_url: str) -> Path:
 
 
 def rows(folder: Path, database: str, database_url: str):
-    """All measurements on one database: (database, window, kind, result)."""
+    """Yield all measurements on one database as (database, window, kind, result)."""
     tokens = prepare(folder, database_url)
     for _ in range(ROUNDS):
         for kind in ("ours", "stock"):
@@ -114,7 +114,7 @@ def rows(folder: Path, database: str, database_url: str):
 
 
 def table(measured: list[tuple]) -> str:
-    """Medians and ratios."""
+    """Return the table of medians and ratios."""
     lines = [
         "| | in flight | ours acks/s | stock acks/s | ratio | deliveries/s | ours p50 / p99 | stock p50 / p99 |",
         "|---|---|---|---|---|---|---|---|",
@@ -145,7 +145,7 @@ def _latency(runs: list[dict]) -> str:
 
 
 def machine() -> str:
-    """What it ran on."""
+    """Describe the machine."""
     cpu = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
     packages = ("gunicorn", "gevent", "python-socketio", "simple-websocket", "sqlalchemy", "pymysql")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)

@@ -1,12 +1,12 @@
-"""Many official clients behind the generated Nginx while nodes go and come: how soon are all back, and where.
+"""Measure how soon many official clients behind the generated Nginx are back after nodes fail, and at which nodes.
 
     python -m bench.front [--websocket 60] [--polling 20] [--away 60]
 
-A MariaDB, a Redis, three nodes by the cluster scripts in a copy of the project, and Nginx, all of the bench's own. Four
-faults: `scripts/restart-cluster.sh`; kill -9 of a node, started again at once; a node stopped and started again after
-`--away` seconds; a node frozen (SIGSTOP) for as long. For each: the seconds from readiness until all clients are
-connected, until each node has its share give or take 20 %, the longest time that a client was without a node, and the
-spread.
+The benchmark starts its own MariaDB, Redis, Nginx, and three nodes by the cluster scripts in a copy of the project.
+Four faults: `scripts/restart-cluster.sh`; kill -9 of a node, started again at once; a node stopped and started again after
+`--away` seconds; a node frozen (SIGSTOP) for the same time. For each: the seconds from readiness until all clients are
+connected, until each node has its share within 20 %, the longest time of a client without a node, and the
+distribution.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from tests.support.npm import NpmCrowd
 from tests.support.ports import wait_for
 from tests.support.redis import RedisServer
 
-#: Seconds that clients may take until the drill gives up.
+#: Seconds until the drill gives up waiting for clients.
 _PATIENCE = 120
 
 
 class Node:
-    """What Nginx is told of a node of the cluster scripts."""
+    """Return the --node argument of generate.py for a node of the cluster scripts."""
 
     def __init__(self, cluster: Cluster, number: int) -> None:
         self.port = cluster.base + 2 * (number - 1)
@@ -38,7 +38,7 @@ class Node:
 
 
 def processes(cluster: Cluster, number: int) -> list[int]:
-    """The processes of a node: their command line names its pid file."""
+    """Return the processes of a node, which name its pid file in their command lines."""
     mark = f"{cluster.folder}/run/node{number}.pid".encode()
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -57,13 +57,13 @@ def signal_node(cluster: Cluster, number: int, which: signal.Signals) -> None:
 
 
 def run(cluster: Cluster, name: str) -> None:
-    """Run a cluster script; fails with what it said."""
+    """Run a cluster script; raise with its output if it fails."""
     ran = cluster.run(name)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def drill(title: str, crowd: NpmCrowd, fault: Callable[[], None]) -> None:
-    """Run the fault, which ends when all nodes are ready, and print how the clients came back."""
+    """Run the fault, which ends when all nodes are ready, and print how the clients reconnected."""
     crowd.forget()
     fault()
     ready = time.monotonic()
@@ -79,7 +79,7 @@ def drill(title: str, crowd: NpmCrowd, fault: Callable[[], None]) -> None:
 
 
 def faults(cluster: Cluster, away: float) -> dict[str, Callable[[], None]]:
-    """Each ends when all nodes are ready."""
+    """Return the faults; each one ends when all nodes are ready."""
 
     def killed() -> None:
         signal_node(cluster, 2, signal.SIGKILL)
@@ -119,7 +119,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--websocket", type=int, default=60, help="clients by WebSocket only")
     parser.add_argument("--polling", type=int, default=20, help="clients by polling only")
-    parser.add_argument("--away", type=float, default=60, help="seconds that a node is away")
+    parser.add_argument("--away", type=float, default=60, help="seconds during which a node is away")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="front") as name:
         folder = Path(name)

@@ -1,4 +1,4 @@
-"""Reading history at ten thousand and at ten million messages: the product's own query, on MariaDB and SQLite.
+"""Measure reading of history with ten thousand and ten million messages: the product's query, on MariaDB and SQLite.
 
     .venv/bin/python -m bench.history            # needs about 5 GB of disk for some minutes
     .venv/bin/python -m bench.history --rows 1000000
@@ -62,7 +62,7 @@ Newest page, before, after; the second table is that of messages deleted for one
 
 
 def fill(dialect: str, rows: int) -> None:
-    """Two users, and as many messages as asked in each conversation's share."""
+    """Create two users and `rows` messages, spread over the conversations."""
     count = rows // CONVERSATIONS
     numbers = (_SQLITE_NUMBERS if dialect == "sqlite" else _MYSQL_NUMBERS).format(count=count)
     with db.engine.connect() as connection:
@@ -103,7 +103,7 @@ def _conversation(number: int, count: int) -> list[str]:
 
 
 def queries(count: int) -> dict:
-    """The three ways to read, each at a random place."""
+    """Return the three ways to read, each at a random position."""
     return {
         "newest page": lambda: HistoryQuery(limit=PAGE),
         "before a seq": lambda: HistoryQuery(before=random.randint(2, count), limit=PAGE),
@@ -112,7 +112,7 @@ def queries(count: int) -> dict:
 
 
 def times(rows: int) -> dict[str, tuple[float, float]]:
-    """Median and p99 of each way, milliseconds, over conversations at random."""
+    """Return median and p99 of each way in milliseconds, over random conversations."""
     found = {}
     for name, query in queries(rows // CONVERSATIONS).items():
         taken = []
@@ -127,7 +127,7 @@ def times(rows: int) -> dict[str, tuple[float, float]]:
 
 
 def plans(dialect: str, rows: int) -> list[str]:
-    """The database's own words for the product's statements."""
+    """Return the database's query plans for the product's statements."""
     seen: list[tuple] = []
 
     def note(_connection, _cursor, statement, parameters, *_rest) -> None:
@@ -147,7 +147,7 @@ def plans(dialect: str, rows: int) -> list[str]:
 
 
 def measure(url: str, folder: Path, rows: int) -> tuple[dict, list[str], float]:
-    """Fill one database and read from it."""
+    """Fill one database and measure reads from it."""
     apps.migrate(url, folder)
     app = apps.make_app(url, folder, db_read_timeout_seconds=60)
     with app.app_context():

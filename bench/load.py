@@ -3,7 +3,7 @@
     python -m bench.load --port 8080 --tokens tokens.txt --connections 200 --window 4 --seconds 5
 
 Line i of the tokens file ("token user_id ...") is connection i; it sends to the user of connection i^1. Each
-connection keeps `window` sends in flight and sends the next when one is acknowledged. Prints one JSON line: acks and
+connection keeps `window` sends in flight and sends the next one after each ack. Prints one JSON line: acks and
 deliveries per second, latencies in milliseconds. One process, one thread: pin it to a core of its own.
 """
 
@@ -28,7 +28,7 @@ class Connection(Socket):
         self.sent_at: dict[int, float] = {}
 
     def send_next(self, now: float | None = None) -> None:
-        """Send one message that carries the time of its sending, or the one when it was due."""
+        """Send one message that carries the time of its sending, or the time at which it was due."""
         now = now or time.perf_counter()
         self.count += 1
         self.sent_at[self.count] = now
@@ -39,7 +39,7 @@ class Connection(Socket):
         self.say(body.encode())
 
     def read(self) -> None:
-        """Handle what has come."""
+        """Handle the received packets."""
         self.fill()
         for packet in self.packets():
             self._handle(packet)
@@ -58,7 +58,7 @@ class Connection(Socket):
 
 
 class Load:
-    """All connections and what was measured."""
+    """All connections and the measured values."""
 
     #: Whether an ack is answered by the next message.
     is_closed_loop = True
@@ -72,18 +72,18 @@ class Load:
         self.errors = 0
 
     def note_ack(self, seconds: float, is_ok: bool) -> None:
-        """An ack came."""
+        """Handle an ack."""
         if self.is_measuring:
             self.acks.append(seconds)
             self.errors += not is_ok
 
     def note_delivery(self, seconds: float) -> None:
-        """A message reached its receiver."""
+        """Handle a message that reached its receiver."""
         if self.is_measuring:
             self.deliveries.append(seconds)
 
     def drive(self, connections: list[Connection], seconds: float) -> float:
-        """Run the loop; gives the seconds that it took."""
+        """Run the loop; return its duration in seconds."""
         poll = select.epoll()
         by_fd = {connection.sock.fileno(): connection for connection in connections}
         for fd in by_fd:
@@ -97,7 +97,7 @@ class Load:
 
 
 def summary(values: list[float], seconds: float) -> dict[str, float]:
-    """Rate per second and latencies in milliseconds."""
+    """Return rate per second and latencies in milliseconds."""
     ordered = sorted(values) or [0.0]
     at = {f"p{p}": round(ordered[min(len(ordered) - 1, len(ordered) * p // 100)] * 1000, 1) for p in (50, 90, 99)}
     return {"per_second": round(len(values) / seconds), **at}

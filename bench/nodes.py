@@ -1,4 +1,4 @@
-"""What the cluster's numbers are measured on: our nodes and stock ones, one Redis, one MariaDB, and their CPU."""
+"""The servers of the cluster benchmark: our nodes and stock ones, one Redis, one MariaDB, and their CPU."""
 
 import os
 import statistics
@@ -26,7 +26,7 @@ class StockNode(Server):
     """A node of bench/stock/queue_app.py under the same gunicorn."""
 
     def start(self) -> None:
-        """Start and wait until it serves."""
+        """Start the node and wait until it serves."""
         command = [sys.executable, "-m", "gunicorn", "-c", "/dev/null", "--no-control-socket", "-k", "gevent"]
         command += [
             "-w",
@@ -46,7 +46,7 @@ class StockNode(Server):
 
 
 class Bench:
-    """Redis, MariaDB and as many nodes of each kind as were asked for."""
+    """Redis, MariaDB and the requested number of nodes of each kind."""
 
     def __init__(self, folder: Path, users: int) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class Bench:
         self._prepare(users)
 
     def _prepare(self, users: int) -> None:
-        """Tables and users."""
+        """Create tables and users."""
         environ = {"PATH": "/usr/bin:/bin", "IM_ENV": "test", "IM_DATA_DIR": str(self.folder / "data"), **self._environ}
         del environ["REDIS_URL"]
         for arguments in (["db", "upgrade"], ["im", "load-fixture", "--users", str(users), "--out", str(self.tokens)]):
@@ -71,7 +71,7 @@ class Bench:
             subprocess.run(command, cwd=ROOT, env=environ, check=True, stdout=subprocess.DEVNULL)
 
     def start(self, kind: str, count: int) -> list[Server]:
-        """Have `count` nodes of a kind."""
+        """Start or stop nodes of a kind until there are `count`."""
         nodes = self.nodes[kind]
         while len(nodes) > count:
             nodes.pop().stop()
@@ -84,25 +84,25 @@ class Bench:
         return nodes
 
     def stop(self) -> None:
-        """End everything."""
+        """Stop everything."""
         for kind in self.nodes:
             self.start(kind, 0)
         self.mariadb.stop()
         self.redis.stop()
 
     def cpu(self, kind: str) -> list[float]:
-        """CPU seconds so far: of each node's worker, then Redis, then MariaDB, then the whole machine."""
+        """Return the CPU seconds so far of each node's worker, Redis, MariaDB and the whole machine, in this order."""
         workers = [node.worker for node in self.nodes[kind]]
         return [*map(cpu_seconds, [*workers, self.redis.process.pid, self.mariadb.process.pid]), busy_seconds()]
 
     def cpu_during(self, kind: str, seconds: float) -> list[float]:
-        """CPU seconds in the next `seconds`."""
+        """Return the CPU seconds used in the next `seconds`."""
         before = self.cpu(kind)
         time.sleep(seconds)
         return [after - start for after, start in zip(self.cpu(kind), before, strict=True)]
 
     def bare_commit_ms(self) -> float:
-        """How long one row takes that one connection inserts and commits: the floor of everything that is stored."""
+        """Measure the insert and commit of one row by one connection, the minimum time of every durable write."""
         with closing(pymysql.connect(host="127.0.0.1", port=self.mariadb.port, user="root", autocommit=True)) as link:
             cursor = link.cursor()
             cursor.execute(f"CREATE TABLE IF NOT EXISTS {self.database}.bare (id BIGINT PRIMARY KEY AUTO_INCREMENT)")
@@ -114,7 +114,7 @@ class Bench:
         return 1000 * statistics.median(took)
 
     def set_pace(self, per_second: int) -> None:
-        """How many returning clients each node says that it can take: in force after a restart."""
+        """Set the rate of returning clients for each node; it takes effect after a restart."""
         nodes = self.nodes["ours"]
         for node in nodes:
             node.environ["IM_RECONNECTS_PER_SECOND"] = str(per_second)
@@ -125,7 +125,7 @@ class Bench:
 
     @contextmanager
     def idle_client(self, kind: str) -> Iterator[None]:
-        """The last user is connected to the last node."""
+        """Connect the last user to the last node."""
         token = self.tokens.read_text().splitlines()[-1].split()[0]
         client = Socket(self.nodes[kind][-1].port, token)
         try:
@@ -135,13 +135,13 @@ class Bench:
 
 
 def busy_seconds() -> float:
-    """CPU seconds that the whole machine has spent so far."""
+    """Return the CPU seconds that the whole machine has used so far."""
     user, nice, system, _idle, _wait, *rest = map(int, Path("/proc/stat").read_text().split()[1:9])
     return (user + nice + system + sum(rest)) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_quiet(seconds: float, most: float = 0.12) -> None:
-    """Until nobody else uses the machine, but no longer than so long."""
+    """Wait until no other work uses the machine, for a limited time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         before = busy_seconds()
@@ -151,6 +151,6 @@ def wait_for_quiet(seconds: float, most: float = 0.12) -> None:
 
 
 def cpu_seconds(pid: int) -> float:
-    """CPU time of all threads that a process has, by the scheduler's clock: /proc/PID/stat counts in 10 ms."""
+    """Return the CPU time of all threads of a process by the scheduler's clock; /proc/PID/stat counts in 10 ms."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / _NS

@@ -1,10 +1,10 @@
-"""Private messages between the nodes of a cluster: sent when they are due, whatever came back (an open loop).
+"""Send private messages between the nodes of a cluster in an open loop: on schedule, independent of the answers.
 
     python -m bench.paced --ports 8080,8082 --tokens tokens.txt --connections 100 --rate 500 --seconds 10
 
-Connections 2k and 2k+1 write to each other; their users are on two nodes that follow each other in `--ports`.
-Latencies count from the moment when a message was due. With `--rate 0` the loop is closed: each connection has WINDOW
-messages in flight. Prints one JSON line, as load.py.
+Connections 2k and 2k+1 write to each other; their users are on two neighbouring nodes of `--ports`.
+Latencies count from the time at which a message was due. With `--rate 0` the loop is closed: each connection has WINDOW
+messages in flight. Prints one JSON line like load.py.
 """
 
 import argparse
@@ -16,17 +16,17 @@ from pathlib import Path
 
 from bench.load import Connection, Load, summary
 
-#: Messages in flight of each connection in a closed loop.
+#: Messages in flight for each connection in a closed loop.
 WINDOW = 4
 
 
 class PacedLoad(Load):
-    """Sends one message after the other, by all connections in turn."""
+    """Sends one message after the other, over all connections in turn."""
 
     is_closed_loop = False
 
     def drive_at(self, connections: list[Connection], rate: float, seconds: float) -> float:
-        """Run the open loop, or go on with the closed one; gives the seconds that it took."""
+        """Run the open loop, or else the closed one; return its duration in seconds."""
         if not rate:
             return self.drive(connections, seconds)
         poll = select.epoll()
@@ -46,7 +46,7 @@ class PacedLoad(Load):
 
 
 def connect(load: PacedLoad, ports: list[int], tokens: Path, count: int) -> list[Connection]:
-    """All connections in the order of sending: the nodes take turns; the two of a pair write at other moments."""
+    """Return all connections in the order of sending: nodes alternate, and a pair's two write at different times."""
     users = [line.split() for line in tokens.read_text().splitlines()[:count]]
     nodes = [ports[(index // 2 + index % 2) % len(ports)] for index in range(count)]
     order = [*range(0, count, 2), *range(1, count, 2)]
@@ -73,7 +73,7 @@ def main() -> None:
             connection.send_next()
     load.drive_at(connections, options.rate, options.warm)
     load.is_measuring = True
-    print("measuring", flush=True)  # for whoever counts CPU meanwhile
+    print("measuring", flush=True)  # signals the process that measures CPU
     cpu = time.process_time()
     took = load.drive_at(connections, options.rate, options.seconds)
     result = {"acks": summary(load.acks, took), "deliveries": summary(load.deliveries, took), "errors": load.errors}

@@ -1,13 +1,13 @@
-"""What counting and tracing cost: a message's and a command's way through the program, without database and network.
+"""Measure the cost of metrics and traces: a message and a command in the program, without database and network.
 
     .venv/bin/python -m bench.path_cost [--messages 200] [--rounds 400]
 
 One process, gevent as in the server. A message: op, rules decided in memory, committer, ack, encoding for the bus,
-delivery to one connection here and one that hears it from the bus. Prints nanoseconds of processor time, the least of
-all rounds. Runs on older versions of the program, too: copy it there.
+delivery to one local connection and to one behind the bus. Prints nanoseconds of processor time, the lowest of
+all rounds. To measure an older version of the program, copy this file there.
 """
 
-# ruff: noqa: E402 - gevent patches before all else is imported
+# ruff: noqa: E402 - gevent must patch before any other import
 from gevent import monkey
 
 monkey.patch_all()
@@ -40,7 +40,7 @@ RIGHTS = {
 
 
 class Bus:
-    """Takes what is encoded; another node of it would hear the same bytes."""
+    """Collects the encoded messages; another node would receive the same bytes."""
 
     is_alone, is_up = False, True
 
@@ -52,32 +52,32 @@ class Bus:
         return True
 
     def subscribe(self, channel):
-        """Nothing."""
+        """Do nothing."""
 
 
 class Socket:
-    """A session that takes packets and is flushed."""
+    """A session that accepts packets and is flushed."""
 
     def __init__(self, tools):
         self.tools = tools
 
     def send(self, packet, *, is_room=False):
-        packet.frame  # noqa: B018 - makes it
+        packet.frame  # noqa: B018 - builds the frame
         self.tools.flusher.add(self, is_room=is_room)
 
     def flush(self):
-        """Nothing."""
+        """Do nothing."""
 
 
 class ProgramPath:
-    """The program without its ends."""
+    """The program without database and network."""
 
     def __init__(self, folder):
         self.app = create_app(Settings(data_dir=folder, secret_key="k" * 32, env="test", rate_limits=False))
         self.server, self.committer = self.app.extensions["imapp.server"], self.app.extensions["committer"]
         self.manager = self.server.manager
         self.manager.broker = Bus()
-        self.committer._thread = object()  # its turns are taken here
+        self.committer._thread = object()  # this program runs its turns
         for sid in ("node-1~ada", "node-1~bob"):
             self.server.eio.sockets[sid] = Socket(self.server.eio.tools)
             self.manager.basic_enter_room(sid, "/", None, sid)
@@ -97,7 +97,7 @@ class ProgramPath:
         return outcomes, publications
 
     def messages(self, count):
-        """Some messages in batches of 50."""
+        """Send some messages in batches of 50."""
         for _ in range(count // 50):
             for _ in range(50):
                 self.number += 1
@@ -110,14 +110,14 @@ class ProgramPath:
             gevent.sleep(0)
 
     def commands(self, count):
-        """Some commands that touch nothing."""
+        """Run some commands without effect."""
         connection = Connection("node-1~ada", 1, 1, now() + timedelta(hours=1))
         for _ in range(count):
             dispatch(connection, "ping_server", [{}], lambda _ack: None)
 
 
 def least(run, count, rounds):
-    """Nanoseconds of processor time for one, in the best round."""
+    """Return the nanoseconds of processor time for one, in the best round."""
     run(count)
     taken = []
     for _ in range(rounds):
@@ -136,7 +136,7 @@ def main():
         path = ProgramPath(Path(folder))
         gc.collect()
         gc.freeze()
-        gc.set_threshold(10_000, 20, 20)  # as gunicorn.conf.py does: else the program's own objects are counted
+        gc.set_threshold(10_000, 20, 20)  # like gunicorn.conf.py; otherwise collections scan the program's own objects
         with path.app.app_context():
             print(f"message: {least(path.messages, options.messages, options.rounds):.0f} ns")
             print(f"command: {least(path.commands, 10 * options.messages, options.rounds):.0f} ns")

@@ -1,10 +1,10 @@
-"""What it costs a node to compare what it has pushed with what is stored: processor time of node and database.
+"""Measure the cost of comparing pushed with stored changes: processor time of node and database.
 
     .venv/bin/python -m bench.reconciliation --users 10000
 
-The product's app on MariaDB, with so many users of whom each has one connection (without a socket) and is in so many
-groups of so many members. Prints, for one look at everything, the processor milliseconds and what that is of a core
-with a look every IM_RECONCILE_SECONDS.
+The product's app runs on MariaDB, with the given numbers of users, groups for each user and members of each group. Each
+user has one connection (without a socket). Prints the processor milliseconds of one comparison of everything, and the
+share of a core for a comparison every IM_RECONCILE_SECONDS.
 """
 
 import argparse
@@ -31,13 +31,13 @@ _SLICE = 1000
 
 
 def processor_seconds(pid: int) -> float:
-    """Processor time that a process has used."""
+    """Return the processor time that a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def connect(server, users: list[int]) -> int:
-    """Put one connection of each user into the rooms that it would be in; gives how many rooms of conversations."""
+    """Put one connection of each user into its rooms; return the number of conversation rooms."""
     manager = server.manager
     expires_at = datetime.now(UTC) + timedelta(days=1)
     rooms: set[int] = set()
@@ -56,7 +56,7 @@ def connect(server, users: list[int]) -> int:
 
 
 def measure(database: MariaDb, folder: Path, users: int, groups: int, size: int) -> str:
-    """One line of the table."""
+    """Measure one line of the table."""
     url = database.create_database()
     apps.migrate(url, folder)
     app = apps.make_app(url, folder)
@@ -68,9 +68,9 @@ def measure(database: MariaDb, folder: Path, users: int, groups: int, size: int)
         db.session.remove()
         reconciler = Reconciler(server, server.manager.told)
         began = time.process_time()
-        reconciler.adopt()  # the first look at those who came
+        reconciler.adopt()  # the first comparison of the new connections
         adopted = time.process_time() - began
-        reconciler.look()  # the tables are in memory now
+        reconciler.look()  # warm up: loads the tables into memory
         assert database.process is not None
         before = time.process_time(), processor_seconds(database.process.pid), time.monotonic()
         for _ in range(LOOKS):

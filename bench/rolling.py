@@ -1,7 +1,7 @@
-"""A rolling restart under load, seen by clients that know every message: what was lost, doubled or reordered.
+"""Run a rolling restart under load and count lost, doubled and reordered messages in clients that know every message.
 
-The driver restarts the nodes as scripts/restart-cluster.sh does, one by one, each drained (SIGTERM) and ready again
-before the next one goes. The clients run in a process of their own (rolling_clients.py).
+The driver restarts the nodes like scripts/restart-cluster.sh, one by one, each drained (SIGTERM) and ready again
+before the next one stops. The clients run in a separate process (rolling_clients.py).
 """
 
 import json
@@ -13,15 +13,15 @@ from bench.durable_sends import ROOT
 from bench.nodes import Bench
 from tests.support.server import Server
 
-#: Messages per second, and who sends them: half of the users write to the other half.
+#: Messages per second, and number of users: half of them write to the other half.
 RATE = 300
 USERS = 240
-#: Seconds before the first restart and after each.
+#: Seconds of load before the first restart and after each one.
 REST = 3
 
 
 def rolling_restart(nodes: list[Server], bench: Bench) -> dict:
-    """Restart all nodes under load; gives what the clients found."""
+    """Restart all nodes under load; return the findings of the clients."""
     ports = ",".join(str(node.port) for node in nodes)
     command = [sys.executable, "-m", "bench.rolling_clients", "--ports", ports, "--tokens", str(bench.tokens)]
     command += ["--users", str(USERS), "--rate", str(RATE)]
@@ -29,7 +29,7 @@ def rolling_restart(nodes: list[Server], bench: Bench) -> dict:
         assert clients.stdout.readline() == "sending\n", "the clients failed"
         time.sleep(REST)
         seconds = [_restart(node) for node in nodes]
-        clients.stdin.close()  # the sign to stop sending
+        clients.stdin.close()  # tells the clients to stop sending
         views = json.loads(clients.stdout.readline())
     stored = bench.mariadb.query(
         f"SELECT client_id FROM messages WHERE client_id LIKE '{views['run']}-%' ORDER BY conversation_id, seq",
@@ -41,7 +41,7 @@ def rolling_restart(nodes: list[Server], bench: Bench) -> dict:
 
 
 def _restart(node: Server) -> tuple[float, float]:
-    """Gives the seconds for stopping and for starting."""
+    """Restart a node; return the seconds for stopping and for starting."""
     began = time.monotonic()
     node.stop()
     stopped = time.monotonic()
@@ -53,7 +53,7 @@ def _restart(node: Server) -> tuple[float, float]:
 
 
 def judge(views: dict, stored: list[str]) -> dict:
-    """The oracle: what was acknowledged, what the database has, and what each receiver has seen, in their orders."""
+    """Compare acknowledged messages, the database's messages, and the messages of each receiver, in their orders."""
     seen = [client_id for view in views["seen"] for client_id in view]
     acked = views["acked"]
     return {
@@ -68,7 +68,7 @@ def judge(views: dict, stored: list[str]) -> dict:
 
 
 def _inversions(client_ids: list[str]) -> int:
-    """How often a message comes after a later one of its sender (`run-sender-number`)."""
+    """Count the messages that arrive after a later one of their sender (`run-sender-number`)."""
     last: dict[str, int] = {}
     found = 0
     for client_id in client_ids:

@@ -1,13 +1,13 @@
 """The crowd of a rolling restart: half of the users write to the other half; started by rolling.py.
 
-Prints `sending`, then, when its stdin was closed and everything has come, one JSON line with what everybody saw.
+Prints `sending`. When its stdin is closed and everything has arrived, prints one JSON line with each user's messages.
 """
 
 from gevent import monkey
 
 monkey.patch_all()
 
-import argparse  # noqa: E402 - gevent's patches come first
+import argparse  # noqa: E402 - gevent must patch first
 import json  # noqa: E402 - as above
 import sys  # noqa: E402 - as above
 import time  # noqa: E402 - as above
@@ -18,12 +18,12 @@ import gevent  # noqa: E402 - as above
 
 from bench.rolling_user import User  # noqa: E402 - as above
 
-#: Seconds that everything may take to arrive after the last send.
+#: Seconds after the last send until all messages must have arrived.
 _SETTLE = 20
 
 
 class Crowd:
-    """All users: those of even index write to the next one."""
+    """All users; each user with an even index writes to the next one."""
 
     def __init__(self, ports: list[int], tokens: list[str]) -> None:
         self.ports = ports
@@ -35,12 +35,12 @@ class Crowd:
         self.users = [User(self, *line.split()[:2]) for line in tokens]
 
     def note(self, what: str, seconds: float) -> None:
-        """Keep the longest."""
+        """Record the longest time of its kind."""
         if self.is_measuring:
             self.longest[what] = max(self.longest.get(what, 0.0), seconds)
 
     def send_all(self, rate: float, is_over) -> None:
-        """Send when it is due."""
+        """Send each message when it is due."""
         began = time.perf_counter()
         while not is_over():
             while began + self.sent / rate <= time.perf_counter():
@@ -50,11 +50,11 @@ class Crowd:
             gevent.sleep(max(0.0, began + self.sent / rate - time.perf_counter()))
 
     def is_settled(self) -> bool:
-        """Whether all was acknowledged and seen."""
+        """Return whether all messages are acknowledged and received."""
         return sum(len(user.acked) for user in self.users) == sum(len(user.seen) for user in self.users) == self.sent
 
     def views(self) -> dict:
-        """What everybody saw, and for how long nobody saw anything."""
+        """Return the messages of each user, and the longest silence."""
         return {
             "run": self.run,
             "sent": self.sent,
@@ -66,7 +66,7 @@ class Crowd:
 
 
 def wait_for(check, seconds: float) -> None:
-    """Wait until it is true, or for so long."""
+    """Wait until the condition is true, at most for the given time."""
     end = time.perf_counter() + seconds
     while not check() and time.perf_counter() < end:
         gevent.sleep(0.05)

@@ -1,9 +1,9 @@
-"""A user's client that outlives its node: how a client of this server is expected to behave, in little.
+"""A small client that survives the loss of its node: the expected behaviour of a client of this server.
 
-When its connection ends it goes to another node at once, asks `sync` for what it missed, and sends again, with the
-same client id, what was not acknowledged; the next message waits for the ack of the one before, as the order of a
-conversation is that of the acks. A message is shown when its number is the next one, dropped when it was shown before;
-when a number is missing `sync` brings it.
+When its connection ends it connects to another node at once, calls `sync` for missed changes, and repeats
+unacknowledged sends with the same client id. Each message waits for the ack of the one before, because the order of
+acks is the order of a conversation. A message is shown when its number is the next one, and dropped when it was shown
+before. When a number is missing, the client calls `sync`.
 """
 
 import json
@@ -17,23 +17,23 @@ import gevent
 
 from bench.sockets import Socket
 
-#: Seconds between two attempts to find a node.
+#: Seconds between two attempts to connect to a node.
 _RETRY = 0.05
 
 
 class Crowd(Protocol):
-    """What the users share."""
+    """Shared state of all users."""
 
     ports: list[int]
     run: str
     counts: Counter[str]
 
     def note(self, what: str, seconds: float) -> None:
-        """Keep the longest."""
+        """Record the longest time of its kind."""
 
 
 class User:
-    """See the module."""
+    """A user with a client as the module describes it."""
 
     def __init__(self, crowd: Crowd, token: str, user_id: str) -> None:
         self.crowd = crowd
@@ -41,9 +41,9 @@ class User:
         self.id = int(user_id)
         self.port = random.choice(crowd.ports)
         self.link: Socket | None = None
-        #: The latest change of each conversation that it has.
+        #: The latest known change of each conversation.
         self.position: dict[int, int] = {}
-        #: What is not acknowledged; the first is on its way.
+        #: Unacknowledged messages; the first one is in flight.
         self.waiting: deque[dict] = deque()
         self.acked: list[str] = []
         self.seen: list[str] = []
@@ -51,7 +51,7 @@ class User:
         self.is_new = True
 
     def run(self) -> None:
-        """Be connected for ever."""
+        """Stay connected until the process ends."""
         while True:
             began = time.perf_counter()
             link = self._find_node()
@@ -72,7 +72,7 @@ class User:
         self.port = random.choice([port for port in self.crowd.ports if port != self.port])
 
     def _find_node(self) -> Socket:
-        """Be connected and up to date."""
+        """Connect and catch up."""
         while True:
             link = None
             try:
@@ -89,12 +89,12 @@ class User:
     # -- sending -----------------------------------------------------------------------------------------------------
 
     def send(self, number: int, peer: int) -> None:
-        """Send the next message: now, or when the ones before are acknowledged."""
+        """Send the next message now, or when the earlier ones are acknowledged."""
         body = {"to_user_id": peer, "client_id": f"{self.crowd.run}-{self.id}-{number}", "type": "text"}
         body["content"] = {"text": f"#t={time.perf_counter():.6f}# hello world hello world"}
         self.waiting.append(body)
         if self.link is not None and len(self.waiting) == 1:
-            with suppress(OSError):  # the reader notices, too
+            with suppress(OSError):  # the reader notices the failure too
                 self._say_first(self.link)
 
     def _say_first(self, link: Socket) -> None:
@@ -123,7 +123,7 @@ class User:
             raise ConnectionResetError("closed by the server")
 
     def _accepted(self, ack: dict) -> dict:
-        """Who is refused tries another node."""
+        """Try another node after a refused connection."""
         if not ack["ok"]:
             self.crowd.counts["refused: " + ack["error"]["code"]] += 1
             raise ConnectionAbortedError(ack["error"]["code"])
@@ -140,7 +140,7 @@ class User:
             self._say_first(link)
 
     def _show(self, message: dict) -> bool:
-        """Show what comes next; false when something is missing before it."""
+        """Show the next change; return false if a change before it is missing."""
         conversation_id, change = message["conversation_id"], message["change"]
         expected = self.position.get(conversation_id, 0) + 1
         if change < expected:
@@ -163,7 +163,7 @@ class User:
         self.seen_at = now
 
     def _sync(self, link: Socket) -> None:
-        """Ask for what is missing and show it; what was pushed meanwhile comes after it."""
+        """Sync missing changes and show them; apply buffered pushes afterwards."""
         known = json.dumps({"conversations": self.position})
         link.say(f'420["sync",{known}]'.encode())
         pushed: list[bytes] = []
@@ -181,7 +181,7 @@ class User:
 
     def _apply(self, answer: dict) -> None:
         for conversation in answer["conversations"]:
-            if self.is_new:  # of an earlier run
+            if self.is_new:  # false for messages of an earlier run
                 self.position[conversation["id"]] = conversation["last_change"]
             else:
                 for change in conversation["changes"]:

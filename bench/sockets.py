@@ -1,4 +1,4 @@
-"""Socket.IO v5 over one raw WebSocket, as far as a load client needs it: cheap, and nothing hidden."""
+"""The part of Socket.IO v5 that a load client needs, over one raw WebSocket, at low cost."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ _HANDSHAKE = (
 
 
 class Socket:
-    """One connection, logged in. Every failure is an OSError."""
+    """One logged-in connection. Every failure raises OSError."""
 
     def __init__(self, port: int, token: str) -> None:
         self.buffer = b""
@@ -35,7 +35,7 @@ class Socket:
             raise ConnectionRefusedError(head.partition(b"\r\n")[0].decode())
 
     def _enter(self) -> None:
-        """Wait for the answer to CONNECT; what is pushed together with it is not kept."""
+        """Wait for the answer to CONNECT; discard pushes that arrive with it."""
         while True:
             for packet in self.packets():
                 if packet.startswith(b"40"):
@@ -49,14 +49,14 @@ class Socket:
         self.sock.sendall(frame(text))
 
     def fill(self) -> None:
-        """Take what has come into the buffer."""
+        """Read available bytes into the buffer."""
         data = self.sock.recv(262144)
         if not data:
             raise ConnectionResetError("closed by the server")
         self.buffer += data
 
     def packets(self) -> list[bytes]:
-        """Take all complete frames out of the buffer; the frame that closes is the end."""
+        """Return all complete frames of the buffer; a close frame ends the connection."""
         frames, self.buffer = split(self.buffer)
         if any(opcode == CLOSE for opcode, _ in frames):
             raise ConnectionResetError("closed by the server")

@@ -1,1 +1,1 @@
-"""Each alert of deploy/monitoring, fired by a real fault and resolved by its end: `python -m bench.alerts`."""
+"""Test that a real fault fires each alert of deploy/monitoring and its end resolves it: `python -m bench.alerts`."""

@@ -1,9 +1,10 @@
-"""Fire every alert by a real fault, end the fault, and see it resolved; print a table.
+"""Fire every alert by a real fault, end the fault, check that the alert resolves, and print a table.
 
     python -m bench.alerts [PART OF A NAME]...
 
 Three nodes, Redis, MariaDB, the exporters, Prometheus and Alertmanager on this machine; the rules are those of
-deploy/monitoring with shorter times (hurried.py). Needs root for the control group and the loop mount. Some 25 minutes.
+deploy/monitoring with shorter times (hurried.py). Needs root for the control group and the loop mount. About 25
+minutes.
 """
 
 import sys
@@ -15,19 +16,19 @@ from bench.alerts import hurried
 from bench.alerts.drills import DRILLS, Drill
 from bench.alerts.field import Field
 
-#: Seconds that an alert has to fire, and to be resolved when the fault is over.
+#: Seconds within which an alert must fire, and within which it must resolve after the fault.
 FIRES, RESOLVES = 120, 240
 
 
 def main(words: list[str]) -> int:
-    """Run the drills whose name or alerts contain a word; gives the number of alerts that failed."""
+    """Run the drills with a word in their name or alerts; return the number of failed alerts."""
     chosen = [drill for drill in DRILLS if not words or any(word in str((drill.name, *drill.alerts)) for word in words)]
     failed = 0
     print("| fault | alert | fired after, s | resolved after, s |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="imapp-alerts-") as folder:
         field = Field(Path(folder))
         try:
-            time.sleep(100)  # the longest time that a hurried rule looks back
+            time.sleep(100)  # the longest time range of a shortened rule
             for drill in chosen:
                 field.settle()
                 failed += _run(field, drill)

@@ -1,4 +1,4 @@
-"""All drills, each with the alerts that it must fire, and the faults of nodes; leaving the context is a fault's end."""
+"""All drills with the alerts that they must fire, and the faults of nodes; leaving the context ends a fault."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def _crowd_gone(field: Field) -> Iterator[None]:
 
 @contextmanager
 def _stuttering_node(field: Field) -> Iterator[None]:
-    """Its processor is taken away for 0.8 s again and again, as by a hypervisor."""
+    """Stop a node's process for 0.8 s repeatedly, like a hypervisor that takes its processor away."""
 
     def stutter() -> None:
         field.nodes[1].freeze()
@@ -69,7 +69,7 @@ def _stuttering_node(field: Field) -> Iterator[None]:
 
 @contextmanager
 def _full_load(field: Field) -> Iterator[None]:
-    """Commands as fast as one node answers them."""
+    """Send commands as fast as one node answers them."""
     node, ended = field.nodes[1], threading.Event()
     tokens = [line.split()[0] for line in field.tokens.read_text().splitlines()]
     batch = frame(b'421["ping_server",{}]') * 200
@@ -116,9 +116,9 @@ def _few_files_allowed(field: Field) -> Iterator[None]:
 
 @contextmanager
 def _hoarding_node(field: Field) -> Iterator[None]:
-    """A debugger makes a node keep millions of objects and look for garbage among them, in a small control group."""
+    """Make a node in a small control group keep millions of objects and collect garbage among them, by a debugger."""
     with memory_group() as group:
-        (group / "cgroup.procs").write_text(str(os.getpid()))  # what this process starts now is in the group
+        (group / "cgroup.procs").write_text(str(os.getpid()))  # the processes that this one starts now are in the group
         field.again(2)
         (group.parent / "cgroup.procs").write_text(str(os.getpid()))
         field.crowd.begin_again()
@@ -135,7 +135,7 @@ def _hoarding_node(field: Field) -> Iterator[None]:
 
 @contextmanager
 def _full_disk(field: Field) -> Iterator[None]:
-    """A file system of 150 MB, filled to 20 MB."""
+    """Mount a file system of 150 MB with 20 MB free."""
     image, place = field.folder / "disk.img", field.folder / "disk"
     place.mkdir()
     subprocess.run(["truncate", "-s", "150M", image], check=True)
@@ -152,7 +152,7 @@ def _full_disk(field: Field) -> Iterator[None]:
 
 @contextmanager
 def _readers_that_stop(field: Field) -> Iterator[None]:
-    """Devices that ask for much and take nothing of it."""
+    """Connect devices that request much data and read none of it."""
     token = field.tokens.read_text().split()[0]
     stopped = [Socket(field.nodes[1].port, token) for _ in range(25)]
     for one in stopped:

@@ -1,4 +1,4 @@
-"""Where the alerts are tried: three nodes under load, Redis, MariaDB, exporters, Prometheus, Alertmanager."""
+"""The environment of the drills: three nodes under load, Redis, MariaDB, exporters, Prometheus, Alertmanager."""
 
 import subprocess
 import sys
@@ -17,13 +17,13 @@ from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
 from tests.support.server import ROOT, Server
 
-#: Users online, above the floor of the alerts about them; messages a second of all.
+#: Users online, above the minimum of the alerts about them; messages a second of all users together.
 PEOPLE = 130
 RATE = 40
 
 
 class Crowd:
-    """Clients that write to each other, and begin again elsewhere when a node goes."""
+    """Clients that write to each other, and reconnect to another node when theirs fails."""
 
     def __init__(self, field: "Field", people: int = PEOPLE) -> None:
         self._field = field
@@ -46,21 +46,21 @@ class Crowd:
             self._ended.wait(1)
 
     def begin_again(self) -> None:
-        """Connect anew, to the nodes that live now."""
+        """Reconnect to the running nodes."""
         if self._process is not None:
             self._process.kill()
 
     def rest(self) -> None:
-        """All go for a while."""
+        """Disconnect all clients until `come_back`."""
         self._may_come.clear()
         self.begin_again()
 
     def come(self) -> None:
-        """And come back."""
+        """Connect the clients again."""
         self._may_come.set()
 
     def stop(self) -> None:
-        """All go."""
+        """Disconnect all clients for good."""
         self._ended.set()
         self.come()
         self.begin_again()
@@ -68,7 +68,7 @@ class Crowd:
 
 
 class Field:
-    """See the module; `close` ends all of it."""
+    """The environment that the module describes; `close` stops all its processes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -91,7 +91,7 @@ class Field:
         self.crowd = Crowd(self)
 
     def node(self, number: int, **environ: str) -> Server:
-        """A node; the first one's way to the database can be made slow."""
+        """Start a node; the first one reaches the database through a proxy that can be slowed down."""
         url = self.database_url
         if number == 1:
             url = url.replace(f":{self.mariadb.port}/", f":{self.to_database.port}/")
@@ -105,14 +105,14 @@ class Field:
         return made
 
     def again(self, number: int, **environ: str) -> None:
-        """The node, ended and started with other settings."""
+        """Restart a node with other settings."""
         node = self.nodes[number - 1]
         node.stop()
         node.environ = {**node.environ, **environ}
         node.start()
 
     def living(self) -> list[Server]:
-        """Nodes whose process runs."""
+        """Return the nodes with a running process."""
         return [node for node in self.nodes if node.process is not None and node.process.poll() is None]
 
     def _watch(self) -> None:
@@ -140,19 +140,19 @@ class Field:
         self._closing.callback(self.prometheus.stop)
 
     def states(self, alert: str) -> list[str]:
-        """What was told of an alert, oldest first."""
+        """Return the notifications of an alert, oldest first."""
         return [status for name, status, _ in list(self.receiver.told) if name == alert]
 
     def is_firing(self, alert: str) -> bool:
-        """Whether Prometheus says so now."""
+        """Return whether Prometheus reports the alert as firing now."""
         return bool(self.prometheus.query(f'ALERTS{{alertname="{alert}",alertstate="firing"}}'))
 
     def settle(self) -> None:
-        """Wait until everybody is back, as they are after most drills."""
+        """Wait until all clients are connected again, as after most drills."""
         self.wait(60, lambda: self.prometheus.query(f"sum(imapp_connections) >= {PEOPLE}"))
 
     def wait(self, seconds: float, until) -> float | None:
-        """Seconds until it is so; None when it never was."""
+        """Return the seconds until the condition is true; None if it never was."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
             if until():
@@ -161,7 +161,7 @@ class Field:
         return None
 
     def close(self) -> None:
-        """End everything."""
+        """Stop everything."""
         self.crowd.stop()
         for exporter in self.exporters:
             exporter.stop()

@@ -7,12 +7,12 @@ import yaml
 
 from tests.support.monitoring import MONITORING
 
-#: Seconds instead of those of the rules. What counts events looks back longer than what has to last.
+#: Seconds that replace those of the rules. Ranges that count events are longer than the `for` of a state.
 _FOR = "2s"
 _RANGES = {"5m": "20s", "10m": "60s", "15m": "90s"}
 _OFFSETS = {"10m": "60s", "1d": "90s"}
 
-#: Some thresholds are more than this machine can do for long.
+#: Lower thresholds where this machine cannot sustain the original one.
 _THRESHOLDS = {
     "ImappDatabaseConflicts": ("> 5", "> 0.05"),
     "ImappGreenletsMany": ("+ 1000", "+ 100"),
@@ -20,13 +20,13 @@ _THRESHOLDS = {
 
 
 def hurry(expression: str) -> str:
-    """The same expression over shorter times."""
+    """Return the same expression over shorter time ranges."""
     expression = re.sub(r"\[(\d+m)\]", lambda found: f"[{_RANGES[found[1]]}]", expression)
     return re.sub(r"offset (\w+)", lambda found: f"offset {_OFFSETS[found[1]]}", expression)
 
 
 def rules() -> dict[str, Any]:
-    """All groups of all files, hurried."""
+    """Return all groups of all files with shorter times."""
     files = [yaml.safe_load(file.read_text()) for file in sorted((MONITORING / "rules").glob("*.yaml"))]
     groups = [group for file in files for group in file["groups"]]
     for group in groups:

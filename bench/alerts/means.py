@@ -1,4 +1,4 @@
-"""What the faults are made with: loads, priorities, a debugger, control groups."""
+"""Tools for the faults: loads, priorities, a debugger, control groups."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ LIMIT = "memory.limit_in_bytes" if _IS_FIRST_VERSION else "memory.max"
 
 @contextmanager
 def running(command: list[str], environ: dict[str, str] | None = None) -> Iterator[None]:
-    """A load, until the context is left."""
+    """Run a load until the context is left."""
     load = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -26,7 +26,7 @@ def running(command: list[str], environ: dict[str, str] | None = None) -> Iterat
 
 @contextmanager
 def preferred(pid: int) -> Iterator[None]:
-    """What is to be busy gets a core of its own, whatever else this machine does."""
+    """Give a process that must be busy its own core, whatever else this machine does."""
     os.setpriority(os.PRIO_PROCESS, pid, -15)
     try:
         yield
@@ -36,7 +36,7 @@ def preferred(pid: int) -> Iterator[None]:
 
 @contextmanager
 def memory_group() -> Iterator[Path]:
-    """A control group for memory, of either version."""
+    """Provide a control group for memory, of version 1 or 2."""
     group = Path("/sys/fs/cgroup", "memory" if _IS_FIRST_VERSION else "", "imapp-alerts")
     group.mkdir()
     try:
@@ -60,7 +60,7 @@ def inject(pid: int, code: str) -> None:
 
 @contextmanager
 def repeated(seconds: float, do: Callable[[], object]) -> Iterator[None]:
-    """Do it again and again, until the context is left."""
+    """Repeat an action until the context is left."""
     ended = threading.Event()
 
     def go_on() -> None:

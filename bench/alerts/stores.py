@@ -1,4 +1,4 @@
-"""Faults of Redis and of the database, and of the ways to them; leaving the context is the end of each."""
+"""Faults of Redis, of the database, and of the connections to them; leaving the context ends a fault."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ def redis_killed(field: Field) -> Iterator[None]:
 
 @contextmanager
 def slow_way_to_redis(field: Field) -> Iterator[None]:
-    """2 MB/s, and one node has more to tell the others."""
+    """Limit a connection to 2 MB/s, less than one node publishes."""
     proxy = Proxy(field.redis.port, receive_buffer=65_536)
     field.again(2, REDIS_URL=f"redis://127.0.0.1:{proxy.port}", IM_BUS_QUEUE_MAX_BYTES="1048576")
     field.crowd.begin_again()
@@ -58,7 +58,7 @@ def stranger_on_the_bus(field: Field) -> Iterator[None]:
 
 @contextmanager
 def presence_deleted(field: Field) -> Iterator[None]:
-    """Somebody deletes a node's keys again and again; once is mended within a heartbeat."""
+    """Delete a node's keys repeatedly; a single deletion is corrected within a heartbeat."""
     with field.redis.client() as client, repeated(0.2, lambda: client.delete("{drill}:conns:node-1")):
         yield
 
@@ -91,7 +91,7 @@ def database_killed(field: Field) -> Iterator[None]:
 
 @contextmanager
 def rows_locked(field: Field) -> Iterator[None]:
-    """Somebody else's long transactions hold the conversations for longer than a lock is waited for (3 s)."""
+    """Lock the conversations by long transactions of another client, for longer than the lock timeout (3 s)."""
     ended = threading.Event()
 
     def hold() -> None:
@@ -114,7 +114,7 @@ def rows_locked(field: Field) -> Iterator[None]:
 
 @contextmanager
 def conversations_locked(field: Field) -> Iterator[None]:
-    """Requests pile up behind a locked table, each with its connection and its greenlet."""
+    """Pile up requests behind a locked table, each with its connection and its greenlet."""
     token = field.tokens.read_text().split()[0]
     ended = threading.Event()
 

@@ -1,10 +1,10 @@
-"""Engines side by side, and the product: each server on core 0, the clients on core 1.
+"""Compare engines, and measure the product: each server on core 0, the clients on core 1.
 
     .venv/bin/python -m bench.realtime [--seconds 5] [--idle 10000] [--parts engines,product] [--out FILE]
 
-Rates are given twice: as seen by the clients, and for each second of processor time that the server used. The second
-does not depend on who else uses the machine, nor on how fast the clients are. Node's packages: `npm ci` in
-bench/realtime/node; a C compiler for the ceiling. Writes bench/results/<date>-realtime.md.
+Rates are given twice: as seen by the clients, and for each second of processor time of the server. The second value
+does not depend on other load of the machine or on the speed of the clients. Needs Node's packages (`npm ci` in
+bench/realtime/node), and a C compiler for the upper limit. Writes bench/results/<date>-realtime.md.
 """
 
 import argparse
@@ -21,19 +21,19 @@ from bench.realtime.measured import SERVER_CORE
 
 
 def ceiling(seconds: float) -> str:
-    """What a C loop does that only sends ready frames."""
+    """Measure a C loop that only sends ready frames, as the upper limit."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "ready_frames"
         source = engines.HERE / "ready_frames.c"
         subprocess.run(["cc", "-O2", "-o", program, source], check=True)
         command = ["taskset", "-c", SERVER_CORE, program, str(seconds)]
-        # The reading side inherits the core and moves to the other one by itself: nothing else may run there.
+        # The reading process inherits the core and moves to the other one by itself, which must be free.
         seen, used = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return f"{int(seen):,} / {int(used):,}"
 
 
 def engine_table(seconds: float, idle: int) -> Iterator[str]:
-    """Ours, Node's, stock."""
+    """Measure our engine, Node's and the stock one."""
     columns = [engines.measure(name, seconds, idle) for name in engines.ENGINES]
     yield f"| a second as seen / for each second of processor time | {' | '.join(engines.ENGINES)} |"
     yield "|---" * (len(engines.ENGINES) + 1) + "|"
@@ -43,7 +43,7 @@ def engine_table(seconds: float, idle: int) -> Iterator[str]:
 
 
 def product_table(seconds: float, idle: int) -> Iterator[str]:
-    """The product alone."""
+    """Measure the product."""
     yield "| the product on MariaDB | a second as seen / for each second of processor time |"
     yield "|---|---|"
     with tempfile.TemporaryDirectory() as folder:

@@ -2,9 +2,9 @@
 
     python -m bench.realtime.app ours|stock PORT
 
-A client that connects shows a token and enters the room `all` and its own. `ping` is acknowledged; `say` is emitted to
-the room and acknowledged; `tell` is emitted to another's own room and acknowledged. node/server.mjs is the same in
-JavaScript.
+A connecting client sends a token and enters the room `all` and its own room. `ping` is acknowledged; `say` is emitted
+to the room `all` and acknowledged; `tell` is emitted to another client's own room and acknowledged. node/server.mjs is the
+same in JavaScript.
 """
 
 import sys
@@ -49,11 +49,11 @@ def ours() -> Any:
 
 
 class Rooms:
-    """The product's manager sends a room's packets in one call; so does this one."""
+    """Sends a room's packets in one call, like the product's manager."""
 
     @staticmethod
     def on(base: Any) -> Any:
-        """Make it."""
+        """Create the application."""
         from imapp.engine.grammar import EVENT, parts
 
         class Manager(base):
@@ -66,7 +66,7 @@ class Rooms:
 
 
 def stock() -> Any:
-    """Flask-SocketIO."""
+    """Return the application on Flask-SocketIO."""
     from flask import Flask
     from flask_socketio import ConnectionRefusedError as Refused
     from flask_socketio import SocketIO, emit, join_room
@@ -107,7 +107,7 @@ class Gunicorn(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """As the product's own."""
+        """Load the same settings as the product."""
         settings = {
             "bind": f"127.0.0.1:{self._port}", "worker_class": "gevent", "worker_connections": 20_000,
             "loglevel": "error", "control_socket_disable": True, "graceful_timeout": 1,
@@ -116,7 +116,7 @@ class Gunicorn(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """In the worker."""
+        """Load the application in the worker."""
         return {"ours": ours, "stock": stock}[self._engine]()
 
 

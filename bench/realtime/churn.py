@@ -1,10 +1,10 @@
-"""Does memory stay flat? An hour of clients that come, write, and go in four ways.
+"""Measure whether memory stays constant during an hour of clients that connect, write, and disconnect in four ways.
 
     .venv/bin/python -m bench.realtime.churn [--minutes 60] [--rate 20] [--out FILE]
 
-One node on MariaDB. A client connects, sends messages to another user's conversation, stays some seconds, and then says
-goodbye, closes without a word, resets the connection, or stops answering until the node gives it up. Every five
-minutes the crowd goes, and what the node then holds is noted: resident memory, objects, open files.
+One node on MariaDB. A client connects, sends messages to another user's conversation, stays some seconds, and then
+disconnects, closes the socket, resets the connection, or stops answering until the node drops it. Every five
+minutes all clients leave, and the node's resident memory, objects and open files are recorded.
 """
 
 import argparse
@@ -28,29 +28,29 @@ from tests.support.mariadb import MariaDb
 from tests.support.server import Server
 
 USERS = 500
-#: Seconds that a client stays, from and to; messages that it sends.
+#: Shortest and longest stay of a client in seconds; messages that it sends.
 STAY = (1, 8)
 MESSAGES = 3
-#: Seconds between two looks, and until the node has given up all that have gone.
+#: Seconds between two measurements, and until the node has dropped all departed clients.
 LOOK, SETTLE = 300, 15
-#: How they go, in equal shares.
+#: Ways to disconnect, in equal shares.
 WAYS = ("goodbye", "close", "reset", "silence")
 
-#: Has counted.py count.
+#: The signal on which counted.py counts.
 COUNT_SIGNAL = signal.SIGRTMIN + 1
 
-#: A reset instead of a close: linger on, for no time.
+#: Makes close() reset the connection: SO_LINGER on, with 0 s.
 _RESET = struct.pack("ii", 1, 0)
 
 
 class Node(Server):
-    """The product, with a counter of its objects."""
+    """The product with a counter of its objects."""
 
     arguments = ("bench.realtime.counted:app",)
 
 
 def client(port: int, user: list[str], peer: str) -> Socket:
-    """One that has come and written."""
+    """Connect a client and send its messages."""
     one = Socket(port, user[0])
     for number in range(MESSAGES):
         body = {"to_user_id": int(peer), "client_id": f"{time.time_ns()}-{number}", "type": "text"}
@@ -59,7 +59,7 @@ def client(port: int, user: list[str], peer: str) -> Socket:
 
 
 def leave(one: Socket, way: str, silent: deque[Socket]) -> None:
-    """Go."""
+    """Disconnect the client in the given way."""
     if way == "silence":
         silent.append(one)
         return
@@ -72,7 +72,7 @@ def leave(one: Socket, way: str, silent: deque[Socket]) -> None:
 
 
 def crowd(port: int, users: list[list[str]], rate: float, seconds: float) -> int:
-    """Come and go for so long; gives how many came. At the end all have gone or are silent."""
+    """Connect and disconnect clients for the given time; return their number. At the end all are gone or silent."""
     here: list[tuple[float, Socket]] = []
     silent: deque[Socket] = deque()
     began, came = time.monotonic(), 0
@@ -96,7 +96,7 @@ def crowd(port: int, users: list[list[str]], rate: float, seconds: float) -> int
 
 
 def look(node: Server, counts: Path) -> dict[str, float]:
-    """What the node holds."""
+    """Return the node's memory, objects and open files."""
     known = len(counts.read_text().splitlines()) if counts.exists() else 0
     os.kill(node.worker, COUNT_SIGNAL)
     while not counts.exists() or len(counts.read_text().splitlines()) == known:
@@ -112,7 +112,7 @@ def look(node: Server, counts: Path) -> dict[str, float]:
 
 
 def main() -> None:
-    """Churn, look, write the result file."""
+    """Run the churn, measure, and write the result file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--rate", type=float, default=20)

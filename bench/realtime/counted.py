@@ -1,4 +1,4 @@
-"""The product as gunicorn loads it, and on a signal the number of its objects: for churn.py.
+"""The product as gunicorn loads it, for churn.py; on a signal it writes the number of its objects.
 
 Environment: CHURN_COUNTS, a file that gets one JSON line for each signal.
 """

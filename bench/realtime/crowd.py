@@ -1,7 +1,7 @@
 """A crowd of clients on raw WebSockets, in one process; used by `python -m bench.realtime`.
 
-What they get is counted and searched for times, not parsed: the crowd has one core, as the server has, and must not be
-what limits.
+Received data is counted and searched for times, not parsed: the crowd has one core like the server, and must not be
+the limit.
 """
 
 import json
@@ -25,7 +25,7 @@ _TIME = re.compile(rb"#t=(\d+)#")
 
 
 class Crowd:
-    """Clients that are connected and, with `users` ("token user_id conversation_id" each), logged in as these."""
+    """Connected clients; with `users` ("token user_id conversation_id" each) they are logged in as these."""
 
     def __init__(self, port: int, users: list[list[str]], at_once: int = 50) -> None:
         self.port = port
@@ -52,7 +52,7 @@ class Crowd:
         self.sockets += new
 
     def packet(self, template: str, index: int) -> bytes:
-        """What client `index` says: @N@ a new number, @T@ the time, @P@ its peer, @C@ its conversation."""
+        """Return the packet of client `index`: @N@ is a new number, @T@ the time, @P@ the peer, @C@ the conversation."""
         peer = self.users[index ^ 1] if index ^ 1 < len(self.users) else self.users[index]
         words = {"@N@": next(self.numbers), "@T@": time.perf_counter_ns(), "@P@": peer[1], "@C@": self.users[index][2]}
         for word, value in words.items():
@@ -60,14 +60,15 @@ class Crowd:
         return frame(template.encode())
 
     def run(self, order: dict[str, Any]) -> dict[str, Any]:
-        """A load of so many seconds."""
+        """Run a load for the given seconds."""
         return Load(self, order).run()
 
 
 class Load:
-    """The first `senders` keep `window` commands in flight; or, with `rate`, all together send so many a second.
+    """The first `senders` keep `window` commands in flight; with `rate`, all together send this number a second.
 
-    Deliveries are what contains `event`; with @T@ in the command, they are timed, or with `times` = "acks" the acks.
+    Packets that contain `event` are deliveries. With @T@ in the command they are timed; with `times` = "acks" the
+    acks are.
     """
 
     def __init__(self, crowd: Crowd, order: dict[str, Any]) -> None:
@@ -79,7 +80,7 @@ class Load:
         self.rate: float = order.get("rate", 0)
         self.seconds: float = order["seconds"]
         self.event = order.get("event", '42["said"').encode()
-        #: Another command, which client 0 sends again and again, and how often it was answered after how long.
+        #: A second command that client 0 sends repeatedly, and the times of its answers.
         self.light: str | None = order.get("light")
         self.acks = self.events = self.sent = 0
         self.latencies: list[int] = []
@@ -87,7 +88,7 @@ class Load:
         self.light_latencies: list[int] = []
 
     def run(self) -> dict[str, Any]:
-        """Until the time is over."""
+        """Run until the time is over."""
         for index in range(1, self.senders + 1):
             self._send(index, self.window)
         began = time.monotonic()
@@ -143,14 +144,14 @@ def _wait_for(sock: socket.socket, answer: bytes) -> None:
 
 
 def _percentiles(nanoseconds: list[int]) -> dict[str, float]:
-    """In milliseconds."""
+    """Return percentiles in milliseconds."""
     found = sorted(nanoseconds) or [0]
     return {f"p{share}": found[min(len(found) - 1, len(found) * share // 100)] / 1e6 for share in (50, 90, 99)}
 
 
 def main() -> None:
-    """Take orders as JSON lines, answer with JSON lines: the server is looked at between them."""
-    crowds: list[Crowd] = []  # those who came before stay
+    """Read orders as JSON lines and answer with JSON lines; the server is measured between them."""
+    crowds: list[Crowd] = []  # earlier clients stay connected
     for line in sys.stdin:
         order = json.loads(line)
         began = time.monotonic()

@@ -14,10 +14,10 @@ ENGINES = ("ours", "node", "stock")
 
 SAY = '421["say",{"m":"hello world hello world hello world"}]'
 PING = '421["ping",{}]'
-#: A private message that stores nothing: the peer of the durable one.
+#: A private message without storage, to compare with the durable one.
 TELL = '421["tell",{"to":"@P@","client_id":"@N@","type":"text","content":{"text":"#t=@T@# hello world hello world"}}]'
 
-#: Seconds in which idle connections are watched.
+#: Seconds during which idle connections are measured.
 IDLE_SECONDS = 30
 
 ROWS = [
@@ -47,7 +47,7 @@ def start(name: str) -> Measured:
 
 
 def measure(name: str, seconds: float, idle: int) -> list[str]:
-    """One column of the table."""
+    """Measure one column of the table."""
     one = start(name)
     try:
         one.order(connect=500)
@@ -67,7 +67,7 @@ def measure(name: str, seconds: float, idle: int) -> list[str]:
 
 
 def idling(name: str, count: int) -> list[str]:
-    """Memory, connects and heartbeats, on a fresh server."""
+    """Measure memory, connects and heartbeats on a fresh server."""
     one = start(name)
     try:
         one.order(connect=200)

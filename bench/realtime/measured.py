@@ -12,7 +12,7 @@ SERVER_CORE, CROWD_CORE = "0", "1"
 
 
 class Measured:
-    """`process` serves on `port`, itself or by its only child."""
+    """A server: `process` or its only child serves on `port`."""
 
     def __init__(self, process: subprocess.Popen, port: int) -> None:
         self.server = process
@@ -24,23 +24,23 @@ class Measured:
 
     @property
     def pid(self) -> int:
-        """The process that serves: gunicorn's worker, or Node."""
+        """Return the pid of the serving process: gunicorn's worker, or Node."""
         pid = self.server.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(children[0]) if children else pid
 
     def cpu(self) -> float:
-        """Seconds of processor time so far."""
+        """Return the seconds of processor time so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS
 
     def rss(self) -> int:
-        """Resident memory in kB."""
+        """Return the resident memory in kB."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
 
     def order(self, **order: Any) -> dict[str, Any]:
-        """Have the crowd do something; adds the server's processor time."""
+        """Send the crowd an order; add the server's processor time to its answer."""
         before = self.cpu()
         assert self.crowd.stdin is not None
         assert self.crowd.stdout is not None
@@ -50,12 +50,12 @@ class Measured:
         return {**answer, "cpu": self.cpu() - before}
 
     def stop(self) -> None:
-        """End both."""
+        """Stop server and crowd."""
         for process in (self.crowd, self.server):
             process.terminate()
             process.wait(40)
 
 
 def rates(count: float, answer: dict[str, Any]) -> str:
-    """As seen, and for each second of processor time."""
+    """Return the rate as seen by the clients, and for each second of processor time."""
     return f"{count / answer['seconds']:,.0f} / {count / answer['cpu']:,.0f}"

@@ -1,4 +1,4 @@
-"""The product on one node with MariaDB: what is stored before it is acknowledged, and what a connection costs."""
+"""Measure the product on one node with MariaDB: durable messages, and the cost of a connection."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ GROUP = f'421["send_message",{{"conversation_id":@C@,{_BODY}}}]'
 PING = '421["ping_server",{}]'
 DELIVERED = '42["message_created"'
 
-#: Members of the big room, and messages a second in it.
+#: Members of the large room, and messages a second in it.
 BIG_ROOM, BIG_RATE = 5000, 5
 
 Row = tuple[str, str]
@@ -34,7 +34,7 @@ class Product:
 
     @contextmanager
     def node(self, users: int, groups: int = 0, size: int = 0) -> Iterator[tuple[Measured, Path]]:
-        """A node on a database of its own, and the file of its users."""
+        """Start a node on its own database; return it with the file of its users."""
         url = self.mariadb.create_database()
         port = free_port()
         folder = self.folder / str(port)
@@ -58,7 +58,7 @@ class Product:
             one.stop()
 
     def rows(self, seconds: float, idle: int) -> Iterator[Row]:
-        """All measurements."""
+        """Run all measurements."""
         yield from self._private(seconds)
         yield from self._group(seconds)
         yield from self._connections(idle)
@@ -123,7 +123,7 @@ class Product:
 
 
 def connect(one: Measured, tokens: Path, count: int, before: int = 200) -> tuple[dict[str, Any], float, float]:
-    """Connect all users, some of them before it counts; the answer, kB and seconds of CPU for each of the others."""
+    """Connect all users, some as warm-up; return the answer, and kB and seconds of CPU for each of the others."""
     one.order(connect=before, tokens=str(tokens))
     time.sleep(1)
     size = one.rss()

@@ -1,8 +1,8 @@
-/* The ceiling of deliveries: a loop that sends one ready frame to each of 500 sockets, again and again.
+/* The upper limit of deliveries: a loop that sends one ready frame to each of 500 sockets repeatedly.
  *
  *   cc -O2 -o ready_frames ready_frames.c && ./ready_frames SECONDS
  *
- * Another process reads, as the load client does. Prints frames per second and frames per second of processor time. */
+ * Another process reads, like the load client. Prints frames per second and frames per second of processor time. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -22,7 +22,7 @@ static double now(void) {
   return at.tv_sec + at.tv_nsec / 1e9;
 }
 
-/* The reading side: takes what comes until all have closed. */
+/* The reading process: reads until all sockets are closed. */
 static void receive(struct sockaddr_in *server) {
   int epoll = epoll_create1(0), open = RECEIVERS;
   struct epoll_event events[64];

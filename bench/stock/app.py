@@ -1,4 +1,4 @@
-"""The peer: stock Flask-SocketIO, written as its documentation shows, one commit for each message.
+"""The application for comparison: stock Flask-SocketIO as its documentation shows it, one commit for each message.
 
 Environment: STOCK_DATABASE_URL, STOCK_SECRET (to read the same tokens). Run by bench/durable_sends.py with
 `gunicorn -k gevent -w 1`.
@@ -31,7 +31,7 @@ user_of: dict[str, int] = {}
 
 
 class Message(db.Model):
-    """One message."""
+    """A message."""
 
     __tablename__ = "stock_messages"
     __table_args__ = (UniqueConstraint("sender_id", "client_id"),)
@@ -71,7 +71,7 @@ def disconnect(_reason):
 
 @socketio.on("send_message")
 def send_message(data):
-    """Store, push to the receiver, acknowledge."""
+    """Store the message, push it to the receiver, acknowledge it."""
     message = Message(
         sender_id=user_of[request.sid],
         receiver_id=data["to_user_id"],

@@ -1,4 +1,4 @@
-"""The peer of several nodes: stock Flask-SocketIO with its Redis message queue, as its documentation shows it.
+"""The application for comparison on several nodes: stock Flask-SocketIO with its Redis queue, as documented.
 
 Nothing is stored. Environment: STOCK_REDIS_URL, STOCK_SECRET (to read the same tokens). Run by bench/cluster.py with
 `gunicorn -k gevent -w 1`, one process for each node.
@@ -32,7 +32,7 @@ def disconnect(_reason):
 
 @socketio.on("send_message")
 def send_message(data):
-    """Push to the receiver, wherever connected, and acknowledge."""
+    """Push the message to the receiver on any node, and acknowledge it."""
     payload = {
         "sender_id": user_of[request.sid],
         "client_id": data["client_id"],
