@@ -27,7 +27,7 @@ class PythonSide:
         wait_for(lambda: not self.device.sio.connected, 40, "the disconnection")
 
     def close(self) -> None:
-        """Leave."""
+        """Close the client."""
         self.device.sio.shutdown()
 
 
@@ -57,7 +57,7 @@ class NpmSide:
         wait_for(lambda: not self.npm.state()["connected"], 40, "the disconnection")
 
     def close(self) -> None:
-        """Leave."""
+        """Close the client."""
         self.npm.close()
 
 
