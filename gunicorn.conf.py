@@ -102,11 +102,11 @@ def post_worker_init(worker) -> None:
     # The order to drain, from another node, stops this node like an operator's signal to the master.
     worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
     start(worker.wsgi)
-    _calm_the_collector()
+    _tune_garbage_collector()
     _log.info("node_serves", urls=" ".join(f"http://{address}" for address in bind))
 
 
-def _calm_the_collector() -> None:
+def _tune_garbage_collector() -> None:
     """Make garbage collections rarer and shorter, because a full collection stops the node's only thread.
 
     The program's own 150,000 objects are frozen, because their collection takes 100 ms. Messages leave no cycles, so

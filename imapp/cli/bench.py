@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 #: Exit codes: a guarantee was violated; the test's users could not connect. 2 is wrong use.
-_BROKEN_PROMISE, _NOT_IN = 1, 3
+_GUARANTEE_VIOLATED, _NOT_CONNECTED = 1, 3
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -64,9 +64,9 @@ def bench(ctx: click.Context, /, html: Path | None, json_file: Path | None, **va
         raise click.UsageError(str(exc)) from exc
     except LoadError as exc:
         click.echo(f"Error: {exc}", err=True)
-        ctx.exit(_NOT_IN)
+        ctx.exit(_NOT_CONNECTED)
     click.echo(main.text(report))
     if report["trouble"]:
         click.echo(f"Error: {report['trouble']}", err=True)
-        ctx.exit(_NOT_IN)
-    ctx.exit(_BROKEN_PROMISE if report["problems"] else 0)
+        ctx.exit(_NOT_CONNECTED)
+    ctx.exit(_GUARANTEE_VIOLATED if report["problems"] else 0)

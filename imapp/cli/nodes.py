@@ -16,7 +16,7 @@ from imapp.services import nodes as service
 _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 
 #: Seconds between two checks of a draining node, which renews its report every 2 s.
-_LOOK_SECONDS = 1.0
+_CHECK_SECONDS = 1.0
 
 
 @click.command()
@@ -65,7 +65,7 @@ def rebalance() -> None:
 def _wait_gone(told: NodeReport, deadline: float) -> None:
     """Wait until the node has stopped or was started again; raises ClickException at the deadline."""
     while time.monotonic() < deadline:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_CHECK_SECONDS)
         try:
             latest = service.report(told.id)
         except NotFoundError:

@@ -130,7 +130,7 @@ def running(case: Case) -> Finding:
     answers = _answers(case)
     if answers is None:
         return skip("no node answered")
-    wrong = [words for one in answers if (words := _wrong(one.facts))]
+    wrong = [words for one in answers if (words := _problem(one.facts))]
     if wrong:
         return fail(
             "; ".join(wrong),
@@ -141,7 +141,7 @@ def running(case: Case) -> Finding:
     return ok(f"patched, enough open files, transport {' and '.join(kinds)}")
 
 
-def _wrong(facts: dict[str, Any]) -> str:
+def _problem(facts: dict[str, Any]) -> str:
     if facts["unpatched"]:
         return f"{facts['id']}: not patched: {', '.join(facts['unpatched'])}"
     if facts["files_limit"] < facts["max_connections"] + RESERVE:

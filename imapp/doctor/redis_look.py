@@ -28,11 +28,11 @@ def servers(case: Case) -> list[Server]:
     """Read the state of all servers; raises redis.RedisError."""
     client = redis.client()
     if parse(str(case.settings.redis_url)).kind != "cluster":
-        return [_look("", client)]
-    return [_look(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
+        return [_state_of("", client)]
+    return [_state_of(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
 
 
-def _look(name: str, client: Any) -> Server:
+def _state_of(name: str, client: Any) -> Server:
     return Server(name or _name_of(client), least_ms(client.ping), _info(client), _config(client))
 
 

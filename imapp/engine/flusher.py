@@ -17,7 +17,7 @@ log = get_logger(__name__)
 _SLICE_SECONDS = 0.004
 
 #: Connections that are flushed between two checks of the clock.
-_LOOK = 16
+_CONNECTIONS_A_CHECK = 16
 
 
 class Flushed(Protocol):
@@ -63,7 +63,7 @@ class Flusher:
         _flush(single, len(single))
         end = time.monotonic() + _SLICE_SECONDS
         while rooms and time.monotonic() < end:
-            _flush(rooms, min(_LOOK, len(rooms)))
+            _flush(rooms, min(_CONNECTIONS_A_CHECK, len(rooms)))
         if rooms and not self._is_armed:
             # A timer, not a callback: the loop reads sockets before a timer fires.
             self._is_armed = True

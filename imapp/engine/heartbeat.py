@@ -15,13 +15,13 @@ _PING = Out(PING)
 _DOUBT_SECONDS = 5.0
 
 #: Maximum number of unsolicited pongs between two pings.
-_UNASKED_MAX = 20
+_UNSOLICITED_MAX = 20
 
 
 class Heart:
     """The heartbeat of a session."""
 
-    __slots__ = ("_awaits_pong", "_deadline", "_unasked", "closed", "server", "websocket")
+    __slots__ = ("_awaits_pong", "_deadline", "_unsolicited", "closed", "server", "websocket")
 
     def __init__(self, server: "EngineServer") -> None:
         self.server = server
@@ -30,7 +30,7 @@ class Heart:
         self.websocket: WebSocket | None = None
         self._awaits_pong = False
         #: Unsolicited pongs since the last ping.
-        self._unasked = 0
+        self._unsolicited = 0
         #: Time of the next ping, or time by which the pong must arrive (monotonic).
         self._deadline = time.monotonic() + server.ping_interval
         server.tools.wheel.add(server.ping_interval, self)
@@ -43,11 +43,11 @@ class Heart:
         """End the session: no pong arrived in time."""
         raise NotImplementedError
 
-    def _ponged(self) -> None:
+    def _take_pong(self) -> None:
         """Record a pong; raises PacketError after too many unsolicited ones."""
         if not self._awaits_pong:
-            self._unasked += 1
-            if self._unasked > _UNASKED_MAX:
+            self._unsolicited += 1
+            if self._unsolicited > _UNSOLICITED_MAX:
                 raise PacketError("too many pongs")
         self._awaits_pong = False
         self._deadline = time.monotonic() + self.server.ping_interval
@@ -69,7 +69,7 @@ class Heart:
             self._deadline = max(self._deadline, now - self.server.ping_timeout / 2) + self.server.ping_timeout
             if not self._awaits_pong:
                 self._awaits_pong = True
-                self._unasked = 0
+                self._unsolicited = 0
                 self._is_taking()  # starts the measurement: reading data counts as a sign of life
                 self.transmit(_PING)  # not held back during a CONNECT: a handler may take longer than the ping timeout
         self.server.tools.wheel.add(self._deadline - now, self)

@@ -47,7 +47,7 @@ class Outlet:
         self._out_bytes = 0
         self._place = _NOT_QUEUED
         self._writer: Any = None
-        #: Bytes given to the kernel, and how many of them were acknowledged, or not yet, at the last `_look`.
+        #: Bytes given to the kernel, and how many of them were acknowledged, or not yet, at the last `_measure`.
         self._sent = 0
         self._taken = 0
         self._held = 0
@@ -113,7 +113,7 @@ class Outlet:
         return False
 
     def _block(self) -> None:
-        self._look()
+        self._measure()
         self._restart_clock()
         self._writer = self._tools.loop.io(self._socket.fileno(), _WRITABLE)
         self._writer.start(self._writable)
@@ -131,7 +131,7 @@ class Outlet:
             self._writer = None
             self._drained()
 
-    def _look(self) -> None:
+    def _measure(self) -> None:
         """Measure how much the client has acknowledged since the last call.
 
         The kernel may hold megabytes. A slow client reads them for many seconds before this queue shrinks again.
@@ -154,7 +154,7 @@ class Outlet:
         if self._state != OPEN:
             return False
         held = self._held
-        self._look()
+        self._measure()
         return max(held, self._held) > _BUSY_BYTES and time.monotonic() - self._since < seconds
 
     def on_time(self, now: float) -> None:
@@ -163,7 +163,7 @@ class Outlet:
         if self._state == CLOSED or (self._state == OPEN and self._writer is None):
             return
         allowed = self._tools.limits.slow_seconds if self._state == OPEN else CLOSING_SECONDS
-        self._look()
+        self._measure()
         left = allowed - (time.monotonic() - self._since)
         if left > 0:
             self._is_timed = True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _NOOP = Out(NOOP)
 
 #: Seconds until the first check whether the packets of a POST are handled, and at most between two checks.
-_LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.001, 0.05
+_CHECK_SECONDS, _CHECK_SECONDS_MAX = 0.001, 0.05
 
 #: Seconds to wait for a client's last GET, which it sends together with its close packet.
 _BESIDE_SECONDS = 0.1
@@ -120,13 +120,13 @@ def _watched(session: "Session", polling: Polling, environ: dict[str, Any]) -> "
         return
     watcher = session.server.tools.loop.io(sock.fileno(), _READABLE)
 
-    def look() -> None:
+    def on_readable() -> None:
         watcher.stop()  # further bytes belong to the next request, and end the watch until this one is answered
         with suppress(BlockingIOError):
             if not _peek(sock) and session.polling is polling:
                 session.gone("transport close")
 
-    watcher.start(look)
+    watcher.start(on_readable)
     try:
         yield
     finally:
@@ -152,10 +152,10 @@ def receive(session: "Session", environ: dict[str, Any]) -> None:
         if "1" in packets and not polling.is_waited_for:
             sleep(_BESIDE_SECONDS)
         session.take_packets(packets)
-        seconds = _LOOK_SECONDS
+        seconds = _CHECK_SECONDS
         while session.is_busy:
             sleep(seconds)
-            seconds = min(seconds * 2, _LOOK_SECONDS_MAX)
+            seconds = min(seconds * 2, _CHECK_SECONDS_MAX)
     finally:
         polling.is_posting = False
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 #: Number of refused CONNECTs at which the connection is closed.
-_KNOCKS = 3
+_REFUSALS_MAX = 3
 
 _CLOSE = Out(CLOSE)
 _NOOP = Out(NOOP)
@@ -37,7 +37,7 @@ class Session(Heart):
         "_end_reason",
         "_held",
         "_inbox",
-        "_knocks",
+        "_refusals",
         "address",
         "is_busy",
         "is_greeted",
@@ -57,7 +57,7 @@ class Session(Heart):
         self.is_greeted = False
         self.is_joining = True
         #: Number of refused CONNECTs.
-        self._knocks = 0
+        self._refusals = 0
         #: The client's address while the session counts as connecting.
         self.address: str | None = None
         self._inbox: deque[Incoming] | None = None
@@ -119,16 +119,16 @@ class Session(Heart):
         """Send `first`, the answer to a CONNECT; then send the held packets if `keep`, else drop them."""
         held, self._held = self._held, None
         if keep:
-            self._let_in()
+            self._accept()
         for packet in [first, *(held or [] if keep else [])]:
             self.send(packet)
 
         if not keep and self.is_joining:
-            self._knocks += 1
-            if self._knocks >= _KNOCKS:
+            self._refusals += 1
+            if self._refusals >= _REFUSALS_MAX:
                 self.break_off("transport error")
 
-    def _let_in(self) -> None:
+    def _accept(self) -> None:
         self.is_joining = False
         self.leave_address()
         if self.websocket is not None:
@@ -156,7 +156,7 @@ class Session(Heart):
             if not isinstance(packet, str) or packet[:1] == "4":
                 self._queue(packet)
             elif packet == "3":
-                self._ponged()
+                self._take_pong()
             elif packet == "1":
                 self._end("client disconnect", NORMAL, _NOOP)
             else:
@@ -188,7 +188,7 @@ class Session(Heart):
             return True
         self._inbox = None
         if self._end_reason is not None:
-            self._say_goodbye()
+            self._call_disconnect_handler()
         elif self.websocket is not None:
             self.websocket.resume()
         self.is_busy = False
@@ -248,10 +248,10 @@ class Session(Heart):
             websocket.owner = None
             websocket.close(code)
         if is_ours and not self.is_busy and getcurrent() is not self.server.tools.hub:
-            self._say_goodbye()
+            self._call_disconnect_handler()
         else:
             self._schedule()
 
-    def _say_goodbye(self) -> None:
+    def _call_disconnect_handler(self) -> None:
         reason, self._end_reason = self._end_reason, None
         self.server._trigger_event("disconnect", self.sid, reason, run_async=False)

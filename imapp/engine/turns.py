@@ -35,7 +35,7 @@ class Turns:
         self._limit = limit
         self._ready: deque[Worked] = deque()
         self._idle: list[Any] = []
-        self._hired = 0
+        self._greenlets = 0
         self._is_armed = False
         self._is_slice_over = False
 
@@ -57,8 +57,8 @@ class Turns:
         while self._ready and not self._is_slice_over:
             if self._idle:
                 self._idle.pop().switch()
-            elif self._hired < self._limit:
-                self._hired += 1
+            elif self._greenlets < self._limit:
+                self._greenlets += 1
                 spawn_raw(self._work)
                 # The greenlet starts after this callback; the next call finds out whether one is enough.
                 self._is_armed = True

@@ -80,11 +80,11 @@ class WebSocket(Outlet):
         try:
             parser.feed(data, messages)
         except ProtocolError as exc:
-            self._give(messages)
+            self._deliver(messages)
             log.info("websocket_malformed", reason=exc.reason)
             self.fail(exc.code, exc.reason)
         else:
-            self._give(messages)
+            self._deliver(messages)
             if parser.has_more and not self.is_paused:
                 self._parse_later()
 
@@ -114,7 +114,7 @@ class WebSocket(Outlet):
             self._later.close()
             self._later = None
 
-    def _give(self, messages: list[Message]) -> None:
+    def _deliver(self, messages: list[Message]) -> None:
         data = [message for message in messages if not isinstance(message, Control)]
         if data and self._state == OPEN and self.owner is not None:
             self.owner.take(data)
@@ -129,7 +129,7 @@ class WebSocket(Outlet):
         elif message.opcode == CLOSE:
             if self._state == OPEN:
                 self._put(close_frame(message.code), QUEUED)
-                self._tell("transport close")
+                self._notify_owner("transport close")
             self._finish()
 
     def _finish(self) -> None:
@@ -168,7 +168,7 @@ class WebSocket(Outlet):
         self._parser = None
         self._stop_later()
         self.close(code, reason)
-        self._tell("transport error")
+        self._notify_owner("transport error")
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake after the queued data; the owner is not notified."""
@@ -190,9 +190,9 @@ class WebSocket(Outlet):
         self._reader = self._writer = self._later = self._parser = self._out = None
         self._out_bytes = 0
         self._socket.close()
-        self._tell(reason or "transport close")
+        self._notify_owner(reason or "transport close")
 
-    def _tell(self, reason: str) -> None:
+    def _notify_owner(self, reason: str) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
             owner.gone(reason)

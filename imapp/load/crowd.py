@@ -57,19 +57,19 @@ class Crowd:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if stop.is_set() or (tasks and tasks[0].done() and self._meter.connected == 0):
                 break  # interrupted; or the first user was refused after all attempts, and so would be all others
-            tasks.append(asyncio.create_task(self._come(index, due)))
+            tasks.append(asyncio.create_task(self._connect_one(index, due)))
         await asyncio.gather(*tasks)
         if not stop.is_set() and self._meter.connected + len(self._ledger.offline) < len(self._users):
-            raise LoadError(self._complaint())
+            raise LoadError(self._failure_text())
 
-    def _complaint(self) -> str:
+    def _failure_text(self) -> str:
         codes = ", ".join(f"{code} {count} times" for code, count in self.refusals.most_common())
         return f"{self._meter.connected} of {len(self._users)} could connect: {codes or 'no reason given'}"
 
-    async def _come(self, index: int, due: float) -> None:
+    async def _connect_one(self, index: int, due: float) -> None:
         for attempt in range(_ATTEMPTS):
             try:
-                await self._enter(index)
+                await self._open_connection(index)
             except RefusedError as exc:
                 code = exc.code
             except TimeoutError:
@@ -84,7 +84,7 @@ class Crowd:
             self._meter.failed(f"connect: {code}")
             await asyncio.sleep(_PAUSE * 2**attempt if attempt + 1 < _ATTEMPTS else 0)
 
-    async def _enter(self, index: int) -> None:
+    async def _open_connection(self, index: int) -> None:
         door = self._doors[(index // 2 + index % 2) % len(self._doors)]
         wire = Wire(index, door.host, self._users[index].token, self._ledger)
         tls: dict[str, Any] = {"ssl": door.tls, "server_hostname": door.name} if door.tls else {}

@@ -165,7 +165,7 @@ class Ledger:
         """Give up all messages in flight: count them as lost, unanswered, or owed to broken connections."""
         for number, message in list(self._under_way.items()):
             if message.acked:
-                self._miss(message)
+                self._count_missing(message)
             elif message.sender in self.offline:
                 self.counts.owed_to_broken += 1
             else:
@@ -173,7 +173,7 @@ class Ledger:
                 self._meter.failed("unanswered")
             self._forget(number)
 
-    def _miss(self, message: Message) -> None:
+    def _count_missing(self, message: Message) -> None:
         """Count the missing deliveries of a message by reason."""
         for receiver in message.waiting:
             if receiver in self.offline:

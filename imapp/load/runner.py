@@ -31,7 +31,7 @@ _BURST = 100
 _LONG = 0.1
 
 #: Seconds between two checks whether all messages have arrived.
-_LOOK = 0.05
+_CHECK_SECONDS = 0.05
 
 Show = Callable[[dict[str, Any]], None]
 
@@ -148,7 +148,7 @@ class Runner:
         while not self._stop.is_set() and (done < total or time.monotonic() < end):
             ready = min(total, int((time.monotonic() - began) * rate) + 1, done + _BURST)
             for number in range(done, ready):
-                self._say(began + number / rate)
+                self._send_next(began + number / rate)
             done = max(done, ready)
             until = began + done / rate if done < total else end
             await self._pause(until - time.monotonic())
@@ -161,7 +161,7 @@ class Runner:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), seconds)
 
-    def _say(self, due: float) -> None:
+    def _send_next(self, due: float) -> None:
         letter = self._plan.next(self._ledger.offline)
         if letter is None:
             self._meter.failed("nobody_online")
@@ -175,5 +175,5 @@ class Runner:
         """Wait for messages in flight, at most for `--patience` seconds, then give them up."""
         until = time.monotonic() + self._options.patience
         while not self._ledger.is_settled() and time.monotonic() < until:
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_CHECK_SECONDS)
         self._ledger.settle()

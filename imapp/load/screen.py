@@ -10,11 +10,11 @@ _COLUMNS = ("phase", "connected", "asked/s", "sent/s", "acks/s", "deliveries/s",
 _TIMES = ("ack p50", "p99", "max", "delivery p50", "p99", "max ms", "client")
 
 #: Seconds between two progress lines if the output is not a terminal.
-_SELDOM = 10
+_LINE_SECONDS = 10
 
 
 class Screen:
-    """The progress: redrawn each second on a terminal, otherwise a line every _SELDOM seconds."""
+    """The progress: redrawn each second on a terminal, otherwise a line every _LINE_SECONDS seconds."""
 
     def __init__(self, connections: int) -> None:
         self._console = Console(stderr=True, markup=False, highlight=False)
@@ -36,7 +36,7 @@ class Screen:
         self._rows += 1
         if self._console.is_terminal:
             self._live.update(self._table(row), refresh=True)
-        elif self._rows % _SELDOM == 1:
+        elif self._rows % _LINE_SECONDS == 1:
             names = ("phase", "connected", "asked", "acks", "deliveries", "ack_p99", "delivery_p99")
             words = " ".join(f"{name}={row[name]}" for name in names)
             self._console.print(f"{row['at']:.0f} s: {words} errors={self._errors}", soft_wrap=True)

@@ -31,11 +31,11 @@ class Watch(threading.Thread):
         """Read the metrics at intervals until `stop`."""
         while self._nodes:
             for url, rest in self._nodes.items():
-                self._look(url, rest)
+                self._read(url, rest)
             if self._over.wait(_SECONDS):
                 break
 
-    def _look(self, url: str, rest: Rest) -> None:
+    def _read(self, url: str, rest: Rest) -> None:
         try:
             status, body, _ = rest.request("GET", "/actuator/prometheus")
         except LoadError as exc:
