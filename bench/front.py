@@ -3,9 +3,9 @@
     python -m bench.front [--websocket 60] [--polling 20] [--away 60]
 
 The benchmark starts its own MariaDB, Redis, Nginx, and three nodes by the cluster scripts in a copy of the project.
-Four faults: `scripts/restart-cluster.sh`; kill -9 of a node, started again at once; a node stopped and started again after
-`--away` seconds; a node frozen (SIGSTOP) for the same time. For each: the seconds from readiness until all clients are
-connected, until each node has its share within 20 %, the longest time of a client without a node, and the
+Four faults: `scripts/restart-cluster.sh`; kill -9 of a node, started again at once; a node stopped and started
+again after `--away` seconds; a node frozen (SIGSTOP) for the same time. For each: the seconds from readiness until all
+clients are connected, until each node has its share within 20 %, the longest time of a client without a node, and the
 distribution.
 """
 

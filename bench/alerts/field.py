@@ -51,7 +51,7 @@ class Crowd:
             self._process.kill()
 
     def rest(self) -> None:
-        """Disconnect all clients until `come_back`."""
+        """Disconnect all clients until `come` is called."""
         self._may_come.clear()
         self.begin_again()
 

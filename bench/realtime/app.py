@@ -3,8 +3,8 @@
     python -m bench.realtime.app ours|stock PORT
 
 A connecting client sends a token and enters the room `all` and its own room. `ping` is acknowledged; `say` is emitted
-to the room `all` and acknowledged; `tell` is emitted to another client's own room and acknowledged. node/server.mjs is the
-same in JavaScript.
+to the room `all` and acknowledged; `tell` is emitted to another client's own room and acknowledged. node/server.mjs
+is the same in JavaScript.
 """
 
 import sys

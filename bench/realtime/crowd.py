@@ -52,7 +52,7 @@ class Crowd:
         self.sockets += new
 
     def packet(self, template: str, index: int) -> bytes:
-        """Return the packet of client `index`: @N@ is a new number, @T@ the time, @P@ the peer, @C@ the conversation."""
+        """Return the packet of client `index`: @N@ is a new number, @T@ the time, @P@ the peer, @C@ the chat."""
         peer = self.users[index ^ 1] if index ^ 1 < len(self.users) else self.users[index]
         words = {"@N@": next(self.numbers), "@T@": time.perf_counter_ns(), "@P@": peer[1], "@C@": self.users[index][2]}
         for word, value in words.items():

@@ -55,7 +55,7 @@ def test_an_operator_enrols_sees_the_cluster_disconnects_and_drains(two_nodes, o
     olga.answer("End session")
     olga.expect_told("The session was ended.")
     bob.wait_for("session_ended", timeout=30)
-    expect(olga.page.get_by_text("Nowhere logged in.")).to_be_visible()
+    expect(olga.page.get_by_text("Not logged in on any device.")).to_be_visible()
     assert bob.rest("GET", "/api/users/me").json()["code"] == "session_revoked"
 
     olga.go("Overview")
@@ -144,7 +144,7 @@ def test_a_session_without_second_factor_leads_to_the_log_in(start_server, opera
 
     server.flask("im", "reset-second-factor", olga.name)
 
-    expect(olga.page.get_by_role("alert")).to_have_text("Please prove your second factor again.")
+    expect(olga.page.get_by_role("alert")).to_have_text("Enter a code of your second factor again.")
     olga.enrol()
 
 

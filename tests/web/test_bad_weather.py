@@ -119,7 +119,7 @@ def test_a_browser_without_storage_shows_a_notice_and_can_chat(somebody, storage
     ada = somebody()
     ada.page.add_init_script(storage)
     ada.register("Ada")
-    expect(ada.page.get_by_role("alert")).to_contain_text("This browser keeps nothing")
+    expect(ada.page.get_by_role("alert")).to_contain_text("This browser cannot store data")
     ada.create_group("Notes")
 
     ada.say("kept by the server")

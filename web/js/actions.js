@@ -1,24 +1,24 @@
-// What a person can do on the page. Views call these; nothing else talks to the server on a click.
+// The user's actions on the page. Views call them; nothing else calls the server on a click.
 
 import { idOf } from './api.js';
 import { isId, listOf } from './content.js';
 import { createHistory } from './history.js';
 import { explain } from './strings.js';
 
-/** Members whose names are asked for at once. */
+/** Number of members in one request for names. */
 const MEMBERS = 100;
-/** Requests for contact, and invitations, that are shown at once. */
+/** Number of contact requests, and of invitations, that are shown together. */
 const REQUESTS = 20;
-/** What the server takes in no text: control characters besides tab and the ends of lines. */
+/** Characters that the server refuses in texts: control characters except tab and line ends. */
 const CONTROL = /[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]/g;
-/** Milliseconds between two signs that the user is writing. */
+/** Milliseconds between two typing notifications. */
 const TYPING_EVERY = 3_000;
 
 export function createActions({ store, api, command, outbox, drafts, show }) {
   let typedAt = 0;
   const history = createHistory({ store, api });
 
-  /** Put a conversation on the screen, null for the list alone. */
+  /** Show a conversation, or only the list for null. */
   async function open(id) {
     const conversation = store.state.conversations[id];
     store.dispatch({ type: 'opened', id: conversation ? id : null });
@@ -27,13 +27,13 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     if (conversation.type === 'group') await loadMembers(id);
   }
 
-  /** The names of a group's members: all that fit on one page, the others when they say something. */
+  /** Load the names of a group's members: one page of them; the others are loaded when they write. */
   async function loadMembers(id) {
     const { items } = await api.get(`/api/groups/${idOf(id)}/members`, { limit: MEMBERS });
     store.dispatch({ type: 'users_loaded', users: items.map(({ user }) => user) });
   }
 
-  /** Alter a message by a command; what goes wrong is said in a notice. */
+  /** Change a message by a command; show a notice if it fails. */
   function alter(name, payload) {
     return alterOrThrow(name, payload).catch((error) => store.dispatch({ type: 'noticed', text: explain(error) }));
   }
@@ -55,7 +55,7 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     command('stop_typing', { conversation_id: id }).catch(ignore);
   }
 
-  /** Invitations to groups that wait for the user, and the users who sent them. */
+  /** Pending group invitations of the user, and their senders. */
   async function loadInvitations() {
     const { items } = await api.get('/api/join-requests', { status: 'invited', limit: REQUESTS });
     const strangers = new Set(items.map(({ inviter_id }) => inviter_id).filter((id) => isId(id) && !store.state.users[id]));
@@ -81,7 +81,7 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     send(id, text, extra = {}) {
       stopTyping(id);
       drafts.clear(id);
-      history.toNewest(id).catch(ignore); // the view offers it again
+      history.toNewest(id).catch(ignore); // the view offers a retry
       return outbox.add({ conversation_id: id, type: 'text', content: { text: wellFormed(text) }, ...extra });
     },
     writeDraft: drafts.write,
@@ -89,7 +89,7 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     answer: drafts.answer,
     retry: outbox.retry,
     discard: outbox.discard,
-    /** The server clears the mentions that an edit leaves out. */
+    /** The server clears mentions that the edit omits. */
     edit({ id, conversation_id, mentions }, text) {
       return outbox.add({ edit_of: id, conversation_id, content: { text: wellFormed(text) }, mentions: listOf(mentions) });
     },
@@ -101,7 +101,7 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
     answerContactRequest: (id, word) => api.post(`/api/contact-requests/${idOf(id)}/${word}`),
     loadInvitations,
     answerInvitation: (groupId, word) => api.post(`/api/groups/${idOf(groupId)}/invitation/${word}`),
-    /** With the same `key` the server makes one group, however often it is asked. */
+    /** With the same `key` the server creates only one group for repeated requests. */
     async createGroup(name, memberIds, key) {
       const group = await api.post('/api/groups', { name, member_ids: memberIds }, key);
       await enter(await api.get(`/api/conversations/${idOf(group.conversation_id)}`));
@@ -109,11 +109,11 @@ export function createActions({ store, api, command, outbox, drafts, show }) {
   };
 }
 
-/** What was pasted may hold half of a surrogate pair, which is no text, and control characters, which nobody sees. */
+/** Pasted text may contain half of a surrogate pair, which is invalid, and invisible control characters. */
 function wellFormed(text) {
   return text.replace(/\p{Surrogate}/gu, '\uFFFD').replace(CONTROL, '');
 }
 
 function ignore() {
-  // A lost sign of writing is not worth a word.
+  // A lost typing notification needs no message.
 }

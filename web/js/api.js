@@ -1,6 +1,6 @@
-// The REST door: one function that speaks HTTP, and the error that everything throws.
+// REST: one function that calls the server, and the error that all calls throw.
 
-/** Codes that say that the same may succeed later; on the socket, too. */
+/** Error codes, over REST and the socket, after which a retry may succeed. */
 export const RETRYABLE = ['unreachable', 'busy', 'unavailable', 'rate_limited'];
 
 export class ApiError extends Error {
@@ -17,7 +17,7 @@ export class ApiError extends Error {
 /** Milliseconds after which a call counts as failed. */
 const TIMEOUT = 20_000;
 
-/** Call the server and give its JSON answer (null for 204); throws ApiError. `options` are those of fetch. */
+/** Call the server and return its JSON answer (null for 204); throw ApiError. `options` are those of fetch. */
 export async function request(method, path, body, token, { timeout = TIMEOUT, headers: more = {}, ...options } = {}) {
   const headers = { ...more };
   if (body !== undefined) headers['Content-Type'] = 'application/json';
@@ -37,7 +37,7 @@ async function reach(path, options, timeout) {
   }
 }
 
-/** The calls of a logged-in user; `ended` is called when the server does not know the session any more. */
+/** The calls of a logged-in user; calls `ended` when the server reports that the session has ended. */
 export function createApi(session, ended) {
   async function call(method, path, body, headers) {
     try {
@@ -48,7 +48,7 @@ export function createApi(session, ended) {
     }
   }
 
-  /** A token that has expired in the meantime is refreshed once. */
+  /** Refresh a token once if it has expired in the meantime. */
   async function withFreshToken(method, path, body, headers) {
     const token = await session.accessToken();
     try {
@@ -61,10 +61,10 @@ export function createApi(session, ended) {
 
   return {
     get: (path, query = {}) => call('GET', withQuery(path, query)),
-    /** With `key`, the server does what it is asked once, however often the request is sent. */
+    /** With `key`, the server executes a repeated request only once. */
     post: (path, body = {}, key = null) => call('POST', path, body, key ? { 'Idempotency-Key': key } : {}),
     remove: (path) => call('DELETE', path),
-    /** All pages of a list. */
+    /** Return all pages of a list. */
     async all(path, query = {}) {
       const items = [];
       let cursor;
@@ -84,8 +84,8 @@ function withQuery(path, query) {
 }
 
 /**
- * An id as a part of a path. Throws for anything but a whole number above zero: ids come from what other people have
- * written, too, and must not lead to another address.
+ * Return an id as a part of a path. Throw for anything but a whole number above zero: ids also come from other people's
+ * content, and must not lead to another address.
  */
 export function idOf(value) {
   if (!Number.isSafeInteger(value) || value <= 0) throw new TypeError('not an id');

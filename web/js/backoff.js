@@ -1,12 +1,12 @@
-// How long to wait before something that has failed is tried again.
+// Waiting times before retries.
 
-/** Milliseconds of the first wait, and of the longest. */
+/** Milliseconds of the first and of the longest wait. */
 const FIRST = 500;
 const LONGEST = 8_000;
 
 /**
- * Waits that double, with full jitter, so that clients that were cut off together do not come back together; never
- * less than the `least` milliseconds that the server has asked for.
+ * Return waits that double, with full jitter, so that clients that were disconnected together do not reconnect
+ * together. A wait is at least the `least` milliseconds that the server has demanded.
  */
 export function createBackoff({ first = FIRST, longest = LONGEST } = {}) {
   let failures = 0;

@@ -1,4 +1,4 @@
-// Puts the parts together: who listens to whom, from logging in to logging out.
+// Connects the parts and their listeners, from logging in to logging out.
 
 import { createActions } from './actions.js';
 import { createApi, idOf, request } from './api.js';
@@ -16,13 +16,13 @@ import { t } from './strings.js';
 import { createSync } from './sync.js';
 
 const DEVICE = { name: 'Web', platform: 'web' };
-/** Milliseconds before catching up is tried again on a connection that stands. */
+/** Milliseconds before a retry of catching up on an open connection. */
 const PAUSE = 2_000;
 
-/** Connections that `sync` may break before it is asked for over REST. */
+/** Number of connections that `sync` may break before the client uses REST. */
 const MOST_BREAKS = 3;
 
-/** `show(id)` changes the address to that of a conversation; the page calls `actions.open` when it has changed. */
+/** `show(id)` changes the address to a conversation's; the page calls `actions.open` after the change. */
 export function createClient({ show }) {
   let syncBreaks = 0;
   const store = createStore(reduce, EMPTY);
@@ -43,7 +43,7 @@ export function createClient({ show }) {
   store.subscribe(readMarks.check);
   session.onEnded(() => leave(t('session_ended')));
 
-  /** A `sync` that breaks one connection after the other goes over REST, which takes as much. */
+  /** Use REST, which has the same size limit, for a `sync` that breaks one connection after the other. */
   async function ask(name, payload) {
     if (syncBreaks >= MOST_BREAKS) return api.post('/api/sync', payload);
     try {
@@ -73,7 +73,7 @@ export function createClient({ show }) {
       outbox.flush();
       await people.fetchPresence();
     } catch {
-      if (connection.connected) setTimeout(catchUp, PAUSE); // else the next connection does it
+      if (connection.connected) setTimeout(catchUp, PAUSE); // otherwise the next connection does it
     }
   }
 
@@ -95,7 +95,7 @@ export function createClient({ show }) {
     return receive('message_created', { message });
   }
 
-  /** The browser keeps nothing, or has no room: say so, and go on from memory. */
+  /** The browser cannot store data or has no space: show a notice and continue in memory. */
   function notKept() {
     store.dispatch({ type: 'noticed', text: t('not_kept') });
   }
@@ -126,7 +126,7 @@ export function createClient({ show }) {
     store.dispatch({ type: 'signed_out', notice });
   }
 
-  /** Asks first when the server does not have all that was written; `anyway` drops it. */
+  /** Ask first if the server lacks some of the user's texts; with `anyway`, drop them. */
   async function logOut({ anyway = false } = {}) {
     const { me } = store.state;
     const unsent = anyway ? 0 : await unsentOf(me);
@@ -138,13 +138,13 @@ export function createClient({ show }) {
     return forget(me.id);
   }
 
-  /** How many messages and drafts the server does not have. */
+  /** Return the number of messages and drafts that the server does not have. */
   async function unsentOf({ id }) {
     const messages = await records.count(id).catch(() => store.state.outbox.length);
     return messages + await drafts.unsent();
   }
 
-  /** Nothing that a user has written stays readable, unless another log-in of the same user goes on in this browser. */
+  /** Remove all of the user's texts, unless another log-in of the same user continues in this browser. */
   async function forget(userId) {
     const others = await session.others().catch(() => []);
     if (others.some(({ user }) => user.id === userId)) return;
@@ -168,7 +168,7 @@ export function createClient({ show }) {
       closeNotice: () => store.dispatch({ type: 'noticed', text: null }),
       stay: () => store.dispatch({ type: 'leave_asked', unsent: null }),
     },
-    /** Go on with the session of the last visit, if there is one. */
+    /** Continue the session of the last visit, if there is one. */
     async resume() {
       revocations.deliver();
       const kept = await session.load();

@@ -4,16 +4,16 @@ import { io } from '../vendor/socket.io.js';
 import { RETRYABLE } from './api.js';
 import { createBackoff } from './backoff.js';
 
-/** Milliseconds that a command may take to be acknowledged; the server's own patience ends at 13 s. */
+/** Milliseconds within which a command must be acknowledged; the server's own limit is 13 s. */
 const ACK_TIMEOUT = 16_000;
-/** Milliseconds that a connection must last to count as a good one. */
+/** Milliseconds that a connection must last to count as stable. */
 const GOOD = 5_000;
 
 const ENDED = ['session_revoked', 'invalid_token'];
 
 /**
- * A command that was not carried out; `retryable` says that the same may succeed later, `broke` that the connection
- * ended while the command was under way.
+ * A failed command. `retryable`: a retry may succeed. `broke`: the connection ended while the command was in
+ * flight.
  */
 export class CommandError extends Error {
   constructor({ code, message, retry_after }, broke = false) {
@@ -25,7 +25,7 @@ export class CommandError extends Error {
   }
 }
 
-/** `on` has the listeners up(), down(), event(name, payload) and ended(). */
+/** `on` contains the listeners up(), down(), event(name, payload) and ended(). */
 export function createConnection(session, on) {
   const backoff = createBackoff();
   let timer;
@@ -33,10 +33,10 @@ export function createConnection(session, on) {
   let breaks = 0;
   const socket = io({
     autoConnect: false,
-    reconnection: false, // `later` does it, as the server asks
+    reconnection: false, // `later` does it, as the server demands
     transports: ['websocket', 'polling'],
     tryAllTransports: true, // some proxies let no WebSocket through
-    // The server refuses a token of another user than the one that this page shows.
+    // The server refuses a token of a user other than the one on this page.
     auth: (answer) => withToken((token) => answer({ token, user_id: session.read()?.user.id })),
   });
 
@@ -62,7 +62,7 @@ export function createConnection(session, on) {
     server_draining: (_name, { reconnect_after_ms }) => later(reconnect_after_ms),
   };
 
-  /** What fails is tried again; when that takes too long the server closes the connection, and the next has a new token. */
+  /** Retry failures. If that takes too long, the server closes the connection, and the next one has a new token. */
   function renew() {
     return withToken((token) => command('renew_token', { token }), session.refreshNow, renewOrReconnect);
   }
@@ -109,7 +109,7 @@ export function createConnection(session, on) {
     socket.disconnect().connect();
   }
 
-  /** Send a command and give its answer without `ok`; throws CommandError. */
+  /** Send a command and return its answer without `ok`; throw CommandError. */
   async function command(name, payload) {
     if (!socket.connected) throw unreachable();
     const before = breaks;

@@ -6,7 +6,7 @@ import { Component, createRef, h, render } from '../vendor/preact.js';
 export const html = htm.bind(h);
 export { Component, createRef, render };
 
-/** A view that is drawn again only when one of its properties or a part of its own state is another value. */
+/** A view that is rendered again only when a property or a part of its own state changes. */
 export class Pure extends Component {
   shouldComponentUpdate(props, state) {
     return differ(this.props, props) || differ(this.state ?? {}, state ?? {});

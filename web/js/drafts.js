@@ -1,22 +1,22 @@
-// What was written and not sent, for each conversation: kept in this browser at once, so that it survives a reload, and
-// on the server for the user's other devices. A draft that this device has changed since wins over the server's.
+// The unsent text of each conversation. It is stored in this browser at once, so that it survives a reload, and on the
+// server for the user's other devices. A draft that this device has changed since then wins over the server's.
 
 import { config } from './config.js';
 import { recall, remember } from './tab.js';
 import { vault } from './vault.js';
 
-/** Milliseconds after a key until a draft is kept here, and without a key before it is sent to the server. */
+/** Milliseconds after a key until a draft is stored here, and without a key until it is sent to the server. */
 const KEEP = 300;
 const SEND = 2_000;
-/** In sessionStorage: what was written just before this tab was reloaded. The vault is too slow for that moment. */
+/** In sessionStorage: text written just before this tab was reloaded. The vault is too slow for that. */
 const LAST_WORDS = 'imapp.drafts';
 
 export function createDrafts({ store, command }) {
-  /** conversation id -> the text that is not kept yet */
+  /** conversation id -> the text that is not stored yet */
   const fresh = new Map();
-  /** Ids of conversations whose drafts the server does not have. */
+  /** Ids of conversations with drafts that the server does not have. */
   const unsent = new Set();
-  /** conversation id -> the draft that the server has since this device has sent one; null for none */
+  /** conversation id -> the server's draft since this device has sent one; null for none */
   const held = new Map();
   let owner = null;
   let keeping = null;
@@ -35,7 +35,7 @@ export function createDrafts({ store, command }) {
     keep();
   }
 
-  /** What this tab had no time to keep, as [id, text] each; once. */
+  /** Return the texts, each as [id, text], that this tab had no time to store; only once. */
   function lastWords(userId) {
     const kept = recall(LAST_WORDS) ?? '{}';
     remember(LAST_WORDS, '{}');
@@ -43,11 +43,11 @@ export function createDrafts({ store, command }) {
       const { user, drafts } = JSON.parse(kept);
       return user === userId ? drafts : [];
     } catch {
-      return []; // broken: the drafts of the vault are all there is
+      return []; // broken: only the drafts of the vault are left
     }
   }
 
-  /** Keep what has been written; also when the page is left. */
+  /** Store unsaved text; also when the page is left. */
   function keep() {
     clearTimeout(keeping);
     keeping = null;
@@ -60,7 +60,7 @@ export function createDrafts({ store, command }) {
     sending = setTimeout(send, SEND);
   }
 
-  /** Gives whether the text is another one than before. */
+  /** Set the text and return whether it has changed. */
   function put(id, text, isSent) {
     if (written(id) === text) return false;
     store.dispatch({ type: 'drafted', id, text });
@@ -68,11 +68,11 @@ export function createDrafts({ store, command }) {
     return true;
   }
 
-  /** An empty draft is kept until the server has it, too: it would bring the former one back. */
+  /** Keep an empty draft too until the server has it; otherwise the server would restore the former one. */
   function record(id, text, isSent) {
     const key = ['draft', owner, id];
     const kept = text || !isSent ? vault.put(key, { id, text, isSent }) : vault.remove(key);
-    kept.catch(() => {}); // it stays in memory, and the server gets it
+    kept.catch(() => {}); // it stays in memory and is sent to the server
   }
 
   function written(id) {
@@ -87,12 +87,12 @@ export function createDrafts({ store, command }) {
       try {
         await sendOne(conversation, text);
       } catch (error) {
-        if (!error.retryable) unsent.delete(id); // else the next connection tries again
+        if (!error.retryable) unsent.delete(id); // otherwise the next connection retries
       }
     }
   }
 
-  /** What was sent as a message before it became a draft on the server costs no command. */
+  /** Send no command for text that was sent as a message before it became a draft on the server. */
   async function sendOne({ id, draft }, text) {
     const sender = owner;
     const news = text.trim() ? text : null;
@@ -117,13 +117,13 @@ export function createDrafts({ store, command }) {
   return {
     write,
     keep,
-    /** A message takes what was written with it. */
+    /** Clear the draft that was sent as a message. */
     clear(id) {
       write(id, '');
       keep();
       send();
     },
-    /** The draft answers `message`; null: it answers none. Kept in this browser alone: the server has no field for it. */
+    /** Set the message that the draft answers, or null. Stored in this browser only: the server has no field for it. */
     answer(id, message) {
       if (!message && !store.state.replies[id]) return;
       store.dispatch({ type: 'answering', id, message });
@@ -132,7 +132,7 @@ export function createDrafts({ store, command }) {
       kept.catch(() => {}); // it stays in memory
     },
     flush: send,
-    /** How many drafts would be lost with this browser's copies. */
+    /** Return the number of drafts that would be lost with this browser's copies. */
     async unsent() {
       keep();
       await send();

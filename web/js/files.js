@@ -1,9 +1,9 @@
-// Files cannot be sent from this page yet: say so, and keep the browser from leaving the page for a dropped one.
+// Files cannot be sent from this page yet: show a notice, and prevent the browser from opening a dropped file.
 
-/** `refuse()` is called for each attempt to paste or drop files. */
+/** Call `refuse()` for each attempt to paste or drop files. */
 export function refuseFiles(refuse) {
   addEventListener('dragover', (event) => {
-    if (hasFiles(event.dataTransfer)) event.preventDefault(); // else the browser opens what is dropped
+    if (hasFiles(event.dataTransfer)) event.preventDefault(); // otherwise the browser opens the dropped file
   });
   addEventListener('drop', (event) => {
     if (!hasFiles(event.dataTransfer)) return;
@@ -11,7 +11,7 @@ export function refuseFiles(refuse) {
     refuse();
   });
   addEventListener('paste', (event) => {
-    // Programs for documents put a picture beside the text that is pasted.
+    // Office programs add a picture to pasted text.
     if (hasFiles(event.clipboardData) && !event.clipboardData.types.includes('text/plain')) refuse();
   });
 }

@@ -1,12 +1,12 @@
-// Loads pages of a conversation's history into its run of messages: older ones, newer ones, those around one message.
+// Loads pages of a conversation's history into its run of messages: older ones, newer ones, or around one message.
 
 import { idOf } from './api.js';
 
-/** Messages of one page. */
+/** Number of messages on one page. */
 const PAGE = 50;
 
 export function createHistory({ store, api }) {
-  /** conversation id -> the page that is on its way */
+  /** conversation id -> the page request in flight */
   const loading = new Map();
 
   function get(id, query) {
@@ -24,20 +24,20 @@ export function createHistory({ store, api }) {
     }
   }
 
-  /** Whether what `timeline` was when a page was asked for has been replaced since: the page no longer adjoins it. */
+  /** Return whether the timeline was replaced since the page was requested, so that the page no longer adjoins it. */
   function isReplaced(id, timeline) {
     const now = store.state.timelines[id];
     return !now || now.messages[0]?.seq !== timeline.messages[0]?.seq;
   }
 
-  /** Hold the newest page; what is pushed meanwhile is kept, so that the run stays unbroken. */
+  /** Load the newest page; keep messages pushed meanwhile, so that the run stays unbroken. */
   function begin(id) {
     return inTurn(id, async () => {
       const held = store.state.timelines[id];
       if (!held || held.has_newer) store.dispatch({ type: 'history_restarted', id });
       const { last_seq } = store.state.conversations[id] ?? {};
       const { items, has_more } = await get(id, {});
-      const isCut = store.state.timelines[id]?.messages[0]?.seq > last_seq + 1; // hundreds came meanwhile
+      const isCut = store.state.timelines[id]?.messages[0]?.seq > last_seq + 1; // hundreds arrived meanwhile
       if (!isCut) store.dispatch({ type: 'history_loaded', id, items, has_more });
     });
   }
@@ -59,21 +59,21 @@ export function createHistory({ store, api }) {
       const { last_seq } = store.state.conversations[id] ?? {};
       const { items, has_more } = await get(id, { after });
       if (isReplaced(id, timeline)) return;
-      // A message that was pushed meanwhile is not in this page.
+      // This page lacks messages that were pushed meanwhile.
       const has_newer = has_more || store.state.conversations[id]?.last_seq > last_seq;
       store.dispatch({ type: 'newer_loaded', id, items, has_newer });
     });
   }
 
-  /** Show the newest messages instead of those far above them. */
+  /** Show the newest messages instead of much older ones. */
   async function toNewest(id) {
     if (store.state.timelines[id]?.has_newer) await begin(id);
   }
 
-  /** Hold the messages around `seq`; gives whether that message is among them. */
+  /** Load the messages around `seq`; return whether that message is among them. */
   async function jumpTo(id, seq) {
     const holds = () => store.state.timelines[id]?.messages.some((message) => message.seq === seq) ?? false;
-    if (!holds()) await inTurn(id, async () => holds() || loadAround(id, seq)); // the page before may have brought it
+    if (!holds()) await inTurn(id, async () => holds() || loadAround(id, seq)); // the page before may contain it
     return holds();
   }
 

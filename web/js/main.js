@@ -1,4 +1,4 @@
-// Starts the page: one client, one tree of views, the address in step with what is shown.
+// Starts the page: one client, one tree of views, and an address that follows the open conversation.
 
 import { createClient } from './client.js';
 import { loadConfig } from './config.js';
@@ -9,7 +9,7 @@ import { language, t } from './strings.js';
 import { App } from './views/app.js';
 import { Boundary } from './views/boundary.js';
 
-/** Milliseconds that a notice stays. */
+/** Milliseconds for which a notice is shown. */
 const NOTICE = 5_000;
 
 const root = document.getElementById('app');
@@ -18,8 +18,8 @@ const { store, actions } = client;
 let drawn = false;
 
 /**
- * The address names the open conversation: #/12; so the browser's back button leads to the list. Our own way back is
- * that one, too, or the browser's would then open the conversation again.
+ * The address names the open conversation: #/12; so the browser's Back button leads to the list. The page's own button
+ * uses the same history step; otherwise the browser's would then open the conversation again.
  */
 function show(id) {
   if (id !== null) location.hash = `#/${id}`;
@@ -38,29 +38,29 @@ function moved({ oldURL }) {
   follow();
 }
 
-/** The id in an address; null for any that names none. */
+/** Return the id in an address; null if it names none. */
 function addressed(hash) {
   const id = Number(hash.slice(2));
   return Number.isSafeInteger(id) && id > 0 ? id : null;
 }
 
-/** The conversation that was on the screen last. */
+/** The conversation that was shown last. */
 let shown = null;
 
 /**
- * A conversation that one is removed from while it is open goes with what was written in it: a notice has that, and
+ * When the user is removed from the open conversation, its unsent text disappears with it: a notice shows the text and
  * stays until it is closed.
  */
 function wordOnGone(id) {
   const gone = shown;
   if (gone?.id !== id) return { text: t('unknown_conversation') };
-  actions.keepDrafts(); // the last words, too
+  actions.keepDrafts(); // including the latest text
   const name = title(store.state, gone);
   const text = writtenIn(store.state, id);
   return text ? { text: t('removed_with_text', { name, text }), stays: true } : { text: t('removed_from', { name }) };
 }
 
-/** The whole list is known while the page is live: what is not in it is not to be opened. */
+/** While the page is live it knows the whole list: do not open a conversation outside it. */
 function follow() {
   const id = addressed(location.hash);
   const { open, conversations, timelines, me, link } = store.state;
@@ -68,7 +68,7 @@ function follow() {
   if (id !== null && !(id in conversations)) {
     if (link !== 'live') return;
     const word = wordOnGone(id);
-    leaveAddress(); // first: a dispatch comes back here
+    leaveAddress(); // first: a dispatch calls this function again
     store.dispatch({ type: 'noticed', ...word });
     return;
   }
@@ -91,12 +91,12 @@ function changed(state, before) {
   if (state.link === 'live') follow();
   if (drawn) return;
   drawn = true;
-  queueMicrotask(draw); // several changes in a row are one drawing
+  queueMicrotask(draw); // several changes in a row are rendered once
 }
 
 let noticed = null;
 
-/** A notice stays for a while; that the session has ended stays until somebody logs in. */
+/** Hide a notice after a while; the notice of an ended session stays until the next log-in. */
 function fadeNotice({ notice, me }) {
   if (notice === noticed || !me) return;
   noticed = notice;

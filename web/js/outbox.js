@@ -1,19 +1,19 @@
-// Own messages and edits on their way: shown at once, sent in the order in which they were written, tried again with
-// the same client_id until the server says that it has them. outbox_records.js keeps them over a reload.
+// The user's pending messages and edits: shown at once, sent in the order of writing, retried with the same client_id
+// until the server confirms them. outbox_records.js stores them over a reload.
 
 import { createBackoff } from './backoff.js';
 import { explain, t } from './strings.js';
 import { newId } from './tab.js';
 
-/** Milliseconds before the first and the last of many tries on a connection that stands. */
+/** Shortest and longest milliseconds between retries on an open connection. */
 const WAITS = { first: 1_000, longest: 30_000 };
-/** Broken connections after which an echo counts as what breaks them. */
+/** Number of broken connections after which an echo counts as their cause. */
 const MOST_BREAKS = 3;
 
-/** `send(echo)` gives the stored message; `stored(message, echo)` is called for each. */
+/** `send(echo)` returns the stored message; `stored(message, echo)` is called for each one. */
 export function createOutbox({ store, send, stored }) {
   const backoff = createBackoff(WAITS);
-  /** client_id -> connections that broke while it was sent */
+  /** client_id -> number of connections that broke while it was sent */
   const breaks = new Map();
   let busy = false;
   let timer;
@@ -24,7 +24,7 @@ export function createOutbox({ store, send, stored }) {
     return flush();
   }
 
-  /** Send everything that waits, one after the other, so that the order stays as it was written. */
+  /** Send all pending entries one after the other, which keeps the order of writing. */
   async function flush() {
     clearTimeout(timer);
     if (busy) return;
@@ -54,7 +54,7 @@ export function createOutbox({ store, send, stored }) {
     }
   }
 
-  /** What breaks each connection must not do so for ever, nor hold up what was written after it. */
+  /** Give up an entry that breaks every connection, so that it does not block later entries. */
   function note(echo) {
     const count = (breaks.get(echo.client_id) ?? 0) + 1;
     breaks.set(echo.client_id, count);
@@ -66,7 +66,7 @@ export function createOutbox({ store, send, stored }) {
     store.dispatch({ type: 'send_failed', client_id, error });
   }
 
-  /** Also after a late answer: the connection stands, so no new one will flush. */
+  /** Needed after a late answer too: the connection is open, so no new one will flush. */
   function later(seconds) {
     timer = setTimeout(flush, backoff.next((seconds ?? 0) * 1000));
   }

@@ -1,11 +1,11 @@
-// Keeps what is unsent in the browser: one record for each message, written by the tab that sends it, removed when the
-// server has it or the user discards it. What a closed or discarded tab leaves is taken over by another tab of the
-// same user. When two tabs send the same record the server stores one message, since both name the same client_id.
+// Stores unsent messages in the browser: one record for each message, written by the tab that sends it, removed when
+// the server has it or the user discards it. Another tab of the same user takes over the records of a closed or
+// discarded tab. When two tabs send the same record the server stores one message, since both use the same client_id.
 
 import { TAB } from './tab.js';
 import { vault } from './vault.js';
 
-/** Milliseconds that other tabs have to say that they are there; a frozen one does not answer, which does no harm. */
+/** Milliseconds within which other tabs must answer a roll call; a frozen tab does not answer, without harm. */
 const ROLL_CALL = 500;
 
 export function createOutboxRecords({ store, adopted, failed }) {
@@ -21,7 +21,7 @@ export function createOutboxRecords({ store, adopted, failed }) {
   };
   addEventListener('pagehide', () => owner !== null && channel.postMessage({ left: TAB }));
 
-  /** Write down what has changed in the outbox of the user. */
+  /** Store the changes of the user's outbox. */
   store.subscribe((state, before) => {
     if (state.outbox === before.outbox || owner === null || state.me?.id !== owner || before.me?.id !== owner) return;
     const known = new Set(before.outbox);
@@ -31,14 +31,14 @@ export function createOutboxRecords({ store, adopted, failed }) {
   });
 
   function keep(echo) {
-    vault.put(keyOf(owner, echo.client_id), { ...echo, tab: TAB }).catch(failed); // it is in memory, and sent from there
+    vault.put(keyOf(owner, echo.client_id), { ...echo, tab: TAB }).catch(failed); // it is sent from memory
   }
 
   function remove(clientId) {
-    vault.remove(keyOf(owner, clientId)).catch(() => {}); // it is sent once more at most
+    vault.remove(keyOf(owner, clientId)).catch(() => {}); // at worst it is sent once more
   }
 
-  /** Take over what this tab left before it was reloaded, and what belongs to tabs that are gone. */
+  /** Take over the records of this tab from before its reload, and those of closed tabs. */
   async function adopt() {
     const user = owner;
     try {

@@ -3,11 +3,11 @@
 import { idOf } from './api.js';
 import { named } from './state/selectors.js';
 
-/** Milliseconds after which somebody who said nothing more is no longer shown as writing. */
+/** Milliseconds after the last typing event until a user is no longer shown as typing. */
 const TYPING_ENDS = 6_000;
 /** The parts of the state that name people. */
 const NAMING = ['conversations', 'timelines', 'typing', 'users', 'open'];
-/** Users that the server is asked for at once. */
+/** Number of users in one request. */
 const BATCH = 100;
 
 export function createPeople({ store, api, command }) {
@@ -25,7 +25,7 @@ export function createPeople({ store, api, command }) {
     try {
       store.dispatch({ type: 'users_loaded', users: [await api.get(`/api/users/${idOf(id)}`)] });
     } catch (error) {
-      if (error.status !== 404 && error.retryable) asked.delete(id); // asked again when the state changes next
+      if (error.status !== 404 && error.retryable) asked.delete(id); // requested again at the next change of the state
     }
   }
 
@@ -39,7 +39,7 @@ export function createPeople({ store, api, command }) {
   }
 
   return {
-    /** Fetch whoever is named on the screen and not known. */
+    /** Fetch unknown users that are named on the screen. */
     fetchNamed(state, before) {
       if (!state.me) return forget();
       if (NAMING.every((part) => state[part] === before[part])) return undefined;
@@ -51,18 +51,18 @@ export function createPeople({ store, api, command }) {
       return undefined;
     },
 
-    /** Ask who is online of everybody: pushes tell changes only, and they may have been lost. */
+    /** Request the presence of all users: pushes carry changes only and may have been lost. */
     fetchPresence: () => askPresence(peers(store.state)),
 
-    /** Ask it of those with whom a conversation has begun since, or who have answered: see `answering`. */
+    /** Request the presence of users of new or newly answered conversations: see `answering`. */
     fetchNewPresence(state, before) {
       if (state.link !== 'live' || (state.conversations === before.conversations && state.link === before.link)) return;
       const fresh = peers(state).filter((id) => !state.presence[id] && !awaited.has(id));
       const wanted = [...fresh, ...answering(state, before)];
-      if (wanted.length) askPresence(wanted).catch(() => {}); // asked for again with the next connection
+      if (wanted.length) askPresence(wanted).catch(() => {}); // requested again with the next connection
     },
 
-    /** Somebody writes: forget it when nothing more is heard. */
+    /** Show a user as typing until no further event arrives in time. */
     expectStop(payload) {
       const key = `${payload.conversation_id} ${payload.user_id}`;
       clearTimeout(timers.get(key));
@@ -72,7 +72,7 @@ export function createPeople({ store, api, command }) {
   };
 }
 
-/** The server tells of somebody's coming and going once both have written: the first answer may be that moment. */
+/** Return the peers of newly answered conversations: the server pushes it once both users have written. */
 function answering({ conversations, presence }, before) {
   const isAnswered = ({ id, last_message }) => {
     const earlier = before.conversations[id]?.last_message;

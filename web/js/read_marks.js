@@ -1,17 +1,17 @@
-// Tells the server how far the user has read: what has been in sight, in a visible window that has the focus. A window
-// beside the one that is worked in is visible for hours without anybody reading it.
+// Sends the user's read position to the server: messages that were in view, in a visible window with the focus. A
+// window beside the active one may be visible for hours without being read.
 
 import { hasUnread } from './state/selectors.js';
 
-/** Milliseconds to wait for more before the mark is sent. */
+/** Milliseconds to wait for further messages before the mark is sent. */
 const DELAY = 250;
 
 export function createReadMarks({ store, command }) {
   let busy = false;
-  /** The newest message that has been in sight in one conversation. */
+  /** The newest message that has been in view in one conversation. */
   let seen = { id: null, seq: 0 };
 
-  /** How far the open conversation is read and the server does not know: {id, seq}, or null. */
+  /** The unsent read position of the open conversation: {id, seq}, or null. */
   function due() {
     const { open, link, conversations } = store.state;
     const conversation = conversations[open];
@@ -48,11 +48,11 @@ export function createReadMarks({ store, command }) {
   addEventListener('focus', check);
   return {
     check,
-    /** The view says whether the newest message that it holds is in sight. */
+    /** Called by the view: whether its newest message is in view. */
     setAtEnd(value) {
       store.dispatch({ type: 'scrolled', is_at_end: value });
     },
-    /** The view says which message is the newest that has been in sight. */
+    /** Called by the view: the newest message that has been in view. */
     setSeen(id, seq) {
       seen = { id, seq: seen.id === id ? Math.max(seen.seq, seq) : seq };
       check();

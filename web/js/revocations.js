@@ -1,10 +1,10 @@
-// Sessions that the user has ended here and that the server has not heard of: kept in the browser until it has.
+// Sessions that the user has ended here and the server has not confirmed: stored in the browser until it has.
 
 import { request } from './api.js';
 import { createBackoff } from './backoff.js';
 import { vault } from './vault.js';
 
-/** Milliseconds before the first try after a failure, and the longest wait between two. */
+/** Milliseconds before the first retry, and the longest wait between two retries. */
 const WAITS = { first: 2_000, longest: 60_000 };
 
 export function createRevocations() {
@@ -12,7 +12,7 @@ export function createRevocations() {
   let timer;
   addEventListener('online', deliver);
 
-  /** End the session of an account on the server, now or as soon as it can be reached. */
+  /** End the session of an account on the server, now or as soon as the server is reachable. */
   async function owe(account) {
     await vault.put(['revoke', account.key], account).catch(() => {});
     await deliver([account]);
@@ -34,7 +34,7 @@ export function createRevocations() {
   return { owe, deliver };
 }
 
-/** A session that the server does not know any more has ended. */
+/** Treat a session that is unknown to the server as ended. */
 async function revoke(account) {
   try {
     const { access_token: token } = account.expires_at > Date.now() ? account : await renewed(account);

@@ -1,6 +1,6 @@
-// The logged-in session of this tab. Each log-in is an account of its own in the browser's vault, which the tabs that
-// use it share; a tab is one account for as long as it lives, whatever the others do. A new tab takes the account that
-// was used last.
+// The logged-in session of this tab. Each log-in is a separate account in the browser's vault, shared by the tabs that
+// use it. A tab keeps its account for its lifetime, independent of other tabs. A new tab takes the account that was
+// used last.
 
 import { request } from './api.js';
 import { newId, recall, remember } from './tab.js';
@@ -9,25 +9,25 @@ import { exclusively, vault } from './vault.js';
 /** In sessionStorage: the key of this tab's account, or NOBODY once it has ended. */
 const ACCOUNT = 'imapp.account';
 const NOBODY = 'nobody';
-/** Seconds before its end at which a token is no longer used. */
+/** A token is not used in its last seconds; this is their number. */
 const MARGIN = 20;
-/** Milliseconds that the request for new tokens may take; less than the vault's claim. */
+/** Time limit in milliseconds of the request for new tokens; shorter than the vault's claim. */
 const TIMEOUT = 10_000;
 
 const channel = new BroadcastChannel('imapp.session');
-/** What this tab knows of its account; another tab may have refreshed the tokens since. */
+/** This tab's copy of its account; another tab may have refreshed the tokens since. */
 let kept = null;
-/** Whether the vault has it: a full disk must not log anybody out. */
+/** Whether the vault has the account: a full disk must not log the user out. */
 let isStored = true;
 
 export const session = { load, read, start, end, others, isLasting, accessToken, refresh, refreshNow, onEnded };
 
-/** Take up the account of this tab, or in a new tab that of the last visit; gives it, or null. */
+/** Restore the account of this tab, or of the last visit in a new tab; return it, or null. */
 async function load() {
   const key = recall(ACCOUNT);
   kept = key === null ? latest(await accounts()) : await vault.get(keyOf(key));
   if (kept) remember(ACCOUNT, kept.key);
-  else if (key !== null) remember(ACCOUNT, NOBODY); // it has ended while this tab was closed
+  else if (key !== null) remember(ACCOUNT, NOBODY); // its session ended while this tab was closed
   return kept;
 }
 
@@ -47,17 +47,17 @@ function read() {
   return kept;
 }
 
-/** Whether the log-in outlives this page. */
+/** Return whether the log-in survives this page. */
 async function isLasting() {
   return isStored && vault.isLasting();
 }
 
-/** The other accounts that are logged in in this browser. */
+/** Return the other logged-in accounts of this browser. */
 async function others() {
   return (await accounts()).filter(({ key }) => key !== kept?.key);
 }
 
-/** Keep what the server answered to a log-in or a registration as the account of this tab. */
+/** Store the server's answer to a log-in or registration as the account of this tab. */
 async function start(answer) {
   await keep({ key: newId(), ...taken(answer) });
   remember(ACCOUNT, kept.key);
@@ -84,20 +84,20 @@ async function end() {
   await vault.remove(keyOf(key)).catch(() => {});
 }
 
-/** An access token that is still good for a while; throws when the session has ended. */
+/** Return an access token that is valid for a while; throw if the session has ended. */
 async function accessToken() {
   if (!kept) throw sessionEnded();
   return kept.expires_at - MARGIN * 1000 > Date.now() ? kept.access_token : refresh(kept.access_token);
 }
 
-/** A new token, whatever the old one is still good for. */
+/** Return a new token, even if the old one is still valid. */
 async function refreshNow() {
   return refresh(kept?.access_token);
 }
 
 /**
- * Replace the token `stale` and give the new one. One tab at a time: a tab that comes second takes the new tokens from
- * the vault. When the answer is lost the next try sends the same refresh token, which the server answers again.
+ * Replace the token `stale` and return the new one. Only one tab refreshes at a time; a second tab takes the new tokens
+ * from the vault. After a lost answer the retry sends the same refresh token, which the server answers again.
  */
 async function refresh(stale) {
   if (!kept) throw sessionEnded();
@@ -112,18 +112,18 @@ async function refresh(stale) {
   });
 }
 
-/** Take newer tokens of this account; throws when another tab has ended it, or the vault holds another user's. */
+/** Take newer tokens of this account; throw if another tab has ended it, or the vault holds another user's. */
 async function reread(key) {
   const stored = await vault.get(keyOf(key)) ?? (isStored ? null : kept);
   if (!stored || kept?.key !== key || stored.user.id !== kept.user.id) throw sessionEnded();
-  if (stored.expires_at > kept.expires_at) kept = stored; // else the vault could not take this tab's newer tokens
+  if (stored.expires_at > kept.expires_at) kept = stored; // otherwise the vault could not store this tab's newer tokens
 }
 
 function sessionEnded() {
   return Object.assign(new Error('The session has ended.'), { status: 401, code: 'session_revoked' });
 }
 
-/** Call `listener` when another tab has ended this account. */
+/** Call `listener` when another tab has ended this account's session. */
 function onEnded(listener) {
   channel.onmessage = ({ data }) => {
     if (!kept || data.ended !== kept.key) return;

@@ -1,4 +1,4 @@
-// What the page says, in English and Chinese; the browser's language decides.
+// The page's texts in English and Chinese; the browser's language selects one.
 
 import { config } from './config.js';
 import { ERRORS } from './error_strings.js';
@@ -17,7 +17,7 @@ const EN = {
   have_account: 'Already have an account?',
   session_ended: 'Your session has ended. Please log in again.',
   other_account: 'You are not logged in in this tab. In another tab of this browser {name} is logged in.',
-  not_kept: 'This browser keeps nothing. Until this tab is closed all works, but unsent messages and the log-in end with it.',
+  not_kept: 'This browser cannot store data. Everything works until this tab is closed; then unsent messages and the log-in are lost.',
   unknown_conversation: 'There is no such conversation, or you are not in it.',
   removed_from: 'You are no longer in “{name}”.',
   removed_with_text: 'You are no longer in “{name}”. You had written: {text}',
@@ -127,7 +127,7 @@ const ZH = {
   have_account: '已有账号？',
   session_ended: '登录已失效，请重新登录。',
   other_account: '此标签页未登录。本浏览器的另一个标签页中登录的是 {name}。',
-  not_kept: '此浏览器无法保存数据。关闭此标签页前一切正常，但之后未发送的消息和登录状态会丢失。',
+  not_kept: '此浏览器无法保存数据。关闭此标签页前一切正常，之后未发送的消息和登录状态会丢失。',
   unknown_conversation: '没有这个会话，或者你不在其中。',
   removed_from: '你已不在“{name}”中。',
   removed_with_text: '你已不在“{name}”中。你写的内容：{text}',
@@ -228,11 +228,11 @@ export const DICTIONARIES = { en: EN, zh: ZH };
 /** The language of the page, for the `lang` attribute and for dates. */
 export const language = globalThis.navigator?.language?.toLowerCase().startsWith('zh') ? 'zh-CN' : 'en';
 
-/** The functions that speak by these dictionaries, {en, zh}. */
+/** Return the text functions for these dictionaries, {en, zh}. */
 export function translator(dictionaries) {
   const dictionary = dictionaries[language === 'zh-CN' ? 'zh' : 'en'];
 
-  /** The text for `key`, with each {name} replaced by its value. */
+  /** Return the text for `key`, with each {name} replaced by its value. */
   function t(key, values = {}) {
     return dictionary[key].replace(/\{(\w+)\}/g, (_whole, name) => values[name] ?? '');
   }
@@ -241,14 +241,14 @@ export function translator(dictionaries) {
     return Object.hasOwn(dictionary, key);
   }
 
-  /** An error in words: by its fields, then by its code, else as the server says it. */
+  /** Return the text of an error: by its fields, then by its code, otherwise the server's text. */
   function explain({ code, message, fields = [] }) {
     if (code === 'invalid_input' && fields.length) return fields.map(inWords).join(' ');
     const key = `error_${code}`;
     return known(key) ? t(key, config.limits) : String(message);
   }
 
-  /** What is wrong with one field, {field, message}: the server describes it for developers, and in English. */
+  /** Return the text for one invalid field, {field, message}; the server's message is English, for developers. */
   function inWords({ field = '', message = '' }) {
     const name = field.split('.').findLast((part) => known(`field_${part}`)) ?? 'any';
     const [, bound, count] = message.match(/at (most|least) (\d+)/) ?? [];

@@ -1,18 +1,18 @@
-// How this device stays level with the server: pushes are a hint, the numbers tell what is missing, `sync` brings it.
+// Keeps this device up to date: pushes are hints, the numbers show what is missing, `sync` fetches it.
 //
-// Connect, buffer what is pushed, ask `sync` with what is known, apply it, drain the buffer. Later a push whose
-// `change` leaves a gap, one for an unknown conversation and `sync_required` start the same again.
+// Connect, buffer pushes, call `sync` with the known positions, apply the answer, drain the buffer. Later a push
+// after a gap in `change`, a push for an unknown conversation and `sync_required` start the same again.
 
 import { judge } from './state/events.js';
 
-/** Changes of one conversation asked for at once. */
+/** Number of changes of one conversation in one request. */
 const LIMIT = 200;
-/** Conversations named in one request; a device that has more asks in pieces, each for a range of ids. */
+/** Number of conversations in one request; a device with more syncs in ranges of ids. */
 const NAMED = 5_000;
 
 /**
- * `ask(name, payload)` sends a command and gives its answer; `loadConversations()` and `loadConversation(id)` fetch
- * the list and one that is not in it over REST.
+ * `ask(name, payload)` sends a command and returns its answer; `loadConversations()` and `loadConversation(id)` fetch
+ * the list, and a conversation outside it, over REST.
  */
 export function createSync({ store, ask, loadConversations, loadConversation }) {
   let buffer = [];
@@ -20,7 +20,7 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
   let again = false;
   let listed = false;
 
-  /** Catch up; throws when the connection breaks meanwhile. One run at a time: a second call extends the first. */
+  /** Catch up; throw if the connection breaks meanwhile. Only one run at a time: a second call extends the first. */
   async function start() {
     again = true;
     if (running) return;
@@ -50,7 +50,7 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
     listed = true;
   }
 
-  /** The ranges of ids, each with at most NAMED known conversations; together they have no gap and no end. */
+  /** Return ranges of ids, each with at most NAMED known conversations, without gaps and open at the end. */
   function pieces() {
     const ids = Object.keys(store.state.conversations).map(Number).sort((one, other) => one - other);
     if (ids.length <= NAMED) return [{}];
@@ -62,8 +62,8 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
   }
 
   /**
-   * Ask until nothing of the piece is missing. Each piece begins at the same cursor, for the user's own state names
-   * conversations of the other pieces, too; the cursor that the last piece ends at is kept.
+   * Sync until nothing of the range is missing. Each range begins at the same cursor, because the user's own state
+   * names conversations of the other ranges too; the cursor at the end of the last range is kept.
    */
   async function catchUp(piece) {
     let { cursor } = store.state;
@@ -87,7 +87,7 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
     return { conversations: Object.fromEntries(known.map(({ id, last_change }) => [id, last_change])) };
   }
 
-  /** Fetch the conversations that this device does not know, or whose history is another one now. */
+  /** Fetch conversations that are unknown to this device or have a replaced history. */
   async function meet(items) {
     for (const { id, reset, removed } of items) {
       if (reset) store.dispatch({ type: 'conversation_gone', id });
@@ -95,7 +95,7 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
     }
   }
 
-  /** The database was restored from a backup: the numbers that this device has mean nothing any more. */
+  /** The database was restored from a backup: discard this device's numbers, which are invalid now. */
   async function startAfresh(epoch) {
     store.dispatch({ type: 'forgotten', epoch });
     await list();
@@ -117,13 +117,13 @@ export function createSync({ store, ask, loadConversations, loadConversation }) 
 
   return {
     start,
-    /** Take a pushed event. */
+    /** Handle a pushed event. */
     receive(event, payload) {
       if (running) buffer.push({ event, payload });
       else if (!apply(event, payload)) return start();
       return Promise.resolve();
     },
-    /** Another user is logged in: nothing is known. */
+    /** Forget everything, because another user is logged in. */
     reset() {
       buffer = [];
       listed = false;

@@ -1,4 +1,4 @@
-// What this tab remembers of itself over reloads. Where sessionStorage is denied, a reload is a new tab.
+// The tab's own data over reloads. Without access to sessionStorage, a reload is a new tab.
 
 const memory = new Map();
 
@@ -24,6 +24,6 @@ export function remember(key, value) {
   }
 }
 
-/** The name of this tab. A duplicated tab has its name from the first one; nothing breaks when both use it. */
+/** The name of this tab. A duplicated tab inherits the name of the first one, without harm. */
 export const TAB = recall('imapp.tab') ?? newId();
 remember('imapp.tab', TAB);

@@ -1,4 +1,4 @@
-// Times as people read them, in the browser's zone.
+// Times formatted for people, in the browser's time zone.
 
 import { language, t } from './strings.js';
 
@@ -17,25 +17,25 @@ export function full(moment) {
   return format(FULL, moment);
 }
 
-/** Milliseconds since 1970 of a time on the wire or of Date.now(); NaN for anything else. */
+/** Return milliseconds since 1970 of a time on the wire or of Date.now(); NaN for anything else. */
 export function millis(moment) {
   return typeof moment === 'string' || typeof moment === 'number' ? new Date(moment).getTime() : NaN;
 }
 
-/** Formatters throw for what is no time. */
+/** Return an empty text for an invalid time, for which formatters throw. */
 function format(formatter, moment) {
   const date = millis(moment);
   return Number.isNaN(date) ? '' : formatter.format(date);
 }
 
-/** The day as a heading: today, yesterday or its date. */
+/** Return the day as a heading: today, yesterday or its date. */
 export function day(moment) {
   const age = daysAgo(moment);
   if (age === 0) return t('today');
   return age === 1 ? t('yesterday') : format(isThisYear(moment) ? DAY : DAY_OF_YEAR, moment);
 }
 
-/** Short: the time of today, else the day. */
+/** Return a short form: the time if it is today, otherwise the day. */
 export function brief(moment) {
   const age = daysAgo(moment);
   if (age === 0) return clock(moment);

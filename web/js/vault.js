@@ -1,18 +1,18 @@
-// What the page keeps in this browser, for all tabs: sessions, unsent messages, drafts. IndexedDB, because its
-// transactions span tabs: localStorage shows a tab old values for a moment, and is written whole.
+// The page's storage in this browser, for all tabs: sessions, unsent messages, drafts. It uses IndexedDB, because its
+// transactions span tabs: localStorage may return old values to a tab for a moment, and writes whole values.
 //
-// Keys are arrays, ['outbox', 7, 'a1']: `list(['outbox', 7])` gives all values below. A connection that the browser
-// has closed (iOS does so in the background) is opened again. Where IndexedDB is denied everything is kept in memory,
-// until the page is left; `isLasting()` then resolves to false.
+// Keys are arrays, ['outbox', 7, 'a1']: `list(['outbox', 7])` returns all values below. A connection that the browser
+// has closed (iOS does so in the background) is opened again. If IndexedDB is denied, everything stays in memory until
+// the page is left; `isLasting()` then resolves to false.
 
 import { TAB } from './tab.js';
 
 const STORE = 'session';
-/** Milliseconds that opening may take: some browsers never answer. */
+/** Time limit in milliseconds for opening the database: some browsers never answer. */
 const OPENING = 5_000;
-/** Milliseconds after which a claim counts as left behind by a dead tab; longer than the request for new tokens takes. */
+/** Milliseconds until a claim counts as left by a dead tab; longer than the request for new tokens. */
 const CLAIM = 12_000;
-/** Milliseconds between two tries to get the claim. */
+/** Milliseconds between two attempts to get the claim. */
 const RETRY = 50;
 
 /** The connection, or a promise of it; null while there is none. */
@@ -43,11 +43,11 @@ export async function exclusively(name, task) {
     return await task();
   } finally {
     held.delete(name);
-    await vault.remove(['claim', name]).catch(() => {}); // it runs out
+    await vault.remove(['claim', name]).catch(() => {}); // it expires
   }
 }
 
-/** Get the claim if it is free, has run out, or is this tab's own from before it was reloaded. */
+/** Get the claim if it is free, has expired, or is this tab's own from before its reload. */
 async function claim(name) {
   held.add(name);
   const isMine = await transact('readwrite', (store, give) => {
@@ -65,13 +65,13 @@ async function claim(name) {
   return isMine;
 }
 
-/** Run `use(store, give)` in one transaction; what it gives is the result once the transaction is complete. */
+/** Run `use(store, give)` in one transaction; return the given value when the transaction is complete. */
 async function transact(mode, use) {
   try {
     return await attempt(mode, use);
   } catch (error) {
     if (error?.name === 'QuotaExceededError') throw error;
-    opening = null; // the connection is dead: once more on a new one
+    opening = null; // the connection is dead: retry once on a new one
     return attempt(mode, use);
   }
 }
@@ -88,7 +88,7 @@ async function attempt(mode, use) {
   });
 }
 
-/** Whether the browser has ever let this page open the database: a failure after that is no denial. */
+/** Whether this page has ever opened the database: a later failure is not a denial. */
 let wasOpen = false;
 
 function open() {
@@ -102,7 +102,7 @@ function open() {
 
 function connect() {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.open('imapp', 1); // throws where it is denied, which rejects
+    const request = indexedDB.open('imapp', 1); // throws if access is denied, which rejects the promise
     request.onupgradeneeded = () => request.result.createObjectStore(STORE);
     request.onerror = () => reject(request.error);
     request.onsuccess = () => {
@@ -134,7 +134,7 @@ const MEMORY_STORE = {
   },
 };
 
-/** A request that has been answered: whoever sets `onsuccess` is called at once. */
+/** Return an answered request: it calls `onsuccess` at once when that is set. */
 function answer(result) {
   return { set onsuccess(take) { take({ target: { result } }); } };
 }

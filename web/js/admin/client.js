@@ -1,4 +1,4 @@
-// What the operators' page knows, and keeps fresh; and what operators do. Views read the state and call the actions.
+// The state of the operators' page, its refresh, and the operators' acts. Views read the state and call the actions.
 
 import { createApi, request } from '../api.js';
 import { createStore } from '../state/store.js';
@@ -6,11 +6,11 @@ import { session } from './session.js';
 import { explain, t } from './strings.js';
 
 const DEVICE = { name: 'Administration', platform: 'web' };
-/** Milliseconds between two looks at the server. */
+/** Milliseconds between two refreshes. */
 const EVERY = 3_000;
-/** Milliseconds between two looks at the history: it gets a point a minute. */
+/** Milliseconds between two refreshes of the history, which gets one point a minute. */
 const HISTORY_EVERY = 15_000;
-/** Milliseconds that a notice stays. */
+/** Milliseconds for which a notice is shown. */
 const NOTICE = 6_000;
 
 const EMPTY = {
@@ -43,7 +43,7 @@ export function createAdmin() {
     const history = await api.get('/api/admin/history', { hours });
     if (hours !== store.state.hours) return;
     set({ history });
-    // Short steps, as for a test or a trial, are to be seen as they come.
+    // Show short steps, as in tests, as soon as they arrive.
     historyAt = Date.now() - Math.max(0, HISTORY_EVERY - history.step_seconds * 1000);
   }
 
@@ -64,7 +64,7 @@ export function createAdmin() {
     if (cursors === store.state.cursors) set({ acts });
   }
 
-  /** Fetch what is shown, now and again and again; a server that is away is asked again too. */
+  /** Fetch the displayed data now and repeatedly, even if the server does not answer. */
   async function look() {
     clearTimeout(timer);
     if (!store.state.me) return;
@@ -74,7 +74,7 @@ export function createAdmin() {
     } catch (error) {
       failed(error);
     }
-    clearTimeout(timer); // another look may have begun meanwhile
+    clearTimeout(timer); // another refresh may have begun meanwhile
     if (store.state.me) timer = setTimeout(look, EVERY);
   }
 
@@ -90,12 +90,12 @@ export function createAdmin() {
     setTimeout(() => store.state.notice === notice && store.state.me && set({ notice: null }), NOTICE);
   }
 
-  /** What went wrong stays until the operator has seen it: the next look at the server must not wipe it. */
+  /** An error stays until the operator has seen it: the next refresh must not remove it. */
   function warn(text) {
     set({ notice: { text, isWarning: true } });
   }
 
-  /** Do something, say that it is done, and show what it changed; true when it succeeded. */
+  /** Run an act, show that it is done, and refresh; return true if it succeeded. */
   async function act(task, text) {
     try {
       await task();
@@ -123,13 +123,13 @@ export function createAdmin() {
   return {
     store,
     actions: {
-      /** The tokens, or an error whose code says what is missing: the second factor, or its enrolment. */
+      /** Return the tokens, or throw an error with a code for the missing part: the second factor, or its enrolment. */
       logIn: (fields) => request('POST', '/api/admin/login', { ...fields, device: DEVICE }),
       beginEnrolment: ({ account, password }) => request('POST', '/api/admin/second-factor', { account, password }),
       confirmEnrolment: (fields) => request('POST', '/api/admin/second-factor/confirm', { ...fields, device: DEVICE }),
       begin,
       async logOut() {
-        await api.post('/api/auth/logout').catch(() => {}); // the tokens are forgotten here in any case
+        await api.post('/api/auth/logout').catch(() => {}); // the tokens are removed here in any case
         leave(null);
       },
       setHours(hours) {
@@ -162,14 +162,14 @@ export function createAdmin() {
         () => api.post(`/api/admin/users/${id}/enable`), t('was_enabled', { name }),
       ),
     },
-    /** The address names another view. */
+    /** Show another view after a change of the address. */
     show(view) {
       const { view: old, sessions } = store.state;
       if (old.name === view.name && old.id === view.id) return;
       set({ view, cursors: [null], sessions: sessions?.user.id === view.id ? sessions : null });
       look();
     },
-    /** Go on with the session of this tab, if there is one. */
+    /** Continue the session of this tab, if there is one. */
     resume() {
       const kept = session.read();
       if (kept) set({ me: kept.user });
@@ -178,7 +178,7 @@ export function createAdmin() {
   };
 }
 
-/** Nodes that were there before stay in the list, as gone, until the page is loaded again. */
+/** Keep earlier nodes in the list, marked as gone, until the page is loaded again. */
 function withGone(known, found) {
   const gone = known.filter(({ id }) => !found.some((node) => node.id === id));
   return [...found, ...gone.map((node) => ({ ...node, state: 'gone', connections: 0, users: 0 }))]

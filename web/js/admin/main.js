@@ -24,7 +24,7 @@ function draw() {
 function changed() {
   if (drawn) return;
   drawn = true;
-  queueMicrotask(draw); // several changes in a row are one drawing
+  queueMicrotask(draw); // several changes in a row are rendered once
 }
 
 document.documentElement.lang = language;

@@ -1,8 +1,8 @@
-// From the history's points to what the charts draw.
+// Converts the history's points to the data of the charts.
 
 import { t } from './strings.js';
 
-/** The charts of a history: each with its title and its lines, all over the same times. */
+/** Return the charts of a history, each with title and lines, all over the same times. */
 export function series({ points, step_seconds: step }) {
   const filled = withGaps(points, step * 1000);
   const times = filled.map(({ at }) => Date.parse(at) / 1000);
@@ -18,7 +18,7 @@ export function series({ points, step_seconds: step }) {
   ];
 }
 
-/** Where no node told of a step, a point without values: the line is to break there. */
+/** Return a point without values for a step that no node reported, so that the line breaks there. */
 function withGaps(points, step) {
   return points.flatMap((point, index) => {
     const before = index ? Date.parse(points[index - 1].at) : Infinity;

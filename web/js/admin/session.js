@@ -1,18 +1,18 @@
-// The operator's session: its tokens are this tab's alone, and go with it.
+// The operator's session: its tokens exist in this tab only, and end with it.
 
 import { request } from '../api.js';
 
 const KEY = 'imapp.admin';
-/** Seconds before its end at which a token is no longer used. */
+/** A token is not used in its last seconds; this is their number. */
 const MARGIN = 20;
 
 let kept = JSON.parse(sessionStorage.getItem(KEY));
-/** A refresh token can be used once: whoever else needs one waits for the same answer. */
+/** A refresh token works once: concurrent callers wait for the same answer. */
 let refreshing = null;
 
 export const session = { read: () => kept, start, end, accessToken, refresh };
 
-/** Keep what the server answered to a login or a refresh. */
+/** Store the server's answer to a log-in or a refresh. */
 function start({ user, access_token, refresh_token, expires_in }) {
   kept = { user, access_token, refresh_token, expires_at: Date.now() + expires_in * 1000 };
   sessionStorage.setItem(KEY, JSON.stringify(kept));
@@ -24,7 +24,7 @@ function end() {
   sessionStorage.removeItem(KEY);
 }
 
-/** An access token that is still good for a while. */
+/** Return an access token that is valid for a while. */
 async function accessToken() {
   if (!kept) throw Object.assign(new Error('The session has ended.'), { status: 401, code: 'session_revoked' });
   return kept.expires_at - MARGIN * 1000 > Date.now() ? kept.access_token : refresh();

@@ -1,4 +1,4 @@
-// Times as operators need them: to the second, with the day where it is another one.
+// Times for operators: to the second, with the day if it is not today.
 
 import { language } from '../strings.js';
 

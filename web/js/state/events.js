@@ -1,9 +1,9 @@
-// What each pushed event does to the state. The same functions apply what `sync` brings.
+// The effect of each pushed event on the state. The same functions apply the answers of `sync`.
 
 import { listOf } from '../content.js';
 import { alter, append, drop } from './timelines.js';
 
-/** Apply one event; an event of a conversation moves `last_change`, the number up to which the device knows it. */
+/** Apply one event; an event of a conversation advances `last_change`, the device's position in it. */
 export function applyEvent(state, name, payload) {
   const handle = HANDLERS[name];
   const next = handle ? handle(state, payload) : state;
@@ -13,21 +13,21 @@ export function applyEvent(state, name, payload) {
   })) : next;
 }
 
-/** The conversation that an event alters, or undefined. */
+/** Return the conversation that an event changes, or undefined. */
 export function conversationIdOf(payload) {
   return (payload.message ?? payload.conversation ?? payload).conversation_id;
 }
 
 /**
- * The event's number in its conversation's count of changes; undefined for events that take none. What `sync` brings
- * says it beside the message, which is as it is now and may carry the number of a later change.
+ * Return the event's change number in its conversation; undefined for events without one. `sync` gives the number
+ * beside the message, which has its current content and may carry the number of a later change.
  */
 export function changeOf(payload) {
   return payload.change ?? payload.message?.change;
 }
 
 /**
- * What to do with a pushed event: 'apply' it, it is 'known' already, something before it is missing ('gap'),
+ * Return the treatment of a pushed event: 'apply' it, it is 'known' already, a change before it is missing ('gap'),
  * or its conversation is 'new' to this device.
  */
 export function judge(state, event, payload) {
@@ -66,12 +66,12 @@ const HANDLERS = {
   join_request_updated: countOwnRequestNews,
 };
 
-/** The view that shows what waits for the user's answer asks for it again. */
+/** Make the view of pending requests and invitations load them again. */
 function countRequestNews(state) {
   return { ...state, request_news: state.request_news + 1 };
 }
 
-/** Owner and admins of a group are told of everybody's requests to join it. */
+/** Owner and admins of a group receive all requests to join it. */
 function countOwnRequestNews(state, { request }) {
   return request.user_id === state.me.id ? countRequestNews(state) : state;
 }
@@ -82,7 +82,7 @@ export function patchConversation(state, id, patch) {
   return { ...state, conversations: { ...state.conversations, [id]: { ...known, ...patch(known) } } };
 }
 
-/** Take conversations as the server represents them, and the users that it names beside them. */
+/** Store conversations in the server's representation, and the users in the same answer. */
 export function putConversations(state, items) {
   const conversations = { ...state.conversations };
   for (const { peer: _peer, ...item } of items) conversations[item.id] = combine(conversations[item.id], item);
@@ -90,8 +90,8 @@ export function putConversations(state, items) {
 }
 
 /**
- * A known one keeps its `last_change`: what happened since is not in the timeline before `sync` has brought it.
- * `mention_seq` is the latest message that may mention the user; the server counts mentions and does not say where.
+ * A known one keeps its `last_change`: later changes are not in the timeline until `sync` has fetched them.
+ * `mention_seq` is the latest message that may mention the user; the server counts mentions without positions.
  */
 function combine(known, conversation) {
   const mention_seq = Math.max(known?.mention_seq ?? 0, conversation.mention_count > 0 ? conversation.last_seq : 0);
@@ -100,7 +100,7 @@ function combine(known, conversation) {
     : { ...conversation, mention_seq };
 }
 
-/** An answer does not say of which version the user's own settings are in it; pushes and `sync` keep them level. */
+/** Ignore own settings in an answer, which lacks their version; pushes and `sync` keep them up to date. */
 function own({ read_seq, pinned_at, is_muted, is_hidden, is_marked_unread, draft }) {
   return { read_seq, pinned_at, is_muted, is_hidden, is_marked_unread, draft };
 }
@@ -113,7 +113,7 @@ export function putUsers(state, users) {
     : state;
 }
 
-/** Keep the newest copy of a user; the copy of oneself is more than what others see. */
+/** Keep the newest copy of a user; the own copy has more fields than others see. */
 export function putUser(state, user) {
   const known = state.users[user.id];
   const isMe = user.id === state.me?.id && 'version' in user && user.version > state.me.version;
@@ -122,7 +122,7 @@ export function putUser(state, user) {
   return { ...state, me, users: { ...state.users, [user.id]: user } };
 }
 
-/** An answer may be older than what was pushed while it was under way. */
+/** An answer may be older than a push that arrived while it was in flight. */
 function newer(known, { last_seq }) {
   return known.last_seq > last_seq ? { last_seq: known.last_seq, last_message: known.last_message } : {};
 }
@@ -134,25 +134,25 @@ function addMessage(state, message) {
     last_message: known.last_message && known.last_message.seq > message.seq ? known.last_message : message,
     is_hidden: staysHidden(known, message.seq),
     mention_seq: mentions(message, state.me) ? message.seq : known.mention_seq,
-    ...readUpTo(known, message.sender_id === state.me.id, message.seq), // who writes has read what was before
+    ...readUpTo(known, message.sender_id === state.me.id, message.seq), // the sender has read all earlier messages
   }));
   return append(setTyping(next, id, message.sender_id, false), message);
 }
 
 function mentions({ sender_id, mentions: named }, me) {
-  return sender_id !== me.id && listOf(named).some((who) => who === me.id || who === 'all');
+  return sender_id !== me.id && listOf(named).some((one) => one === me.id || one === 'all');
 }
 
-/** A page of `sync` may bring messages that were there before the user hid the conversation. */
+/** A page of `sync` may contain messages from before the user hid the conversation. */
 function staysHidden({ hidden_seq, is_hidden, last_seq }, seq) {
-  const until = hidden_seq === undefined ? is_hidden && last_seq : hidden_seq; // the list does not say up to where
+  const until = hidden_seq === undefined ? is_hidden && last_seq : hidden_seq; // the list does not contain the position
   return Boolean(until) && Math.max(last_seq, seq) <= until;
 }
 
 /**
- * What is the user's own about a conversation, changed on another device. Pushes of two nodes may swap, and `sync` may
- * have told more than a push that waited meanwhile: an older version takes nothing back. Reading alters the mark as
- * unread and nothing else, so that mark has a version of its own.
+ * Apply the user's own settings of a conversation, changed on another device. Pushes of two nodes may swap, and `sync`
+ * may be newer than a buffered push: an older version changes nothing. Reading changes only the mark as unread, so that
+ * mark has its own version.
  */
 function takeOwnSettings(state, { conversation }) {
   const { conversation_id: id, removed, pinned_at, is_muted, draft, read_seq, hidden_seq, version } = conversation;
@@ -192,12 +192,12 @@ export function dropConversation(state, id) {
   return { ...state, conversations, timelines };
 }
 
-/** The server has confirmed a message of this device; `last_change` moves by the push or by sync alone. */
+/** The server has confirmed a message of this device; only a push or sync advances `last_change`. */
 export function addOwnMessage(state, message) {
   return dropEcho(addMessage(state, message), message);
 }
 
-/** The stored message takes the place of the local echo. */
+/** Replace the local echo by the stored message. */
 function dropEcho(state, message) {
   const outbox = state.outbox.filter((echo) => echo.client_id !== message.client_id);
   const mine = message.sender_id === state.me.id && outbox.length < state.outbox.length;
@@ -211,7 +211,7 @@ function alterMessage(state, { message }) {
   return alter(next, message);
 }
 
-/** The push names the member who reacted; `sync` does not, and says of each reaction whether it is the user's own. */
+/** The push names the reacting member; `sync` does not, but marks the user's own reactions. */
 function reactToMessage(state, { message, user_id, emoji, removed }) {
   if (user_id !== state.me.id) return alterMessage(state, { message });
   const reactions = message.reactions.map((each) => (each.emoji === emoji ? { ...each, mine: !removed } : each));
@@ -231,7 +231,7 @@ function readConversation(state, { conversation_id, user_id, read_seq, version }
   }));
 }
 
-/** The server has taken a read mark of this device; what was told since the page asked is later than the answer. */
+/** The server has accepted a read mark of this device; events since the request are newer than the answer. */
 export function takeReadMark(state, { id, seq, mark_version }) {
   return patchConversation(state, id, (known) => ({
     ...readUpTo(known, true, seq),
@@ -239,7 +239,7 @@ export function takeReadMark(state, { id, seq, mark_version }) {
   }));
 }
 
-/** Marks only move forward. In a group only one's own counts; a private conversation knows the other's, too. */
+/** Marks only move forward. A group has only the user's own mark; a private conversation also the peer's. */
 function readUpTo(known, isMine, seq) {
   if (isMine) return { read_seq: Math.max(known.read_seq, seq) };
   return { peer_read_seq: Math.max(known.peer_read_seq ?? 0, seq) };

@@ -10,7 +10,7 @@ export function merge(messages, incoming) {
   return incoming.length === 1 ? place(messages, incoming[0]) : mergeMany(messages, incoming);
 }
 
-/** Put one message where its `seq` belongs. */
+/** Insert one message at the position of its `seq`. */
 function place(messages, message) {
   const index = indexOf(messages, message.seq);
   const known = messages[index];
@@ -20,7 +20,7 @@ function place(messages, message) {
   return [...messages.slice(0, index), placed, ...messages.slice(isKnown ? index + 1 : index)];
 }
 
-/** Pushes are the same for all members: `mine` of a reaction is null there, and stays as it is known. */
+/** Pushes are the same for all members: `mine` of a reaction is null there, and keeps its known value. */
 function withOwn(message, known) {
   const own = new Map(listOf(known.reactions).map(objectOf).map(({ emoji, mine }) => [emoji, mine]));
   const reactions = listOf(message.reactions).map(objectOf).map((reaction) => (
@@ -40,7 +40,7 @@ function mergeMany(messages, incoming) {
   return altered ? [...bySeq.values()].sort((a, b) => a.seq - b.seq) : messages;
 }
 
-/** The place of the first message whose `seq` is not below the given one. */
+/** Return the index of the first message with at least the given `seq`. */
 function indexOf(messages, seq) {
   let low = 0;
   let high = messages.length;
@@ -52,7 +52,7 @@ function indexOf(messages, seq) {
   return low;
 }
 
-/** Put a newer version in the place of a message that is shown; others come with the history when it is read. */
+/** Replace a loaded message by a newer version; other messages are loaded with the history. */
 export function replace(messages, message) {
   return messages[indexOf(messages, message.seq)]?.seq === message.seq ? place(messages, message) : messages;
 }

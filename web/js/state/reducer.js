@@ -1,4 +1,4 @@
-// Every alteration of the page's state, by name. Pure: the same state and action give the same result.
+// Every change of the page's state, by name. Pure: the same state and action give the same result.
 
 import {
   addOwnMessage, applyEvent, dropConversation, judge, patchConversation, putConversations, putUser, putUsers,
@@ -10,21 +10,21 @@ export const EMPTY = Object.freeze({
   me: null,
   link: 'down', // down, syncing or live
   epoch: null,
-  cursor: null, // how far the user's own list (contacts, settings, read marks) is known
-  conversations: {}, // id -> conversation; `last_change` is what this device knows
+  cursor: null, // position in the user's own state (contacts, settings, read marks)
+  conversations: {}, // id -> conversation; `last_change` is this device's position
   timelines: {}, // id -> {messages, has_more, has_newer}: see timelines.js
   recent: [], // ids of the conversations that were opened last, the latest first
-  is_at_end: true, // whether the newest message that is held of the open conversation is in sight
+  is_at_end: true, // whether the newest loaded message of the open conversation is in view
   users: {}, // id -> user
   presence: {}, // user id -> {online, last_seen_at}
   typing: {}, // conversation id -> user ids
   outbox: [], // own messages and edits (`edit_of`: id of the message) that the server has not confirmed, oldest first
-  drafts: {}, // conversation id -> what was written and not sent
+  drafts: {}, // conversation id -> unsent text
   replies: {}, // conversation id -> the message that the draft answers
-  request_news: 0, // how often requests for contact and invitations to groups have changed
-  notice: null, // {text, stays}: something to tell the user, for a moment or until it is closed
-  leaving: null, // number of unsent messages that the user has to be asked about before logging out
-  open: null, // id of the conversation on the screen
+  request_news: 0, // number of changes of contact requests and group invitations
+  notice: null, // {text, stays}: a message for the user, shown for a moment or until it is closed
+  leaving: null, // number of unsent messages to confirm before logging out
+  open: null, // id of the open conversation
 });
 
 const HANDLERS = {
@@ -73,12 +73,12 @@ function without(state, clientId) {
   return { ...state, outbox: state.outbox.filter((echo) => echo.client_id !== clientId) };
 }
 
-/** Of two edits of one message that wait, only the later one counts. */
+/** Of two pending edits of one message, keep only the later one. */
 function isReplaced(edit, { edit_of }) {
   return edit_of !== undefined && edit.edit_of === edit_of;
 }
 
-/** What another tab has left comes where it was written. */
+/** Insert another tab's entries at their time of writing. */
 function adopt(outbox, echoes) {
   const known = new Set(outbox.map(({ client_id }) => client_id));
   const fresh = echoes.filter(({ client_id }) => !known.has(client_id));
@@ -100,7 +100,7 @@ function applyConversation(state, item) {
   if (item.removed) return dropConversation(state, item.id);
   const caughtUp = item.changes.reduce((next, { event, ...payload }) => {
     if (judge(next, event, payload) === 'known') return next;
-    const hadLeft = event === 'member_removed' && payload.user_id === state.me.id; // and is back, or it would be `removed`
+    const hadLeft = event === 'member_removed' && payload.user_id === state.me.id; // and is back, else it would be `removed`
     return hadLeft ? next : applyEvent(next, event, payload);
   }, state);
   return patchConversation(caughtUp, item.id, (known) => ({

@@ -1,10 +1,10 @@
-// What the views ask the state.
+// The views' queries of the state.
 
 import { idsOf, isId, listOf, objectOf, textOf } from '../content.js';
 import { known as hasText, t } from '../strings.js';
 import { millis } from '../time.js';
 
-/** The conversations as the list shows them: pinned ones first, then by last activity. */
+/** Return the conversations in the order of the list: pinned ones first, then by last activity. */
 export function listed(state) {
   return Object.values(state.conversations)
     .filter((conversation) => !conversation.is_hidden)
@@ -23,41 +23,41 @@ export function unread(conversation) {
   return Math.max(0, conversation.last_seq - conversation.read_seq);
 }
 
-/** Whether the list shows a mark: there is something unread, or the user wanted it to look so. */
+/** Return whether the list shows a mark: for unread messages, or because the user marked it as unread. */
 export function hasUnread(conversation) {
   return unread(conversation) > 0 || Boolean(conversation.is_marked_unread);
 }
 
-/** Whether something unread mentions the user. */
+/** Return whether an unread message mentions the user. */
 export function isMentioned(conversation) {
   return conversation.mention_seq > conversation.read_seq;
 }
 
-/** The count in the window's title: muted conversations do not count, one that was marked unread counts as one. */
+/** Return the count in the window's title: without muted conversations; one marked as unread counts as one. */
 export function unreadTotal(state) {
   return listed(state)
     .filter((conversation) => !conversation.is_muted && hasUnread(conversation))
     .reduce((sum, conversation) => sum + (unread(conversation) || 1), 0);
 }
 
-/** What was written in a conversation and not sent. */
+/** Return the unsent text of a conversation. */
 export function draftOf(state, id) {
   return textOf(state.drafts[id]);
 }
 
-/** All that was written in a conversation and that the server does not have as a message, as lines. */
+/** Return all texts of a conversation that the server does not have as messages, as lines. */
 export function writtenIn(state, id) {
   const unsent = state.outbox.filter(({ conversation_id }) => conversation_id === id);
   return [...unsent.map(({ content }) => textOf(objectOf(content).text)), draftOf(state, id)].filter(Boolean).join('\n');
 }
 
-/** The message that a draft answers, as it is now if the page holds it; null for none. */
+/** Return the message that a draft answers, in its current version if it is loaded; null for none. */
 export function answeredBy(state, id) {
   const kept = state.replies[id] ?? null;
   return kept && (state.timelines[id]?.messages.find((message) => message.id === kept.id) ?? kept);
 }
 
-/** Why nobody can write in a conversation any more; empty when one can. */
+/** Return why a conversation is closed for writing; empty if it is open. */
 export function silenceOf(state, { type, peer_id, dissolved_at }) {
   if (type === 'group' && dissolved_at) return t('error_group_dissolved');
   const peer = type === 'private' ? state.users[peer_id] : null;
@@ -65,7 +65,7 @@ export function silenceOf(state, { type, peer_id, dissolved_at }) {
   return peer?.is_closed ? t('error_recipient_gone') : '';
 }
 
-/** Whether an account has been erased: the server gives what is left of it such a username. */
+/** Return whether an account was erased, which its username shows. */
 function isErased(user) {
   return textOf(user?.username).startsWith(`deleted-${user?.id}-`);
 }
@@ -81,12 +81,12 @@ export function title(state, conversation) {
   return conversation.type === 'group' ? textOf(conversation.name) || t('group') : nameOf(state, conversation.peer_id);
 }
 
-/** Whether another is there; while the link is down nobody can be said to be. */
+/** Return whether the other user is online; false while the connection is down. */
 export function isOnline(state, userId) {
   return state.link !== 'down' && isId(userId) && Boolean(state.presence[userId]?.online);
 }
 
-/** The names of those who are writing in a conversation, as one line; empty when nobody is. */
+/** Return the names of the users typing in a conversation as one line; empty for none. */
 export function typingLine(state, conversationId) {
   const users = state.typing[conversationId] ?? [];
   if (!users.length) return '';
@@ -95,7 +95,7 @@ export function typingLine(state, conversationId) {
     : t('typing_many', { count: users.length });
 }
 
-/** A message as one line of text. */
+/** Return a message as one line of text. */
 export function line(state, message) {
   if (message.recalled_at) return t('recalled');
   if (message.type === 'system') return systemLine(state, message);
@@ -105,13 +105,13 @@ export function line(state, message) {
   return said ? `${kindOf(message)}: ${said}` : kindOf(message);
 }
 
-/** The type of a message in words. */
+/** Return the type of a message in words. */
 export function kindOf({ type }) {
   const key = `type_${textOf(type)}`;
   return t(hasText(key) ? key : 'type_custom');
 }
 
-/** The reactions of a message: each with the ids of the first users who set it, and whether `me` is one of all. */
+/** Return the reactions of a message, each with the ids of its first users, and whether `me` has set it. */
 export function reactionsOf(message, me) {
   return listOf(message.reactions).map(objectOf).map(({ emoji, count, user_ids, mine }) => {
     const ids = idsOf(user_ids);
@@ -119,7 +119,7 @@ export function reactionsOf(message, me) {
   });
 }
 
-/** What happened, told by the server as {event, ...} and put into words here. */
+/** Return the text of a system line, which the server sends as {event, ...}. */
 export function systemLine(state, { sender_id, content }) {
   const users = concerned(content);
   const key = `system_${happened(objectOf(content), users.length === 1 && users[0] === sender_id)}`;
@@ -134,13 +134,13 @@ function happened({ event, changes }, isAboutActor) {
   return 'name' in objectOf(changes) ? 'group_renamed' : textOf(event);
 }
 
-/** The users that a system line is about. */
+/** Return the users that a system line names. */
 function concerned(content) {
   const { user_ids, user_id } = objectOf(content);
   return isId(user_id) ? [user_id] : idsOf(user_ids);
 }
 
-/** The ids of all users whose name is on the screen; the page must know them. */
+/** Return the ids of all users named on the screen, which the page must know. */
 export function named(state) {
   const ids = new Set();
   for (const { peer_id, last_message } of Object.values(state.conversations)) {
@@ -152,21 +152,21 @@ export function named(state) {
   return ids;
 }
 
-/** Only the server writes system messages; the content of any other is a person's and names nobody. */
+/** Only the server writes system messages; the content of other messages comes from users and names nobody. */
 function addNamed(ids, { type, sender_id, content, mentions }) {
   if (isId(sender_id)) ids.add(sender_id);
   for (const id of idsOf(mentions)) ids.add(id);
   if (type === 'system') for (const id of concerned(content)) ids.add(id);
 }
 
-/** Own messages of a conversation that the server has not confirmed, in the shape of messages. */
+/** Return the user's unconfirmed messages of a conversation, in the shape of messages. */
 export function echoes({ outbox, me }, conversationId) {
   return outbox
     .filter(({ conversation_id, edit_of }) => conversation_id === conversationId && edit_of === undefined)
     .map((echo) => ({ ...echo, sender_id: me.id, isEcho: true, reactions: [], mentions: [] }));
 }
 
-/** A message as it will be when an edit that waits, or was refused, is stored; `pending` is that edit. */
+/** Return a message with a pending or refused edit applied; `pending` is that edit. */
 export function withPendingEdit({ outbox }, message) {
   const pending = outbox.find(({ edit_of }) => edit_of === message.id);
   return pending ? { ...message, content: pending.content, error: pending.error, pending } : message;

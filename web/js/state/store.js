@@ -2,16 +2,16 @@
 
 export function createStore(reduce, initial) {
   let state = initial;
-  /** listener -> the state that it was told last */
+  /** listener -> the state that it received last */
   const listeners = new Map();
 
   /**
-   * Tell a listener the state and the one that it was told before, so that it can see what has changed. A listener
-   * that throws must keep neither the others nor the sender of the action from going on.
+   * Pass a listener the state and the one that it received before, so that it can find the changes. A listener that
+   * throws must stop neither the other listeners nor the sender of the action.
    */
   function tell(listener) {
     const before = listeners.get(listener);
-    if (before === state) return; // another listener's action has been told already
+    if (before === state) return; // already notified by another listener's action
     listeners.set(listener, state);
     try {
       listener(state, before);
@@ -30,7 +30,7 @@ export function createStore(reduce, initial) {
       state = next;
       for (const listener of listeners.keys()) tell(listener);
     },
-    /** Call `listener(state, before)` after each change; gives a function that ends this. */
+    /** Call `listener(state, before)` after each change; return a function that unsubscribes it. */
     subscribe(listener) {
       listeners.set(listener, state);
       return () => listeners.delete(listener);

@@ -1,31 +1,31 @@
-// The messages that this device holds of each conversation: one unbroken run for each, bounded at both ends.
+// The loaded messages of each conversation: one unbroken run for each, bounded at both ends.
 //
 // {messages, has_more, has_newer}: `has_more` says that the server has messages older than the first one here,
-// `has_newer` that it has messages newer than the last. A run that grows too long drops the end that nobody reads;
-// the view asks for it again (`loadOlder`, `loadNewer`) when the reader comes near.
+// `has_newer` that it has messages newer than the last. A run that grows too long drops the end that is not
+// in view; the view loads it again (`loadOlder`, `loadNewer`) when the user scrolls near it.
 
 import { merge, replace, without } from './messages.js';
 
-/** Messages that a run keeps. */
+/** Number of messages that a run keeps. */
 export const WINDOW = 300;
-/** Messages above WINDOW at which a run is cut, so that not each message that arrives costs a cut. */
+/** Number of messages above WINDOW at which a run is cut, so that not every new message causes a cut. */
 const SLACK = 50;
-/** Runs that are kept: those of the conversations that were opened last. */
+/** Number of runs that are kept, of the conversations that were opened last. */
 const KEPT = 20;
 
 const EMPTY = Object.freeze({ messages: [], has_more: true, has_newer: false });
 
-/** Begin a run before its history is asked for: what is pushed meanwhile belongs to it. */
+/** Begin a run before its history is requested: messages pushed meanwhile belong to it. */
 export function startRun(state, id) {
   return state.timelines[id] ? state : put(state, id, EMPTY);
 }
 
-/** Begin again: at the newest message, or with a page that the server has given. */
+/** Begin again at the newest message, or with a page of the server. */
 export function restartRun(state, id, run = EMPTY) {
   return put(state, id, run);
 }
 
-/** The user opens a conversation: drop the runs of those that were not opened for the longest time. */
+/** Drop the runs of the least recently opened conversations when the user opens one. */
 export function keepRecent(state, id) {
   const recent = [id, ...state.recent.filter((other) => other !== id)].slice(0, KEPT);
   const kept = Object.entries(state.timelines).filter(([other]) => recent.includes(Number(other)));
@@ -47,8 +47,8 @@ export function addNewer(state, id, items, has_newer) {
 }
 
 /**
- * Add a message that has just been sent. A reader who is not at the end keeps what is being read: a full run then
- * stops following, and the newer messages are loaded when they are wanted.
+ * Add a message that was just sent. While the user reads above the end, a full run stops following, and newer messages
+ * are loaded on demand.
  */
 export function append(state, message) {
   const run = state.timelines[message.conversation_id];
@@ -62,7 +62,7 @@ export function append(state, message) {
   return put(state, message.conversation_id, cutOldest({ ...run, messages }, isFull ? WINDOW : Infinity));
 }
 
-/** Put a newer version in the place of a message that is held. */
+/** Replace a loaded message by a newer version. */
 export function alter(state, message) {
   return patch(state, message.conversation_id, (messages) => replace(messages, message));
 }

@@ -11,8 +11,8 @@ import { Welcome } from './welcome.js';
 export function App({ state, actions }) {
   if (!state.me) return html`<${Welcome} actions=${actions} notice=${state.notice?.text} />`;
   const conversation = state.conversations[state.open];
-  // The browser's translation replaces text nodes, and what replaces them is not kept up to date: names and states
-  // stay as they are, only the texts of messages may be translated.
+  // The browser's translation replaces text nodes, and the replacements are not updated: names and states are excluded,
+  // only the texts of messages may be translated.
   return html`
     <div class=${conversation ? 'frame has-open' : 'frame'} translate=${false}>
       <${Sidebar} state=${state} actions=${actions} />

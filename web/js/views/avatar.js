@@ -1,4 +1,4 @@
-// A coloured circle with initials, and a dot for those who are online.
+// A coloured circle with initials, and a dot for users online.
 
 import { isId } from '../content.js';
 import { html } from '../dom.js';
@@ -16,12 +16,12 @@ export function Avatar({ id, name, online, small }) {
     </span>`;
 }
 
-/** The class that gives a user or a group a colour of their own. */
+/** Return the class for the colour of a user or a group. */
 export function hue(id) {
   return `hue-${isId(id) ? id % HUES : 0}`;
 }
 
-/** The first letters of two words, or one sign of a script that has no spaces. */
+/** Return the first letters of two words, or one character of a script without spaces. */
 function initials(name) {
   const words = name.trim().split(/\s+/).filter((word) => /[\p{L}\p{N}]/u.test(word));
   const letters = words.slice(0, 2).map((word) => [...word].find((sign) => /[\p{L}\p{N}]/u.test(sign)));

@@ -1,8 +1,8 @@
-// Keeps a view that throws from taking the rest of the page with it.
+// Contains the failure of a view, so that the rest of the page stays.
 
 import { Component } from '../dom.js';
 
-/** Shows its children; once one of them has thrown it shows `fallback` until `of` is another value. */
+/** Shows its children; after one of them has thrown, shows `fallback` until `of` changes. */
 export class Boundary extends Component {
   state = { broken: null };
 

@@ -1,4 +1,4 @@
-// The open conversation: who it is with, what was said, and the line to write on.
+// The open conversation: its head, its messages and the input line.
 
 import { Component, html } from '../dom.js';
 import { answeredBy, draftOf, isOnline, line, nameOf, silenceOf, title, typingLine } from '../state/selectors.js';
@@ -20,13 +20,13 @@ export class Chat extends Component {
     recall: (recalling) => this.setState({ recalling }),
   };
 
-  /** What is written answers `message`; null: none. */
+  /** Set the message that the draft answers; null for none. */
   answer(message) {
     this.setState({ editing: null });
     this.props.actions.answer(this.props.conversation.id, message);
   }
 
-  /** An edit that is left gives way to the draft, with what that answers. */
+  /** After leaving an edit, restore the draft and the message that it answers. */
   leave = () => (this.state.editing ? this.setState({ editing: null }) : this.answer(null));
 
   submit = (text) => {
@@ -38,7 +38,7 @@ export class Chat extends Component {
     return actions.send(conversation.id, text, replyTo ? { reply_to: replyTo.id } : {});
   };
 
-  /** What waits to be sent from here, the same array until it changes: a list that is drawn again costs. */
+  /** Return the unsent messages, as the same array until it changes, because rendering the list is expensive. */
   waiting(outbox) {
     const own = outbox.filter(({ conversation_id }) => conversation_id === this.props.conversation.id);
     if (own.length !== this.own?.length || own.some((echo, index) => echo !== this.own[index])) this.own = own;
@@ -90,7 +90,7 @@ function Header({ state, actions, conversation }) {
     </header>`;
 }
 
-/** On a phone the list, which tells of a lost link, is hidden behind the chat. */
+/** Shows a lost connection on a phone, where the chat hides the list that shows it. */
 function status(state, conversation) {
   if (state.link === 'down') return t('link_down');
   return typingLine(state, conversation.id) || about(state, conversation);

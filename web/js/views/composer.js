@@ -1,14 +1,14 @@
-// The line to write on; it grows with what is written. With a keyboard Enter sends and Shift+Enter begins a new line;
-// on a touch screen, whose keyboard has no Shift+Enter, Enter begins a new line and the button sends.
+// The input line, which grows with its text. With a keyboard Enter sends and Shift+Enter begins a new line. On a touch
+// screen, which has no Shift+Enter, Enter begins a new line and the button sends.
 
 import { config } from '../config.js';
 import { Component, createRef, html } from '../dom.js';
 import { t } from '../strings.js';
 import { Icon } from './icons.js';
 
-/** Characters before the limit from which the page says how many are left. */
+/** Number of remaining characters from which the page shows the remainder. */
 const NEAR_LIMIT = 500;
-/** What some browsers report as the code of a key that an input method has taken. */
+/** The code that some browsers report for a key handled by an input method. */
 const TAKEN_BY_INPUT_METHOD = 229;
 
 const isTouch = matchMedia('(hover: none) and (pointer: coarse)');
@@ -19,12 +19,12 @@ export class Composer extends Component {
   area = createRef();
 
   componentDidMount() {
-    // On a phone the focus would open the keyboard before anything was read.
+    // On a phone the focus would open the keyboard before the user has read anything.
     if (matchMedia('(hover: hover)').matches || this.props.initial) this.area.current.focus();
     this.grow();
   }
 
-  /** A message that arrives elsewhere on the page does not concern this line. */
+  /** Skip rendering when a message arrives elsewhere on the page. */
   shouldComponentUpdate(props, { text }) {
     return text !== this.state.text || props.context !== this.props.context || props.quote !== this.props.quote;
   }
@@ -46,7 +46,7 @@ export class Composer extends Component {
     else this.props.onStop();
   };
 
-  /** Reading the height lays out the whole page, so only browsers that cannot do it by themselves come here. */
+  /** Adjust the height; only for browsers that do not, since reading the height lays out the whole page. */
   grow = () => {
     if (growsByItself) return;
     const area = this.area.current;
@@ -54,7 +54,7 @@ export class Composer extends Component {
     if (this.state.text) area.style.height = `${area.scrollHeight}px`;
   };
 
-  /** A key that belongs to an input method ends or leaves its composition and nothing else. */
+  /** A key of an input method only ends or leaves its composition. */
   pressed = (event) => {
     if (event.isComposing || event.keyCode === TAKEN_BY_INPUT_METHOD) return;
     if (event.key === 'Escape') this.props.onLeave();
@@ -95,9 +95,9 @@ export class Composer extends Component {
   }
 }
 
-/** How many characters may follow. The server counts code points, of which an emoji may have several. */
+/** Return the number of remaining characters. The server counts code points; an emoji may have several. */
 function left(text) {
   const most = config.limits.message_text_max_chars;
-  // Code points are never more than the UTF-16 units of `length`: a short text needs no counting.
+  // There are never more code points than UTF-16 units in `length`: a short text needs no counting.
   return most - (text.length > most - NEAR_LIMIT ? [...text].length : text.length);
 }

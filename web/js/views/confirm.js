@@ -1,4 +1,4 @@
-// A question before what cannot be taken back.
+// A confirmation before an act that cannot be undone.
 
 import { Component, createRef, html } from '../dom.js';
 import { t } from '../strings.js';

@@ -1,4 +1,4 @@
-// What a message says, by its type. Files are references: a link with a name; nothing is loaded before a click.
+// The content of a message, by its type. Files are references: a link with a name; nothing is loaded before a click.
 
 import { idsOf, listOf, objectOf, textOf } from '../content.js';
 import { html } from '../dom.js';
@@ -8,7 +8,7 @@ import { link, richText, webAddress } from './rich_text.js';
 
 const FILES = new Set(['image', 'file', 'voice', 'video']);
 
-/** The content of a message as text and elements. */
+/** Return the content of a message as text and elements. */
 export function contentOf(state, message) {
   const content = objectOf(message.content);
   if (message.type === 'text') return richText(textOf(content.text), mentioned(state, message));
@@ -27,7 +27,7 @@ function fileLink(message, { url, name }) {
   return address ? html`${kindOf(message)}: ${link(address, textOf(name) || t('open_file'))}` : null;
 }
 
-/** A place on a map that anybody may look at; the link is the only thing that leads there. */
+/** Return a place as a link to a public map; nothing else contacts the map. */
 function mapLink({ latitude, longitude, name }) {
   if (!Number.isFinite(latitude) || !Number.isFinite(longitude)) return null;
   const place = `${latitude.toFixed(5)}, ${longitude.toFixed(5)}`;

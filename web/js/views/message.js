@@ -1,4 +1,4 @@
-// One message in the timeline: its bubble, its state, and what can be done with it.
+// One message in the timeline: its bubble, its state, and its actions.
 
 import { textOf } from '../content.js';
 import { html, Pure } from '../dom.js';
@@ -10,7 +10,7 @@ import { contentOf } from './content_views.js';
 import { Icon } from './icons.js';
 import { Tools } from './tools.js';
 
-/** What stands in the place of a message whose view has failed. */
+/** Replaces a message after its view has failed. */
 export function Unshowable({ message }) {
   return html`<li class="system" data-seq=${Number(message.seq) || null}><span>${t('cannot_be_shown')}</span></li>`;
 }
@@ -22,7 +22,7 @@ export class SystemLine extends Pure {
   }
 }
 
-/** `quoted` is the message that this one answers, if it is loaded; `isRead` whether the other has read it. */
+/** `quoted` is the message that this one answers, if it is loaded; `isRead` whether the peer has read it. */
 export class Message extends Pure {
   render({ me, users, actions, role, isGroup, isRead, message, quoted, isFirst, isLast, onJump }) {
     const isMine = message.sender_id === me;
@@ -46,7 +46,7 @@ export class Message extends Pure {
   }
 }
 
-/** The browser's translation replaces the text of an element for good: another version is another element. */
+/** The browser's translation replaces an element's text permanently, so each version gets a new element. */
 function versionOf({ edited_at, recalled_at, pending }) {
   return [edited_at, recalled_at, pending?.client_id].map(textOf).join(' ');
 }
@@ -66,7 +66,7 @@ function Bubble({ users, message, quoted, isMine, isRead, onJump }) {
     </div>`;
 }
 
-/** The number in a message's id, which is "conversation-seq". */
+/** Return the seq in a message's id, which is "conversation-seq". */
 function seqOf(id) {
   return Number(textOf(id).split('-')[1]) || 0;
 }
@@ -79,7 +79,7 @@ function Quote({ users, quoted, onClick }) {
     </button>`;
 }
 
-/** How far an own message has come: on its way, stored, read by the other (in private conversations). */
+/** Return the state of an own message: sending, stored, or read by the peer (in private conversations). */
 function Tick({ message, isRead }) {
   const [icon, text] = progress(message, isRead);
   return html`<span class=${`tick ${text}`} role="img" aria-label=${t(text)} title=${t(text)}>

@@ -1,25 +1,24 @@
-// The timeline of a conversation. It opens at the first unread message. Scrolling loads what is older or newer than the
-// messages that the page holds; the end stays in sight while one is there, and else the message that is being read
-// stays where it is.
+// The timeline of a conversation. It opens at the first unread message. Scrolling loads messages older or newer than
+// the loaded ones. A user at the end stays at the end; otherwise the message in view keeps its position.
 
 import { createRef, html, Pure } from '../dom.js';
 import { echoes, unread, withPendingEdit } from '../state/selectors.js';
 import { t } from '../strings.js';
 import { rowsOf } from './rows.js';
 
-/** Pixels from the end within which one counts as being at the end. */
+/** Pixels from the end within which the user counts as being at the end. */
 const NEAR_END = 60;
-/** Pixels from the beginning or the end of what is held at which more is asked for. */
+/** Pixels from either end of the loaded messages at which more are loaded. */
 const NEAR_EDGE = 400;
-/** Milliseconds between two looks at what is in sight while the list is being scrolled. */
+/** Milliseconds between two checks of the messages in view during scrolling. */
 const LOOK_EVERY = 100;
 
 export class MessageList extends Pure {
   state = { hasFailed: false };
   scroller = createRef();
-  /** The first message that was unread when the conversation was opened, as its seq; 0 when there was none. */
+  /** The seq of the first message that was unread when the conversation was opened; 0 for none. */
   firstUnread = unread(this.props.conversation) > 0 ? this.props.conversation.read_seq + 1 : 0;
-  /** Whether the list has still to be scrolled to that message. */
+  /** Whether the list must still be scrolled to that message. */
   isLanding = this.firstUnread > 0;
   isAtEnd = !this.isLanding;
 
@@ -34,7 +33,7 @@ export class MessageList extends Pure {
 
   toEnd = () => {
     this.isLanding = false;
-    this.props.actions.toNewest(this.props.conversation.id).catch(() => {}); // the next click tries again
+    this.props.actions.toNewest(this.props.conversation.id).catch(() => {}); // the next click retries
     this.scroller.current.scrollTop = 0;
     this.scrolled();
   };
@@ -46,7 +45,7 @@ export class MessageList extends Pure {
     this.forceUpdate();
   }
 
-  /** Tell which message is the newest that has been in sight: what is above it counts as read. */
+  /** Report the newest message that has been in view: all messages above it count as read. */
   look = () => {
     clearTimeout(this.looking);
     this.looking = null;
@@ -69,7 +68,7 @@ export class MessageList extends Pure {
 
   loadNewer = () => this.load(this.props.actions.loadNewer);
 
-  /** A page that does not come is asked for again with the next scroll, or by the button of an empty list. */
+  /** A failed page is requested again at the next scroll, or by the button of an empty list. */
   async load(page) {
     try {
       await page(this.props.conversation.id);
@@ -79,7 +78,7 @@ export class MessageList extends Pure {
     }
   }
 
-  /** Bring the first unread message, which may be far above the newest page, into the list and into sight. */
+  /** Load the first unread message, which may be far above the newest page, and scroll to it. */
   async land() {
     const { actions, conversation } = this.props;
     try {
@@ -110,7 +109,7 @@ export class MessageList extends Pure {
     row?.animate([{ opacity: 0.3 }, { opacity: 1 }], 800);
   }
 
-  /** The first message in sight and its place: what must not move when messages at either end come or go. */
+  /** Return the first message in view and its position, which must not move when messages at either end change. */
   getSnapshotBeforeUpdate({ timeline }) {
     if (this.isAtEnd && !timeline?.has_newer) return null;
     const { top } = this.scroller.current.getBoundingClientRect();
@@ -137,7 +136,7 @@ export class MessageList extends Pure {
     clearTimeout(this.looking);
   }
 
-  /** What is held, with edits that wait, and what waits to be sent. The same objects as long as nothing waits changes. */
+  /** Return loaded messages with pending edits, and pending messages; the same objects until a pending one changes. */
   messages({ timeline, outbox, me, conversation }) {
     if (outbox !== this.shown?.outbox) this.shown = { outbox, echoes: echoes({ outbox, me: { id: me } }, conversation.id) };
     const held = timeline?.messages ?? [];
@@ -159,12 +158,12 @@ export class MessageList extends Pure {
   }
 }
 
-/** How many own messages are on their way. */
+/** Return the number of pending messages. */
 function sending({ outbox }) {
   return outbox.filter(({ edit_of }) => edit_of === undefined).length;
 }
 
-/** What stands in a list without messages: that there are none, that they are coming, or that they have not come. */
+/** The text of an empty list: no messages, loading, or failed. */
 function Empty({ timeline, hasFailed, onRetry }) {
   if (timeline && !timeline.has_more) return html`<li class="muted empty">${t('nothing_said')}</li>`;
   if (!hasFailed) return html`<li class="muted empty">${t('loading')}</li>`;

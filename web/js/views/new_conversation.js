@@ -48,23 +48,23 @@ export class NewConversation extends Component {
     return this.finish(() => this.props.actions.createGroup(name.trim(), ids, this.keyOf(name, ids)));
   };
 
-  /** A key for each group that is asked for: the server makes one group of a request whose answer was lost. */
+  /** A key for each requested group: the server creates one group even if the request is repeated. */
   keyOf(...group) {
     const wanted = JSON.stringify(group);
     if (this.sent?.wanted !== wanted) this.sent = { wanted, key: newId() };
     return this.sent.key;
   }
 
-  /** Do it once, however often it is clicked, and close. */
+  /** Run the action once for any number of clicks, and close. */
   async finish(task) {
     if (this.isBusy) return;
     this.setBusy(true);
     const isDone = await this.attempt(task);
     this.setBusy(false);
-    if (isDone) this.dialog.current?.close(); // somebody may have closed it meanwhile
+    if (isDone) this.dialog.current?.close(); // the user may have closed it meanwhile
   }
 
-  /** The field tells a second click, the state the view. */
+  /** The field stops a second click; the state informs the view. */
   setBusy(isBusy) {
     this.isBusy = isBusy;
     this.setState({ isBusy });

@@ -1,5 +1,4 @@
-// What waits for the user's answer, above the list of conversations: requests for contact and invitations to groups.
-// Nothing when there are none.
+// Pending contact requests and group invitations, above the list of conversations. Shows nothing if there are none.
 
 import { listOf, textOf } from '../content.js';
 import { html, Pure } from '../dom.js';
@@ -9,7 +8,7 @@ import { Avatar } from './avatar.js';
 
 export class Requests extends Pure {
   state = { contacts: [], invitations: [], error: '' };
-  /** Keys of the requests whose answer is under way. */
+  /** Keys of the requests with an answer in flight. */
   answered = new Set();
 
   componentDidMount() {
@@ -26,16 +25,16 @@ export class Requests extends Pure {
     this.fill('invitations', loadInvitations);
   }
 
-  /** What does not come is asked for again with the next connection. */
+  /** A failed load is repeated with the next connection. */
   async fill(kind, load) {
     try {
       this.setState({ [kind]: listOf(await load()), error: '' });
     } catch {
-      // The list stays as it is.
+      // Keep the list unchanged.
     }
   }
 
-  /** Send an answer once, however often it is clicked; `kind` is the list that the request leaves. */
+  /** Send an answer once for any number of clicks; `kind` is the list that contains the request. */
   async answer(kind, item, send) {
     if (this.answered.has(item)) return;
     this.answered.add(item);

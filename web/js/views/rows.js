@@ -1,4 +1,4 @@
-// The rows of a timeline: messages, with a heading for each day and a line above what is unread.
+// The rows of a timeline: messages, with a heading for each day and a line above the unread messages.
 
 import { isId, textOf } from '../content.js';
 import { html } from '../dom.js';
@@ -7,7 +7,7 @@ import { day, millis, sameDay } from '../time.js';
 import { Boundary } from './boundary.js';
 import { Message, SystemLine, Unshowable } from './message.js';
 
-/** Milliseconds between two messages of one person that are shown as one run. */
+/** Longest time in milliseconds between two messages of one user that are shown as one group. */
 const RUN = 5 * 60_000;
 
 export function rowsOf(list) {
@@ -37,7 +37,7 @@ function row({ me, users, actions, conversation, onJump }, message, place) {
     <//>`;
 }
 
-/** A message keeps its element when the server's version takes the place of the echo. */
+/** Return a key that keeps a message's element when the server's version replaces the echo. */
 function keyOf({ sender_id, client_id, seq }) {
   return isId(sender_id) && textOf(client_id) ? `${sender_id} ${client_id}` : seq;
 }

@@ -1,4 +1,4 @@
-// The list of conversations, and the way to new ones.
+// The list of conversations, and the button for new ones.
 
 import { Component, html, Pure } from '../dom.js';
 import {
@@ -58,7 +58,7 @@ function UnshowableEntry() {
   return html`<li class="entry muted">${t('entry_cannot_be_shown')}</li>`;
 }
 
-/** What an entry shows, as plain values: it is drawn again only when one of them changes. */
+/** Return an entry's content as plain values, so that it is rendered again only when one of them changes. */
 function entryOf(state, conversation) {
   const { id, type, peer_id, is_muted } = conversation;
   return {

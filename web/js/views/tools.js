@@ -1,5 +1,5 @@
-// What can be done with a message. The buttons are made when the pointer or the focus comes: hundreds of messages are on
-// the page, and what the server still allows depends on the time.
+// The actions of a message. The buttons are created on hover or focus: hundreds of messages are on the page, and the
+// allowed actions depend on the time.
 
 import { config } from '../config.js';
 import { Component, createRef, html } from '../dom.js';
@@ -16,7 +16,7 @@ export class Tools extends Component {
 
   open = () => this.setState({ isOpen: true });
 
-  /** A finger leaves at once; what it has opened stays until it touches something else. */
+  /** A touch ends at once; the opened buttons stay until the next touch elsewhere. */
   left = ({ pointerType }) => pointerType !== 'touch' && this.setState({ isOpen: false });
 
   componentDidMount() {
@@ -58,12 +58,12 @@ function Tool({ icon, onClick }) {
   return html`<button aria-label=${t(icon)} title=${t(icon)} onClick=${onClick}><${Icon} name=${icon} /></button>`;
 }
 
-/** Whether the server still takes an edit: of one's own text, within the window. */
+/** Return whether the server still accepts an edit: of the user's own text, within the time window. */
 function mayEdit(me, message) {
   return message.sender_id === me && message.type === 'text' && age(message) < config.windows.edit_seconds;
 }
 
-/** Whether the server still takes a recall: by the author within the window, by owner and admins of a group always. */
+/** Return whether a recall is still allowed: for the author within the window, for owner and admins always. */
 function mayRecall(me, message, role) {
   const isOwn = message.sender_id === me && age(message) < config.windows.recall_seconds;
   return isOwn || role === 'owner' || role === 'admin';

@@ -7,7 +7,7 @@ import { explain, t } from '../strings.js';
 export class Welcome extends Component {
   state = { isNew: false, busy: false, error: '', registration: 'open' };
 
-  /** Who may register; a server that does not answer says so at the log-in. */
+  /** Load the registration mode; ignore failures, which the log-in will report. */
   async componentDidMount() {
     const config = await request('GET', '/api/config').catch(() => null);
     if (config) this.setState({ registration: config.features.registration ?? 'open' });

@@ -11,7 +11,7 @@ import { User } from './user.js';
 import { Users } from './users.js';
 
 const VIEWS = { overview: Overview, users: Users, user: User, acts: Acts };
-/** What the head offers, and the views that belong to each. */
+/** The entries of the head, and the views of each. */
 const PARTS = { overview: ['overview'], users: ['users', 'user'], acts: ['acts'] };
 
 export function App({ state, actions }) {

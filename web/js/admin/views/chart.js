@@ -1,4 +1,4 @@
-// One chart: uPlot on a canvas, in the colours of the theme; for those who do not see it, its figures in words.
+// One chart: uPlot on a canvas, in the colours of the theme, with its figures as text for screen readers.
 
 import { Component, createRef, html } from '../../dom.js';
 import { clock } from '../../time.js';
@@ -8,7 +8,7 @@ import { time } from '../time.js';
 
 /** Pixels. */
 const HEIGHT = 170;
-/** Seconds; a shorter axis needs the seconds told. */
+/** Length of an axis in seconds below which its labels show seconds. */
 const SHORT = 300;
 
 export class Chart extends Component {
@@ -51,7 +51,7 @@ function data({ times, lines }) {
   return [times, ...lines.map(({ values }) => values)];
 }
 
-/** Colours are asked for at each drawing, from elements that have them by the style sheet. */
+/** Read the colours at each drawing from elements that the style sheet colours. */
 function options(element, lines) {
   const colour = (name) => () => getComputedStyle(element.querySelector(`:scope > .${name}`)).color;
   const axis = { stroke: colour('axis'), grid: { stroke: colour('axis'), width: 0.25 }, ticks: { show: false } };
@@ -70,7 +70,7 @@ function options(element, lines) {
   };
 }
 
-/** Values without a neighbour, of which there is no line to see: they are drawn as points. */
+/** Return the values without a neighbour, which have no visible line and are drawn as points. */
 function alone(values) {
   return values.flatMap((value, index) => {
     const isAlone = (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;

@@ -1,9 +1,9 @@
-// Getting in: password, then a code; the first time the second factor is set up in between.
+// The log-in: password, then a code; the first time, the second factor is set up in between.
 
 import { Component, createRef, html } from '../../dom.js';
 import { explain, t } from '../strings.js';
 
-/** What the server asks for after the password, and the step that gives it. */
+/** The server's demand after the password, and the step that fulfils it. */
 const NEXT = { second_factor_required: 'code', second_factor_enrolment_required: 'enrol' };
 
 export class Login extends Component {

@@ -1,4 +1,4 @@
-// The nodes as they are now, and the last hours as lines.
+// The current nodes, and the last hours as charts.
 
 import { Component, html } from '../../dom.js';
 import { t } from '../strings.js';
@@ -33,7 +33,7 @@ class Nodes extends Component {
 
   ask = (draining) => this.setState({ draining });
 
-  /** The connections of the only node would have nowhere to go, and the server refuses it. */
+  /** The server refuses to drain the only node, because its clients could not connect to another one. */
   askDrain = (node) => {
     const isOnly = this.props.nodes.filter(({ state }) => state === 'up').length === 1;
     if (isOnly) this.props.actions.warn(t('drain_only', { name: node.id }));

@@ -1,4 +1,4 @@
-// To the next page of a list and back.
+// Buttons for the next and the previous page of a list.
 
 import { html } from '../../dom.js';
 import { t } from '../strings.js';

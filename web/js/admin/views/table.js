@@ -1,4 +1,4 @@
-// A table that scrolls by itself where the window is too narrow, with the keyboard too; on a phone its rows are cards.
+// A table that scrolls within a narrow window, also by the keyboard; on a phone its rows are cards.
 
 import { Component, createRef, html } from '../../dom.js';
 
@@ -13,7 +13,7 @@ export class Table extends Component {
     this.name();
   }
 
-  /** Each cell knows the title of its column, for the card. */
+  /** Give each cell the title of its column, for the card. */
   name() {
     for (const row of this.body.current.rows) {
       this.props.titles.forEach((title, index) => {

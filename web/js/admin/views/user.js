@@ -1,4 +1,4 @@
-// One user: where logged in, from where connected, and how to end it.
+// One user: sessions and connections, with buttons to end them.
 
 import { Component, html } from '../../dom.js';
 import { Avatar } from '../../views/avatar.js';

@@ -1,4 +1,4 @@
-// Who is online; with a search, all accounts that match.
+// The users online; with a search, all matching accounts.
 
 import { Component, html } from '../../dom.js';
 import { Avatar } from '../../views/avatar.js';
@@ -50,7 +50,7 @@ function User({ user }) {
     </tr>`;
 }
 
-/** What an account is: in, out, locked, an operator's. */
+/** Return the state of an account: online, offline, disabled, operator. */
 export function UserState({ user }) {
   const state = user.disabled_at ? 'disabled' : user.is_online ? 'online' : 'offline';
   return html`
