@@ -1,9 +1,9 @@
-"""Durable private messages: acknowledged after the commit, delivered to the receiver. Ours beside stock Flask-SocketIO.
+"""Compare durable private messages, acknowledged after the commit and then delivered, with stock Flask-SocketIO.
 
     .venv/bin/python -m bench.durable_sends
 
 Each server runs alone, pinned to core 0; the load client on core 1; MariaDB (private, default durability) is not
-pinned. The servers take turns, three rounds; the table shows medians. Writes bench/results/<date>-durable-sends.md.
+pinned. The servers alternate for three rounds; the table shows medians. Writes bench/results/<date>-durable-sends.md.
 """
 
 import json

@@ -55,7 +55,7 @@ Milliseconds, median / p99:
 
 ## Query plans at the large size
 
-Newest page, before, after; the second table is that of messages deleted for oneself.
+Newest page, before, after; the second table holds the messages that users deleted for themselves.
 
 {plans}
 """
@@ -154,7 +154,7 @@ def measure(url: str, folder: Path, rows: int) -> tuple[dict, list[str], float]:
         started = time.monotonic()
         fill(db.engine.dialect.name, rows)
         took = time.monotonic() - started
-        times(rows)  # warm
+        times(rows)  # warm-up
         result = times(rows), plans(db.engine.dialect.name, rows), took
     apps.close_app(app)
     return result

@@ -1,8 +1,8 @@
-"""What an idle connection costs: memory of the node and of Redis, and how fast connections come.
+"""Measure the cost of an idle connection: memory of the node and of Redis, and the rate of connects.
 
     .venv/bin/python -m bench.idle_connections --connections 4000
 
-One node with its own Redis and SQLite; each user is one device and in one group of 50. Prints a table.
+One node with its own Redis and SQLite; each user has one device and is in one group of 50. Prints a table.
 """
 
 import argparse
@@ -17,18 +17,18 @@ from bench.load import Connection
 from tests.support.redis import RedisServer
 from tests.support.server import Server
 
-#: Seconds that the node gets to settle before it is looked at.
+#: Seconds that the node gets to settle before each measurement.
 REST = 4
 
 
 def rss_kib(pid: int) -> int:
-    """Memory of a process."""
+    """Return the resident memory of a process in KiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return int(next(line for line in lines if line.startswith("VmRSS")).split()[1])
 
 
 def measure(folder: Path, count: int) -> list[dict[str, float]]:
-    """Connect in four steps, look after each."""
+    """Connect the users in four steps; measure after each."""
     redis = RedisServer(folder / "redis")
     server = Server(folder / "node", REDIS_URL=redis.url, IM_LOG_LEVEL="WARNING", IM_PING_INTERVAL_SECONDS="300")
     try:
@@ -44,7 +44,7 @@ def measure(folder: Path, count: int) -> list[dict[str, float]]:
 
 
 def steps(server: Server, redis: RedisServer, users: list[str]):
-    """A quarter of the users at a time."""
+    """Connect a quarter of the users at a time and yield each measurement."""
     load = SimpleNamespace(port=server.port)
     connections: list[Connection] = []
     yield look(server, redis, 0, 0.0)
