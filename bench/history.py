@@ -78,7 +78,7 @@ def fill(dialect: str, rows: int) -> None:
 
 
 def _for_sqlite(insert: str) -> str:
-    """SQLite 3.40 concatenates with ||."""
+    """Return the statement with || instead of concat(), which SQLite 3.40 lacks."""
     pieces = insert.replace("concat('c", "('c").replace("-', n.s)", "-' || n.s)")
     pieces = pieces.replace("concat('{", "('{").replace("number ', n.s, ' with", "number ' || n.s || ' with")
     return pieces.replace("`change`", "change")

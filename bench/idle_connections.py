@@ -58,7 +58,7 @@ def steps(server: Server, redis: RedisServer, users: list[str]):
 
 
 def look(server: Server, redis: RedisServer, connections: int, rate: float) -> dict[str, float]:
-    """What it takes now."""
+    """Return the current memory of node and Redis."""
     with redis.client() as client:
         used = client.info("memory")["used_memory"]
     return {
