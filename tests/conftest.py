@@ -21,10 +21,10 @@ from tests.support.server import ROOT, Server
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session):
-    """Let server processes be measured too, if these tests are: as greenlets, and into the same place.
+    """Measure the coverage of server processes if this run measures coverage: as greenlets, in the same data file.
 
-    Said when the measuring of this process has begun, and not by the process that starts others to run the tests in:
-    tests measured as greenlets hang (pyproject.toml says why).
+    The variables are set after the measurement of this process has begun, and not in the process that distributes the
+    tests to others: tests measured as greenlets hang (pyproject.toml says why).
     """
     plugins = session.config.pluginmanager
     if plugins.hasplugin("_cov") and not plugins.hasplugin("dsession"):
@@ -35,10 +35,10 @@ def pytest_sessionstart(session):
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What starts the server is slow: scripts/check.sh leaves it out.
+    """Mark tests that start the server as slow: `scripts/check.sh` omits them.
 
-    Real processes, sockets and browsers on a busy machine may starve: such a test gets two more attempts, which the
-    report counts as reruns. What fails three times is a failure; tests within the process get no second attempt.
+    Real processes, sockets and browsers may starve on a busy machine. Slow tests therefore get two more attempts, which
+    the report counts as reruns; a test fails if all three fail. Tests within the process get no second attempt.
 
     Sort the files by the sum of their tests' explicit timeouts, longest first. A long file must not start last: it
     would run alone for minutes.
@@ -59,7 +59,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def mariadb(tmp_path_factory):
-    """A private MariaDB server for the whole run."""
+    """Run a private MariaDB server for the whole test run."""
     server = MariaDb(tmp_path_factory.mktemp("mariadb"))
     yield server
     server.stop()
@@ -67,7 +67,7 @@ def mariadb(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory):
-    """A private Redis for tests that leave it running; its keys are the test's own to name."""
+    """Run a private Redis for tests that leave it running; each test chooses the names of its keys."""
     server = RedisServer(tmp_path_factory.mktemp("redis"))
     yield server
     server.stop()
@@ -75,7 +75,7 @@ def redis_server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory) -> Path:
-    """A SQLite file with all tables."""
+    """Make a SQLite file with all tables and return its path."""
     folder = tmp_path_factory.mktemp("template")
     apps.migrate(f"sqlite:///{folder}/imapp.db", folder)
     return folder / "imapp.db"
@@ -83,7 +83,7 @@ def sqlite_template(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def mariadb_url(mariadb, tmp_path_factory) -> str:
-    """A database with all tables on the private MariaDB; shared, emptied before each test that uses it."""
+    """Make a database with all tables on the private MariaDB: shared, and emptied before each test that uses it."""
     url = mariadb.create_database()
     apps.migrate(url, tmp_path_factory.mktemp("mariadb-tables"))
     return url
@@ -91,13 +91,13 @@ def mariadb_url(mariadb, tmp_path_factory) -> str:
 
 @pytest.fixture(params=["sqlite"])
 def database(request) -> str:
-    """Which database: folders whose tests run on both override the parameters."""
+    """Return the kind of database. Folders with tests for both kinds override the parameters."""
     return request.param
 
 
 @pytest.fixture
 def database_url(request, database, tmp_path) -> str:
-    """An empty database with all tables."""
+    """Make an empty database with all tables and return its URL."""
     if database == "sqlite":
         return apps.copy_of(request.getfixturevalue("sqlite_template"), tmp_path / "db")
     url = request.getfixturevalue("mariadb_url")
@@ -107,7 +107,7 @@ def database_url(request, database, tmp_path) -> str:
 
 @pytest.fixture
 def make_app(database_url, tmp_path):
-    """`make_app(**settings)`: an app on the test's database."""
+    """Provide `make_app(**settings)`, which makes an app on the test's database."""
     made = []
 
     def make(**settings):
@@ -121,7 +121,7 @@ def make_app(database_url, tmp_path):
 
 @pytest.fixture(autouse=True, scope="session")
 def _declared_refusals():
-    """Whatever any test is refused with is in the document: an undeclared code is a failure of the view."""
+    """Fail a test if a REST operation refuses with a code that its document does not declare: a bug of the view."""
     answer = Endpoint.__call__
 
     def checked(view, **path):
@@ -139,7 +139,7 @@ def _declared_refusals():
 
 @pytest.fixture
 def app(make_app):
-    """The app with default settings, its context pushed: services can be called as they are."""
+    """Provide the app with default settings and its context pushed, so that services can be called directly."""
     app = make_app()
     with app.app_context():
         yield app
@@ -147,13 +147,13 @@ def app(make_app):
 
 @pytest.fixture
 def client(app):
-    """Flask's test client."""
+    """Provide Flask's test client."""
     return app.test_client()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory, sqlite_template):
-    """A node on SQLite, for tests that leave it running."""
+    """Run a node on SQLite, for tests that leave it running."""
     folder = tmp_path_factory.mktemp("server")
     apps.copy_of(sqlite_template, folder / "data")
     server = Server(folder)
@@ -163,7 +163,7 @@ def server(tmp_path_factory, sqlite_template):
 
 @pytest.fixture
 def start_server(tmp_path, sqlite_template):
-    """`start_server(**environ)`: a node for one test, on a database of its own (without DATABASE_URL: SQLite)."""
+    """Provide `start_server(**environ)`, which starts a node on its own database (without DATABASE_URL: SQLite)."""
     started = []
 
     def start(**environ: str) -> Server:
@@ -184,7 +184,7 @@ CLUSTER_SECRET = "cluster-secret-of-the-tests-" + "s" * 16
 
 
 def _cluster_environ(number: int, redis_url: str, database_url: str, **environ: str) -> dict[str, str]:
-    """What makes servers nodes of one cluster; each Redis may serve several clusters of the tests."""
+    """Return the environment of a node of a cluster; each Redis may serve several clusters of the tests."""
     name = database_url.rsplit("/", 1)[-1]
     return {
         "NODE_ID": f"node-{number}", "REDIS_URL": redis_url, "DATABASE_URL": database_url, "IM_CLUSTER_NAME": name,
@@ -196,7 +196,7 @@ def _cluster_environ(number: int, redis_url: str, database_url: str, **environ: 
 def running_cluster(
     folder: Path, database_url: str, redis_url: str, *environs: dict[str, str]
 ) -> Iterator[list[Server]]:
-    """A node for each of these environments, ready, on an empty database."""
+    """Run a ready node for each of these environments, on an empty database."""
     apps.migrate(database_url, folder)
     started = [
         Server(folder / f"node{number}", **_cluster_environ(number, redis_url, database_url, **environ))
@@ -211,7 +211,7 @@ def running_cluster(
 
 @pytest.fixture(scope="session")
 def nodes(tmp_path_factory, mariadb, redis_server):
-    """Three nodes of one cluster, for tests that leave them running."""
+    """Run three nodes of one cluster, for tests that leave them running."""
     folder = tmp_path_factory.mktemp("nodes")
     with running_cluster(folder, mariadb.create_database(), redis_server.url, {}, {}, {}) as started:
         yield started
@@ -219,7 +219,7 @@ def nodes(tmp_path_factory, mariadb, redis_server):
 
 @pytest.fixture
 def start_nodes(tmp_path, mariadb, redis_server, start_server):
-    """`start_nodes(count, redis_url=..., database_url=..., **environ)`: nodes of a cluster of this test alone."""
+    """Provide `start_nodes(count, redis_url=..., database_url=..., **environ)`, which starts a cluster for one test."""
 
     def start(count: int, *, redis_url: str | None = None, database_url: str | None = None, **environ: str):
         database_url = database_url or mariadb.create_database()
@@ -236,7 +236,7 @@ def start_nodes(tmp_path, mariadb, redis_server, start_server):
 
 @pytest.fixture
 def device():
-    """`device(server, name)`: a new user, registered; `.connect()` opens the socket. All are closed at the end."""
+    """Provide `device(server, name)`, which registers a user; `.connect()` opens the socket, closed at the end."""
     opened: list[Device] = []
 
     def open_device(server, name: str = "user", **extra) -> Device:

@@ -68,7 +68,7 @@ def test_a_killed_restore_goes_on_and_ends_complete(commands, sample, database_u
 
     said = commands.must(other_url, "restore", file, "--keep-sessions")
 
-    assert "Went on" in said
+    assert "Resumed" in said
     assert rows_of(other_url) == rows_of(database_url)
     assert not epoch_of(other_url).startswith("restoring-")
     engine.dispose()

@@ -146,7 +146,7 @@ def test_a_half_restored_database_is_not_served(im, client, database_url, file):
     assert answer.status_code == 503
     assert "being restored" in answer.json["detail"]
 
-    assert "Went on" in im("restore", file).output
+    assert "Resumed" in im("restore", file).output
     assert not epoch_of(database_url).startswith("restoring-")
 
 

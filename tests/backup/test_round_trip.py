@@ -77,7 +77,7 @@ def test_a_backup_replaces_an_older_one_of_the_same_name(app, im, sample, tmp_pa
     result = im("backup", file)
 
     assert result.exit_code == 0, result.output
-    assert "whole" in im("backup", "--verify", file).output
+    assert "is complete" in im("backup", "--verify", file).output
     assert [one.name for one in tmp_path.glob("im.zip*")] == ["im.zip"]
 
 

@@ -71,7 +71,7 @@ def _node_killed(field: Field, fault: Fault) -> str:
 
 
 def _killed_at_commit(field: Field, fault: Fault) -> str:
-    """Kill a node before the answer to its last COMMIT arrives, so that nobody is told of that commit."""
+    """Kill a node before the answer to its last COMMIT arrives, so that the committed changes are not pushed."""
     node, proxy = _node(field, fault), field.database_proxies[fault.node % len(field.nodes)]
     before, end = proxy.swallowed, time.monotonic() + fault.seconds
     proxy.loses_answer_to, proxy.breaks_then = _COMMIT, False

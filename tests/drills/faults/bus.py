@@ -59,7 +59,7 @@ def _overflow(field: Field) -> str:
             redis.publish(channels[number % len(channels)], "x" * 65_536)
         is_thrown_out = "imapp-node-2" not in {client["name"] for client in redis.client_list()}
         node.thaw()
-    assert is_thrown_out, "Redis threw nobody out"
+    assert is_thrown_out, "Redis did not close the node's connection"
     return f"its connection was closed by Redis, {field.saw_gaps(node)}"
 
 

@@ -151,7 +151,7 @@ def _reload_nginx(field: Field) -> str:
 
 
 DRILLS = [
-    Drill("R19", "30 clients gone without a word", _half_open, plan=Plan(spare=30)),
+    Drill("R19", "30 clients vanish silently", _half_open, plan=Plan(spare=30)),
     Drill("R20", "20 devices that stop reading 20 kB/s", _stop_reading, shape=Shape(6, padding=7000)),
     Drill("R22", "acks swallowed on the way, then cut", _swallow_acks, bound=10, plan=Plan(client_proxies=True)),
     Drill("R26", "2,000 clients cut off at once", _storm, bound=60, shape=Shape(200, 1, 9, pause=5)),

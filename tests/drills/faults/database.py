@@ -126,6 +126,6 @@ DRILLS = [
     Drill("R9-10s", "MariaDB frozen for 10 s", _freeze(10), bound=12),
     Drill("R9-25s", "MariaDB frozen for 25 s", _freeze(25), bound=12),
     Drill("R10", "every database connection cut, 50 times", _cut_connections),
-    Drill("R10-amid", "a node cut off from MariaDB amid a transaction, for 90 s", _part, bound=12, plan=_FAR),
+    Drill("R10-amid", "a node cut off from MariaDB for 90 s, in a transaction", _part, bound=12, plan=_FAR),
     Drill("R11", "50 writers of one conversation, 60 renames", _rename, shape=Shape(1, 50, 12, pause=0.2)),
 ]
