@@ -11,7 +11,7 @@ export function Acts({ state, actions }) {
   return html`
     <section aria-labelledby="acts">
       <h2 id="acts">${t('acts')}</h2>
-      <${Table} label=${t('acts')} titles=${['when', 'who', 'what', 'target', 'from'].map((title) => t(title))}>
+      <${Table} label=${t('acts')} titles=${['when', 'actor', 'what', 'target', 'from'].map((title) => t(title))}>
         ${items.map((act) => html`<${Act} key=${act.id} act=${act} />`)}
       <//>
       ${state.acts && !items.length && html`<p class="muted empty">${t('no_acts')}</p>`}
