@@ -15,15 +15,15 @@ class PythonSide:
         self.call, self.wait_for, self.received = device.call, device.wait_for, device.received
 
     def connect(self, **options) -> None:
-        """Connect; it reconnects by itself as applications have it."""
+        """Connect, with automatic reconnection as in applications."""
         self.device.connect(reconnection=True, wait_timeout=30, **options)
 
     def wait_connected(self, *, to: str | None = None) -> None:
-        """Wait until it can send, and by the transport asked for."""
+        """Wait until the client is connected, by the transport `to` if given."""
         wait_for(lambda: self.device.sio.connected and to in {None, self.device.sio.transport()}, 40, "the connection")
 
     def wait_disconnected(self) -> None:
-        """Wait until it has noticed that the server is gone."""
+        """Wait until the client has noticed the loss of the server."""
         wait_for(lambda: not self.device.sio.connected, 40, "the disconnection")
 
     def close(self) -> None:
@@ -40,12 +40,12 @@ class NpmSide:
         self.call, self.wait_for, self.received = self.npm.call, self.npm.wait_for, self.npm.received
 
     def connect(self, **options) -> None:
-        """Connect; it reconnects by itself as applications have it."""
+        """Connect, with automatic reconnection as in applications."""
         self.npm.connect(self.device.server.url, self.device.tokens["access_token"], **options)
         self.npm.wait_for("connect")
 
     def wait_connected(self, *, to: str | None = None) -> None:
-        """Wait until it can send, and by the transport asked for."""
+        """Wait until the client is connected, by the transport `to` if given."""
         wait_for(lambda: self._is_connected(to), 40, "the connection")
 
     def _is_connected(self, to: str | None) -> bool:
@@ -53,7 +53,7 @@ class NpmSide:
         return state["connected"] and to in {None, state["transport"]}
 
     def wait_disconnected(self) -> None:
-        """Wait until it has noticed that the server is gone."""
+        """Wait until the client has noticed the loss of the server."""
         wait_for(lambda: not self.npm.state()["connected"], 40, "the disconnection")
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ class Life:
     spread: float = 1.0
     #: Set when the drill is over: no new message.
     is_ending: bool = False
-    #: client_id -> when it was sent first.
+    #: client_id -> time when it was first sent.
     sent_at: dict[str, float] = field(default_factory=dict)
     #: client_id -> the node that acknowledged it first.
     acked_by: dict[str, str] = field(default_factory=dict)
