@@ -21,8 +21,8 @@ _PEOPLE = {
 }
 
 _TALK = (
-    ("grace", "The release notes are ready. Who reads them once more?"),
-    ("ada", "I do. Give me ten minutes."),
+    ("grace", "The release notes are ready. Can somebody read them once more?"),
+    ("ada", "I can. Give me ten minutes."),
     ("xiaoyu", "翻译交给我。今天下午能好。"),
     ("tomas", "I pulled the plug of my router in the middle of a send. Nothing lost, nothing twice."),
     ("mei", "Did you try the train? The tunnel before the station is a free chaos monkey."),
