@@ -8,7 +8,7 @@ import pytest
 
 from imapp.services import users
 from tests.accounts import register
-from tests.backup.conftest import im, lively  # noqa: F401 - fixtures
+from tests.backup.conftest import im, sample  # noqa: F401 - fixtures
 from tests.support.people import create_users
 
 
@@ -18,7 +18,7 @@ def database(request):
     return request.param
 
 
-def test_an_export_contains_all_data_of_a_user_and_no_secret(im, lively, client, tmp_path):  # noqa: F811
+def test_an_export_contains_all_data_of_a_user_and_no_secret(im, sample, client, tmp_path):  # noqa: F811
     register(client, "frank", nickname="Frank")
 
     result = im("export-user", "Ada", tmp_path / "ada.zip")
@@ -31,7 +31,7 @@ def test_an_export_contains_all_data_of_a_user_and_no_secret(im, lively, client,
     assert [one["username"] for one in found["contacts"]] == ["bob"]
     assert [one["name"] for one in found["conversations"]] == ["Höhle 🕳", None]
     assert len(found["messages"]) == 2_501
-    assert {one["sender_id"] for one in found["messages"]} == {lively["ada"]}
+    assert {one["sender_id"] for one in found["messages"]} == {sample["ada"]}
     assert [one["content"] for one in found["edits"]] == [{"text": "你好 👋"}]
     device = read(tmp_path / "frank.zip")["sessions"]
     assert len(device) == 1
@@ -65,28 +65,28 @@ def test_an_unknown_user_is_reported_in_one_line(im, tmp_path, monkeypatch, comm
     assert result.output.startswith("Error: There is no ")
 
 
-def test_an_erasure_needs_confirmation(im, lively):  # noqa: F811
+def test_an_erasure_needs_confirmation(im, sample):  # noqa: F811
     declined = im("erase-user", "bob", input="n\n")
-    done = im("erase-user", f"#{lively['bob']}", "--yes", "--messages", "delete")
+    done = im("erase-user", f"#{sample['bob']}", "--yes", "--messages", "delete")
 
     assert declined.exit_code == 1
-    assert (done.exit_code, done.output) == (0, f"Erased user {lively['bob']} (bob), 0 messages recalled.\n")
-    assert users.get_user(lively["bob"]).nickname == "Deleted user"
+    assert (done.exit_code, done.output) == (0, f"Erased user {sample['bob']} (bob), 0 messages recalled.\n")
+    assert users.get_user(sample["bob"]).nickname == "Deleted user"
 
 
-def test_a_number_is_taken_as_a_username_and_never_as_an_id(im, lively):  # noqa: F811
+def test_a_number_is_taken_as_a_username_and_never_as_an_id(im, sample):  # noqa: F811
     (named,) = create_users("164")
     assert named != 164
 
-    refused = im("erase-user", str(lively["bob"]), "--yes")
+    refused = im("erase-user", str(sample["bob"]), "--yes")
     done = im("erase-user", "164", "--yes")
 
-    assert (refused.exit_code, f"write '#{lively['bob']}'" in refused.output) == (1, True)
+    assert (refused.exit_code, f"write '#{sample['bob']}'" in refused.output) == (1, True)
     assert done.output == f"Erased user {named} (164).\n"
-    assert users.get_user(lively["bob"]).nickname != "Deleted user"
+    assert users.get_user(sample["bob"]).nickname != "Deleted user"
 
 
-def test_erasing_the_owner_of_a_group_is_refused_in_one_line(im, lively):  # noqa: F811
+def test_erasing_the_owner_of_a_group_is_refused_in_one_line(im, sample):  # noqa: F811
     result = im("erase-user", "ada", "--yes")
 
     assert result.exit_code == 1
