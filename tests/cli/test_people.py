@@ -62,7 +62,7 @@ def test_an_unknown_user_is_reported_in_one_line(im, tmp_path, monkeypatch, comm
     result = im(*command)
 
     assert result.exit_code == 1
-    assert result.output.startswith("Error: There is no ")
+    assert result.output.startswith(("Error: There is no ", "Error: This does not exist"))
 
 
 def test_an_erasure_needs_confirmation(im, sample):  # noqa: F811
