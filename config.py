@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from settings import Allowed, Settings
+from imapp.settings import Allowed, Settings
 
 __all__ = ["Settings", "SettingsError", "load_settings", "reference"]
 

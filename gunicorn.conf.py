@@ -45,7 +45,7 @@ gunicorn.http.wsgi.SERVER = "imapp"
 # All nodes of one system user would share one control socket, and the first node to stop would remove it.
 control_socket_disable = True
 umask = 0o077
-# imapp/proxies.py decides which proxies are trusted; gunicorn trusts none.
+# imapp/trusted_proxies.py decides which proxies are trusted; gunicorn trusts none.
 forwarded_allow_ips = ""
 # The file with which the worker shows the master that it is alive must not wait for a busy disk.
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - only the folder is shared
@@ -90,9 +90,10 @@ def post_worker_init(worker) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
         signal.signal(number, lambda *_: _stop(worker))
     from imapp.app import start  # after the patches
+    from imapp.node import node_of
     from imapp.slow_readers import NotTaken
 
-    worker.logs = worker.wsgi.extensions["imapp.logs"] = NodeLogs(settings)
+    worker.logs = node_of(worker.wsgi).add(NodeLogs(settings))
     worker.logs.start()
     logging.getLogger("gunicorn.error").addFilter(NotTaken())
     # The master passes an operator's `kill -USR1` on to its worker.
@@ -100,7 +101,7 @@ def post_worker_init(worker) -> None:
     worker.stopping = threading.Lock()
     worker.stopped = False
     # The order to drain, from another node, stops this node like an operator's signal to the master.
-    worker.wsgi.extensions["imapp.stop"] = lambda: os.kill(os.getppid(), signal.SIGTERM)
+    node_of(worker.wsgi).stop = lambda: os.kill(os.getppid(), signal.SIGTERM)
     start(worker.wsgi)
     _tune_garbage_collector()
     _log.info("node_serves", urls=" ".join(f"http://{address}" for address in bind))

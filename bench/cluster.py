@@ -21,7 +21,7 @@ from bench import cluster_report
 from bench.durable_sends import ROOT
 from bench.nodes import Bench, wait_for_quiet
 from bench.rolling import rolling_restart
-from config import Settings
+from imapp.settings import Settings
 
 USERS = 401
 CONNECTIONS = 200

@@ -21,7 +21,7 @@ from sqlalchemy import event, text
 from bench.durable_sends import ROOT, machine
 from imapp.extensions import db
 from imapp.schemas.messages import HistoryQuery
-from imapp.services import messages
+from imapp.services.messaging import messages
 from tests.support import apps
 from tests.support.mariadb import MariaDb
 

@@ -21,16 +21,19 @@ from pathlib import Path
 
 import gevent
 
-from config import Settings
 from imapp.app import create_app
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
 from imapp.models.conversations import BOTH_WROTE
+from imapp.node import node_of
 from imapp.realtime.connections import Connection
 from imapp.realtime.dispatch import dispatch
+from imapp.realtime.server import RealtimeServer
 from imapp.schemas.base import now
-from imapp.services import committer as committer_module
-from imapp.services.batch import Batch, Head
-from imapp.services.message_ops import Body, Send
+from imapp.services.write_path import committer as committer_module
+from imapp.services.write_path.batch import Batch, Head
+from imapp.services.write_path.committer import Committer
+from imapp.services.write_path.message_ops import Body, Send
+from imapp.settings import Settings
 
 RIGHTS = {
     "left_at": None, "is_blocked": False, "is_contact": True, "is_marked_unread": False, "role": "member",
@@ -74,7 +77,7 @@ class ProgramPath:
 
     def __init__(self, folder):
         self.app = create_app(Settings(data_dir=folder, secret_key="k" * 32, env="test", rate_limits=False))
-        self.server, self.committer = self.app.extensions["imapp.server"], self.app.extensions["committer"]
+        self.server, self.committer = node_of(self.app).part(RealtimeServer), node_of(self.app).part(Committer)
         self.manager = self.server.manager
         self.manager.broker = Bus()
         self.committer._thread = object()  # this program runs its turns

@@ -17,12 +17,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bench.durable_sends import machine
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
 from imapp.extensions import db
+from imapp.node import node_of
 from imapp.realtime.connections import Connection
 from imapp.realtime.reconciliation import Reconciler
+from imapp.realtime.server import RealtimeServer
 from imapp.services import fixture
-from imapp.services.membership import conversation_ids_of
+from imapp.services.messaging.membership import conversation_ids_of
 from tests.support import apps
 from tests.support.mariadb import MariaDb
 
@@ -63,7 +65,7 @@ def measure(database: MariaDb, folder: Path, users: int, groups: int, size: int)
     logging.getLogger().setLevel(logging.WARNING)
     with app.app_context():
         lines = fixture.load(users, users * groups // size, size)
-        server = app.extensions["imapp.server"]
+        server = node_of(app).part(RealtimeServer)
         rooms = connect(server, [int(line.split()[1]) for line in lines])
         db.session.remove()
         reconciler = Reconciler(server, server.manager.told)
@@ -77,7 +79,7 @@ def measure(database: MariaDb, folder: Path, users: int, groups: int, size: int)
             reconciler.look()
         after = time.process_time(), processor_seconds(database.process.pid), time.monotonic()
         node, stored, took = ((late - early) / LOOKS for early, late in zip(before, after, strict=True))
-        seconds = app.config["IMAPP"].reconcile_seconds
+        seconds = node_of(app).settings.reconcile_seconds
     apps.close_app(app)
     return (
         f"| {users} | {groups} | {size} | {rooms} | {adopted * 1000:.0f} | {node * 1000:.0f} | {stored * 1000:.0f} "

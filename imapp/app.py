@@ -6,32 +6,32 @@ import time
 from flask import Flask
 from gevent import monkey
 
-from config import Settings
-from imapp import (
-    __version__,
-    metrics,
-    models,  # noqa: F401 - registers the tables
-    runtime,
-    tracing,
-)
+from imapp import __version__
 from imapp.api import init_api
 from imapp.cli import im
-from imapp.cluster import presence, redis
-from imapp.cluster.address import parse
-from imapp.cluster.heart import Heart, NodeTakenError
-from imapp.cluster.register import Register
-from imapp.database import COMMIT_UNKNOWN, engine_options, init_database
+from imapp.cluster import redis
+from imapp.cluster.bus.room_manager import RoomManager
+from imapp.cluster.redis_url import parse
+from imapp.cluster.registry import presence
+from imapp.cluster.registry.heartbeat import NodeHeartbeat, NodeTakenError
+from imapp.cluster.registry.registry import Registry
+from imapp.database.engines import engine_options, init_database
 from imapp.extensions import db, migrate
 from imapp.logs import get_logger
-from imapp.proxies import TrustedProxies
+from imapp.node import Node, bind, node_of
 from imapp.realtime import asyncapi
 from imapp.realtime.commands import register_commands
-from imapp.realtime.draining import drain
-from imapp.realtime.server import init_realtime
-from imapp.services import concern, receipts
-from imapp.services.committer import Committer
-from imapp.services.sampling import Sampler
+from imapp.realtime.drain import drain
+from imapp.realtime.server import RealtimeServer
+from imapp.realtime.setup import init_realtime
+from imapp.realtime.upkeep import NodeUpkeep
+from imapp.services.messaging import receipts
+from imapp.services.operations.sampler import Sampler
+from imapp.services.write_path.committer import Committer
+from imapp.settings import Settings
 from imapp.slow_readers import AnswerDeadline
+from imapp.telemetry import event_loop, metrics, tracing
+from imapp.trusted_proxies import TrustedProxies
 
 log = get_logger(__name__)
 
@@ -46,21 +46,18 @@ def create_app(settings: Settings) -> Flask:
     """Build the app of one node, without starting threads or opening connections."""
     app = Flask(__name__, static_folder=None)
     app.config.update(
-        IMAPP=settings,
         SECRET_KEY=settings.secret_key,
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings.database_url, settings),
     )
-    app.extensions["imapp.started_at"] = time.time()
+    node = Node(settings)
+    bind(app, node)
     metrics.INFO.clear()
     metrics.INFO.labels(version=__version__, node=settings.node_id).set(1)
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True)
     init_database(app)
-    app.extensions[COMMIT_UNKNOWN] = concern.look_after
-    app.extensions["committer"] = Committer(
-        app, batch_max=settings.committer_batch_max, queue_max=settings.committer_queue_max
-    )
+    node.add(Committer(app, batch_max=settings.committer_batch_max, queue_max=settings.committer_queue_max))
     init_api(app)
     app.cli.add_command(im)
     register_commands()
@@ -68,8 +65,7 @@ def create_app(settings: Settings) -> Flask:
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
     _export_limits(settings)
     doors = AnswerDeadline(app.wsgi_app, settings.keepalive_seconds)
-    proxies = app.extensions["imapp.proxies"] = TrustedProxies(doors, settings.trusted_proxies)
-    app.wsgi_app = proxies  # type: ignore[method-assign]  # Flask's way
+    app.wsgi_app = node.add(TrustedProxies(doors, settings.trusted_proxies))  # type: ignore[method-assign]  # Flask's way
     return app
 
 
@@ -82,29 +78,29 @@ def _export_limits(settings: Settings) -> None:
 
 def start(app: Flask) -> None:
     """Join the cluster. Call it once, in the serving process. Raises SystemExit if the node cannot start."""
-    runtime.watch()
+    event_loop.watch()
     _start_tracing(app)
-    app.extensions["imapp.server"].start()
+    node_of(app).part(NodeUpkeep).start()
     register = presence.register_of(app)
     if register is not None:
         _join(app, register)
-    sampler = app.extensions["imapp.sampler"] = Sampler(app)
-    sampler.start()
+    node_of(app).add(Sampler(app)).start()
 
 
-def _join(app: Flask, register: Register) -> None:
+def _join(app: Flask, register: Registry) -> None:
     _check_redis(app)
-    heart = app.extensions["imapp.heart"] = Heart(app, register, on_taken=app.extensions["imapp.stop"])
+    node = node_of(app)
+    heartbeat = node.add(NodeHeartbeat(app, register, on_taken=node.stop))
     try:
-        heart.start()
+        heartbeat.start()
     except NodeTakenError as exc:
-        node_id = app.config["IMAPP"].node_id
+        node_id = node.settings.node_id
         log.error("node_taken", by=str(exc), message=f"{node_id} is already running: give this node another NODE_ID")
         sys.exit(REFUSED)
 
 
 def _start_tracing(app: Flask) -> None:
-    settings = app.config["IMAPP"]
+    settings = node_of(app).settings
     if settings.tracing:
         try:
             tracing.start(settings.node_id, __version__)
@@ -116,7 +112,7 @@ def _start_tracing(app: Flask) -> None:
 
 def _check_redis(app: Flask) -> None:
     """Wait up to REDIS_SECONDS for Redis. If it does not answer, refuse to start or log a warning, as configured."""
-    settings, broker = app.config["IMAPP"], app.extensions["imapp.server"].manager.broker
+    settings, broker = node_of(app).settings, node_of(app).part(RoomManager).broker
     deadline = time.monotonic() + REDIS_SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -131,8 +127,9 @@ def _check_redis(app: Flask) -> None:
 
 def say_goodbye(app: Flask) -> None:
     """Make the clients reconnect elsewhere and close their connections; requests are served, and changes published."""
-    settings, server = app.config["IMAPP"], app.extensions["imapp.server"]
-    app.extensions["imapp.draining"] = True
+    node = node_of(app)
+    settings, server = node.settings, node.part(RealtimeServer)
+    node.is_draining = True
     with app.app_context():
         others = sum(report["id"] != settings.node_id for report in presence.reports() or [])
     drain(
@@ -145,12 +142,12 @@ def say_goodbye(app: Flask) -> None:
 
 def leave(app: Flask) -> None:
     """Commit the accepted writes and leave the cluster. Call it after the last request; the bus closes last."""
-    app.extensions["committer"].close()
+    node = node_of(app)
+    node.part(Committer).close()
     receipts.flush(app)
-    if "imapp.heart" in app.extensions:
-        app.extensions["imapp.heart"].stop()
-    if "imapp.sampler" in app.extensions:
-        app.extensions["imapp.sampler"].stop()
-    app.extensions["imapp.server"].manager.broker.close()
+    for part in (node.find(NodeHeartbeat), node.find(Sampler)):
+        if part is not None:
+            part.stop()
+    node.part(RoomManager).broker.close()
     redis.close(app)
     tracing.stop()

@@ -1,7 +1,7 @@
 """Every error that a client may receive over REST or Socket.IO.
 
 Each error is a class. Its `code` is part of the protocol: clients branch on it. Its `status` is the HTTP status, its
-`message` is for people. `api/errors.py` renders it as RFC 9457 problem+json, `realtime/dispatch.py` as an ack
+`message` is for people. `api/http/errors.py` renders it as RFC 9457 problem+json, `realtime/dispatch.py` as an ack
 `{"ok": false, "error": {...}}`. No other code turns errors into answers.
 """
 

@@ -6,7 +6,6 @@ settings of the current app.
 
 from typing import TYPE_CHECKING, Any
 
-from flask import current_app
 from flask_migrate import Migrate
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
@@ -14,8 +13,10 @@ from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
+from imapp.node import current_node
+
 if TYPE_CHECKING:
-    from config import Settings
+    from imapp.settings import Settings
 
 
 class Base(DeclarativeBase):
@@ -50,7 +51,7 @@ class _SettingsAtHand:
     """A proxy for the current app's settings. Every command reads some; a LocalProxy would cost twice as much."""
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(current_app._get_current_object().config["IMAPP"], name)  # type: ignore[attr-defined]  # a proxy
+        return getattr(current_node().settings, name)
 
 
 #: The settings of the current app (needs an app context).

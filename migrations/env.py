@@ -5,7 +5,7 @@ from flask import current_app
 from sqlalchemy import Connection
 
 from imapp import models  # noqa: F401 - registers the tables
-from imapp.columns import UtcDateTime
+from imapp.database.types import UtcDateTime
 from imapp.extensions import Base, db
 
 

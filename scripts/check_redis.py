@@ -11,8 +11,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from config import SettingsError, load_settings
-from imapp.cluster.address import parse
-from imapp.cluster.resp import ask_once
+from imapp.cluster.bus.resp import ask_once
+from imapp.cluster.redis_url import parse
 
 ABSENT = 8
 

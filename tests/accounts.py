@@ -2,7 +2,7 @@
 
 import pyotp
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.models.users import User
 
 PASSWORD = "correct horse battery"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from flask import request
 
-from imapp.api.contract import Endpoint
-from imapp.api.openapi import codes_at
+from imapp.api.http.endpoint import Endpoint
+from imapp.api.http.openapi import codes_at
 from imapp.errors import AppError
 from tests.support import apps
 from tests.support.device import Device

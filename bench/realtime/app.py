@@ -17,11 +17,11 @@ def ours() -> Any:
     """The engine beneath python-socketio, with the room manager that the product uses."""
     import socketio
 
+    from imapp.cluster.bus.local_rooms import LocalRooms
     from imapp.engine.server import EngineServer
     from imapp.engine.socketio import StrictServer
-    from imapp.realtime.rooms import RoomManager
 
-    server = StrictServer(eio_class=EngineServer, client_manager=Rooms.on(RoomManager))
+    server = StrictServer(eio_class=EngineServer, client_manager=Rooms.on(LocalRooms))
 
     @server.event
     def connect(sid: str, _environ: dict[str, Any], auth: Any) -> bool | None:
@@ -54,7 +54,7 @@ class Rooms:
     @staticmethod
     def on(base: Any) -> Any:
         """Create the application."""
-        from imapp.engine.grammar import EVENT, parts
+        from imapp.engine.socketio_packets import EVENT, parts
 
         class Manager(base):
             def emit(self, event: str, data: Any, namespace: str, room: Any = None, **_options: Any) -> None:

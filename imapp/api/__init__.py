@@ -1,12 +1,14 @@
 """The REST API: blueprints by noun.
 
 Law of the folder: a view parses, calls one service, returns. No query, no rule, no try/except:
-api/contract.py checks the input, api/errors.py turns errors into answers.
+api/http/endpoint.py checks the input, api/http/errors.py turns errors into answers.
 """
 
 from importlib import import_module
 
 from flask import Flask
+
+from imapp.node import node_of
 
 #: The modules with a blueprint named `bp`, in the order of the OpenAPI document.
 BLUEPRINTS = (
@@ -31,28 +33,28 @@ BLUEPRINTS = (
     "health",
     "metrics",
     "client_config",
-    "docs",
-    "web",
+    "http.docs",
+    "http.web",
 )
 
 
 def init_api(app: Flask) -> None:
     """Register the REST API with the app."""
     # Imported here, because the views import this package.
-    from imapp.api.converters import IdConverter, MessageIdConverter
-    from imapp.api.errors import init_errors
-    from imapp.api.headers import init_headers
-    from imapp.api.json import OrjsonProvider
-    from imapp.api.request_log import init_request_log
-    from imapp.api.timing import init_timing
+    from imapp.api.http.converters import IdConverter, MessageIdConverter
+    from imapp.api.http.errors import init_errors
+    from imapp.api.http.headers import init_headers
+    from imapp.api.http.json import OrjsonProvider
+    from imapp.api.http.request_log import init_request_log
+    from imapp.api.http.timing import init_timing
 
     app.json = OrjsonProvider(app)
     app.url_map.converters["id"] = IdConverter
     app.url_map.converters["message"] = MessageIdConverter
-    app.config["MAX_CONTENT_LENGTH"] = app.config["IMAPP"].request_max_bytes
+    app.config["MAX_CONTENT_LENGTH"] = node_of(app).settings.request_max_bytes
     init_request_log(app)
     init_errors(app)
-    init_headers(app, app.config["IMAPP"].allowed_origins)
+    init_headers(app, node_of(app).settings.allowed_origins)
     for name in BLUEPRINTS:
         app.register_blueprint(import_module(f"imapp.api.{name}").bp)
     init_timing(app)

@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from imapp.api.auth import current_client
-from imapp.api.contract import endpoint
+from imapp.api.http.caller import current_client
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     ForbiddenError,
     NotFoundError,
@@ -15,8 +15,8 @@ from imapp.errors import (
 from imapp.schemas.administration import PasswordOut, SetPasswordIn
 from imapp.schemas.base import Page
 from imapp.schemas.invitations import InvitationIn, InvitationOut, NewInvitationOut
-from imapp.services import account_care, invitations
-from imapp.services.access import Actor
+from imapp.services.accounts import account_care, invitations
+from imapp.services.accounts.authentication import Actor
 
 bp = Blueprint("accounts", __name__, url_prefix="/api/admin")
 

@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from imapp.api.auth import current_client
-from imapp.api.contract import endpoint
+from imapp.api.http.caller import current_client
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     AccountPendingError,
     BadCredentialsError,
@@ -16,7 +16,7 @@ from imapp.errors import (
 )
 from imapp.schemas.second_factor import AdminLoginIn, ConfirmationIn, EnrolledOut, EnrolmentIn, EnrolmentOut
 from imapp.schemas.sessions import TokensOut
-from imapp.services import admin_login
+from imapp.services.accounts import admin_login
 
 bp = Blueprint("admin_login", __name__, url_prefix="/api/admin")
 

@@ -2,14 +2,14 @@
 
 from flask import Blueprint
 
-from imapp.api.auth import current_client
-from imapp.api.contract import endpoint
+from imapp.api.http.caller import current_client
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import ForbiddenError, NotFoundError, OwnAccountError, UnavailableError
 from imapp.schemas.administration import ActOut, ActsQuery, AdminUsersOut, AdminUsersQuery, UserSessionsOut
 from imapp.schemas.base import Page
 from imapp.schemas.stats import NodeReport
-from imapp.services import acts, administration
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.operations import administration
 
 bp = Blueprint("administration", __name__, url_prefix="/api/admin")
 
@@ -67,4 +67,4 @@ def drain_node(actor: Actor, node_id: str) -> NodeReport:
 @endpoint(errors=[ForbiddenError])
 def list_acts(actor: Actor, query: ActsQuery) -> Page[ActOut]:
     """List administrative acts, the latest first."""
-    return acts.list_acts(actor, query)
+    return administration.list_acts(actor, query)

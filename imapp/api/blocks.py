@@ -2,12 +2,12 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import ForbiddenError
 from imapp.schemas.base import Page
 from imapp.schemas.contacts import BlockOut, ContactsQuery
-from imapp.services import blocks
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.contacts import blocks
 
 bp = Blueprint("blocks", __name__, url_prefix="/api/blocks")
 

@@ -2,9 +2,9 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.schemas.client_config import ClientConfig
-from imapp.services import client_config
+from imapp.services.operations import client_config
 
 bp = Blueprint("config", __name__, url_prefix="/api")
 

@@ -2,13 +2,13 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import ForbiddenError
 from imapp.schemas.history import HistoryOut, HistoryQuery
 from imapp.schemas.rates import ClusterStats
 from imapp.schemas.stats import NodesOut
-from imapp.services import history, nodes, rates
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.operations import history, nodes, rates
 
 bp = Blueprint("cluster", __name__, url_prefix="/api/admin")
 

@@ -2,12 +2,12 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import AlreadyContactsError, BlockedError, RequestHandledError
 from imapp.schemas.base import Page
 from imapp.schemas.contacts import ContactRequestIn, ContactRequestOut, ContactRequestsQuery
-from imapp.services import contact_requests
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.contacts import contact_requests
 
 bp = Blueprint("contact_requests", __name__, url_prefix="/api/contact-requests")
 

@@ -2,11 +2,11 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.schemas.base import Page
 from imapp.schemas.contacts import ContactIn, ContactOut, ContactsQuery
-from imapp.services import contacts
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.contacts import contacts
 
 bp = Blueprint("contacts", __name__, url_prefix="/api/contacts")
 

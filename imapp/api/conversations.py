@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     BlockedError,
     NotAContactError,
@@ -25,8 +25,8 @@ from imapp.schemas.conversations import (
     ReadPosition,
 )
 from imapp.schemas.messages import HideMessages
-from imapp.services import conversation_settings, conversations, hidden_messages, read_marks
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.messaging import conversation_settings, conversations, hidden_messages, read_marks
 
 bp = Blueprint("conversations", __name__, url_prefix="/api")
 

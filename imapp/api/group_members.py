@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     BlockedError,
     GroupDissolvedError,
@@ -29,8 +29,8 @@ from imapp.schemas.groups import (
     MuteIn,
     RoleIn,
 )
-from imapp.services import bans, group_members
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.groups import bans, group_members
 
 bp = Blueprint("group_members", __name__, url_prefix="/api/groups/<id:group_id>")
 

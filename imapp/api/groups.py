@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     BlockedError,
     GroupDissolvedError,
@@ -16,8 +16,8 @@ from imapp.errors import (
     TooManyGroupsError,
 )
 from imapp.schemas.groups import CreatedGroup, GroupIn, GroupOut, GroupPatch, GroupQuery, GroupView, LinkOut, TransferIn
-from imapp.services import group_links, groups
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.groups import group_links, groups
 
 bp = Blueprint("groups", __name__, url_prefix="/api/groups")
 

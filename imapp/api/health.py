@@ -2,11 +2,11 @@
 
 from flask import Blueprint
 
-from imapp.api.auth import current_caller
-from imapp.api.contract import endpoint
+from imapp.api.http.caller import current_caller
+from imapp.api.http.endpoint import endpoint
 from imapp.schemas.health import HealthOut, InfoOut
-from imapp.services import health, info
-from imapp.services.insiders import is_insider
+from imapp.services.operations import health, info
+from imapp.services.operations.health_access import is_insider
 
 bp = Blueprint("health", __name__, url_prefix="/actuator")
 

@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from imapp.api.auth import current_client
-from imapp.api.contract import endpoint
+from imapp.api.http.caller import current_client
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     AccountDisabledError,
     AccountPendingError,
@@ -22,8 +22,8 @@ from imapp.errors import (
     WrongPasswordError,
 )
 from imapp.schemas.sessions import LoginIn, PasswordIn, RefreshIn, RegisterIn, TokensOut
-from imapp.services import identity, sessions
-from imapp.services.access import Actor
+from imapp.services.accounts import identity, sessions
+from imapp.services.accounts.authentication import Actor
 
 bp = Blueprint("auth", __name__, url_prefix="/api/auth")
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     BlockedError,
     GroupDissolvedError,
@@ -15,8 +15,8 @@ from imapp.errors import (
 )
 from imapp.schemas.base import Page
 from imapp.schemas.groups import JoinRequestOut, JoinRequestsQuery
-from imapp.services import join_requests
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.groups import join_requests
 
 bp = Blueprint("join_requests", __name__, url_prefix="/api")
 

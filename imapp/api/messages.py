@@ -4,7 +4,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     BlockedError,
     ClientIdConflictError,
@@ -35,8 +35,8 @@ from imapp.schemas.messages import (
     MessageResult,
     ReactionIn,
 )
-from imapp.services import messages, reactions
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.messaging import messages, reactions
 
 bp = Blueprint("messages", __name__, url_prefix="/api")
 

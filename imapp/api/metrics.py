@@ -3,10 +3,10 @@
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from imapp import metrics
-from imapp.api.auth import current_caller
-from imapp.services import health
-from imapp.services.insiders import require_insider
+from imapp.api.http.caller import current_caller
+from imapp.services.operations import health
+from imapp.services.operations.health_access import require_insider
+from imapp.telemetry import metrics
 
 bp = Blueprint("metrics", __name__, url_prefix="/actuator")
 

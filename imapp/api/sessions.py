@@ -2,11 +2,11 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.schemas.base import Page
 from imapp.schemas.sessions import SessionOut
-from imapp.services import sessions
-from imapp.services.access import Actor
+from imapp.services.accounts import sessions
+from imapp.services.accounts.authentication import Actor
 
 bp = Blueprint("sessions", __name__, url_prefix="/api/sessions")
 

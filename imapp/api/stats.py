@@ -2,10 +2,10 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.schemas.stats import OnlineOut, OnlineQuery
-from imapp.services import stats
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.operations import stats
 
 bp = Blueprint("stats", __name__, url_prefix="/api/stats")
 

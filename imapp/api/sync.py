@@ -4,10 +4,10 @@ from typing import Any
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.schemas.sync import SyncIn, SyncOut
-from imapp.services import sync as service
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
+from imapp.services.sync import sync as service
 
 bp = Blueprint("sync", __name__, url_prefix="/api/sync")
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from imapp.api.contract import endpoint
+from imapp.api.http.endpoint import endpoint
 from imapp.errors import (
     OwnerMustTransferError,
     SecondFactorEnrolmentRequiredError,
@@ -12,8 +12,8 @@ from imapp.errors import (
 )
 from imapp.schemas.base import Page
 from imapp.schemas.users import EraseIn, MeOut, ProfileIn, UserOut, UsersQuery
-from imapp.services import erasure, profiles, users
-from imapp.services.access import Actor
+from imapp.services.accounts import erasure, profiles, users
+from imapp.services.accounts.authentication import Actor
 
 bp = Blueprint("users", __name__, url_prefix="/api/users")
 

@@ -10,22 +10,22 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from imapp.cli.account_care import approve, invite, make_operator, revoke_operator, set_password
 from imapp.cli.accounts import create_user, reset_second_factor
 from imapp.cli.backups import backup, restore
 from imapp.cli.bench import bench
-from imapp.cli.care import approve, invite, make_operator, revoke_operator, set_password
 from imapp.cli.demo import demo
 from imapp.cli.doctor import doctor
 from imapp.cli.documents import export_asyncapi, export_openapi
 from imapp.cli.fixture import load_fixture
 from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes, rebalance
-from imapp.cli.people import erase_user, export_user
+from imapp.cli.personal_data import erase_user, export_user
 from imapp.cli.retention import retention
 from imapp.cli.settings import show_settings
 from imapp.cli.stats import stats
 from imapp.cli.traces import trace
-from imapp.database import code_of
+from imapp.database.errors import code_of
 from imapp.errors import AppError
 
 #: MySQL's error code for a table that does not exist.

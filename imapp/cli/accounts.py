@@ -5,8 +5,8 @@ import sys
 import click
 from flask.cli import with_appcontext
 
-from imapp.cli.by import command_line
-from imapp.services import admin_login, identity
+from imapp.cli.acting_operator import command_line
+from imapp.services.accounts import admin_login, identity
 
 
 @click.command()

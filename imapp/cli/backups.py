@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from imapp.cli.by import command_line
+from imapp.cli.acting_operator import command_line
 from imapp.cli.progress import progress_bar
 from imapp.extensions import settings
-from imapp.services import acts, backups, nodes, restores
-from imapp.services.backup_format import BackupFile
+from imapp.services import audit_log
+from imapp.services.backup import backups, restores
+from imapp.services.backup.backup_format import BackupFile
+from imapp.services.operations import nodes
 
 _PATH = click.Path(path_type=Path)
 
@@ -33,7 +35,7 @@ def backup(target: Path, verify: bool, part_rows: int) -> None:
     if verify:
         _verify(target)
         return
-    acts.record(command_line(), "back_up", f"file:{target.name}")
+    audit_log.record(command_line(), "back_up", f"file:{target.name}")
     started = time.monotonic()
     with progress_bar("Backup", backups.estimate()) as progress:
         file, manifest, reused = backups.write(target, progress, part_rows)
@@ -83,7 +85,7 @@ def restore(file: Path, replace: bool, keep_sessions: bool, force: bool, yes: bo
         words = "Resumed and restored" if target == "begun" else "Restored"
         moment = f"{whole.manifest.created_at:%Y-%m-%d %H:%M:%S} UTC"
         seconds = time.monotonic() - started
-        acts.record(command_line(), "restore", f"file:{file.name} of {moment}")
+        audit_log.record(command_line(), "restore", f"file:{file.name} of {moment}")
         click.echo(f"{words} {whole.manifest.rows} rows of {moment} in {seconds:.1f} s; new epoch {epoch}.")
 
 

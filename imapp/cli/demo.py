@@ -10,7 +10,10 @@ from imapp.errors import UsernameTakenError
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import MessageDraft, message_id
-from imapp.services import contact_requests, groups, identity, messages, private_conversations, reactions, read_marks
+from imapp.services.accounts import identity
+from imapp.services.contacts import contact_requests
+from imapp.services.groups import groups
+from imapp.services.messaging import messages, private_conversations, reactions, read_marks
 
 _PEOPLE = {
     "ada": "Ada Lovelace",

@@ -28,8 +28,8 @@ def doctor(as_json: bool, nginx: str | None, url: str | None, only: tuple[str, .
     """
     # Not imported at the top: the server loads this module, too, and starts faster without it.
     from imapp.doctor import runner
-    from imapp.doctor.case import Case
     from imapp.doctor.catalogue import CHECKS
+    from imapp.doctor.context import Context
 
     unknown = set(only) - CHECKS.keys() - {name.partition(".")[0] for name in CHECKS}
     if unknown:
@@ -37,7 +37,7 @@ def doctor(as_json: bool, nginx: str | None, url: str | None, only: tuple[str, .
         raise click.BadParameter(names, param_hint="--only")
     # The table shows the errors that the clients of Redis and the database would log.
     logging.disable(logging.CRITICAL)
-    case = Case(current_app._get_current_object(), nginx=nginx, url=url)  # type: ignore[attr-defined]  # a proxy
+    case = Context(current_app._get_current_object(), nginx=nginx, url=url)  # type: ignore[attr-defined]  # a proxy
     results = runner.examine(case, runner.chosen(CHECKS, only))
     (_print_json if as_json else _print)(results)
     sys.exit(runner.exit_code(results))

@@ -7,7 +7,7 @@ import orjson
 from flask import current_app
 from flask.cli import with_appcontext
 
-from imapp.api.openapi import document
+from imapp.api.http.openapi import document
 from imapp.realtime import asyncapi
 
 

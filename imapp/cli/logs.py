@@ -3,11 +3,11 @@
 import click
 from flask.cli import with_appcontext
 
-from imapp.cli.by import command_line
+from imapp.cli.acting_operator import command_line
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.logs.levels import LEVELS, ROOTS, is_allowed
-from imapp.services import acts
-from imapp.services import nodes as service
+from imapp.services import audit_log
+from imapp.services.operations import nodes as service
 
 _NO_CLUSTER = (
     "No cluster: REDIS_URL is unset, or Redis does not answer. For a single node, send SIGUSR1 to its gunicorn."
@@ -37,7 +37,7 @@ def log_level(node_ids: tuple[str, ...], level: str, logger: str, seconds: int) 
     except UnavailableError:
         raise click.ClickException(_NO_CLUSTER) from None
     if told:
-        acts.record(command_line(), "change_log_level", f"{level} {logger or 'all'} nodes:{','.join(told)}")
+        audit_log.record(command_line(), "change_log_level", f"{level} {logger or 'all'} nodes:{','.join(told)}")
     until = f"for {seconds} s" if seconds else "until it ends"
     for node_id in told:
         click.echo(f"{node_id} logs at {level}, {until}.")

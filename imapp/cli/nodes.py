@@ -7,11 +7,11 @@ import click
 import orjson
 from flask.cli import with_appcontext
 
-from imapp.cli.by import command_line
+from imapp.cli.acting_operator import command_line
 from imapp.errors import NotFoundError, UnavailableError
 from imapp.schemas.base import now
 from imapp.schemas.stats import NodeReport
-from imapp.services import nodes as service
+from imapp.services.operations import nodes as service
 
 _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 

@@ -5,13 +5,13 @@ import time
 import click
 from flask.cli import with_appcontext
 
-from imapp.cli.by import command_line
+from imapp.cli.acting_operator import command_line
 from imapp.cli.progress import progress_bar
 from imapp.extensions import settings
-from imapp.services import acts
-from imapp.services import retention as service
-from imapp.services.retention import Policy
-from imapp.services.retention_sweep import Counts, Pace
+from imapp.services import audit_log
+from imapp.services.retention import retention as service
+from imapp.services.retention.retention import Policy
+from imapp.services.retention.retention_sweep import Counts, Pace
 
 
 @click.command()
@@ -36,7 +36,7 @@ def retention(yes: bool, dry_run: bool, batch: int, pause_ms: int) -> None:
     started = time.monotonic()
     with progress_bar("Delete" if deletes else "Count", service.conversations()) as progress:
         if deletes:
-            acts.record(
+            audit_log.record(
                 command_line(), "delete_old", f"messages:{_days(messages)} changes:{_days(log)} sessions:{ended}"
             )
             counts = service.run(policy, Pace(batch, pause_ms / 1000), progress)

@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 
 from imapp.errors import UnavailableError
 from imapp.schemas.rates import ClusterStats, NodeStats, Rates
-from imapp.services import nodes, rates
+from imapp.services.operations import nodes, rates
 
 #: Seconds between two tables of --watch.
 _WATCH_SECONDS = 5

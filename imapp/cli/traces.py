@@ -10,7 +10,7 @@ from imapp.errors import NotFoundError
 from imapp.extensions import settings
 from imapp.schemas.messages import split_message_id
 from imapp.schemas.traces import TracedMemberOut, TraceOut
-from imapp.services import traces as service
+from imapp.services.operations import message_traces as service
 
 _ALONE = "REDIS_URL is unset, so only the node itself can show all steps: GET /api/admin/messages/ID/trace."
 

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from flask import current_app
 from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
@@ -26,6 +25,7 @@ from imapp.cluster import redis
 from imapp.cluster.shared_counts import SharedCounts
 from imapp.errors import RateLimitedError
 from imapp.extensions import settings
+from imapp.node import current_node
 
 #: Prefix length that counts as one IPv6 address: a customer gets a /64 network at least, and can use any address in it.
 _IPV6_PREFIX = 64
@@ -153,17 +153,11 @@ def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str], cost: int = 1
 
 def _limiter() -> RateLimiter:
     """Return this node's counters of the current app."""
-    extensions = current_app.extensions
-    if "imapp.limits" not in extensions:
-        extensions["imapp.limits"] = SlidingWindowCounterRateLimiter(MemoryStorage())
-    limiter: RateLimiter = extensions["imapp.limits"]
-    return limiter
+    return current_node().part_or(
+        SlidingWindowCounterRateLimiter, lambda: SlidingWindowCounterRateLimiter(MemoryStorage())
+    )
 
 
 def _shared_counts(client: Any) -> SharedCounts:
     """Return the counters that the current app shares with the other nodes."""
-    extensions = current_app.extensions
-    if "imapp.shared_counts" not in extensions:
-        extensions["imapp.shared_counts"] = SharedCounts(client, settings.cluster_name)
-    counts: SharedCounts = extensions["imapp.shared_counts"]
-    return counts
+    return current_node().part_or(SharedCounts, lambda: SharedCounts(client, settings.cluster_name))

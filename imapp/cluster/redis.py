@@ -1,13 +1,14 @@
 """The one redis-py client of an app, for presence, nodes and limits (the bus has connections of its own).
 
 Every wait is bounded: a Redis that hangs costs its caller a second, and every caller can go on without an answer.
-Requests and commands query Redis through the circuit breaker (gate.py). Background work uses the client directly and
-retries.
+Requests and commands query Redis through the circuit breaker (circuit_breaker.py). Background work uses the client
+directly and retries.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import redis
@@ -18,10 +19,11 @@ from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
-from imapp import metrics
-from imapp.cluster.address import Address, parse
-from imapp.cluster.gate import AT_ONCE, Gate, RedisError
-from imapp.database import release
+from imapp.cluster.circuit_breaker import AT_ONCE, CircuitBreaker, RedisError
+from imapp.cluster.redis_url import RedisUrl, parse
+from imapp.database.transactions import release
+from imapp.node import current_node, node_of
+from imapp.telemetry import metrics
 
 __all__ = ["RedisError", "ResponseError", "ask", "client", "client_of", "close"]
 
@@ -33,8 +35,36 @@ _SECONDS = 1.0
 #: Maximum number of connections to each server: AT_ONCE behind the circuit breaker, and 8 for background work.
 _CONNECTIONS = AT_ONCE + 8
 
-_EXTENSION = "imapp.redis"
-_GATE = "imapp.redis_gate"
+
+class _Timed:
+    """Mixed into redis-py's clients: counts how long each command takes, whether it succeeds or fails."""
+
+    def execute_command(self, *arguments: Any, **options: Any) -> Any:
+        """Send a command and return its reply; count it."""
+        began = time.perf_counter()
+        try:
+            return super().execute_command(*arguments, **options)  # type: ignore[misc]  # of the client it is mixed into
+        except ResponseError as exc:
+            if isinstance(exc, (OutOfMemoryError, ReadOnlyError)) or str(exc).startswith("MISCONF"):
+                metrics.REDIS_WRITES_REFUSED.inc()
+            raise
+        finally:
+            metrics.REDIS_SECONDS.observe(time.perf_counter() - began)
+
+
+class _Redis(_Timed, redis.Redis):
+    """A client of one server."""
+
+
+class _RedisCluster(_Timed, redis.RedisCluster):
+    """A client of a Redis Cluster."""
+
+
+@dataclass(frozen=True)
+class _Client:
+    """The node's one client: of one server, of the master that Sentinels name, or of a Redis Cluster."""
+
+    client: Any
 
 
 class _LazyCluster:
@@ -64,59 +94,34 @@ def client() -> Any:
 
 def client_of(app: Flask) -> Any:
     """Return the client of an app, None without Redis; it opens no connection before it is used."""
-    url = app.config["IMAPP"].redis_url
-    if url is None:
-        return None
-    if _EXTENSION not in app.extensions:
-        app.extensions.setdefault(_EXTENSION, _timed(_make(parse(url))))
-    return app.extensions[_EXTENSION]
+    node = node_of(app)
+    url = node.settings.redis_url
+    return None if url is None else node.part_or(_Client, lambda: _Client(_make(parse(url)))).client
 
 
 def ask(question: Callable[[], T]) -> T | None:
     """Run a query that a request or command waits for; return None if Redis does not answer."""
     release()  # Redis may take a second to answer: do not hold a database connection meanwhile
-    gate: Gate = current_app.extensions.setdefault(_GATE, Gate())
-    return gate.ask(question)
+    return current_node().part_or(CircuitBreaker, CircuitBreaker).ask(question)
 
 
 def close(app: Flask) -> None:
     """Close the connections of an app's client."""
-    made = app.extensions.pop(_EXTENSION, None)
+    made = node_of(app).remove(_Client)
     if made is not None:
-        made.close()
+        made.client.close()
 
 
-def _timed(made: Any) -> Any:
-    """Measure how long the client's commands take, failed ones included, and count refused writes."""
-    if isinstance(made, _LazyCluster):
-        return made  # `_make` wraps the real client when it is created
-    execute = made.execute_command
-
-    def timed(*arguments: Any, **options: Any) -> Any:
-        began = time.perf_counter()
-        try:
-            return execute(*arguments, **options)
-        except ResponseError as exc:
-            if isinstance(exc, (OutOfMemoryError, ReadOnlyError)) or str(exc).startswith("MISCONF"):
-                metrics.REDIS_WRITES_REFUSED.inc()
-            raise
-        finally:
-            metrics.REDIS_SECONDS.observe(time.perf_counter() - began)
-
-    made.execute_command = timed
-    return made
-
-
-def _make(address: Address) -> Any:
+def _make(address: RedisUrl) -> Any:
     if address.kind == "cluster":
         nodes = [ClusterNode(host, port) for host, port in address.hosts]
-        return _LazyCluster(lambda: _timed(redis.RedisCluster(startup_nodes=nodes, **_options(address))))
+        return _LazyCluster(lambda: _RedisCluster(startup_nodes=nodes, **_options(address)))
     if address.kind == "sentinel":
         credentials = {"username": address.username or None, "password": address.password or None}
         sentinel = Sentinel(
             list(address.hosts), sentinel_kwargs={**credentials, "socket_timeout": _SECONDS}, **_options(address)
         )
-        return sentinel.master_for(address.master, db=address.db)
+        return sentinel.master_for(address.master, redis_class=_Redis, db=address.db)
     where: dict[str, Any] = {"connection_class": redis.UnixDomainSocketConnection, "path": address.path}
     if not address.path:
         kind = redis.SSLConnection if address.tls else redis.Connection
@@ -124,10 +129,10 @@ def _make(address: Address) -> Any:
     options = _options(address)
     options.pop("ssl", None)
     pool = redis.BlockingConnectionPool(timeout=_SECONDS, db=address.db, **where, **options)
-    return redis.Redis(connection_pool=pool)
+    return _Redis(connection_pool=pool)
 
 
-def _options(address: Address) -> dict[str, Any]:
+def _options(address: RedisUrl) -> dict[str, Any]:
     options: dict[str, Any] = {
         "username": address.username or None,
         "password": address.password or None,

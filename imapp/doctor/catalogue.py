@@ -5,13 +5,13 @@ from imapp.doctor import (
     database,
     database_server,
     disk,
-    front,
     kernel,
     nginx,
     nodes,
     program,
+    public_url,
     redis_server,
-    safety,
+    security,
 )
 from imapp.doctor.runner import Check
 
@@ -19,12 +19,12 @@ CHECKS: dict[str, Check] = {
     **program.CHECKS,
     **kernel.CHECKS,
     **disk.CHECKS,
-    **safety.CHECKS,
+    **security.CHECKS,
     **clocks.CHECKS,
     **redis_server.CHECKS,
     **nodes.CHECKS,
     **database.CHECKS,
     **database_server.CHECKS,
     **nginx.CHECKS,
-    **front.CHECKS,
+    **public_url.CHECKS,
 }

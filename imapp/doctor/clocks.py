@@ -5,12 +5,12 @@ import time
 from sqlalchemy import text
 
 from imapp.cluster import redis
-from imapp.doctor.case import Case
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.nodes import examination
 from imapp.extensions import db
 
-#: Seconds of difference above which a check warns, and above which it fails (tokens.py tolerates 5).
+#: Seconds of difference above which a check warns, and above which it fails (services/accounts/tokens.py tolerates 5).
 WARN_SECONDS, FAIL_SECONDS = 1.0, 5.0
 
 
@@ -24,7 +24,7 @@ def judge(ahead: dict[str, float]) -> Finding:
     return make(words, "Synchronise all clocks with NTP: above 5 s of difference tokens are refused.", "timedatectl")
 
 
-def of_nodes(case: Case) -> Finding:
+def of_nodes(case: Context) -> Finding:
     """Compare the nodes' clocks with this machine's."""
     if case.settings.redis_url is None:
         return skip("REDIS_URL is unset: this is a single node")
@@ -34,7 +34,7 @@ def of_nodes(case: Case) -> Finding:
     return judge({one.facts["id"]: one.ahead_seconds for one in answers})
 
 
-def of_redis(case: Case) -> Finding:
+def of_redis(case: Context) -> Finding:
     """Compare Redis' clock, by which leases expire, with this machine's."""
     client = redis.client()
     if client is None:
@@ -46,7 +46,7 @@ def of_redis(case: Case) -> Finding:
     return judge({"Redis": seconds + micros / 1e6 - (began + time.time()) / 2})
 
 
-def of_database(_case: Case) -> Finding:
+def of_database(_case: Context) -> Finding:
     """Compare the database's clock with this machine's."""
     if db.engine.dialect.name == "sqlite":
         return skip("SQLite has no clock of its own")

@@ -3,9 +3,9 @@
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from imapp.database import committer_engine
-from imapp.doctor import database_look
-from imapp.doctor.case import Case
+from imapp.database.engines import committer_engine
+from imapp.doctor import database_state
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.extensions import db
 
@@ -15,18 +15,18 @@ _SLOW_MS = 20.0
 _UPGRADE = "flask --app wsgi db upgrade"
 
 
-def answers(case: Case) -> Finding:
+def answers(case: Context) -> Finding:
     """Check that the database answers quickly."""
-    found = case.once(database_look.database)
+    found = case.once(database_state.database)
     words = f"{found.dialect} {found.version} answers in {found.ping_ms:.1f} ms"
     if found.ping_ms > _SLOW_MS:
         return warn(words, "Move it closer to the nodes: each commit takes two round trips.", "ping HOST")
     return ok(words)
 
 
-def migrations(case: Case) -> Finding:
+def migrations(case: Context) -> Finding:
     """Check that the revision of the tables is the one of this code."""
-    found, wanted = case.once(database_look.database).heads, database_look.code_heads(case)
+    found, wanted = case.once(database_state.database).heads, database_state.code_heads(case)
     if found == wanted:
         return ok(f"revision {', '.join(found)}, as this code")
     words = f"revision {', '.join(found) or 'none'}, this code is at {', '.join(wanted)}"
@@ -34,7 +34,7 @@ def migrations(case: Case) -> Finding:
     return fail(words, cure, _UPGRADE)
 
 
-def write(_case: Case) -> Finding:
+def write(_case: Context) -> Finding:
     """Check that the committer's connection can change a row; the change is rolled back."""
     engine = committer_engine()
     with Session(engine) as session, session.begin() as transaction:
@@ -52,7 +52,7 @@ def _is_sqlite() -> bool:
     return db.engine.dialect.name == "sqlite"
 
 
-def journal(_case: Case) -> Finding:
+def journal(_case: Context) -> Finding:
     """Check for the write-ahead log: without it, readers and the writer wait for each other."""
     if not _is_sqlite():
         return skip("not SQLite")
@@ -64,7 +64,7 @@ def journal(_case: Case) -> Finding:
     return ok("journal_mode wal")
 
 
-def integrity(_case: Case) -> Finding:
+def integrity(_case: Context) -> Finding:
     """Check that the database file is not damaged."""
     if not _is_sqlite():
         return skip("not SQLite")
@@ -76,7 +76,7 @@ def integrity(_case: Case) -> Finding:
     return ok("quick_check ok")
 
 
-def alone(case: Case) -> Finding:
+def alone(case: Context) -> Finding:
     """Check that a node with SQLite is not part of a cluster."""
     if not _is_sqlite():
         return skip("not SQLite")

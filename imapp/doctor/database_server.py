@@ -4,10 +4,10 @@ import re
 from collections.abc import Callable
 from functools import wraps
 
-from imapp.cluster import presence
-from imapp.database import IDLE_SECONDS, LOCK_SECONDS
-from imapp.doctor.case import Case
-from imapp.doctor.database_look import Database, database
+from imapp.cluster.registry import presence
+from imapp.database.engines import IDLE_SECONDS, LOCK_SECONDS
+from imapp.doctor.context import Context
+from imapp.doctor.database_state import Database, database
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.nodes import examination
 from imapp.doctor.runner import Check
@@ -23,11 +23,11 @@ _CONVERT = (
 _ROOM = 0.8
 
 
-def _of_server(look: Callable[[Case, Database], Finding]) -> Check:
+def _of_server(look: Callable[[Context, Database], Finding]) -> Check:
     """Make a check that is skipped for SQLite."""
 
     @wraps(look)
-    def check(case: Case) -> Finding:
+    def check(case: Context) -> Finding:
         found = case.once(database)
         return look(case, found) if found.variables else skip("SQLite has no such setting")
 
@@ -35,7 +35,7 @@ def _of_server(look: Callable[[Case, Database], Finding]) -> Check:
 
 
 @_of_server
-def version(_case: Case, found: Database) -> Finding:
+def version(_case: Context, found: Database) -> Finding:
     """Check that the version is a tested one."""
     number = re.match(r"(\d+)\.(\d+)", found.version)
     tried = _TRIED[found.dialect]
@@ -46,7 +46,7 @@ def version(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def charset(_case: Case, found: Database) -> Finding:
+def charset(_case: Context, found: Database) -> Finding:
     """Check for utf8mb4 everywhere: with `utf8` an emoji is refused."""
     wrong = [f"connection {name}" for name in {found.variables["character_set_connection"]} - {"utf8mb4"}]
     wrong += [f"database {found.charset}"] if found.charset != "utf8mb4" else []
@@ -62,7 +62,7 @@ def charset(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def isolation(_case: Case, found: Database) -> Finding:
+def isolation(_case: Context, found: Database) -> Finding:
     """Check that the isolation level is READ COMMITTED, as the nodes request it."""
     level = found.variables.get("transaction_isolation") or found.variables.get("tx_isolation", "")
     if level != "READ-COMMITTED":
@@ -72,7 +72,7 @@ def isolation(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def zone(_case: Case, found: Database) -> Finding:
+def zone(_case: Context, found: Database) -> Finding:
     """Check that the session's time zone is UTC. The server's own zone matters only for queries by hand."""
     if found.zone_seconds:
         cure = "A proxy before the database drops the session's settings: make it pass SET statements on."
@@ -82,7 +82,7 @@ def zone(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def sql_mode(_case: Case, found: Database) -> Finding:
+def sql_mode(_case: Context, found: Database) -> Finding:
     """Check for strict mode, in which a value that is too long is an error."""
     if not {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & set(found.variables["sql_mode"].split(",")):
         cure = "Turn strict mode on: without it the server truncates values that are too long, without an error."
@@ -95,7 +95,7 @@ def sql_mode(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def durability(_case: Case, found: Database) -> Finding:
+def durability(_case: Context, found: Database) -> Finding:
     """Check that a commit is on the disk before it is acknowledged."""
     flush, sync = found.variables["innodb_flush_log_at_trx_commit"], found.variables.get("sync_binlog", "0")
     has_log = found.variables.get("log_bin") == "ON"
@@ -107,7 +107,7 @@ def durability(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def timeout(case: Case, found: Database) -> Finding:
+def timeout(case: Context, found: Database) -> Finding:
     """Check that the pool replaces a connection before the server closes it."""
     if found.dialect == "mysql":
         return skip("the nodes set wait_timeout for their own connections: see database.locks")
@@ -120,7 +120,7 @@ def timeout(case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def locks(_case: Case, found: Database) -> Finding:
+def locks(_case: Context, found: Database) -> Finding:
     """Check the nodes' time limits in the session: on waiting for a lock, and on locks of lost connections."""
     idle = {"mariadb": "idle_transaction_timeout", "mysql": "wait_timeout"}[found.dialect]
     wanted = {idle: IDLE_SECONDS[found.dialect], "innodb_lock_wait_timeout": LOCK_SECONDS}
@@ -132,7 +132,7 @@ def locks(_case: Case, found: Database) -> Finding:
 
 
 @_of_server
-def connections(case: Case, found: Database) -> Finding:
+def connections(case: Context, found: Database) -> Finding:
     """Check for enough connections for the pools of all nodes, and of one more during a rolling restart."""
     settings, limit = case.settings, int(found.variables["max_connections"])
     each = settings.db_pool_size + settings.db_pool_overflow + 1
@@ -147,7 +147,7 @@ def connections(case: Case, found: Database) -> Finding:
     return ok(words)
 
 
-def _pools(case: Case, each: int) -> list[int]:
+def _pools(case: Context, each: int) -> list[int]:
     """Return the maximum of each node's connections: its own answer, or this node's settings for a silent node."""
     if case.settings.redis_url is None:
         return [each]
@@ -157,7 +157,7 @@ def _pools(case: Case, each: int) -> list[int]:
 
 
 @_of_server
-def packet(case: Case, found: Database) -> Finding:
+def packet(case: Context, found: Database) -> Finding:
     """Check max_allowed_packet: the committer sends a batch of messages as one statement."""
     settings, limit = case.settings, int(found.variables["max_allowed_packet"])
     message = max(4 * settings.message_text_max_chars, settings.message_content_max_bytes)

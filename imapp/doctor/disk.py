@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from imapp.doctor.case import Case
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 
 #: A check warns while less than this multiple of IM_DISK_THRESHOLD_BYTES is free.
@@ -14,7 +14,7 @@ _EARLY = 10
 _LOG_BYTES = 1024**3
 
 
-def space(case: Case) -> Finding:
+def space(case: Context) -> Finding:
     """Check the free space for the data, the logs and temporary files."""
     folders = (case.settings.data_dir, case.project / "logs", Path(tempfile.gettempdir()))
     free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
@@ -29,7 +29,7 @@ def space(case: Case) -> Finding:
     return ok(words)
 
 
-def logs(case: Case) -> Finding:
+def logs(case: Context) -> Finding:
     """Check for log files that are not rotated."""
     folder = case.project / "logs"
     if not folder.is_dir():

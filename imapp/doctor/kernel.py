@@ -4,7 +4,7 @@ import resource
 import socket
 from pathlib import Path
 
-from imapp.doctor.case import Case
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 
 #: Open files besides the clients' sockets: Redis, the database, logs, Python's own.
@@ -19,7 +19,7 @@ _USER_TIMEOUT_MS = 20_000
 _PROC = Path("/proc")
 
 
-def files(case: Case) -> Finding:
+def files(case: Context) -> Finding:
     """Check the limit of open files: each socket is one. gunicorn.conf.py raises the soft limit to the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = case.settings.max_connections + RESERVE
@@ -30,7 +30,7 @@ def files(case: Case) -> Finding:
     return ok(text)
 
 
-def backlog(_case: Case) -> Finding:
+def backlog(_case: Context) -> Finding:
     """Check somaxconn, to which the kernel limits the queue of new connections."""
     found = _sysctl("net/core/somaxconn")
     if found < _BACKLOG:
@@ -39,7 +39,7 @@ def backlog(_case: Case) -> Finding:
     return ok(f"somaxconn {found}, gunicorn requests {_BACKLOG}")
 
 
-def half_open(_case: Case) -> Finding:
+def half_open(_case: Context) -> Finding:
     """Check tcp_max_syn_backlog, the limit of incomplete TCP handshakes."""
     found = _sysctl("net/ipv4/tcp_max_syn_backlog")
     if found < _BACKLOG // 4:
@@ -48,7 +48,7 @@ def half_open(_case: Case) -> Finding:
     return ok(f"tcp_max_syn_backlog {found}")
 
 
-def dead_peers(_case: Case) -> Finding:
+def dead_peers(_case: Context) -> Finding:
     """Check TCP_USER_TIMEOUT: with the heartbeat it detects vanished peers, so TCP keepalive is not needed."""
     try:
         with socket.socket() as probe:
@@ -60,7 +60,7 @@ def dead_peers(_case: Case) -> Finding:
     return ok(f"TCP_USER_TIMEOUT {found} ms and the heartbeat detect dead peers; tcp_keepalive_time is not needed")
 
 
-def ports(case: Case) -> Finding:
+def ports(case: Context) -> Finding:
     """Check the local ports: Nginx on this machine needs one for each connection to the same node."""
     if case.nginx is None and not _is_nginx_here():
         return skip("no Nginx on this machine")

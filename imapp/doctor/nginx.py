@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from functools import wraps
 
-from imapp.doctor.case import Case
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
-from imapp.doctor.nginx_look import Front, front, seconds, size, workers
+from imapp.doctor.nginx_effective import Front, front, seconds, size, workers
 from imapp.doctor.runner import Check
 
 _GENERATE = "deploy/nginx/generate.py --help"
 
 
-def _of_front(look: Callable[[Case, Front], Finding]) -> Check:
+def _of_front(look: Callable[[Context, Front], Finding]) -> Check:
     """Make a check that is skipped without --nginx."""
 
     @wraps(look)
-    def check(case: Case) -> Finding:
+    def check(case: Context) -> Finding:
         found = case.once(front)
         return skip("no --nginx FILE was given") if found is None else look(case, found)
 
@@ -23,7 +23,7 @@ def _of_front(look: Callable[[Case, Front], Finding]) -> Check:
 
 
 @_of_front
-def timeouts(case: Case, found: Front) -> Finding:
+def timeouts(case: Context, found: Front) -> Finding:
     """Check the proxy timeouts: an idle socket carries no data until the next ping, and then until the pong."""
     needed = case.settings.ping_interval_seconds + case.settings.ping_timeout_seconds
     values = {name: found.value(name, "60s") for name in ("proxy_read_timeout", "proxy_send_timeout")}
@@ -37,7 +37,7 @@ def timeouts(case: Case, found: Front) -> Finding:
 
 
 @_of_front
-def upgrade(_case: Case, found: Front) -> Finding:
+def upgrade(_case: Context, found: Front) -> Finding:
     """Check the directives that pass a WebSocket handshake on."""
     headers = found.headers()
     missing = [] if found.value("proxy_http_version", "1.0") == "1.1" else ["proxy_http_version 1.1;"]
@@ -52,7 +52,7 @@ def upgrade(_case: Case, found: Front) -> Finding:
 
 
 @_of_front
-def forwarded(_case: Case, found: Front) -> Finding:
+def forwarded(_case: Context, found: Front) -> Finding:
     """Check the headers with the client's address, the host and the scheme."""
     headers = found.headers()
     if not headers.get("x-forwarded-for"):
@@ -68,7 +68,7 @@ def forwarded(_case: Case, found: Front) -> Finding:
 
 
 @_of_front
-def body(case: Case, found: Front) -> Finding:
+def body(case: Context, found: Front) -> Finding:
     """Check that Nginx passes bodies on up to the size that the nodes accept."""
     needed = max(case.settings.request_max_bytes, case.settings.max_payload_bytes)
     value = found.value("client_max_body_size", "1m")
@@ -82,7 +82,7 @@ def body(case: Case, found: Front) -> Finding:
 
 
 @_of_front
-def buffering(_case: Case, found: Front) -> Finding:
+def buffering(_case: Context, found: Front) -> Finding:
     """Check that Nginx does not buffer the answers to polls."""
     value = found.value("proxy_buffering", "on")
     if value != "off":
@@ -92,7 +92,7 @@ def buffering(_case: Case, found: Front) -> Finding:
 
 
 @_of_front
-def sticky(_case: Case, found: Front) -> Finding:
+def sticky(_case: Context, found: Front) -> Finding:
     """Check that all requests of one session reach one node."""
     target = found.value("proxy_pass", "").removeprefix("http://").split("/")[0]
     routes = [one for one in found.maps(target) if one.words[0] == "$arg_sid"]
@@ -108,7 +108,7 @@ def sticky(_case: Case, found: Front) -> Finding:
 
 
 @_of_front
-def connections(case: Case, found: Front) -> Finding:
+def connections(case: Context, found: Front) -> Finding:
     """Check worker_connections: Nginx needs two connections for each client."""
     events = found.main.all("events")
     if not events:

@@ -4,9 +4,10 @@ from collections import Counter
 from typing import Any
 
 import imapp
-from imapp.cluster import presence, seal
-from imapp.cluster.examination import Answer, Examination, examine
-from imapp.doctor.case import Case
+from imapp.cluster.bus import signing
+from imapp.cluster.bus.roll_call import Answer, Examination, examine
+from imapp.cluster.registry import presence
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.kernel import RESERVE
 
@@ -14,7 +15,7 @@ _NO_CLUSTER = "REDIS_URL is unset: this is a single node"
 _NODES = "flask --app wsgi im nodes"
 
 
-def reports(case: Case) -> list[dict[str, Any]]:
+def reports(case: Context) -> list[dict[str, Any]]:
     """Return the raw reports of the live nodes; raises RuntimeError without Redis."""
     found = presence.reports()
     if found is None:
@@ -22,7 +23,7 @@ def reports(case: Case) -> list[dict[str, Any]]:
     return found
 
 
-def examination(case: Case) -> Examination:
+def examination(case: Context) -> Examination:
     """Ask all live nodes; without a list of nodes, only test whether a message of our own comes back."""
     try:
         names = [str(report["id"]) for report in case.once(reports)]
@@ -31,7 +32,7 @@ def examination(case: Case) -> Examination:
     return examine(case.settings, names)
 
 
-def bus(case: Case) -> Finding:
+def bus(case: Context) -> Finding:
     """Check that a message published from here comes back over every link to Redis."""
     if case.settings.redis_url is None:
         return skip(_NO_CLUSTER)
@@ -42,7 +43,7 @@ def bus(case: Case) -> Finding:
     return ok(f"a published message came back from Redis after {found.seconds * 1000:.0f} ms")
 
 
-def alive(case: Case) -> Finding:
+def alive(case: Context) -> Finding:
     """Check that every node with a lease answers a question over the bus."""
     if case.settings.redis_url is None:
         return skip(_NO_CLUSTER)
@@ -72,12 +73,12 @@ def _where(living: list[dict[str, Any]], node_id: str) -> str:
     return f"{report['host']}, pid {report['pid']}"
 
 
-def _answers(case: Case) -> list[Answer] | None:
+def _answers(case: Context) -> list[Answer] | None:
     """Return the answers of the nodes; None if there is no cluster or no answer."""
     return case.once(examination).answers or None if case.settings.redis_url else None
 
 
-def names(case: Case) -> Finding:
+def names(case: Context) -> Finding:
     """Check that each NODE_ID is used by one process."""
     answers = _answers(case)
     if answers is None:
@@ -94,7 +95,7 @@ def names(case: Case) -> Finding:
     return ok(f"{len(answers)} names, one process each")
 
 
-def versions(case: Case) -> Finding:
+def versions(case: Context) -> Finding:
     """Check that all nodes run the same version as this code."""
     if case.settings.redis_url is None:
         return skip(_NO_CLUSTER)
@@ -106,14 +107,14 @@ def versions(case: Case) -> Finding:
     return ok(f"{len(found)} nodes of version {imapp.__version__}")
 
 
-def keys(case: Case) -> Finding:
+def keys(case: Context) -> Finding:
     """Check that all nodes have one SECRET_KEY: otherwise they refuse each other's tokens and pushes (bus_forged)."""
     settings = case.settings
     if settings.redis_url is None:
         return skip(_NO_CLUSTER)
     prints = {str(report["id"]): report.get("key") for report in case.once(reports)}
-    own = seal.fingerprint(settings.secret_key)
-    previous = settings.secret_key_previous and seal.fingerprint(settings.secret_key_previous)
+    own = signing.fingerprint(settings.secret_key)
+    previous = settings.secret_key_previous and signing.fingerprint(settings.secret_key_previous)
     foreign = [name for name, one in prints.items() if one and one not in {own, previous}]
     if foreign:
         cure = "Give all nodes the same key and restart them; use SECRET_KEY_PREVIOUS while you change keys."
@@ -125,7 +126,7 @@ def keys(case: Case) -> Finding:
     return ok(f"{len(prints)} nodes have this SECRET_KEY")
 
 
-def running(case: Case) -> Finding:
+def running(case: Context) -> Finding:
     """Check the running nodes: gevent's patches, the transport, and the limit of open files."""
     answers = _answers(case)
     if answers is None:
@@ -149,7 +150,7 @@ def _problem(facts: dict[str, Any]) -> str:
     return ""
 
 
-def believed(case: Case) -> Finding:
+def believed(case: Context) -> Finding:
     """Check for untrusted senders of X-Forwarded-For: such a sender is probably a proxy that is not configured."""
     answers = _answers(case)
     if answers is None:

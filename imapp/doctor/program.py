@@ -8,7 +8,7 @@ import sys
 from importlib import metadata
 from typing import Any
 
-from imapp.doctor.case import Case
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 
 _OLDEST_PYTHON = (3, 11)
@@ -21,7 +21,7 @@ _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+) *\\?$", re.MULTILINE)
 _INSTALL = "scripts/setup.sh"
 
 
-def python_version(_case: Case) -> Finding:
+def python_version(_case: Context) -> Finding:
     """Check the version of Python."""
     text = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     if sys.version_info < _OLDEST_PYTHON:
@@ -29,7 +29,7 @@ def python_version(_case: Case) -> Finding:
     return ok(text)
 
 
-def packages(case: Case) -> Finding:
+def packages(case: Context) -> Finding:
     """Compare the installed packages with the pinned versions."""
     file = case.project / "requirements.txt"
     if not file.is_file():
@@ -51,9 +51,9 @@ def _drift(name: str, pinned: str) -> str:
     return "" if found == pinned else f"{name} is {found}, not {pinned}"
 
 
-def _rehearsal(case: Case) -> dict[str, Any]:
+def _rehearsal(case: Context) -> dict[str, Any]:
     ran = subprocess.run(
-        [sys.executable, "-m", "imapp.doctor.rehearsal"],
+        [sys.executable, "-m", "imapp.doctor.dry_start"],
         cwd=case.project,
         capture_output=True,
         text=True,
@@ -66,7 +66,7 @@ def _rehearsal(case: Case) -> dict[str, Any]:
     return found
 
 
-def patches(case: Case) -> Finding:
+def patches(case: Context) -> Finding:
     """Check in a rehearsed start that gevent patches the modules that block before they are imported."""
     found = case.once(_rehearsal)
     wrong = [f"not patched: {', '.join(found['unpatched'])}"] if found["unpatched"] else []
@@ -77,7 +77,7 @@ def patches(case: Case) -> Finding:
     return ok(f"{found['worker']} patches all modules that block")
 
 
-def transport(case: Case) -> Finding:
+def transport(case: Context) -> Finding:
     """Check that the transport in use is the one of the settings, and not the fall-back."""
     found, wanted = case.once(_rehearsal)["transport"], case.settings.transport
     if found != wanted:

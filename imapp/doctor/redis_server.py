@@ -5,12 +5,13 @@ from functools import wraps
 
 from redis.exceptions import NoPermissionError
 
-from imapp.cluster import presence, redis
-from imapp.cluster.address import parse
-from imapp.cluster.resp import ask_once
-from imapp.doctor.case import Case
+from imapp.cluster import redis
+from imapp.cluster.bus.resp import ask_once
+from imapp.cluster.redis_url import parse
+from imapp.cluster.registry import presence
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
-from imapp.doctor.redis_look import Server, servers
+from imapp.doctor.redis_servers import Server, servers
 from imapp.doctor.runner import Check
 
 _OLDEST = 7
@@ -45,11 +46,11 @@ return found
 """
 
 
-def _of_each(look: Callable[[Case, Server], Finding]) -> Check:
+def _of_each(look: Callable[[Context, Server], Finding]) -> Check:
     """Make a check that judges each server, and returns the worst finding with the name of its server."""
 
     @wraps(look)
-    def check(case: Case) -> Finding:
+    def check(case: Context) -> Finding:
         if case.settings.redis_url is None:
             return skip("REDIS_URL is unset: this is a single node")
         found = [(server.name, look(case, server)) for server in case.once(servers)]
@@ -66,7 +67,7 @@ def _unknown(what: str) -> Finding:
 
 
 @_of_each
-def answers(_case: Case, server: Server) -> Finding:
+def answers(_case: Context, server: Server) -> Finding:
     """Check that the server answers quickly."""
     text = f"{server.name} answers in {server.ping_ms:.1f} ms"
     if server.ping_ms > _SLOW_MS:
@@ -76,7 +77,7 @@ def answers(_case: Case, server: Server) -> Finding:
 
 
 @_of_each
-def version(_case: Case, server: Server) -> Finding:
+def version(_case: Context, server: Server) -> Finding:
     """Check the version: sharded pub/sub and some commands need Redis 7."""
     if not server.info:
         return _unknown("INFO")
@@ -87,7 +88,7 @@ def version(_case: Case, server: Server) -> Finding:
 
 
 @_of_each
-def policy(_case: Case, server: Server) -> Finding:
+def policy(_case: Context, server: Server) -> Finding:
     """Check that Redis evicts no keys: they hold leases and presence."""
     if not server.config:
         return _unknown("CONFIG GET")
@@ -100,7 +101,7 @@ def policy(_case: Case, server: Server) -> Finding:
 
 
 @_of_each
-def buffers(case: Case, server: Server) -> Finding:
+def buffers(case: Context, server: Server) -> Finding:
     """Check the output buffers: a node that lags for a moment must not be disconnected."""
     if not server.config:
         return _unknown("CONFIG GET")
@@ -117,7 +118,7 @@ def buffers(case: Case, server: Server) -> Finding:
 
 
 @_of_each
-def persistence(_case: Case, server: Server) -> Finding:
+def persistence(_case: Context, server: Server) -> Finding:
     """Report the persistence for information: no data in Redis needs to survive a restart."""
     if not server.config:
         return _unknown("CONFIG GET")
@@ -128,7 +129,7 @@ def persistence(_case: Case, server: Server) -> Finding:
 
 
 @_of_each
-def clients(_case: Case, server: Server) -> Finding:
+def clients(_case: Context, server: Server) -> Finding:
     """Check for enough connections for all nodes."""
     if not (server.info and server.config):
         return _unknown("INFO and CONFIG GET")
@@ -144,7 +145,7 @@ def clients(_case: Case, server: Server) -> Finding:
 
 
 @_of_each
-def memory(_case: Case, server: Server) -> Finding:
+def memory(_case: Context, server: Server) -> Finding:
     """Check for enough memory for presence."""
     if not server.info:
         return _unknown("INFO")
@@ -159,7 +160,7 @@ def memory(_case: Case, server: Server) -> Finding:
     return make(text, cure, "redis-cli CONFIG SET maxmemory 256mb")
 
 
-def rights(case: Case) -> Finding:
+def rights(case: Context) -> Finding:
     """Check that the user may run the nodes' commands on keys; nodes.bus checks channels."""
     client = redis.client()
     if client is None:
@@ -179,7 +180,7 @@ def rights(case: Case) -> Finding:
     return ok(f"the user may run all commands of the nodes on keys of {{{name}}}")
 
 
-def topology(case: Case) -> Finding:
+def topology(case: Context) -> Finding:
     """Check that the Sentinels agree on the master, or that a Redis Cluster serves all slots."""
     if case.settings.redis_url is None:
         return skip("REDIS_URL is unset: this is a single node")
@@ -189,7 +190,7 @@ def topology(case: Case) -> Finding:
     return _sentinels(case) if kind == "sentinel" else _cluster()
 
 
-def _sentinels(case: Case) -> Finding:
+def _sentinels(case: Context) -> Finding:
     address = parse(str(case.settings.redis_url))
     told: dict[str, str] = {}
     for host, port in address.hosts:

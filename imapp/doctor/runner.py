@@ -6,10 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from imapp.doctor.case import Case
+from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail
 
-Check = Callable[[Case], Finding]
+Check = Callable[[Context], Finding]
 
 #: Time limit of all checks in seconds, longer than the longest wait for the database (connect, read) and for the nodes.
 SECONDS = 25.0
@@ -31,20 +31,20 @@ def chosen(checks: dict[str, Check], only: tuple[str, ...]) -> dict[str, Check]:
     return {name: check for name, check in checks.items() if not only or {name, name.partition(".")[0]} & set(only)}
 
 
-def examine(case: Case, checks: dict[str, Check], seconds: float = SECONDS) -> list[Result]:
+def examine(case: Context, checks: dict[str, Check], seconds: float = SECONDS) -> list[Result]:
     """Run all checks concurrently; return the results in the order of the checks, after `seconds` at the latest."""
     began = time.monotonic()
     futures = {name: _start(case, check) for name, check in checks.items()}
     return [_result(name, future, began, seconds) for name, future in futures.items()]
 
 
-def _start(case: Case, check: Check) -> "Future[tuple[Finding, float]]":
+def _start(case: Context, check: Check) -> "Future[tuple[Finding, float]]":
     future: Future[tuple[Finding, float]] = Future()
     threading.Thread(target=_run, args=(case, check, future), daemon=True).start()
     return future
 
 
-def _run(case: Case, check: Check, future: "Future[tuple[Finding, float]]") -> None:
+def _run(case: Context, check: Check, future: "Future[tuple[Finding, float]]") -> None:
     try:
         with case.app.app_context():
             finding = check(case)

@@ -3,13 +3,13 @@
 import time
 from typing import TYPE_CHECKING, Any
 
-from imapp.engine.packets import PING, Out, PacketError
+from imapp.engine.engineio_packets import PING, OutgoingPacket, PacketError
 from imapp.engine.websocket import WebSocket
 
 if TYPE_CHECKING:
     from imapp.engine.server import EngineServer
 
-_PING = Out(PING)
+_PING = OutgoingPacket(PING)
 
 #: Seconds after a ping within which nearly every live client has answered.
 _DOUBT_SECONDS = 5.0

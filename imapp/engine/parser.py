@@ -8,6 +8,7 @@ on big integers, which Python does at the speed of memory.
 import time
 from typing import NamedTuple
 
+from imapp.engine.engineio_packets import TooLarge
 from imapp.engine.frames import (
     BAD_DATA,
     BINARY,
@@ -22,7 +23,6 @@ from imapp.engine.frames import (
     TEXT,
     TOO_BIG,
 )
-from imapp.engine.packets import TooLarge
 
 #: Maximum number of fragments of a message: empty fragments could keep the server busy.
 _FRAGMENTS_MAX = 4096

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gevent import Timeout, sleep
 from gevent.event import Event
 
-from imapp.engine.packets import NOOP, Out, PacketError, decode_payload
+from imapp.engine.engineio_packets import NOOP, OutgoingPacket, PacketError, decode_payload
 from imapp.engine.requests import connection
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imapp.engine.session import Session
 
 
-_NOOP = Out(NOOP)
+_NOOP = OutgoingPacket(NOOP)
 
 #: Seconds until the first check whether the packets of a POST are handled, and at most between two checks.
 _CHECK_SECONDS, _CHECK_SECONDS_MAX = 0.001, 0.05
@@ -80,7 +80,7 @@ class Polling:
         self.end(_NOOP)
         return left
 
-    def end(self, last: Out) -> None:
+    def end(self, last: OutgoingPacket) -> None:
         """End polling: answer a waiting GET with the queued packets and `last`."""
         self._packets.append(last)
         self.is_probed = False

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 import orjson
 from gevent import GreenletExit
 
-from imapp.engine import opening
+from imapp.engine import websocket_handshake
 
 if TYPE_CHECKING:
     from imapp.engine.server import EngineServer
@@ -100,7 +100,9 @@ class Request:
         if self.method != "GET" and (self.method != "POST" or self.session is None or self.wants_websocket):
             raise Refusal.bad_method()
         if self.wants_websocket:
-            if opening.is_upgrade(self.environ) and not opening.speaks_our_version(self.environ):
+            if websocket_handshake.is_upgrade(self.environ) and not websocket_handshake.speaks_our_version(
+                self.environ
+            ):
                 raise Refusal.other_websocket()
         elif self.session is not None and self.session.polling is None:
             raise Refusal.malformed()

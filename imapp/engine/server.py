@@ -13,19 +13,19 @@ from typing import Any
 import engineio
 from gevent import get_hub
 
-from imapp import metrics
-from imapp.engine import opening, packets
+from imapp.engine import engineio_packets, websocket_handshake
 from imapp.engine.admission import FULL_SECONDS, Admission
 from imapp.engine.frames import POLICY
+from imapp.engine.greenlet_pool import GreenletPool
 from imapp.engine.limits import Limits
 from imapp.engine.polling import Polling, TooLongError, poll, receive
 from imapp.engine.requests import Refusal, Request, answer, refuse
 from imapp.engine.session import Session
-from imapp.engine.tools import Tools
-from imapp.engine.turns import Turns
+from imapp.engine.shared import SharedState
 from imapp.engine.upgrading import Probe
 from imapp.engine.websocket import WebSocket
 from imapp.logs import get_logger
+from imapp.telemetry import metrics
 
 log = get_logger(__name__)
 
@@ -65,22 +65,22 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     # -- state of the serving process, created with the first session ------------------------------------------------
 
     @cached_property
-    def tools(self) -> Tools:
+    def tools(self) -> SharedState:
         """Return the helpers that all connections of the loop share."""
         least, most = _TICK_SECONDS
         resolution = min(most, max(least, min(self.ping_interval, self.ping_timeout) / _TICKS))
-        return Tools(get_hub(), self.limits, resolution)
+        return SharedState(get_hub(), self.limits, resolution)
 
     @cached_property
-    def _serving(self) -> Turns:
-        return Turns(_SERVING)
+    def _serving(self) -> GreenletPool:
+        return GreenletPool(_SERVING)
 
     @cached_property
-    def joining(self) -> Turns:
+    def joining(self) -> GreenletPool:
         """Return the turns of sessions that are connecting."""
-        return Turns(_JOINING)
+        return GreenletPool(_JOINING)
 
-    def turns_of(self, session: Session) -> Turns:
+    def turns_of(self, session: Session) -> GreenletPool:
         """Return the turns that handle this session's messages."""
         return self.joining if session.is_joining else self._serving
 
@@ -88,13 +88,13 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
 
     def send(self, sid: str, data: Any) -> None:
         """Send a message to a session; a session that has ended is ignored."""
-        self.send_packet(sid, packets.Out(packets.MESSAGE, data))
+        self.send_packet(sid, engineio_packets.OutgoingPacket(engineio_packets.MESSAGE, data))
 
     def send_packet(self, sid: str, pkt: Any) -> None:
         """Send a packet to a session; a session that has ended is ignored."""
         session = self.sockets.get(sid)
         if session is not None:
-            session.send(pkt if isinstance(pkt, packets.Out) else packets.adopt(pkt))
+            session.send(pkt if isinstance(pkt, engineio_packets.OutgoingPacket) else engineio_packets.adopt(pkt))
 
     def send_to_many(self, sids: Iterable[str], parts: list[Any]) -> None:
         """Send the same packets to many sessions, flushed in slices between which the loop gets its turn."""
@@ -134,7 +134,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         if session is not None:
             session.break_off(self.reason.TRANSPORT_ERROR)
 
-    def message(self, sid: str, data: packets.Incoming) -> None:
+    def message(self, sid: str, data: engineio_packets.Incoming) -> None:
         """Handle a message; log an exception of its handler."""
         try:
             self.handlers["message"](sid, data)
@@ -177,7 +177,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         session = self._new_session(request)
         session.polling = Polling()
         self._greeting(session, request, ["websocket"] if self.allow_upgrades else [])
-        return packets.payload(session.polling.wait(0))
+        return engineio_packets.payload(session.polling.wait(0))
 
     def _serve_polling(self, request: Request, session: Session) -> bytes:
         try:
@@ -185,16 +185,16 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
                 # Ends the session at its deadline; a pong that this process has not read yet still counts.
                 if not session.check_ping_timeout():
                     raise Refusal.unknown_session()
-                return packets.payload(poll(session, request.environ))
+                return engineio_packets.payload(poll(session, request.environ))
             receive(session, request.environ)
-        except packets.PacketError as exc:
+        except engineio_packets.PacketError as exc:
             log.info("polling_malformed", reason=str(exc))
             session.break_off(self.reason.TRANSPORT_ERROR)
             raise (Refusal.too_large() if isinstance(exc, TooLongError) else Refusal.malformed()) from exc
         return b"ok"
 
     def _open_websocket(self, request: Request) -> Any:
-        response = opening.answer(request.environ)
+        response = websocket_handshake.answer(request.environ)
         if response is None or request.socket is None:
             raise Refusal.malformed()
         if request.session is None:
@@ -236,7 +236,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
 
     def _greeting(self, session: Session, request: Request, upgrades: list[str]) -> None:
         session.send(
-            packets.opening(
+            engineio_packets.opening(
                 session.sid,
                 upgrades,
                 interval=self.ping_interval,

@@ -1,7 +1,8 @@
 """One Engine.IO session: a client, with either transport.
 
-Its messages wait in an inbox for their turn (turns.py) and are handled in order, a bounded number at a time. The end of
-the session keeps that order: the disconnect handler runs once, after the earlier messages, and never in the event loop.
+Its messages wait in an inbox for their turn (greenlet_pool.py) and are handled in order, a bounded number at a time.
+The end of the session keeps that order: the disconnect handler runs once, after the earlier messages, and never in the
+event loop.
 """
 
 from collections import deque
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from gevent import getcurrent
 
+from imapp.engine.engineio_packets import CLOSE, NOOP, Incoming, OutgoingPacket, PacketError
 from imapp.engine.frames import GOING_AWAY, NORMAL, POLICY
 from imapp.engine.heartbeat import Heart
-from imapp.engine.packets import CLOSE, NOOP, Incoming, Out, PacketError
 from imapp.engine.polling import Polling
 from imapp.engine.websocket import WebSocket
 from imapp.logs import get_logger
@@ -25,8 +26,8 @@ log = get_logger(__name__)
 #: Number of refused CONNECTs at which the connection is closed.
 _REFUSALS_MAX = 3
 
-_CLOSE = Out(CLOSE)
-_NOOP = Out(NOOP)
+_CLOSE = OutgoingPacket(CLOSE)
+_NOOP = OutgoingPacket(NOOP)
 
 
 class Session(Heart):
@@ -228,7 +229,7 @@ class Session(Heart):
         self._inbox = None
         self._end(reason or self.server.reason.SERVER_DISCONNECT, GOING_AWAY, _CLOSE, is_ours=True)
 
-    def _end(self, reason: str, code: int, last: Out, *, is_ours: bool = False) -> None:
+    def _end(self, reason: str, code: int, last: OutgoingPacket, *, is_ours: bool = False) -> None:
         """Close the transport once, and schedule the disconnect handler; `last` is the last packet of a waiting poll.
 
         If the application ends the session (`is_ours`), the handler is called at once where possible. Any other end

@@ -18,9 +18,17 @@ import socketio as sio
 from bidict import ValueDuplicationError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from imapp.engine import grammar
-from imapp.engine.grammar import ACK, BINARY_ACK, BINARY_EVENT, CONNECT, CONNECT_ERROR, DISCONNECT, EnginePacket
-from imapp.engine.packets import Incoming, TooLarge
+from imapp.engine import socketio_packets
+from imapp.engine.engineio_packets import Incoming, TooLarge
+from imapp.engine.socketio_packets import (
+    ACK,
+    BINARY_ACK,
+    BINARY_EVENT,
+    CONNECT,
+    CONNECT_ERROR,
+    DISCONNECT,
+    EnginePacket,
+)
 from imapp.logs import get_logger
 
 log = get_logger(__name__)
@@ -43,7 +51,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
     # -- out ---------------------------------------------------------------------------------------------------------
 
     def _send_packet(self, eio_sid: str, pkt: Any) -> None:
-        for part in grammar.parts(pkt.encode()):
+        for part in socketio_packets.parts(pkt.encode()):
             self.eio.send_packet(eio_sid, part)
 
     def send_to_many(self, eio_sids: list[str], parts: list[Any]) -> None:
@@ -88,7 +96,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         if isinstance(data, bytes):
             return False
         is_too_large = isinstance(data, TooLarge)
-        about = grammar.event_head(data.head[1:] if isinstance(data, TooLarge) else data)
+        about = socketio_packets.event_head(data.head[1:] if isinstance(data, TooLarge) else data)
         return about is not None and self.excuse(eio_sid, *about, is_too_large=is_too_large)
 
     def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
@@ -105,7 +113,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         """Handle a packet of text; raises ValueError or LookupError if it is invalid or out of order."""
         if eio_sid in self._binary_packet:
             raise ValueError("attachment expected")
-        event = grammar.quick_event(text)
+        event = socketio_packets.quick_event(text)
         if event is not None and not self.manager.sid_from_eio_sid(eio_sid, "/"):
             event = None  # the code below raises the right error
         if event is not None:
@@ -155,7 +163,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[Any]) -> None:
         """Send the ack of an event."""
-        quick = grammar.quick_ack(packet_id, data) if namespace in {None, "/"} else None
+        quick = socketio_packets.quick_ack(packet_id, data) if namespace in {None, "/"} else None
         if quick is not None:
             self.eio.send_packet(eio_sid, quick)
         else:
@@ -196,7 +204,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         else:
             answer = self.packet_class(CONNECT_ERROR, refusal, namespace=namespace)
         if self._is_engine:
-            self.eio.release(eio_sid, grammar.parts(answer.encode())[0], keep=refusal is None)
+            self.eio.release(eio_sid, socketio_packets.parts(answer.encode())[0], keep=refusal is None)
         else:
             self._send_packet(eio_sid, answer)
         if refusal is None:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from imapp.engine.engineio_packets import PONG, Incoming, OutgoingPacket
 from imapp.engine.frames import POLICY
-from imapp.engine.packets import PONG, Incoming, Out
 from imapp.engine.websocket import WebSocket
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 #: Seconds from the opening of the WebSocket within which the client must send the upgrade packet.
 _PROBE_SECONDS = 10.0
 
-_ANSWER = Out(PONG, "probe")
+_ANSWER = OutgoingPacket(PONG, "probe")
 
 
 class Probe:

@@ -13,11 +13,11 @@ States:
 import time
 from typing import Any, Protocol
 
+from imapp.engine.engineio_packets import Incoming
 from imapp.engine.frames import CLOSE, NORMAL, PING, PONG, close_frame, frame
-from imapp.engine.outlet import CLOSED, CLOSING, CLOSING_SECONDS, FINISHING, OPEN, QUEUED, Outlet
-from imapp.engine.packets import Incoming
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
-from imapp.engine.tools import Tools
+from imapp.engine.send_buffer import CLOSED, CLOSING, CLOSING_SECONDS, FINISHING, OPEN, QUEUED, SendBuffer
+from imapp.engine.shared import SharedState
 from imapp.logs import get_logger
 
 log = get_logger(__name__)
@@ -39,12 +39,12 @@ class Owner(Protocol):
         """Learn that the connection has ended, or is about to end."""
 
 
-class WebSocket(Outlet):
+class WebSocket(SendBuffer):
     """A WebSocket with its parser and its watchers."""
 
     __slots__ = ("_later", "_parser", "_reader", "is_paused", "owner")
 
-    def __init__(self, tools: Tools, descriptor: int, owner: Owner | None) -> None:
+    def __init__(self, tools: SharedState, descriptor: int, owner: Owner | None) -> None:
         super().__init__(tools, descriptor)
         self.owner = owner
         #: Whether reading is paused until `resume`.

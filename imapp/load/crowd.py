@@ -14,8 +14,8 @@ from imapp.load.ledger import Ledger
 from imapp.load.meter import Meter
 from imapp.load.options import Options, address_of
 from imapp.load.rest import tls_of
+from imapp.load.socketio_client import RefusedError, SocketIOClient
 from imapp.load.users import User
-from imapp.load.wire import RefusedError, Wire
 
 #: Time limit of an attempt to connect in seconds, number of attempts, and pause after the first failure in seconds
 #: (doubled after each further failure).
@@ -44,7 +44,7 @@ class Crowd:
         self._users = users
         self._ledger = ledger
         self._meter = meter
-        self.wires: list[Wire | None] = [None] * len(users)
+        self.wires: list[SocketIOClient | None] = [None] * len(users)
         self._doors = [_door(url, options) for url in options.urls]
         self.refusals: Counter[str] = Counter()
 
@@ -86,7 +86,7 @@ class Crowd:
 
     async def _open_connection(self, index: int) -> None:
         door = self._doors[(index // 2 + index % 2) % len(self._doors)]
-        wire = Wire(index, door.host, self._users[index].token, self._ledger)
+        wire = SocketIOClient(index, door.host, self._users[index].token, self._ledger)
         tls: dict[str, Any] = {"ssl": door.tls, "server_hostname": door.name} if door.tls else {}
         async with asyncio.timeout(_ATTEMPT_SECONDS):
             await asyncio.get_running_loop().create_connection(lambda: wire, door.address, door.port, **tls)

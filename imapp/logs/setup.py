@@ -13,7 +13,7 @@ from imapp.logs.rendering import formatter
 from imapp.logs.sampling import Sampler
 
 if TYPE_CHECKING:
-    from settings import Settings
+    from imapp.settings import Settings
 
 #: Seconds for which an operator's signal sets the level to DEBUG.
 DEBUG_SECONDS = 600

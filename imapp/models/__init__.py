@@ -3,7 +3,7 @@
 Importing this package registers every table with the metadata that the migrations are compared against.
 """
 
-from imapp.models.acts import AdminAct
+from imapp.models.audit_log import AdminAct
 from imapp.models.changes import Change
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import Conversation, ConversationMember

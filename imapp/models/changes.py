@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from imapp.columns import UtcDateTime
+from imapp.database.types import UtcDateTime
 from imapp.extensions import Base
 from imapp.models.messages import CLUSTERED
 

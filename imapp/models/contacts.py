@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from imapp.columns import TABLE_OPTIONS, BigId, UtcDateTime
+from imapp.database.types import TABLE_OPTIONS, BigId, UtcDateTime
 from imapp.extensions import Base
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from imapp.columns import TABLE_OPTIONS, UtcDateTime
+from imapp.database.types import TABLE_OPTIONS, UtcDateTime
 from imapp.extensions import Base
 
 

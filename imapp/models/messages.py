@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from imapp.columns import TABLE_OPTIONS, UtcDateTime
+from imapp.database.types import TABLE_OPTIONS, UtcDateTime
 from imapp.extensions import Base
 
 #: Clustered by primary key on SQLite too.

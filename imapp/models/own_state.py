@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from imapp.columns import TABLE_OPTIONS
+from imapp.database.types import TABLE_OPTIONS
 from imapp.extensions import Base
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from imapp.columns import TABLE_OPTIONS, BigId, UtcDateTime
+from imapp.database.types import TABLE_OPTIONS, BigId, UtcDateTime
 from imapp.extensions import Base
 
 
@@ -26,8 +26,9 @@ class User(Base):
     username: Mapped[str] = mapped_column(String(32))
     #: The username in PRECIS UsernameCaseMapped form; login and search compare it.
     username_key: Mapped[str] = mapped_column(String(96), unique=True)
-    #: Digest shared by all usernames that look alike (services/usernames.py). It stays when the account is erased, so
-    #: that nobody can take the name over. Null: registered before this rule, and a similar name existed already.
+    #: Digest shared by all usernames that look alike (services/accounts/usernames.py). It stays when the
+    #: account is erased, so that nobody can take the name over. Null: registered before this rule,
+    #: and a similar name existed already.
     name_digest: Mapped[str | None] = mapped_column(String(64))
     nickname: Mapped[str] = mapped_column(String(50))
     #: The nickname folded for search (NFKC, case-folded, cut).

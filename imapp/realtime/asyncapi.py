@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel
 
 import imapp
-from imapp.cluster.bus import NAMESPACE
+from imapp.cluster.bus.bus import NAMESPACE
 from imapp.errors import (
     AppError,
     BinaryNotAllowedError,

@@ -6,14 +6,14 @@
 The AsyncAPI document is generated from the same declarations.
 """
 
-import sys
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from imapp import database, metrics, tracing
 from imapp.cluster import limits
+from imapp.database import errors
 from imapp.errors import (
     AppError,
     BinaryNotAllowedError,
@@ -28,7 +28,8 @@ from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
 from imapp.schemas.base import In, Out
 from imapp.schemas.validation import parse
-from imapp.tallies import Histogram
+from imapp.telemetry import metrics, tracing
+from imapp.telemetry.counters import Histogram
 
 log = get_logger(__name__)
 
@@ -55,6 +56,9 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {}
+
+#: The command that this greenlet runs: its connection and the name that the client gave.
+_running: ContextVar[tuple[Connection, Any] | None] = ContextVar("command", default=None)
 
 #: The label of unknown commands in metrics.
 _UNKNOWN = "unknown"
@@ -99,6 +103,7 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
     if is_traced:
         reply = tracing.traced(name if isinstance(name, str) and name in COMMANDS else _UNKNOWN, reply)
     with connection.turn:
+        _running.set((connection, name))
         try:
             found, payload = _read(connection, name, args)
             if found.is_queued:
@@ -108,6 +113,7 @@ def dispatch(connection: Connection, name: Any, args: list[Any], reply: Reply) -
                 _tell(name, began, reply, _answer(found.handler(connection, payload)))
         except Exception as exc:  # noqa: BLE001 - the one place where failures become acks
             _tell(name, began, reply, failure(exc))
+        _running.set(None)
     if is_traced:
         tracing.leave()
 
@@ -129,18 +135,13 @@ def refuse(name: Any, error: AppError, reply: Reply) -> None:
 
 
 def command_at_hand() -> dict[str, Any]:
-    """Return the log fields of the command that this greenlet runs; empty if it runs none.
-
-    They are read from the stack frame of `dispatch`, so that the many commands without a log line cost nothing.
-    """
-    frame = sys._getframe()
-    while frame.f_code is not dispatch.__code__:
-        if frame.f_back is None:
-            return {}
-        frame = frame.f_back
+    """Return the log fields of the command that this greenlet runs; empty if it runs none."""
+    running = _running.get()
+    if running is None:
+        return {}
     traceparent = tracing.current()
     trace_id = traceparent.split("-")[1] if traceparent else None
-    return {**_known(frame.f_locals["connection"], frame.f_locals["name"]), "trace_id": trace_id}
+    return {**_known(*running), "trace_id": trace_id}
 
 
 def _known(connection: Connection, name: Any) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _answer(result: Out | dict[str, Any] | None) -> dict[str, Any]:
 
 def failure(exc: Exception, **known: Any) -> dict[str, Any]:
     """Return the ack of a failed command. Any exception that is no AppError is a bug: it is logged, and not shown."""
-    error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
+    error = exc if isinstance(exc, AppError) else errors.as_app_error(exc)
     if error is None:
         log.error("command_failed", exc_info=exc, **known)
         error = AppError()

@@ -5,9 +5,11 @@ from typing import Any
 
 from socketio.exceptions import ConnectionRefusedError as Refused
 
-from imapp import database, metrics
-from imapp.cluster import bus, presence, traces
-from imapp.cluster.register import Presence
+from imapp.cluster import trace_ring
+from imapp.cluster.bus import bus
+from imapp.cluster.registry import presence
+from imapp.cluster.registry.registry import ConnectionInfo
+from imapp.database import errors, transactions
 from imapp.errors import (
     AppError,
     BusyError,
@@ -18,8 +20,11 @@ from imapp.errors import (
     UnavailableError,
 )
 from imapp.logs import get_logger
+from imapp.node import node_of
 from imapp.realtime.connections import Connection
-from imapp.services import access
+from imapp.realtime.server import RealtimeServer
+from imapp.services.accounts import authentication
+from imapp.telemetry import metrics
 
 log = get_logger(__name__)
 
@@ -55,51 +60,51 @@ for _reason in ("draining", "admission", "address", "origin"):
     metrics.CONNECTS_REFUSED.add(_reason, count=0)
 
 
-def on_connect(server: Any, sid: str, auth: Any) -> None:
+def on_connect(server: RealtimeServer, sid: str, auth: Any) -> None:
     """Authenticate the user by the token in the Socket.IO auth payload and enter the user's rooms.
 
     A refusal is raised with {"message", "data": {"code"}}.
     """
     with server.app.app_context():
         try:
-            actor = access.authenticate(_token(auth))
+            actor = authentication.authenticate(_token(auth))
             _require_user(auth, actor.user_id)
             make_room(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             is_heard = _enter_rooms(server, connection)
-            server.note_heads()
+            server.upkeep.note_heads()
         except Exception as exc:  # noqa: BLE001 - every failure of a connect becomes a refusal
             raise _refusal(exc) from None
     server.connections.add(connection)
     metrics.CONNECTS.inc()
     presence.local_of(server.app).connect(
-        Presence(sid, actor.user_id, actor.session_id, actor.platform, actor.device, time.time())
+        ConnectionInfo(sid, actor.user_id, actor.session_id, actor.platform, actor.device, time.time())
     )
-    node_id = server.app.config["IMAPP"].node_id
+    node_id = node_of(server.app).settings.node_id
     message = f"用户 [{actor.user_id}] 已连接到节点 {node_id}"
     log.info("user_connected", user_id=actor.user_id, session_id=actor.session_id, sid=sid, message=message)
     if not is_heard:
         server.start_background_task(_catch_up_when_heard, server, sid)
 
 
-def on_disconnect(server: Any, sid: str, reason: str) -> None:
+def on_disconnect(server: RealtimeServer, sid: str, reason: str) -> None:
     """Remove the connection. Must not block: python-engineio calls it from its timeout task."""
     connection = server.connections.pop(sid)
     if connection is None:
         return
     metrics.DISCONNECTS.add(_KINDS.get(reason, "other"))
-    traces.of_app(server.app).note_gone(sid, connection.user_id, connection.session_id, _KINDS.get(reason, "other"))
+    trace_ring.of_app(server.app).note_gone(sid, connection.user_id, connection.session_id, _KINDS.get(reason, "other"))
     log.info("user_disconnected", user_id=connection.user_id, sid=sid, reason=reason)
     presence.local_of(server.app).disconnect(sid)
 
 
-def make_room(server: Any, user_id: int) -> None:
+def make_room(server: RealtimeServer, user_id: int) -> None:
     """If the user has too many connections, close one that seems dead, or else raise TooManyConnectionsError.
 
     A device on a bad network leaves dead connections behind that last until their ping times out. Live connections are
     not closed for a new one: their clients would reconnect at once and close each other's connections endlessly.
     """
-    settings = server.app.config["IMAPP"]
+    settings = node_of(server.app).settings
     present = server.manager.get_participants(bus.NAMESPACE, bus.user_room(user_id))
     if len(present) < settings.max_connections_per_user or not settings.rate_limits:
         return
@@ -111,12 +116,12 @@ def make_room(server: Any, user_id: int) -> None:
     raise TooManyConnectionsError(retry_after=_RETRY_AFTER_SECONDS)
 
 
-def is_same_login(server: Any, sid: str, auth: Any) -> bool:
+def is_same_login(server: RealtimeServer, sid: str, auth: Any) -> bool:
     """Return whether a token belongs to the login of this connection; if so, extend the connection to its expiry."""
     connection = server.connections.get(sid)
     with server.app.app_context():
         try:
-            actor = access.authenticate(_token(auth))
+            actor = authentication.authenticate(_token(auth))
         except Exception:  # noqa: BLE001 - with any failure it is not the same login
             return False
     if connection is None or (actor.user_id, actor.session_id) != (connection.user_id, connection.session_id):
@@ -139,7 +144,7 @@ def _require_user(auth: dict[str, Any], user_id: int) -> None:
 
 
 def _refusal(exc: Exception) -> Refused:
-    error = exc if isinstance(exc, AppError) else database.as_app_error(exc)
+    error = exc if isinstance(exc, AppError) else errors.as_app_error(exc)
     if error is None:
         log.error("connect_failed", exc_info=exc)
         error = AppError()
@@ -148,7 +153,7 @@ def _refusal(exc: Exception) -> Refused:
     return Refused(payload.pop("message"), payload)
 
 
-def _catch_up_when_heard(server: Any, sid: str) -> None:
+def _catch_up_when_heard(server: RealtimeServer, sid: str) -> None:
     """Wait until Redis confirms the connection's rooms, then tell the client to sync.
 
     The client was accepted before the confirmation, and events pushed before it did not arrive here. If the bus goes
@@ -156,11 +161,11 @@ def _catch_up_when_heard(server: Any, sid: str) -> None:
     """
     while server.connections.get(sid) is not None and bus.is_up():
         if bus.settle():
-            server.catch_up([sid], "joined")
+            server.upkeep.catch_up([sid], "joined")
             return
 
 
-def _enter_rooms(server: Any, connection: Connection) -> bool:
+def _enter_rooms(server: RealtimeServer, connection: Connection) -> bool:
     """Enter the user's rooms, correctly even if the user joins or leaves a group meanwhile.
 
     Return whether this node is subscribed to all of them.
@@ -173,7 +178,7 @@ def _enter_rooms(server: Any, connection: Connection) -> bool:
     is_heard = _settle()
     for _ in range(LOOKS):
         move = bus.last_move()
-        correct_rooms(server, connection, access.conversations_of(connection.session_id))
+        correct_rooms(server, connection, authentication.conversations_of(connection.session_id))
         is_heard = _settle()
         if bus.last_move() == move:
             break
@@ -185,11 +190,13 @@ def _settle() -> bool:
 
     The database connection is released first: there are fewer of them than clients that wait for Redis.
     """
-    database.release()
+    transactions.release()
     return bus.settle()
 
 
-def correct_rooms(server: Any, connection: Connection, conversation_ids: set[int], *, enters: bool = True) -> bool:
+def correct_rooms(
+    server: RealtimeServer, connection: Connection, conversation_ids: set[int], *, enters: bool = True
+) -> bool:
     """Leave the rooms of other conversations; if `enters`, enter the missing ones. Return whether any was missing."""
     prefix = bus.conversation_room(0)[:-1]
     wanted = set(map(bus.conversation_room, conversation_ids))

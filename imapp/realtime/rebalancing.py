@@ -10,12 +10,12 @@ the same node (`--ip-hash`) the moved clients reconnect once without effect, and
 import random
 import time
 from collections.abc import Collection
-from typing import Any
 
-from imapp.cluster import presence
+from imapp.cluster.registry import presence
 from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
-from imapp.realtime.draining import send_on
+from imapp.realtime.drain import send_on
+from imapp.realtime.server import RealtimeServer
 
 log = get_logger(__name__)
 
@@ -33,7 +33,7 @@ _LEAST = 2
 class Rebalancer:
     """Moves clients of one node: after each arrival of a node if `is_automatic`, and after each call of `ask`."""
 
-    def __init__(self, server: Any, *, node_id: str, per_second: int, is_automatic: bool) -> None:
+    def __init__(self, server: RealtimeServer, *, node_id: str, per_second: int, is_automatic: bool) -> None:
         self._server = server
         self._node_id = node_id
         self._per_second = per_second

@@ -11,7 +11,7 @@ conversation. So every IM_RECONCILE_SECONDS each node compares
 - for the connections of a part of the users in turn: whether their sessions have ended.
 
 Differences are compared again after GRACE_SECONDS, because a push may be on its way. If a difference remains, the push
-was lost: the connections concerned are put into the right rooms and told to sync (catching_up.py). A false alarm costs
+was lost: the connections concerned are put into the right rooms and told to sync (resync.py). A false alarm costs
 one sync.
 
 Sums of a thousand numbers are compared first: without changes a comparison costs one query for a thousand
@@ -21,14 +21,17 @@ conversations. Equal sums hide no difference, because no number here exceeds the
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from imapp import metrics
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
+from imapp.cluster.bus.push_marks import PushMarks, conversation_of
 from imapp.logs import get_logger
-from imapp.realtime.told import Told, conversation_of
+from imapp.node import node_of
+from imapp.realtime.server import RealtimeServer
 from imapp.schemas.base import now
-from imapp.services import access, heads
+from imapp.services.accounts import authentication
+from imapp.services.sync import heads
+from imapp.telemetry import metrics
 
 log = get_logger(__name__)
 
@@ -55,7 +58,7 @@ _PAUSE = 0.01
 class Reconciler:
     """See the module. The manager of the server's rooms fills `told`."""
 
-    def __init__(self, server: Any, told: Told) -> None:
+    def __init__(self, server: RealtimeServer, told: PushMarks) -> None:
         self._server = server
         self._told = told
         #: By user id: the version of the user's own state at the last comparison, and the number of pushes due by then.
@@ -63,7 +66,7 @@ class Reconciler:
         self._looks = 0
         #: Whether a node has died since the last comparison.
         self._is_node_lost = False
-        self._seconds = server.app.config["IMAPP"].reconcile_seconds
+        self._seconds = node_of(server.app).settings.reconcile_seconds
         self._due = time.monotonic() + self._seconds
 
     def run(self) -> None:
@@ -147,15 +150,15 @@ class Reconciler:
         sids = {sid for room in rooms for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
         metrics.UNTOLD.inc(len(sids))
         log.warning("clients_untold", connections=len(sids), **{kind: len(found) for kind, found in lost.items()})
-        self._server.catch_up(list(sids), "untold")
+        self._server.upkeep.catch_up(list(sids), "untold")
 
     def _close_ended(self, users: set[int]) -> None:
         """Close these users' connections with an ended session, e.g. if a node died before it announced the end."""
         connections = [one for one in self._server.connections.all() if one.user_id in users]
         ended: set[int] = set()
         for ids in self._slices({connection.session_id for connection in connections}):
-            ended |= self._read(access.ended_sessions, ids)
-        self._server.catch_up([one.sid for one in connections if one.session_id in ended], "untold")
+            ended |= self._read(authentication.ended_sessions, ids)
+        self._server.upkeep.catch_up([one.sid for one in connections if one.session_id in ended], "untold")
 
     def _lately_read(self) -> list[str]:
         """Return the rooms with a recent read mark that other members see: receipts have no number to compare."""

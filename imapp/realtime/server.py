@@ -6,30 +6,23 @@ are refused, and a socket that never sends CONNECT is closed.
 """
 
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
-import socketio as sio
 from flask import Flask, has_app_context
 
-from imapp import database, metrics
-from imapp.cluster import presence
-from imapp.cluster import traces as cluster_traces
-from imapp.cluster.brokers import make_broker
-from imapp.cluster.bus import NAMESPACE
-from imapp.cluster.wire import SID_MARK
-from imapp.engine.grammar import BINARY_ACK, BINARY_EVENT, EnginePacket
+from imapp.cluster.bus import room_manager
+from imapp.cluster.bus.bus import NAMESPACE
+from imapp.cluster.bus.room_manager import RoomManager
+from imapp.database import transactions
 from imapp.engine.socketio import StrictServer
+from imapp.engine.socketio_packets import BINARY_ACK, BINARY_EVENT, EnginePacket
 from imapp.errors import BinaryNotAllowedError, BusyError, MalformedError, MessageTooLargeError
-from imapp.extensions import socketio
-from imapp.logs import add_source, get_logger
-from imapp.realtime import catching_up, handshake, housekeeping, transports
-from imapp.realtime.cluster_rooms import ClusterManager
+from imapp.logs import get_logger
+from imapp.node import node_of
 from imapp.realtime.connections import Connections
-from imapp.realtime.dispatch import command_at_hand, dispatch, refuse
-from imapp.realtime.presence_changes import PresenceChanges
-from imapp.realtime.rebalancing import Rebalancer
-from imapp.realtime.reconciliation import Reconciler
-from imapp.services import traces
+from imapp.realtime.dispatch import dispatch, refuse
+from imapp.telemetry import metrics
 
 log = get_logger(__name__)
 
@@ -49,54 +42,54 @@ class ProductPacket(EnginePacket):
     attachments_max = 8
 
 
+class Upkeep(room_manager.Upkeep, Protocol):
+    """What the server and its handlers ask of the node's upkeep besides what the room manager asks."""
+
+    def begin(self) -> None:
+        """Begin to look after connections; called with the first of them."""
+
+    def note_heads(self) -> None:
+        """Remember the last change of each new conversation here, and the version of each new user's own state."""
+
+
+class _NoUpkeep:
+    """Stands for the upkeep until it is built."""
+
+    def begin(self) -> None:
+        """Do nothing."""
+
+    def note_heads(self) -> None:
+        """Do nothing."""
+
+    def catch_up(self, sids: list[str], reason: str) -> None:
+        """Do nothing."""
+
+    def recheck(self, sids: list[str]) -> None:
+        """Do nothing."""
+
+    def reconcile(self, *, is_node_lost: bool) -> None:
+        """Do nothing."""
+
+    def take_command(self, action: str, argument: Any) -> None:
+        """Do nothing."""
+
+
 class RealtimeServer(StrictServer):
     """See the module."""
+
+    manager: RoomManager
 
     def __init__(self, app: Flask, **options: Any) -> None:
         super().__init__(**options)
         self.app = app
         self.connections = Connections()
-        #: Connections that may be in the wrong rooms, and connections that could not be checked.
-        self.unchecked = catching_up.Gathering(lambda: self.start_background_task(catching_up.recheck, self))
-        self.unlooked = catching_up.Gathering(lambda: self.start_background_task(catching_up.run_again, self))
+        self.upkeep: Upkeep = _NoUpkeep()
+        #: Whether a token belongs to the login of a connection, which it then prolongs (handshake.py).
+        self.is_same_login: Callable[[str, Any], bool] = lambda _sid, _auth: False
         #: Sids of clients to disconnect as soon as their handshake is complete.
         self._doomed: set[str | None] = set()
         #: Whether the node is stopping; it then accepts no new sockets.
         self.is_draining = False
-        #: Moves clients to nodes that join; None without Redis.
-        self.rebalancer: Rebalancer | None = None
-        #: Detects lost pushes; None until the node serves.
-        self.reconciler: Reconciler | None = None
-        self.on("connect", lambda sid, _environ, auth=None: handshake.on_connect(self, sid, auth))
-        self.on("disconnect", lambda sid, reason: handshake.on_disconnect(self, sid, reason))
-
-    def start(self) -> None:
-        """Start the bus and the background tasks; in the process that serves, after gevent's patches."""
-        self.manager.start()
-        self.reconciler = Reconciler(self, self.manager.told)
-        self.start_background_task(self.reconciler.run)
-        if self.rebalancer is not None:
-            self.start_background_task(self.rebalancer.run)
-        log.info("socketio_server_started", message="SocketIO服务器启动成功")
-
-    def catch_up(self, sids: list[str], reason: str) -> None:
-        """Check connections that may have missed events, and tell their clients to sync, in the background."""
-        if sids:
-            self.start_background_task(catching_up.run, self, sids, reason)
-
-    def recheck(self, sids: list[str]) -> None:
-        """Check soon, in the background, whether these connections are in the right rooms."""
-        self.unchecked.put(sids)
-
-    def reconcile(self, *, is_node_lost: bool) -> None:
-        """Compare soon, in the background, what has been pushed with what is stored."""
-        if self.reconciler is not None:
-            self.reconciler.ask(is_node_lost=is_node_lost)
-
-    def note_heads(self) -> None:
-        """Read the stored numbers of conversations and users new to this node; in an app context, before they sync."""
-        if self.reconciler is not None:
-            self.reconciler.adopt()
 
     def seems_dead(self, eio_sid: str) -> bool:
         """Return whether the client of this session may be gone; False with the stock transport, which cannot tell."""
@@ -108,18 +101,6 @@ class RealtimeServer(StrictServer):
         if session is not None:
             session.close(wait=False, abort=True, reason=self.reason.SERVER_DISCONNECT)
 
-    def take_order(self, action: str, argument: Any = None) -> None:
-        """Carry out an order of another node or an operator to this node."""
-        if action == "drain":
-            log.info("drain_ordered")
-            self.app.extensions["imapp.stop"]()
-        elif action == "rebalance" and self.rebalancer is not None:
-            self.rebalancer.ask()
-        elif action == "log_level" and "imapp.logs" in self.app.extensions:
-            self.app.extensions["imapp.logs"].levels.change(*argument)
-        elif action == traces.ORDER:
-            self.start_background_task(traces.reply, self.app, argument)
-
     def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
         """Serve an Engine.IO request; refuse new sessions while draining (the proxy then tries the next node)."""
         if self.is_draining and "sid=" not in environ.get("QUERY_STRING", ""):
@@ -130,10 +111,10 @@ class RealtimeServer(StrictServer):
 
     def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         if not self.manager_initialized:
-            self.start_background_task(housekeeping.run, self)
+            self.upkeep.begin()
         super()._handle_eio_connect(eio_sid, environ)
         if not self._is_engine:  # the engine enforces the timeout itself
-            self.connections.waiting[eio_sid] = time.monotonic() + self.app.config["IMAPP"].connect_timeout_seconds
+            self.connections.waiting[eio_sid] = time.monotonic() + node_of(self.app).settings.connect_timeout_seconds
 
     def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
@@ -141,7 +122,7 @@ class RealtimeServer(StrictServer):
 
     def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
         """Return whether a second CONNECT on an open connection has a token of the same login: then it stays open."""
-        return handshake.is_same_login(self, sid, auth)
+        return self.is_same_login(sid, auth)
 
     def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
@@ -211,46 +192,8 @@ class RealtimeServer(StrictServer):
         try:
             dispatch(connection, data[0], data[1:], lambda ack: self._reply(eio_sid, namespace, id, ack))
         finally:
-            database.release()
+            transactions.release()
 
     def _reply(self, eio_sid: str, namespace: str | None, packet_id: int | None, answer: dict[str, Any]) -> None:
         if packet_id is not None:
             self.acknowledge(eio_sid, namespace, packet_id, [answer])
-
-
-def init_realtime(app: Flask, async_mode: str) -> RealtimeServer:
-    """Bind Flask-SocketIO to the app with this server in place of the stock one."""
-    add_source(command_at_hand)
-    plain = app.wsgi_app
-    settings = app.config["IMAPP"]
-    manager = ClusterManager(
-        make_broker(settings), cluster=settings.cluster_name, node_id=settings.node_id, ring=cluster_traces.of_app(app)
-    )
-    options = {
-        "async_mode": async_mode,
-        "async_handlers": False,
-        "client_manager": manager,
-        "cors_allowed_origins": transports.allowed_origins(settings),
-        "json": ProductPacket.json,
-        "max_http_buffer_size": settings.max_payload_bytes,
-        "ping_interval": settings.ping_interval_seconds,
-        "ping_timeout": settings.ping_timeout_seconds,
-        "serializer": ProductPacket,
-    }
-    socketio.init_app(app, **options)
-    server = RealtimeServer(app, **options, **transports.options(settings, async_mode))
-    transports.prepare(server, settings)
-    stock_id = server.eio.generate_id
-    # Proxies and nodes read from a session id to which node the session belongs.
-    server.eio.generate_id = lambda: f"{settings.node_id}{SID_MARK}{stock_id()}"
-    socketio.server = app.extensions["imapp.server"] = server
-    app.wsgi_app = sio.WSGIApp(server, plain, socketio_path="socket.io")  # type: ignore[method-assign]  # Flask's own advice for middleware
-    if settings.redis_url:
-        server.rebalancer = Rebalancer(
-            server,
-            node_id=settings.node_id,
-            per_second=settings.reconnects_per_second,
-            is_automatic=settings.rebalance,
-        )
-    presence.local_of(app).on_change = PresenceChanges(server).note
-    return server

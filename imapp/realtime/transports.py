@@ -8,12 +8,13 @@ from typing import Any
 import engineio
 from engineio.payload import Payload
 
-from config import Settings
 from imapp.cluster import limits
 from imapp.engine.admission import Admission
 from imapp.engine.limits import Limits
 from imapp.engine.server import EngineServer
+from imapp.realtime.server import RealtimeServer
 from imapp.realtime.websocket import guarded
+from imapp.settings import Settings
 
 #: Maximum number of packets in one polling request; python-engineio drops all packets of a longer one and answers 200.
 _STOCK_PAYLOAD_PACKETS = 1000
@@ -56,7 +57,7 @@ def allowed_origins(settings: Settings) -> Any:
 
 
 def _own_origin(environ: dict[str, str]) -> str:
-    """Return the origin that the request was sent to; `imapp.proxies` has validated a proxy's headers about it."""
+    """Return the origin that the request was sent to; trusted_proxies.py has validated a proxy's headers."""
     return f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', '')}"
 
 
@@ -68,7 +69,7 @@ def _per_address(settings: Settings) -> int:
     return settings.max_connecting_per_address if settings.rate_limits else settings.max_connections
 
 
-def prepare(server: Any, settings: Settings) -> None:
+def prepare(server: RealtimeServer, settings: Settings) -> None:
     """Add the missing limits to the stock transport."""
     if isinstance(server.eio, EngineServer):
         return

@@ -2,7 +2,7 @@
 
 Lines are names of things (nicknames, groups, devices): no character in them may be invisible or reorder its neighbours.
 Texts are longer (messages, bios): they may contain anything that people paste, unless it affects the text around them.
-Usernames are identifiers and have a stricter rule of their own (services/usernames.py).
+Usernames are identifiers and have a stricter rule of their own (services/accounts/usernames.py).
 """
 
 import re

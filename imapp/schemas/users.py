@@ -8,10 +8,10 @@ from imapp.schemas.base import In, Moment, Out, Text
 from imapp.schemas.text import OptionalText, VisibleName, stripped
 from imapp.schemas.validation import Cursor, Limit
 
-#: Upper bound only: services/usernames.py has the rules.
+#: Upper bound only: services/accounts/usernames.py has the rules.
 Username = Annotated[str, Field(min_length=1, max_length=64, examples=["alice"])]
 
-#: Upper bound only: services/passwords.py has the rules. 1,024 characters limit the work of hashing.
+#: Upper bound only: services/accounts/passwords.py has the rules. 1,024 characters limit the work of hashing.
 Password = Annotated[str, Field(min_length=1, max_length=1024, examples=["correct horse battery"])]
 
 #: A code of the second factor: six digits, or a recovery code. Blanks and hyphens are allowed.

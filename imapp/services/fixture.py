@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import Base, settings
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
@@ -16,8 +16,8 @@ from imapp.models.own_state import UserState
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.base import now
-from imapp.services import tokens
-from imapp.services.passwords import NO_PASSWORD
+from imapp.services.accounts import tokens
+from imapp.services.accounts.passwords import NO_PASSWORD
 
 #: Lifetime of the tokens and their sessions.
 _LIFETIME = timedelta(days=1)

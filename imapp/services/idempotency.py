@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from imapp.database import atomic, beside
+from imapp.database.transactions import atomic, beside
 from imapp.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError
 from imapp.extensions import db
 from imapp.models.idempotency import IdempotencyKey

@@ -6,7 +6,7 @@ Revision: 0007, after 0006.
 import sqlalchemy as sa
 from alembic import op
 
-from imapp.services.usernames import digest
+from imapp.services.accounts.usernames import digest
 
 revision = "0007"
 down_revision = "0006"

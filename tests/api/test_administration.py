@@ -5,9 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import db, socketio
-from imapp.models.acts import AdminAct
+from imapp.models.audit_log import AdminAct
 from imapp.schemas.base import now
 from tests.accounts import bearer, login, me, promote, refresh, register
 

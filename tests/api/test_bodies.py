@@ -8,7 +8,7 @@ import requests
 
 from imapp.extensions import db
 from imapp.schemas.base import SMALL_BODY
-from imapp.services import passwords
+from imapp.services.accounts import passwords
 from tests.accounts import PASSWORD, bearer, promote, register
 from tests.support.ports import wait_for
 

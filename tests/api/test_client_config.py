@@ -2,8 +2,8 @@
 
 import re
 
-from imapp.services.message_ops import MAX_EDITS
-from settings import Settings
+from imapp.services.write_path.message_ops import MAX_EDITS
+from imapp.settings import Settings
 
 #: Names of settings that bound something; each is published to clients or listed below.
 BOUNDS = re.compile(r"(^|_)(max|min|limit|window|members|bytes|chars)(_|$)")

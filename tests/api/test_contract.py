@@ -8,10 +8,10 @@ from datetime import date
 import pytest
 from flask import url_for
 
-from imapp.api.contract import Deprecated, Endpoint, endpoint
-from imapp.api.openapi import document
+from imapp.api.http.endpoint import Deprecated, Endpoint, endpoint
+from imapp.api.http.openapi import document
 from imapp.schemas.base import Out
-from imapp.services.access import Actor
+from imapp.services.accounts.authentication import Actor
 from tests.accounts import bearer, register
 
 #: The complete list of addresses that need no token.

@@ -7,10 +7,11 @@ import time
 import pytest
 from sqlalchemy import event, text
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import db
 from imapp.models.users import User
-from imapp.services import database_health, health, probes
+from imapp.services.operations import database_health, health
+from imapp.services.operations import health_probe as probes
 from tests.accounts import bearer, register
 
 

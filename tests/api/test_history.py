@@ -4,16 +4,16 @@ import time
 
 import pytest
 
-from imapp.cluster import presence
 from imapp.cluster.history import MOST_STEPS
-from imapp.cluster.register import Presence
-from imapp.database import atomic
+from imapp.cluster.registry import presence
+from imapp.cluster.registry.registry import ConnectionInfo
+from imapp.database.transactions import atomic
 from imapp.extensions import socketio
 from imapp.models.users import User
 from imapp.schemas.messages import MessageDraft
-from imapp.services import messages
-from imapp.services.private_conversations import open_private
-from imapp.services.sampling import Sampler, end_of_step
+from imapp.services.messaging import messages
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.operations.sampler import Sampler, end_of_step
 from tests.accounts import bearer, register
 from tests.support.people import create_users
 
@@ -57,7 +57,7 @@ def test_a_step_holds_connections_users_and_write_latency(app, history, minute):
     conversation, _ = open_private(ada, bob)
     sampler = Sampler(app)
     for sid, user in (("a", ada), ("b", ada), ("c", bob)):
-        presence.local().connect(Presence(sid, user))
+        presence.local().connect(ConnectionInfo(sid, user))
     write(ada, conversation, "c1", "c2", "c3")
 
     sampler.take(minute)
@@ -158,7 +158,7 @@ def test_rates_come_from_the_last_step(app, client, operator, minute):
     ada, bob = create_users("ada", "bob")
     conversation, _ = open_private(ada, bob)
     sampler = Sampler(app)
-    presence.local().connect(Presence("a", ada, platform="ios"))
+    presence.local().connect(ConnectionInfo("a", ada, platform="ios"))
     before = client.get("/api/admin/stats", headers=operator).json
 
     write(ada, conversation, *(f"c{number}" for number in range(6)))

@@ -5,14 +5,15 @@ import threading
 import pytest
 from sqlalchemy import func, select, update
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import db
 from imapp.models.groups import Group
 from imapp.models.idempotency import IdempotencyKey
 from imapp.schemas.groups import GroupIn
-from imapp.services import groups, retention_sweep
+from imapp.services.groups import groups
 from imapp.services.idempotency import KEPT, Claim, expired_before
-from imapp.services.retention_sweep import Pace
+from imapp.services.retention import retention_sweep
+from imapp.services.retention.retention_sweep import Pace
 from tests.accounts import bearer, register
 
 KEY = "6f1c5b0e-3b7c-4a53-9c0a-7e0a1c9d2f11"

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import update
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from tests.accounts import PASSWORD, bearer, login, me, refresh, register

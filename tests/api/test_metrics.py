@@ -10,12 +10,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from imapp.extensions import db
-from imapp.metrics import GC_PAUSES
-from imapp.runtime import CollectorWatch
 from imapp.schemas.messages import MessageDraft
-from imapp.services import messages
-from imapp.services.private_conversations import open_private
-from imapp.tallies import single
+from imapp.services.messaging import messages
+from imapp.services.messaging.private_conversations import open_private
+from imapp.telemetry.counters import single
+from imapp.telemetry.event_loop import CollectorWatch
+from imapp.telemetry.metrics import GC_PAUSES
 from tests.support.people import create_users
 
 

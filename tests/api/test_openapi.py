@@ -8,7 +8,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 
-from imapp.api.contract import Endpoint
+from imapp.api.http.endpoint import Endpoint
 from tests.accounts import bearer, register
 from tests.support import raised
 from tests.support.documents import undescribed

@@ -5,7 +5,7 @@ import time
 import pyotp
 import pytest
 
-from imapp.services import users
+from imapp.services.accounts import users
 from tests.accounts import PASSWORD, admin_login, bearer, enrol, login, me, promote, refresh, register
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import update
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.models.users import User
 from tests.accounts import bearer, me, register
 

@@ -10,14 +10,16 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, select
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import Base
 from imapp.schemas.base import now
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft
-from imapp.services import contact_requests, groups, hidden_messages, messages, reactions
-from imapp.services.private_conversations import open_private
+from imapp.services.contacts import contact_requests
+from imapp.services.groups import groups
+from imapp.services.messaging import hidden_messages, messages, reactions
+from imapp.services.messaging.private_conversations import open_private
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users
 from tests.support.ports import free_port

@@ -7,11 +7,11 @@ import orjson
 import pytest
 from sqlalchemy import delete, update
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.models.messages import Pin, Reaction
 from imapp.models.own_state import ServerState
-from imapp.services import backup_format, restores
-from imapp.services.backup_format import BackupFile
+from imapp.services.backup import backup_format, restores
+from imapp.services.backup.backup_format import BackupFile
 from tests.accounts import bearer, register
 from tests.backup.conftest import epoch_of, rows_of
 from tests.support.ports import free_port

@@ -11,7 +11,8 @@ import pytest
 from imapp.extensions import db
 from imapp.models.sessions import DeviceSession
 from imapp.schemas.sync import SyncIn
-from imapp.services import private_conversations, sync
+from imapp.services.messaging import private_conversations
+from imapp.services.sync import sync
 from tests.accounts import refresh, register
 from tests.backup.conftest import epoch_of, rows_of, say
 from tests.support import apps

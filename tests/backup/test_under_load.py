@@ -5,7 +5,7 @@ import threading
 import pytest
 from sqlalchemy import create_engine, text
 
-from imapp.services import read_marks
+from imapp.services.messaging import read_marks
 from tests.backup.conftest import say
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

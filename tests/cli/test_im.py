@@ -10,6 +10,7 @@ from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group
 from imapp.models.own_state import UserState
 from imapp.models.users import User
+from imapp.node import node_of
 from tests.accounts import login, me
 
 
@@ -57,8 +58,8 @@ def test_the_effective_settings_are_shown_with_secrets_masked(app, im):
     assert result.exit_code == 0
     assert "IM_GROUP_MEMBER_LIMIT" in result.output
     assert "500" in result.output
-    assert app.config["IMAPP"].database_url in result.output
-    assert app.config["IMAPP"].secret_key not in result.output
+    assert node_of(app).settings.database_url in result.output
+    assert node_of(app).settings.secret_key not in result.output
 
 
 def test_statistics_without_a_cluster_fail(im):

@@ -7,11 +7,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import db
 from imapp.models.messages import Message
 from imapp.schemas.base import now
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging.private_conversations import open_private
 from tests.backup.conftest import Commands
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from config import Settings
-from imapp.cluster.broker import Exchange, MemoryBroker
-from imapp.cluster.brokers import make_broker
+from imapp.cluster.bus.broker import Exchange, MemoryBroker
+from imapp.cluster.bus.factory import make_broker
+from imapp.settings import Settings
 from tests.support.ports import wait_for
 from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 

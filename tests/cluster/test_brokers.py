@@ -2,9 +2,9 @@
 
 import pytest
 
-from config import Settings
-from imapp.cluster import redis_cluster_broker
-from imapp.cluster.brokers import make_broker
+from imapp.cluster.bus import broker_redis_cluster
+from imapp.cluster.bus.factory import make_broker
+from imapp.settings import Settings
 from tests.cluster.conftest import Ear
 from tests.support.ports import wait_for
 
@@ -121,7 +121,7 @@ def test_a_new_node_is_ready_and_reports_no_gap(carrier, join):
 
 @pytest.mark.parametrize("are_together", [False, True], ids=["one by one", "at one moment"])
 def test_a_redis_cluster_is_up_when_all_its_masters_are_and_reports_no_gap(tmp_path, monkeypatch, are_together):
-    class Quick(redis_cluster_broker.Link):
+    class Quick(broker_redis_cluster.Link):
         """A link that is up as soon as it is started."""
 
         def start(self) -> None:
@@ -130,9 +130,9 @@ def test_a_redis_cluster_is_up_when_all_its_masters_are_and_reports_no_gap(tmp_p
             if not are_together:
                 broker.link_up(self)
 
-    monkeypatch.setattr(redis_cluster_broker, "Link", Quick)
+    monkeypatch.setattr(broker_redis_cluster, "Link", Quick)
     monkeypatch.setattr(
-        redis_cluster_broker,
+        broker_redis_cluster,
         "ask_once",
         lambda *_: [[first, first + 4095, [b"h", port]] for port, first in enumerate(range(0, 16_384, 4096), 1)],
     )

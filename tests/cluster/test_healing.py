@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imapp.cluster import link
+from imapp.cluster.bus import pubsub_connection
 from tests.support.ports import wait_for
 from tests.support.proxy import Proxy
 
@@ -64,7 +64,7 @@ def test_a_gap_of_too_many_channels_names_none(own_redis, join):
     own_redis.kill()
     wait_for(lambda: not one.is_up, 5, "the loss to be noticed")
 
-    for number in range(link.MISSED_MAX + 5):
+    for number in range(pubsub_connection.MISSED_MAX + 5):
         one.publish(f"room:{number}", b"lost")
     own_redis.start()
 
@@ -77,7 +77,7 @@ def test_a_frozen_redis_is_noticed_and_a_new_connection_is_opened(own_redis, joi
     subscribed(two, "a")
 
     own_redis.freeze()
-    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "the loss to be noticed")
+    wait_for(lambda: not two.is_up, pubsub_connection.DEAF_SECONDS + 3, "the loss to be noticed")
     own_redis.thaw()
 
     hears_again(one, ear)
@@ -95,7 +95,7 @@ def test_publishing_to_a_frozen_redis_never_waits(own_redis, join):
     own_redis.thaw()
 
     # Signing and queueing 20 MB takes a fraction of this time; one wait for Redis would take all of it.
-    assert took < link.DEAF_SECONDS
+    assert took < pubsub_connection.DEAF_SECONDS
 
 
 def test_a_short_pause_of_redis_is_no_gap(own_redis, join):
@@ -117,7 +117,7 @@ def test_a_half_open_connection_is_noticed_without_a_tcp_error(own_redis, join):
     subscribed(two, "a")
 
     proxy.swallows = True
-    wait_for(lambda: not two.is_up, link.DEAF_SECONDS + 3, "the loss to be noticed")
+    wait_for(lambda: not two.is_up, pubsub_connection.DEAF_SECONDS + 3, "the loss to be noticed")
     proxy.swallows = False
 
     hears_again(one, ear)
@@ -206,7 +206,7 @@ def test_a_node_leaves_a_deposed_master_that_is_still_running(own_sentinel, join
     wait_for(lambda: own_sentinel.current() is own_sentinel.replica, 20, "the failover")
     own_sentinel.master.thaw()
 
-    hears_again(one, ear, HEALS + link.DEAF_SECONDS)
+    hears_again(one, ear, HEALS + pubsub_connection.DEAF_SECONDS)
     wait_for(lambda: {"imapp-n1", "imapp-n2"} <= _clients_of(own_sentinel.replica), HEALS, "the move to the new master")
 
 

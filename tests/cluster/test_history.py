@@ -6,13 +6,15 @@ from uuid import uuid4
 
 import pytest
 
-from imapp.cluster import presence, redis
-from imapp.cluster.heart import Heart
+from imapp.cluster import redis
 from imapp.cluster.history import DAY_SECONDS, MOST_STEPS, History
-from imapp.cluster.register import Presence
+from imapp.cluster.registry import presence
+from imapp.cluster.registry.heartbeat import NodeHeartbeat
+from imapp.cluster.registry.registry import ConnectionInfo
+from imapp.node import node_of
 from imapp.schemas.history import HistoryQuery
-from imapp.services import history
-from imapp.services.sampling import Sampler
+from imapp.services.operations import history
+from imapp.services.operations.sampler import Sampler
 from tests.support.ports import wait_for
 from tests.support.redis import RedisServer
 
@@ -24,12 +26,12 @@ class Node:
 
     def __init__(self, app) -> None:
         self.app = app
-        self.heart = Heart(app, presence.register_of(app), on_taken=lambda: None)
+        self.heart = NodeHeartbeat(app, presence.register_of(app), on_taken=lambda: None)
         self.sampler = Sampler(app)
 
     def connect(self, *user_ids: int) -> None:
         for user_id in user_ids:
-            presence.local_of(self.app).connect(Presence(uuid4().hex, user_id))
+            presence.local_of(self.app).connect(ConnectionInfo(uuid4().hex, user_id))
 
     def count(self) -> int:
         with self.app.app_context():
@@ -66,7 +68,7 @@ def test_every_kind_of_redis_stores_the_history(request, make_app, kind):
     url = request.getfixturevalue(kind).url
     one, two = (make_app(redis_url=url, cluster_name=name, node_id=node) for node in ("n1", "n2"))
     for app in (one, two):
-        History(redis.client_of(app), name, app.config["IMAPP"].node_id).add(1000, '"record"')
+        History(redis.client_of(app), name, node_of(app).settings.node_id).add(1000, '"record"')
 
     assert History(redis.client_of(two), name, "n2").read(since=999) == {"n1": ['"record"'], "n2": ['"record"']}
     assert History(redis.client_of(two), name, "n2").read(since=1000) == {"n1": [], "n2": []}

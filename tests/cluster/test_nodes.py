@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import ConnectionError as AnswerLostError
 
-from imapp.cluster import heart, presence, redis
-from imapp.cluster.heart import Heart, NodeTakenError
-from imapp.cluster.register import Presence, Register
+from imapp.cluster import redis
+from imapp.cluster.registry import heartbeat, presence
+from imapp.cluster.registry.heartbeat import NodeHeartbeat, NodeTakenError
+from imapp.cluster.registry.registry import ConnectionInfo, Registry
 from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.slow
@@ -27,14 +28,14 @@ class Node:
         self.was_taken = False
         self.presence = presence.local_of(app)
         self.presence.on_change = lambda *change: self.told.append(change)
-        self.heart = Heart(app, presence.register_of(app), on_taken=self._taken)
+        self.heart = NodeHeartbeat(app, presence.register_of(app), on_taken=self._taken)
 
     def _taken(self) -> None:
         self.was_taken = True
 
     def connect(self, *user_ids: int) -> None:
         for user_id in user_ids:
-            self.presence.connect(Presence(uuid4().hex, user_id, platform="web"))
+            self.presence.connect(ConnectionInfo(uuid4().hex, user_id, platform="web"))
 
     def disconnect(self, user_id: int) -> None:
         sid = next(sid for sid, one in self.presence.open.items() if one.user_id == user_id)
@@ -76,9 +77,9 @@ def dead(make_app, cluster_name):
 
     def leave_behind(url, *user_ids, lease_ms=1000 * LEASE):
         app = make_app(redis_url=url, cluster_name=cluster_name, node_id="dead")
-        register = Register(redis.client_of(app), cluster_name, "dead")
+        register = Registry(redis.client_of(app), cluster_name, "dead")
         register.renew("gone", lease_ms, {"id": "dead", "host": "somewhere", "pid": 42, "port": 8080})
-        register.rewrite([Presence(uuid4().hex, user_id) for user_id in user_ids])
+        register.rewrite([ConnectionInfo(uuid4().hex, user_id) for user_id in user_ids])
 
     return leave_behind
 
@@ -271,7 +272,7 @@ def test_changes_by_a_rewrite_are_announced_after_a_lost_answer(join, lose, redi
     node = join(redis_server.url, "n1")
     node.connect(5)
     wait_for(lambda: node.told == [(5, True)], 5, "the announcement")
-    Register(redis.client_of(node.app), cluster_name, "n1").rewrite([Presence("ghost", 6)])
+    Registry(redis.client_of(node.app), cluster_name, "n1").rewrite([ConnectionInfo("ghost", 6)])
     node.told.clear()
     lose(node, "rewrite")
 
@@ -291,7 +292,7 @@ def test_users_of_a_dead_node_are_announced_after_a_lost_answer(join, dead, lose
 
 
 def test_the_journal_is_bounded_while_redis_is_away(make_app, cluster_name, monkeypatch):
-    monkeypatch.setattr(heart, "_JOURNAL_MAX", 100)
+    monkeypatch.setattr(heartbeat, "_JOURNAL_MAX", 100)
     app = make_app(redis_url="redis://127.0.0.1:1", cluster_name=cluster_name, node_id="n1", node_lease_seconds=LEASE)
     node = Node(app)
     node.heart.start()

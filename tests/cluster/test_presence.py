@@ -8,8 +8,8 @@ import pytest
 import requests
 import sqlalchemy
 
-from imapp.cluster.register import Presence, Register
-from imapp.services.probes import CACHE_SECONDS
+from imapp.cluster.registry.registry import ConnectionInfo, Registry
+from imapp.services.operations.health_probe import CACHE_SECONDS
 from tests.support.ports import free_port, wait_for
 from tests.support.server import ROOT
 
@@ -130,9 +130,9 @@ def test_last_seen_is_stored_for_every_user_of_a_crowded_dead_node(start_nodes, 
             rows = connection.execute(sqlalchemy.text("SELECT id FROM users WHERE last_seen_at IS NULL"))
             return [user_id for (user_id,) in rows]
 
-    dead = Register(redis_server.client(), node.environ["IM_CLUSTER_NAME"], "dead")
+    dead = Registry(redis_server.client(), node.environ["IM_CLUSTER_NAME"], "dead")
     dead.renew("gone", 1000, {"id": "dead"})
-    dead.rewrite([Presence(f"s{user_id}", user_id) for user_id in unseen()])
+    dead.rewrite([ConnectionInfo(f"s{user_id}", user_id) for user_id in unseen()])
 
     wait_for(lambda: metric(node, "imapp_nodes_reaped_total") == 1, 15, "the removal of the dead node")
     wait_for(lambda: not unseen(), 40, "the last user's last_seen_at")

@@ -6,7 +6,9 @@ import pytest
 
 from imapp.schemas.conversations import ConversationPatch
 from imapp.schemas.messages import MessageDraft
-from imapp.services import conversation_settings, group_members, messages, sessions
+from imapp.services.accounts import sessions
+from imapp.services.groups import group_members
+from imapp.services.messaging import conversation_settings, messages
 from tests.support import apps
 from tests.support.server import Server
 

@@ -6,10 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from imapp import metrics
-from imapp.cluster import limits, presence, redis
-from imapp.cluster.register import Presence, Register
+from imapp.cluster import limits, redis
+from imapp.cluster.registry import presence
+from imapp.cluster.registry.registry import ConnectionInfo, Registry
 from imapp.errors import RateLimitedError
+from imapp.node import node_of
+from imapp.telemetry import metrics
 from tests.support.ports import free_port, wait_for
 
 pytestmark = pytest.mark.slow
@@ -19,10 +21,10 @@ pytestmark = pytest.mark.slow
 def node(make_app, own_redis):
     """Create a node of a cluster with this test's own Redis; user 1 is connected here, user 2 elsewhere."""
     app = make_app(redis_url=own_redis.url, rate_limits=True, rate_login_per_account="3/hour")
-    presence.local_of(app).connect(Presence("here", 1))
-    elsewhere = Register(redis.client_of(app), app.config["IMAPP"].cluster_name, "elsewhere")
+    presence.local_of(app).connect(ConnectionInfo("here", 1))
+    elsewhere = Registry(redis.client_of(app), node_of(app).settings.cluster_name, "elsewhere")
     elsewhere.renew("instance", 60_000, {"id": "elsewhere"})
-    elsewhere.open(Presence("there", 2))
+    elsewhere.open(ConnectionInfo("there", 2))
     with app.app_context():
         yield app
 
@@ -57,7 +59,9 @@ def test_the_loss_and_the_return_of_redis_are_logged_once_each(node, own_redis, 
     own_redis.start()
     wait_for(lambda: redis.ask(redis.client().ping), 3, "an answer of Redis")
 
-    lines = [record.getMessage().split()[0] for record in caplog.records if record.name == "imapp.cluster.gate"]
+    lines = [
+        record.getMessage().split()[0] for record in caplog.records if record.name == "imapp.cluster.circuit_breaker"
+    ]
 
     assert lines == ["redis_away", "redis_back"]
 
@@ -92,7 +96,7 @@ def test_a_redis_that_refuses_writes_is_treated_as_absent(node, own_redis, comma
 def test_a_node_works_without_any_kind_of_redis(make_app, scheme):
     url = scheme.format(f"127.0.0.1:{free_port()}")
     app = make_app(redis_url=url, rate_limits=True, cluster_name=f"away-{uuid4().hex[:8]}")
-    presence.local_of(app).connect(Presence("here", 1))
+    presence.local_of(app).connect(ConnectionInfo("here", 1))
 
     with app.app_context():
         limits.hit("login_per_account", "alice")

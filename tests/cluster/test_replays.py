@@ -4,10 +4,10 @@ import time
 
 import pytest
 
-from imapp.cluster import replays, wire
+from imapp.cluster.bus import envelope, replays
+from imapp.cluster.bus.envelope import Emit, NodeCommand
+from imapp.cluster.bus.replays import Replays
 from imapp.cluster.clock import Clock as ClusterClock
-from imapp.cluster.replays import Replays
-from imapp.cluster.wire import Emit, Order
 
 
 class Clock:
@@ -86,9 +86,9 @@ def test_ended_processes_are_forgotten(clock):
     assert len(heard._lives) < 100
 
 
-@pytest.mark.parametrize("message", [Emit(["2[]"], skip=["node-1~a"]), Emit(["2[]"]), Order("drain", None)])
+@pytest.mark.parametrize("message", [Emit(["2[]"], skip=["node-1~a"]), Emit(["2[]"]), NodeCommand("drain", None)])
 def test_every_frame_has_its_own_number(message):
-    first, second = (wire.decode(wire.encode(message)).mark for _ in range(2))
+    first, second = (envelope.decode(envelope.encode(message)).mark for _ in range(2))
 
     assert first[0] == second[0]
     assert second[1] == first[1] + 1

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imapp.cluster.traces import GIVEN, REFUSED, Ring
+from imapp.cluster.trace_ring import GIVEN, REFUSED, TraceRing
 
 
 def ms(ago=0.0):
@@ -12,7 +12,7 @@ def ms(ago=0.0):
 
 
 def test_the_oldest_record_is_dropped_beyond_the_limit():
-    ring = Ring(messages=3, seconds=60)
+    ring = TraceRing(messages=3, seconds=60)
 
     for number in range(5):
         ring.keep([(ms(), GIVEN, f"1-{number}", ms(), 1, ("a",), False)])
@@ -22,7 +22,7 @@ def test_the_oldest_record_is_dropped_beyond_the_limit():
 
 
 def test_expired_records_are_neither_returned_nor_kept():
-    ring = Ring(messages=100, seconds=60)
+    ring = TraceRing(messages=100, seconds=60)
     ring.keep([(ms(ago=120), GIVEN, "1-1", ms(ago=120), 1, ("a",), False)])
 
     assert ring.of("1-1") == []
@@ -33,7 +33,7 @@ def test_expired_records_are_neither_returned_nor_kept():
 
 @pytest.mark.parametrize(("messages", "seconds"), [(0, 60), (60, 0)])
 def test_nothing_is_kept_if_tracing_is_off(messages, seconds):
-    ring = Ring(messages=messages, seconds=seconds)
+    ring = TraceRing(messages=messages, seconds=seconds)
 
     ring.keep([(ms(), REFUSED, "mine", 1, "blocked")])
     ring.note_gone("a", 1, 1, "client")
@@ -44,7 +44,7 @@ def test_nothing_is_kept_if_tracing_is_off(messages, seconds):
 
 
 def test_the_last_closed_connection_of_each_user_and_all_named_ones_are_returned():
-    ring = Ring(messages=100, seconds=60)
+    ring = TraceRing(messages=100, seconds=60)
     for sid, user in (("a", 1), ("b", 1), ("c", 2), ("d", 3)):
         ring.note_gone(sid, user, user * 10, "client")
 

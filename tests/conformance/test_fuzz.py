@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from imapp.engine.engineio_packets import PacketError, TooLarge, decode_payload
 from imapp.engine.frames import BINARY, TEXT
-from imapp.engine.grammar import EnginePacket
-from imapp.engine.packets import PacketError, TooLarge, decode_payload
 from imapp.engine.parser import Control, Message, Parser, ProtocolError, unmask
+from imapp.engine.socketio_packets import EnginePacket
 from tests.fuzz import targets
 from tests.support.server import ROOT
 

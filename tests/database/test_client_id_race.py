@@ -7,10 +7,10 @@ from imapp.errors import ClientIdConflictError
 from imapp.extensions import db
 from imapp.models.messages import Message
 from imapp.schemas.base import now
-from imapp.services import group_commit
-from imapp.services.batch import Batch
-from imapp.services.message_ops import Body, Send
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.write_path import transaction
+from imapp.services.write_path.batch import Batch
+from imapp.services.write_path.message_ops import Body, Send
 from tests.support.people import create_users
 
 
@@ -46,7 +46,7 @@ def test_an_op_that_loses_the_race_finds_the_winner(app, monkeypatch):
 
     monkeypatch.setattr(Batch, "load", slow_load)
 
-    outcomes, publications = group_commit.commit(
+    outcomes, publications = transaction.commit(
         [
             Send(ada, conversation, Body(client_id=client_id, kind="text", content=b'{"text":"hello"}'))
             for client_id in ("c1", "c2", "c3")

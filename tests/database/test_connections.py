@@ -3,8 +3,10 @@
 import pytest
 from sqlalchemy import text
 
-from imapp.database import release
+from imapp.database.engines import CommitterEngine
+from imapp.database.transactions import release
 from imapp.extensions import db
+from imapp.node import node_of
 from tests.accounts import bearer, register
 
 
@@ -15,7 +17,7 @@ def database(request) -> str:
 
 
 def test_all_connections_share_one_tls_context(app):
-    engines = db.engine, app.extensions["committer_engine"]
+    engines = db.engine, node_of(app).part(CommitterEngine).engine
     connections = [engine.connect() for engine in (db.engine, *engines)]
 
     contexts = {id(one.connection.dbapi_connection.ctx) for one in connections}

@@ -5,19 +5,19 @@ from contextlib import closing
 
 import pytest
 
-from imapp import database
+from imapp.database import transactions
 from imapp.errors import BusyError
 from imapp.extensions import db
 from imapp.schemas.messages import MessageDraft
-from imapp.services import messages
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging import messages
+from imapp.services.messaging.private_conversations import open_private
 from tests.support.people import create_users
 
 
 @pytest.fixture
 def impatient(monkeypatch):
     """Make connections not wait for a lock."""
-    monkeypatch.setattr(database, "_SQLITE_TURN_SECONDS", 0)
+    monkeypatch.setattr(transactions, "SQLITE_TURN_SECONDS", 0)
 
 
 def test_a_write_to_a_locked_file_is_refused_as_busy(impatient, app):

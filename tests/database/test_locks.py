@@ -6,11 +6,13 @@ import time
 import pytest
 from sqlalchemy import text
 
+from imapp.database.engines import CommitterEngine
 from imapp.errors import UnavailableError
 from imapp.extensions import db
-from imapp.services import committer
-from imapp.services.message_ops import Body, Send
-from imapp.services.private_conversations import open_private
+from imapp.node import node_of
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.write_path import committer
+from imapp.services.write_path.message_ops import Body, Send
 from tests.accounts import bearer, register
 from tests.support.people import create_users
 from tests.support.ports import wait_for
@@ -143,6 +145,6 @@ def test_changes_of_a_locked_group_leave_connections_for_other_requests(small_po
 
 
 def test_the_database_ends_a_transaction_abandoned_by_its_node(app):
-    for engine in (db.engine, app.extensions["committer_engine"]):
+    for engine in (db.engine, node_of(app).part(CommitterEngine).engine):
         with engine.connect() as connection:
             assert connection.scalar(text("SELECT @@SESSION.idle_transaction_timeout")) == 30

@@ -5,10 +5,11 @@ import pytest
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
 from imapp.schemas.conversations import ConversationPatch
-from imapp.services import conversation_settings, group_commit
-from imapp.services.batch import Batch
-from imapp.services.message_ops import Body, Send
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging import conversation_settings
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.write_path import transaction
+from imapp.services.write_path.batch import Batch
+from imapp.services.write_path.message_ops import Body, Send
 from tests.support.people import create_users
 
 
@@ -25,7 +26,7 @@ def hello(user_id, conversation_id, client_id):
 def test_a_send_does_not_clear_the_mark_without_a_new_version(app, monkeypatch):
     ada, bob = create_users("ada", "bob")
     conversation = open_private(ada, bob)[0]
-    group_commit.commit([hello(ada, conversation, "first")])  # it adds a version of the user's own state
+    transaction.commit([hello(ada, conversation, "first")])  # it adds a version of the user's own state
     load = Batch.load
 
     def load_and_mark(batch, connection):
@@ -34,7 +35,7 @@ def test_a_send_does_not_clear_the_mark_without_a_new_version(app, monkeypatch):
 
     monkeypatch.setattr(Batch, "load", load_and_mark)
 
-    group_commit.commit([hello(ada, conversation, "second")])
+    transaction.commit([hello(ada, conversation, "second")])
 
     row = db.session.get(ConversationMember, (conversation, ada), populate_existing=True)
     assert row.is_marked_unread

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from imapp.doctor.case import Case
 from imapp.doctor.catalogue import CHECKS
+from imapp.doctor.context import Context
 from imapp.doctor.runner import chosen, examine
 from tests.support import apps
 from tests.support.mariadb import MariaDb
@@ -64,7 +64,7 @@ def look():
     """Provide `look(app, name, **case)`: the finding of one check on an app in this process."""
 
     def run(app, name: str, **case):
-        (result,) = examine(Case(app, **case), chosen(CHECKS, (name,)))
+        (result,) = examine(Context(app, **case), chosen(CHECKS, (name,)))
         return result.finding
 
     return run

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from imapp.doctor.case import Case
 from imapp.doctor.catalogue import CHECKS
+from imapp.doctor.context import Context
 from imapp.doctor.finding import ok
 from imapp.doctor.runner import chosen, examine, exit_code
 from tests.support.ports import free_port
@@ -119,7 +119,7 @@ def test_a_crashing_or_hanging_check_fails_alone(app):
         is_over.wait(60)
         return ok("late")
 
-    results = examine(Case(app), {"crash": crash, "hang": hang, "well": lambda _case: ok("well")}, seconds=1)
+    results = examine(Context(app), {"crash": crash, "hang": hang, "well": lambda _case: ok("well")}, seconds=1)
     is_over.set()
 
     crashed, hung, well = (result.finding for result in results)
@@ -138,7 +138,7 @@ def test_data_used_by_several_checks_is_read_once(app):
         time.sleep(0.1)
         raise ValueError("no")
 
-    case = Case(app)
+    case = Context(app)
     results = examine(case, {name: lambda one: one.once(seen) for name in "abc"})
 
     assert len(calls) == 1

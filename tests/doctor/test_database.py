@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import event
 
 from imapp.doctor import database, database_server
-from imapp.doctor.case import Case
-from imapp.doctor.database_look import Database
+from imapp.doctor.context import Context
+from imapp.doctor.database_state import Database
 from imapp.extensions import db
 from tests.support import apps
 from tests.support.ports import free_port
@@ -167,8 +167,8 @@ def test_a_server_older_than_the_tested_versions_is_a_warning(app, dialect, vers
     found = Database(dialect, version, 1.0, (), {"version": version})
 
     check = database_server.CHECKS["database.version"].__wrapped__
-    assert check(Case(app), found).status == status
-    assert check(Case(app), replace(found, version="what")).status == "WARN"
+    assert check(Context(app), found).status == status
+    assert check(Context(app), replace(found, version="what")).status == "WARN"
 
 
 def test_mysql_is_checked_by_its_idle_connection_timeout(app):
@@ -176,10 +176,10 @@ def test_mysql_is_checked_by_its_idle_connection_timeout(app):
     found = Database("mysql", "8.0.36", 1.0, (), in_force)
 
     locks, timeout = (database_server.CHECKS[f"database.{name}"].__wrapped__ for name in ("locks", "timeout"))
-    assert locks(Case(app), found).status == "OK"
-    assert timeout(Case(app), found).status == "SKIP", "it would compare what the nodes set themselves"
+    assert locks(Context(app), found).status == "OK"
+    assert timeout(Context(app), found).status == "SKIP", "it would compare what the nodes set themselves"
     found = replace(found, variables={**in_force, "wait_timeout": "28800"})
-    assert locks(Case(app), found).status == "FAIL"
+    assert locks(Context(app), found).status == "FAIL"
 
 
 def test_an_absent_server_is_reported_without_its_password(app_on, look):

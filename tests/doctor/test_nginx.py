@@ -4,7 +4,7 @@ import pytest
 
 from imapp.doctor.nginx import CHECKS
 from imapp.doctor.nginx_conf import ConfigurationError, read
-from imapp.doctor.nginx_look import seconds, size
+from imapp.doctor.nginx_effective import seconds, size
 from tests.support.nginx import Nginx, generate
 
 NODES = ("--node=a=10.0.0.1:8080:8081", "--node=b=10.0.0.2:8080:8081")

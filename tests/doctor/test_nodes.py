@@ -7,11 +7,13 @@ import time
 import pytest
 import requests
 
-from imapp.cluster import redis, wire
-from imapp.cluster.brokers import make_broker
-from imapp.cluster.register import Register
-from imapp.doctor.case import Case
+from imapp.cluster import redis
+from imapp.cluster.bus import envelope
+from imapp.cluster.bus.factory import make_broker
+from imapp.cluster.registry.registry import Registry
+from imapp.doctor.context import Context
 from imapp.doctor.nodes import reports
+from imapp.node import node_of
 from tests.conftest import CLUSTER_SECRET
 from tests.database.test_clocks import faked
 from tests.support.ports import free_port, wait_for
@@ -109,8 +111,8 @@ def test_a_node_with_another_version_is_a_warning(app_on, look, redis_server, ma
     app = app_on(mariadb_url, redis_url=redis_server.url, cluster_name="versions")
     with app.app_context():
         report = {"id": "node-9", "host": "h", "pid": 1, "version": "0.0.9"}
-        Register(redis.client(), "versions", "node-9").renew("x", 30_000, report)
-        assert [one["id"] for one in reports(Case(app))] == ["node-9"]
+        Registry(redis.client(), "versions", "node-9").renew("x", 30_000, report)
+        assert [one["id"] for one in reports(Context(app))] == ["node-9"]
 
     found = look(app, "nodes.versions")
 
@@ -163,7 +165,7 @@ class _SickNode:
     """A fake node that answers over the real bus with given facts, which a real node cannot be brought to report."""
 
     def __init__(self, app, **facts) -> None:
-        settings = app.config["IMAPP"].model_copy(update={"node_id": "node-9"})
+        settings = node_of(app).settings.model_copy(update={"node_id": "node-9"})
         self.facts = {
             "id": "node-9",
             "host": "h",
@@ -173,19 +175,21 @@ class _SickNode:
             "max_connections": 9,
             **facts,
         }
-        self.channels = wire.Channels(settings.cluster_name)
+        self.channels = envelope.Channels(settings.cluster_name)
         self.broker = make_broker(settings)
         self.broker.subscribe(self.channels.node("node-9"))
         self.broker.start(self)
         wait_for(lambda: self.broker.is_up and self.broker.settle(1), 10, "the bus")
         with app.app_context():
             report = {**self.facts, "version": "0.1.0"}
-            Register(redis.client(), settings.cluster_name, "node-9").renew("x", 30_000, report)
+            Registry(redis.client(), settings.cluster_name, "node-9").renew("x", 30_000, report)
 
     def heard(self, _channel, body) -> None:
-        asker = wire.decode(body).argument
+        asker = envelope.decode(body).argument
         facts = {**self.facts, "clock": time.time()}
-        self.broker.publish(self.channels.node(asker), wire.encode(wire.Order(wire.EXAMINED, None, facts)))
+        self.broker.publish(
+            self.channels.node(asker), envelope.encode(envelope.NodeCommand(envelope.EXAMINED, None, facts))
+        )
 
     def ready(self) -> None: ...
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from imapp.doctor import redis_server
-from imapp.doctor.case import Case
-from imapp.doctor.redis_look import Server, servers
+from imapp.doctor.context import Context
+from imapp.doctor.redis_servers import Server, servers
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisCluster, RedisSentinel
 
@@ -88,8 +88,8 @@ def test_a_slow_redis_is_a_warning(on, look, redis_server):
 def test_a_redis_that_is_too_old_is_a_failure(app):
     old = Server("r", 1.0, {"redis_version": "6.2.14"}, {})
 
-    assert redis_server.version.__wrapped__(Case(app), old).status == "FAIL"
-    assert redis_server.version.__wrapped__(Case(app), replace(old, info={"redis_version": "7.0.0"})).status == "OK"
+    assert redis_server.version.__wrapped__(Context(app), old).status == "FAIL"
+    assert redis_server.version.__wrapped__(Context(app), replace(old, info={"redis_version": "7.0.0"})).status == "OK"
 
 
 def test_missing_rights_are_reported_with_the_minimal_acl(on, look, wrong_redis):
@@ -149,7 +149,7 @@ def test_each_server_of_a_redis_cluster_is_checked(on, look, tmp_path):
         app = on(cluster.url)
         well = {look(app, name).status for name in [*NAMES, "redis.topology", "nodes.bus", "clocks.redis"]}
         with app.app_context():
-            seen = len(servers(Case(app)))
+            seen = len(servers(Context(app)))
         cluster.servers[2].client().config_set("maxmemory-policy", "allkeys-lru")
         found = look(app, "redis.policy")
         cluster.servers[0].client().execute_command("CLUSTER", "DELSLOTS", 0)

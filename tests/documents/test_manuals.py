@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from config import Settings
-from imapp import metrics
 from imapp.cli import im
+from imapp.settings import Settings
+from imapp.telemetry import metrics
 from tests.support.server import ROOT
 
 TWINS = ["docs/operations"]
@@ -51,7 +51,7 @@ def source() -> str:
     """Return the product's files without its documents, as one text."""
     files = [path for folder in ("imapp", "scripts", "deploy") for path in (ROOT / folder).rglob("*")]
     files = [path for path in files if path.is_file() and path.suffix not in {".pyc", ".md"}]
-    files += [ROOT / name for name in ("config.py", "settings.py", "gunicorn.conf.py")]
+    files += [ROOT / name for name in ("config.py", "gunicorn.conf.py")]
     return "\n".join(path.read_text(errors="replace") for path in files)
 
 

@@ -4,32 +4,33 @@ import re
 
 import pytest
 
-from config import Settings
-from imapp import database
-from imapp.cluster import bus, heart, link
+from imapp.cluster.bus import bus, pubsub_connection
+from imapp.cluster.registry import heartbeat
+from imapp.database import engines, transactions
 from imapp.realtime import reconciliation
+from imapp.settings import Settings
 from tests.support.server import ROOT
 
 SETTINGS = Settings(secret_key="k" * 32)
-PATIENCE = database.patience(SETTINGS)
-BEAT = SETTINGS.node_lease_seconds / heart._BEATS
+PATIENCE = transactions.patience(SETTINGS)
+BEAT = SETTINGS.node_lease_seconds / heartbeat._BEATS
 LOOK = SETTINGS.reconcile_seconds, reconciliation._TICK_SECONDS, reconciliation.GRACE_SECONDS
-CUT_OFF = int(re.search(r"idle_transaction_timeout = (\d+)", database._SESSION).group(1))
+CUT_OFF = int(re.search(r"idle_transaction_timeout = (\d+)", engines._SESSION).group(1))
 
 #: In the order of the tables: the setting, or "" if there is none, and the seconds.
 TIMERS = [
     ("IM_RECONCILE_SECONDS", LOOK[0]),
     ("", LOOK[1]),
     ("", LOOK[2]),
-    ("", link.CANARY_SECONDS),
-    ("", link.DEAF_SECONDS),
-    ("", link.IO_SECONDS),
-    ("", link._RETRY_SECONDS),
+    ("", pubsub_connection.CANARY_SECONDS),
+    ("", pubsub_connection.DEAF_SECONDS),
+    ("", pubsub_connection.IO_SECONDS),
+    ("", pubsub_connection._RETRY_SECONDS),
     ("", bus.SETTLE_SECONDS),
     ("IM_NODE_LEASE_SECONDS", SETTINGS.node_lease_seconds),
     ("", BEAT),
-    ("", heart._TICK_SECONDS),
-    ("", BEAT * heart._COMPARE_BEATS),
+    ("", heartbeat._TICK_SECONDS),
+    ("", BEAT * heartbeat._COMPARE_BEATS),
     ("IM_PING_INTERVAL_SECONDS", SETTINGS.ping_interval_seconds),
     ("IM_PING_TIMEOUT_SECONDS", SETTINGS.ping_timeout_seconds),
     ("IM_SLOW_CLIENT_SECONDS", SETTINGS.slow_client_seconds),
@@ -42,8 +43,13 @@ TIMERS = [
 
 SUMS = [
     sum(LOOK),
-    SETTINGS.node_lease_seconds + heart._TICK_SECONDS + LOOK[1] + LOOK[2],
-    round(link.DEAF_SECONDS + link.IO_SECONDS + link._RETRY_SECONDS + link.CANARY_SECONDS),
+    SETTINGS.node_lease_seconds + heartbeat._TICK_SECONDS + LOOK[1] + LOOK[2],
+    round(
+        pubsub_connection.DEAF_SECONDS
+        + pubsub_connection.IO_SECONDS
+        + pubsub_connection._RETRY_SECONDS
+        + pubsub_connection.CANARY_SECONDS
+    ),
     SETTINGS.ping_interval_seconds + SETTINGS.ping_timeout_seconds,
     CUT_OFF + sum(LOOK),
 ]

@@ -1,10 +1,10 @@
 """The fuzzer's targets: each takes bytes, and raises or fails an assertion if the code under test is wrong."""
 
-from imapp.engine import grammar
+from imapp.engine import socketio_packets
+from imapp.engine.engineio_packets import PacketError, decode_payload
 from imapp.engine.frames import CLOSE
-from imapp.engine.grammar import EnginePacket
-from imapp.engine.packets import PacketError, decode_payload
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
+from imapp.engine.socketio_packets import EnginePacket
 
 LIMIT = 300
 
@@ -39,7 +39,7 @@ def packets(data: bytes) -> None:
     text = data.decode(errors="replace")
     quick, is_quick_refused = None, False
     try:
-        quick = grammar.quick_event(text)
+        quick = socketio_packets.quick_event(text)
     except ValueError:
         is_quick_refused = True
     try:
@@ -49,7 +49,7 @@ def packets(data: bytes) -> None:
         return
     assert not is_quick_refused
     if quick is not None:
-        assert (packet.packet_type, packet.namespace, packet.id, packet.data) == (grammar.EVENT, None, *quick)
+        assert (packet.packet_type, packet.namespace, packet.id, packet.data) == (socketio_packets.EVENT, None, *quick)
     _attach(packet)
 
 

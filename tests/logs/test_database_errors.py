@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from imapp import script
-from imapp.database import committer_engine, writer_turn
+from imapp.database import statement_batch
+from imapp.database.engines import committer_engine
+from imapp.database.transactions import writer_turn
 from imapp.extensions import db
 from imapp.logs.rendering import formatter
 
@@ -33,21 +34,21 @@ def failing_query():
 
 def failing_script():
     with writer_turn(), committer_engine().connect() as connection:
-        one = script.script(connection)
+        one = statement_batch.script(connection)
         one.add("SELECT :word FROM nowhere", word=SECRET)
         one.run()
 
 
 def failing_commit():
     with writer_turn(), committer_engine().connect() as connection:
-        one = script.script(connection)
+        one = statement_batch.script(connection)
         one.add("INSERT INTO nowhere VALUES (:word)", word=SECRET)
         one.commit()
 
 
 def failing_syntax():
     with writer_turn(), committer_engine().connect() as connection:
-        one = script.script(connection)
+        one = statement_batch.script(connection)
         one.add("SELECT 1 FROM WHERE :word", word=SECRET)
         one.run()
 

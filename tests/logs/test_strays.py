@@ -11,7 +11,7 @@ from gevent import monkey
 monkey.patch_all()
 import sys, threading, warnings, gevent
 from logging.config import dictConfig
-from config import Settings
+from imapp.settings import Settings
 from imapp.logs.setup import NodeLogs, config
 settings = Settings(secret_key="k" * 32, log_format="json")
 dictConfig(config(settings, {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}))

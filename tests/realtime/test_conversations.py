@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imapp.services import receipts
+from imapp.services.messaging import receipts
 from tests.support.ports import wait_for
 from tests.sync.world import World
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging.private_conversations import open_private
 from tests.support import apps
 from tests.support.device import Device
 

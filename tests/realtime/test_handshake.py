@@ -1,6 +1,6 @@
 """The resources that a connecting client holds while it waits."""
 
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
 from imapp.extensions import db
 from tests.accounts import register
 from tests.support.wire import Wire

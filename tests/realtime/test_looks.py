@@ -4,10 +4,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import db, socketio
 from imapp.realtime import reconciliation
-from imapp.services import own_state
+from imapp.services import own_versions
 from tests.support.ports import wait_for
 from tests.sync.world import World
 
@@ -28,7 +28,7 @@ def test_findings_of_a_failed_reconciliation_are_reported_by_the_next(world, mon
     look = reconciliation.Reconciler(socketio.server, socketio.server.manager.told)
     look._told.new_users.add(ann.id)
     look.adopt()
-    atomic(own_state.next_version, ann.id)
+    atomic(own_versions.next_version, ann.id)
 
     with _Failing("conversation_members"), pytest.raises(OperationalError):
         look.look()

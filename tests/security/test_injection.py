@@ -6,6 +6,7 @@ import pytest
 
 from imapp.extensions import db, socketio
 from imapp.models.users import User
+from imapp.node import node_of
 from tests.accounts import PASSWORD, bearer, login, me, refresh, register
 
 SQL = [
@@ -154,7 +155,7 @@ def test_the_log_contains_no_secret(app, client, caplog):
     refresh(client, alice["refresh_token"])
     socketio.test_client(app, auth={"token": again["access_token"]})
 
-    secrets = [PASSWORD, "mistyped passphrase", app.config["IMAPP"].secret_key]
+    secrets = [PASSWORD, "mistyped passphrase", node_of(app).settings.secret_key]
     secrets += [tokens[kind] for tokens in (alice, again) for kind in ("access_token", "refresh_token")]
     assert not [secret for secret in secrets if secret in caplog.text]
     assert "refresh_token_reused" in caplog.text

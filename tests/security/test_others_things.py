@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from imapp.api.contract import Endpoint
+from imapp.api.http.endpoint import Endpoint
 from imapp.realtime.commands import register_commands
 from imapp.realtime.dispatch import COMMANDS
 from imapp.schemas.base import now, rfc3339

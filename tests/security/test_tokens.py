@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from imapp.extensions import socketio
-from imapp.services import tokens
+from imapp.services.accounts import tokens
 from tests.accounts import me, register
 from tests.support.apps import DEFAULTS
 

@@ -12,7 +12,8 @@ from imapp.models.groups import Group
 from imapp.models.own_state import UserState
 from imapp.schemas.groups import GroupIn, JoinIn
 from imapp.schemas.messages import HistoryQuery, MessageDraft
-from imapp.services import group_links, group_members, groups, messages
+from imapp.services.groups import group_links, group_members, groups
+from imapp.services.messaging import messages
 
 
 def make_group(owner, *members, **options):

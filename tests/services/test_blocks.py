@@ -6,7 +6,8 @@ import pytest
 
 from imapp.errors import BlockedError, ForbiddenError, NotFoundError
 from imapp.schemas.contacts import ContactRequestIn, ContactsQuery
-from imapp.services import blocks, contact_requests, contact_state, contacts, private_conversations
+from imapp.services.contacts import blocks, contact_requests, contact_views, contacts
+from imapp.services.messaging import private_conversations
 from tests.support.people import at_once, create_users
 
 
@@ -35,7 +36,7 @@ def test_a_block_is_not_in_the_blocked_users_sync(people):
     blocks.block(alice, bob)
     blocks.unblock(alice, bob)
 
-    assert contact_state.rows(bob, 0, 100) == []
+    assert contact_views.rows(bob, 0, 100) == []
 
 
 def test_blocking_twice_changes_nothing(people):

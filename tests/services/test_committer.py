@@ -7,18 +7,21 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event, select
 
-from imapp import database
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
+from imapp.database import transactions
+from imapp.database.engines import CommitterEngine
 from imapp.errors import AppError, BusyError, NotAMemberError, UnavailableError
 from imapp.extensions import db
 from imapp.models.messages import Message
-from imapp.services import committer, group_commit, health
-from imapp.services.batch import Op
-from imapp.services.committer import Committer
-from imapp.services.message_ops import Body, Edit, Recall, Said, Send
-from imapp.services.private_conversations import open_private
-from imapp.services.reactions import React
-from imapp.services.read_marks import MarkRead
+from imapp.node import node_of
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.messaging.reactions import React
+from imapp.services.messaging.read_marks import MarkRead
+from imapp.services.operations import health
+from imapp.services.write_path import committer, transaction
+from imapp.services.write_path.batch import Op
+from imapp.services.write_path.committer import Committer
+from imapp.services.write_path.message_ops import Body, Edit, Recall, Said, Send
 from tests.services.groups import make_group
 from tests.support.people import create_users
 
@@ -44,12 +47,12 @@ def names(published):
 
 def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
     ada, _, conversation = ada_and_bob
-    group_commit.commit([send_op(ada, conversation, 1000)])  # the first message makes it visible to bob
+    transaction.commit([send_op(ada, conversation, 1000)])  # the first message makes it visible to bob
     statements = []
-    engine = app.extensions["committer_engine"]
+    engine = node_of(app).part(CommitterEngine).engine
     event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    outcomes, publications = group_commit.commit([send_op(ada, conversation, number) for number in range(100)])
+    outcomes, publications = transaction.commit([send_op(ada, conversation, number) for number in range(100)])
 
     assert [outcome["message"]["seq"] for outcome in outcomes] == list(range(2, 102))
     assert [len(published) for published in publications] == [1] * 100
@@ -60,7 +63,7 @@ def test_a_failing_op_does_not_fail_its_batch(ada_and_bob):
     ada, bob, conversation = ada_and_bob
     ops = [send_op(ada, conversation, 1), send_op(ada, 10**9, 2), send_op(bob, conversation, 3)]
 
-    outcomes, _ = group_commit.commit(ops)
+    outcomes, _ = transaction.commit(ops)
 
     assert isinstance(outcomes[1], NotAMemberError)
     assert [outcomes[0]["message"]["seq"], outcomes[2]["message"]["seq"]] == [1, 2]
@@ -94,7 +97,7 @@ def test_a_bug_in_one_op_fails_only_that_op(ada_and_bob, broken):
         else broken(ada, conversation, Body(client_id="x", kind="text", content=b"{}"))
     )
 
-    outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), bad, send_op(bob, conversation, 2)])
+    outcomes, publications = transaction.commit([send_op(ada, conversation, 1), bad, send_op(bob, conversation, 2)])
 
     assert outcomes[0]["message"]["seq"] == 1
     assert outcomes[1].code == "internal_error"
@@ -105,7 +108,7 @@ def test_a_bug_in_one_op_fails_only_that_op(ada_and_bob, broken):
 def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
     ada, _, conversation = ada_and_bob
 
-    outcomes, publications = group_commit.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
+    outcomes, publications = transaction.commit([send_op(ada, conversation, 1), send_op(ada, conversation, 1)])
 
     assert outcomes[1] == {"message": outcomes[0]["message"], "duplicate": True}
     # Receivers drop changes that they already have.
@@ -114,10 +117,10 @@ def test_the_same_client_id_twice_in_a_batch_is_one_message(ada_and_bob):
 
 def test_several_changes_to_one_message_in_a_batch_are_all_applied(ada_and_bob):
     ada, bob, conversation = ada_and_bob
-    group_commit.commit([send_op(ada, conversation, 1)])
+    transaction.commit([send_op(ada, conversation, 1)])
     key = (conversation, 1)
 
-    outcomes, _ = group_commit.commit(
+    outcomes, _ = transaction.commit(
         [
             Edit(ada, key, Said(kind="text", content=b'{"text":"new"}')),
             React(bob, key, "a", remove=False),
@@ -186,7 +189,7 @@ def test_a_failing_push_does_not_stop_the_committer(app, ada_and_bob, caplog, mo
 
 def test_a_commit_of_unknown_outcome_makes_all_members_sync(app, ada_and_bob, monkeypatch):
     ada, bob, conversation = ada_and_bob
-    dialect = app.extensions["committer_engine"].dialect
+    dialect = node_of(app).part(CommitterEngine).engine.dialect
     commit = dialect.do_commit
 
     def commit_and_break(connection):
@@ -196,8 +199,8 @@ def test_a_commit_of_unknown_outcome_makes_all_members_sync(app, ada_and_bob, mo
     with monkeypatch.context() as patch:
         patch.setattr(dialect, "do_commit", commit_and_break)
         patch.setattr(dialect, "is_disconnect", lambda *_args: True)
-        outcomes, publications = group_commit.commit([send_op(ada, conversation, 1)])
-    again, repeated = group_commit.commit([send_op(ada, conversation, 1)])
+        outcomes, publications = transaction.commit([send_op(ada, conversation, 1)])
+    again, repeated = transaction.commit([send_op(ada, conversation, 1)])
 
     assert isinstance(outcomes[0], UnavailableError)
     [[(name, payload, rooms, *_)]] = publications
@@ -212,8 +215,8 @@ def test_a_commit_of_unknown_outcome_makes_all_members_sync(app, ada_and_bob, mo
 def test_a_read_mark_of_unknown_outcome_makes_members_of_a_small_group_sync(app, monkeypatch):
     ada, bob = create_users("ada", "bob")
     group = make_group(ada, bob)
-    group_commit.commit([send_op(ada, group, 1)])
-    dialect = app.extensions["committer_engine"].dialect
+    transaction.commit([send_op(ada, group, 1)])
+    dialect = node_of(app).part(CommitterEngine).engine.dialect
 
     def break_at_commit(_connection):
         raise dialect.loaded_dbapi.OperationalError(2013, "Lost connection during query")
@@ -221,7 +224,7 @@ def test_a_read_mark_of_unknown_outcome_makes_members_of_a_small_group_sync(app,
     with monkeypatch.context() as patch:
         patch.setattr(dialect, "do_commit", break_at_commit)
         patch.setattr(dialect, "is_disconnect", lambda *_args: True)
-        _, [[(name, _payload, rooms, *_)]] = group_commit.commit([MarkRead(bob, group, 2)])
+        _, [[(name, _payload, rooms, *_)]] = transaction.commit([MarkRead(bob, group, 2)])
 
     assert name == "sync_required"
     assert set(rooms) == {bus.user_room(bob), bus.conversation_room(group)}
@@ -229,15 +232,15 @@ def test_a_read_mark_of_unknown_outcome_makes_members_of_a_small_group_sync(app,
 
 def test_an_endless_conflict_is_answered_busy_and_not_as_a_fault(app, ada_and_bob, monkeypatch):
     ada, _, conversation = ada_and_bob
-    dialect = app.extensions["committer_engine"].dialect
+    dialect = node_of(app).part(CommitterEngine).engine.dialect
 
     def lose(_connection):
         raise dialect.loaded_dbapi.OperationalError(1213, "Deadlock found when trying to get lock")
 
-    monkeypatch.setattr(database, "patience_seconds", lambda: 0.2)
+    monkeypatch.setattr(transactions, "patience_seconds", lambda: 0.2)
     monkeypatch.setattr(dialect, "do_commit", lose)
 
-    outcomes, _ = group_commit.commit([send_op(ada, conversation, 1)])
+    outcomes, _ = transaction.commit([send_op(ada, conversation, 1)])
 
     assert isinstance(outcomes[0], BusyError)
 
@@ -250,9 +253,9 @@ def test_a_batch_that_does_not_get_the_write_lock_is_answered_busy(app, ada_and_
         raise BusyError
         yield
 
-    monkeypatch.setattr(database, "writer_turn", never)
+    monkeypatch.setattr(transactions, "writer_turn", never)
 
-    outcomes, _ = group_commit.commit([send_op(ada, conversation, number) for number in range(2)])
+    outcomes, _ = transaction.commit([send_op(ada, conversation, number) for number in range(2)])
 
     assert [type(outcome) for outcome in outcomes] == [BusyError, BusyError]
 
@@ -290,7 +293,7 @@ def test_queue_state_reports_the_length_and_the_age_of_the_oldest_op(app, ada_an
     assert (state.waiting, state.most) == (2, 2)
     assert 0.04 < state.oldest_seconds < 60
     with monkeypatch.context() as patch:
-        patch.setitem(app.extensions, "committer", small)
+        patch.setitem(node_of(app)._parts, Committer, small)
         write_path = health.check_readiness().components["writePath"]
     assert (write_path.status, write_path.details["waiting"]) == ("DOWN", 2)
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
 from imapp.errors import (
     AppError,
     BlockedError,
@@ -20,17 +20,11 @@ from imapp.errors import (
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import BansQuery, GroupIn, GroupPatch, JoinIn, JoinRequestsQuery, RoleIn
 from imapp.schemas.sync import SyncIn
-from imapp.services import (
-    bans,
-    blocks,
-    contact_requests,
-    erasure,
-    group_members,
-    groups,
-    join_requests,
-    private_conversations,
-    sync,
-)
+from imapp.services.accounts import erasure
+from imapp.services.contacts import blocks, contact_requests
+from imapp.services.groups import bans, group_members, groups, join_requests
+from imapp.services.messaging import private_conversations
+from imapp.services.sync import sync
 from tests.services.groups import ask, group_row, make_group, present, row_of
 from tests.support.people import at_once, create_users
 

@@ -13,7 +13,7 @@ from imapp.errors import (
     RequestHandledError,
 )
 from imapp.schemas.contacts import ContactRequestIn, ContactRequestsQuery, ContactsQuery
-from imapp.services import blocks, contact_requests, contacts
+from imapp.services.contacts import blocks, contact_requests, contacts
 from tests.support.people import at_once, create_users
 
 #: How often each race is run. The outcome must be consistent whichever side wins.

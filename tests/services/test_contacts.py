@@ -6,7 +6,7 @@ import pytest
 
 from imapp.errors import ForbiddenError, NotFoundError
 from imapp.schemas.contacts import ContactIn, ContactRequestIn, ContactsQuery
-from imapp.services import contact_requests, contacts
+from imapp.services.contacts import contact_requests, contacts
 from tests.support.people import at_once, create_users
 
 

@@ -7,28 +7,30 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.exc import IntegrityError
 
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
 from imapp.errors import BlockedError, ForbiddenError, NotAMemberError, NotFoundError, UnavailableError
 from imapp.extensions import db
+from imapp.node import node_of
 from imapp.schemas.conversations import ConversationPatch, ConversationsQuery
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import HideMessages, HistoryQuery, MessageDraft, SendMessage
 from imapp.schemas.sync import SyncIn
-from imapp.services import (
-    blocks,
+from imapp.services.contacts import blocks
+from imapp.services.groups import group_members, groups
+from imapp.services.messaging import (
     conversation_settings,
     conversations,
-    group_members,
-    groups,
     hidden_messages,
     messages,
     private_conversations,
     read_marks,
     receipts,
-    sync,
     typing,
 )
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.messaging.receipts import Recent
+from imapp.services.sync import sync
+from imapp.services.write_path.private_ids import private_ids
 from tests.support.people import create_users
 from tests.support.ports import wait_for
 
@@ -352,7 +354,7 @@ def test_a_conversation_id_that_names_another_pair_after_a_restore_gets_no_messa
     ada, bob, eve = people
     other = open_private(ada, eve)[0]
     to_bob = SendMessage(client_id="c", type="text", content={"text": "for bob"}, to_user_id=bob)
-    monkeypatch.setitem(private_conversations._known, (ada, bob), other)
+    private_ids().add(ada, bob, other)
 
     first, second = (outcome_of(ada, to_bob) for _ in range(2))
 
@@ -390,7 +392,7 @@ def test_read_marks_out_of_order_are_pushed_in_order(app, monkeypatch):
 
     for seq in (5, 4, 7, 6):
         receipts.spread(receipt(seq))
-    wait_for(lambda: not app.extensions["receipts"], 5, "the end of the interval")
+    wait_for(lambda: not node_of(app).part(Recent).pushed, 5, "the end of the interval")
 
     assert told == [5, 7]
 
@@ -418,4 +420,4 @@ def test_a_reader_gets_a_new_receipt_after_one_that_could_not_be_sent(app, monke
     receipts.spread(receipt(5))
 
     wait_for(lambda: told == [5], 5, "the next receipt")
-    wait_for(lambda: not app.extensions["receipts"], 5, "the end of the interval")
+    wait_for(lambda: not node_of(app).part(Recent).pushed, 5, "the end of the interval")

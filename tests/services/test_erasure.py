@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import (
     NotAMemberError,
     NotFoundError,
@@ -24,19 +24,12 @@ from imapp.schemas.groups import MembersQuery, RoleIn
 from imapp.schemas.messages import HistoryQuery, MessageDraft
 from imapp.schemas.sync import SyncIn
 from imapp.schemas.users import ProfileIn
-from imapp.services import (
-    blocks,
-    contact_requests,
-    contacts,
-    erasure,
-    group_members,
-    groups,
-    messages,
-    profiles,
-    sync,
-    users,
-)
-from imapp.services.private_conversations import open_private
+from imapp.services.accounts import erasure, profiles, users
+from imapp.services.contacts import blocks, contact_requests, contacts
+from imapp.services.groups import group_members, groups
+from imapp.services.messaging import messages
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.sync import sync
 from tests.services.groups import ask, group_row, make_group, present, row_of
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users

@@ -23,7 +23,9 @@ from imapp.schemas.base import now, rfc3339
 from imapp.schemas.groups import GroupPatch, JoinIn, MembersQuery, RoleIn
 from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery
 from imapp.schemas.users import UserOut
-from imapp.services import blocks, group_links, group_members, groups, messages, reactions
+from imapp.services.contacts import blocks
+from imapp.services.groups import group_links, group_members, groups
+from imapp.services.messaging import messages, reactions
 from tests.services.groups import ask, changes, group_row, lines, make_group, present, row_of, say, version_of
 from tests.support.people import at_once, create_users
 

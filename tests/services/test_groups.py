@@ -5,7 +5,7 @@ import time
 import pytest
 from sqlalchemy import insert, select
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import (
     BlockedError,
     GroupDissolvedError,
@@ -23,8 +23,10 @@ from imapp.models.users import User
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn, GroupPatch, JoinIn, JoinRequestsQuery, MembersQuery, RoleIn
 from imapp.schemas.messages import HistoryQuery
-from imapp.services import blocks, group_members, groups, join_requests, messages, private_conversations, reactions
-from imapp.services.passwords import NO_PASSWORD
+from imapp.services.accounts.passwords import NO_PASSWORD
+from imapp.services.contacts import blocks
+from imapp.services.groups import group_members, groups, join_requests
+from imapp.services.messaging import messages, private_conversations, reactions
 from tests.services.groups import ask, changes, lines, make_group, row_of, say, version_of
 from tests.support.people import create_users
 

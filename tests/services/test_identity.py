@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import event, func, select, update
 from sqlalchemy.exc import DBAPIError
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import (
     AppError,
     BadCredentialsError,
@@ -24,7 +24,8 @@ from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.sessions import ClientInfo, LoginIn, PasswordIn, RegisterIn
 from imapp.schemas.users import ProfileIn, UsersQuery
-from imapp.services import access, fixture, identity, profiles, sessions, tokens, users
+from imapp.services import fixture
+from imapp.services.accounts import authentication, identity, profiles, sessions, tokens, users
 from tests.accounts import PASSWORD
 from tests.support.people import at_once
 
@@ -64,7 +65,7 @@ def login(name, password=PASSWORD):
 
 
 def actor(answer):
-    return access.authenticate(answer.access_token)
+    return authentication.authenticate(answer.access_token)
 
 
 def count(model, *where):
@@ -413,7 +414,7 @@ def test_a_fixture_is_loaded_in_bulk(app):
     assert len(lines) == 1200
     assert count(User) == 1200
     token, user_id, group_id = lines[-1].split()
-    assert access.authenticate(token).user_id == int(user_id)
+    assert authentication.authenticate(token).user_id == int(user_id)
     assert group_id != "-"
 
 

@@ -16,7 +16,8 @@ from imapp.errors import (
 from imapp.extensions import db
 from imapp.schemas.groups import GroupJoinRequests, GroupPatch, JoinRequestsQuery, RoleIn
 from imapp.schemas.sync import SyncIn, SyncOut
-from imapp.services import group_members, groups, join_requests, sync
+from imapp.services.groups import group_members, groups, join_requests
+from imapp.services.sync import sync
 from tests.services.groups import ask, changes, group_row, make_group, present, row_of
 from tests.support.people import at_once, create_users
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import insert, select, update
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import (
     AppError,
     BlockedError,
@@ -43,9 +43,12 @@ from imapp.schemas.messages import (
     message_id,
 )
 from imapp.schemas.sessions import ClientInfo
-from imapp.services import administration, blocks, conversations, group_members, groups, messages, reactions, read_marks
-from imapp.services.access import Actor
-from imapp.services.private_conversations import find_private, known_private, open_private
+from imapp.services.accounts.authentication import Actor
+from imapp.services.contacts import blocks
+from imapp.services.groups import group_members, groups
+from imapp.services.messaging import conversations, messages, reactions, read_marks
+from imapp.services.messaging.private_conversations import find_private, known_private, open_private
+from imapp.services.operations import administration
 from tests.support.people import create_users
 
 

@@ -9,12 +9,12 @@ import time
 import pytest
 from argon2 import PasswordHasher
 
-from config import Settings
 from imapp.errors import BusyError
 from imapp.extensions import db
 from imapp.models.users import User
 from imapp.schemas.sessions import ClientInfo, LoginIn
-from imapp.services import identity, passwords
+from imapp.services.accounts import identity, passwords
+from imapp.settings import Settings
 from tests.accounts import PASSWORD, login, register
 
 CLIENT = ClientInfo(ip="127.0.0.1", user_agent="")

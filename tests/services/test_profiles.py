@@ -5,14 +5,16 @@ from functools import partial
 import pytest
 from sqlalchemy import event
 
-from imapp.cluster import bus
+from imapp.cluster.bus import bus
 from imapp.errors import RateLimitedError
 from imapp.extensions import db
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.sync import SyncIn, SyncOut
 from imapp.schemas.users import ProfileIn
-from imapp.services import blocks, contact_requests, contacts, profiles, sync, users
-from imapp.services.private_conversations import open_private
+from imapp.services.accounts import profiles, users
+from imapp.services.contacts import blocks, contact_requests, contacts
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.sync import sync
 from tests.services.groups import make_group
 from tests.support.people import at_once, create_users
 

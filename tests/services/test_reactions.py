@@ -5,15 +5,17 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import NotAnEmojiError, TooManyOwnReactionsError, TooManyReactionsError
 from imapp.models.messages import Reaction
 from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery, MessageDraft
 from imapp.schemas.sync import SyncIn
-from imapp.services import conversations, groups, messages, reactions, sync
-from imapp.services.private_conversations import open_private
+from imapp.services.groups import groups
+from imapp.services.messaging import conversations, messages, reactions
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.sync import sync
 from tests.support.people import create_users
 
 EMOJI = [chr(0x1F600 + number) for number in range(25)]

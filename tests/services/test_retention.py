@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import NotFoundError
 from imapp.extensions import db
 from imapp.models.changes import Change
@@ -18,10 +18,12 @@ from imapp.schemas.base import now
 from imapp.schemas.conversations import ConversationsQuery
 from imapp.schemas.messages import EditMessage, HideMessages, HistoryQuery, MessageDraft, message_id
 from imapp.schemas.sync import SyncIn, SyncOut
-from imapp.services import conversations, hidden_messages, messages, reactions, read_marks, retention, sync
-from imapp.services.private_conversations import open_private
-from imapp.services.retention import Policy
-from imapp.services.retention_sweep import Pace
+from imapp.services.messaging import conversations, hidden_messages, messages, reactions, read_marks
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.retention import retention
+from imapp.services.retention.retention import Policy
+from imapp.services.retention.retention_sweep import Pace
+from imapp.services.sync import sync
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users
 

@@ -6,11 +6,11 @@ import pyotp
 import pytest
 from sqlalchemy import func, select
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.extensions import db
 from imapp.models.second_factors import RecoveryCode, SecondFactor
 from imapp.models.users import User
-from imapp.services import erasure, second_factor
+from imapp.services.accounts import erasure, second_factor
 from tests.support.people import at_once, create_users
 
 

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.events import GroupUpdated
 from imapp.extensions import db
 from imapp.models.conversations import ConversationMember
@@ -13,21 +13,19 @@ from imapp.schemas.conversations import ConversationPatch
 from imapp.schemas.groups import GroupIn, MembersQuery
 from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft
 from imapp.schemas.sync import SyncIn, SyncOut
-from imapp.services import (
-    blocks,
+from imapp.services import own_versions
+from imapp.services.contacts import blocks
+from imapp.services.groups import group_members, groups
+from imapp.services.messaging import (
     conversation_settings,
-    group_members,
-    groups,
     hidden_messages,
     messages,
-    own_state,
     read_marks,
-    sync_marks,
-    sync_state,
     timeline,
 )
-from imapp.services import sync as service
-from imapp.services.private_conversations import open_private
+from imapp.services.messaging.private_conversations import open_private
+from imapp.services.sync import sync as service
+from imapp.services.sync import sync_marks, sync_state
 from tests.support.people import create_users
 
 
@@ -414,7 +412,7 @@ def test_own_state_that_commits_late_is_not_skipped(app, people, private):
     cursor = ask(bob, {private: 0})["cursor"]
 
     def write(session):
-        version = own_state.next_version(session, bob)
+        version = own_versions.next_version(session, bob)
         member = session.get(ConversationMember, (private, bob))
         member.draft, member.version = "late", version
 

@@ -3,7 +3,7 @@
 import pytest
 
 from imapp.errors import InvalidUsernameError
-from imapp.services import usernames
+from imapp.services.accounts import usernames
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 import config
 from config import DataFolderError, Settings, SettingsError, load_settings
-from imapp.cluster.address import parse
+from imapp.cluster.redis_url import parse
 
 PROJECT = Path(config.__file__).parent
 KEY = "k" * 32

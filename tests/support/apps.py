@@ -7,9 +7,11 @@ from flask import Flask
 from flask_migrate import upgrade
 from sqlalchemy import text
 
-from config import Settings
 from imapp.app import create_app, leave, say_goodbye
+from imapp.database.engines import CommitterEngine
 from imapp.extensions import Base, db
+from imapp.node import node_of
+from imapp.settings import Settings
 from tests.support.server import ROOT
 
 #: Settings of the app unless a test overrides them: cheap hashes, no rate limits, operators without a second factor.
@@ -38,7 +40,7 @@ def close_app(app: Flask) -> None:
     with app.app_context():
         db.session.remove()
         db.engine.dispose()
-        app.extensions["committer_engine"].dispose()
+        node_of(app).part(CommitterEngine).engine.dispose()
 
 
 def migrate(url: str, folder: Path) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Flask
 
-from imapp.database import atomic
+from imapp.database.transactions import atomic
 from imapp.errors import AppError
-from imapp.services import users
-from imapp.services.passwords import NO_PASSWORD
+from imapp.services.accounts import users
+from imapp.services.accounts.passwords import NO_PASSWORD
 
 
 def create_users(*names: str) -> list[int]:

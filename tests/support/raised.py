@@ -21,7 +21,7 @@ import orjson
 
 import imapp.schemas
 from imapp.api import BLUEPRINTS
-from imapp.api.contract import Endpoint
+from imapp.api.http.endpoint import Endpoint
 from imapp.errors import AppError
 from imapp.realtime.commands import register_commands
 from imapp.realtime.dispatch import COMMANDS

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from flask import Flask
 
-from imapp.api.contract import Endpoint
-from imapp.api.web import WEB
+from imapp.api.http.endpoint import Endpoint
+from imapp.api.http.web import WEB
 
 #: Values for parameters in paths; others get "1".
 _FILLED = {"part": "js", "name": "main.js", "filename": "docs.css"}

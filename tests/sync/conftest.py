@@ -2,7 +2,7 @@
 
 import pytest
 
-from imapp.services import receipts
+from imapp.services.messaging import receipts
 from tests.sync.world import World
 
 

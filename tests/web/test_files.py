@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from imapp.api import web, web_files
+from imapp.api.http import web, web_files
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -1,0 +1,1 @@
+"""The bus: events and commands between nodes, and the rooms of this node's connections."""

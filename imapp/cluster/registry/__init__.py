@@ -1,0 +1,1 @@
+"""The registry: the living nodes and their connections, and who is online."""

@@ -1,0 +1,56 @@
+"""The state of every Redis server that the nodes use: one server, the Sentinels' master, or a Cluster's masters."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from redis import ConnectionPool
+from redis.exceptions import NoPermissionError
+
+from imapp.cluster import redis
+from imapp.cluster.redis_url import parse
+from imapp.doctor.context import Context
+from imapp.doctor.latency import least_ms
+
+_CONFIG = ("maxmemory", "maxmemory-policy", "maxclients", "client-output-buffer-limit", "appendonly", "save")
+
+
+@dataclass(frozen=True)
+class Server:
+    """The state of one server. `info` and `config` are empty if the nodes' user may not read them."""
+
+    name: str
+    ping_ms: float
+    info: dict[str, Any]
+    config: dict[str, str]
+
+
+def servers(case: Context) -> list[Server]:
+    """Read the state of all servers; raises redis.RedisError."""
+    client = redis.client()
+    if parse(str(case.settings.redis_url)).kind != "cluster":
+        return [_state_of("", client)]
+    return [_state_of(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
+
+
+def _state_of(name: str, client: Any) -> Server:
+    return Server(name or _name_of(client), least_ms(client.ping), _info(client), _config(client))
+
+
+def _name_of(client: Any) -> str:
+    pool: ConnectionPool = client.connection_pool
+    options = pool.connection_kwargs
+    return str(options.get("path") or f"{options['host']}:{options['port']}") if "host" in options else "the master"
+
+
+def _info(client: Any) -> dict[str, Any]:
+    try:
+        return dict(client.info())
+    except NoPermissionError:
+        return {}
+
+
+def _config(client: Any) -> dict[str, str]:
+    try:
+        return dict(client.config_get(*_CONFIG))
+    except NoPermissionError:
+        return {}

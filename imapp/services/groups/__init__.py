@@ -1,0 +1,1 @@
+"""Groups: their members, roles, bans and requests to join."""

@@ -1,0 +1,1 @@
+"""Messages and conversations: what members send, read and set for themselves."""

@@ -1,0 +1,91 @@
+"""The history of the cluster over the last day, in steps, for operators."""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from flask import Flask, current_app
+
+from imapp.cluster import redis
+from imapp.cluster.history import History
+from imapp.extensions import settings
+from imapp.node import node_of
+from imapp.schemas.history import HistoryOut, HistoryQuery, NodeStep, Point
+from imapp.services.accounts.authentication import Actor, require_operator
+
+
+def history(actor: Actor, query: HistoryQuery) -> HistoryOut:
+    """Return the history of the last hours, of this node alone while Redis is away. Raises ForbiddenError."""
+    require_operator(actor)
+    return read(query)
+
+
+def read(query: HistoryQuery) -> HistoryOut:
+    """Return the history without a permission check, for the command line and for callers that have checked."""
+    kept = history_of(current_app)
+    since = int(time.time()) - 3600 * query.hours
+    found = redis.ask(lambda: kept.read(since))
+    records = kept.own(since) if found is None else found
+    by_step: dict[int, list[NodeStep]] = defaultdict(list)
+    for step in _steps(records, query.node):
+        by_step[step.at].append(step)
+    return HistoryOut(
+        step_seconds=settings.history_step_seconds,
+        nodes=sorted(node for node, own in records.items() if own),
+        points=[_point(at, by_step[at], of_node=query.node is not None) for at in sorted(by_step)],
+    )
+
+
+def history_of(app: Flask) -> History:
+    """Return the app's history, created on first use."""
+    node = node_of(app)
+    return node.part_or(
+        History, lambda: History(redis.client_of(app), node.settings.cluster_name, node.settings.node_id)
+    )
+
+
+def _steps(records: dict[str, list[str]], node: str | None) -> Iterator[NodeStep]:
+    """Yield the steps of one node or of all. Steps of another length are left out: their counts cannot be added."""
+    chosen = records.values() if node is None else [records.get(node, [])]
+    for own in chosen:
+        found = map(NodeStep.model_validate_json, own)
+        # One step for each end time: a clock that was set back records a step twice.
+        yield from {step.at: step for step in found if step.step_seconds == settings.history_step_seconds}.values()
+
+
+def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:
+    """Combine the nodes' steps. Each node counted the cluster's users at its own moment; the highest count wins."""
+    writes = sum(step.writes for step in steps)
+    seconds = sum(step.write_seconds for step in steps)
+    p99 = _quantile(0.99, steps)
+    return Point(
+        at=datetime.fromtimestamp(at, UTC),
+        nodes=len(steps),
+        connections=sum(step.connections for step in steps),
+        users=max(step.users if of_node else step.cluster_users for step in steps),
+        messages=sum(step.messages for step in steps),
+        connects=sum(step.connects for step in steps),
+        disconnects=sum(step.disconnects for step in steps),
+        commands=sum(step.commands for step in steps),
+        latency_ms=round(1000 * seconds / writes, 2) if writes else None,
+        p99_ms=None if p99 is None else round(1000 * p99, 2),
+        memory_bytes=sum(step.memory_bytes for step in steps),
+        cpu=round(sum(step.cpu_seconds / step.step_seconds for step in steps), 3),
+    )
+
+
+def _quantile(share: float, steps: list[NodeStep]) -> float | None:
+    """Return the seconds that this share of the writes did not exceed, interpolated in a bucket as Prometheus does."""
+    counts: dict[float, int] = defaultdict(int)
+    for step in steps:
+        for bound, count in step.write_buckets.items():
+            counts[float(bound)] += count
+    wanted = share * max(counts.values(), default=0)
+    low, below = 0.0, 0
+    for high in sorted(counts):
+        if counts[high] >= wanted > 0:
+            return low if math.isinf(high) else low + (high - low) * (wanted - below) / (counts[high] - below)
+        low, below = high, counts[high]
+    return None

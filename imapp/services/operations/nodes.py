@@ -1,0 +1,81 @@
+"""The nodes of the cluster, for operators."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import current_app
+
+from imapp.cluster.bus import node_commands
+from imapp.cluster.registry import presence
+from imapp.cluster.registry.node_report import report_of
+from imapp.errors import NotFoundError, UnavailableError
+from imapp.extensions import settings
+from imapp.schemas.administration import By
+from imapp.schemas.stats import NodeReport, NodesOut
+from imapp.services import audit_log
+from imapp.services.accounts.authentication import Actor, require_operator
+
+_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
+
+
+def list_nodes(actor: Actor) -> NodesOut:
+    """Return every living node's own report, or only this node's without Redis; raises ForbiddenError."""
+    require_operator(actor)
+    found = presence.reports()
+    return NodesOut(nodes=checked([report_of(current_app)] if found is None else found))
+
+
+def reports() -> list[NodeReport] | None:
+    """Return every living node's own report, or None without Redis."""
+    found = presence.reports()
+    return None if found is None else checked(found)
+
+
+def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
+    """Return the reports with their known fields only: nodes of another version may send more."""
+    return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
+
+
+def report(node_id: str) -> NodeReport:
+    """Return a node's report; raises NotFoundError if no living node has this id, UnavailableError without Redis."""
+    own = [node for node in _all() if node.id == node_id]
+    if not own:
+        raise NotFoundError
+    return own[0]
+
+
+def change_log_level(node_ids: Sequence[str], change: tuple[str, str, int]) -> list[str]:
+    """Order the named nodes, or all if none is named, to change their log level to (level, logger, seconds).
+
+    Return the nodes that got the order. Raises like `report`.
+    """
+    named = [report(node_id).id for node_id in node_ids] or [node.id for node in _all()]
+    return [node_id for node_id in named if node_commands.give(settings, node_id, "log_level", change)]
+
+
+def _all() -> list[NodeReport]:
+    found = reports()
+    if found is None:
+        raise UnavailableError(_NO_CLUSTER)
+    return found
+
+
+def rebalance(by: By) -> list[NodeReport]:
+    """Order all nodes to disconnect the clients beyond their share; return the latest reports.
+
+    Raises UnavailableError.
+    """
+    latest = _all()
+    audit_log.record(by, "rebalance", "nodes")
+    if not node_commands.give_all(settings, "rebalance", None):
+        raise UnavailableError(_NO_CLUSTER)
+    return latest
+
+
+def drain(node_id: str, by: By) -> NodeReport:
+    """Order a node to drain and stop; return its latest report. Raises like `report`."""
+    latest = report(node_id)
+    audit_log.record(by, "drain_node", f"node:{node_id}")
+    if not node_commands.give(settings, node_id, "drain"):
+        raise UnavailableError(_NO_CLUSTER)
+    return latest

@@ -1,0 +1,146 @@
+"""Retention: data older than the configured ages is deleted in small steps, while the nodes keep running.
+
+Messages and the log of changes are deleted by conversation, the oldest rows first. One short transaction moves the
+conversation's first valid numbers (`first_seq`, `first_change`). Rows below them are garbage from then on, and the
+sweep deletes them, in this run or in the next one. Numbers never start again: history begins at a later `seq`, and has
+no hole.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from imapp.database.transactions import atomic, release
+from imapp.extensions import db, settings
+from imapp.models.changes import Change
+from imapp.models.conversations import Conversation
+from imapp.models.messages import Message
+from imapp.models.sessions import DeviceSession
+from imapp.schemas.base import now
+from imapp.services.messaging import timeline
+from imapp.services.retention.retention_sweep import BY_SEQ, Counts, Pace, Progress, over, sweep
+
+#: Number of conversations read by one query.
+_PAGE = 200
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The moments before which messages, changes and sessions are deleted; None keeps all."""
+
+    messages: datetime | None
+    changes: datetime | None
+    sessions: datetime | None
+
+    @classmethod
+    def of_settings(cls) -> "Policy":
+        """Return the policy of the settings, as of now. Changes are kept no longer than the messages they are about."""
+        messages, changes = _before(settings.retention_messages_days), _before(settings.retention_changes_days)
+        latest = max((moment for moment in (messages, changes) if moment is not None), default=None)
+        return cls(messages, latest, _before(settings.retention_sessions_days))
+
+
+def _before(days: int) -> datetime | None:
+    return now() - timedelta(days=days) if days else None
+
+
+def conversations() -> int:
+    """Return the number of conversations, the total of the progress of `preview` and `run`."""
+    return db.session.scalar(select(func.count()).select_from(Conversation)) or 0
+
+
+# -- preview -------------------------------------------------------------------------------------------------------
+
+
+def preview(policy: Policy, progress: Progress) -> Counts:
+    """Count the rows that `run` would delete; delete nothing."""
+    counts = Counts()
+    for head in _heads(progress):
+        first_seq, first_change = _horizon(head, policy)
+        gone = [_count(model, head.id, model.seq, first_seq, counts) for model in BY_SEQ] if first_seq > 1 else [0]
+        counts.conversations += gone[-1] > 0
+        if first_change > 1:
+            _count(Change, head.id, Change.change, first_change, counts)
+    if policy.sessions is not None:
+        ended = select(func.count()).select_from(DeviceSession).where(over(policy.sessions))
+        counts.add(DeviceSession.__tablename__, db.session.scalar(ended) or 0)
+    return counts
+
+
+def _count(model: Any, conversation_id: int, number: Any, first: int, counts: Counts) -> int:
+    below = select(func.count()).select_from(model).where(model.conversation_id == conversation_id, number < first)
+    found = db.session.scalar(below) or 0
+    counts.add(model.__tablename__, found)
+    return found
+
+
+def _heads(progress: Progress) -> Iterator[Any]:
+    """Yield all conversations in id order."""
+    last_id = 0
+    while page := db.session.execute(_head_page(last_id)).all():
+        release()
+        for head in page:
+            yield head
+            progress("conversations", 1)
+        last_id = page[-1].id
+
+
+def _head_page(last_id: int) -> Select[Any]:
+    columns = (
+        Conversation.id,
+        Conversation.last_seq,
+        Conversation.last_change,
+        Conversation.first_seq,
+        Conversation.first_change,
+    )
+    return select(*columns).where(Conversation.id > last_id).order_by(Conversation.id).limit(_PAGE)
+
+
+def _horizon(head: Any, policy: Policy) -> tuple[int, int]:
+    """Return the first message and the first change to keep.
+
+    `head` was read before: rows added since then have greater numbers and are kept, whatever their times.
+    """
+    seq = _first(Message, head.id, Message.seq, head.first_seq, (policy.messages, head.last_seq))
+    change = _first(Change, head.id, Change.change, head.first_change, (policy.changes, head.last_change))
+    return seq, change
+
+
+def _first(model: Any, conversation_id: int, number: Any, known: int, until: tuple[datetime | None, int]) -> int:
+    moment, last = until
+    if moment is None:
+        return known
+    young = select(number).where(model.conversation_id == conversation_id, number >= known, model.created_at >= moment)
+    found = db.session.scalar(young.order_by(number).limit(1))
+    return max(known, last + 1) if found is None else int(found)
+
+
+# -- deletion ------------------------------------------------------------------------------------------------------
+
+
+def run(policy: Policy, pace: Pace, progress: Progress) -> Counts:
+    """Delete all data older than the policy allows, and the garbage of an interrupted run."""
+    moved = sum([_move_horizon(head, policy) for head in _heads(progress)])
+    if moved:
+        time.sleep(pace.grace_seconds)
+    return sweep(policy.sessions, pace, progress)
+
+
+def _move_horizon(head: Any, policy: Policy) -> bool:
+    first = _horizon(head, policy)
+    release()
+    if first == (head.first_seq, head.first_change):
+        return False
+    atomic(_set_horizon, head.id, *first)
+    return True
+
+
+def _set_horizon(session: Session, conversation_id: int, first_seq: int, first_change: int) -> None:
+    conversation = timeline.lock(session, conversation_id)
+    conversation.first_seq = max(conversation.first_seq, first_seq)
+    conversation.first_change = max(conversation.first_change, first_change)

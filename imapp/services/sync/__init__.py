@@ -1,0 +1,1 @@
+"""`sync`: how a device catches up with everything it has missed."""

@@ -1,0 +1,291 @@
+"""A batch: the data that one transaction of the committer reads, changes in memory, and writes.
+
+`load` locks the conversations in id order and reads everything that the ops need, with one query per kind of row.
+Each op's `apply` checks and changes the state held here; an `apply` that raises must not have changed anything before.
+`commit` stores the changes: one statement for each altered message and each deletion, otherwise one per table.
+A batch of plain messages takes two scripts: one to read, one to write and commit.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import orjson
+from sqlalchemy import delete, update
+from sqlalchemy.engine import Connection
+
+from imapp.cluster.bus.envelope import Stamp
+from imapp.database.statement_batch import StatementBatch, script, sql_time
+from imapp.models.changes import Change
+from imapp.models.conversations import BOTH_WROTE
+from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
+from imapp.schemas.base import now
+from imapp.schemas.messages import personal
+from imapp.services import own_versions
+from imapp.services.write_path import batch_statements
+from imapp.services.write_path.batch_statements import MESSAGE_COLUMNS, MESSAGE_TIMES, statements
+from imapp.telemetry import tracing
+
+#: A row of `messages`, as a dict of its columns.
+MessageRow = dict[str, Any]
+
+#: A member's rights and membership, as a dict of batch_sql.RIGHTS_COLUMNS.
+Rights = dict[str, Any]
+
+
+#: (event name, payload, rooms, sid to skip because its ack carries the same data, stamp of a new message)
+Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None, Stamp | None]
+
+
+class Op:
+    """One write to one conversation by one user."""
+
+    __slots__ = ("accepted_ms", "actor_id", "conversation_id", "traceparent")
+
+    #: Whether `load` counts the edits of `target_seq`.
+    counts_edits: ClassVar[bool] = False
+
+    def __init__(self, actor_id: int, conversation_id: int) -> None:
+        self.actor_id = actor_id
+        self.conversation_id = conversation_id
+        #: Time of acceptance: an op is created when its request has passed the checks before the queue.
+        self.accepted_ms = time.time() * 1000
+        self.traceparent = tracing.current()
+
+    @property
+    def client_id(self) -> str | None:
+        """Return the sender's id for this write, or None."""
+        return None
+
+    @property
+    def target_seq(self) -> int | None:
+        """Return the seq of the message that this op alters, or None."""
+        return None
+
+    def apply(self, batch: "Batch") -> dict[str, Any]:
+        """Check the op and change the batch; return the result for the client or raise an AppError."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True)
+class Head:
+    """A locked conversation."""
+
+    id: int
+    type: str
+    last_seq: int
+    last_change: int
+    active_at: datetime
+    user_low_id: int | None
+    user_high_id: int | None
+    voices: int
+
+    def peer_of(self, user_id: int) -> int | None:
+        """Return the other user of a private conversation."""
+        return self.user_high_id if user_id == self.user_low_id else self.user_low_id
+
+
+@dataclass(slots=True)
+class Mark:
+    """The changes that a batch makes to one member's row."""
+
+    seq: int = 0
+    takes_version: bool = False
+    clears_unread: bool = False
+    #: Payloads that announce the change to the user's devices; `commit` adds the `version` to them.
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Batch:
+    """The state of one transaction."""
+
+    def __init__(self, ops: Sequence[Op]) -> None:
+        self.ops = ops
+        self.moment = now()
+        self.heads: dict[int, Head] = {}
+        self.rights: dict[tuple[int, int], Rights] = {}
+        self.sent: dict[tuple[int, str], MessageRow] = {}
+        self.messages: dict[tuple[int, int], MessageRow] = {}
+        self.reactions: dict[tuple[int, int], list[tuple[str, int]]] = defaultdict(list)
+        #: Number of edits of each message.
+        self.edits: dict[tuple[int, int], int] = defaultdict(int)
+        #: Conversations in which a read mark visible to other members moved because its owner marked messages as read.
+        self.read: set[int] = set()
+        self.publications: list[Publication] = []
+        #: Pairs of users in private conversations in which this batch holds the second user's first message.
+        self.acquainted: list[tuple[int, int]] = []
+        self._created: list[MessageRow] = []
+        self._altered: dict[tuple[int, int], MessageRow] = {}
+        self._changes: list[dict[str, Any]] = []
+        self._marks: dict[tuple[int, int], Mark] = {}
+        #: Rows that belong to messages: rows to insert, and equality filters of rows to delete.
+        self.added: dict[Any, list[dict[str, Any]]] = {Mention: [], MessageEdit: [], Pin: [], Reaction: []}
+        self.removed: list[tuple[Any, dict[str, Any]]] = []
+
+    # -- used by ops -------------------------------------------------------------------------------------------
+
+    def record(self, head: Head, event: str, row: MessageRow) -> None:
+        """Assign a change number to the alteration of a message and log it."""
+        head.last_change += 1
+        row["change"] = head.last_change
+        self._changes.append({
+            "conversation_id": head.id, "change": head.last_change, "event": event, "seq": row["seq"],
+            "data": None, "created_at": self.moment,
+        })  # fmt: skip
+
+    def create(self, head: Head, row: MessageRow) -> None:
+        """Append a message; it counts as read by its sender."""
+        head.last_seq += 1
+        head.active_at = self.moment
+        row["seq"] = head.last_seq
+        self.record(head, "message_created", row)
+        self._created.append(row)
+        self.messages[head.id, head.last_seq] = row
+        self.mark_read(head.id, row["sender_id"], head.last_seq)
+        if head.type == "private":
+            self._note_voice(head, row["sender_id"])
+
+    def _note_voice(self, head: Head, sender_id: int) -> None:
+        """Note that the sender has written in a private conversation; note the pair once both users have."""
+        before = head.voices
+        head.voices |= 1 if sender_id == head.user_low_id else 2
+        peer_id = head.peer_of(sender_id)
+        if head.voices == BOTH_WROTE != before and peer_id is not None:
+            self.acquainted.append((sender_id, peer_id))
+
+    def alter(self, head: Head, event: str, row: MessageRow) -> None:
+        """Log the alteration of a loaded message and mark the message to be written."""
+        self.record(head, event, row)
+        self._altered[head.id, row["seq"]] = row
+
+    def remove(self, model: Any, equal: dict[str, Any]) -> None:
+        """Delete the rows of `model` that match `equal`, including rows added by this batch."""
+        self.added[model] = [row for row in self.added[model] if not equal.items() <= row.items()]
+        self.removed.append((model, equal))
+
+    def personal(self, user_id: int, wire: dict[str, Any]) -> dict[str, Any]:
+        """Return a copy of a loaded message for one user, with `mine` set on each reaction."""
+        known = self.reactions.get((wire["conversation_id"], wire["seq"]), ())
+        return personal(wire, user_id, {emoji for emoji, reactor_id in known if reactor_id == user_id})
+
+    def read_seq(self, conversation_id: int, user_id: int) -> int:
+        """Return the seq up to which a member has read, including marks of this batch."""
+        mark = self._marks.get((conversation_id, user_id))
+        stored: int = self.rights[conversation_id, user_id]["read_seq"]
+        return stored if mark is None else max(stored, mark.seq)
+
+    def mark_read(self, conversation_id: int, user_id: int, seq: int) -> None:
+        """Move a read mark forward; the highest mark of a batch wins."""
+        mark = self._mark(conversation_id, user_id)
+        mark.seq = max(mark.seq, seq)
+        mark.clears_unread = True
+
+    def touch(self, conversation_id: int, user_id: int, *told: dict[str, Any]) -> None:
+        """Give the user's row a new version, for `sync` to the user's devices; the `told` payloads get it as well."""
+        mark = self._mark(conversation_id, user_id)
+        mark.takes_version = True
+        mark.told += told
+
+    def _mark(self, conversation_id: int, user_id: int) -> "Mark":
+        return self._marks.setdefault((conversation_id, user_id), Mark())
+
+    # -- reading -----------------------------------------------------------------------------------------------
+
+    def load(self, connection: Connection) -> None:
+        """Lock the conversations, then read the rows that the ops need: after the lock they can no longer change."""
+        sql = statements(connection.dialect.name)
+        reading = script(connection)
+        reading.add(sql.heads_locked(sorted({op.conversation_id for op in self.ops})))
+        reading.add(sql.rights, keys=_json({(op.conversation_id, op.actor_id) for op in self.ops}))
+        reading.add(sql.sent, keys=_json((op.actor_id, op.client_id) for op in self.ops if op.client_id is not None))
+        heads, rights, sent = reading.run()
+        for (row,) in heads:
+            head = Head(**batch_statements.head(row))
+            self.heads[head.id] = head
+        for (row,) in rights:
+            member = batch_statements.rights(row)
+            self.rights[member["conversation_id"], member["user_id"]] = member
+        self._load_messages(connection, [orjson.loads(row) for (row,) in sent])
+
+    def _load_messages(self, connection: Connection, sent: Sequence[list[Any]]) -> None:
+        """Load the messages to be altered, and the messages of earlier attempts (`sent`) with the same client ids."""
+        targets = [op for op in self.ops if op.target_seq is not None]
+        wanted = {(conversation_id, seq) for _, _, conversation_id, seq in sent}
+        wanted |= {(op.conversation_id, op.target_seq or 0) for op in targets}
+        if not wanted:
+            return
+        sql = statements(connection.dialect.name)
+        reading = script(connection)
+        reading.add(sql.messages, keys=_json(wanted))
+        reading.add(sql.reactions, keys=_json(wanted))
+        reading.add(sql.edits, keys=_json({(op.conversation_id, op.target_seq) for op in targets if op.counts_edits}))
+        messages, reactions, edits = reading.run()
+        for message in messages:
+            self.messages[message[0], message[1]] = batch_statements.typed(MESSAGE_COLUMNS, message, MESSAGE_TIMES)
+        for conversation_id, seq, count in edits:
+            self.edits[conversation_id, seq] = count
+        for conversation_id, seq, emoji, user_id in reactions:
+            self.reactions[conversation_id, seq].append((emoji, user_id))
+        for sender_id, client_id, *key in sent:
+            self.sent[sender_id, client_id] = self.messages[tuple(key)]
+
+    # -- writing -----------------------------------------------------------------------------------------------
+
+    def commit(self, connection: Connection) -> None:
+        """Store the changes of the ops and commit."""
+        for model, equal in self.removed:
+            connection.execute(delete(model).filter_by(**equal))
+        self._write_alterations(connection)
+        versions = self._next_versions(connection)
+        writing = script(connection)
+        writing.insert(Message, self._created)
+        writing.insert(Change, self._changes)
+        for model, rows in self.added.items():
+            writing.insert(model, rows)
+        sql = statements(connection.dialect.name)
+        self._write_heads(writing, sql.heads)
+        self._write_marks(writing, sql.marks, versions)
+        if self.read:
+            writing.add(sql.read(sorted(self.read)), moment=sql_time(self.moment))
+        writing.commit()
+
+    def _write_alterations(self, connection: Connection) -> None:
+        for (conversation_id, seq), row in self._altered.items():
+            connection.execute(
+                update(Message).where(Message.conversation_id == conversation_id, Message.seq == seq).values(row)
+            )
+
+    def _next_versions(self, connection: Connection) -> dict[int, int]:
+        """Assign new versions to the touched members, and set them in the payloads for their devices."""
+        takers = [(user_id, mark) for (_, user_id), mark in self._marks.items() if mark.takes_version]
+        versions = own_versions.next_versions(connection, [user_id for user_id, _ in takers])
+        for user_id, mark in takers:
+            for payload in mark.told:
+                payload["version"] = versions[user_id]
+        return versions
+
+    def _write_heads(self, writing: StatementBatch, statement: str) -> None:
+        changed = {change["conversation_id"] for change in self._changes}
+        if changed:
+            heads = [self.heads[conversation_id] for conversation_id in sorted(changed)]
+            rows = [[h.id, h.last_seq, h.last_change, sql_time(h.active_at), h.voices] for h in heads]
+            writing.add(statement, rows=_json(rows))
+
+    def _write_marks(self, writing: StatementBatch, statement: str, versions: dict[int, int]) -> None:
+        if self._marks:
+            rows = [
+                [*key, mark.seq, *((versions[key[1]], int(mark.clears_unread)) if mark.takes_version else (0, 0))]
+                for key, mark in sorted(self._marks.items(), key=_by_key)
+            ]
+            writing.add(statement, rows=_json(rows))
+
+
+def _by_key(item: tuple[tuple[int, int], Mark]) -> tuple[int, int]:
+    return item[0]
+
+
+def _json(rows: Iterable[Any]) -> str:
+    return orjson.dumps(list(rows)).decode()

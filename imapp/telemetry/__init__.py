@@ -1,0 +1,1 @@
+"""Metrics, traces, and observation of the event loop."""
