@@ -1,19 +1,22 @@
 """imapp: a self-hosted instant-messaging server.
 
-Imports point down only (import-linter enforces it):
+A module imports only from the layers below its own (import-linter enforces it):
 
-    app                     create_app(): assembles everything
-    cli                     `flask im ...`
-    doctor                  `flask im doctor`: checks the path from a client to the database
-    api | realtime          the two interfaces: REST | Socket.IO
-    services                the rules; only services write to the database and publish events
-    cluster | models        state that the nodes share | tables
-    database                transactions, column types, work off the event loop
-    load                    the load test: a client that the server does not import
-    events | extensions     events pushed to clients | unbound db, migrate, socketio
-    schemas                 request bodies, representations
-    errors                  every error that a client may receive
-    logs                    log lines
+    app
+    cli
+    doctor
+    api | realtime
+    services
+    cluster | models
+    database | engine | load
+    events | extensions | prepared | slow_readers | trusted_proxies
+    node | telemetry
+    schemas
+    errors
+    logs
+    settings
+
+docs/architecture.md says what each layer contains.
 """
 
 __version__ = "0.1.0"

@@ -52,38 +52,17 @@ class Upkeep(room_manager.Upkeep, Protocol):
         """Remember the last change of each new conversation here, and the version of each new user's own state."""
 
 
-class _NoUpkeep:
-    """Stands for the upkeep until it is built."""
-
-    def begin(self) -> None:
-        """Do nothing."""
-
-    def note_heads(self) -> None:
-        """Do nothing."""
-
-    def catch_up(self, sids: list[str], reason: str) -> None:
-        """Do nothing."""
-
-    def recheck(self, sids: list[str]) -> None:
-        """Do nothing."""
-
-    def reconcile(self, *, is_node_lost: bool) -> None:
-        """Do nothing."""
-
-    def take_command(self, action: str, argument: Any) -> None:
-        """Do nothing."""
-
-
 class RealtimeServer(StrictServer):
     """See the module."""
 
     manager: RoomManager
+    #: Set before the server serves (setup.py).
+    upkeep: Upkeep
 
     def __init__(self, app: Flask, **options: Any) -> None:
         super().__init__(**options)
         self.app = app
         self.connections = Connections()
-        self.upkeep: Upkeep = _NoUpkeep()
         #: Whether a token belongs to the login of a connection, which it then prolongs (handshake.py).
         self.is_same_login: Callable[[str, Any], bool] = lambda _sid, _auth: False
         #: Sids of clients to disconnect as soon as their handshake is complete.
