@@ -22,7 +22,8 @@ def run(server: RealtimeServer) -> None:
     while True:
         server.sleep(_TICK_SECONDS)
         try:
-            tick(server)
+            with server.app.app_context():
+                tick(server)
         except Exception:  # the checks must go on
             log.exception("housekeeping_failed")
 

@@ -159,8 +159,9 @@ def _catch_up_when_heard(server: RealtimeServer, sid: str) -> None:
     The client was accepted before the confirmation, and events pushed before it did not arrive here. If the bus goes
     down while waiting, stop: all clients are told to sync when it is up again.
     """
-    while server.connections.get(sid) is not None and bus.is_up():
-        if bus.settle():
+    broker = server.manager.broker
+    while server.connections.get(sid) is not None and broker.is_up:
+        if broker.settle(bus.SETTLE_SECONDS):
             server.upkeep.catch_up([sid], "joined")
             return
 

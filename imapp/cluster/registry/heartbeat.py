@@ -247,4 +247,5 @@ class NodeHeartbeat:
         log.warning("node_dead", dead_node=name, users_offline=len(user_ids))
         for user_id in user_ids:
             self._presence.on_change(user_id, False)
-        bus.node_lost()
+        with self._app.app_context():
+            bus.node_lost()
