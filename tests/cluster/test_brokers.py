@@ -121,7 +121,7 @@ def test_a_new_node_is_ready_and_reports_no_gap(carrier, join):
 
 @pytest.mark.parametrize("are_together", [False, True], ids=["one by one", "at one moment"])
 def test_a_redis_cluster_is_up_when_all_its_masters_are_and_reports_no_gap(tmp_path, monkeypatch, are_together):
-    class Quick(broker_redis_cluster.Link):
+    class Quick(broker_redis_cluster.PubSubConnection):
         """A link that is up as soon as it is started."""
 
         def start(self) -> None:
@@ -130,7 +130,7 @@ def test_a_redis_cluster_is_up_when_all_its_masters_are_and_reports_no_gap(tmp_p
             if not are_together:
                 broker.link_up(self)
 
-    monkeypatch.setattr(broker_redis_cluster, "Link", Quick)
+    monkeypatch.setattr(broker_redis_cluster, "PubSubConnection", Quick)
     monkeypatch.setattr(
         broker_redis_cluster,
         "ask_once",

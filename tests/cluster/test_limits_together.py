@@ -8,6 +8,7 @@ import pytest
 
 from imapp.cluster import limits
 from imapp.errors import RateLimitedError
+from imapp.node import node_of
 from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.slow
@@ -102,7 +103,7 @@ def test_every_key_in_redis_expires(two_apps, redis_server):
     hits(two_apps, "login_per_account", "alice", times=2)
     hits(two_apps, "commands_per_user", 7, times=2)
     client = redis_server.client()
-    pattern = f"*{two_apps[0].config['IMAPP'].cluster_name}*"
+    pattern = f"*{node_of(two_apps[0]).settings.cluster_name}*"
 
     wait_for(lambda: len(client.keys(pattern)) == 2, 3, "both kinds of keys")
 

@@ -85,7 +85,7 @@ def test_the_fall_back_transport_is_a_warning(doctor, environ):
 
 def test_a_program_that_fails_to_load_is_reported_with_the_reason(doctor, environ, packages_path):
     (packages_path / "sitecustomize.py").write_text(
-        "import sys\nif 'rehearsal' in ' '.join(sys.orig_argv): sys.modules['flask_socketio'] = None\n"
+        "import sys\nif 'dry_start' in ' '.join(sys.orig_argv): sys.modules['flask_socketio'] = None\n"
     )
 
     told = doctor(environ, "--only", "program.patches")

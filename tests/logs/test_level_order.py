@@ -72,4 +72,4 @@ def test_without_a_cluster_the_command_points_to_the_signal(server):
     ran = order(server, "DEBUG")
 
     assert ran.returncode == 1
-    assert "kill -USR1" in ran.stderr
+    assert "send SIGUSR1" in ran.stderr
