@@ -148,7 +148,7 @@ def test_hashing_does_not_block_the_event_loop(tmp_path):
         import gevent, sys, time
         from config import Settings
         from imapp.app import create_app
-        from imapp.services import passwords
+        from imapp.services.accounts import passwords
 
         app = create_app(Settings(env="test", secret_key="k" * 32, data_dir=sys.argv[1],
                                   argon2_memory_kib=65_536, argon2_time_cost=6))

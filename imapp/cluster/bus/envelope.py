@@ -66,7 +66,7 @@ class Emit:
 
 @dataclass(frozen=True)
 class NodeCommand:
-    """An action on the connections in `room` (None: all connections); see cluster_rooms.ClusterManager."""
+    """An action on the connections in `room` (None: all connections); see room_manager.RoomManager."""
 
     action: str
     room: str | None
