@@ -1,49 +1,27 @@
 """The settings as read from the environment at start, and the secrets generated on the first start.
 
-Only this file and gunicorn.conf.py read the environment. `python config.py` prints docs/settings.md.
+Only this file and gunicorn.conf.py read the environment.
 """
 
 import difflib
 import os
 import secrets
 import stat
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
 
-from annotated_types import Ge, Le
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from imapp.settings import Allowed, Settings
+from imapp.settings import Settings, allowed_values
 
-__all__ = ["Settings", "SettingsError", "load_settings", "reference"]
+__all__ = ["Settings", "SettingsError", "load_settings"]
 
 #: Prefix of the variables that only tests read.
 _TESTS_PREFIX = "IM_TEST_"
 
 #: A placeholder for SECRET_KEY until the folder of the generated secrets is known.
 _NO_SECRET = "0" * 32
-
-#: The first field of each section of docs/settings.md, and the title of the section.
-_PARTS = {
-    "env": "The node",
-    "database_url": "Database",
-    "redis_url": "The cluster",
-    "db_pool_size": "Database connections",
-    "secret_key": "Secrets and tokens",
-    "password_min_length": "Passwords",
-    "admin_second_factor": "Operators",
-    "private_messages": "Messages and groups",
-    "retention_messages_days": "Retention",
-    "sync_changes_default": "Sync",
-    "allowed_origins": "Connections",
-    "trace_messages": "Message traces",
-    "committer_batch_max": "The write queue",
-    "rate_limits": "Rate limits",
-}
 
 
 class SettingsError(Exception):
@@ -99,22 +77,8 @@ def _problem(error: ErrorDetails, given: Mapping[str, str]) -> str | None:
     name = str(error["loc"][0])
     info = Settings.model_fields[name]
     shown = repr(given[name]) if info.repr else "****"
-    why = str(error["ctx"]["error"]) if error["type"] == "value_error" else f"it must be {allowed(info)}"
+    why = str(error["ctx"]["error"]) if error["type"] == "value_error" else f"it must be {allowed_values(info)}"
     return f"{Settings.variable(name)}={shown} cannot be used: {why}."
-
-
-def allowed(info: FieldInfo) -> str:
-    """Describe the allowed values of a field."""
-    for mark in info.metadata:
-        if isinstance(mark, Allowed):
-            return mark.words
-    if get_origin(info.annotation) is Literal:
-        return "one of " + ", ".join(get_args(info.annotation))
-    if info.annotation is bool:
-        return "on or off"
-    least = next(mark.ge for mark in info.metadata if isinstance(mark, Ge))
-    most = next(mark.le for mark in info.metadata if isinstance(mark, Le))
-    return f"a whole number from {least} to {most}"
 
 
 # -- the data folder and its secrets -------------------------------------------------------------------------
@@ -163,35 +127,3 @@ def _read(file: Path) -> dict[str, str]:
             f"{file} holds no SECRET_KEY of 32 bytes or more. Correct the file, or remove it to get a new key."
         )
     return {name: value for name, value in found.items() if value}
-
-
-# -- the reference -------------------------------------------------------------------------------------------
-
-
-def reference() -> str:
-    """Return the text of docs/settings.md."""
-    return "".join(_reference_lines())
-
-
-def _reference_lines() -> Iterator[str]:
-    yield "# Settings\n\n"
-    yield "A node reads its settings from environment variables when it starts. For an unknown `IM_` variable or an\n"
-    yield "unusable value it prints a line to standard error and exits with code 2. `flask im settings` prints the\n"
-    yield "current values.\n"
-    for name, info in Settings.model_fields.items():
-        if name in _PARTS:
-            yield f"\n## {_PARTS[name]}\n\n| variable | default | allowed | meaning |\n|---|---|---|---|\n"
-        variable = Settings.variable(name)
-        yield f"| `{variable}` | {_default(name, info)} | {allowed(info)} | {info.description} |\n"
-
-
-def _default(name: str, info: FieldInfo) -> str:
-    plain: dict[str, Any] = {"data_dir": "instance/", "secret_key": None, "database_url": None}
-    value = plain.get(name, info.default)
-    if value is None or value == ():
-        return ""
-    return f"`{('off', 'on')[value] if isinstance(value, bool) else value}`"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(reference())

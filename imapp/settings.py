@@ -2,15 +2,17 @@
 
 Constructing `Settings(...)` does not read the environment, so a test passes every value that it needs.
 `config.load_settings()` reads the environment. The field `data_dir` is the variable IM_DATA_DIR; names that are
-common to other software (DATABASE_URL, PORT, ...) have no prefix. docs/settings.md is generated from this file.
+common to other software (DATABASE_URL, PORT, ...) have no prefix. `flask im export-settings`
+writes docs/settings.md from this file.
 """
 
 import re
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
+from annotated_types import Ge, Le
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
@@ -113,10 +115,17 @@ Level = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(
 File = Annotated[Path, AfterValidator(lambda path: path.expanduser().resolve()), Allowed("a file in a writable folder")]
 
 
-class Settings(BaseModel):
-    """All settings of one node. Does not read the environment; raises pydantic.ValidationError."""
+class Chapter(BaseModel):
+    """Settings that belong together: a section of docs/settings.md."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_default=True)
+
+    #: The heading of the section.
+    title: ClassVar[str]
+
+
+class NodeSettings(Chapter):
+    title = "The node"
 
     env: Literal["production", "development", "test"] = Field(
         "production", description="The kind of installation. Test data cannot be loaded in production."
@@ -202,11 +211,20 @@ class Settings(BaseModel):
         "kept. Must be the same on all nodes.",
     )
 
+
+class DatabaseSettings(Chapter):
+    title = "Database"
+
     database_url: DatabaseUrl = Field(
         default_factory=lambda data: f"sqlite:///{data['data_dir']}/imapp.db",
         repr=False,
         description="The address of the database. Unset: SQLite in IM_DATA_DIR.",
     )
+
+
+class ClusterSettings(Chapter):
+    title = "The cluster"
+
     redis_url: Annotated[RedisUrl | None, Allowed(_REDIS_WORDS)] = Field(
         None, repr=False, description="The Redis that connects the nodes of a cluster. Unset: a single node."
     )
@@ -229,6 +247,11 @@ class Settings(BaseModel):
         description="Bytes of pushes to other nodes that may wait for Redis. Further pushes are dropped, and the "
         "clients concerned are told to sync.",
     )
+
+
+class DatabaseConnectionSettings(Chapter):
+    title = "Database connections"
+
     db_pool_size: int = Field(10, ge=1, le=200, description="Connections to MySQL or MariaDB that a node keeps open.")
     db_pool_overflow: int = Field(
         10,
@@ -256,6 +279,10 @@ class Settings(BaseModel):
     db_write_timeout_seconds: int = Field(
         5, ge=1, le=600, description="Seconds in which the database must accept a statement before it fails."
     )
+
+
+class TokenSettings(Chapter):
+    title = "Secrets and tokens"
 
     secret_key: Secret = Field(
         repr=False,
@@ -291,6 +318,11 @@ class Settings(BaseModel):
         "approval: for everyone, but an operator must approve each account (`flask im approve`); closed: only "
         "operators create accounts.",
     )
+
+
+class PasswordSettings(Chapter):
+    title = "Passwords"
+
     password_min_length: int = Field(8, ge=8, le=64, description="The minimum length of a password, in characters.")
     argon2_memory_kib: int = Field(19_456, ge=8, le=4_194_304, description="Memory of one password hash, in KiB.")
     argon2_time_cost: int = Field(2, ge=1, le=100, description="Passes of one password hash over its memory.")
@@ -298,6 +330,10 @@ class Settings(BaseModel):
     argon2_concurrency: int = Field(
         2, ge=1, le=64, description="Password hashes that a node computes at the same time; further ones wait."
     )
+
+
+class OperatorSettings(Chapter):
+    title = "Operators"
 
     admin_second_factor: bool = Field(
         True,
@@ -312,6 +348,10 @@ class Settings(BaseModel):
     admin_acts_days: int = Field(
         365, ge=1, le=3650, description="Days for which the log of administrative acts is kept."
     )
+
+
+class MessageSettings(Chapter):
+    title = "Messages and groups"
 
     private_messages: Literal["anyone", "contacts"] = Field(
         "anyone", description="The users that may send a private message to a user: anyone, or contacts only."
@@ -359,6 +399,10 @@ class Settings(BaseModel):
         description="The largest group, in members, in which members see read receipts and typing notices.",
     )
 
+
+class RetentionSettings(Chapter):
+    title = "Retention"
+
     retention_messages_days: int = Field(
         0,
         ge=0,
@@ -379,6 +423,10 @@ class Settings(BaseModel):
         description="Days after its end at which `flask im retention` deletes a session. 0: sessions are kept.",
     )
 
+
+class SyncSettings(Chapter):
+    title = "Sync"
+
     sync_changes_default: int = Field(
         50, ge=1, le=500, description="Changes of one conversation in one answer of sync, if the client sets no limit."
     )
@@ -391,6 +439,10 @@ class Settings(BaseModel):
         le=10_000,
         description="The most changes of all conversations in one answer of sync; the client requests further ones.",
     )
+
+
+class ConnectionSettings(Chapter):
+    title = "Connections"
 
     allowed_origins: Annotated[
         tuple[Origin, ...],
@@ -502,6 +554,10 @@ class Settings(BaseModel):
         10, ge=1, le=300, description="Seconds in which the body of a REST request must arrive, or the answer is 408."
     )
 
+
+class TraceSettings(Chapter):
+    title = "Message traces"
+
     trace_messages: int = Field(
         20_000,
         ge=0,
@@ -518,6 +574,10 @@ class Settings(BaseModel):
         "requirements-tracing.txt.",
     )
 
+
+class WriteQueueSettings(Chapter):
+    title = "The write queue"
+
     committer_batch_max: int = Field(256, ge=1, le=1000, description="The most writes in one transaction.")
     committer_queue_max: int = Field(
         10_000,
@@ -525,6 +585,10 @@ class Settings(BaseModel):
         le=1_000_000,
         description='The most writes that may wait for a transaction. Further ones are answered with "busy".',
     )
+
+
+class RateLimitSettings(Chapter):
+    title = "Rate limits"
 
     rate_limits: bool = Field(True, description="Whether rate limits apply. Off: for load tests only.")
     rate_login_per_account_and_address: Rate = Field(
@@ -578,6 +642,33 @@ class Settings(BaseModel):
     )
     rate_contact_requests_per_user: Rate = Field("30/minute", description="Contact requests sent by one user.")
 
+
+class Settings(
+    RateLimitSettings,
+    WriteQueueSettings,
+    TraceSettings,
+    ConnectionSettings,
+    SyncSettings,
+    RetentionSettings,
+    MessageSettings,
+    OperatorSettings,
+    PasswordSettings,
+    TokenSettings,
+    DatabaseConnectionSettings,
+    ClusterSettings,
+    DatabaseSettings,
+    NodeSettings,
+):
+    """All settings of one node. Does not read the environment; raises pydantic.ValidationError.
+
+    Pydantic takes the fields of the last base class first. So the first chapter is the last base class.
+    """
+
+    @classmethod
+    def chapters(cls) -> list[type[Chapter]]:
+        """Return the chapters in the order of docs/settings.md."""
+        return [base for base in reversed(cls.__bases__) if issubclass(base, Chapter)]
+
     @classmethod
     def variable(cls, field: str) -> str:
         """Return the name of the field's environment variable."""
@@ -596,3 +687,17 @@ class Settings(BaseModel):
         if isinstance(value, bool):
             return "on" if value else "off"
         return ",".join(value) if isinstance(value, tuple) else str(value if value is not None else "")
+
+
+def allowed_values(info: FieldInfo) -> str:
+    """Describe the allowed values of a setting."""
+    for mark in info.metadata:
+        if isinstance(mark, Allowed):
+            return mark.words
+    if get_origin(info.annotation) is Literal:
+        return "one of " + ", ".join(get_args(info.annotation))
+    if info.annotation is bool:
+        return "on or off"
+    least = next(mark.ge for mark in info.metadata if isinstance(mark, Ge))
+    most = next(mark.le for mark in info.metadata if isinstance(mark, Le))
+    return f"a whole number from {least} to {most}"

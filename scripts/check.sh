@@ -45,7 +45,7 @@ check "spelling" codespell
 check "dependencies" deptry .
 check "dead code" vulture
 check "plain English" python scripts/count_riddles.py --at-most 1.5 imapp tests bench docs web deploy
-check "docs/settings.md" same docs/settings.md python config.py
+check "docs/settings.md" same docs/settings.md flask im export-settings
 if [[ ${1:-} != --static ]]; then
     check "fast tests" python -m pytest -q -m "not slow" -n auto
 fi

@@ -16,7 +16,7 @@ from imapp.cli.backups import backup, restore
 from imapp.cli.bench import bench
 from imapp.cli.demo import demo
 from imapp.cli.doctor import doctor
-from imapp.cli.documents import export_asyncapi, export_openapi
+from imapp.cli.documents import export_asyncapi, export_openapi, export_settings
 from imapp.cli.fixture import load_fixture
 from imapp.cli.logs import log_level
 from imapp.cli.nodes import drain, nodes, rebalance
@@ -53,7 +53,8 @@ im = Commands("im", help="Operate this server.")
 
 for command in (
     approve, invite, make_operator, revoke_operator, set_password,
-    backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_user,
-    load_fixture, log_level, nodes, rebalance, reset_second_factor, restore, retention, show_settings, stats, trace,
+    backup, bench, create_user, demo, doctor, drain, erase_user, export_asyncapi, export_openapi, export_settings,
+    export_user, load_fixture, log_level, nodes, rebalance, reset_second_factor, restore, retention,
+    show_settings, stats, trace,
 ):  # fmt: skip
     im.add_command(command)
