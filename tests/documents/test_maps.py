@@ -31,3 +31,16 @@ def test_every_file_that_the_architecture_names_exists():
 
     assert named
     assert absent == []
+
+
+def test_every_file_in_the_architecture_is_named_with_its_folder():
+    assert set(re.findall(r"`(\w+\.py)`", ARCHITECTURE)) == {"events.py", "errors.py"}
+
+
+def test_the_architecture_opens_with_the_picture_and_the_journey_of_a_message_on_one_screen():
+    opening, layers, _ = ARCHITECTURE.partition("## Layers\n")
+
+    assert "```mermaid" in opening
+    assert "## One message's journey" in opening
+    assert layers
+    assert opening.count("\n") <= 60
