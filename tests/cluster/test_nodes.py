@@ -12,7 +12,6 @@ from imapp.cluster.registry import heartbeat, presence
 from imapp.cluster.registry.heartbeat import NodeHeartbeat, NodeTakenError
 from imapp.cluster.registry.registry import ConnectionInfo, Registry
 from tests.support.ports import wait_for
-from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.slow
 
@@ -303,88 +302,5 @@ def test_the_journal_is_bounded_while_redis_is_away(make_app, cluster_name, monk
         node.disconnect(user_id)
 
     wait_for(lambda: len(node.presence.journal) <= 100, 5, "the bound of the journal")
-    assert node.heart._is_stale
-    node.heart.stop()
-
-
-@pytest.fixture
-def lose(monkeypatch):
-    """`lose(node, command)`: Redis does what it is told by the node's next such command, and its answer is lost."""
-
-    def lose_next(node, command):
-        register = node.heart._register
-        carry_out = getattr(register, command)
-
-        def answer_nothing(*arguments):
-            monkeypatch.setattr(register, command, carry_out)
-            carry_out(*arguments)
-            raise redis.RedisError
-
-        monkeypatch.setattr(register, command, answer_nothing)
-
-    return lose_next
-
-
-def test_who_came_while_an_answer_was_lost_is_told(join, lose, redis_server):
-    node = join(redis_server.url, "n1")
-    lose(node, "open")
-
-    node.connect(5)
-
-    wait_for(lambda: node.told == [(5, True)], LEASE + 2, "being told")
-
-
-def test_who_went_while_the_way_to_redis_swallowed_an_answer_is_told(join, redis_server, cluster_name):
-    way = Proxy(redis_server.port)
-    node = join(f"redis://127.0.0.1:{way.port}", "n1")
-    node.connect(5)
-    wait_for(lambda: node.told == [(5, True)], 5, "being told")
-    way.swallows = True
-
-    node.disconnect(5)
-
-    users = f"{{{cluster_name}}}:users:n1"
-    wait_for(lambda: not redis_server.client().hexists(users, 5), 10, "Redis' doing it")
-    way.swallows = False
-    way.cut()
-    wait_for(lambda: (5, False) in node.told, 2 * LEASE + 5, "being told")
-    assert way.swallowed
-    way.close()
-
-
-def test_who_is_written_anew_while_an_answer_was_lost_is_told(join, lose, redis_server, cluster_name):
-    node = join(redis_server.url, "n1")
-    node.connect(5)
-    wait_for(lambda: node.told == [(5, True)], 5, "being told")
-    Register(redis.client_of(node.app), cluster_name, "n1").rewrite([Presence("ghost", 6)])
-    node.told.clear()
-    lose(node, "rewrite")
-
-    node.heart._is_stale = True
-    node.presence.wake.set()
-
-    wait_for(lambda: sorted(node.told) == [(5, True), (6, False)], LEASE + 2, "being told")
-
-
-def test_those_of_a_dead_node_are_told_though_the_answer_was_lost(join, dead, lose, redis_server):
-    node = join(redis_server.url, "n1")
-    lose(node, "reap")
-
-    dead(redis_server.url, 7, lease_ms=1)
-
-    wait_for(lambda: node.told == [(7, False)], 2 * LEASE + 2, "being told")
-
-
-def test_what_is_kept_while_redis_is_away_has_a_bound(make_app, cluster_name, monkeypatch):
-    monkeypatch.setattr(heart, "_JOURNAL_MAX", 100)
-    app = make_app(redis_url="redis://127.0.0.1:1", cluster_name=cluster_name, node_id="n1", node_lease_seconds=LEASE)
-    node = Node(app)
-    node.heart.start()
-
-    for user_id in range(1000):
-        node.connect(user_id)
-        node.disconnect(user_id)
-
-    wait_for(lambda: not node.presence.journal, 5, "the end of what is kept")
     assert node.heart._is_stale
     node.heart.stop()
