@@ -29,7 +29,9 @@ _host = f"[{settings.host}]" if ":" in settings.host else settings.host
 _ports = [port for port in (settings.port, settings.socketio_port) if port is not None]
 bind = [f"{_host}:{port}" for port in _ports]
 wsgi_app = "wsgi:app"
-worker_class = "gevent"
+# IM_TRANSPORT=stock: the worker that Flask-SocketIO's documentation names, with limits. Otherwise nothing of it is
+# imported.
+worker_class = "imapp.realtime.websocket_worker.WebSocketWorker" if settings.transport == "stock" else "gevent"
 # Always one worker: a Socket.IO session lives in one process, and gunicorn cannot route by session.
 workers = 1
 # Never preload: connections and locks would be created before the fork, and so before gevent's patches.

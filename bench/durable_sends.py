@@ -24,6 +24,8 @@ from tests.support.ports import free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 SECRET = "bench" * 8
+#: The gunicorn worker of Flask-SocketIO's documentation. Its server needs this one if gevent-websocket is installed.
+WORKER = "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"
 USERS = 200
 ROUNDS = 3
 SECONDS = 5
@@ -60,7 +62,7 @@ def command(kind: str, port: int) -> list[str]:
     gunicorn = ["taskset", "-c", "0", sys.executable, "-m", "gunicorn"]
     if kind == "ours":
         return gunicorn
-    stock = ["-c", "/dev/null", "--no-control-socket", "-k", "gevent", "-w", "1", "--worker-connections", "10000"]
+    stock = ["-c", "/dev/null", "--no-control-socket", "-k", WORKER, "-w", "1", "--worker-connections", "10000"]
     return [*gunicorn, *stock, "-b", f"127.0.0.1:{port}", "bench.stock.app:app"]
 
 
@@ -147,7 +149,7 @@ def _latency(runs: list[dict]) -> str:
 def machine() -> str:
     """Describe the machine."""
     cpu = next(line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line)
-    packages = ("gunicorn", "gevent", "python-socketio", "simple-websocket", "sqlalchemy", "pymysql")
+    packages = ("gunicorn", "gevent", "python-socketio", "gevent-websocket", "sqlalchemy", "pymysql")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
     database = subprocess.run(["mariadbd", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     return (

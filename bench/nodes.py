@@ -12,7 +12,7 @@ from pathlib import Path
 import pymysql
 import requests
 
-from bench.durable_sends import ROOT, SECRET
+from bench.durable_sends import ROOT, SECRET, WORKER
 from bench.sockets import Socket
 from tests.support.mariadb import MariaDb
 from tests.support.ports import wait_for
@@ -27,7 +27,7 @@ class StockNode(Server):
 
     def start(self) -> None:
         """Start the node and wait until it serves."""
-        command = [sys.executable, "-m", "gunicorn", "-c", "/dev/null", "--no-control-socket", "-k", "gevent"]
+        command = [sys.executable, "-m", "gunicorn", "-c", "/dev/null", "--no-control-socket", "-k", WORKER]
         command += [
             "-w",
             "1",

@@ -537,7 +537,9 @@ class ConnectionSettings(Chapter):
         description="Seconds after which a client that reads none of its waiting data is disconnected.",
     )
     transport: Literal["engine", "stock"] = Field(
-        "engine", description="The implementation of Engine.IO: imapp's own (engine), or python-engineio (stock)."
+        "engine",
+        description="The implementation of Engine.IO: imapp's own (engine), or python-engineio on gevent-websocket"
+        " (stock).",
     )
     max_payload_bytes: int = Field(
         262_144,

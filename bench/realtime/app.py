@@ -98,6 +98,10 @@ def stock() -> Any:
     return app
 
 
+#: python-engineio needs the worker of gevent-websocket if that package is installed.
+_WORKERS = {"ours": "gevent", "stock": "geventwebsocket.gunicorn.workers.GeventWebSocketWorker"}
+
+
 class Gunicorn(BaseApplication):
     """One gevent worker."""
 
@@ -109,7 +113,7 @@ class Gunicorn(BaseApplication):
     def load_config(self) -> None:
         """Load the same settings as the product."""
         settings = {
-            "bind": f"127.0.0.1:{self._port}", "worker_class": "gevent", "worker_connections": 20_000,
+            "bind": f"127.0.0.1:{self._port}", "worker_class": _WORKERS[self._engine], "worker_connections": 20_000,
             "loglevel": "error", "control_socket_disable": True, "graceful_timeout": 1,
         }  # fmt: skip
         for name, value in settings.items():

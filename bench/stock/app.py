@@ -1,7 +1,7 @@
 """The application for comparison: stock Flask-SocketIO as its documentation shows it, one commit for each message.
 
 Environment: STOCK_DATABASE_URL, STOCK_SECRET (to read the same tokens). Run by bench/durable_sends.py with
-`gunicorn -k gevent -w 1`.
+`gunicorn -k geventwebsocket.gunicorn.workers.GeventWebSocketWorker -w 1`.
 """
 
 import os

@@ -1,7 +1,7 @@
 """The application for comparison on several nodes: stock Flask-SocketIO with its Redis queue, as documented.
 
 Nothing is stored. Environment: STOCK_REDIS_URL, STOCK_SECRET (to read the same tokens). Run by bench/cluster.py with
-`gunicorn -k gevent -w 1`, one process for each node.
+`gunicorn -k geventwebsocket.gunicorn.workers.GeventWebSocketWorker -w 1`, one process for each node.
 """
 
 import os

@@ -16,7 +16,7 @@ WAITING = ("socket", "ssl", "select", "threading", "time", "queue", "subprocess"
 
 
 def rehearse() -> dict[str, Any]:
-    """Rehearse the start; return the worker, unpatched modules, gevent's warnings, and the transport."""
+    """Rehearse the start; return what the doctor examines."""
     # Imported here, as in gunicorn's master, where no other module has been imported before.
     from gunicorn.app.wsgiapp import WSGIApplication
 
@@ -33,6 +33,7 @@ def rehearse() -> dict[str, Any]:
         "unpatched": unpatched(),
         "told": [str(one.message).splitlines()[0][:300] for one in told if "onkey" in type(one.message).__name__],
         "transport": transport_of(app),
+        "has_gevent_websocket": "geventwebsocket" in sys.modules,
     }
 
 

@@ -79,10 +79,14 @@ def patches(case: Context) -> Finding:
 
 def transport(case: Context) -> Finding:
     """Check that the transport in use is the one of the settings, and not the fall-back."""
-    found, wanted = case.once(_rehearsal)["transport"], case.settings.transport
+    rehearsed, wanted = case.once(_rehearsal), case.settings.transport
+    found, worker = rehearsed["transport"], rehearsed["worker"]
     if found != wanted:
         cure = "The worker is not gevent's: start the node with the project's gunicorn.conf.py."
         return fail(f"the transport is {found}, but IM_TRANSPORT is {wanted}", cure, "scripts/run.sh")
+    if found == "stock" and worker != "WebSocketWorker":
+        cure = "With this worker every WebSocket fails: start the node with the project's gunicorn.conf.py."
+        return fail(f"IM_TRANSPORT=stock needs gevent-websocket's worker, not {worker}", cure, "scripts/run.sh")
     if found == "stock":
         cure = "The fall-back is slower and handles slow clients less well: use the engine again when you can."
         return warn("the transport is python-engineio's", cure, "IM_TRANSPORT=engine")

@@ -11,7 +11,8 @@ from functools import cached_property
 from typing import Any
 
 import engineio
-from gevent import get_hub
+from gevent import Greenlet, get_hub, queue, sleep
+from gevent.event import Event
 
 from imapp.engine import engineio_packets, websocket_handshake
 from imapp.engine.admission import FULL_SECONDS, Admission
@@ -38,6 +39,23 @@ _TICKS = 25
 _TICK_SECONDS = (0.01, 1.0)
 
 
+def _task(target: Callable[..., Any], args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
+    """Return a greenlet, made with the arguments of a thread."""
+    return Greenlet(target, *args, **(kwargs or {}))
+
+
+#: What python-engineio's driver for gevent gives to its server. That driver imports gevent-websocket if it is
+#: installed.
+_DRIVER = {
+    "thread": _task,
+    "queue": queue.JoinableQueue,
+    "queue_empty": queue.Empty,
+    "event": Event,
+    "websocket": None,
+    "sleep": sleep,
+}
+
+
 class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no types
     """The sessions of a process, with the interface of python-engineio's Server.
 
@@ -54,7 +72,8 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         address_of: Callable[[dict[str, Any]], str] = lambda environ: environ.get("REMOTE_ADDR", ""),
         **options: Any,
     ) -> None:
-        super().__init__(**{**options, "async_mode": "gevent", "monitor_clients": False})
+        super().__init__(**{**options, "async_mode": "threading", "monitor_clients": False})
+        self.async_mode, self._async = "gevent", _DRIVER
         self.limits = limits or Limits(payload_bytes=self.max_http_buffer_size)
         self.admission = admission or Admission()
         self.connect_timeout = connect_timeout

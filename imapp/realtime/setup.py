@@ -42,7 +42,9 @@ def init_realtime(app: Flask, async_mode: str) -> None:
         "ping_timeout": settings.ping_timeout_seconds,
         "serializer": ProductPacket,
     }
-    socketio.init_app(app, **options)
+    # Flask-SocketIO builds a server of its own, which is replaced below: it must not load python-engineio's driver for
+    # gevent, because that imports gevent-websocket, which only IM_TRANSPORT=stock uses.
+    socketio.init_app(app, **{**options, "async_mode": "threading"})
     server = node.add(RealtimeServer(app, **options, **transports.options(settings, async_mode)))
     transports.prepare(server, settings)
     stock_id = server.eio.generate_id

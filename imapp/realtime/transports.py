@@ -13,7 +13,6 @@ from imapp.engine.admission import Admission
 from imapp.engine.limits import Limits
 from imapp.engine.server import EngineServer
 from imapp.realtime.server import RealtimeServer
-from imapp.realtime.websocket import guarded
 from imapp.settings import Settings
 
 #: Maximum number of packets in one polling request; python-engineio drops all packets of a longer one and answers 200.
@@ -74,5 +73,3 @@ def prepare(server: RealtimeServer, settings: Settings) -> None:
     if isinstance(server.eio, EngineServer):
         return
     Payload.max_decode_packets = _STOCK_PAYLOAD_PACKETS
-    websocket = guarded(server.eio._async["websocket"], settings.max_payload_bytes)
-    server.eio._async = {**server.eio._async, "websocket": websocket}

@@ -83,6 +83,15 @@ def test_the_fall_back_transport_is_a_warning(doctor, environ):
     assert (told.exit_code, told.status("program.transport")) == (1, "WARN")
 
 
+def test_the_fall_back_transport_on_another_worker_is_a_failure(doctor, environ):
+    wrong = {"IM_TRANSPORT": "stock", "GUNICORN_CMD_ARGS": "--worker-class gevent"}
+
+    told = doctor({**environ, **wrong}, "--only", "program.transport")
+
+    assert told.status("program.transport") == "FAIL"
+    assert "GeventWorker" in told.rows["program.transport"]["text"]
+
+
 def test_a_program_that_fails_to_load_is_reported_with_the_reason(doctor, environ, packages_path):
     (packages_path / "sitecustomize.py").write_text(
         "import sys\nif 'dry_start' in ' '.join(sys.orig_argv): sys.modules['flask_socketio'] = None\n"
