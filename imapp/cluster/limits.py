@@ -21,7 +21,7 @@ from limits import RateLimitItem, parse_many
 from limits.storage import MemoryStorage
 from limits.strategies import RateLimiter, SlidingWindowCounterRateLimiter
 
-from imapp.cluster import redis
+from imapp.cluster import lua, redis
 from imapp.cluster.shared_counts import SharedCounts
 from imapp.errors import RateLimitedError
 from imapp.extensions import settings
@@ -33,28 +33,7 @@ _IPV6_PREFIX = 64
 #: Limits that are checked often, or before authentication: they do not wait for Redis.
 _HOT = frozenset({"anonymous_per_address", "commands_per_user", "messages_per_user", "sync_per_user"})
 
-# The sliding window counter: the previous window counts with the share of it that the sliding window still covers.
-# ARGV: uses allowed, window in seconds, uses to add (-1 takes one back). Returns 0 if the use is allowed, else the
-# number of milliseconds until it would be.
-_SLIDE = """
-local t=redis.call('TIME')
-local size=tonumber(ARGV[2])
-local position=(t[1]+t[2]/1000000)/size
-local window=math.floor(position)
-local known=redis.call('HMGET',KEYS[1],'window','now','before')
-local age,now,before=window-(tonumber(known[1]) or 0),tonumber(known[2]) or 0,tonumber(known[3]) or 0
-if age==1 then before=now now=0 elseif age~=0 then before=0 now=0 end
-local rest=1-(position-window)
-local free=tonumber(ARGV[1])-tonumber(ARGV[3])-now
-if before*rest>free then
-  local wait=rest
-  if free>=0 then wait=rest-free/before end
-  return math.max(1,math.ceil(wait*size*1000))
-end
-redis.call('HSET',KEYS[1],'window',window,'now',now+tonumber(ARGV[3]),'before',before)
-redis.call('PEXPIRE',KEYS[1],size*2000)
-return 0
-"""
+_USE = lua.load("use_limit")
 
 
 def hit(name: str, *key_parts: object, uses: int = 1) -> None:
@@ -144,7 +123,7 @@ def _quota(client: Any, rule: RateLimitItem, key: list[str]) -> Quota:
 
 def _hit_exactly(client: Any, rule: RateLimitItem, key: list[str], cost: int = 1) -> None:
     name = f"{{{settings.cluster_name}}}:limit:{rule}:{':'.join(key)}"
-    wait_ms = redis.ask(lambda: client.register_script(_SLIDE)([name], [rule.amount, rule.get_expiry(), cost]))
+    wait_ms = redis.ask(lambda: client.register_script(_USE)([name], [rule.amount, rule.get_expiry(), cost]))
     if wait_ms is None:
         _hit_here(rule, key, cost)
     if wait_ms:

@@ -98,7 +98,7 @@ BUS_DROPPED = Counter(
 BUS_GAPS = Counter(
     "imapp_bus_gaps", "Interruptions of this node's reception on the bus, by reason.", ["reason"], registry=registry
 )
-for _reason in ("silent", "ConnectionResetError", "failover"):
+for _reason in ("silent", "ConnectionResetError", "failover", "slot_moved"):
     BUS_GAPS.labels(reason=_reason)  # 0 from the start, so that the first one is seen as an increase
 BUS_UP = Gauge(
     "imapp_bus_up", "1 while this node receives its own messages from Redis, or runs without Redis.", registry=registry

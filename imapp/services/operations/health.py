@@ -102,7 +102,7 @@ def _answer(pending: "Future[ComponentHealth]", deadline: float, **known: str) -
     try:
         return answer_of(pending, deadline) or _down("TimeoutError", **known)
     except Exception as exc:
-        log.exception("a look at health failed")
+        log.exception("health_check_failed")
         return _down(type(exc).__name__, **known)
 
 
