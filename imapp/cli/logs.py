@@ -9,10 +9,6 @@ from imapp.logs.levels import LEVELS, ROOTS, is_allowed
 from imapp.services import audit_log
 from imapp.services.operations import nodes as service
 
-_NO_CLUSTER = (
-    "No cluster: REDIS_URL is unset, or Redis does not answer. For a single node, send SIGUSR1 to its gunicorn."
-)
-
 
 def _logger(_context: click.Context, _option: click.Parameter, value: str) -> str:
     if not is_allowed(value):
@@ -34,8 +30,8 @@ def log_level(node_ids: tuple[str, ...], level: str, logger: str, seconds: int) 
         told = service.change_log_level(node_ids, (level, logger, seconds))
     except NotFoundError:
         raise click.ClickException("No live node has this name: see flask im nodes.") from None
-    except UnavailableError:
-        raise click.ClickException(_NO_CLUSTER) from None
+    except UnavailableError as exc:
+        raise click.ClickException(f"{exc.message} For a single node, send SIGUSR1 to its gunicorn.") from None
     if told:
         audit_log.record(command_line(), "change_log_level", f"{level} {logger or 'all'} nodes:{','.join(told)}")
     until = f"for {seconds} s" if seconds else "until it ends"

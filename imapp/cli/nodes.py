@@ -13,8 +13,6 @@ from imapp.schemas.base import now
 from imapp.schemas.stats import NodeReport
 from imapp.services.operations import nodes as service
 
-_NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
-
 #: Seconds between two checks of a draining node, which renews its report every 2 s.
 _CHECK_SECONDS = 1.0
 
@@ -24,9 +22,7 @@ _CHECK_SECONDS = 1.0
 @with_appcontext
 def nodes(as_json: bool) -> None:
     """Show the live nodes of the cluster."""
-    found = service.reports()
-    if found is None:
-        raise click.ClickException(_NO_CLUSTER)
+    found = service.living()
     if as_json:
         click.echo(orjson.dumps([node.model_dump(mode="json") for node in found], option=orjson.OPT_INDENT_2))
     else:
@@ -43,8 +39,6 @@ def drain(node_id: str, wait: int) -> None:
         told = service.drain(node_id, command_line())
     except NotFoundError:
         raise click.ClickException(f"No live node has the name {node_id}: see flask im nodes.") from None
-    except UnavailableError:
-        raise click.ClickException(_NO_CLUSTER) from None
     click.echo(f"{node_id} was told to drain: {told.connections} connections.")
     if wait:
         _wait_gone(told, time.monotonic() + wait)
@@ -54,10 +48,7 @@ def drain(node_id: str, wait: int) -> None:
 @with_appcontext
 def rebalance() -> None:
     """Spread the clients over the nodes: clients beyond a node's share reconnect, at a limited rate."""
-    try:
-        told = service.rebalance(command_line())
-    except UnavailableError:
-        raise click.ClickException(_NO_CLUSTER) from None
+    told = service.rebalance(command_line())
     counts = ", ".join(f"{node.id} {node.connections}" for node in told)
     click.echo(f"{len(told)} nodes were told to spread their clients. Connections now: {counts}.")
 

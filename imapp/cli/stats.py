@@ -34,10 +34,7 @@ def stats(as_json: bool, watch: bool) -> None:
 
 
 def _ask() -> ClusterStats:
-    found = nodes.reports()
-    if found is None:
-        raise UnavailableError("No cluster: REDIS_URL is unset, or Redis does not answer.")
-    return rates.describe(found)
+    return rates.describe(nodes.living())
 
 
 def _print(found: ClusterStats, as_json: bool) -> None:

@@ -36,9 +36,17 @@ def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
     return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
 
 
+def living() -> list[NodeReport]:
+    """Return every living node's own report; raises UnavailableError without Redis."""
+    found = reports()
+    if found is None:
+        raise UnavailableError(_NO_CLUSTER)
+    return found
+
+
 def report(node_id: str) -> NodeReport:
     """Return a node's report; raises NotFoundError if no living node has this id, UnavailableError without Redis."""
-    own = [node for node in _all() if node.id == node_id]
+    own = [node for node in living() if node.id == node_id]
     if not own:
         raise NotFoundError
     return own[0]
@@ -49,15 +57,8 @@ def change_log_level(node_ids: Sequence[str], change: tuple[str, str, int]) -> l
 
     Return the nodes that got the order. Raises like `report`.
     """
-    named = [report(node_id).id for node_id in node_ids] or [node.id for node in _all()]
+    named = [report(node_id).id for node_id in node_ids] or [node.id for node in living()]
     return [node_id for node_id in named if node_commands.give(settings, node_id, "log_level", change)]
-
-
-def _all() -> list[NodeReport]:
-    found = reports()
-    if found is None:
-        raise UnavailableError(_NO_CLUSTER)
-    return found
 
 
 def rebalance(by: By) -> list[NodeReport]:
@@ -65,7 +66,7 @@ def rebalance(by: By) -> list[NodeReport]:
 
     Raises UnavailableError.
     """
-    latest = _all()
+    latest = living()
     audit_log.record(by, "rebalance", "nodes")
     if not node_commands.give_all(settings, "rebalance", None):
         raise UnavailableError(_NO_CLUSTER)
