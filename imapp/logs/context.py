@@ -17,6 +17,6 @@ def add_source(source: Source) -> None:
     _sources[source] = None
 
 
-def at_hand() -> dict[str, Any]:
+def current_fields() -> dict[str, Any]:
     """Return the fields of all sources."""
     return {name: value for source in _sources for name, value in source().items()}

@@ -11,7 +11,7 @@ from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
 from imapp.logs.cleaning import clean, clean_traceback
-from imapp.logs.context import at_hand
+from imapp.logs.context import current_fields
 from imapp.logs.lines import shown
 
 #: Keys that are not fields: structlog's own, and texts of several lines.
@@ -50,7 +50,7 @@ class _Assembly:
             "message": fields.pop("message", None),
             "node": self._node_id,
         }
-        known = {**head, **at_hand(), **fields, **head}  # twice: it comes first, and no field replaces it
+        known = {**head, **current_fields(), **fields, **head}  # twice: it comes first, and no field replaces it
         written = clean({name: value for name, value in known.items() if value is not None})
         text = "\n".join(str(line[name]) for name in ("stack_info", "exception") if line.get(name))
         return {**written, "exception": clean_traceback(text)} if text else written

@@ -25,7 +25,7 @@ from imapp.errors import (
 )
 from imapp.events import Event
 from imapp.prepared import prepared
-from imapp.realtime.dispatch import COMMANDS, Command
+from imapp.realtime.dispatch import COMMANDS, AnyCommand
 from imapp.schemas.json_schema import REF, Mode, Schemas, describe
 from imapp.schemas.problems import AckFailure, ConnectRefused
 from imapp.schemas.refusals import all_errors, codes_of
@@ -108,7 +108,7 @@ def error_codes() -> dict[str, str]:
     return {code: error.message for code, error in all_errors().items()}
 
 
-def refusals_of(command: Command) -> list[str]:
+def refusals_of(command: AnyCommand) -> list[str]:
     """Return the sorted error codes that a command may be refused with."""
     codes = codes_of(command.name) | {error.code for error in _OF_ANY_COMMAND}
     if command.takes.model_fields:
@@ -148,7 +148,7 @@ def _texts(described: object) -> dict[str, str]:
     return {"summary": text.partition("\n")[0], "description": text}
 
 
-def _ack_name(command: Command) -> str:
+def _ack_name(command: AnyCommand) -> str:
     return "".join(part.capitalize() for part in command.name.split("_")) + "Ack"
 
 

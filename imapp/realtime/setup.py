@@ -12,7 +12,7 @@ from imapp.extensions import socketio
 from imapp.logs import add_source
 from imapp.node import node_of
 from imapp.realtime import handshake, transports
-from imapp.realtime.dispatch import command_at_hand
+from imapp.realtime.dispatch import command_fields
 from imapp.realtime.presence_fanout import PresenceFanout
 from imapp.realtime.server import ProductPacket, RealtimeServer
 from imapp.realtime.upkeep import NodeUpkeep
@@ -20,7 +20,7 @@ from imapp.realtime.upkeep import NodeUpkeep
 
 def init_realtime(app: Flask, async_mode: str) -> None:
     """Bind Flask-SocketIO to the app with `RealtimeServer` in place of the stock one."""
-    add_source(command_at_hand)
+    add_source(command_fields)
     plain, node = app.wsgi_app, node_of(app)
     settings = node.settings
     manager = node.add(

@@ -8,6 +8,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 ItemT = TypeVar("ItemT")
 
+#: A JSON object, just parsed or ready to be serialized.
+JsonObject = dict[str, Any]
+
 #: Largest id: a signed 64-bit integer, the widest that both databases store.
 MAX_ID = 2**63 - 1
 

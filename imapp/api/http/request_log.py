@@ -24,12 +24,12 @@ _PROBES = "/actuator/"
 
 def init_request_log(app: Flask) -> None:
     """Give each request an id. Call this before other `after_request` hooks are added, so that its own runs last."""
-    add_source(request_at_hand)
+    add_source(request_fields)
     app.before_request(_begin)
     app.after_request(_write if node_of(app).settings.access_log else _name)
 
 
-def request_at_hand() -> dict[str, Any]:
+def request_fields() -> dict[str, Any]:
     """Return the log fields of the request that this greenlet serves; none outside a request."""
     if not has_request_context():
         return {}
