@@ -48,10 +48,6 @@ def test_the_tests_run_with_the_packages_of_the_server():
     assert {name: tests.get(name) for name in server} == server
 
 
-def test_gevent_websocket_is_not_installed():
-    assert "gevent-websocket" not in pins("requirements-dev.txt")
-
-
 @pytest.mark.parametrize("file", ["requirements.in", "requirements-tracing.in", "requirements-dev.in"])
 def test_every_direct_dependency_has_a_reason(file):
     wanted = re.findall(r"^([A-Za-z][\w.-]*)", (PROJECT / file).read_text(), re.MULTILINE)
