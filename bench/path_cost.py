@@ -22,13 +22,13 @@ from pathlib import Path
 import gevent
 
 from imapp.app import create_app
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.models.conversations import BOTH_WROTE
 from imapp.node import node_of
 from imapp.realtime.connections import Connection
 from imapp.realtime.dispatch import dispatch
 from imapp.realtime.server import RealtimeServer
-from imapp.schemas.base import now
 from imapp.services.write_path import committer as committer_module
 from imapp.services.write_path.batch import Batch, Head
 from imapp.services.write_path.committer import Committer

@@ -14,7 +14,7 @@ A module imports only from the layers below its own (import-linter enforces it):
     schemas
     errors
     logs
-    settings
+    clock | settings
 
 docs/architecture.md says what each layer contains.
 """

@@ -8,8 +8,8 @@ import orjson
 from flask.cli import with_appcontext
 
 from imapp.cli.acting_operator import command_line
+from imapp.clock import now
 from imapp.errors import NotFoundError, UnavailableError
-from imapp.schemas.base import now
 from imapp.schemas.stats import NodeReport
 from imapp.services.operations import nodes as service
 

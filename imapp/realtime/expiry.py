@@ -3,13 +3,13 @@
 import time
 from datetime import timedelta
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.events import SessionEnded, TokenExpiring
 from imapp.logs import get_logger
 from imapp.node import node_of
 from imapp.realtime.connections import Connection
 from imapp.realtime.server import RealtimeServer
-from imapp.schemas.base import now
 
 log = get_logger(__name__)
 

@@ -23,12 +23,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import timedelta
 from typing import TypeVar
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.cluster.bus.push_marks import PushMarks, conversation_of
 from imapp.logs import get_logger
 from imapp.node import node_of
 from imapp.realtime.server import RealtimeServer
-from imapp.schemas.base import now
 from imapp.services.accounts import authentication
 from imapp.services.sync import heads
 from imapp.telemetry import metrics

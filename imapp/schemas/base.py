@@ -18,12 +18,6 @@ MAX_ID = 2**63 - 1
 SMALL_BODY = 16_384
 
 
-def now() -> datetime:
-    """Return the current time in UTC, cut to milliseconds, the precision with which it is stored."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
 @lru_cache(256)  # all messages of a batch have the same time
 def rfc3339(moment: datetime) -> str:
     """Return a time as RFC 3339 in UTC with milliseconds, for example `2026-11-23T19:30:00.123Z`."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.errors import as_app_error
 from imapp.database.transactions import atomic
 from imapp.errors import InvalidInputError
@@ -13,7 +14,6 @@ from imapp.logs import get_logger
 from imapp.models.audit_log import AdminAct
 from imapp.models.users import User
 from imapp.schemas.administration import By
-from imapp.schemas.base import now
 
 log = get_logger(__name__)
 

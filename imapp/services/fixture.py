@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.extensions import Base, settings
 from imapp.models.conversations import Conversation, ConversationMember
@@ -15,7 +16,6 @@ from imapp.models.groups import Group
 from imapp.models.own_state import UserState
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.services.accounts import tokens
 from imapp.services.accounts.passwords import NO_PASSWORD
 

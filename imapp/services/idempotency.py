@@ -13,11 +13,11 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic, beside
 from imapp.errors import IdempotencyKeyInUseError, IdempotencyKeyReusedError
 from imapp.extensions import db
 from imapp.models.idempotency import IdempotencyKey
-from imapp.schemas.base import now
 
 #: How long a key is kept. After that, a request with the same key counts as new.
 KEPT = timedelta(hours=24)

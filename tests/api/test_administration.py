@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.extensions import db, socketio
 from imapp.models.audit_log import AdminAct
-from imapp.schemas.base import now
 from tests.accounts import bearer, login, me, promote, refresh, register
 
 

@@ -10,9 +10,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, select
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.extensions import Base
-from imapp.schemas.base import now
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import EditMessage, HideMessages, MessageDraft

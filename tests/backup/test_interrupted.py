@@ -7,8 +7,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
-from imapp.schemas.base import now
 from tests.backup.conftest import epoch_of, rows_of, say, wait_until
 from tests.support.crowd_of_rows import fill
 

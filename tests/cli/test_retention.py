@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.extensions import db
 from imapp.models.messages import Message
-from imapp.schemas.base import now
 from imapp.services.messaging.private_conversations import open_private
 from tests.backup.conftest import Commands
 from tests.support.crowd_of_rows import fill

@@ -4,10 +4,10 @@ import time
 
 import pytest
 
+from imapp.clock import ClusterClock
 from imapp.cluster.bus import envelope, replays
 from imapp.cluster.bus.envelope import Emit, NodeCommand
 from imapp.cluster.bus.replays import Replays
-from imapp.cluster.clock import Clock as ClusterClock
 
 
 class Clock:

@@ -3,10 +3,10 @@
 import pytest
 from sqlalchemy import insert
 
+from imapp.clock import now
 from imapp.errors import ClientIdConflictError
 from imapp.extensions import db
 from imapp.models.messages import Message
-from imapp.schemas.base import now
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.write_path import transaction
 from imapp.services.write_path.batch import Batch

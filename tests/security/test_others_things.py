@@ -8,9 +8,10 @@ from itertools import product
 import pytest
 
 from imapp.api.http.endpoint import Endpoint
+from imapp.clock import now
 from imapp.realtime.commands import register_commands
 from imapp.realtime.dispatch import COMMANDS
-from imapp.schemas.base import now, rfc3339
+from imapp.schemas.base import rfc3339
 
 #: Routes with an id that a stranger may use, with the reason.
 ALLOWED = {

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, update
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import (
     NotAMemberError,
@@ -18,7 +19,6 @@ from imapp.models.conversations import ConversationMember
 from imapp.models.groups import Group
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.schemas.contacts import ContactIn, ContactRequestIn, ContactsQuery
 from imapp.schemas.groups import MembersQuery, RoleIn
 from imapp.schemas.messages import HistoryQuery, MessageDraft

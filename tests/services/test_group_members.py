@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 
+from imapp.clock import now
 from imapp.errors import (
     BlockedError,
     GroupFullError,
@@ -19,7 +20,7 @@ from imapp.errors import (
 )
 from imapp.extensions import db
 from imapp.models.conversations import Conversation
-from imapp.schemas.base import now, rfc3339
+from imapp.schemas.base import rfc3339
 from imapp.schemas.groups import GroupPatch, JoinIn, MembersQuery, RoleIn
 from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery
 from imapp.schemas.users import UserOut

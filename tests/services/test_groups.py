@@ -5,6 +5,7 @@ import time
 import pytest
 from sqlalchemy import insert, select
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import (
     BlockedError,
@@ -20,7 +21,6 @@ from imapp.extensions import db
 from imapp.models.conversations import Conversation
 from imapp.models.own_state import UserState
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn, GroupPatch, JoinIn, JoinRequestsQuery, MembersQuery, RoleIn
 from imapp.schemas.messages import HistoryQuery
 from imapp.services.accounts.passwords import NO_PASSWORD

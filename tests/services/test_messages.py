@@ -7,6 +7,7 @@ import orjson
 import pytest
 from sqlalchemy import insert, select, update
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import (
     AppError,
@@ -31,7 +32,6 @@ from imapp.errors import (
 from imapp.extensions import db
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
-from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import (
     EditMessage,

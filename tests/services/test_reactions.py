@@ -5,10 +5,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import NotAnEmojiError, TooManyOwnReactionsError, TooManyReactionsError
 from imapp.models.messages import Reaction
-from imapp.schemas.base import now
 from imapp.schemas.groups import GroupIn
 from imapp.schemas.messages import EditMessage, HistoryQuery, ListQuery, MessageDraft
 from imapp.schemas.sync import SyncIn

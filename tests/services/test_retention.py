@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import func, select
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import NotFoundError
 from imapp.extensions import db
@@ -14,7 +15,6 @@ from imapp.models.changes import Change
 from imapp.models.conversations import Conversation
 from imapp.models.messages import HiddenMessage, Message, MessageEdit, Pin, Reaction
 from imapp.models.sessions import DeviceSession
-from imapp.schemas.base import now
 from imapp.schemas.conversations import ConversationsQuery
 from imapp.schemas.messages import EditMessage, HideMessages, HistoryQuery, MessageDraft, message_id
 from imapp.schemas.sync import SyncIn, SyncOut

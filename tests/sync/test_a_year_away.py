@@ -7,13 +7,13 @@ import orjson
 import pytest
 from sqlalchemy import func, insert, select
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.extensions import db
 from imapp.models.changes import Change
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.messages import Message
 from imapp.models.own_state import UserState
-from imapp.schemas.base import now
 from imapp.schemas.sync import SyncIn
 from imapp.services.sync import sync
 from imapp.services.sync.sync_state import PAGE_ROWS

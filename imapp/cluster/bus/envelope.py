@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 
-from imapp.cluster.clock import cluster_time
+from imapp.clock import cluster_time
 
 _EMIT, _ORDER = b"E", b"O"
 _HEAD = 5

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, Protocol
 
 from hiredis import ReplyError
 
+from imapp.clock import cluster_time
 from imapp.cluster.bus.resp import Connection, pack
-from imapp.cluster.clock import cluster_time
 from imapp.logs import get_logger
 from imapp.telemetry import metrics
 

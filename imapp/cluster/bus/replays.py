@@ -1,7 +1,7 @@
 """Replay protection of the bus: a recorded frame that an attacker publishes again is refused.
 
 The signed part of each frame has a mark: a random id of the sending process (its "life"), a number that grows within
-that life, and the time by Redis' clock (cluster/clock.py). A frame is refused if its number was received before, or if
+that life, and the time by Redis' clock (imapp/clock.py). A frame is refused if its number was received before, or if
 its time differs from the cluster's clock by more than WINDOW_SECONDS. When a process's frames were refused because of
 their time and are accepted again, the manager tells the clients to sync.
 
@@ -12,8 +12,8 @@ OLD_SECONDS from the first frame that this node receives.
 from collections import deque
 from collections.abc import Callable
 
+from imapp.clock import cluster_time
 from imapp.cluster.bus.envelope import Mark
-from imapp.cluster.clock import cluster_time
 
 #: Maximum difference in seconds between a frame's time and the cluster's clock, in either direction.
 WINDOW_SECONDS = 30.0

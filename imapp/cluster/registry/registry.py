@@ -18,9 +18,9 @@ from typing import Any
 
 import orjson
 
+from imapp.clock import cluster_time
 from imapp.cluster import lua
 from imapp.cluster.bus.envelope import SID_MARK
-from imapp.cluster.clock import cluster_time
 
 # Each script uses the key of the nodes' leases and gets the prefix of all keys as its first argument.
 _OPEN = lua.load("now", "online", "open_connection")

@@ -1,10 +1,10 @@
 """Commands on the connection itself."""
 
+from imapp.clock import now
 from imapp.errors import InvalidTokenError
 from imapp.extensions import settings
 from imapp.realtime.connections import Connection
 from imapp.realtime.dispatch import NoPayload, command
-from imapp.schemas.base import now
 from imapp.schemas.realtime import Pong, RenewToken, TokenRenewed
 from imapp.services.accounts import authentication
 

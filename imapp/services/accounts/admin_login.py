@@ -5,13 +5,13 @@ from typing import NoReturn, TypeVar
 
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import ForbiddenError, SecondFactorRequiredError, WrongCodeError
 from imapp.extensions import settings
 from imapp.logs import get_logger
 from imapp.models.users import User
 from imapp.schemas.administration import By
-from imapp.schemas.base import now
 from imapp.schemas.second_factor import AdminLoginIn, ConfirmationIn, EnrolledOut, EnrolmentIn, EnrolmentOut
 from imapp.schemas.sessions import ClientInfo, LoginIn, TokensOut
 from imapp.services import audit_log

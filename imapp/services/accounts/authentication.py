@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.errors import as_app_error
 from imapp.database.transactions import atomic
 from imapp.errors import (
@@ -24,7 +25,6 @@ from imapp.models.conversations import ConversationMember
 from imapp.models.second_factors import SecondFactor
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.services.accounts import sessions, tokens
 from imapp.services.shared_reads import SharedRead
 

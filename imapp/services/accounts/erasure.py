@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic, release
 from imapp.errors import AppError, OwnerMustTransferError, UnavailableError, WrongPasswordError
 from imapp.extensions import db
@@ -23,7 +24,6 @@ from imapp.models.idempotency import IdempotencyKey
 from imapp.models.messages import HiddenMessage, Message
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.users import EraseIn, OwnMessages
 from imapp.services.accounts import (

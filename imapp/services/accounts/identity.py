@@ -4,6 +4,7 @@ from typing import Any, Literal, NoReturn
 
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.database.transactions import atomic
 from imapp.errors import (
@@ -22,7 +23,6 @@ from imapp.logs import get_logger
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.administration import By
-from imapp.schemas.base import now
 from imapp.schemas.sessions import ClientInfo, DeviceIn, LoginIn, PasswordIn, RegisterIn, TokensOut
 from imapp.schemas.users import MeOut
 from imapp.services import audit_log

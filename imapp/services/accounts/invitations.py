@@ -8,12 +8,13 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import InvalidInvitationError, NotFoundError
 from imapp.extensions import db
 from imapp.models.invitations import Invitation
 from imapp.schemas.administration import By
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.invitations import InvitationIn, InvitationOut, NewInvitationOut
 from imapp.schemas.sessions import ClientInfo
 from imapp.services import audit_log

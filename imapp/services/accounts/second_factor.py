@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.errors import (
     SecondFactorEnrolledError,
     SecondFactorEnrolmentRequiredError,
@@ -28,7 +29,6 @@ from imapp.extensions import settings
 from imapp.models.second_factors import RecoveryCode, SecondFactor
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.schemas.second_factor import EnrolmentOut, QrOut
 
 #: The issuer that the authenticator app shows above the code.

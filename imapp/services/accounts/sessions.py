@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, or_, select, true, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.database.transactions import atomic
 from imapp.errors import NotFoundError
 from imapp.extensions import db, settings
 from imapp.models.sessions import DeviceSession
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.sessions import ClientInfo, DeviceIn, SessionOut
 from imapp.services import affected_rooms
 from imapp.services.accounts import tokens

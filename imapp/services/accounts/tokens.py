@@ -14,9 +14,10 @@ from typing import Any, Literal
 
 import jwt
 
+from imapp.clock import now
 from imapp.errors import InvalidTokenError, TokenExpiredError
 from imapp.extensions import settings
-from imapp.schemas.base import MAX_ID, now
+from imapp.schemas.base import MAX_ID
 
 Kind = Literal["access", "refresh"]
 

@@ -7,12 +7,13 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.errors import InvalidInputError, InvalidUsernameError, NotFoundError, UsernameTakenError
 from imapp.extensions import db
 from imapp.models.own_state import UserState
 from imapp.models.users import User
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.users import MeOut, UserOut, UsersQuery
 from imapp.services.accounts import usernames
 

@@ -16,8 +16,8 @@ from sqlalchemy import Table
 from sqlalchemy.engine import Connection
 
 import imapp
+from imapp.clock import now
 from imapp.errors import BackupError
-from imapp.schemas.base import now
 from imapp.services.backup import backup_tables
 from imapp.services.backup.backup_format import MANIFEST, BackupFile, Key, Manifest, Part, TableInfo, packed
 from imapp.services.backup.backup_parts import Kept, PartsFolder, private_file

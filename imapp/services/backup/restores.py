@@ -16,13 +16,13 @@ from flask import current_app
 from flask_migrate import upgrade
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.database.types import UtcDateTime
 from imapp.errors import BackupError
 from imapp.extensions import Base, db
 from imapp.models.own_state import ServerState
 from imapp.models.sessions import DeviceSession
-from imapp.schemas.base import now
 from imapp.services.backup.backup_format import BackupFile, Part, TableInfo, unpacked
 from imapp.services.backup.backups import Progress
 from imapp.services.sync.sync import RESTORING

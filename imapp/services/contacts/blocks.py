@@ -7,12 +7,13 @@ conversation are unchanged when it is lifted. The blocked user is not notified, 
 
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import NotFoundError
 from imapp.events import UserBlocked, UserUnblocked
 from imapp.extensions import db
 from imapp.models.contacts import Block
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.contacts import BlockOut, ContactsQuery
 from imapp.services.contacts import presence
 from imapp.services.contacts.contact_pairs import Pair, Pushes, publish

@@ -7,13 +7,14 @@ become contacts at once: the second request accepts the first.
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.database.transactions import atomic
 from imapp.errors import AlreadyContactsError, BlockedError, NotFoundError, RequestHandledError
 from imapp.events import ContactRequestCreated, ContactRequestUpdated
 from imapp.extensions import db
 from imapp.models.contacts import ContactRequest
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.contacts import ContactRequestIn, ContactRequestOut, ContactRequestsQuery, RequestStatus
 from imapp.services.contacts import contacts, presence
 from imapp.services.contacts.contact_pairs import Pair, Pushes, publish

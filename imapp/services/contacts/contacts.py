@@ -2,12 +2,13 @@
 
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic
 from imapp.errors import NotFoundError
 from imapp.events import ContactAdded, ContactRemoved, ContactUpdated
 from imapp.extensions import db
 from imapp.models.contacts import Contact
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.contacts import ContactIn, ContactOut, ContactsQuery
 from imapp.services.contacts.contact_pairs import Pair, Pushes, publish
 from imapp.services.contacts.contact_views import contact_out, contacts_of

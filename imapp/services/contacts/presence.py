@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.cluster.registry import presence
 from imapp.database.transactions import atomic
@@ -20,7 +21,6 @@ from imapp.models.contacts import Block, Contact
 from imapp.models.conversations import BOTH_WROTE, Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.users import User
-from imapp.schemas.base import now
 
 #: Maximum number of reads of the current presence after a change. Further changes are reported on their own, so a user
 #: that connects and disconnects all the time cannot keep `changed` from ending.

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.database.transactions import atomic
 from imapp.errors import GroupDissolvedError, GroupFullError, NotAMemberError, NotFoundError, RoleRequiredError
@@ -18,7 +19,6 @@ from imapp.events import ConversationEvent, Event, MemberRemoved, MembersAdded
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.own_state import UserState
-from imapp.schemas.base import now
 from imapp.schemas.groups import GroupOut
 from imapp.services import own_versions
 from imapp.services.groups.turns import Turns

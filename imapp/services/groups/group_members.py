@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.errors import (
     InvalidInputError,
@@ -18,7 +19,7 @@ from imapp.extensions import db, settings
 from imapp.models.conversations import KICKED, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.users import User
-from imapp.schemas.base import Page, now, rfc3339
+from imapp.schemas.base import Page, rfc3339
 from imapp.schemas.groups import JoinAnswer, JoinIn, MemberOut, MembersAnswer, MembersQuery, RoleIn
 from imapp.schemas.users import UserOut
 from imapp.services.groups import bans, consent, group_links, join_requests

@@ -5,6 +5,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.database.transactions import atomic
 from imapp.errors import GroupFullError, InvalidInputError, NotFoundError, RecipientGoneError
@@ -13,7 +14,6 @@ from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.schemas.groups import CreatedGroup, GroupIn, GroupOut, GroupPatch, GroupView
 from imapp.services.groups import consent, group_links, join_requests
 from imapp.services.groups.group_change import GroupChange, change_group, group_out

@@ -12,12 +12,13 @@ from typing import Any, cast
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.errors import NotFoundError, RequestHandledError, RoleRequiredError
 from imapp.events import JoinRequestCreated, JoinRequestUpdated
 from imapp.extensions import db
 from imapp.models.groups import Group, JoinRequest
 from imapp.models.users import User
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.groups import JoinRequestOut, JoinRequestsQuery, JoinRequestStatus
 from imapp.schemas.users import UserOut
 from imapp.services import own_versions

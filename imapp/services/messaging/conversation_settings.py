@@ -6,12 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.database.transactions import atomic
 from imapp.errors import NotAMemberError
 from imapp.events import ConversationUpdated
 from imapp.models.conversations import Conversation, ConversationMember
-from imapp.schemas.base import now
 from imapp.schemas.conversations import ConversationPatch, ConversationState
 from imapp.services import own_versions
 

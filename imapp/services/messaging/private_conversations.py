@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.cluster.bus import bus
 from imapp.database.transactions import atomic
@@ -15,7 +16,6 @@ from imapp.events import ConversationUpdated
 from imapp.extensions import db
 from imapp.models.conversations import UNSEEN, Conversation, ConversationMember
 from imapp.models.users import User
-from imapp.schemas.base import now
 from imapp.schemas.conversations import ConversationState
 from imapp.services import affected_rooms, own_versions
 from imapp.services.contacts.reachability import require_reach

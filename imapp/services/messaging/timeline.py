@@ -10,13 +10,13 @@ import orjson
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.errors import NotFoundError
 from imapp.events import ConversationEvent, MessageCreated
 from imapp.models.changes import Change
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.messages import Message
-from imapp.schemas.base import now
 from imapp.schemas.contents import SYSTEM
 from imapp.schemas.messages import MessageOut, message_wire
 from imapp.services import affected_rooms

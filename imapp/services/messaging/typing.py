@@ -3,12 +3,12 @@
 import orjson
 from sqlalchemy import select
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.errors import NotAMemberError
 from imapp.events import UserStopTyping, UserTyping
 from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation
-from imapp.schemas.base import now
 from imapp.services.write_path.batch_statements import RIGHTS, over_pairs, rights
 from imapp.services.write_path.permissions import check_voice
 

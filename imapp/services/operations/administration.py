@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.cluster.bus import bus
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.registry import ConnectionInfo
@@ -25,7 +26,7 @@ from imapp.schemas.administration import (
     ConnectionOut,
     UserSessionsOut,
 )
-from imapp.schemas.base import Page, now
+from imapp.schemas.base import Page
 from imapp.schemas.sessions import ClientInfo
 from imapp.schemas.stats import NodeReport
 from imapp.schemas.users import UsersQuery

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from functools import cache
 
 import imapp
+from imapp.clock import now
 from imapp.extensions import settings
 from imapp.node import current_node
-from imapp.schemas.base import now
 from imapp.schemas.health import InfoOut
 from imapp.settings import PROJECT
 

@@ -15,13 +15,13 @@ from typing import Any
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from imapp.clock import now
 from imapp.database.transactions import atomic, release
 from imapp.extensions import db, settings
 from imapp.models.changes import Change
 from imapp.models.conversations import Conversation
 from imapp.models.messages import Message
 from imapp.models.sessions import DeviceSession
-from imapp.schemas.base import now
 from imapp.services.messaging import timeline
 from imapp.services.retention.retention_sweep import BY_SEQ, Counts, Pace, Progress, over, sweep
 

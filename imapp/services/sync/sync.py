@@ -14,12 +14,13 @@ from typing import Any
 
 from sqlalchemy import select
 
+from imapp.clock import now
 from imapp.cluster import limits
 from imapp.errors import UnavailableError
 from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.own_state import ServerState
-from imapp.schemas.base import MAX_ID, now, rfc3339
+from imapp.schemas.base import MAX_ID, rfc3339
 from imapp.schemas.sync import SyncIn
 from imapp.services.messaging.membership import is_seen
 from imapp.services.sync import sync_changes, sync_marks, sync_state

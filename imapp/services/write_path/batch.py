@@ -17,12 +17,12 @@ import orjson
 from sqlalchemy import delete, update
 from sqlalchemy.engine import Connection
 
+from imapp.clock import now
 from imapp.cluster.bus.envelope import Stamp
 from imapp.database.statement_batch import StatementBatch, script, sql_time
 from imapp.models.changes import Change
 from imapp.models.conversations import BOTH_WROTE
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
-from imapp.schemas.base import now
 from imapp.schemas.messages import personal
 from imapp.services import own_versions
 from imapp.services.write_path import batch_statements
