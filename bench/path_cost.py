@@ -30,16 +30,16 @@ from imapp.realtime.connections import Connection
 from imapp.realtime.dispatch import dispatch
 from imapp.realtime.server import RealtimeServer
 from imapp.services.write_path import committer as committer_module
-from imapp.services.write_path.batch import Batch, Head
+from imapp.services.write_path.batch import Batch
 from imapp.services.write_path.committer import Committer
 from imapp.services.write_path.message_ops import Body, Send
+from imapp.services.write_path.rows import Head, Rights
 from imapp.settings import Settings
 
-RIGHTS = {
-    "left_at": None, "is_blocked": False, "is_contact": True, "is_marked_unread": False, "role": "member",
-    "read_seq": 0, "is_peer_closed": False, "member_count": 2,
-    "dissolved_at": None, "muted_until": None, "is_muted_all": False,
-}  # fmt: skip
+RIGHTS = Rights(
+    conversation_id=1, user_id=1, role="member", left_at=None, muted_until=None, read_seq=0, is_marked_unread=False,
+    is_muted_all=None, dissolved_at=None, member_count=None, is_blocked=False, is_contact=True, is_peer_closed=False,
+)  # fmt: skip
 
 
 class Bus:

@@ -33,6 +33,7 @@ from imapp.schemas.messages import (
     MessageDraft,
     MessageOut,
     MessageResult,
+    MessageWire,
     ReactionIn,
 )
 from imapp.services.accounts.authentication import Actor
@@ -84,7 +85,7 @@ def forward_message(actor: Actor, body: ForwardMessage) -> tuple[dict[str, Any],
 
 @bp.get(_ONE)
 @endpoint(returns=MessageOut, errors=[NotAMemberError])
-def read_message(actor: Actor, message_id: str) -> dict[str, Any]:
+def read_message(actor: Actor, message_id: str) -> MessageWire:
     """Read one message."""
     return messages.get(actor.user_id, message_id)
 

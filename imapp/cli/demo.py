@@ -9,7 +9,7 @@ from flask.cli import with_appcontext
 from imapp.errors import UsernameTakenError
 from imapp.schemas.contacts import ContactRequestIn
 from imapp.schemas.groups import GroupIn
-from imapp.schemas.messages import MessageDraft, message_id
+from imapp.schemas.messages import MessageAck, MessageDraft, message_id
 from imapp.services.accounts import identity
 from imapp.services.contacts import contact_requests
 from imapp.services.groups import groups
@@ -82,5 +82,4 @@ def _chat(ids: dict[str, int]) -> None:
 
 def _say(user_id: int, conversation_id: int, text: str) -> int:
     draft = MessageDraft(client_id=uuid4().hex, type="text", content={"text": text})
-    seq: int = messages.send(user_id, conversation_id, draft)["message"]["seq"]
-    return seq
+    return MessageAck.model_validate(messages.send(user_id, conversation_id, draft)).message.seq

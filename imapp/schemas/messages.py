@@ -3,7 +3,7 @@
 import re
 from collections.abc import Container
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypedDict
 
 import orjson
 from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
@@ -242,8 +242,53 @@ class HistoryQuery(In):
     limit: Limit = 50
 
 
-def message_wire(row: Any) -> dict[str, Any]:
-    """Return a row of `messages` (any mapping) in the shape of MessageOut. Built by hand: this is the hot path."""
+class Columns(Protocol):
+    """A row of a table, as a mapping of its columns."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """Return a column's value."""
+
+
+class OriginWire(TypedDict):
+    """ForwardedFrom as a JSON object."""
+
+    sender_id: int | None
+    created_at: str | None
+
+
+class ReactionWire(TypedDict):
+    """ReactionOut as a JSON object."""
+
+    emoji: str
+    count: int
+    user_ids: list[int]
+    mine: bool | None
+
+
+class MessageWire(TypedDict):
+    """MessageOut as a JSON object."""
+
+    id: str
+    conversation_id: int
+    seq: int
+    change: int
+    sender_id: int
+    client_id: str | None
+    type: str
+    content: dict[str, JsonValue]
+    reply_to: str | None
+    forwarded_from: OriginWire | None
+    mentions: list[int | str]
+    reactions: list[ReactionWire]
+    created_at: str
+    edited_at: str | None
+    recalled_at: str | None
+    pinned_at: str | None
+    pinned_by: int | None
+
+
+def message_wire(row: Columns) -> MessageWire:
+    """Return a row of `messages` in the shape of MessageOut. Built by hand: this is the hot path."""
     conversation_id = row["conversation_id"]
     return {
         "id": f"{conversation_id}-{row['seq']}",
@@ -266,16 +311,21 @@ def message_wire(row: Any) -> dict[str, Any]:
     }
 
 
-def personal(wire: dict[str, Any], user_id: int, own: Container[str] = ()) -> dict[str, Any]:
+def personal(wire: MessageWire, user_id: int, own: Container[str] = ()) -> MessageWire:
     """Return a message with `mine` for one user: true for the emoji in `own`, and where `user_ids` has the user."""
     if not wire["reactions"]:
         return wire
-    reactions = [{**one, "mine": one["emoji"] in own or user_id in one["user_ids"]} for one in wire["reactions"]]
+    reactions: list[ReactionWire] = [
+        {**one, "mine": one["emoji"] in own or user_id in one["user_ids"]} for one in wire["reactions"]
+    ]
     return {**wire, "reactions": reactions}
 
 
-def _reactions(stored: str) -> list[dict[str, Any]]:
-    return [{**one, "mine": None} for one in orjson.loads(stored)]
+def _reactions(stored: str) -> list[ReactionWire]:
+    reactions: list[ReactionWire] = orjson.loads(stored)
+    for one in reactions:
+        one["mine"] = None
+    return reactions
 
 
 def origin(sender_id: int, created_at: datetime) -> str:
@@ -283,7 +333,7 @@ def origin(sender_id: int, created_at: datetime) -> str:
     return f"{sender_id}@{(created_at - _EPOCH) // timedelta(milliseconds=1)}"
 
 
-def _origin(stored: str) -> dict[str, Any]:
+def _origin(stored: str) -> OriginWire:
     """Return author and time from the stored form.
 
     Earlier versions stored the id of the message, which members of another conversation must not see.
@@ -295,5 +345,5 @@ def _origin(stored: str) -> dict[str, Any]:
     return {"sender_id": int(sender_id), "created_at": rfc3339(created_at)}
 
 
-def _moment(value: Any) -> str | None:
+def _moment(value: datetime | None) -> str | None:
     return None if value is None else rfc3339(value)

@@ -56,7 +56,7 @@ def test_an_op_that_loses_the_race_finds_the_winner(app, monkeypatch):
     assert loads == [["c1", "c2", "c3"], ["c1"], ["c2"], ["c2"], ["c3"]]
     assert [type(outcome) for outcome in outcomes[:2]] == [ClientIdConflictError, ClientIdConflictError]
     assert outcomes[2]["message"]["seq"] == 1
-    assert [[name for name, *_ in published] for published in publications] == [
+    assert [[event.name for event in published] for published in publications] == [
         [],
         [],
         ["message_created", "conversation_read"],

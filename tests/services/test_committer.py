@@ -42,7 +42,7 @@ FIRST = ["message_created", "conversation_read"]
 
 
 def names(published):
-    return [name for name, *_ in published]
+    return [publication.name for publication in published]
 
 
 def test_a_batch_is_one_transaction_with_few_statements(app, ada_and_bob):
@@ -203,13 +203,11 @@ def test_a_commit_of_unknown_outcome_makes_all_members_sync(app, ada_and_bob, mo
     again, repeated = transaction.commit([send_op(ada, conversation, 1)])
 
     assert isinstance(outcomes[0], UnavailableError)
-    [[(name, payload, rooms, *_)]] = publications
-    assert (name, payload) == ("sync_required", {"reason": "commit_unknown"})
-    assert set(rooms) == {bus.conversation_room(conversation), bus.user_room(ada), bus.user_room(bob)}
+    [[told]] = publications
+    assert (told.name, told.payload) == ("sync_required", {"reason": "commit_unknown"})
+    assert set(told.rooms) == {bus.conversation_room(conversation), bus.user_room(ada), bus.user_room(bob)}
     assert again[0]["duplicate"]
-    assert [name for name, *_ in repeated[0]] == [
-        "message_created"
-    ]  # pushed again: the first node may have died before its push
+    assert names(repeated[0]) == ["message_created"]  # pushed again: the first node may have died before its push
 
 
 def test_a_read_mark_of_unknown_outcome_makes_members_of_a_small_group_sync(app, monkeypatch):
@@ -224,10 +222,10 @@ def test_a_read_mark_of_unknown_outcome_makes_members_of_a_small_group_sync(app,
     with monkeypatch.context() as patch:
         patch.setattr(dialect, "do_commit", break_at_commit)
         patch.setattr(dialect, "is_disconnect", lambda *_args: True)
-        _, [[(name, _payload, rooms, *_)]] = transaction.commit([MarkRead(bob, group, 2)])
+        _, [[told]] = transaction.commit([MarkRead(bob, group, 2)])
 
-    assert name == "sync_required"
-    assert set(rooms) == {bus.user_room(bob), bus.conversation_room(group)}
+    assert told.name == "sync_required"
+    assert set(told.rooms) == {bus.user_room(bob), bus.conversation_room(group)}
 
 
 def test_an_endless_conflict_is_answered_busy_and_not_as_a_fault(app, ada_and_bob, monkeypatch):

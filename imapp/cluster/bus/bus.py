@@ -5,7 +5,8 @@ all nodes, by the client manager of python-socketio in cluster/bus/room_manager.
 close gaps by `sync`.
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Literal
 
 from imapp.cluster.bus.envelope import Stamp
 from imapp.cluster.bus.room_manager import NODE_LOST, RoomManager
@@ -49,7 +50,7 @@ def publish(event: Event, *rooms: str, skip_sid: str | None = None, versions: in
 
 def send(
     name: str,
-    payload: dict[str, Any],
+    payload: Mapping[str, object],
     *rooms: str,
     skip_sid: str | None = None,
     stamp: Stamp | None = None,

@@ -3,13 +3,13 @@
 The data is read in one snapshot of the database, with a limited number of rows in memory regardless of its size.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import orjson
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import RowMapping, Select, and_, or_, select
 from sqlalchemy.engine import Connection
 
 from imapp.models.contacts import Block, Contact, ContactRequest
@@ -67,7 +67,7 @@ def export(user_id: int, file: Path) -> dict[str, int]:
     return counts
 
 
-def _write(archive: ZipFile, name: str, rows: Iterator[dict[str, Any]]) -> int:
+def _write(archive: ZipFile, name: str, rows: Iterator[Mapping[str, object]]) -> int:
     written = 0
     with archive.open(name, "w", force_zip64=True) as part:
         for row in rows:
@@ -76,14 +76,14 @@ def _write(archive: ZipFile, name: str, rows: Iterator[dict[str, Any]]) -> int:
     return written
 
 
-def _rows(connection: Connection, name: str, wanted: Select[Any]) -> Iterator[dict[str, Any]]:
+def _rows(connection: Connection, name: str, wanted: Select[Any]) -> Iterator[Mapping[str, object]]:
     options = {"stream_results": True, "yield_per": 500}
     with connection.execute(wanted, execution_options=options) as result:
         for row in result.mappings():
             yield message_wire(row) if name == "messages" else _plain(row)
 
 
-def _plain(row: Any) -> dict[str, Any]:
+def _plain(row: RowMapping) -> dict[str, Any]:
     shown = {name: value for name, value in row.items() if name not in _SECRET and not name.endswith("_version")}
     if "content" in shown:
         shown["content"] = orjson.loads(shown["content"])

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import RowMapping, Select, and_, func, select
 
 from imapp.cluster import limits
 from imapp.errors import (
@@ -33,6 +33,7 @@ from imapp.schemas.messages import (
     ListQuery,
     MessageDraft,
     MessageOut,
+    MessageWire,
     SendMessage,
     message_wire,
     origin,
@@ -43,6 +44,7 @@ from imapp.services.messaging.hidden_messages import visible_to
 from imapp.services.messaging.membership import require_membership
 from imapp.services.messaging.private_conversations import find_private, is_known, known_private
 from imapp.services.write_path import committer, message_ops
+from imapp.services.write_path.batch import Answer
 from imapp.services.write_path.committer import Done
 
 _COLUMNS = Message.__table__.columns
@@ -61,7 +63,7 @@ _SLICE = 50
 _NO_SUCH_REPLY = "The message to reply to is not in this conversation."
 
 
-def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> dict[str, Any]:
+def send(actor_id: int, conversation_id: int, draft: MessageDraft) -> Answer:
     """Store a message and push it to the members; return {"message", "duplicate"} after the commit.
 
     Raises NotAMemberError, BlockedError, NotAContactError, MutedError, GroupDissolvedError, ClientIdConflictError,
@@ -153,7 +155,7 @@ def _packed(kind: str, content: dict[str, Any]) -> bytes:
     return packed
 
 
-def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
+def forward(actor_id: int, order: ForwardMessage) -> Answer:
     """Send the content of a message to a conversation; raises like `send`, and NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
     row = _forwarded_before(actor_id, order) or _readable(actor_id, order.message_id)
@@ -166,13 +168,13 @@ def forward(actor_id: int, order: ForwardMessage) -> dict[str, Any]:
     return committer.run(message_ops.Send(actor_id, order.conversation_id, body, source=order.message_id))
 
 
-def _forwarded_before(actor_id: int, order: ForwardMessage) -> Any:
+def _forwarded_before(actor_id: int, order: ForwardMessage) -> RowMapping | None:
     """Return the message that an earlier try stored: a retry must find it even if the source has been recalled."""
     query = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
     return db.session.execute(query).mappings().one_or_none()
 
 
-def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
+def edit(actor_id: int, order: EditMessage) -> Answer:
     """Replace the content of the actor's own message; return {"message"}. The rate limit counts it like a message.
 
     Raises ForbiddenError, RoleRequiredError (@all), WindowClosedError, TooManyEditsError, RateLimitedError and others.
@@ -184,18 +186,18 @@ def edit(actor_id: int, order: EditMessage) -> dict[str, Any]:
     return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), said))
 
 
-def recall(actor_id: int, message_id: str) -> dict[str, Any]:
+def recall(actor_id: int, message_id: str) -> Answer:
     """Recall a message for everybody; return {"message"}. Raises ForbiddenError, WindowClosedError."""
     return committer.run(message_ops.Recall(actor_id, *split_message_id(message_id)))
 
 
-def set_pin(actor_id: int, message_id: str, *, pin: bool) -> dict[str, Any]:
+def set_pin(actor_id: int, message_id: str, *, pin: bool) -> Answer:
     """Pin or unpin a message for everybody; return {"message"}. Raises RoleRequiredError, RateLimitedError."""
     limits.hit("messages_per_user", actor_id)
     return committer.run(message_ops.SetPin(actor_id, split_message_id(message_id), pin=pin))
 
 
-def get(actor_id: int, message_id: str) -> dict[str, Any]:
+def get(actor_id: int, message_id: str) -> MessageWire:
     """Return one message; raises NotAMemberError, NotFoundError."""
     return _shown(actor_id, [_row(actor_id, message_id)])[0]
 
@@ -212,14 +214,14 @@ def history(actor_id: int, conversation_id: int, query: HistoryQuery) -> History
     return HistoryPage.model_validate({"items": _shown(actor_id, rows), "has_more": has_more})
 
 
-def _page(statement: Select[Any], limit: int, *, forward: bool) -> tuple[list[Any], bool]:
+def _page(statement: Select[Any], limit: int, *, forward: bool) -> tuple[list[RowMapping], bool]:
     """Return up to `limit` rows with up to _SAID_BYTES of content, but at least one, and whether there are more.
 
     The rows are in order of seq. They are read in slices: a page of the longest messages is 13 MB, most of which would
     be discarded.
     """
     statement = statement.order_by(Message.seq if forward else Message.seq.desc())
-    found: list[Any] = []
+    found: list[RowMapping] = []
     free = _SAID_BYTES
     has_more = True
     while has_more and len(found) < limit:
@@ -275,11 +277,11 @@ def _fitting(sizes: Sequence[tuple[int, int]]) -> list[int]:
     return [change for (change, _), total in zip(sizes, totals, strict=True) if total <= _PAGE_BYTES]
 
 
-def _shown(actor_id: int, rows: Sequence[Any]) -> list[dict[str, Any]]:
+def _shown(actor_id: int, rows: Sequence[RowMapping]) -> list[MessageWire]:
     return reactions.for_user(actor_id, [message_wire(row) for row in rows])
 
 
-def _row(actor_id: int, message_id: str) -> Any:
+def _row(actor_id: int, message_id: str) -> RowMapping:
     conversation_id, seq = split_message_id(message_id)
     require_membership(actor_id, conversation_id)
     key = and_(Message.conversation_id == conversation_id, Message.seq == seq)
@@ -289,7 +291,7 @@ def _row(actor_id: int, message_id: str) -> Any:
     return row
 
 
-def _readable(actor_id: int, message_id: str) -> Any:
+def _readable(actor_id: int, message_id: str) -> RowMapping:
     """Return a user's message; raises MessageRecalledError, ForbiddenError for system lines, and like `_row`."""
     row = _row(actor_id, message_id)
     if row["type"] == SYSTEM:

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import orjson
 
@@ -11,9 +10,9 @@ from imapp.errors import NotAnEmojiError, TooManyOwnReactionsError, TooManyReact
 from imapp.extensions import db
 from imapp.models.messages import Reaction
 from imapp.schemas.emoji import emoji_form
-from imapp.schemas.messages import message_wire, personal, split_message_id
+from imapp.schemas.messages import MessageWire, message_wire, personal, split_message_id
 from imapp.services.write_path import committer
-from imapp.services.write_path.batch import Batch
+from imapp.services.write_path.batch import Answer, Batch
 from imapp.services.write_path.batch_statements import over_pairs
 from imapp.services.write_path.message_ops import MessageOp
 from imapp.services.write_path.permissions import require_voice
@@ -44,7 +43,7 @@ class React(MessageOp):
         self.emoji = emoji
         self.remove = remove
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Set or remove the reaction and summarize the message's reactions again."""
         head, _ = require_voice(batch, self)
         row = self.message(batch)
@@ -63,8 +62,7 @@ class React(MessageOp):
             reactions.append(mine)
             batch.added[Reaction].append({**key, "created_at": batch.moment})
         row["reactions"] = _summary(reactions)
-        reaction = {"user_id": self.actor_id, "emoji": emoji, "removed": self.remove}
-        return self.finish(batch, head, "message_reacted", row, **reaction)
+        return self.finish(batch, head, "message_reacted", row, user_id=self.actor_id, emoji=emoji, removed=self.remove)
 
     def _check_room(self, emoji: str, reactions: list[tuple[str, int]]) -> None:
         if sum(user_id == self.actor_id for _, user_id in reactions) >= MAX_OWN_EMOJI:
@@ -84,7 +82,7 @@ def _summary(reactions: list[tuple[str, int]]) -> str | None:
     return orjson.dumps(summary).decode()
 
 
-def react(actor_id: int, message_id: str, text: str, *, remove: bool) -> dict[str, Any]:
+def react(actor_id: int, message_id: str, text: str, *, remove: bool) -> Answer:
     """Set or remove an emoji; return {"message"}.
 
     Raises NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError, RateLimitedError. Any text can be removed,
@@ -97,7 +95,7 @@ def react(actor_id: int, message_id: str, text: str, *, remove: bool) -> dict[st
     return committer.run(React(actor_id, split_message_id(message_id), emoji or text, remove=remove))
 
 
-def for_user(user_id: int, messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def for_user(user_id: int, messages: Sequence[MessageWire]) -> list[MessageWire]:
     """Mark the user's own reactions in messages as all members see them.
 
     It takes at most one query, and only if a reaction has more users than are named.
@@ -107,7 +105,7 @@ def for_user(user_id: int, messages: Sequence[dict[str, Any]]) -> list[dict[str,
     return [personal(one, user_id, own.get((one["conversation_id"], one["seq"]), set())) for one in messages]
 
 
-def _may_be_unnamed(user_id: int, message: dict[str, Any]) -> bool:
+def _may_be_unnamed(user_id: int, message: MessageWire) -> bool:
     return any(one["count"] > len(one["user_ids"]) and user_id not in one["user_ids"] for one in message["reactions"])
 
 

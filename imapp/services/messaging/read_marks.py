@@ -1,16 +1,15 @@
 """Read marks: how far a user has read a conversation. They are state (the last one wins) and take no change number."""
 
-from typing import Any
-
 from imapp.cluster.bus.bus import user_room
 from imapp.errors import AppError
 from imapp.events import ConversationRead
 from imapp.extensions import settings
 from imapp.services.messaging import receipts
 from imapp.services.write_path import committer
-from imapp.services.write_path.batch import Batch, Head, Op
+from imapp.services.write_path.batch import Answer, Batch, Op, Publication
 from imapp.services.write_path.committer import Done
 from imapp.services.write_path.permissions import require_member
+from imapp.services.write_path.rows import Head, ReadMark
 from imapp.services.write_path.transaction import Outcome
 
 
@@ -23,23 +22,23 @@ class MarkRead(Op):
         super().__init__(actor_id, conversation_id)
         self.seq = seq
         #: The read receipt for the members of a group, to be pushed after the commit.
-        self.receipt: dict[str, Any] | None = None
+        self.receipt: ReadMark | None = None
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Move the mark; return its position."""
         self.receipt = None
         head, rights = require_member(batch, self)
         known = batch.read_seq(head.id, self.actor_id)
         seq = max(known, min(self.seq, head.last_seq))
-        if seq == known and not rights["is_marked_unread"]:
+        if seq == known and not rights.is_marked_unread:
             return {"read_seq": known}
         batch.mark_read(head.id, self.actor_id, seq)
-        payload = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
+        payload: ReadMark = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": seq}
         batch.touch(head.id, self.actor_id, payload)
-        tells_others = head.type == "private" or rights["member_count"] <= settings.group_receipts_max_members
+        tells_others = head.type == "private" or (rights.member_count or 0) <= settings.group_receipts_max_members
         if tells_others:
             batch.read.add(head.id)
-        batch.publications.append((ConversationRead.name, payload, self._rooms(batch, head), None, None))
+        batch.publications.append(Publication(ConversationRead.name, payload, self._rooms(batch, head)))
         if head.type == "group" and tells_others:
             self.receipt = payload
         return {"read_seq": seq}
@@ -59,7 +58,7 @@ class MarkRead(Op):
             receipts.spread(self.receipt)
 
 
-def mark_read(actor_id: int, conversation_id: int, seq: int) -> dict[str, Any]:
+def mark_read(actor_id: int, conversation_id: int, seq: int) -> Answer:
     """Move the mark and wait for the commit; return {"read_seq"}. Raises NotAMemberError."""
     op = MarkRead(actor_id, conversation_id, seq)
     answer = committer.run(op)

@@ -4,13 +4,13 @@ Without this limit, a busy group would be flooded: every message makes every rea
 """
 
 import threading
-from typing import Any
 
 from flask import Flask, current_app
 
 from imapp.cluster.bus import bus
 from imapp.events import ConversationRead
 from imapp.node import node_of
+from imapp.services.write_path.rows import ReadMark
 
 #: Seconds between two receipts of one reader in one group.
 INTERVAL_SECONDS = 1.0
@@ -23,10 +23,10 @@ class Recent:
         self.app = app
         self.lock = threading.Lock()
         #: (conversation, user) -> the `read_seq` that was pushed, and the farthest payload since, if any.
-        self.pushed: dict[tuple[int, int], tuple[int, dict[str, Any] | None]] = {}
+        self.pushed: dict[tuple[int, int], tuple[int, ReadMark | None]] = {}
 
 
-def spread(payload: dict[str, Any]) -> None:
+def spread(payload: ReadMark) -> None:
     """Push a `conversation_read` to the members, now or at the end of the interval; a later position replaces it.
 
     Marks of two devices may arrive here in another order than they were committed in.
@@ -43,14 +43,14 @@ def spread(payload: dict[str, Any]) -> None:
     _push(recent, payload)
 
 
-def _push(recent: Recent, payload: dict[str, Any]) -> None:
+def _push(recent: Recent, payload: ReadMark) -> None:
     timer = threading.Timer(INTERVAL_SECONDS, _next, (recent, (payload["conversation_id"], payload["user_id"])))
     timer.daemon = True
     timer.start()  # first: even if sending fails, the reader's next receipts are pushed
     _send(payload)
 
 
-def _send(payload: dict[str, Any]) -> None:
+def _send(payload: ReadMark) -> None:
     bus.send(ConversationRead.name, payload, bus.conversation_room(payload["conversation_id"]))
 
 

@@ -9,8 +9,9 @@ from imapp.errors import NotAMemberError
 from imapp.events import UserStopTyping, UserTyping
 from imapp.extensions import db, settings
 from imapp.models.conversations import Conversation
-from imapp.services.write_path.batch_statements import RIGHTS, over_pairs, rights
+from imapp.services.write_path.batch_statements import RIGHTS, over_pairs
 from imapp.services.write_path.permissions import check_voice
+from imapp.services.write_path.rows import rights_of
 
 
 def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> None:
@@ -22,12 +23,12 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
     """
     keys = orjson.dumps([[conversation_id, actor_id]]).decode()
     found = db.session.scalar(over_pairs(RIGHTS, db.engine.dialect.name), {"keys": keys})
-    row = None if found is None else rights(found)
-    if row is None or row["left_at"] is not None:
+    rights = None if found is None else rights_of(found)
+    if rights is None or rights.left_at is not None:
         raise NotAMemberError
-    is_group = row["member_count"] is not None
-    check_voice("group" if is_group else "private", row, now())
-    if row["member_count"] <= settings.group_receipts_max_members if is_group else _has_begun(conversation_id):
+    members = rights.member_count
+    check_voice("private" if members is None else "group", rights, now())
+    if _has_begun(conversation_id) if members is None else members <= settings.group_receipts_max_members:
         event = UserTyping if is_typing else UserStopTyping
         pushed = event(conversation_id=conversation_id, user_id=actor_id)
         bus.publish(pushed, bus.conversation_room(conversation_id), skip_sid=sid)

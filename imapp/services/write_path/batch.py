@@ -8,10 +8,9 @@ A batch of plain messages takes two scripts: one to read, one to write and commi
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
 from sqlalchemy import delete, update
@@ -20,24 +19,34 @@ from sqlalchemy.engine import Connection
 from imapp.clock import now
 from imapp.cluster.bus.envelope import Stamp
 from imapp.database.statement_batch import StatementBatch, script, sql_time
+from imapp.extensions import Base
 from imapp.models.changes import Change
 from imapp.models.conversations import BOTH_WROTE
 from imapp.models.messages import Mention, Message, MessageEdit, Pin, Reaction
-from imapp.schemas.messages import personal
+from imapp.schemas.messages import MessageWire, personal
 from imapp.services import own_versions
-from imapp.services.write_path import batch_statements
-from imapp.services.write_path.batch_statements import MESSAGE_COLUMNS, MESSAGE_TIMES, statements
+from imapp.services.write_path.batch_statements import statements
+from imapp.services.write_path.rows import Head, MessageRow, ReadMark, Rights, Values, head_of, message_of, rights_of
 from imapp.telemetry import tracing
 
-#: A row of `messages`, as a dict of its columns.
-MessageRow = dict[str, Any]
+#: A message of an earlier attempt: sender, client id, conversation, seq.
+_Sent = tuple[int, str, int, int]
 
-#: A member's rights and membership, as a dict of batch_sql.RIGHTS_COLUMNS.
-Rights = dict[str, Any]
+#: The answer to the client of an op, as a JSON object.
+Answer = dict[str, object]
 
 
-#: (event name, payload, rooms, sid to skip because its ack carries the same data, stamp of a new message)
-Publication = tuple[str, dict[str, Any], tuple[str, ...], str | None, Stamp | None]
+@dataclass(slots=True)  # not frozen: that would make construction three times as slow
+class Publication:
+    """An event to push after the commit."""
+
+    name: str
+    payload: Mapping[str, object]
+    rooms: tuple[str, ...]
+    #: The sid to skip, because its ack carries the same data.
+    skip_sid: str | None = None
+    #: Given for a new message.
+    stamp: Stamp | None = None
 
 
 class Op:
@@ -65,27 +74,9 @@ class Op:
         """Return the seq of the message that this op alters, or None."""
         return None
 
-    def apply(self, batch: "Batch") -> dict[str, Any]:
+    def apply(self, batch: "Batch") -> Answer:
         """Check the op and change the batch; return the result for the client or raise an AppError."""
         raise NotImplementedError
-
-
-@dataclass(slots=True)
-class Head:
-    """A locked conversation."""
-
-    id: int
-    type: str
-    last_seq: int
-    last_change: int
-    active_at: datetime
-    user_low_id: int | None
-    user_high_id: int | None
-    voices: int
-
-    def peer_of(self, user_id: int) -> int | None:
-        """Return the other user of a private conversation."""
-        return self.user_high_id if user_id == self.user_low_id else self.user_low_id
 
 
 @dataclass(slots=True)
@@ -96,7 +87,7 @@ class Mark:
     takes_version: bool = False
     clears_unread: bool = False
     #: Payloads that announce the change to the user's devices; `commit` adds the `version` to them.
-    told: list[dict[str, Any]] = field(default_factory=list)
+    told: list[ReadMark] = field(default_factory=list)
 
 
 class Batch:
@@ -119,11 +110,13 @@ class Batch:
         self.acquainted: list[tuple[int, int]] = []
         self._created: list[MessageRow] = []
         self._altered: dict[tuple[int, int], MessageRow] = {}
-        self._changes: list[dict[str, Any]] = []
+        self._changes: list[Values] = []
+        #: The conversations of `_changes`.
+        self._changed: set[int] = set()
         self._marks: dict[tuple[int, int], Mark] = {}
         #: Rows that belong to messages: rows to insert, and equality filters of rows to delete.
-        self.added: dict[Any, list[dict[str, Any]]] = {Mention: [], MessageEdit: [], Pin: [], Reaction: []}
-        self.removed: list[tuple[Any, dict[str, Any]]] = []
+        self.added: dict[type[Base], list[Values]] = {Mention: [], MessageEdit: [], Pin: [], Reaction: []}
+        self.removed: list[tuple[type[Base], Values]] = []
 
     # -- used by ops -------------------------------------------------------------------------------------------
 
@@ -131,6 +124,7 @@ class Batch:
         """Assign a change number to the alteration of a message and log it."""
         head.last_change += 1
         row["change"] = head.last_change
+        self._changed.add(head.id)
         self._changes.append({
             "conversation_id": head.id, "change": head.last_change, "event": event, "seq": row["seq"],
             "data": None, "created_at": self.moment,
@@ -161,12 +155,12 @@ class Batch:
         self.record(head, event, row)
         self._altered[head.id, row["seq"]] = row
 
-    def remove(self, model: Any, equal: dict[str, Any]) -> None:
+    def remove(self, model: type[Base], equal: Values) -> None:
         """Delete the rows of `model` that match `equal`, including rows added by this batch."""
         self.added[model] = [row for row in self.added[model] if not equal.items() <= row.items()]
         self.removed.append((model, equal))
 
-    def personal(self, user_id: int, wire: dict[str, Any]) -> dict[str, Any]:
+    def personal(self, user_id: int, wire: MessageWire) -> MessageWire:
         """Return a copy of a loaded message for one user, with `mine` set on each reaction."""
         known = self.reactions.get((wire["conversation_id"], wire["seq"]), ())
         return personal(wire, user_id, {emoji for emoji, reactor_id in known if reactor_id == user_id})
@@ -174,7 +168,7 @@ class Batch:
     def read_seq(self, conversation_id: int, user_id: int) -> int:
         """Return the seq up to which a member has read, including marks of this batch."""
         mark = self._marks.get((conversation_id, user_id))
-        stored: int = self.rights[conversation_id, user_id]["read_seq"]
+        stored = self.rights[conversation_id, user_id].read_seq
         return stored if mark is None else max(stored, mark.seq)
 
     def mark_read(self, conversation_id: int, user_id: int, seq: int) -> None:
@@ -183,7 +177,7 @@ class Batch:
         mark.seq = max(mark.seq, seq)
         mark.clears_unread = True
 
-    def touch(self, conversation_id: int, user_id: int, *told: dict[str, Any]) -> None:
+    def touch(self, conversation_id: int, user_id: int, *told: ReadMark) -> None:
         """Give the user's row a new version, for `sync` to the user's devices; the `told` payloads get it as well."""
         mark = self._mark(conversation_id, user_id)
         mark.takes_version = True
@@ -203,14 +197,14 @@ class Batch:
         reading.add(sql.sent, keys=_json((op.actor_id, op.client_id) for op in self.ops if op.client_id is not None))
         heads, rights, sent = reading.run()
         for (row,) in heads:
-            head = Head(**batch_statements.head(row))
+            head = head_of(row)
             self.heads[head.id] = head
         for (row,) in rights:
-            member = batch_statements.rights(row)
-            self.rights[member["conversation_id"], member["user_id"]] = member
+            member = rights_of(row)
+            self.rights[member.conversation_id, member.user_id] = member
         self._load_messages(connection, [orjson.loads(row) for (row,) in sent])
 
-    def _load_messages(self, connection: Connection, sent: Sequence[list[Any]]) -> None:
+    def _load_messages(self, connection: Connection, sent: Sequence[_Sent]) -> None:
         """Load the messages to be altered, and the messages of earlier attempts (`sent`) with the same client ids."""
         targets = [op for op in self.ops if op.target_seq is not None]
         wanted = {(conversation_id, seq) for _, _, conversation_id, seq in sent}
@@ -223,14 +217,14 @@ class Batch:
         reading.add(sql.reactions, keys=_json(wanted))
         reading.add(sql.edits, keys=_json({(op.conversation_id, op.target_seq) for op in targets if op.counts_edits}))
         messages, reactions, edits = reading.run()
-        for message in messages:
-            self.messages[message[0], message[1]] = batch_statements.typed(MESSAGE_COLUMNS, message, MESSAGE_TIMES)
+        for row in map(message_of, messages):
+            self.messages[row["conversation_id"], row["seq"]] = row
         for conversation_id, seq, count in edits:
             self.edits[conversation_id, seq] = count
         for conversation_id, seq, emoji, user_id in reactions:
             self.reactions[conversation_id, seq].append((emoji, user_id))
-        for sender_id, client_id, *key in sent:
-            self.sent[sender_id, client_id] = self.messages[tuple(key)]
+        for sender_id, client_id, conversation_id, seq in sent:
+            self.sent[sender_id, client_id] = self.messages[conversation_id, seq]
 
     # -- writing -----------------------------------------------------------------------------------------------
 
@@ -268,24 +262,21 @@ class Batch:
         return versions
 
     def _write_heads(self, writing: StatementBatch, statement: str) -> None:
-        changed = {change["conversation_id"] for change in self._changes}
-        if changed:
-            heads = [self.heads[conversation_id] for conversation_id in sorted(changed)]
+        if self._changed:
+            heads = [self.heads[conversation_id] for conversation_id in sorted(self._changed)]
             rows = [[h.id, h.last_seq, h.last_change, sql_time(h.active_at), h.voices] for h in heads]
             writing.add(statement, rows=_json(rows))
 
     def _write_marks(self, writing: StatementBatch, statement: str, versions: dict[int, int]) -> None:
-        if self._marks:
-            rows = [
-                [*key, mark.seq, *((versions[key[1]], int(mark.clears_unread)) if mark.takes_version else (0, 0))]
-                for key, mark in sorted(self._marks.items(), key=_by_key)
-            ]
-            writing.add(statement, rows=_json(rows))
+        if not self._marks:
+            return
+        rows = []
+        for conversation_id, user_id in sorted(self._marks):
+            mark = self._marks[conversation_id, user_id]
+            version, clears = (versions[user_id], int(mark.clears_unread)) if mark.takes_version else (0, 0)
+            rows.append([conversation_id, user_id, mark.seq, version, clears])
+        writing.add(statement, rows=_json(rows))
 
 
-def _by_key(item: tuple[tuple[int, int], Mark]) -> tuple[int, int]:
-    return item[0]
-
-
-def _json(rows: Iterable[Any]) -> str:
+def _json(rows: Iterable[object]) -> str:
     return orjson.dumps(list(rows)).decode()

@@ -8,27 +8,12 @@ SQLite. STRAIGHT_JOIN keeps MySQL from starting at the big table. FORCE INDEX ke
 where an UPDATE would wait for every row that another transaction has locked.
 """
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
-from sqlalchemy import text
+from sqlalchemy import TextualSelect, text
 
-from imapp.database.types import UtcDateTime, as_utc
-from imapp.models.messages import Message
-
-#: Columns of a conversation row, in the order of `heads_locked`.
-HEAD_COLUMNS = ("id", "type", "last_seq", "last_change", "active_at", "user_low_id", "user_high_id", "voices")
-
-#: Columns of a member's rights and membership, in the order of RIGHTS.
-RIGHTS_COLUMNS = (
-    "conversation_id", "user_id", "role", "left_at", "muted_until", "read_seq", "is_marked_unread",
-    "is_muted_all", "dissolved_at", "member_count", "is_blocked", "is_contact", "is_peer_closed",
-)  # fmt: skip
-_RIGHTS_TIMES = ("left_at", "muted_until", "dissolved_at")
-
-MESSAGE_COLUMNS = tuple(column.key for column in Message.__table__.columns)
+from imapp.database.types import UtcDateTime
+from imapp.services.write_path.rows import HEAD_COLUMNS, MESSAGE_COLUMNS
 
 _HEAD = ", ".join(HEAD_COLUMNS)
 _MESSAGE = ", ".join(f"m.{name}" for name in MESSAGE_COLUMNS)
@@ -95,7 +80,7 @@ class Statements:
     lock: str
     #: Suffix of a SELECT that locks its rows without waiting and skips rows locked by other transactions.
     lock_free: str
-    #: keys: [conversation, user]; returns RIGHTS_COLUMNS
+    #: keys: [conversation, user]; returns the fields of Rights
     rights: str
     #: keys: [sender, client id]
     sent: str
@@ -182,25 +167,7 @@ SQLITE = Statements(
 )
 
 
-def head(row: str) -> dict[str, Any]:
-    """Decode a row of `heads_locked`."""
-    return typed(HEAD_COLUMNS, orjson.loads(row), ("active_at",))
-
-
-def rights(row: str) -> dict[str, Any]:
-    """Decode a row of RIGHTS."""
-    return typed(RIGHTS_COLUMNS, orjson.loads(row), _RIGHTS_TIMES)
-
-
-def typed(columns: Sequence[str], row: Sequence[Any], times: Iterable[str]) -> dict[str, Any]:
-    """Return a driver's row as a dict, with its times converted to aware UTC datetimes."""
-    named = dict(zip(columns, row, strict=True))
-    for name in times:
-        named[name] = as_utc(named[name])
-    return named
-
-
-def over_pairs(sql: str, dialect: str, **types: Any) -> Any:
+def over_pairs(sql: str, dialect: str, **types: UtcDateTime) -> TextualSelect:
     """Return the statement `sql` with `{pairs}` replaced by a table k (c, u) made from the parameter `keys`."""
     return text(_lite(sql) if dialect == "sqlite" else _mysql(sql)).columns(**types)
 

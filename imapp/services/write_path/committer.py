@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from flask import Flask
 
@@ -23,7 +23,7 @@ from imapp.database import transactions
 from imapp.errors import AppError, BusyError, UnavailableError
 from imapp.logs import get_logger
 from imapp.node import current_node, node_of
-from imapp.services.write_path.batch import Op, Publication
+from imapp.services.write_path.batch import Answer, Op, Publication
 from imapp.services.write_path.parked import LOOK_SECONDS, Parked
 from imapp.services.write_path.transaction import Committed, Outcome, Result, Waits, commit, find_locked
 from imapp.telemetry import metrics, tracing
@@ -38,8 +38,15 @@ class Done(Protocol):
         """Accept the outcome; must not block."""
 
 
-#: A write, its callback, and the time.monotonic() after which it is given up.
-_Waiting = tuple[Op, Done, float]
+@dataclass(slots=True)  # not frozen, like a Publication
+class _Waiting:
+    """A write that waits for its commit."""
+
+    op: Op
+    done: Done
+    #: The time.monotonic() after which it is given up.
+    deadline: float
+
 
 #: A published message: its stamp, its sender's sid, and whether the bus accepted it.
 _Sent = tuple[Stamp, str | None, bool]
@@ -91,12 +98,12 @@ class Committer:
         if self._closing or self._waiting() >= self._queue_max:
             self.note_refusal(op.actor_id, op.client_id, BusyError())
             raise BusyError(retry_after=1)
-        self._queue.append((op, done, time.monotonic() + self._patience))
+        self._queue.append(_Waiting(op, done, time.monotonic() + self._patience))
         self._wake.set()
         if self._thread is None:
             self._launch()
 
-    def run(self, op: Op) -> dict[str, Any]:
+    def run(self, op: Op) -> Answer:
         """Queue `op`, wait for its commit and return its result; raises the op's error.
 
         Raises UnavailableError after three times the committer's patience. That is longer than the committer itself can
@@ -121,7 +128,7 @@ class Committer:
         """Return how long writes wait and whether the latest commit succeeded."""
         moment, oldest = time.monotonic(), self._in_hand
         with suppress(IndexError):  # an empty queue has no oldest
-            oldest = oldest or self._queue[0][2]
+            oldest = oldest or self._queue[0].deadline
         return QueueState(
             waiting=self._waiting(),
             most=self._queue_max,
@@ -164,7 +171,7 @@ class Committer:
         """Move parked writes to unlocked conversations to the front of the queue; give up expired parked writes."""
         if not self._parked:
             return
-        for late in self._parked.take_late(lambda waiting: time.monotonic() > waiting[2]):
+        for late in self._parked.take_late(lambda waiting: time.monotonic() > waiting.deadline):
             self._give_up(late)
         try:
             self._queue.extendleft(reversed(self._parked.take_free()))
@@ -176,25 +183,26 @@ class Committer:
         taken = self._take()
         if not taken:
             return
-        self._in_hand = taken[0][2]
-        outcomes, publications = _commit([op for op, _, _ in taken])
+        self._in_hand = taken[0].deadline
+        outcomes, publications = _commit([waiting.op for waiting in taken])
         self._note(outcomes)
         answered_at = time.monotonic()
         metrics.COMMIT_BATCH.observe(len(taken))
         committed_ms = time.time() * 1000
         sent: list[_Sent] = []
-        for (op, done, deadline), outcome, published in zip(taken, outcomes, publications, strict=True):
+        for waiting, outcome, published in zip(taken, outcomes, publications, strict=True):
+            op = waiting.op
             if isinstance(outcome, Waits):
-                self._parked.add(op.conversation_id, (op, done, deadline))
+                self._parked.add(op.conversation_id, waiting)
                 continue
-            metrics.WRITE_SECONDS.observe(self._patience + answered_at - deadline)
+            metrics.WRITE_SECONDS.observe(self._patience + answered_at - waiting.deadline)
             if isinstance(outcome, AppError):
                 self.note_refusal(op.actor_id, op.client_id, outcome)
-            _tell(done, outcome)
+            _tell(waiting.done, outcome)
             for publication in published:
-                is_taken, stamp = _publish(publication), publication[4]
-                if stamp is not None:
-                    sent.append((stamp, publication[3], is_taken))
+                is_taken = _publish(publication)
+                if publication.stamp is not None:
+                    sent.append((publication.stamp, publication.skip_sid, is_taken))
         self._follow(sent, committed_ms)
 
     def note_refusal(self, actor_id: int, client_id: str | None, error: AppError) -> None:
@@ -205,8 +213,8 @@ class Committer:
     def _follow(self, sent: list[_Sent], committed_ms: float) -> None:
         """Record metrics and traces of the published messages; once for the whole batch, because that is cheap."""
         published_ms = time.time() * 1000
-        metrics.COMMITTED.observe_all([(committed_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
-        metrics.PUBLISHED.observe_all([(published_ms - stamp[0]) / 1000 for stamp, _, _ in sent])
+        metrics.COMMITTED.observe_all([(committed_ms - accepted_ms) / 1000 for (accepted_ms, *_), _, _ in sent])
+        metrics.PUBLISHED.observe_all([(published_ms - accepted_ms) / 1000 for (accepted_ms, *_), _, _ in sent])
         self._ring.keep(
             [
                 (accepted_ms, SENT, message_id, committed_ms, published_ms, sid, is_taken)
@@ -229,20 +237,19 @@ class Committer:
         """Return the next batch; give up expired writes at once, because a batch takes long if the database hangs."""
         taken: list[_Waiting] = []
         while self._queue and len(taken) < self._batch_max:
-            op, done, deadline = self._queue.popleft()
-            if time.monotonic() > deadline:
-                self._give_up((op, done, deadline))
-            elif op.conversation_id in self._parked:
-                self._parked.add(op.conversation_id, (op, done, deadline))
+            waiting = self._queue.popleft()
+            if time.monotonic() > waiting.deadline:
+                self._give_up(waiting)
+            elif waiting.op.conversation_id in self._parked:
+                self._parked.add(waiting.op.conversation_id, waiting)
             else:
-                taken.append((op, done, deadline))
+                taken.append(waiting)
         return taken
 
     def _give_up(self, waiting: _Waiting) -> None:
-        op, done, deadline = waiting
-        metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - deadline)
-        self.note_refusal(op.actor_id, op.client_id, UnavailableError())
-        _tell(done, UnavailableError(retry_after=1))
+        metrics.WRITE_SECONDS.observe(self._patience + time.monotonic() - waiting.deadline)
+        self.note_refusal(waiting.op.actor_id, waiting.op.client_id, UnavailableError())
+        _tell(waiting.done, UnavailableError(retry_after=1))
 
 
 def _commit(ops: list[Op]) -> Committed:
@@ -261,13 +268,12 @@ def _tell(done: Done, outcome: Outcome) -> None:
         log.exception("acknowledgement_failed")
 
 
-def _publish(publication: Publication) -> bool:
+def _publish(one: Publication) -> bool:
     """Publish an event; return whether the bus accepted it."""
-    name, payload, rooms, skip_sid, stamp = publication
     try:
-        return bus.send(name, payload, *rooms, skip_sid=skip_sid, stamp=stamp)
+        return bus.send(one.name, one.payload, *one.rooms, skip_sid=one.skip_sid, stamp=one.stamp)
     except Exception:  # `sync` delivers acknowledged writes; the committer must go on
-        log.exception("publishing_failed", pushed=name)
+        log.exception("publishing_failed", pushed=one.name)
         return False
 
 
@@ -276,7 +282,7 @@ def current() -> Committer:
     return current_node().part(Committer)
 
 
-def run(op: Op) -> dict[str, Any]:
+def run(op: Op) -> Answer:
     """Commit `op` and return its result; raises the op's error."""
     return current().run(op)
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
-from typing import Any
 
 import orjson
 
 from imapp.cluster.bus.bus import conversation_room, user_room
+from imapp.cluster.bus.envelope import Stamp
 from imapp.errors import (
     ClientIdConflictError,
     ForbiddenError,
@@ -27,10 +27,11 @@ from imapp.events import ConversationRead
 from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
-from imapp.schemas.messages import message_wire
-from imapp.services.write_path.batch import Batch, Head, MessageRow, Op, Rights
+from imapp.schemas.messages import MessageWire, message_wire
+from imapp.services.write_path.batch import Answer, Batch, Op, Publication
 from imapp.services.write_path.permissions import ADMINS, require_admin, require_member, require_voice
 from imapp.services.write_path.private_ids import private_ids
+from imapp.services.write_path.rows import Head, MessageRow, ReadMark, Rights
 
 #: The user id that stands for everybody in the table of mentions.
 EVERYBODY = 0
@@ -46,10 +47,10 @@ _PLACE_ONLY = {
 }  # fmt: skip
 
 
-def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
+def announce(batch: Batch, head: Head, event: str, row: MessageRow, **more: object) -> MessageWire:
     """Queue the event of a changed message for after the commit; return the message as all members see it."""
     wire = message_wire(row)
-    batch.publications.append((event, {"message": wire, **more}, (conversation_room(head.id),), None, None))
+    batch.publications.append(Publication(event, {"message": wire, **more}, (conversation_room(head.id),)))
     return wire
 
 
@@ -88,7 +89,7 @@ def require_mentionable(mentions: Sequence[int | str], *, is_admin: bool) -> Non
 
 
 def _is_admin(head: Head, rights: Rights) -> bool:
-    return head.type == "group" and rights["role"] in ADMINS
+    return head.type == "group" and rights.role in ADMINS
 
 
 class Send(Op):
@@ -115,7 +116,7 @@ class Send(Op):
         """The key under which a retry finds the first result."""
         return self.body.client_id
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Store the message, or return the one stored by an earlier attempt."""
         first = batch.sent.get((self.actor_id, self.body.client_id))
         if first is not None:
@@ -130,12 +131,15 @@ class Send(Op):
         self.body.note_mentions(batch, {"conversation_id": self.conversation_id, "seq": row["seq"]})
         wire = message_wire(row)
         stamp = (self.accepted_ms, wire["id"], self.traceparent)
-        batch.publications.append(
-            ("message_created", {"message": wire}, (conversation_room(head.id),), self.origin, stamp)
-        )
-        if head.last_seq == 1 or rights["is_marked_unread"]:
+        batch.publications.append(self._created(wire, stamp))
+        if head.last_seq == 1 or rights.is_marked_unread:
             self._tell_own_state(batch, head, rights)
         return {"message": wire, "duplicate": False}
+
+    def _created(self, wire: MessageWire, stamp: Stamp | None = None) -> Publication:
+        return Publication(
+            "message_created", {"message": wire}, (conversation_room(self.conversation_id),), self.origin, stamp
+        )
 
     def _require_peer(self, batch: Batch, peer_id: int) -> None:
         """Raise UnavailableError if the conversation is not the one with this peer.
@@ -154,27 +158,25 @@ class Send(Op):
         being shown it, even the sender, if the other side opened it.
         """
         peer_id = head.peer_of(self.actor_id) if head.last_seq == 1 else None
-        if peer_id is None and not rights["is_marked_unread"]:
+        if peer_id is None and not rights.is_marked_unread:
             return
-        read = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": head.last_seq}
+        read: ReadMark = {"conversation_id": head.id, "user_id": self.actor_id, "read_seq": head.last_seq}
         batch.touch(head.id, self.actor_id, read)
         rooms = [user_room(self.actor_id)]
         if peer_id is not None:
             batch.touch(head.id, peer_id)
             rooms.append(user_room(peer_id))
-        batch.publications.append((ConversationRead.name, read, tuple(rooms), None, None))
+        batch.publications.append(Publication(ConversationRead.name, read, tuple(rooms)))
 
-    def _duplicate(self, batch: Batch, first: MessageRow) -> dict[str, Any]:
+    def _duplicate(self, batch: Batch, first: MessageRow) -> Answer:
         if first["digest"] != self.digest:
             raise ClientIdConflictError
         rights = batch.rights.get((self.conversation_id, self.actor_id))
-        if rights is None or rights["left_at"] is not None:
+        if rights is None or rights.left_at is not None:
             return {"message": message_wire({**first, **_PLACE_ONLY}), "duplicate": True}
         wire = message_wire(first)
         # The first node may have died before it pushed the message. Clients drop a change that they already have.
-        batch.publications.append(
-            ("message_created", {"message": wire}, (conversation_room(self.conversation_id),), self.origin, None)
-        )
+        batch.publications.append(self._created(wire))
         return {"message": batch.personal(self.actor_id, wire), "duplicate": True}
 
     def _check(self, head: Head, rights: Rights) -> None:
@@ -218,7 +220,7 @@ class MessageOp(Op):
             raise ForbiddenError
         return row
 
-    def finish(self, batch: Batch, head: Head, event: str, row: MessageRow, **more: Any) -> dict[str, Any]:
+    def finish(self, batch: Batch, head: Head, event: str, row: MessageRow, **more: object) -> Answer:
         """Number, store and announce the changed row, with `more` beside it in the event; return the answer."""
         batch.alter(head, event, row)
         return {"message": batch.personal(self.actor_id, announce(batch, head, event, row, **more))}
@@ -239,7 +241,7 @@ class Edit(MessageOp):
         super().__init__(actor_id, *key)
         self.said = said
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Replace the content and the mentions."""
         head, rights = require_voice(batch, self)
         row = self.message(batch)
@@ -275,7 +277,7 @@ class Recall(MessageOp):
 
     __slots__ = ()
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Empty the message; none of its content is kept. A repeated recall by an entitled user changes nothing."""
         head, rights = require_member(batch, self)
         if recalled := self._recalled(batch, head, rights):
@@ -291,23 +293,17 @@ class Recall(MessageOp):
             return None
         return row if row["sender_id"] == self.actor_id or _is_admin(head, rights) else None
 
-    def empty(self, batch: Batch, head: Head, row: MessageRow) -> dict[str, Any]:
+    def empty(self, batch: Batch, head: Head, row: MessageRow) -> Answer:
         """Clear the message, its versions, mentions, reactions and pin; only its place remains."""
-        row.update(
-            content="{}",
-            mentions=None,
-            reactions=None,
-            pinned_at=None,
-            pinned_by=None,
-            recalled_at=batch.moment,
-        )
+        row["content"], row["recalled_at"] = "{}", batch.moment
+        row["mentions"] = row["reactions"] = row["pinned_at"] = row["pinned_by"] = None
         for model in (MessageEdit, Mention, Reaction, Pin):
             batch.remove(model, self.key())
         batch.reactions.pop((self.conversation_id, self.seq), None)
         return self.finish(batch, head, "message_recalled", row)
 
     def _check(self, batch: Batch, head: Head, rights: Rights, row: MessageRow) -> None:
-        if head.type == "group" and rights["role"] in ADMINS:
+        if head.type == "group" and rights.role in ADMINS:
             return
         if row["sender_id"] != self.actor_id:
             raise ForbiddenError("Only the author may recall a message.")
@@ -320,7 +316,7 @@ class Erase(Recall):
 
     __slots__ = ()
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Empty the message."""
         row = self.message(batch)
         if row["sender_id"] != self.actor_id:
@@ -337,7 +333,7 @@ class SetPin(MessageOp):
         super().__init__(actor_id, *key)
         self.pin = pin
 
-    def apply(self, batch: Batch) -> dict[str, Any]:
+    def apply(self, batch: Batch) -> Answer:
         """Set or remove the pin; repeating it changes nothing."""
         head, rights = require_voice(batch, self)
         require_admin(head, rights)

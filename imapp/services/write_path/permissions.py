@@ -12,7 +12,8 @@ from imapp.errors import (
     RoleRequiredError,
 )
 from imapp.extensions import settings
-from imapp.services.write_path.batch import Batch, Head, Op, Rights
+from imapp.services.write_path.batch import Batch, Op
+from imapp.services.write_path.rows import Head, Rights
 
 #: Roles that may administer a group.
 ADMINS = frozenset({"owner", "admin"})
@@ -22,7 +23,7 @@ def require_member(batch: Batch, op: Op) -> tuple[Head, Rights]:
     """Return the conversation and the actor's row; raises NotAMemberError (also if there is no such conversation)."""
     head = batch.heads.get(op.conversation_id)
     rights = batch.rights.get((op.conversation_id, op.actor_id))
-    if head is None or rights is None or rights["left_at"] is not None:
+    if head is None or rights is None or rights.left_at is not None:
         raise NotAMemberError
     return head, rights
 
@@ -43,25 +44,25 @@ def check_voice(kind: str, rights: Rights, moment: datetime) -> None:
 
 
 def _require_open_private(rights: Rights) -> None:
-    if rights["is_blocked"]:
+    if rights.is_blocked:
         raise BlockedError
-    if rights["is_peer_closed"]:
+    if rights.is_peer_closed:
         raise RecipientGoneError
-    if settings.private_messages == "contacts" and not rights["is_contact"]:
+    if settings.private_messages == "contacts" and not rights.is_contact:
         raise NotAContactError
 
 
 def _require_unmuted(rights: Rights, moment: datetime) -> None:
-    if rights["dissolved_at"] is not None:
+    if rights.dissolved_at is not None:
         raise GroupDissolvedError
-    until = rights["muted_until"]
+    until = rights.muted_until
     if until is not None and until > moment:
         raise MutedError(retry_after=(until - moment).total_seconds())
-    if rights["is_muted_all"] and rights["role"] not in ADMINS:
+    if rights.is_muted_all and rights.role not in ADMINS:
         raise MutedError
 
 
 def require_admin(head: Head, rights: Rights) -> None:
     """Raise RoleRequiredError in a group if the actor is not owner or admin. In a private conversation, both may."""
-    if head.type == "group" and rights["role"] not in ADMINS:
+    if head.type == "group" and rights.role not in ADMINS:
         raise RoleRequiredError

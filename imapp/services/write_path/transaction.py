@@ -9,7 +9,6 @@ import time
 from collections.abc import Collection, Sequence
 from enum import Enum
 from itertools import count
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -21,13 +20,13 @@ from imapp.events import SyncRequired
 from imapp.logs import get_logger
 from imapp.services import affected_rooms
 from imapp.services.contacts import acquaintance
-from imapp.services.write_path.batch import Batch, Op, Publication
+from imapp.services.write_path.batch import Answer, Batch, Op, Publication
 from imapp.services.write_path.batch_statements import statements
 
 log = get_logger(__name__)
 
 #: The outcome of an op, reported to its submitter: its result, or the error with which it failed.
-Outcome = dict[str, Any] | AppError
+Outcome = Answer | AppError
 
 
 class Waits(Enum):
@@ -51,7 +50,7 @@ class _CommitUnknownError(Exception):
         super().__init__()
         # The rooms of the batch's publications, and those of conversations with moved read marks, which members of
         # small groups see as receipts.
-        told = {room for publication in batch.publications for room in publication[2]}
+        told = {room for publication in batch.publications for room in publication.rooms}
         self.rooms = tuple(told | set(map(conversation_room, batch.read)))
 
 
@@ -128,7 +127,7 @@ def _failed(ops: Sequence[Op], exc: Exception) -> Committed:
         log.warning("commit_failed", ops=len(ops), message="it is unknown whether they are stored")
         event = SyncRequired(reason=affected_rooms.COMMIT_UNKNOWN)
         publications: list[list[Publication]] = [[] for _ in ops]
-        publications[-1].append((event.name, event.wire(), exc.rooms, None, None))
+        publications[-1].append(Publication(event.name, event.wire(), exc.rooms))
         return [UnavailableError(retry_after=1)] * len(ops), publications
     known = errors.as_app_error(exc)
     if known is None:
