@@ -13,14 +13,15 @@ import select
 import time
 from pathlib import Path
 
-from bench.sockets import Socket
+from tests.support.clients.raw import RawSocket
 
 
-class Connection(Socket):
+class Connection(RawSocket):
     """One user's socket with its sends in flight."""
 
     def __init__(self, load: "Load", index: int, token: str, peer: str, port: int | None = None) -> None:
-        super().__init__(port or load.port, token)
+        super().__init__(f"http://127.0.0.1:{port or load.port}", timeout=30)
+        self.log_in(token)
         self.load = load
         self.index = index
         self.peer = peer
@@ -36,7 +37,7 @@ class Connection(Socket):
             f'42{self.count}["send_message",{{"to_user_id":{self.peer},"client_id":"{self.load.run}-{self.index}-{self.count}",'
             f'"type":"text","content":{{"text":"#t={now:.6f}# hello world hello world"}}}}]'
         )
-        self.say(body.encode())
+        self.send_text(body.encode())
 
     def read(self) -> None:
         """Handle the received packets."""
@@ -54,7 +55,7 @@ class Connection(Socket):
             start = packet.find(b"#t=")
             self.load.note_delivery(time.perf_counter() - float(packet[start + 3 : packet.index(b"#", start + 3)]))
         elif packet == b"2":
-            self.say(b"3")
+            self.send_text(b"3")
 
 
 class Load:

@@ -13,7 +13,7 @@ import pymysql
 import requests
 
 from bench.durable_sends import ROOT, SECRET, WORKER
-from bench.sockets import Socket
+from tests.support.clients.raw import RawSocket
 from tests.support.mariadb import MariaDb
 from tests.support.ports import wait_for
 from tests.support.redis import RedisServer
@@ -127,11 +127,12 @@ class Bench:
     def idle_client(self, kind: str) -> Iterator[None]:
         """Connect the last user to the last node."""
         token = self.tokens.read_text().splitlines()[-1].split()[0]
-        client = Socket(self.nodes[kind][-1].port, token)
+        client = RawSocket(self.nodes[kind][-1].url)
+        client.log_in(token)
         try:
             yield
         finally:
-            client.sock.close()
+            client.close()
 
 
 def busy_seconds() -> float:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import gevent
 
-from bench.sockets import Socket
+from tests.support.clients.raw import RawSocket
 
 #: Seconds between two attempts to connect to a node.
 _RETRY = 0.05
@@ -40,7 +40,7 @@ class User:
         self.token = token
         self.id = int(user_id)
         self.port = random.choice(crowd.ports)
-        self.link: Socket | None = None
+        self.link: RawSocket | None = None
         #: The latest known change of each conversation.
         self.position: dict[int, int] = {}
         #: Unacknowledged messages; the first one is in flight.
@@ -64,23 +64,24 @@ class User:
                 while True:
                     self._read(link)
             self.link = None
-            link.sock.close()
+            link.close()
             self.crowd.counts["reconnects"] += 1
             self._choose_another()
 
     def _choose_another(self) -> None:
         self.port = random.choice([port for port in self.crowd.ports if port != self.port])
 
-    def _find_node(self) -> Socket:
+    def _find_node(self) -> RawSocket:
         """Connect and catch up."""
         while True:
             link = None
             try:
-                link = Socket(self.port, self.token)
+                link = RawSocket(f"http://127.0.0.1:{self.port}", timeout=30)
+                link.log_in(self.token)
                 self._sync(link)
             except OSError:
                 if link is not None:
-                    link.sock.close()
+                    link.close()
                 gevent.sleep(_RETRY)
                 self._choose_another()
             else:
@@ -97,19 +98,19 @@ class User:
             with suppress(OSError):  # the reader notices the failure too
                 self._say_first(self.link)
 
-    def _say_first(self, link: Socket) -> None:
-        link.say(f'421["send_message",{json.dumps(self.waiting[0])}]'.encode())
+    def _say_first(self, link: RawSocket) -> None:
+        link.send_text(f'421["send_message",{json.dumps(self.waiting[0])}]'.encode())
 
     # -- receiving ---------------------------------------------------------------------------------------------------
 
-    def _read(self, link: Socket) -> None:
+    def _read(self, link: RawSocket) -> None:
         link.fill()
         for packet in link.packets():
             self._take(link, packet)
 
-    def _take(self, link: Socket, packet: bytes) -> None:
+    def _take(self, link: RawSocket, packet: bytes) -> None:
         if packet == b"2":
-            link.say(b"3")
+            link.send_text(b"3")
         elif packet.startswith(b'42["message_created"'):
             message = json.loads(packet[2:])[1]["message"]
             if not self._show(message):
@@ -129,7 +130,7 @@ class User:
             raise ConnectionAbortedError(ack["error"]["code"])
         return ack
 
-    def _note_ack(self, link: Socket, ack: dict) -> None:
+    def _note_ack(self, link: RawSocket, ack: dict) -> None:
         message = self._accepted(ack)["message"]
         self.crowd.counts["acks that it was stored before"] += ack["duplicate"]
         known = self.position.get(message["conversation_id"], 0)
@@ -162,10 +163,10 @@ class User:
             self.crowd.note("silence", now - self.seen_at)
         self.seen_at = now
 
-    def _sync(self, link: Socket) -> None:
+    def _sync(self, link: RawSocket) -> None:
         """Sync missing changes and show them; apply buffered pushes afterwards."""
         known = json.dumps({"conversations": self.position})
-        link.say(f'420["sync",{known}]'.encode())
+        link.send_text(f'420["sync",{known}]'.encode())
         pushed: list[bytes] = []
         answer = None
         while answer is None:

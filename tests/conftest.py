@@ -13,7 +13,7 @@ from imapp.api.http.endpoint import Endpoint
 from imapp.api.http.openapi import codes_at
 from imapp.errors import AppError
 from tests.support import apps
-from tests.support.device import Device
+from tests.support.clients.official import Device
 from tests.support.mariadb import MariaDb
 from tests.support.redis import RedisServer
 from tests.support.server import ROOT, Server

@@ -15,8 +15,8 @@ from pathlib import Path
 from bench.alerts import stores
 from bench.alerts.field import Field
 from bench.alerts.means import LIMIT, inject, memory_group, preferred, repeated
-from bench.sockets import Socket
 from imapp.load.frames import frame
+from tests.support.clients.raw import RawSocket
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,8 @@ def _full_load(field: Field) -> Iterator[None]:
     batch = frame(b'421["ping_server",{}]') * 200
 
     def ask(token: str) -> None:
-        one = Socket(node.port, token)
+        one = RawSocket(node.url, timeout=30)
+        one.log_in(token)
         while not ended.is_set():
             one.sock.sendall(batch)
             left = 200
@@ -83,7 +84,7 @@ def _full_load(field: Field) -> Iterator[None]:
                 one.fill()
                 left -= one.buffer.count(b"43")
                 one.buffer = b""
-        one.sock.close()
+        one.close()
 
     with ThreadPoolExecutor(8) as pool, preferred(node.worker):
         asking = [pool.submit(ask, token) for token in tokens[:8]]
@@ -154,14 +155,15 @@ def _full_disk(field: Field) -> Iterator[None]:
 def _readers_that_stop(field: Field) -> Iterator[None]:
     """Connect devices that request much data and read none of it."""
     token = field.tokens.read_text().split()[0]
-    stopped = [Socket(field.nodes[1].port, token) for _ in range(25)]
+    stopped = [RawSocket(field.nodes[1].url, timeout=30) for _ in range(25)]
     for one in stopped:
+        one.log_in(token)
         one.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 4096)
         for number in range(150):
-            one.say(f'42{number}["sync",{json.dumps({"conversations": {}, "limit": 100})}]'.encode())
+            one.send(f'42{number}["sync",{json.dumps({"conversations": {}, "limit": 100})}]')
     yield
     for one in stopped:
-        one.sock.close()
+        one.close()
 
 
 DRILLS = [

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bench.durable_sends import ROOT, machine
-from bench.sockets import Socket, frame
+from tests.support.clients.raw import RawSocket
 from tests.support.mariadb import MariaDb
 from tests.support.server import Server
 
@@ -49,32 +49,34 @@ class Node(Server):
     arguments = ("bench.realtime.counted:app",)
 
 
-def client(port: int, user: list[str], peer: str) -> Socket:
+def client(port: int, user: list[str], peer: str) -> RawSocket:
     """Connect a client and send its messages."""
-    one = Socket(port, user[0])
+    one = RawSocket(f"http://127.0.0.1:{port}", timeout=30)
+    one.log_in(user[0])
     for number in range(MESSAGES):
         body = {"to_user_id": int(peer), "client_id": f"{time.time_ns()}-{number}", "type": "text"}
-        one.say(b'421["send_message",' + json.dumps({**body, "content": {"text": "hello " * 8}}).encode() + b"]")
+        one.send_text(b'421["send_message",' + json.dumps({**body, "content": {"text": "hello " * 8}}).encode() + b"]")
     return one
 
 
-def leave(one: Socket, way: str, silent: deque[Socket]) -> None:
+def leave(one: RawSocket, way: str, silent: deque[RawSocket]) -> None:
     """Disconnect the client in the given way."""
     if way == "silence":
         silent.append(one)
         return
     with suppress(OSError):
         if way == "goodbye":
-            one.sock.sendall(frame(b"41") + frame(b"1"))
+            one.send("41")
+            one.send("1")
         elif way == "reset":
             one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    one.sock.close()
+    one.close()
 
 
 def crowd(port: int, users: list[list[str]], rate: float, seconds: float) -> int:
     """Connect and disconnect clients for the given time; return their number. At the end all are gone or silent."""
-    here: list[tuple[float, Socket]] = []
-    silent: deque[Socket] = deque()
+    here: list[tuple[float, RawSocket]] = []
+    silent: deque[RawSocket] = deque()
     began, came = time.monotonic(), 0
     while (now := time.monotonic()) < began + seconds:
         while came < (now - began) * rate:
@@ -85,13 +87,13 @@ def crowd(port: int, users: list[list[str]], rate: float, seconds: float) -> int
             here.remove((due, one))
             leave(one, random.choice(WAYS), silent)
         while len(silent) > SETTLE * rate:
-            silent.popleft().sock.close()
+            silent.popleft().close()
         time.sleep(0.02)
     for _, one in here:
         leave(one, "close", silent)
     time.sleep(SETTLE)
     for one in silent:
-        one.sock.close()
+        one.close()
     return came
 
 

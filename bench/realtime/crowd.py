@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from imapp.load.frames import frame
+from tests.support.clients.raw import handshake
 
-_OPENING = (
-    b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n"
-    b"Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
+_HANDSHAKE = handshake("127.0.0.1", "/socket.io/")
 _PONG = frame(b"3")
 _TIME = re.compile(rb"#t=(\d+)#")
 
@@ -43,7 +41,7 @@ class Crowd:
     def _come(self, users: list[list[str]]) -> None:
         new = [socket.create_connection(("127.0.0.1", self.port), timeout=60) for _ in users]
         hellos = [frame(b"40" + json.dumps({"token": token, "user": user}).encode()) for token, user, _ in users]
-        for said, answer in (([_OPENING] * len(new), b"maxPayload"), (hellos, b'40{"sid"')):
+        for said, answer in (([_HANDSHAKE] * len(new), b"maxPayload"), (hellos, b'40{"sid"')):
             for sock, words in zip(new, said, strict=True):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.sendall(words)

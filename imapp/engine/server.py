@@ -132,7 +132,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             session.hold()
 
     def release(self, sid: str, first: Any, *, keep: bool) -> None:
-        """Send the answer to a CONNECT, and then, unless it was refused (`keep`), the packets that were held back."""
+        """Send the answer to a CONNECT and then the held packets; `keep` is False for a refusal."""
         session = self.sockets.get(sid)
         if session is not None:
             session.release(first, keep=keep)

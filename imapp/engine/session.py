@@ -117,14 +117,18 @@ class Session(Heart):
             self._held = []
 
     def release(self, first: Any, *, keep: bool) -> None:
-        """Send `first`, the answer to a CONNECT; then send the held packets if `keep`, else drop them."""
+        """Send `first`, the answer to a CONNECT, and then the held packets; `keep` is False for a refusal.
+
+        A session without an accepted CONNECT loses the held packets: only the refused handler can have sent them. Other
+        sessions get them, because a refusal by one namespace does not concern the others.
+        """
         held, self._held = self._held, None
         if keep:
             self._accept()
-        for packet in [first, *(held or [] if keep else [])]:
+        for packet in [first, *([] if self.is_joining else held or [])]:
             self.send(packet)
 
-        if not keep and self.is_joining:
+        if self.is_joining:
             self._refusals += 1
             if self._refusals >= _REFUSALS_MAX:
                 self.break_off("transport error")

@@ -127,13 +127,13 @@ def _probe(ground: Field, result: Result) -> list[Breach]:
     for member in stored.read(ground.rows).members:
         members.setdefault(member.conversation_id, []).append(member.user_id)
     users = {user.id: user for user in ground.users}
-    links = {device: device.wire for device in ground.devices if device.node}
+    connections = {device: device.wire for device in ground.devices if device.node}
     with ThreadPoolExecutor(4) as pool:
         sent = list(pool.map(lambda item: _send(ground, [users[id_] for id_ in item[1]], item[0]), members.items()))
     probes = {message_id: members[id_] for message_id, id_ in zip(sent, members, strict=True) if message_id}
     result.probed = len(probes)
     began = time.monotonic()
-    while time.monotonic() < began + _DEAF_SECONDS and _deaf(links, probes):
+    while time.monotonic() < began + _DEAF_SECONDS and _deaf(connections, probes):
         time.sleep(0.05)
     if time.monotonic() > began + _PUSH_SECONDS:
         result.notes.append(f"pushed after {time.monotonic() - began:.1f} s")
@@ -141,16 +141,20 @@ def _probe(ground: Field, result: Result) -> list[Breach]:
     found = []
     for message_id, inside in probes.items():
         # A device that was moved to another node meanwhile (nodes rebalance their clients) gets the message by `sync`.
-        devices = {one.name: (one.user_id, message_id in one.heard) for one, link in links.items() if one.wire is link}
+        devices = {
+            one.name: (one.user_id, message_id in one.heard)
+            for one, connection in connections.items()
+            if one.wire is connection
+        }
         found += oracle.heard(message_id, inside, devices)
     return found
 
 
-def _deaf(links: dict[LiveDevice, Any], probes: dict[str, list[int]]) -> bool:
+def _deaf(connections: dict[LiveDevice, Any], probes: dict[str, list[int]]) -> bool:
     return any(
-        one.user_id in inside and message_id not in one.heard and one.wire is link
+        one.user_id in inside and message_id not in one.heard and one.wire is connection
         for message_id, inside in probes.items()
-        for one, link in links.items()
+        for one, connection in connections.items()
     )
 
 

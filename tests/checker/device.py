@@ -5,8 +5,9 @@ import threading
 from concurrent.futures import CancelledError
 from typing import Any
 
-from tests.checker.link import TROUBLE, EventLoop, Link
+from tests.checker.connection import Connection
 from tests.checker.rest import DoorError, Rest
+from tests.support.clients.asynchronous import TROUBLE, LoopThread
 from tests.sync.model import ModelDevice
 
 #: Maximum number of changes of one conversation in one answer of `sync`.
@@ -19,7 +20,7 @@ _TURN = 0.5
 class LiveDevice(ModelDevice):
     """See the module. It syncs only when the protocol demands it: it does not learn of an unpushed change by itself."""
 
-    def __init__(self, me: dict[str, Any], token: str, doors: list[str], loop: EventLoop, number: int) -> None:
+    def __init__(self, me: dict[str, Any], token: str, doors: list[str], loop: LoopThread, number: int) -> None:
         super().__init__(me, token, Rest(doors, token, number))
         self.name = f"user-{me['id']}.{number}"
         self._doors = doors
@@ -47,10 +48,10 @@ class LiveDevice(ModelDevice):
 
     # -- the connection ----------------------------------------------------------------------------------------
 
-    def open_wire(self, token: str) -> Link:
+    def open_wire(self, token: str) -> Connection:
         """Connect to the next node."""
         self._door += 1
-        return Link(self._loop, self._doors[self._door % len(self._doors)], token, self._hear)
+        return Connection(self._loop, self._doors[self._door % len(self._doors)], token, self._hear)
 
     def _hear(self, event: str, payload: dict[str, Any]) -> None:
         if event == "message_created":
@@ -70,8 +71,8 @@ class LiveDevice(ModelDevice):
             # Growing backoff with jitter, as the guide for clients demands.
             self._over.wait(self._chance.uniform(0.05, min(3.0, 0.3 * 2**failures)))
 
-    def _stay(self, link: Link) -> None:
-        while link.is_open and not self._over.is_set():
+    def _stay(self, connection: Connection) -> None:
+        while connection.is_open and not self._over.is_set():
             try:
                 with self._lock:
                     if self._poked:
@@ -81,7 +82,7 @@ class LiveDevice(ModelDevice):
             except DoorError as exc:
                 self._over.wait(max(exc.retry_after, self._chance.uniform(0.2, 0.6)))
                 continue
-            link.wait(_TURN)
+            connection.wait(_TURN)
 
     def _ask(self, request: dict[str, Any], over_rest: bool) -> dict[str, Any]:
         if over_rest:
@@ -104,15 +105,15 @@ class LiveDevice(ModelDevice):
     @property
     def node(self) -> str:
         """The connected node's name, or "" without a connection."""
-        link = self.wire
-        return link.node if link is not None and link.is_open else ""
+        connection = self.wire
+        return connection.node if connection is not None and connection.is_open else ""
 
     def sync(self) -> None:
         """Call `sync` once more, without a hint."""
         self._poked = True
-        link = self.wire
-        if link is not None:
-            link.wake()
+        connection = self.wire
+        if connection is not None:
+            connection.wake()
 
     def shown(self, patience: float = 0.2) -> dict[str, Any] | None:
         """Return the view of this device; None while it is not up to date."""

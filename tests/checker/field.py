@@ -5,11 +5,11 @@ from typing import Any
 
 from tests.checker.device import LiveDevice, fresh_view
 from tests.checker.ledger import Ledger
-from tests.checker.link import EventLoop
 from tests.checker.load import User
 from tests.checker.page import Page
 from tests.checker.rest import Rest
 from tests.drills import field as drills
+from tests.support.clients.asynchronous import LoopThread
 from tests.support.mariadb import MariaDb
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
@@ -112,7 +112,7 @@ class Field(drills.Field):
         doors = self._doors()
         lines = self.fixture(self._count)
         self.token = lines[0][0]
-        loop = EventLoop()
+        loop = LoopThread()
         self.at_end(loop.close)
         for number, (token, *_) in enumerate(lines):
             rest = Rest(doors, token, number)

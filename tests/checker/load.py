@@ -8,9 +8,9 @@ from typing import Any
 from tests.checker.acts import ACTS, Act
 from tests.checker.device import LiveDevice
 from tests.checker.ledger import ACKED, REFUSED, UNKNOWN, Fact, Ledger
-from tests.checker.link import TROUBLE
 from tests.checker.plan import Op
 from tests.checker.rest import DoorError, Rest
+from tests.support.clients.asynchronous import TROUBLE
 
 #: Error codes after which it is unknown whether the operation was done, or which ask for a retry.
 _OPEN = {"busy", "unavailable", "internal_error", "rate_limited"}
@@ -67,9 +67,9 @@ class User:
         return False
 
     def _call(self, op: Op, act: Act) -> dict[str, Any]:
-        link = self.devices[op.picks[2] % len(self.devices)].wire
-        if op.by_socket and act.command and link is not None and link.is_open:
-            answer: dict[str, Any] = link.call(act.command, act.payload)
+        connection = self.devices[op.picks[2] % len(self.devices)].wire
+        if op.by_socket and act.command and connection is not None and connection.is_open:
+            answer: dict[str, Any] = connection.call(act.command, act.payload)
             if not answer["ok"]:
                 raise DoorError(400, answer["error"]["code"])
             return answer

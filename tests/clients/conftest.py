@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.device import Device
+from tests.support.clients.official import Device
 from tests.support.npm import NpmClient
 from tests.support.ports import wait_for
 

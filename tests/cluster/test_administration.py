@@ -8,7 +8,7 @@ import pyotp
 import pytest
 import requests
 
-from tests.support.device import PASSWORD, Device
+from tests.support.clients.official import PASSWORD, Device
 from tests.support.ports import wait_for
 
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.support.clients.raw import RawSocket
 from tests.support.ports import wait_for
-from tests.support.raw import RawSocket
 
 
 class Watched:
@@ -92,9 +92,9 @@ def test_a_member_without_a_connection_stays_offline_for_that_message(watched):
 
 
 def test_a_connection_dropped_for_slow_reading_is_in_the_trace(watched):
-    slow = RawSocket(watched.second)
+    slow = RawSocket(watched.second.url)
     slow.connect({"token": watched.bob.tokens["access_token"]})
-    slow.ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sent = []
 
     def is_dropped():

@@ -31,8 +31,12 @@ def _add_handlers(server: StrictServer, namespace: str) -> None:
         server.emit("auth", auth, to=sid, namespace=namespace)
 
     @server.on("connect", namespace=namespace)
-    def connect(sid: str, _environ: dict[str, Any], auth: Any) -> None:
+    def connect(sid: str, _environ: dict[str, Any], auth: Any) -> bool:
+        if (auth or {}).get("is_refused"):
+            gevent.sleep(2 * APART)
+            return False
         gevent.spawn(greet, sid, auth or {})
+        return True
 
     @server.on("message", namespace=namespace)
     def message(sid: str, *arguments: Any) -> None:

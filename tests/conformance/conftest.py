@@ -6,7 +6,8 @@ import sys
 import pytest
 import requests
 
-from tests.conformance.client import Frames, Polling, Talker
+from tests.conformance.client import Talker
+from tests.support.clients.polling import Polling
 from tests.support.ports import free_port, wait_for
 from tests.support.server import ROOT
 
@@ -54,12 +55,12 @@ def address(start_engine, arguments) -> str:
 @pytest.fixture
 def polling(address) -> Polling:
     """Provide a polling client."""
-    return Polling(address)
+    return Polling(f"http://{address}")
 
 
 @pytest.fixture
 def talk(address):
-    """Provide `talk(**query)`, which opens a WebSocket and reads the Engine.IO handshake; closed at the end."""
+    """Provide `talk(**query)`, which opens a WebSocket; it is closed at the end."""
     opened = []
 
     def connect(**query: str) -> Talker:
@@ -72,14 +73,8 @@ def talk(address):
 
 
 @pytest.fixture
-def frames(address):
-    """Provide `frames()`, which opens a connection on which a test writes the bytes of frames itself."""
-    opened = []
-
-    def connect() -> Frames:
-        opened.append(Frames(address))
-        return opened[-1]
-
-    yield connect
-    for one in opened:
-        one.close()
+def talker(talk) -> Talker:
+    """Provide a client connected to the main namespace."""
+    one = talk()
+    one.connect()
+    return one

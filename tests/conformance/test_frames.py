@@ -6,21 +6,18 @@ from contextlib import suppress
 import pytest
 
 from imapp.engine.parser import FRAMES_A_TURN, Parser
-from tests.conformance.client import Frames, Talker
-
-TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
+from tests.support.clients.raw import BINARY, CLOSE, PING, PONG, TEXT
 
 
-def test_the_opening_handshake_is_answered_with_the_right_accept_key(address):
-    talker = Talker(address)  # the library checks Sec-WebSocket-Accept
+def test_the_opening_handshake_is_answered_with_the_right_accept_key(talk):
+    connection = talk()  # the client checks Sec-WebSocket-Accept
 
-    assert talker.ws.getstatus() == 101
-    assert "sec-websocket-extensions" not in talker.ws.getheaders()
-    talker.close()
+    assert connection.head.startswith(b"HTTP/1.1 101 ")
+    assert b"extensions" not in connection.head.lower()
 
 
-def test_offered_compression_is_declined(frames):
-    connection = frames()
+def test_offered_compression_is_declined(talk):
+    connection = talk(headers={"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"})
 
     assert b"extensions" not in connection.head.lower()
     assert connection.echo() == b"4still here"
@@ -51,53 +48,53 @@ def test_a_request_that_cannot_become_a_websocket_is_refused(polling, header, st
 
 
 @pytest.mark.parametrize("size", [0, 1, 124, 125, 126, 127, 65_534, 65_535, 65_536, 300_000])
-def test_messages_of_every_length_are_echoed(frames, size):
-    connection: Frames = frames()
+def test_messages_of_every_length_are_echoed(talk, size):
+    connection = talk()
     text = b"4" + bytes(97 + index % 26 for index in range(size))
 
     assert connection.echo(text) == text
 
 
-def test_bytes_are_echoed_as_bytes(frames):
-    connection = frames()
+def test_bytes_are_echoed_as_bytes(talk):
+    connection = talk()
 
-    connection.send(BINARY, b"\x00\xff\x01")
+    connection.send_frame(BINARY, b"\x00\xff\x01")
 
     assert connection.read() == (BINARY, b"\x00\xff\x01")
 
 
-def test_a_message_in_fragments_is_one_message(frames):
-    connection = frames()
+def test_a_message_in_fragments_is_one_message(talk):
+    connection = talk()
 
-    connection.send(0x01, b"4in ")
-    connection.send(0x00, b"")
-    connection.send(0x00, "stü".encode()[:-1])
-    connection.send(0x80, "stü".encode()[-1:] + b"cken")
+    connection.send_frame(0x01, b"4in ")
+    connection.send_frame(0x00, b"")
+    connection.send_frame(0x00, "stü".encode()[:-1])
+    connection.send_frame(0x80, "stü".encode()[-1:] + b"cken")
 
     assert connection.read() == (TEXT, "4in stücken".encode())
 
 
-def test_a_ping_between_fragments_is_answered_at_once(frames):
-    connection = frames()
+def test_a_ping_between_fragments_is_answered_at_once(talk):
+    connection = talk()
 
-    connection.send(0x01, b"4one")
-    connection.send(PING, b"mark")
+    connection.send_frame(0x01, b"4one")
+    connection.send_frame(PING, b"mark")
     assert connection.read() == (PONG, b"mark")
-    connection.send(0x80, b" two")
+    connection.send_frame(0x80, b" two")
 
     assert connection.read() == (TEXT, b"4one two")
 
 
-def test_an_unsolicited_pong_is_ignored(frames):
-    connection = frames()
+def test_an_unsolicited_pong_is_ignored(talk):
+    connection = talk()
 
-    connection.send(PONG, b"unasked")
+    connection.send_frame(PONG, b"unasked")
 
     assert connection.echo() == b"4still here"
 
 
-def test_frames_are_read_however_the_network_cuts_them(frames):
-    connection = frames()
+def test_frames_are_read_however_the_network_cuts_them(talk):
+    connection = talk()
     mask, text = b"\x01\x02\x03\x04", b"4cut into bytes"
     masked = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text))
 
@@ -108,8 +105,8 @@ def test_frames_are_read_however_the_network_cuts_them(frames):
     assert connection.read() == (TEXT, text)
 
 
-def test_many_frames_in_one_piece_are_many_messages_in_order(frames):
-    connection = frames()
+def test_many_frames_in_one_piece_are_many_messages_in_order(talk):
+    connection = talk()
     mask = b"\x00\x00\x00\x00"
 
     connection.sock.sendall(b"".join(bytes([TEXT, 0x84]) + mask + b"4%03d" % number for number in range(500)))
@@ -152,62 +149,62 @@ def test_many_frames_in_one_piece_are_many_messages_in_order(frames):
         "close with one byte", "close code 1005", "close code 999", "close code 5000", "close reason not UTF-8",
     ],
 )  # fmt: skip
-def test_a_violation_of_the_protocol_closes_with_its_code(frames, head, payload, options, code):
-    connection = frames()
+def test_a_violation_of_the_protocol_closes_with_its_code(talk, head, payload, options, code):
+    connection = talk()
 
-    connection.send(head, payload, **options)
+    connection.send_frame(head, payload, **options)
 
     assert connection.close_code() == code
 
 
-def test_a_new_message_between_fragments_closes(frames):
-    connection = frames()
+def test_a_new_message_between_fragments_closes(talk):
+    connection = talk()
 
-    connection.send(0x01, b"4one")
-    connection.send(TEXT, b"4two")
+    connection.send_frame(0x01, b"4one")
+    connection.send_frame(TEXT, b"4two")
 
     assert connection.close_code() == 1002
 
 
-def test_text_is_checked_across_fragments(frames):
-    connection = frames()
+def test_text_is_checked_across_fragments(talk):
+    connection = talk()
 
-    connection.send(0x01, b"4\xc3")
-    connection.send(0x80, b"(")
+    connection.send_frame(0x01, b"4\xc3")
+    connection.send_frame(0x80, b"(")
 
     assert connection.close_code() == 1007
 
 
-def test_fragments_too_large_together_are_refused_before_the_last_arrives(frames):
-    connection = frames()
+def test_fragments_too_large_together_are_refused_before_the_last_arrives(talk):
+    connection = talk()
 
-    connection.send(0x01, b"4" * 600_000)
-    connection.send(0x00, b"", length=b"\x7f" + (600_000).to_bytes(8, "big"))
+    connection.send_frame(0x01, b"4" * 600_000)
+    connection.send_frame(0x00, b"", length=b"\x7f" + (600_000).to_bytes(8, "big"))
 
     assert connection.close_code() == 1009
 
 
-def test_the_number_of_empty_fragments_is_limited(frames):
-    connection = frames()
+def test_the_number_of_empty_fragments_is_limited(talk):
+    connection = talk()
 
-    connection.send(0x01, b"")
+    connection.send_frame(0x01, b"")
     connection.sock.sendall((bytes([0x00, 0x80]) + b"abcd") * 5000)
 
     assert connection.close_code() == 1008
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 3000, 4999])
-def test_a_close_is_answered_with_its_code_and_the_server_ends_the_connection(frames, code):
-    connection = frames()
+def test_a_close_is_answered_with_its_code_and_the_server_ends_the_connection(talk, code):
+    connection = talk()
 
-    connection.send(CLOSE, code.to_bytes(2, "big") + b"bye")
+    connection.send_frame(CLOSE, code.to_bytes(2, "big") + b"bye")
 
     assert connection.read() == (CLOSE, code.to_bytes(2, "big"))
     assert connection.sock.recv(1) == b""
 
 
-def test_messages_before_a_close_are_handled_and_those_after_it_are_not(frames):
-    connection = frames()
+def test_messages_before_a_close_are_handled_and_those_after_it_are_not(talk):
+    connection = talk()
     mask = b"\x00\x00\x00\x00"
     message = bytes([TEXT, 0x82]) + mask + b"4a"
 
@@ -236,8 +233,8 @@ def test_many_small_frames_are_parsed_a_bounded_number_at_a_time():
 
 
 @pytest.mark.parametrize(("head", "payload"), [(0x89, b""), (0x8A, b"unasked"), (TEXT, b"3")])
-def test_floods_of_pings_and_pongs_are_closed_and_disturb_no_other_client(frames, head, payload):
-    bystander, flooders = frames(), [frames() for _ in range(4)]
+def test_floods_of_pings_and_pongs_are_closed_and_disturb_no_other_client(talk, head, payload):
+    bystander, flooders = talk(), [talk() for _ in range(4)]
     with suppress(ConnectionError):
         for one in flooders:
             one.sock.sendall((bytes([head, 0x80 | len(payload)]) + bytes(4) + payload) * 5000)
@@ -254,8 +251,8 @@ def test_floods_of_pings_and_pongs_are_closed_and_disturb_no_other_client(frames
         assert told[1][:2] == b"\x03\xf0"  # 1008
 
 
-def test_all_of_many_small_messages_are_answered_in_order(frames):
-    connection = frames()
+def test_all_of_many_small_messages_are_answered_in_order(talk):
+    connection = talk()
 
     connection.sock.sendall(b"".join(b"\x81\x85" + bytes(4) + b"4%04d" % number for number in range(3000)))
 

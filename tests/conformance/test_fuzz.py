@@ -177,15 +177,15 @@ def test_a_short_run_of_the_fuzzer_finds_no_failure(target, tmp_path):
 
 
 @pytest.mark.timeout(100)
-def test_noise_on_many_sockets_does_not_disturb_a_working_client(frames, address):
+def test_noise_on_many_sockets_does_not_disturb_a_working_client(talk, address):
     chance = random.Random(6455)
-    talker = frames()
+    talker = talk()
     host, _, port = address.partition("/")[0].partition(":")
     valid = [masked(0x81, b"4hello"), masked(0x89, b"ping"), masked(0x01, b"4part"), masked(0x88, b"\x03\xe8")]
 
     for round_number in range(150):
         noise = b"".join(chance.choice([*valid, chance.randbytes(chance.randrange(40))]) for _ in range(8))
-        victim = frames()
+        victim = talk()
         with suppress(ConnectionError):
             for piece in cut(noise, [chance.randrange(400) for _ in range(4)]):
                 victim.sock.sendall(piece)

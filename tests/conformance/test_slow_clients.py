@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.client import Frames
+from tests.conformance.client import Talker
 from tests.support.ports import wait_for
 
 BOUNDED = ("--engineio", "--slow-bytes", "3000000", "--slow-seconds", "2")
@@ -47,33 +47,33 @@ def memory_kb(pid: int) -> int:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
 
 
-def stuff(connection: Frames, count: int, size: int) -> None:
+def stuff(connection: Talker, count: int, size: int) -> None:
     """Send `count` messages, which are echoed, without reading the answers."""
     connection.sock.settimeout(0.5)
     for _ in range(count):
         try:
-            connection.send(0x81, b"4" + b"x" * size, mask=b"\0\0\0\0")
+            connection.send_frame(0x81, b"4" + b"x" * size, mask=b"\0\0\0\0")
         except (TimeoutError, ConnectionError):
             return
 
 
 @pytest.mark.parametrize(("count", "size"), [(35, 200_000), (200, 20_000), (7000, 1000)])
-def test_a_reader_that_pauses_gets_every_frame_whole(frames, count, size):
-    connection = frames()
+def test_a_reader_that_pauses_gets_every_frame_whole(talk, count, size):
+    connection = talk()
     texts = [b"4" + bytes([97 + number % 26]) * size for number in range(count)]
 
     for text in texts:
-        connection.send(0x81, text, mask=b"\0\0\0\0")
+        connection.send_frame(0x81, text, mask=b"\0\0\0\0")
     time.sleep(1.5)
 
     assert [connection.read()[1] for _ in texts] == texts
 
 
 @bounded
-def test_a_stopped_reader_is_disconnected_and_its_resources_are_freed(frames, worker):
-    talker = frames()
+def test_a_stopped_reader_is_disconnected_and_its_resources_are_freed(talk, worker):
+    talker = talk()
     files, memory = open_files(worker), memory_kb(worker)
-    stopped = [frames() for _ in range(5)]
+    stopped = [talk() for _ in range(5)]
 
     for connection in stopped:
         stuff(connection, 200, 100_000)
@@ -84,9 +84,9 @@ def test_a_stopped_reader_is_disconnected_and_its_resources_are_freed(frames, wo
 
 
 @bounded
-def test_a_reader_that_stops_below_the_limit_of_bytes_is_disconnected_after_a_time(frames, worker):
+def test_a_reader_that_stops_below_the_limit_of_bytes_is_disconnected_after_a_time(talk, worker):
     files = open_files(worker)
-    connection = frames()
+    connection = talk()
     connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
 
     stuff(connection, 60, 50_000)
@@ -95,30 +95,30 @@ def test_a_reader_that_stops_below_the_limit_of_bytes_is_disconnected_after_a_ti
     wait_for(lambda: open_files(worker) <= files, 10, "the disconnection of the stopped reader")
 
 
-def test_vanished_clients_leave_no_open_files(frames, worker):
+def test_vanished_clients_leave_no_open_files(talk, worker):
     files = open_files(worker)
 
     for _ in range(100):
-        connection = frames()
-        connection.send(0x01, b"4half a mess")
+        connection = talk()
+        connection.send_frame(0x01, b"4half a mess")
         connection.close()
 
     wait_for(lambda: open_files(worker) <= files + 1, 10, "the cleanup after the vanished clients")
 
 
-def test_an_idle_connection_costs_little(frames, worker):
+def test_an_idle_connection_costs_little(talk, worker):
     for _ in range(50):
-        frames()  # let the server allocate what it allocates once
+        talk()  # let the server allocate what it allocates once
     before = memory_kb(worker)
 
     for _ in range(400):
-        frames()
+        talk()
 
     assert memory_kb(worker) - before < 400 * 20
 
 
-def test_a_flooding_client_does_not_delay_other_clients(frames):
-    flood, talker = frames(), frames()
+def test_a_flooding_client_does_not_delay_other_clients(talk):
+    flood, talker = talk(), talk()
     frame = b"\x81\x82\0\0\0\0" + b"4x"
     flood.sock.setblocking(False)
     slowest = 0.0

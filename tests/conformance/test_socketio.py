@@ -5,21 +5,11 @@ import time
 
 import pytest
 
-from tests.conformance.client import Talker
-
 
 @pytest.fixture
 def arguments() -> tuple[str, ...]:
     """Run Socket.IO with a short timeout for CONNECT."""
     return ("--connect-timeout", "1")
-
-
-@pytest.fixture
-def talker(talk) -> Talker:
-    """Provide a client connected to the main namespace."""
-    one = talk()
-    one.connect()
-    return one
 
 
 # -- CONNECT ---------------------------------------------------------------------------------------------------------
@@ -63,13 +53,13 @@ def test_each_namespace_has_a_session_id_of_its_own(talk):
     main, custom = talker.connect("40"), talker.connect("40/custom,")
 
     assert json.loads(main[2:])["sid"] != json.loads(custom[10:])["sid"]
-    assert talker.about["sid"] not in main + custom
+    assert talker.session["sid"] not in main + custom
 
 
 def test_a_second_connect_to_a_namespace_closes_as_with_the_official_server(talker):
     talker.send("40")
 
-    assert talker.is_closed()
+    assert talker.is_closed(silently=True)
 
 
 @pytest.mark.parametrize("packet", ['42["message",1]', '421["message-with-ack"]', "41", '431["x"]', '451-["message"]'])
@@ -78,26 +68,43 @@ def test_a_packet_before_connect_closes_the_connection(talk, packet):
 
     talker.send(packet)
 
-    assert talker.is_closed()
+    assert talker.is_closed(silently=True)
 
 
 def test_a_client_that_never_sends_connect_is_closed_in_time(talk):
     talker = talk()
     began = time.monotonic()
 
-    assert talker.is_closed()
+    assert talker.is_closed(silently=True)
 
     assert 0.9 < time.monotonic() - began < 2
 
 
-def test_a_client_may_still_connect_after_an_unknown_namespace(talk):
+@pytest.mark.parametrize("refused", ["40/random", '40/custom,{"is_refused":true}'], ids=["unknown", "by its handler"])
+@pytest.mark.parametrize("is_first", [True, False], ids=["refused first", "refused afterwards"])
+def test_a_refusal_by_one_namespace_leaves_the_others_usable(talk, refused, is_first):
     talker = talk()
-    talker.send("40/random")
-    talker.receive()
+    if not is_first:
+        talker.connect()
 
-    time.sleep(1.3)
+    talker.send(refused)
+    assert talker.receive().startswith("44")
+    if is_first:
+        talker.connect()
 
-    assert talker.connect().startswith("40{")
+    time.sleep(1.3)  # longer than a client without a namespace may stay
+    talker.send('42["message",1]')
+    assert talker.receive() == '42["message-back",1]'
+
+
+def test_an_event_sent_while_another_namespace_refuses_arrives(talk):
+    talker = talk()
+
+    talker.send("40")
+    talker.send('40/custom,{"is_refused":true}')
+
+    assert talker.receive().startswith("40{")
+    assert {talker.receive()[:11], talker.receive()[:11]} == {"44/custom,{", '42["auth",{'}
 
 
 # -- DISCONNECT ------------------------------------------------------------------------------------------------------
@@ -219,7 +226,7 @@ def test_attachments_work_in_other_namespaces_and_over_polling(talk, polling):
 def test_an_invalid_packet_closes_the_connection(talker, packet):
     talker.send(packet)
 
-    assert talker.is_closed()
+    assert talker.is_closed(silently=True)
 
 
 @pytest.mark.parametrize(
@@ -240,4 +247,4 @@ def test_attachments_that_do_not_match_close_the_connection(talker, packets):
     for packet in packets:
         talker.send(packet)
 
-    assert talker.is_closed()
+    assert talker.is_closed(silently=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clients.official import Device
 from tests.support.cluster import Cluster, copy_with_environment
-from tests.support.device import Device
 from tests.support.mariadb import MariaDb
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer

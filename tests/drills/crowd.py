@@ -1,9 +1,8 @@
 """All clients of a drill, in one event loop in a thread of its own, and records of what they sent and saw."""
 
 import asyncio
-import threading
 from bisect import bisect
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from tests.drills.oracle import Story
 from tests.drills.people import Life, Person, Reader, Sender
-from tests.drills.wire import Wire
+from tests.support.clients.asynchronous import AsyncClient, LoopThread
 from tests.support.ports import wait_for
 
 
@@ -59,24 +58,18 @@ class Crowd:
             person = kind(self.life, token, user_id, conversation_id, place)
             (self.senders if isinstance(person, Sender) else self.readers).append(person)
             person.returns = place < shape.size - shape.leavers
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="crowd", daemon=True)
+        self._loop = LoopThread()
         self._tasks: list[Future[Any]] = []
-        self._guests: list[Wire] = []
+        self._guests: list[AsyncClient] = []
 
     @property
     def people(self) -> list[Person]:
         """All senders and readers."""
         return [*self.senders, *self.readers]
 
-    def submit(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
-        """Run the coroutine in the crowd's event loop."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
     def start(self, seconds: float = 180) -> None:
         """Connect all; return when all are connected and each sender has two acks."""
-        self._thread.start()
-        self._tasks = [self.submit(person.live()) for person in self.people]
+        self._tasks = [self._loop.submit(person.live()) for person in self.people]
         seconds += self.life.spread
         wait_for(self.are_all_there, seconds, "the connection of the crowd")
         wait_for(lambda: all(len(one.acked) > 1 for one in self.senders), seconds, "the load")
@@ -95,29 +88,29 @@ class Crowd:
 
     def cut(self, people: Iterable[Person]) -> int:
         """Break these people's connections; return their number."""
-        wires = [one.wire for one in people if one.wire is not None and one.node]
+        open_ = [one.client for one in people if one.client is not None and one.node]
 
         async def abort_all() -> None:
-            for wire in wires:
-                wire.abort()
+            for client in open_:
+                client.abort()
 
-        self.submit(abort_all()).result(30)
-        return len(wires)
+        self._loop.run(abort_all())
+        return len(open_)
 
-    def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[Wire]:
+    def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[AsyncClient]:
         """Connect additional devices that only listen; return the connections of those that are let in."""
 
-        async def come() -> list[Wire | BaseException]:
+        async def come() -> list[AsyncClient | BaseException]:
             # A few at a time: connecting them is not part of the drill.
             turn = asyncio.Semaphore(20)
 
-            async def one(token: str) -> Wire:
+            async def one(token: str) -> AsyncClient:
                 async with turn:
-                    return await Wire.open(url, token, hear)
+                    return await AsyncClient.open(url, token, hear)
 
             return await asyncio.gather(*map(one, tokens), return_exceptions=True)
 
-        guests = [one for one in self.submit(come()).result(180) if isinstance(one, Wire)]
+        guests = [one for one in self._loop.run(come(), 180) if isinstance(one, AsyncClient)]
         self._guests += guests
         return guests
 
@@ -128,7 +121,7 @@ class Crowd:
             for guest in self._guests:
                 guest.abort()
 
-        self.submit(go()).result(30)
+        self._loop.run(go())
         self._guests = []
 
     # -- healing -------------------------------------------------------------------------------------------------
@@ -205,17 +198,10 @@ class Crowd:
 
         async def end() -> None:
             for person in self.people:
-                if person.wire is not None:
-                    person.wire.abort()
+                if person.client is not None:
+                    person.client.abort()
             for guest in self._guests:
                 guest.abort()
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
 
-        if self._thread.is_alive():
-            self.submit(end()).result(30)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(10)
+        self._loop.run(end())
         self._loop.close()

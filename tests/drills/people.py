@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.drills.oracle import Entry
-from tests.drills.wire import TROUBLE, Wire
+from tests.support.clients.asynchronous import TROUBLE, AsyncClient
 
 #: Error codes after which the same message is sent again.
 AGAIN = {"busy", "unavailable", "internal_error", "rate_limited"}
@@ -50,13 +50,13 @@ class Person:
         self.conversation_id = conversation_id
         self.name = f"user-{user_id}"
         self.returns = True
-        self.wire: Wire | None = None
+        self.client: AsyncClient | None = None
         self._urls = life.urls[home % len(life.urls) :] + life.urls[: home % len(life.urls)]
 
     @property
     def node(self) -> str:
         """The connected node's name, or "" without a connection."""
-        return self.wire.node if self.wire is not None and not self.wire.closed.is_set() else ""
+        return self.client.node if self.client is not None and not self.client.closed.is_set() else ""
 
     async def live(self) -> None:
         """Stay connected: reconnect after each loss, unless `returns` is false."""
@@ -65,11 +65,11 @@ class Person:
         for url in itertools.cycle(self._urls):
             failures += 1
             with suppress(*TROUBLE):
-                self.wire = await Wire.open(url, self.token, self.hear, CONNECT_SECONDS)
+                self.client = await AsyncClient.open(url, self.token, self.hear, CONNECT_SECONDS)
                 failures = 0
-                await self.be_there(self.wire)
-            if self.wire is not None:
-                self.wire.abort()
+                await self.be_there(self.client)
+            if self.client is not None:
+                self.client.abort()
                 if not self.returns:
                     return
             # Growing backoff with jitter: a crowd that reconnects at one moment would be a second fault.
@@ -77,13 +77,12 @@ class Person:
 
     def hear(self, event: str, payload: dict[str, Any]) -> None:
         """Handle a push."""
-        if event == "server_draining":
-            wire = self.wire
-            asyncio.get_running_loop().call_later(payload["reconnect_after_ms"] / 1000, lambda: wire and wire.abort())
+        if event == "server_draining" and self.client is not None:
+            asyncio.get_running_loop().call_later(payload["reconnect_after_ms"] / 1000, self.client.abort)
 
-    async def be_there(self, wire: Wire) -> None:
+    async def be_there(self, client: AsyncClient) -> None:
         """Act while connected; return when the connection is lost."""
-        await wire.closed.wait()
+        await client.closed.wait()
 
 
 class Sender(Person):
@@ -105,26 +104,26 @@ class Sender(Person):
         """Whether no send is in flight."""
         return len(self.acked) + len(self.reported) == len(self.sent)
 
-    async def be_there(self, wire: Wire) -> None:
+    async def be_there(self, client: AsyncClient) -> None:
         """Send messages; a message without an ack is sent again over the next connection."""
-        while not wire.closed.is_set():
+        while not client.closed.is_set():
             if self.is_done:
                 await asyncio.sleep(self.life.pause * random.uniform(0.5, 1.5))
                 if self.life.is_ending:
-                    await wire.closed.wait()
+                    await client.closed.wait()
                     return
                 self._begin(f"{self.user_id}-{len(self.sent)}")
-            await self._attempt(wire, self.sent[-1])
+            await self._attempt(client, self.sent[-1])
 
     def _begin(self, client_id: str) -> None:
         self.sent.append(client_id)
         self.life.sent_at[client_id] = time.monotonic()
 
-    async def _attempt(self, wire: Wire, client_id: str) -> None:
+    async def _attempt(self, client: AsyncClient, client_id: str) -> None:
         text = client_id + " " + "x" * self.life.padding
         body = {"client_id": client_id, "type": "text", "content": {"text": text.strip()}}
         try:
-            ack = await wire.call("send_message", {**body, "conversation_id": self.conversation_id}, ACK_SECONDS)
+            ack = await client.call("send_message", {**body, "conversation_id": self.conversation_id}, ACK_SECONDS)
         except TROUBLE:
             self.troubles.append("")
             raise
@@ -132,7 +131,7 @@ class Sender(Person):
             self.acked_at[client_id] = time.monotonic()
             self.duplicates += ack["duplicate"]
             self.acked[client_id] = ack["message"]["seq"]
-            self.life.acked_by[client_id] = wire.node
+            self.life.acked_by[client_id] = client.node
         elif ack["error"]["code"] in AGAIN:
             self.troubles.append(ack["error"]["code"])
             await asyncio.sleep(random.uniform(0.1, 0.5))
@@ -171,32 +170,32 @@ class Reader(Person):
         if not self._wants_sync.is_set():
             self._show_what_follows()
 
-    async def be_there(self, wire: Wire) -> None:
+    async def be_there(self, client: AsyncClient) -> None:
         """Sync after connecting and whenever a change may have been missed."""
         self._wants_sync.set()
-        while not wire.closed.is_set():
-            if await self._is_wanted(wire):
+        while not client.closed.is_set():
+            if await self._is_wanted(client):
                 # Space out the syncs: all readers get the hint at once, and a broken bus makes every push show a gap.
                 since_last = time.monotonic() - self._synced_at
                 await asyncio.sleep(random.uniform(0, 0.5) + max(0.0, SYNC_SECONDS - since_last))
-                await self._sync(wire)
+                await self._sync(client)
                 self._synced_at = time.monotonic()
 
-    async def _is_wanted(self, wire: Wire) -> bool:
-        waits = [asyncio.create_task(one.wait()) for one in (self._wants_sync, wire.closed)]
+    async def _is_wanted(self, client: AsyncClient) -> bool:
+        waits = [asyncio.create_task(one.wait()) for one in (self._wants_sync, client.closed)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for one in waits:
                 one.cancel()
-        return not wire.closed.is_set()
+        return not client.closed.is_set()
 
-    async def _sync(self, wire: Wire) -> None:
+    async def _sync(self, client: AsyncClient) -> None:
         known = {str(self.conversation_id): self._change}
         answer: dict[str, Any] = {"ok": False}
         # A slow node does not get faster if its clients give up and ask another: go on after a timeout.
         with suppress(TimeoutError):
-            answer = await wire.call("sync", {"conversations": known, "limit": 500}, ACK_SECONDS)
+            answer = await client.call("sync", {"conversations": known, "limit": 500}, ACK_SECONDS)
         if not answer["ok"]:
             await asyncio.sleep(random.uniform(0.2, 0.8))
             return

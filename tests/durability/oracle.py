@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import requests
 
-from tests.support.device import Device
+from tests.support.clients.official import Device
 
 
 class Writer:

@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from tests.durability import oracle
-from tests.support.device import Device
+from tests.support.clients.official import Device
 from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.timeout(180)

@@ -1,14 +1,13 @@
 """A client that pauses reading gets every frame whole (drill R21)."""
 
 import json
-import socket
 import time
 from uuid import uuid4
 
 import pytest
-import websocket
 
 from tests.durability import oracle
+from tests.support.clients.raw import RawSocket
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -21,13 +20,9 @@ def slow_socket():
     """Provide `slow_socket(server, device)`, which connects a WebSocket with a small buffer as the device's user."""
     opened = []
 
-    def connect(server, device) -> websocket.WebSocket:
-        url = server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket"
-        small = (socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        opened.append(websocket.create_connection(url, timeout=60, sockopt=[small], suppress_origin=True))
-        opened[-1].recv()
-        opened[-1].send("40" + json.dumps({"token": device.tokens["access_token"]}))
-        assert opened[-1].recv().startswith("40")
+    def connect(server, device) -> RawSocket:
+        opened.append(RawSocket(server.url, timeout=60, receive_buffer=RECEIVE_BUFFER))
+        opened[-1].log_in(device.tokens["access_token"])
         return opened[-1]
 
     yield connect
@@ -35,14 +30,11 @@ def slow_socket():
         one.close()
 
 
-def read_messages(ws: websocket.WebSocket, count: int) -> list[dict]:
+def read_messages(reader: RawSocket, count: int) -> list[dict]:
     """Read whole frames until `count` messages have arrived; each frame must parse."""
     messages = []
     while len(messages) < count:
-        packet = ws.recv()
-        if packet == "2":
-            ws.send("3")
-            continue
+        packet = reader.receive()
         assert packet.startswith("42"), packet[:80]
         event, payload = json.loads(packet[2:])
         if event == "message_created":

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from tests.support.device import PASSWORD
+from tests.support.clients.official import PASSWORD
 from tests.support.ports import wait_for
 
 #: Text that ends the line, starts another one, and controls a terminal.

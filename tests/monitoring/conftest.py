@@ -10,7 +10,7 @@ import pytest
 import yaml
 from socketio.exceptions import SocketIOError
 
-from tests.support.device import Device
+from tests.support.clients.official import Device
 from tests.support.monitoring import MONITORING, MysqldExporter, Prometheus, RedisExporter
 from tests.support.ports import wait_for
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.raw import RawSocket
+from tests.support.clients.raw import RawSocket
 
 
 @pytest.fixture
@@ -11,7 +11,7 @@ def raw():
     opened = []
 
     def connect(server, **options) -> RawSocket:
-        opened.append(RawSocket(server, **options))
+        opened.append(RawSocket(server.url, **options))
         return opened[-1]
 
     yield connect

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import requests
-import websocket
 
-from tests.conformance.client import Polling
 from tests.support import apps
+from tests.support.clients.polling import Polling
+from tests.support.clients.raw import TEXT, RefusedError
 from tests.support.ports import wait_for
 from tests.support.server import Server
 
@@ -57,7 +57,7 @@ def test_two_arguments_are_an_error(talker):
 
 def test_binary_instead_of_text_is_an_error_and_the_connection_stays(talker):
     talker.send('451-7["send_message",{"_placeholder":true,"num":0}]')
-    talker.send_bytes(b"\x00\x01")
+    talker.send(b"\x00\x01")
 
     assert talker.ack(7)["error"]["code"] == "binary_not_allowed"
     assert still_works(talker)
@@ -111,7 +111,7 @@ def test_a_packet_over_the_limit_is_refused_and_the_connection_stays(server, tal
 
 
 def test_a_packet_over_the_limit_is_refused_over_polling_too(server, device):
-    polling = Polling(f"127.0.0.1:{server.port}/socket.io/")
+    polling = Polling(server.url)
     polling.open()
     polling.post("40" + json.dumps({"token": device(server).tokens["access_token"]}))
     polling.get()
@@ -143,13 +143,13 @@ def test_repeated_unreadable_packets_close_the_connection(talker):
 
 
 def test_binary_without_an_event_closes_the_connection(talker):
-    talker.send_bytes(b"\x00" * 100)
+    talker.send(b"\x00" * 100)
 
     assert talker.is_closed()
 
 
 def test_text_that_is_not_utf8_closes_the_connection(talker):
-    talker.ws.send_frame(websocket.ABNF.create_frame(b"42[\xff\xfe]", websocket.ABNF.OPCODE_BINARY))
+    talker.send_frame(TEXT, b"42[\xff\xfe]")
 
     assert talker.is_closed()
 
@@ -196,14 +196,10 @@ def test_deeply_nested_custom_content_is_refused(server, device):
     assert ack["error"]["code"] == "malformed"
 
 
-def test_deflate_is_not_negotiated(server):
-    ws = websocket.WebSocket()
-    header = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
+def test_deflate_is_not_negotiated(server, raw):
+    socket = raw(server, headers={"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"})
 
-    ws.connect(server.url.replace("http", "ws") + "/socket.io/?EIO=4&transport=websocket", header=header)
-
-    assert "sec-websocket-extensions" not in {name.lower() for name in ws.headers}
-    ws.close()
+    assert b"sec-websocket-extensions" not in socket.head.lower()
 
 
 @pytest.fixture(scope="module")
@@ -245,12 +241,12 @@ def test_refused_log_ins_do_not_keep_a_socket_open(strict, raw):
 def test_sockets_of_one_address_before_log_in_are_limited(strict, raw):
     strangers = [raw(strict) for _ in range(3)]
 
-    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+    with pytest.raises(RefusedError) as refused:
         raw(strict)
 
-    assert refused.value.status_code == 503
+    assert refused.value.status == 503
     assert all(one.is_closed() for one in strangers)
-    assert raw(strict).open["sid"]
+    assert raw(strict).session["sid"]
 
 
 def test_sockets_of_a_user_are_limited_and_a_dead_one_is_replaced(strict, device, raw):
@@ -308,24 +304,24 @@ def sockets_of(node) -> int:
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "http://sub.127.0.0.1"])
 def test_a_page_of_another_site_gets_no_socket(server, raw, origin):
-    with pytest.raises(websocket.WebSocketBadStatusException) as refused:
-        raw(server, origin=origin)
+    with pytest.raises(RefusedError) as refused:
+        raw(server, headers={"Origin": origin})
 
-    assert refused.value.status_code in {400, 403}
+    assert refused.value.status in {400, 403}
 
 
 def test_our_own_page_gets_a_socket(server, raw):
-    assert raw(server, origin=server.url).open["sid"]
+    assert raw(server, headers={"Origin": server.url}).session["sid"]
 
 
 def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_logged_once(start_server, raw):
     node = start_server(IM_ALLOWED_ORIGINS="https://Chat.example:443,capacitor://localhost,null")
 
     for origin in (node.url, "https://chat.example", "capacitor://localhost", "null"):
-        assert raw(node, origin=origin).open["sid"]
+        assert raw(node, headers={"Origin": origin}).session["sid"]
     for _ in range(2):
-        with pytest.raises(websocket.WebSocketBadStatusException):
-            raw(node, origin="https://evil.example")
+        with pytest.raises(RefusedError):
+            raw(node, headers={"Origin": "https://evil.example"})
 
     assert node.log.count("origin_refused") == 1
     assert "origin=https://evil.example" in node.log

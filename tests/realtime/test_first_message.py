@@ -4,7 +4,7 @@ import pytest
 
 from imapp.services.messaging.private_conversations import open_private
 from tests.support import apps
-from tests.support.device import Device
+from tests.support.clients.official import Device
 
 pytestmark = [pytest.mark.slow]
 

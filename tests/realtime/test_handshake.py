@@ -3,7 +3,7 @@
 from imapp.cluster.bus import bus
 from imapp.extensions import db
 from tests.accounts import register
-from tests.support.wire import Wire
+from tests.support.clients.in_process import InProcessClient
 
 
 def test_a_connecting_client_holds_no_database_connection_while_it_waits_for_redis(app, monkeypatch):
@@ -12,7 +12,7 @@ def test_a_connecting_client_holds_no_database_connection_while_it_waits_for_red
     tokens = register(app.test_client(), "ada")
     db.session.remove()
 
-    wire = Wire(tokens["access_token"])
+    wire = InProcessClient(tokens["access_token"])
 
     assert held == [0, 0]
     wire.close()

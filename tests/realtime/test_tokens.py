@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.support.device import PASSWORD
+from tests.support.clients.official import PASSWORD
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ BODIES = {
 @pytest.fixture(scope="module")
 def world(server):
     """Create a private chat, a group and requests of Ada and Bob, and a stranger with all their ids."""
-    from tests.support.device import Device
+    from tests.support.clients.official import Device
 
     ada, bob, carol, eve = (Device.register(server, name) for name in ("ada", "bob", "carol", "eve"))
     ada.connect()

@@ -276,7 +276,7 @@ def test_many_writers_of_one_conversation_leave_no_gap_in_the_numbers(app, ada_a
     assert seqs == list(range(1, 81))
 
 
-def test_queue_state_reports_the_length_and_the_age_of_the_oldest_op(app, ada_and_bob, monkeypatch):
+def test_queue_state_reports_the_length_and_the_age_of_the_oldest_op(app, ada_and_bob):
     ada, _, conversation = ada_and_bob
     small = Committer(app, batch_max=10, queue_max=2)
     small._thread = threading.current_thread()  # never started: nothing leaves the queue
@@ -290,9 +290,10 @@ def test_queue_state_reports_the_length_and_the_age_of_the_oldest_op(app, ada_an
     state = small.state()
     assert (state.waiting, state.most) == (2, 2)
     assert 0.04 < state.oldest_seconds < 60
-    with monkeypatch.context() as patch:
-        patch.setitem(node_of(app)._parts, Committer, small)
-        write_path = health.check_readiness().components["writePath"]
+    started = node_of(app).part(Committer)
+    node_of(app).add(small)
+    write_path = health.check_readiness().components["writePath"]
+    node_of(app).add(started)  # the end of the test stops it
     assert (write_path.status, write_path.details["waiting"]) == ("DOWN", 2)
 
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from tests.setup.test_run import NOBODY
+from tests.support.clients.official import Device
 from tests.support.cluster import Cluster, copy_with_environment
-from tests.support.device import Device
 from tests.support.mariadb import MariaDb
 from tests.support.ports import free_port, wait_for
 from tests.support.redis import RedisServer

@@ -7,7 +7,7 @@ leaves a gap, or for an unknown conversation, starts the same again. Own state i
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.wire import Wire
+from tests.support.clients.in_process import InProcessClient
 
 MESSAGE_EVENTS = {"message_created", "message_edited", "message_recalled", "message_reacted", "message_pinned"}
 
@@ -46,8 +46,8 @@ def request_shown(item: dict[str, Any]) -> dict[str, Any]:
 class ModelDevice:
     """One device of one user. `rest(path)` reads over REST as this user and returns the JSON."""
 
-    #: Opens a connection with a token: `Wire` or a type with the same `inbox`, `call` and `close`.
-    open_wire: Callable[[str], Any] = Wire
+    #: Opens a connection with a token: `InProcessClient` or a type with the same `inbox`, `call` and `close`.
+    open_wire: Callable[[str], Any] = InProcessClient
 
     def __init__(self, me: dict[str, Any], token: str, rest: Any) -> None:
         self.user_id: int = me["id"]

@@ -1,17 +1,14 @@
 """Faults of clients and their connections: silent, not reading, without acks, all cut at once, too many."""
 
-import socket
 import time
 from contextlib import suppress
-
-import websocket
 
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill
 from tests.drills.faults.process import bytes_of, few_files, open_files, processor_seconds
 from tests.drills.field import Field, Plan
+from tests.support.clients.raw import RawSocket
 from tests.support.ports import wait_for
-from tests.support.raw import RawSocket
 from tests.support.server import Server
 
 
@@ -40,8 +37,7 @@ def _stop_reading(field: Field) -> str:
     """Connect devices that stop reading, in groups with 20 kB of messages a second; the node must disconnect them."""
     node = field.nodes[1]
     before, files = _connections(field, node), open_files(node)
-    small = [(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)]
-    stopped = [_enter(node, one.token, small) for one in field.crowd.readers[:20]]
+    stopped = [_silent(node, one.token) for one in field.crowd.readers[:20]]
     began = time.monotonic()
     wait_for(lambda: _connections(field, node) >= before + 20, 5, "the connection of the devices")
     memory = bytes_of(node)
@@ -58,13 +54,10 @@ def _stop_reading(field: Field) -> str:
     )
 
 
-def _enter(node: Server, token: str, options: list) -> websocket.WebSocket:
-    address = node.url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
-    ws = websocket.create_connection(address, timeout=20, sockopt=options, suppress_origin=True)
-    ws.recv()
-    ws.send(f'40{{"token": "{token}"}}')
-    assert str(ws.recv()).startswith("40")
-    return ws
+def _silent(node: Server, token: str) -> RawSocket:
+    one = RawSocket(node.url, timeout=20, receive_buffer=4096)
+    one.log_in(token)
+    return one
 
 
 def _swallow_acks(field: Field) -> str:
@@ -120,7 +113,7 @@ def _exhaust_files(field: Field) -> str:
             stayed = {person.user_id for person in field.crowd.at("node-2")}
         for one in opened:
             one.close()
-    RawSocket(node).close()
+    RawSocket(node.url).close()
     assert len(opened) < 60, "every socket was let in"
     assert used < 3, f"the node spun: {used:.1f} s of processor in 5 s"
     assert not there - stayed, f"{len(there - stayed)} clients were thrown out"
@@ -133,8 +126,8 @@ def _knock(node: Server, count: int) -> list[RawSocket]:
     """Open sockets; return those that were let in."""
     opened = []
     for _ in range(count):
-        with suppress(OSError, websocket.WebSocketException):
-            opened.append(RawSocket(node, timeout=0.3))
+        with suppress(OSError):
+            opened.append(RawSocket(node.url, timeout=0.3))
     return opened
 
 

@@ -1,6 +1,5 @@
 """A device's connection to a real node. `inbox` has the pushes and the messages in acks, in order of arrival."""
 
-import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -8,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from tests.drills.wire import TROUBLE, Wire
+from tests.support.clients.asynchronous import AsyncClient, LoopThread
 
 #: Seconds after which a connection attempt, and the wait for an ack, are given up.
 CONNECT_SECONDS = 5.0
@@ -17,34 +16,7 @@ ACK_SECONDS = 10.0
 Pushed = tuple[str, dict[str, Any]]
 
 
-class EventLoop:
-    """An event loop in a thread of its own, for the connections of all devices."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, name="links", daemon=True)
-        self._thread.start()
-
-    def run(self, work: Any, seconds: float) -> Any:
-        """Run the coroutine in the loop and return its result."""
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result(seconds + 5)
-
-    def close(self) -> None:
-        """Cancel all running tasks and stop the loop."""
-
-        async def end() -> None:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-        self.run(end(), 10)
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(10)
-        self.loop.close()
-
-
-class _AckedWire(Wire):
+class _AckedClient(AsyncClient):
     """A connection that reports the message in an ack as a push: the sender's connection gets it in the ack alone."""
 
     async def _take(self, packet: str) -> None:
@@ -55,16 +27,16 @@ class _AckedWire(Wire):
                 self._on_event("message_created", {"message": answer["message"]})
 
 
-class Link:
+class Connection:
     """See the module; several threads may use it. `hear` is called with each push at once."""
 
-    def __init__(self, loop: EventLoop, url: str, token: str, hear: Callable[[str, dict[str, Any]], None]) -> None:
+    def __init__(self, loop: LoopThread, url: str, token: str, hear: Callable[[str, dict[str, Any]], None]) -> None:
         self.inbox: deque[Pushed] = deque()
         self._loop = loop
         self._hear = hear
         self._news = threading.Event()
-        self._wire = loop.run(_AckedWire.open(url, token, self._receive, CONNECT_SECONDS), CONNECT_SECONDS)
-        self.node: str = self._wire.node
+        self._client = loop.run(_AckedClient.open(url, token, self._receive, CONNECT_SECONDS), CONNECT_SECONDS + 5)
+        self.node: str = self._client.node
 
     def _receive(self, event: str, payload: dict[str, Any]) -> None:
         self.inbox.append((event, payload))
@@ -74,7 +46,7 @@ class Link:
     @property
     def is_open(self) -> bool:
         """Whether neither side has closed the connection."""
-        return not self._wire.closed.is_set()
+        return not self._client.closed.is_set()
 
     def wait(self, seconds: float) -> None:
         """Wait until a push has arrived, at most `seconds`."""
@@ -88,15 +60,12 @@ class Link:
 
     def call(self, command: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Send a command and return its ack; raises one of TROUBLE, after which it is unknown what was done."""
-        return self._loop.run(self._wire.call(command, payload, ACK_SECONDS), ACK_SECONDS)
+        return self._loop.run(self._client.call(command, payload, ACK_SECONDS), ACK_SECONDS + 5)
 
     def close_in(self, seconds: float) -> None:
         """Break the connection in `seconds`."""
-        self._loop.loop.call_soon_threadsafe(self._loop.loop.call_later, seconds, self._wire.abort)
+        self._loop.loop.call_soon_threadsafe(self._loop.loop.call_later, seconds, self._client.abort)
 
     def close(self) -> None:
         """Break the connection as a lost network does."""
-        self._loop.loop.call_soon_threadsafe(self._wire.abort)
-
-
-__all__ = ["ACK_SECONDS", "TROUBLE", "EventLoop", "Link"]
+        self._loop.loop.call_soon_threadsafe(self._client.abort)

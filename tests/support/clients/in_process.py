@@ -14,7 +14,7 @@ from socketio.packet import ACK, CONNECT_ERROR, EVENT, Packet
 from imapp.extensions import socketio
 
 
-class Wire:
+class InProcessClient:
     """A connection; pushes wait in `inbox` as (event, payload)."""
 
     def __init__(self, token: str) -> None:

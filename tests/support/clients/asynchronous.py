@@ -1,8 +1,10 @@
-"""A Socket.IO connection (Engine.IO 4 on one WebSocket) that needs one task; the official client needs threads."""
+"""An asynchronous client: a Socket.IO connection that costs one task; the official client needs threads."""
 
 import asyncio
 import itertools
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
@@ -14,11 +16,38 @@ from websockets.exceptions import InvalidHandshake, InvalidMessage, WebSocketExc
 TROUBLE = (OSError, TimeoutError, WebSocketException, InvalidHandshake, InvalidMessage, EOFError)
 
 
-class RefusedError(OSError):
-    """The server refused the connection."""
+class LoopThread:
+    """An event loop in a thread of its own, for the connections of many users."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self.loop.run_forever, name="clients", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        """Run the coroutine in the loop."""
+        return asyncio.run_coroutine_threadsafe(work, self.loop)
+
+    def run(self, work: Coroutine[Any, Any, Any], seconds: float = 30) -> Any:
+        """Run the coroutine in the loop and return its result."""
+        return self.submit(work).result(seconds)
+
+    def close(self) -> None:
+        """Cancel all running tasks and stop the loop."""
+
+        async def end() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+        self.run(end())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(10)
+        self.loop.close()
 
 
-class Wire:
+class AsyncClient:
     """One open connection; `open` creates it. `on_event` is called with each push, in the event loop."""
 
     def __init__(self, ws: ClientConnection, on_event: Callable[[str, dict[str, Any]], None]) -> None:
@@ -34,19 +63,19 @@ class Wire:
     @classmethod
     async def open(
         cls, url: str, token: str, on_event: Callable[[str, dict[str, Any]], None], seconds: float = 10
-    ) -> "Wire":
+    ) -> "AsyncClient":
         """Connect and log in; raises one of TROUBLE."""
         address = url.replace("http", "ws", 1) + "/socket.io/?EIO=4&transport=websocket"
         options: dict[str, Any] = {"compression": None, "ping_interval": None, "max_size": None, "close_timeout": 1}
         async with asyncio.timeout(seconds):
-            wire = cls(await connect(address, open_timeout=None, proxy=None, **options), on_event)
+            client = cls(await connect(address, open_timeout=None, proxy=None, **options), on_event)
             try:
-                await wire._log_in(token)
+                await client._log_in(token)
             except BaseException:
-                wire.abort()
+                client.abort()
                 raise
-        wire._task = asyncio.create_task(wire._read_on())
-        return wire
+        client._task = asyncio.create_task(client._read_on())
+        return client
 
     async def _log_in(self, token: str) -> None:
         hello = orjson.loads(str(await self._ws.recv())[1:])
@@ -57,7 +86,7 @@ class Wire:
         while (packet := str(await self._ws.recv())) == "2":
             await self._ws.send("3")
         if not packet.startswith("40"):
-            raise RefusedError(packet[:200])
+            raise ConnectionRefusedError(packet[:200])
 
     async def _read_on(self) -> None:
         with suppress(*TROUBLE):
