@@ -28,7 +28,7 @@ from imapp.services.messaging.membership import conversation_ids_of
 from tests.support import apps
 from tests.support.mariadb import MariaDb
 
-LOOKS = 5
+COMPARISONS = 5
 _SLICE = 1000
 
 
@@ -70,19 +70,19 @@ def measure(database: MariaDb, folder: Path, users: int, groups: int, size: int)
         db.session.remove()
         reconciler = Reconciler(server, server.manager.told)
         began = time.process_time()
-        reconciler.adopt()  # the first comparison of the new connections
-        adopted = time.process_time() - began
-        reconciler.look()  # warm up: loads the tables into memory
+        reconciler.record_baselines()  # the first comparison of the new connections
+        recorded = time.process_time() - began
+        reconciler.compare()  # warm up: loads the tables into memory
         assert database.process is not None
         before = time.process_time(), processor_seconds(database.process.pid), time.monotonic()
-        for _ in range(LOOKS):
-            reconciler.look()
+        for _ in range(COMPARISONS):
+            reconciler.compare()
         after = time.process_time(), processor_seconds(database.process.pid), time.monotonic()
-        node, stored, took = ((late - early) / LOOKS for early, late in zip(before, after, strict=True))
+        node, stored, took = ((late - early) / COMPARISONS for early, late in zip(before, after, strict=True))
         seconds = node_of(app).settings.reconcile_seconds
     apps.close_app(app)
     return (
-        f"| {users} | {groups} | {size} | {rooms} | {adopted * 1000:.0f} | {node * 1000:.0f} | {stored * 1000:.0f} "
+        f"| {users} | {groups} | {size} | {rooms} | {recorded * 1000:.0f} | {node * 1000:.0f} | {stored * 1000:.0f} "
         f"| {took * 1000:.0f} | {node / seconds:.2%} | {stored / seconds:.2%} |\n"
     )
 

@@ -47,7 +47,7 @@ migrate = Migrate()
 socketio: Any = SocketIO()
 
 
-class _SettingsAtHand:
+class _CurrentSettings:
     """A proxy for the current app's settings. Every command reads some; a LocalProxy would cost twice as much."""
 
     def __getattr__(self, name: str) -> Any:
@@ -55,4 +55,4 @@ class _SettingsAtHand:
 
 
 #: The settings of the current app (needs an app context).
-settings: "Settings" = _SettingsAtHand()  # type: ignore[assignment]  # a proxy
+settings: "Settings" = _CurrentSettings()  # type: ignore[assignment]  # a proxy

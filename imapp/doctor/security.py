@@ -38,7 +38,7 @@ def weakness(value: str) -> str:
     word = next((word for word in _WORDS if word in value.lower()), None)
     if word:
         return f"contains {word!r}"
-    bits = -sum(count * math.log2(count / len(value)) for count in Counter(value).values())
+    bits = sum(count * math.log2(len(value) / count) for count in Counter(value).values())
     return "" if bits >= _KEY_BITS else f"too little entropy, about {bits:.0f} bits"
 
 

@@ -7,7 +7,7 @@ from logging.config import dictConfig
 from logging.handlers import RotatingFileHandler
 from typing import TYPE_CHECKING, Any
 
-from imapp.logs import strays
+from imapp.logs import uncaught
 from imapp.logs.levels import Levels
 from imapp.logs.rendering import formatter
 from imapp.logs.sampling import Sampler
@@ -84,7 +84,7 @@ class NodeLogs:
         if self._settings.log_file is not None:
             sizes = {"maxBytes": self._settings.log_file_max_bytes, "backupCount": self._settings.log_file_count}
             dictConfig(config(self._settings, {"()": RotatingFile, **_file(self._settings), **sizes}))
-        strays.catch()
+        uncaught.install()
         threading.Thread(target=self._watch, name="logs", daemon=True).start()
 
     def stop(self) -> None:

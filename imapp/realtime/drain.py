@@ -8,7 +8,7 @@ a closed transport, but not after a DISCONNECT.
 
 import random
 import time
-from typing import Any
+from collections.abc import Callable
 
 from imapp.cluster.bus import bus
 from imapp.events import ServerDraining
@@ -38,17 +38,17 @@ def drain(server: RealtimeServer, *, other_nodes: int, seconds: float, per_secon
     else:
         window = min(len(connections) / (per_second * other_nodes), max(0.0, seconds - _RESERVE_SECONDS))
         random.shuffle(connections)
-        send_on(server, connections, window)
+        move_clients(server, connections, window)
     close_all(server)
 
 
-def send_on(server: RealtimeServer, connections: list[Connection], seconds: float) -> None:
+def move_clients(server: RealtimeServer, connections: list[Connection], seconds: float) -> None:
     """Tell these clients when to reconnect, spread over `seconds`, and close each connection at its moment."""
     _tell(server, connections, lambda index: round(1000 * seconds * index / len(connections)))
     _close_in_turn(server, connections, seconds)
 
 
-def _tell(server: RealtimeServer, connections: list[Connection], delay_ms: Any) -> None:
+def _tell(server: RealtimeServer, connections: list[Connection], delay_ms: Callable[[int], int]) -> None:
     for index, connection in enumerate(connections):
         event = ServerDraining(reconnect_after_ms=delay_ms(index))
         server.emit(event.name, event.wire(), to=connection.sid, ignore_queue=True)

@@ -32,7 +32,7 @@ log = get_logger(__name__)
 _RETRY_AFTER_SECONDS = 30
 
 #: Maximum number of times that memberships are read for a connection, if any user's memberships change meanwhile.
-LOOKS = 5
+MEMBERSHIP_READS_MAX = 5
 
 #: The labels in metrics for the reasons of disconnects.
 _KINDS = {
@@ -69,10 +69,10 @@ def on_connect(server: RealtimeServer, sid: str, auth: Any) -> None:
         try:
             actor = authentication.authenticate(_token(auth))
             _require_user(auth, actor.user_id)
-            make_room(server, actor.user_id)
+            enforce_connection_limit(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
-            is_heard = _enter_rooms(server, connection)
-            server.upkeep.note_heads()
+            is_subscribed = _enter_rooms(server, connection)
+            server.upkeep.record_baselines()
         except Exception as exc:  # noqa: BLE001 - every failure of a connect becomes a refusal
             raise _refusal(exc) from None
     server.connections.add(connection)
@@ -83,8 +83,8 @@ def on_connect(server: RealtimeServer, sid: str, auth: Any) -> None:
     node_id = node_of(server.app).settings.node_id
     message = f"用户 [{actor.user_id}] 已连接到节点 {node_id}"
     log.info("user_connected", user_id=actor.user_id, session_id=actor.session_id, sid=sid, message=message)
-    if not is_heard:
-        server.start_background_task(_catch_up_when_heard, server, sid)
+    if not is_subscribed:
+        server.start_background_task(_catch_up_when_subscribed, server, sid)
 
 
 def on_disconnect(server: RealtimeServer, sid: str, reason: str) -> None:
@@ -98,7 +98,7 @@ def on_disconnect(server: RealtimeServer, sid: str, reason: str) -> None:
     presence.local_of(server.app).disconnect(sid)
 
 
-def make_room(server: RealtimeServer, user_id: int) -> None:
+def enforce_connection_limit(server: RealtimeServer, user_id: int) -> None:
     """If the user has too many connections, close one that seems dead, or else raise TooManyConnectionsError.
 
     A device on a bad network leaves dead connections behind that last until their ping times out. Live connections are
@@ -153,7 +153,7 @@ def _refusal(exc: Exception) -> Refused:
     return Refused(payload.pop("message"), payload)
 
 
-def _catch_up_when_heard(server: RealtimeServer, sid: str) -> None:
+def _catch_up_when_subscribed(server: RealtimeServer, sid: str) -> None:
     """Wait until Redis confirms the connection's rooms, then tell the client to sync.
 
     The client was accepted before the confirmation, and events pushed before it did not arrive here. If the bus goes
@@ -176,14 +176,14 @@ def _enter_rooms(server: RealtimeServer, connection: Connection) -> bool:
     """
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):
         server.enter_room(connection.sid, room, namespace=bus.NAMESPACE)
-    is_heard = _settle()
-    for _ in range(LOOKS):
+    is_subscribed = _settle()
+    for _ in range(MEMBERSHIP_READS_MAX):
         move = bus.last_move()
         correct_rooms(server, connection, authentication.conversations_of(connection.session_id))
-        is_heard = _settle()
+        is_subscribed = _settle()
         if bus.last_move() == move:
             break
-    return is_heard
+    return is_subscribed
 
 
 def _settle() -> bool:

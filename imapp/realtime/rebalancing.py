@@ -10,17 +10,18 @@ the same node (`--ip-hash`) the moved clients reconnect once without effect, and
 import random
 import time
 from collections.abc import Collection
+from typing import NamedTuple
 
 from imapp.cluster.registry import presence
 from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
-from imapp.realtime.drain import send_on
+from imapp.realtime.drain import move_clients
 from imapp.realtime.server import RealtimeServer
 
 log = get_logger(__name__)
 
 #: Seconds between two reads of the nodes' reports; nodes report every quarter of a lease (2 s by default).
-_LOOK_SECONDS = 2.0
+_CHECK_SECONDS = 2.0
 
 #: Seconds from the arrival of a node until clients move, so that clients that lost their node reconnect first.
 _SETTLE_SECONDS = 3.0
@@ -30,17 +31,25 @@ _TOLERANCE = 0.05
 _LEAST = 2
 
 
+class NodeStart(NamedTuple):
+    """One start of a node."""
+
+    node_id: str
+    #: Unix time in seconds.
+    started_at: float
+
+
 class Rebalancer:
-    """Moves clients of one node: after each arrival of a node if `is_automatic`, and after each call of `ask`."""
+    """Moves clients of one node: after each arrival of a node if `is_automatic`, and after each call of `request`."""
 
     def __init__(self, server: RealtimeServer, *, node_id: str, per_second: int, is_automatic: bool) -> None:
         self._server = server
         self._node_id = node_id
         self._per_second = per_second
         self._is_automatic = is_automatic
-        #: (node id, time of start) of the nodes in the previous reports; None before the first ones.
-        self._present: set[tuple[str, float]] | None = None
-        self._seen: set[tuple[str, float]] = set()
+        #: The nodes in the previous reports; None before the first ones.
+        self._present: set[NodeStart] | None = None
+        self._seen: set[NodeStart] = set()
         #: Monotonic time at which to move clients, None if none is due. Only clients that connected before
         #: `_connected_before` (Unix time) may move.
         self._due: float | None = None
@@ -49,33 +58,33 @@ class Rebalancer:
     def run(self) -> None:
         """Check the nodes' reports periodically, until this node drains."""
         while not self._server.is_draining:
-            self._server.sleep(_LOOK_SECONDS)
+            self._server.sleep(_CHECK_SECONDS)
             try:
-                self._look()
+                self._check_reports()
             except Exception:  # the checks must go on
                 log.exception("rebalancing_failed")
 
-    def ask(self) -> None:
+    def request(self) -> None:
         """Move this node's surplus at the next check."""
         self._due, self._connected_before = time.monotonic(), time.time()
 
-    def _look(self) -> None:
+    def _check_reports(self) -> None:
         with self._server.app.app_context():
             reports = presence.reports()
         if reports is None:
             return
         serving = [report for report in reports if report["state"] == "up"]
-        self._notice({(report["id"], report["started_at"]) for report in serving})
+        self._schedule_move({NodeStart(report["id"], report["started_at"]) for report in serving})
         if self._due is not None and time.monotonic() >= self._due:
             self._due = None
             self._move({report["id"]: report["connections"] for report in serving})
 
-    def _notice(self, present: set[tuple[str, float]]) -> None:
+    def _schedule_move(self, present: set[NodeStart]) -> None:
         """Schedule a move if a node has joined since the previous reports; a node that was away and is back counts."""
         joined = present - self._present if self._is_automatic and self._present is not None else set()
         for node in joined:
             # Only clients that connected before the new node's start move: the proxy could assign later ones to it.
-            before = time.time() if node in self._seen else node[1]
+            before = time.time() if node in self._seen else node.started_at
             self._connected_before = max(self._connected_before, before)
             self._due = time.monotonic() + _SETTLE_SECONDS
         self._present = present
@@ -87,10 +96,10 @@ class Rebalancer:
         surplus = min(surplus_of(self._node_id, counts), len(movable))
         if surplus == 0:
             return
-        givers = sum(1 for node in counts if surplus_of(node, counts))
-        seconds = surplus * givers / self._per_second
+        overloaded = sum(1 for node in counts if surplus_of(node, counts))
+        seconds = surplus * overloaded / self._per_second
         log.info("rebalancing", moved=surplus, connections=counts[self._node_id], nodes=len(counts))
-        send_on(self._server, random.sample(movable, surplus), seconds)
+        move_clients(self._server, random.sample(movable, surplus), seconds)
 
     def _movable(self) -> list[Connection]:
         open_here = presence.local_of(self._server.app).open

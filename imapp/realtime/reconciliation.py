@@ -41,7 +41,8 @@ T = TypeVar("T")
 #: client can miss an event without being told to sync.
 GRACE_SECONDS = 3.0
 
-#: Seconds between two calls of `adopt`, which reads the numbers of conversations that orders have brought to this node.
+#: Seconds between two calls of `record_baselines`, which reads the numbers of conversations that orders have brought
+#: to this node.
 _TICK_SECONDS = 1.0
 
 #: Number of comparisons within which each user's rooms and sessions are compared once, even without any event.
@@ -63,7 +64,7 @@ class Reconciler:
         self._told = told
         #: By user id: the version of the user's own state at the last comparison, and the number of pushes due by then.
         self._versions: dict[int, tuple[int, int]] = {}
-        self._looks = 0
+        self._comparisons = 0
         #: Whether a node has died since the last comparison.
         self._is_node_lost = False
         self._seconds = node_of(server.app).settings.reconcile_seconds
@@ -75,19 +76,19 @@ class Reconciler:
             self._server.sleep(_TICK_SECONDS)
             try:
                 with self._server.app.app_context():
-                    self.adopt()
+                    self.record_baselines()
                 if time.monotonic() >= self._due:
                     self._due = time.monotonic() + self._seconds
-                    self.look()
+                    self.compare()
             except Exception as exc:  # noqa: BLE001 - the database may be away; comparing must go on
                 log.warning("reconciliation_failed", error=type(exc).__name__)
 
-    def ask(self, *, is_node_lost: bool = False) -> None:
+    def request(self, *, is_node_lost: bool = False) -> None:
         """Compare at the next tick; `is_node_lost`: include everything that a dead node may not have pushed."""
         self._is_node_lost |= is_node_lost
         self._due = time.monotonic()
 
-    def adopt(self) -> None:
+    def record_baselines(self) -> None:
         """Read the stored numbers of conversations and users that have got their first connection here.
 
         Call it in an app context, before the client is accepted or told to sync: only later pushes count as missed.
@@ -108,36 +109,36 @@ class Reconciler:
             told.new_users |= users
             raise
 
-    def look(self) -> None:
+    def compare(self) -> None:
         """Compare once and tell clients that missed a push to sync. After a failure, the next call finds them again."""
         told = self._told
         versions, moved, is_node_lost = self._versions, told.moved, self._is_node_lost
         self._versions, told.moved, self._is_node_lost = dict(versions), set(), False
         try:
-            self._look(set(moved), is_node_lost=is_node_lost)
+            self._compare(set(moved), is_node_lost=is_node_lost)
         except Exception:
             self._versions.update(versions)
             told.moved |= moved
             self._is_node_lost |= is_node_lost
             raise
 
-    def _look(self, suspects: set[int], *, is_node_lost: bool) -> None:
+    def _compare(self, suspects: set[int], *, is_node_lost: bool) -> None:
         told = self._told
         users = self._users()
-        self._looks += 1
-        turn = users if is_node_lost else {id_ for id_ in users if id_ % _ROUND == self._looks % _ROUND}
-        self._close_ended(turn)
-        behind, owed = self._behind(), self._owed(users, suspects)
-        misplaced = self._misplaced((suspects & users) | turn)
-        lately_read = self._lately_read() if is_node_lost else []
-        if not (behind or owed or misplaced or lately_read):
+        self._comparisons += 1
+        due_users = users if is_node_lost else {id_ for id_ in users if id_ % _ROUND == self._comparisons % _ROUND}
+        self._close_ended(due_users)
+        behind, missing = self._behind(), self._missing_pushes(users, suspects)
+        misplaced = self._misplaced((suspects & users) | due_users)
+        recently_read = self._recently_read() if is_node_lost else []
+        if not (behind or missing or misplaced or recently_read):
             return
         self._server.sleep(GRACE_SECONDS)
         lost = {
             "changes": [bus.conversation_room(id_) for id_, change in behind.items() if told.change_of(id_) < change],
-            "own_states": [bus.user_room(id_) for id_, pushes in owed.items() if told.pushes_to(id_) < pushes],
+            "own_states": [bus.user_room(id_) for id_, pushes in missing.items() if told.pushes_to(id_) < pushes],
             "memberships": list(map(bus.user_room, self._misplaced(misplaced))),
-            "read_marks": lately_read,
+            "read_marks": recently_read,
         }
         for id_, change in behind.items():
             told.note([bus.conversation_room(id_)], change)
@@ -160,7 +161,7 @@ class Reconciler:
             ended |= self._read(authentication.ended_sessions, ids)
         self._server.upkeep.catch_up([one.sid for one in connections if one.session_id in ended], "untold")
 
-    def _lately_read(self) -> list[str]:
+    def _recently_read(self) -> list[str]:
         """Return the rooms with a recent read mark that other members see: receipts have no number to compare."""
         since = now() - _DYING
         found: list[int] = []
@@ -181,14 +182,14 @@ class Reconciler:
                 behind.update((id_, change) for id_, change in stored.items() if told.change_of(id_) < change)
         return behind
 
-    def _owed(self, users: set[int], grown: set[int]) -> dict[int, int]:
+    def _missing_pushes(self, users: set[int], grown: set[int]) -> dict[int, int]:
         """Return the users that got fewer pushes than their own state has new versions: id -> pushes due in all.
 
         Add all users with a grown version to `grown`.
         """
         told = self._told
         self._versions = {id_: known for id_, known in self._versions.items() if id_ in users}
-        owed = {}
+        missing = {}
         for ids in self._slices(self._versions):
             if self._read(heads.sum_of_versions, ids) == sum(self._versions[id_][0] for id_ in ids):
                 continue
@@ -200,8 +201,8 @@ class Reconciler:
                 if version > last_version:
                     grown.add(id_)
                     if told.pushes_to(id_) < due:
-                        owed[id_] = due
-        return owed
+                        missing[id_] = due
+        return missing
 
     def _misplaced(self, users: Collection[int]) -> set[int]:
         """Return the users with a connection that is not exactly in the rooms of the user's conversations."""

@@ -13,7 +13,7 @@ from imapp.database import errors, transactions
 from imapp.events import SessionEnded, SyncRequired
 from imapp.logs import get_logger
 from imapp.realtime.connections import Connection
-from imapp.realtime.handshake import LOOKS, correct_rooms
+from imapp.realtime.handshake import MEMBERSHIP_READS_MAX, correct_rooms
 from imapp.realtime.server import RealtimeServer
 from imapp.services.accounts import authentication
 from imapp.services.messaging import membership
@@ -28,7 +28,7 @@ _PAUSE = 0.1
 _RETRY_SECONDS = 3.0
 
 
-class Gathering:
+class SidSet:
     """A set of connections to check together. Adding the first one calls `start`."""
 
     def __init__(self, start: Callable[[], object]) -> None:
@@ -54,12 +54,12 @@ class Resync:
     def __init__(self, server: RealtimeServer) -> None:
         self._server = server
         #: Connections that may be in wrong rooms, and those that could not be checked.
-        self._unchecked = Gathering(lambda: server.start_background_task(self._recheck))
-        self._unlooked = Gathering(lambda: server.start_background_task(self._run_again))
+        self._to_recheck = SidSet(lambda: server.start_background_task(self._recheck))
+        self._to_retry = SidSet(lambda: server.start_background_task(self._retry))
 
     def recheck(self, sids: list[str]) -> None:
         """Compare the rooms of these connections with the stored memberships soon."""
-        self._unchecked.put(sids)
+        self._to_recheck.put(sids)
 
     def run(self, sids: list[str], reason: str) -> None:
         """Close or correct these connections and tell their clients to sync; never raises."""
@@ -67,10 +67,10 @@ class Resync:
         for some in self._slices(sids):
             self._check(some, reason)
 
-    def _run_again(self) -> None:
+    def _retry(self) -> None:
         """Check the connections that could not be checked before; repeated until the database is back."""
         self._server.sleep(_RETRY_SECONDS)
-        for some in self._slices(self._unlooked.take()):
+        for some in self._slices(self._to_retry.take()):
             self._check(some, "late", is_again=True)
 
     def _recheck(self) -> None:
@@ -81,7 +81,7 @@ class Resync:
         """
         self._server.sleep(_PAUSE)
         with self._server.app.app_context():
-            connections = self._living(self._unchecked.take())
+            connections = self._open(self._to_recheck.take())
             try:
                 self._tell(self._correct(connections), "joined")
             except Exception as exc:  # noqa: BLE001 - every failure is handled in the same way
@@ -91,9 +91,9 @@ class Resync:
         for start in range(0, len(sids), _SLICE):
             if start:
                 self._server.sleep(_PAUSE)
-            yield self._living(sids[start : start + _SLICE])
+            yield self._open(sids[start : start + _SLICE])
 
-    def _living(self, sids: list[str]) -> list[Connection]:
+    def _open(self, sids: list[str]) -> list[Connection]:
         return [connection for sid in sids if (connection := self._server.connections.get(sid))]
 
     def _check(self, connections: list[Connection], reason: str, *, is_again: bool = False) -> None:
@@ -115,7 +115,7 @@ class Resync:
         is_bug = errors.as_app_error(exc) is None
         log.warning("catching_up_unchecked", error=type(exc).__name__, exc_info=exc if is_bug else None)
         if not is_bug:
-            self._unlooked.put([connection.sid for connection in connections])
+            self._to_retry.put([connection.sid for connection in connections])
 
     def _tell(self, connections: list[Connection], reason: str) -> None:
         event = SyncRequired(reason=reason)
@@ -146,7 +146,7 @@ class Resync:
             missing = self._put(missing, enters=True)
             transactions.release()  # do not hold a database connection while waiting for Redis
             bus.settle()
-        self._server.upkeep.note_heads()
+        self._server.upkeep.record_baselines()
         return missing
 
     def _put(self, connections: list[Connection], *, enters: bool) -> list[Connection]:
@@ -161,7 +161,7 @@ class Resync:
 
 def _memberships(user_ids: set[int]) -> dict[int, set[int]]:
     """Return the conversation ids of each user; read again if any user entered or left a room meanwhile."""
-    for _ in range(LOOKS - 1):
+    for _ in range(MEMBERSHIP_READS_MAX - 1):
         move = bus.last_move()
         found = membership.conversation_ids_of(user_ids)
         if bus.last_move() == move:

@@ -48,7 +48,7 @@ class Upkeep(room_manager.Upkeep, Protocol):
     def begin(self) -> None:
         """Begin to look after connections; called with the first of them."""
 
-    def note_heads(self) -> None:
+    def record_baselines(self) -> None:
         """Remember the last change of each new conversation here, and the version of each new user's own state."""
 
 

@@ -1,4 +1,4 @@
-"""Puts the Socket.IO door together: Flask-SocketIO bound to this product's server."""
+"""Sets up Socket.IO: Flask-SocketIO bound to this product's server."""
 
 import socketio as sio
 from flask import Flask

@@ -60,15 +60,15 @@ class NodeUpkeep:
     def reconcile(self, *, is_node_lost: bool) -> None:
         """Compare what has been pushed with what is stored at the next tick."""
         if self.reconciler is not None:
-            self.reconciler.ask(is_node_lost=is_node_lost)
+            self.reconciler.request(is_node_lost=is_node_lost)
 
-    def note_heads(self) -> None:
+    def record_baselines(self) -> None:
         """Remember the last change of each new conversation here, and the version of each new user's own state.
 
         Call it in an app context, before the clients are let in or told to sync.
         """
         if self.reconciler is not None:
-            self.reconciler.adopt()
+            self.reconciler.record_baselines()
 
     def take_command(self, action: str, argument: Any = None) -> None:
         """Obey a command of another node or of the operator."""
@@ -77,7 +77,7 @@ class NodeUpkeep:
             log.info("drain_ordered")
             self._node.stop()
         elif action == "rebalance" and self.rebalancer is not None:
-            self.rebalancer.ask()
+            self.rebalancer.request()
         elif action == "log_level" and logs is not None:
             logs.levels.change(*argument)
         elif action == message_traces.ORDER:

@@ -8,7 +8,7 @@ from imapp.doctor.security import weakness
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("k" * 40, "too little entropy"),
+        ("k" * 40, "too little entropy, about 0 bits"),
         ("ab" * 30, "too little entropy"),
         ("please-ChangeMe-before-you-use-this", "'changeme'"),
         ("my-secret-my-own-very-long-one-4711", "'secret'"),

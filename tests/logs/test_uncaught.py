@@ -37,7 +37,7 @@ def test_warnings_and_uncaught_errors_are_logged_without_their_arguments():
     )
 
     lines = [json.loads(line) for line in ran.stderr.splitlines()]
-    assert [line["logger"] for line in lines] == ["py.warnings", *["imapp.logs.strays"] * 3]
+    assert [line["logger"] for line in lines] == ["py.warnings", *["imapp.logs.uncaught"] * 3]
     assert [line["event"] for line in lines[1:]] == ["greenlet_failed", "thread_failed", "greenlet_failed"]
     assert all("RuntimeError: a bug" in line["exception"] for line in lines[1:])
     assert "the words" not in ran.stderr

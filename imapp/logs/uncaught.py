@@ -9,7 +9,7 @@ from imapp.logs.lines import get_logger
 log = get_logger(__name__)
 
 
-def catch() -> None:
+def install() -> None:
     """Send warnings and uncaught exceptions to the log. Call this once, in the serving process."""
     from gevent import get_hub  # not at import: gunicorn's master has no hub
 

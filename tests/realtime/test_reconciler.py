@@ -25,15 +25,15 @@ def test_findings_of_a_failed_reconciliation_are_reported_by_the_next(world, mon
     (device,) = ann.devices
     device.connect()
     device.catch_up(50)
-    look = reconciliation.Reconciler(socketio.server, socketio.server.manager.told)
-    look._told.new_users.add(ann.id)
-    look.adopt()
+    reconciler = reconciliation.Reconciler(socketio.server, socketio.server.manager.told)
+    reconciler._told.new_users.add(ann.id)
+    reconciler.record_baselines()
     atomic(own_versions.next_version, ann.id)
 
     with _Failing("conversation_members"), pytest.raises(OperationalError):
-        look.look()
+        reconciler.compare()
     assert "sync_required" not in [name for name, _ in device.wire.inbox]
-    look.look()
+    reconciler.compare()
 
     wait_for(lambda: ("sync_required", {"reason": "untold"}) in device.wire.inbox, 10, "the hint")
 
