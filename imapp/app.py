@@ -14,7 +14,7 @@ from imapp.cluster.bus.room_manager import RoomManager
 from imapp.cluster.redis_url import parse
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.heartbeat import NodeHeartbeat, NodeTakenError
-from imapp.cluster.registry.registry import Registry
+from imapp.cluster.registry.registry import registry_of
 from imapp.database.engines import engine_options, init_database
 from imapp.extensions import db, migrate
 from imapp.logs import get_logger
@@ -81,16 +81,15 @@ def start(app: Flask) -> None:
     event_loop.watch()
     _start_tracing(app)
     node_of(app).part(NodeUpkeep).start()
-    register = presence.register_of(app)
-    if register is not None:
-        _join(app, register)
+    if node_of(app).settings.redis_url is not None:
+        _join(app)
     node_of(app).add(Sampler(app)).start()
 
 
-def _join(app: Flask, register: Registry) -> None:
+def _join(app: Flask) -> None:
     _check_redis(app)
     node = node_of(app)
-    heartbeat = node.add(NodeHeartbeat(app, register, on_taken=node.stop))
+    heartbeat = node.add(NodeHeartbeat(app, registry_of(app), on_taken=node.stop))
     try:
         heartbeat.start()
     except NodeTakenError as exc:
@@ -131,7 +130,7 @@ def say_goodbye(app: Flask) -> None:
     settings, server = node.settings, node.part(RealtimeServer)
     node.is_draining = True
     with app.app_context():
-        others = sum(report["id"] != settings.node_id for report in presence.reports() or [])
+        others = sum(report["id"] != settings.node_id for report in presence.cluster().reports() or [])
     drain(
         server,
         other_nodes=others,

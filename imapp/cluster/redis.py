@@ -88,15 +88,14 @@ class _LazyCluster:
 
 
 def client() -> Any:
-    """Return the client of the current app; None without Redis (REDIS_URL is unset)."""
+    """Return the client of the current app, as `client_of`."""
     return client_of(current_app)
 
 
 def client_of(app: Flask) -> Any:
-    """Return the client of an app, None without Redis; it opens no connection before it is used."""
+    """Return the client of an app with a REDIS_URL; it opens no connection before it is used."""
     node = node_of(app)
-    url = node.settings.redis_url
-    return None if url is None else node.part_or(_Client, lambda: _Client(_make(parse(url)))).client
+    return node.part_or(_Client, lambda: _Client(_make(parse(str(node.settings.redis_url))))).client
 
 
 def ask(question: Callable[[], T]) -> T | None:

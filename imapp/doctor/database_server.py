@@ -152,7 +152,7 @@ def _pools(case: Context, each: int) -> list[int]:
     if case.settings.redis_url is None:
         return [each]
     told = [int(one.facts["database_connections"]) for one in case.once(examination).answers]
-    silent = len(presence.reports() or []) - len(told)
+    silent = len(presence.cluster().reports() or []) - len(told)
     return told + [each] * silent or [each]
 
 

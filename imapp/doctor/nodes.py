@@ -17,7 +17,7 @@ _NODES = "flask --app wsgi im nodes"
 
 def reports(case: Context) -> list[dict[str, Any]]:
     """Return the raw reports of the live nodes; raises RuntimeError without Redis."""
-    found = presence.reports()
+    found = presence.cluster().reports()
     if found is None:
         raise RuntimeError("the list of nodes cannot be read from Redis")
     return found

@@ -134,7 +134,7 @@ def clients(_case: Context, server: Server) -> Finding:
     if not (server.info and server.config):
         return _unknown("INFO and CONFIG GET")
     found, limit = int(server.info["connected_clients"]), int(server.config["maxclients"])
-    needed = _NODE_CONNECTIONS * (len(presence.reports() or []) or 1)
+    needed = _NODE_CONNECTIONS * (len(presence.cluster().reports() or []) or 1)
     text = f"{found} of {limit} clients; the nodes may use {needed}"
     command = "redis-cli CONFIG SET maxclients 10000"
     if needed > limit:
@@ -162,9 +162,9 @@ def memory(_case: Context, server: Server) -> Finding:
 
 def rights(case: Context) -> Finding:
     """Check that the user may run the nodes' commands on keys; nodes.bus checks channels."""
-    client = redis.client()
-    if client is None:
+    if case.settings.redis_url is None:
         return skip("REDIS_URL is unset: this is a single node")
+    client = redis.client()
     name = case.settings.cluster_name
     own = f"{{{name}}}:doctor"
     try:

@@ -70,7 +70,7 @@ class Rebalancer:
 
     def _check_reports(self) -> None:
         with self._server.app.app_context():
-            reports = presence.reports()
+            reports = presence.cluster().reports()
         if reports is None:
             return
         serving = [report for report in reports if report["state"] == "up"]

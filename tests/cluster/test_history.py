@@ -10,7 +10,7 @@ from imapp.cluster import redis
 from imapp.cluster.history import DAY_SECONDS, MOST_STEPS, History
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.heartbeat import NodeHeartbeat
-from imapp.cluster.registry.registry import ConnectionInfo
+from imapp.cluster.registry.registry import ConnectionInfo, registry_of
 from imapp.node import node_of
 from imapp.schemas.history import HistoryQuery
 from imapp.services.operations import history
@@ -26,7 +26,7 @@ class Node:
 
     def __init__(self, app) -> None:
         self.app = app
-        self.heart = NodeHeartbeat(app, presence.register_of(app), on_taken=lambda: None)
+        self.heart = NodeHeartbeat(app, registry_of(app), on_taken=lambda: None)
         self.sampler = Sampler(app)
 
     def connect(self, *user_ids: int) -> None:

@@ -10,7 +10,7 @@ from redis.exceptions import ConnectionError as AnswerLostError
 from imapp.cluster import redis
 from imapp.cluster.registry import heartbeat, presence
 from imapp.cluster.registry.heartbeat import NodeHeartbeat, NodeTakenError
-from imapp.cluster.registry.registry import ConnectionInfo, Registry
+from imapp.cluster.registry.registry import ConnectionInfo, Registry, registry_of
 from tests.support.ports import wait_for
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ class Node:
         self.was_taken = False
         self.presence = presence.local_of(app)
         self.presence.on_change = lambda *change: self.told.append(change)
-        self.heart = NodeHeartbeat(app, presence.register_of(app), on_taken=self._taken)
+        self.heart = NodeHeartbeat(app, registry_of(app), on_taken=self._taken)
 
     def _taken(self) -> None:
         self.was_taken = True
@@ -43,7 +43,7 @@ class Node:
 
     def sees(self, *user_ids: int) -> set[int]:
         with self.app.app_context():
-            return presence.online_among(list(user_ids))
+            return presence.cluster().online_among(list(user_ids))
 
     def sees_all(self) -> list[int]:
         with self.app.app_context():
@@ -241,7 +241,7 @@ def lose(monkeypatch):
     """Provide `lose(node, command)`: Redis executes the node's next such command, but the answer is lost."""
 
     def lose_next(node, command):
-        register = node.heart._register
+        register = node.heart._registry
         carry_out = getattr(register, command)
 
         def answer_nothing(*arguments):

@@ -36,26 +36,26 @@ def seconds(function, *arguments):
 
 
 def test_a_frozen_redis_delays_the_first_query_a_second_and_the_next_ones_not_at_all(node, own_redis):
-    assert presence.online_among([1, 2, 3]) == {1, 2}
+    assert presence.cluster().online_among([1, 2, 3]) == {1, 2}
     own_redis.freeze()
 
-    first = seconds(presence.online_among, [2])
-    later = [seconds(presence.online_among, [2]) for _ in range(50)]
+    first = seconds(presence.cluster().online_among, [2])
+    later = [seconds(presence.cluster().online_among, [2]) for _ in range(50)]
 
     assert first < 1.5
     assert sum(later) < 0.2
-    assert presence.online_among([1, 2, 3]) == {1}
+    assert presence.cluster().online_among([1, 2, 3]) == {1}
     own_redis.thaw()
-    wait_for(lambda: presence.online_among([1, 2, 3]) == {1, 2}, 3, "an answer of Redis")
+    wait_for(lambda: presence.cluster().online_among([1, 2, 3]) == {1, 2}, 3, "an answer of Redis")
 
 
 def test_the_loss_and_the_return_of_redis_are_logged_once_each(node, own_redis, caplog):
     caplog.set_level(logging.INFO)
     own_redis.kill()
     for _ in range(20):
-        presence.online_among([2])
+        presence.cluster().online_among([2])
     time.sleep(1.1)
-    presence.online_among([2])
+    presence.cluster().online_among([2])
     own_redis.start()
     wait_for(lambda: redis.ask(redis.client().ping), 3, "an answer of Redis")
 
@@ -100,7 +100,7 @@ def test_a_node_works_without_any_kind_of_redis(make_app, scheme):
 
     with app.app_context():
         limits.hit("login_per_account", "alice")
-        found = presence.online_among([1, 2]), presence.count(), presence.user_ids()
+        found = presence.cluster().online_among([1, 2]), presence.count(), presence.user_ids()
         health = app.test_client().get("/actuator/health").json["components"]["redis"]
 
     assert found == ({1}, 1, [1])
@@ -120,4 +120,4 @@ def test_a_redis_that_refuses_writes_is_reported_by_health_and_statistics(node, 
     health = node.test_client().get("/actuator/health").json["components"]["redis"]
 
     assert health["status"] == "DOWN"
-    assert (presence.count(), presence.user_ids(), presence.is_complete()) == (1, [1], False)
+    assert (presence.count(), presence.user_ids(), presence.cluster().is_complete()) == (1, [1], False)

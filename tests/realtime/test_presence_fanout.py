@@ -53,7 +53,7 @@ def test_users_that_connect_within_a_moment_are_announced_together(app, monkeypa
 def test_the_last_announcement_is_the_present_state(app, monkeypatch, said, looks, told):
     pushed = []
     monkeypatch.setattr(presence_fanout.presence, "_watches", lambda _users: {(1, 2)})
-    monkeypatch.setattr(cluster_presence, "online_among", lambda _users: looks.pop(0))
+    monkeypatch.setattr(cluster_presence.local(), "online_among", lambda _users: looks.pop(0))
     monkeypatch.setattr(bus, "publish", lambda event, room: pushed.append((room, event.online)))
 
     presence_fanout.presence.changed({1: said})

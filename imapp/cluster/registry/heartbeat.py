@@ -20,6 +20,7 @@ from imapp.cluster import redis
 from imapp.cluster.bus import bus
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.node_report import report_of
+from imapp.cluster.registry.presence_local import Journal
 from imapp.cluster.registry.registry import Registry
 from imapp.logs import get_logger
 from imapp.node import node_of
@@ -50,11 +51,12 @@ class NodeTakenError(Exception):
 class NodeHeartbeat:
     """See the module. `on_taken` is called when another process has taken this node's name in the meantime."""
 
-    def __init__(self, app: Flask, register: Registry, on_taken: Callable[[], None]) -> None:
+    def __init__(self, app: Flask, registry: Registry, on_taken: Callable[[], None]) -> None:
         self._app = app
-        self._register = register
+        self._registry = registry
         self._on_taken = on_taken
         self._presence = presence.local_of(app)
+        self._journal: Journal = deque()
         self._settings = node_of(app).settings
         self._instance = secrets.token_hex(8)
         self._lease = float(self._settings.node_lease_seconds)
@@ -77,7 +79,7 @@ class NodeHeartbeat:
         If a predecessor crashed, wait until its lease expires. Without Redis, the heartbeat takes the lease as soon as
         Redis answers.
         """
-        self._presence.journal = deque()
+        self._presence.journal = self._journal
         if not self._try_renew():
             log.info("node_name_in_use", message="waiting until the lease of the other process expires")
             self._wait_for_name()
@@ -92,7 +94,7 @@ class NodeHeartbeat:
         self._thread.join(3)
         try:
             self._carry()
-            self._register.release(self._instance)
+            self._registry.release(self._instance)
         except redis.RedisError:
             log.info("node_not_released", message="Redis does not answer; the lease expires by itself")
 
@@ -106,7 +108,7 @@ class NodeHeartbeat:
     def _holder(self) -> str:
         """Describe the process that holds this node's name, by its latest report."""
         try:
-            reports = self._register.reports()
+            reports = self._registry.reports()
         except redis.RedisError:
             reports = []
         own = (one for one in reports if one["id"] == self._settings.node_id)
@@ -144,7 +146,7 @@ class NodeHeartbeat:
     def _try_renew(self) -> bool:
         """Renew the lease; return False if another process holds it, True also if Redis does not answer."""
         try:
-            state = self._register.renew(self._instance, round(self._lease * 1000), report_of(self._app))
+            state = self._registry.renew(self._instance, round(self._lease * 1000), report_of(self._app))
         except redis.RedisError as exc:
             self._away(exc)
             return True
@@ -164,9 +166,8 @@ class NodeHeartbeat:
 
     def _away(self, exc: Exception) -> None:
         self._held_since = None
-        journal = self._presence.journal
-        if journal is not None and len(journal) > _JOURNAL_MAX:
-            journal.clear()
+        if len(self._journal) > _JOURNAL_MAX:
+            self._journal.clear()
             self._is_stale = True
         if not self._is_away:
             self._is_away = True
@@ -177,11 +178,10 @@ class NodeHeartbeat:
 
     def _carry(self) -> None:
         """Write the connects and disconnects to Redis; after a failure, have all connections rewritten."""
-        journal = self._presence.journal
-        while journal:
-            is_open, one = journal.popleft()
+        while self._journal:
+            is_open, one = self._journal.popleft()
             try:
-                has_changed = self._register.open(one) if is_open else self._register.close(one)
+                has_changed = self._registry.open(one) if is_open else self._registry.close(one)
             except redis.RedisError:
                 self._is_stale = True
                 self._in_doubt.add(one.user_id)
@@ -190,13 +190,11 @@ class NodeHeartbeat:
                 self._presence.on_change(one.user_id, is_open)
 
     def _rewrite(self) -> None:
-        journal = self._presence.journal
-        if journal is not None:
-            journal.clear()  # the rewrite covers it: only the connections that are open now matter
+        self._journal.clear()  # the rewrite covers it: only the connections that are open now matter
         connections = list(self._presence.open.values())
-        users = self._register.own_users() | {one.user_id for one in connections}
+        users = self._registry.own_users() | {one.user_id for one in connections}
         with self._doubting(users):
-            gone, come = self._register.rewrite(connections)
+            gone, come = self._registry.rewrite(connections)
         self._is_stale = False  # the drift metric stays until the next comparison has found no difference
         for user_id in gone:
             self._presence.on_change(user_id, False)
@@ -215,17 +213,17 @@ class NodeHeartbeat:
         """Notify watchers of the present state of the users in doubt: a repeated notification does no harm."""
         while self._in_doubt:
             some = set(islice(self._in_doubt, _USERS_PER_QUERY))
-            online = self._register.online_among(sorted(some))
+            online = self._registry.online_among(sorted(some))
             self._in_doubt -= some
             for user_id in some:
                 self._presence.on_change(user_id, user_id in online)
 
     def _compare(self) -> None:
         """Compare this node's connections with those in Redis; on a difference, have all of them rewritten."""
-        if self._beats % _COMPARE_BEATS or self._presence.journal or self._is_stale:
+        if self._beats % _COMPARE_BEATS or self._journal or self._is_stale:
             return
-        drift = len(self._register.sids() ^ self._presence.open.keys())
-        if self._presence.journal:
+        drift = len(self._registry.sids() ^ self._presence.open.keys())
+        if self._journal:
             return  # a client connected or disconnected meanwhile: a difference is no drift
         metrics.PRESENCE_DRIFT.set(drift)
         if drift:
@@ -235,11 +233,11 @@ class NodeHeartbeat:
     # -- dead nodes --------------------------------------------------------------------------------------------------
 
     def _reap(self) -> None:
-        users = self._register.users_of_dead()
+        users = self._registry.users_of_dead()
         if users is None:
             return
         with self._doubting(users):
-            found = self._register.reap()
+            found = self._registry.reap()
         if found is None:
             return  # another node was faster
         name, user_ids = found

@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from flask import Flask
 
 from imapp.clock import cluster_time
-from imapp.cluster import lua
+from imapp.cluster import lua, redis
 from imapp.cluster.bus.envelope import SID_MARK
+from imapp.node import node_of
 
 # Each script uses the key of the nodes' leases and gets the prefix of all keys as its first argument.
 _OPEN = lua.load("now", "online", "open_connection")
@@ -136,6 +138,12 @@ class Registry:
         """Return the latest reports of the live nodes, sorted by node id."""
         found = [orjson.loads(report) for report in self._run(_REPORTS) if report]
         return sorted(found, key=lambda report: str(report["id"]))
+
+
+def registry_of(app: Flask) -> Registry:
+    """Return the access of an app's node to the register; the node needs Redis."""
+    settings = node_of(app).settings
+    return Registry(redis.client_of(app), settings.cluster_name, settings.node_id)
 
 
 def _text(one: ConnectionInfo) -> str:

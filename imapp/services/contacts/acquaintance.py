@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from flask import Flask, current_app
 
-from imapp.cluster.registry.presence import online_among
+from imapp.cluster.registry import presence as cluster_presence
 from imapp.database import errors
 from imapp.logs import get_logger
 from imapp.node import current_node
@@ -68,7 +68,7 @@ class Acquaintances:
 
 
 def _tell(pairs: list[Pair]) -> None:
-    online = online_among(sorted({user_id for pair in pairs for user_id in pair}))
+    online = cluster_presence.cluster().online_among(sorted({user_id for pair in pairs for user_id in pair}))
     for one, other in pairs:
         if one in online or other in online:
             presence.reveal(one, other)

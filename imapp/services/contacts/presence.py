@@ -41,7 +41,7 @@ def changed(changes: dict[int, bool]) -> None:
     watches = _watches(changes) - _blocked_pairs(changes)
     told: dict[int, bool] = {}
     for _ in range(_MAX_READS):
-        online = presence.online_among(list(changes))
+        online = presence.cluster().online_among(list(changes))
         news = {user_id: user_id in online for user_id in changes if told.get(user_id) != (user_id in online)}
         if not news:
             break
@@ -60,7 +60,7 @@ def _tell(states: dict[int, bool], watches: set[tuple[int, int]], moment: dateti
 def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
     """Return the users online among `user_ids`, or among the watched users; only those visible to the actor."""
     asked = user_ids if user_ids is not None else watched(actor_id)
-    found = presence.online_among(asked)
+    found = presence.cluster().online_among(asked)
     visible = _visible(actor_id, found) if found else set()
     return [user_id for user_id in asked if user_id in visible]
 
@@ -117,7 +117,7 @@ def _tell_each_other(user_id: int, other_id: int, *, online: bool) -> None:
     if other_id not in watched(user_id):
         return
     for seen, watcher in ((user_id, other_id), (other_id, user_id)):
-        if presence.is_online(seen):
+        if seen in presence.cluster().online_among([seen]):
             bus.publish(PresenceChanged(user_id=seen, online=online), bus.user_room(watcher))
 
 

@@ -48,7 +48,7 @@ def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
         rows, cursor = _online(query)
     else:
         rows, cursor = users.find(UsersQuery.model_construct(**query.model_dump(exclude={"pending"})))
-    online = presence.online_among([row.id for row in rows])
+    online = presence.cluster().online_among([row.id for row in rows])
     items = [_represent(row, row.id in online) for row in rows]
     return AdminUsersOut(items=items, next_cursor=cursor, online=presence.count())
 
@@ -70,7 +70,7 @@ def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
     """Return a user's sessions with their open connections on all nodes; raises ForbiddenError, NotFoundError."""
     require_operator(actor)
     user = users.get_row(user_id)
-    found = presence.connections_of(user_id)
+    found = presence.cluster().connections_of(user_id)
     items = [_with_connections(row, found) for row in sessions.alive_rows(user_id)]
     return UserSessionsOut(user=_represent(user, bool(found)), items=items)
 
@@ -85,7 +85,7 @@ def end_session(actor: Actor, client: ClientInfo, session_id: int) -> None:
 def close_connection(actor: Actor, client: ClientInfo, sid: str) -> None:
     """Close one connection on any node; its session stays active. Raises ForbiddenError, NotFoundError."""
     require_operator(actor)
-    found = presence.connection(sid)
+    found = presence.cluster().connection(sid)
     if found is None:
         raise NotFoundError
     audit_log.record(_by(actor, client), "close_connection", f"connection:{sid} of user:{found.user_id}")

@@ -15,7 +15,7 @@ from imapp.cluster.bus import bus
 from imapp.cluster.redis_url import parse
 from imapp.extensions import db, settings
 from imapp.logs import get_logger
-from imapp.node import current_node
+from imapp.node import current_node, node_of
 from imapp.schemas.health import ComponentHealth, HealthOut, Status
 from imapp.services.operations.database_health import DatabaseLook
 from imapp.services.operations.health_probe import Probe, answer_of
@@ -122,11 +122,11 @@ def _disk() -> ComponentHealth:
 
 
 def _check_redis(app: Flask) -> ComponentHealth:
-    client = redis.client_of(app)
-    if client is None:
+    if node_of(app).settings.redis_url is None:
         return ComponentHealth(status="UP", details={"mode": "single-node", "configured": False})
     with app.app_context():
         mode, name, node_id = _redis_mode(), settings.cluster_name, settings.node_id
+    client = redis.client_of(app)
     began = time.monotonic()
     try:
         client.ping()

@@ -115,7 +115,7 @@ def _members(conversation_id: int, user_id: int | None) -> tuple[list[Any], int]
 
 def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, Any], bool]:
     """Return the nodes' records by node, and whether all nodes of the cluster are known."""
-    reports = presence.reports()
+    reports = presence.cluster().reports()
     living = {str(report["id"]) for report in reports or []}
     token = secrets.token_hex(16)
     question = {"token": token, "key": key, "users": user_ids}
@@ -142,9 +142,8 @@ def _collect(token: str, living: set[str], answers: dict[str, Any]) -> None:
 
 def _silent(node_id: str, user_ids: list[int]) -> dict[str, Any]:
     """Return the entry of a node that did not answer, with its connections known to Redis."""
-    register = presence.register_of(current_app)
     wanted = set(user_ids)
-    found = (redis.ask(lambda: register.connections(node_id)) if register is not None else None) or []
+    found = presence.cluster().connections(node_id)
     return {
         "node": node_id, "answered": False, "bus_up": None, "deaf_until_ms": None, "complete_since_ms": None,
         "records": [], "people": {}, "gone": [],

@@ -21,13 +21,13 @@ _NO_CLUSTER = "No cluster: REDIS_URL is unset, or Redis does not answer."
 def list_nodes(actor: Actor) -> NodesOut:
     """Return every living node's own report, or only this node's without Redis; raises ForbiddenError."""
     require_operator(actor)
-    found = presence.reports()
+    found = presence.cluster().reports()
     return NodesOut(nodes=checked([report_of(current_app)] if found is None else found))
 
 
 def reports() -> list[NodeReport] | None:
     """Return every living node's own report, or None without Redis."""
-    found = presence.reports()
+    found = presence.cluster().reports()
     return None if found is None else checked(found)
 
 

@@ -25,7 +25,7 @@ def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
         node_id=settings.node_id,
         nodes=found,
         platforms=dict(sum((Counter(node.platforms) for node in found), Counter())),
-        degraded=not presence.is_complete(),
+        degraded=not presence.cluster().is_complete(),
     )
 
 
@@ -35,7 +35,7 @@ def nodes() -> list[NodeOut]:
     own = NodeOut(
         id=settings.node_id, connections=len(local.open), users=len(local.users()), platforms=local.platforms()
     )
-    others = [report for report in presence.reports() or [] if report["id"] != settings.node_id]
+    others = [report for report in presence.cluster().reports() or [] if report["id"] != settings.node_id]
     shares = [own, *(NodeOut(**{name: report[name] for name in NodeOut.model_fields}) for report in others)]
     return sorted(shares, key=lambda node: node.id)
 
