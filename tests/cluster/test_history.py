@@ -7,11 +7,10 @@ from uuid import uuid4
 import pytest
 
 from imapp.cluster import redis
-from imapp.cluster.history import DAY_SECONDS, MOST_STEPS, History
+from imapp.cluster.history import DAY_SECONDS, MOST_STEPS, RedisHistory, history_of
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.heartbeat import NodeHeartbeat
 from imapp.cluster.registry.registry import ConnectionInfo, registry_of
-from imapp.node import node_of
 from imapp.schemas.history import HistoryQuery
 from imapp.services.operations import history
 from imapp.services.operations.sampler import Sampler
@@ -68,10 +67,11 @@ def test_every_kind_of_redis_stores_the_history(request, make_app, kind):
     url = request.getfixturevalue(kind).url
     one, two = (make_app(redis_url=url, cluster_name=name, node_id=node) for node in ("n1", "n2"))
     for app in (one, two):
-        History(redis.client_of(app), name, node_of(app).settings.node_id).add(1000, '"record"')
+        history_of(app).add(1000, '"record"')
 
-    assert History(redis.client_of(two), name, "n2").read(since=999) == {"n1": ['"record"'], "n2": ['"record"']}
-    assert History(redis.client_of(two), name, "n2").read(since=1000) == {"n1": [], "n2": []}
+    with two.app_context():
+        assert history_of(two).read(since=999) == {"n1": ['"record"'], "n2": ['"record"']}
+        assert history_of(two).read(since=1000) == {"n1": [], "n2": []}
 
 
 def test_a_user_on_two_nodes_counts_once_in_the_cluster_and_once_on_each_node(join, minute):
@@ -140,14 +140,15 @@ def test_an_outage_of_redis_leaves_a_gap_and_earlier_samples_stay_if_redis_is_pe
 
     sampler.take(minute)
 
-    found = History(redis.client_of(app), "imapp", "node-1").read(since=0)["node-1"]
+    with app.app_context():
+        found = history_of(app).read(since=0)["node-1"]
     assert [json.loads(record)["at"] for record in found] == [minute - 120, minute]
     server.stop()
 
 
 def test_the_history_is_bounded_and_every_key_expires(own_redis):
     client = own_redis.client()
-    kept = History(client, "im", "n1")
+    kept = RedisHistory(client, "im", "n1")
     for second in range(MOST_STEPS + 30):
         kept.add(second, f'"{second}"')
     assert client.zcard("{im}:history:n1") == MOST_STEPS

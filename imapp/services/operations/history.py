@@ -6,12 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from flask import Flask, current_app
+from flask import current_app
 
-from imapp.cluster import redis
-from imapp.cluster.history import History
+from imapp.cluster.history import history_of
 from imapp.extensions import settings
-from imapp.node import node_of
 from imapp.schemas.history import HistoryOut, HistoryQuery, NodeStep, Point
 from imapp.services.accounts.authentication import Actor, require_operator
 
@@ -24,10 +22,7 @@ def history(actor: Actor, query: HistoryQuery) -> HistoryOut:
 
 def read(query: HistoryQuery) -> HistoryOut:
     """Return the history without a permission check, for the command line and for callers that have checked."""
-    kept = history_of(current_app)
-    since = int(time.time()) - 3600 * query.hours
-    found = redis.ask(lambda: kept.read(since))
-    records = kept.own(since) if found is None else found
+    records = history_of(current_app).read(int(time.time()) - 3600 * query.hours)
     by_step: dict[int, list[NodeStep]] = defaultdict(list)
     for step in _steps(records, query.node):
         by_step[step.at].append(step)
@@ -35,14 +30,6 @@ def read(query: HistoryQuery) -> HistoryOut:
         step_seconds=settings.history_step_seconds,
         nodes=sorted(node for node, own in records.items() if own),
         points=[_point(at, by_step[at], of_node=query.node is not None) for at in sorted(by_step)],
-    )
-
-
-def history_of(app: Flask) -> History:
-    """Return the app's history, created on first use."""
-    node = node_of(app)
-    return node.part_or(
-        History, lambda: History(redis.client_of(app), node.settings.cluster_name, node.settings.node_id)
     )
 
 

@@ -7,11 +7,11 @@ from collections import Counter
 from flask import Flask
 
 from imapp.cluster import redis
+from imapp.cluster.history import history_of
 from imapp.cluster.registry import presence
 from imapp.logs import get_logger
 from imapp.node import node_of
 from imapp.schemas.history import NodeStep
-from imapp.services.operations.history import history_of
 from imapp.telemetry import metrics
 
 log = get_logger(__name__)
