@@ -1,6 +1,6 @@
-"""The gunicorn worker of IM_TRANSPORT=stock: the one of gevent-websocket, with the limits that its parts lack.
+"""The gunicorn worker of IM_TRANSPORT=stock: gevent-websocket's worker, with the limits that it lacks.
 
-Flask-SocketIO's documentation names this worker. It serves HTTP with gevent's pywsgi instead of gunicorn's parser, and
+Flask-SocketIO's documentation names that worker. It serves HTTP with gevent's pywsgi instead of gunicorn's parser, and
 gevent-websocket 0.10.1 (2017, the last release) trusts its clients. The classes below override methods of both
 (docs/decisions/0022-stock-transport.md). gunicorn imports this module only if the settings choose the transport.
 """
@@ -10,8 +10,8 @@ import re
 import socket
 import time
 from contextlib import suppress
-from email.errors import MessageDefect
 from http.client import HTTPException
+from io import BytesIO
 from typing import Any
 
 from gevent import GreenletExit, Timeout, sleep, spawn_later
@@ -19,7 +19,7 @@ from gevent.lock import RLock
 from geventwebsocket.exceptions import ProtocolError, WebSocketError
 from geventwebsocket.gunicorn.workers import GeventWebSocketWorker
 from geventwebsocket.handler import WebSocketHandler
-from geventwebsocket.websocket import Header, WebSocket
+from geventwebsocket.websocket import Header, Stream, WebSocket
 from gunicorn.workers.ggevent import PyWSGIServer
 
 from imapp.engine.frames import NORMAL, POLICY, TOO_BIG
@@ -33,6 +33,9 @@ log = get_logger(__name__)
 #: Maximum bytes of all header lines of a request; pywsgi accepts 100 lines of 64 KiB.
 _HEADERS_BYTES = 65_536
 
+#: A header line that all servers read alike: not folded, no space before the colon, no CR or NUL in the value.
+_HEADER_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*\r?\n")
+
 #: The packets that an Engine.IO client may send over a WebSocket: Socket.IO packets, close, ping, pong and upgrade.
 _PACKET = re.compile(r"4[0-6]|[1235]")
 
@@ -45,111 +48,69 @@ _USER_TIMEOUT_MS = 20_000
 #: Seconds that a peer has to answer a close frame. A suspended app never does, though its kernel acknowledges the data.
 _CLOSE_SECONDS = 5.0
 
-#: gevent-websocket's logger. It copies headers of strangers into warnings, so warnings are off.
-_library_log = logging.getLogger("geventwebsocket")
-_library_log.setLevel(logging.ERROR)
 
+class BoundedWebSocket(WebSocket):  # type: ignore[misc]  # the library has no types
+    """A WebSocket that bounds messages and pings, and that ends when its peer does not answer a close frame.
 
-class FastHeader(Header):  # type: ignore[misc]  # the library has no types
-    """The header of a frame. The library unmasks byte by byte in Python, which stops the node for 0.1 s for each MB."""
+    It is closed until the app accepts the handshake: a WebSocket that is not closed sends a close frame when it is
+    collected.
+    """
 
-    __slots__ = ()
+    handler: "Handler"
 
-    mask: bytes
-
-    def unmask_payload(self, payload: bytes) -> bytes:
-        """Return the payload without its mask."""
-        return unmask(self.mask, payload)
-
-
-class Stream:
-    """The bytes of one WebSocket: the answer to the handshake first, then complete writes, one after the other."""
-
-    def __init__(self, handler: "Handler") -> None:
-        self._handler = handler
+    def __init__(self, handler: "Handler", max_bytes: int) -> None:
+        super().__init__(handler.environ, Stream(handler), handler)
+        self.closed = True
+        self._max_bytes = max_bytes
+        #: Bytes of the current message so far, as its frames announce them.
+        self._size = 0
+        #: The current second (monotonic) and the number of control frames in it.
+        self._second = self._controls = 0
         #: Held while a greenlet writes: a pong must not get into the middle of a packet that waits for a slow peer.
         self._turn = RLock()
 
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes, or fewer if the connection has ended."""
-        self._open()
-        data: bytes = self._handler.rfile.read(size)
-        return data
-
-    def write(self, data: bytes) -> None:
-        """Send all of `data`."""
-        self._open()
-        with self._turn:
-            self._handler.socket.sendall(data)
-
-    def _open(self) -> None:
-        if not self._handler.has_switched:
-            with self._turn:
-                self._handler.switch_protocols()
-
-
-class BoundedWebSocket(WebSocket):  # type: ignore[misc]  # the library has no types
-    """A WebSocket that bounds messages and pings, and that ends when its peer does not answer a close frame."""
-
-    handler: "Handler"
-    stream: Stream | None
-
-    def __init__(self, environ: dict[str, Any], handler: "Handler", max_bytes: int) -> None:
-        super().__init__(environ, Stream(handler), handler)
-        self._max_bytes = max_bytes
-        #: Bytes that the frames of the current message may still have.
-        self._left = max_bytes
-        self._controls = self._second = 0
-        self._is_closing = False
-
     def settimeout(self, seconds: float) -> None:
-        """Limit each read and write; python-engineio calls this with the time after which a silent client is gone."""
-        self.handler.socket.settimeout(seconds)
+        """Accept the handshake, and limit each read and write to the time after which a silent client is gone.
 
-    # -- in ----------------------------------------------------------------------------------------------------------
+        python-engineio calls this when it takes the WebSocket. The library accepts before the app sees the request:
+        then Nginx would not try the next node while this one drains.
+        """
+        self.handler.socket.settimeout(seconds)
+        self.handler.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
+        self.handler.switch_protocols()
+        self.closed = False
 
     def receive(self) -> str | bytearray | None:
         """Return the next packet, None if the connection has ended or the client breaks Engine.IO's protocol."""
-        packet: str | bytearray | None = None if self._is_closing else super().receive()
+        packet: str | bytearray | None = None if self.closed else super().receive()
         return None if isinstance(packet, str) and not _PACKET.match(packet) else packet
 
-    def read_message(self) -> str | bytearray | None:
-        """Return the next message; None after a close frame."""
-        self._left = self._max_bytes
-        message: str | bytearray | None = super().read_message()
-        return message
-
-    def read_frame(self) -> tuple[FastHeader, bytes]:
+    def read_frame(self) -> tuple[Header, bytes]:
         """Return the next frame. A message that is too large is refused before its payload is read."""
-        sleep(0)  # a flood, of which some bytes are always there, would keep the node's only thread
         stream = self.stream
-        if stream is None:
+        sleep(0)  # a flood, of which some bytes are always there, would keep the node's only thread
+        header = Header.decode_header(stream)
+        if self.closed:  # by another greenlet: this is the answer to the close frame, or a message that comes too late
             raise WebSocketError("closed")
-        header = FastHeader.decode_header(stream)
-        if self._is_closing:
-            raise WebSocketError("closed")  # the peer's answer to the close frame, or a message that comes too late
         self._check(header)
-        payload = stream.read(header.length) if header.length else b""
+        payload = stream.read(header.length)
         if len(payload) != header.length:
             raise WebSocketError("the connection ended in a frame")
-        return header, header.unmask_payload(payload)
+        return header, unmask(header.mask, payload)  # the library's own takes 0.1 s for each MB
 
-    def _check(self, header: FastHeader) -> None:
+    def _check(self, header: Header) -> None:
         if header.flags or not header.mask:
             raise ProtocolError("reserved bits, or a frame without a mask")
         if header.opcode >= self.OPCODE_CLOSE:
-            self._count_control()
+            second = int(time.monotonic())
+            self._controls = self._controls + 1 if second == self._second else 1
+            self._second = second
+            if self._controls > _CONTROLS_A_SECOND:
+                self._fail(POLICY)
             return
-        self._left -= header.length
-        if self._left < 0:
+        self._size = header.length + (self._size if header.opcode == self.OPCODE_CONTINUATION else 0)
+        if self._size > self._max_bytes:
             self._fail(TOO_BIG)
-
-    def _count_control(self) -> None:
-        second = int(time.monotonic())
-        self._controls = self._controls + 1 if second == self._second else 1
-        self._second = second
-        if self._controls > _CONTROLS_A_SECOND:
-            self._fail(POLICY)
 
     def _fail(self, code: int) -> None:
         self.close(code)
@@ -158,7 +119,10 @@ class BoundedWebSocket(WebSocket):  # type: ignore[misc]  # the library has no t
     def validate_utf8(self, payload: bytes) -> None:
         """Leave the check to the decoding: the library's own takes each byte twice, in Python."""
 
-    # -- out ---------------------------------------------------------------------------------------------------------
+    def send_frame(self, message: str | bytes, opcode: int) -> None:
+        """Send a frame as a whole."""
+        with self._turn:
+            super().send_frame(message, opcode)
 
     def _encode_bytes(self, text: str | bytes) -> bytes:
         return text if isinstance(text, bytes) else text.encode()
@@ -166,16 +130,11 @@ class BoundedWebSocket(WebSocket):  # type: ignore[misc]  # the library has no t
     def close(self, code: int = NORMAL, message: bytes = b"") -> None:
         """Send a close frame with this code, and shut the socket down if the peer does not close it in _CLOSE_SECONDS.
 
-        The library sends no code and sets no time. Without an answered handshake, send nothing.
+        The library sends no code and sets no time.
         """
-        if self._is_closing:
-            return
-        self._is_closing = True
-        if not self.handler.has_switched:
-            self.closed = True
-            return
-        spawn_later(_CLOSE_SECONDS, _hang_up, self.handler.socket)
-        super().close(code, code.to_bytes(2, "big"))
+        if not self.closed:
+            spawn_later(_CLOSE_SECONDS, _hang_up, self.handler.socket)
+            super().close(code, code.to_bytes(2, "big"))
 
 
 def _hang_up(sock: Any) -> None:
@@ -183,40 +142,19 @@ def _hang_up(sock: Any) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-class HeaderLines:
-    """The header lines of a request, bounded, without the forms by which two servers read different requests."""
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self._left = _HEADERS_BYTES
-
-    def readline(self, size: int) -> bytes:
-        """Return the next line; raises ValueError if it is folded, has a stray CR or NUL, or exceeds the limit."""
-        line: bytes = self._file.readline(min(size, self._left + 1))
-        self._left -= len(line)
-        text = line.removesuffix(b"\n").removesuffix(b"\r")
-        if self._left < 0 or text[:1] in {b" ", b"\t"} or b"\r" in text or b"\0" in text:
-            raise ValueError("header line refused")
-        return line
-
-
 class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no types
     """One connection: its requests, with gunicorn's limits, and perhaps its WebSocket."""
 
     websocket: BoundedWebSocket
-    #: Whether the handshake has been accepted.
-    has_switched = False
-    _head_ends = 0.0
-    _switch: tuple[str, list[tuple[str, str]]]
+    status: bytes | None
+    #: When the headers of the current request must be complete (monotonic).
+    _headers_due = 0.0
+    #: The status line with which the app accepts the handshake.
+    _switching: bytes | None = None
 
     @property
     def _settings(self) -> Settings:
         return node_of(self.server.application).settings
-
-    @property
-    def logger(self) -> logging.Logger:
-        """Return the logger of gevent-websocket."""
-        return _library_log
 
     def handle(self) -> None:
         """Serve the connection; a client that goes away early is no error."""
@@ -227,31 +165,36 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
 
     def read_requestline(self) -> str:
         """Return the first line; raises TimeoutError if the client sends none in the keep-alive time."""
-        self._head_ends = time.monotonic() + self._settings.keepalive_seconds
+        self._headers_due = time.monotonic() + self._settings.keepalive_seconds
         with Timeout(self._settings.keepalive_seconds, TimeoutError()):
             line: str = super().read_requestline()
         return line
 
     def read_request(self, raw_requestline: str) -> bool:
         """Read the headers, in what is left of the keep-alive time; raises ValueError for an invalid request."""
-        left = max(0.001, self._head_ends - time.monotonic())
+        left = max(0.001, self._headers_due - time.monotonic())
         try:
             with Timeout(left, TimeoutError()):
                 super().read_request(raw_requestline)
         except (HTTPException, LookupError, OSError) as exc:  # pywsgi would print a traceback for each
             raise ValueError(type(exc).__name__) from exc
-        if self.request_version == "HTTP/0.9":
-            raise ValueError("HTTP/0.9")
+        if self.request_version not in {"HTTP/1.0", "HTTP/1.1"}:
+            raise ValueError("version refused")
         return True
 
     def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: N802 - the library's name
-        """Return the headers; raises ValueError if the end of the body is not stated exactly once."""
-        headers = super().MessageClass(HeaderLines(file), *args)
+        """Return the headers; raises ValueError for those of which two servers may read different requests."""
+        lines, left = [], _HEADERS_BYTES
+        while (line := file.readline(left + 1)) not in {b"\r\n", b"\n"}:
+            left -= len(line)
+            if left < 0 or not _HEADER_LINE.fullmatch(line):
+                raise ValueError("header line refused")
+            lines.append(line)
+        headers = super().MessageClass(BytesIO(b"".join(lines)), *args)
         lengths, codings = headers.get_all("content-length", []), headers.get_all("transfer-encoding", [])
-        defects: list[MessageDefect] = headers.defects
-        if defects or headers.get_payload() or len(lengths) + len(codings) > 1:
-            raise ValueError("headers refused")
-        if not all(re.fullmatch("[0-9]+", length) for length in lengths) or codings not in ([], ["chunked"]):
+        if len(lengths) + len(codings) > 1 or codings not in ([], ["chunked"]):
+            raise ValueError("the body has more than one length")
+        if lengths and not re.fullmatch("[0-9]+", lengths[0]):
             raise ValueError("length of the body refused")
         return headers
 
@@ -287,67 +230,49 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
         """Complete the headers: the server's name, as with gunicorn, and whether the connection ends."""
         super().finalize_headers()
         self.response_headers.append((b"Server", b"imapp"))
-        names = {name.lower() for name, _ in self.response_headers}
-        if self.close_connection and b"connection" not in names:
+        if self.close_connection and b"connection" not in {name.lower() for name, _ in self.response_headers}:
             self.response_headers.append((b"Connection", b"close"))
 
     # -- WebSocket ---------------------------------------------------------------------------------------------------
 
     def upgrade_websocket(self) -> list[bytes] | None:
         """Prepare a WebSocket if the request is a handshake; return the body of the refusal of an invalid one."""
-        refusal = super().upgrade_websocket()
-        return refusal and [text.encode() for text in refusal]  # pywsgi cannot send the library's str
-
-    def upgrade_connection(self) -> list[str] | None:
-        """Put our WebSocket in the place of the library's."""
         try:
-            refusal: list[str] | None = super().upgrade_connection()
+            refusal = super().upgrade_websocket()
         except ValueError:  # a key that is not base64
             self.start_response("400 Bad Request", [])
-            return ["Invalid key"]
-        if refusal is None:
-            self.websocket.closed = True  # the library's sends a close frame when it is collected
-            self.websocket = BoundedWebSocket(self.environ, self, self._settings.max_payload_bytes)
-            self.environ["wsgi.websocket"] = self.websocket
-        return refusal
-
-    def start_response(self, status: str, headers: Any, exc_info: Any = None) -> Any:
-        """Begin the answer; the one to a handshake waits for `switch_protocols`."""
-        if status.startswith("101 "):
-            self._switch = (status, headers)
-            return None
-        return super().start_response(status, headers, exc_info)
+            refusal = ["Invalid key"]
+        if refusal is not None:
+            self.close_connection = True
+            return [text.encode() for text in refusal]  # pywsgi cannot send the library's str
+        if hasattr(self, "websocket"):
+            self.websocket.closed = True  # the library's WebSocket
+            self.websocket = self.environ["wsgi.websocket"] = BoundedWebSocket(self, self._settings.max_payload_bytes)
+            self._switching, self.status = self.status, None  # without a status, the library sends nothing yet
+        return None
 
     def switch_protocols(self) -> None:
-        """Accept the handshake when the app first uses the WebSocket.
-
-        The library accepts it before the app sees it. Then Nginx would not try the next node while this one drains.
-        """
-        if not self.has_switched:
-            self.has_switched = True
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS)
-            super().start_response(*self._switch)
-            self.write(b"")
+        """Send the answer that accepts the handshake."""
+        self.status = self._switching
+        self.write(b"")
 
     def run_websocket(self) -> None:
-        """Call the app; it uses the WebSocket, or refuses the handshake with an answer."""
+        """Call the app. It takes the WebSocket, or refuses the handshake with an answer."""
         try:
             self.result = self.application(self.environ, self._refuse)
-            if not self.has_switched:
+            if not self.headers_sent:
                 self.process_result()
         finally:
             self.websocket.close()
-            del self.websocket  # the library takes the next request for a WebSocket, too, if this is left
-            close, self.result = getattr(self.result, "close", None), None
-            if close is not None:
-                close()
+            del self.websocket  # each refers to the other
+            if hasattr(self.result, "close"):
+                self.result.close()
 
     def _refuse(self, status: str, headers: Any, exc_info: Any = None) -> Any:
-        """Begin an answer instead of the WebSocket; do nothing if the app has used the WebSocket."""
-        if self.has_switched:
+        """Begin an answer instead of the WebSocket; python-engineio also begins one after the WebSocket's end."""
+        if self.headers_sent:
             return None
         self.environ["wsgi.websocket"] = None
-        self.close_connection = True
         return self.start_response(status, headers, exc_info)
 
     # -- the log -----------------------------------------------------------------------------------------------------
@@ -371,6 +296,10 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
 
 class Server(PyWSGIServer):  # type: ignore[misc]  # the library has no types
     """The server of one listening socket."""
+
+    #: gevent-websocket's logger. It copies headers of strangers into warnings, so warnings are off.
+    logger = logging.getLogger("geventwebsocket")
+    logger.setLevel(logging.ERROR)
 
     def update_environ(self) -> None:
         """Name the server by its address: pywsgi asks the DNS at start, which takes long when the DNS is away."""

@@ -2,11 +2,20 @@
 
 import pytest
 
+from tests.support import apps
+from tests.support.server import Server
 
-@pytest.fixture
-def stock(start_server):
-    """Run a node on python-engineio's transports."""
-    return start_server(IM_TRANSPORT="stock", IM_MAX_PAYLOAD_BYTES="100000")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory, sqlite_template):
+    """Run one node on python-engineio's transports for all tests of this file."""
+    folder = tmp_path_factory.mktemp("stock")
+    apps.copy_of(sqlite_template, folder / "data")
+    server = Server(folder, IM_TRANSPORT="stock", IM_MAX_PAYLOAD_BYTES="100000")
+    yield server
+    server.stop()
 
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"], ["polling", "websocket"]], ids="+".join)

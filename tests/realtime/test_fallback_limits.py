@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 
 import pytest
 import websocket
@@ -21,6 +22,8 @@ HANDSHAKE = {
     "Sec-WebSocket-Key": "MTIzNDU2Nzg5MDEyMzQ1Ng==",
 }  # fmt: skip
 SOCKETS = "/socket.io/?EIO=4&transport=websocket"
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -232,10 +235,11 @@ def test_a_stop_does_not_wait_for_clients_that_do_not_answer_the_close_frame(sta
     silent.shutdown()
 
 
-def test_the_engine_loads_nothing_of_gevent_websocket(tmp_path):
-    environ = {"PATH": "/usr/bin:/bin", "IM_DATA_DIR": str(tmp_path), "IM_ENV": "test", "IM_TRANSPORT": "engine"}
+def test_the_default_transport_loads_nothing_of_gevent_websocket_though_it_is_installed(tmp_path):
+    environ = {"PATH": "/usr/bin:/bin", "IM_DATA_DIR": str(tmp_path), "IM_ENV": "test"}
     command = [sys.executable, "-m", "imapp.doctor.dry_start"]
 
     found = json.loads(subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, check=True).stdout)
 
-    assert (found["worker"], found["has_gevent_websocket"]) == ("GeventWorker", False)
+    assert find_spec("geventwebsocket")
+    assert (found["worker"], found["transport"], found["has_gevent_websocket"]) == ("GeventWorker", "engine", False)
