@@ -4,13 +4,25 @@ Redis' time is read with each connection to Redis and with each heartbeat, so ma
 """
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def now() -> datetime:
     """Return the current time in UTC, cut to milliseconds, the precision with which it is stored."""
     moment = datetime.now(UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def unix_ms(moment: datetime) -> int:
+    """Return a time as milliseconds of Unix time."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def from_unix_ms(milliseconds: int) -> datetime:
+    """Return the time of milliseconds of Unix time."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 class ClusterClock:

@@ -1,12 +1,14 @@
 """The base classes and field types that all schemas share."""
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 ItemT = TypeVar("ItemT")
+RowT = TypeVar("RowT")
 
 #: A JSON object, just parsed or ready to be serialized.
 JsonObject = dict[str, Any]
@@ -86,3 +88,15 @@ class Page(Out, Generic[ItemT]):
 
     items: list[ItemT]
     next_cursor: str | None = None
+
+    @classmethod
+    def of(cls, found: Sequence[ItemT], limit: int, cursor: Callable[[ItemT], object]) -> Self:
+        """Return the page of `found`, which is read one item beyond the page; `cursor` gives that of the last item."""
+        items, next_cursor = cut(found, limit, cursor)
+        return cls(items=items, next_cursor=next_cursor)
+
+
+def cut(found: Sequence[RowT], limit: int, cursor: Callable[[RowT], object]) -> tuple[list[RowT], str | None]:
+    """Return the rows of a page and the cursor of the next one; None if `found` has no row beyond the page."""
+    rows = list(found[:limit])
+    return rows, str(cursor(rows[-1])) if len(found) > limit else None

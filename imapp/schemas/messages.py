@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Container
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, Literal, Protocol, TypedDict
 
 import orjson
 from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_validator
 
+from imapp.clock import from_unix_ms, unix_ms
 from imapp.schemas.base import MAX_ID, Id, IdCursor, In, Moment, Out, Position, Text, rfc3339
 from imapp.schemas.contents import CONTENTS, SYSTEM, Content, MessageType, check_content
 from imapp.schemas.system_lines import Recalled, SystemContent
 from imapp.schemas.validation import Limit
 from imapp.schemas.variants import add_other, vary
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _MESSAGE_ID = re.compile(r"([1-9][0-9]{0,18})-([1-9][0-9]{0,18})\Z")
 
@@ -330,7 +329,7 @@ def _reactions(stored: str) -> list[ReactionWire]:
 
 def origin(sender_id: int, created_at: datetime) -> str:
     """Return the stored form of a forwarded message's author and time: "<sender>@<milliseconds>"."""
-    return f"{sender_id}@{(created_at - _EPOCH) // timedelta(milliseconds=1)}"
+    return f"{sender_id}@{unix_ms(created_at)}"
 
 
 def _origin(stored: str) -> OriginWire:
@@ -341,8 +340,7 @@ def _origin(stored: str) -> OriginWire:
     sender_id, found, moment = stored.partition("@")
     if not found:
         return {"sender_id": None, "created_at": None}
-    created_at = _EPOCH + timedelta(milliseconds=int(moment))
-    return {"sender_id": int(sender_id), "created_at": rfc3339(created_at)}
+    return {"sender_id": int(sender_id), "created_at": rfc3339(from_unix_ms(int(moment)))}
 
 
 def _moment(value: datetime | None) -> str | None:

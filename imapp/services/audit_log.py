@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from imapp.clock import now
 from imapp.database.errors import as_app_error
 from imapp.database.transactions import atomic
-from imapp.errors import InvalidInputError
 from imapp.extensions import settings
 from imapp.logs import get_logger
 from imapp.models.audit_log import AdminAct
@@ -36,15 +35,6 @@ def record(by: By, action: str, target: str) -> None:
         if as_app_error(exc) is None:
             raise
         log.warning("admin_act_not_stored", action=action, target=target, user_id=by.user_id, by=by.name)
-
-
-def read_cursor(cursor: str | None) -> int:
-    """Return the id in a cursor, 0 for None; raises InvalidInputError for a cursor that this server did not issue."""
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidInputError(fields=[{"field": "cursor", "message": "Not a cursor of this list"}])
-    return int(cursor)
 
 
 def oldest_kept(moment: datetime) -> datetime:

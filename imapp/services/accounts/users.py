@@ -9,13 +9,14 @@ from sqlalchemy.orm import Session
 
 from imapp.clock import now
 from imapp.cluster import limits
-from imapp.errors import InvalidInputError, InvalidUsernameError, NotFoundError, UsernameTakenError
+from imapp.errors import InvalidUsernameError, NotFoundError, UsernameTakenError
 from imapp.extensions import db
 from imapp.models.own_state import UserState
 from imapp.models.users import User
-from imapp.schemas.base import Page
+from imapp.schemas.base import Page, cut
 from imapp.schemas.users import MeOut, UserOut, UsersQuery
 from imapp.services.accounts import usernames
+from imapp.services.paging import not_a_cursor
 
 #: Greater than every character that a name can have: ends the range of names with a prefix.
 _LAST = "\U0010ffff"
@@ -105,8 +106,7 @@ def find(query: UsersQuery, *which: ColumnElement[bool]) -> tuple[list[User], st
     if len(found) <= query.limit:
         nicknames = _by_nickname(query.query, after_key, after_id).where(*which)
         found += [("n", user) for user in _rows(nicknames, query.limit + 1 - len(found))]
-    page = found[: query.limit]
-    cursor = _write_cursor(*page[-1]) if len(found) > query.limit else None
+    page, cursor = cut(found, query.limit, lambda row: _write_cursor(*row))
     return [user for _, user in page], cursor
 
 
@@ -158,5 +158,5 @@ def _read_cursor(cursor: str | None) -> tuple[str, str, int]:
     by, _, rest = cursor.partition(":")
     number, _, key = rest.partition(":")
     if by not in {"u", "n"} or not (number.isascii() and number.isdigit() and len(number) < 19):
-        raise InvalidInputError(fields=[{"field": "cursor", "message": "Not a cursor of this list"}])
+        raise not_a_cursor()
     return by, key, int(number)

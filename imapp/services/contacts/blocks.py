@@ -18,14 +18,15 @@ from imapp.schemas.contacts import BlockOut, ContactsQuery
 from imapp.services.contacts import presence
 from imapp.services.contacts.contact_pairs import Pair, Pushes, publish
 from imapp.services.contacts.contact_views import block_out, blocks_of
+from imapp.services.paging import numbered
 
 
 def list_blocks(actor_id: int, query: ContactsQuery) -> Page[BlockOut]:
     """Return a page of the users that the caller has blocked, in the order of their ids."""
-    wanted = blocks_of(actor_id).where(Block.removed_at.is_(None), Block.blocked_id > (query.cursor or 0))
-    found = db.session.execute(wanted.order_by(Block.blocked_id).limit(query.limit + 1)).all()
-    items = [block_out(block, other) for block, other in found[: query.limit]]
-    return Page[BlockOut](items=items, next_cursor=str(items[-1].user_id) if len(found) > query.limit else None)
+    wanted = blocks_of(actor_id).where(Block.removed_at.is_(None))
+    found = db.session.execute(numbered(wanted, Block.blocked_id, query.cursor, query.limit)).tuples()
+    items = [block_out(block, other) for block, other in found]
+    return Page[BlockOut].of(items, query.limit, lambda item: item.user_id)
 
 
 def block(actor_id: int, user_id: int) -> BlockOut:

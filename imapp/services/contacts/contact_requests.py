@@ -20,6 +20,7 @@ from imapp.services.contacts import contacts, presence
 from imapp.services.contacts.contact_pairs import Pair, Pushes, publish
 from imapp.services.contacts.contact_views import incoming_of, outgoing_of, request_out
 from imapp.services.contacts.reachability import are_contacts, is_blocked
+from imapp.services.paging import numbered
 
 
 def list_requests(actor_id: int, query: ContactRequestsQuery) -> Page[ContactRequestOut]:
@@ -29,13 +30,9 @@ def list_requests(actor_id: int, query: ContactRequestsQuery) -> Page[ContactReq
     version = ContactRequest.from_version if is_outgoing else ContactRequest.to_version
     if query.status is not None:
         wanted = wanted.where(ContactRequest.status == query.status)
-    if query.cursor is not None:
-        wanted = wanted.where(version < query.cursor)
-    found = db.session.execute(wanted.order_by(version.desc()).limit(query.limit + 1)).all()
-    items = [request_out(request, other) for request, other in found[: query.limit]]
-    return Page[ContactRequestOut](
-        items=items, next_cursor=str(items[-1].version) if len(found) > query.limit else None
-    )
+    page = numbered(wanted, version, query.cursor, query.limit, is_descending=True)
+    items = [request_out(request, other) for request, other in db.session.execute(page).tuples()]
+    return Page[ContactRequestOut].of(items, query.limit, lambda item: item.version)
 
 
 def send(actor_id: int, body: ContactRequestIn) -> tuple[ContactRequestOut, bool]:

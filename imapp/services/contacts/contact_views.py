@@ -1,22 +1,37 @@
 """Contacts, requests and blocks as their owner sees them: the same form in lists, events and `sync`."""
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 from sqlalchemy import Select, select
+from sqlalchemy.orm import InstrumentedAttribute
 
-from imapp.extensions import db
+from imapp.extensions import Base, db
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.own_state import UserState
 from imapp.models.users import User
 from imapp.schemas.contacts import BlockOut, ContactOut, ContactRequestOut, RequestStatus
 from imapp.schemas.users import UserOut
 
-#: A row of own state for `sync`: version, kind, representation.
-Row = tuple[int, str, dict[str, Any]]
+_Shown = ContactOut | ContactRequestOut | BlockOut
+
+ModelT = TypeVar("ModelT", bound=Base)
 
 
-def rows(user_id: int, after: int, limit: int) -> list[Row]:
+class StateRow(NamedTuple):
+    """A row of a user's own state, as `sync` shows it to the user's devices."""
+
+    version: int
+    kind: str
+    item: dict[str, Any]
+
+
+def version_of(row: StateRow) -> int:
+    """Return the version, by which rows are ordered."""
+    return row.version
+
+
+def rows(user_id: int, after: int, limit: int) -> list[StateRow]:
     """Return the user's contacts, requests and blocks that changed after version `after`, including tombstones.
 
     The rows are sorted by version, at most `limit`; kinds are "contact", "contact_request" and "block". Because
@@ -29,7 +44,7 @@ def rows(user_id: int, after: int, limit: int) -> list[Row]:
         for kind, version, statement, show in _sources(user_id)
         for row in _read(kind, statement.where(version > after, version <= until).order_by(version).limit(limit), show)
     ]
-    return sorted(found, key=lambda row: row[0])[:limit]
+    return sorted(found, key=version_of)[:limit]
 
 
 def contact_out(contact: Contact, other: User) -> ContactOut:
@@ -72,32 +87,32 @@ def block_out(block: Block, other: User) -> BlockOut:
     )
 
 
-def contacts_of(user_id: int) -> Select[Any]:
+def contacts_of(user_id: int) -> Select[tuple[Contact, User]]:
     """Return a query for the user's contacts with their users, including tombstones."""
     return _with_users(Contact, Contact.contact_id).where(Contact.user_id == user_id)
 
 
-def outgoing_of(user_id: int) -> Select[Any]:
+def outgoing_of(user_id: int) -> Select[tuple[ContactRequest, User]]:
     """Return a query for the requests that the user sent, with their recipients."""
     return _with_users(ContactRequest, ContactRequest.to_user_id).where(ContactRequest.from_user_id == user_id)
 
 
-def incoming_of(user_id: int) -> Select[Any]:
+def incoming_of(user_id: int) -> Select[tuple[ContactRequest, User]]:
     """Return a query for the requests that the user received, with their senders."""
     return _with_users(ContactRequest, ContactRequest.from_user_id).where(ContactRequest.to_user_id == user_id)
 
 
-def blocks_of(user_id: int) -> Select[Any]:
+def blocks_of(user_id: int) -> Select[tuple[Block, User]]:
     """Return a query for the user's blocks with the blocked users, including tombstones."""
     return _with_users(Block, Block.blocked_id).where(Block.user_id == user_id)
 
 
-def _with_users(model: type[Any], other_id: Any) -> Select[Any]:
+def _with_users(model: type[ModelT], other_id: InstrumentedAttribute[int]) -> Select[tuple[ModelT, User]]:
     """Return a query for rows with their users; it refreshes objects that the session has loaded before."""
     return select(model, User).join(User, User.id == other_id).execution_options(populate_existing=True)
 
 
-def _sources(user_id: int) -> list[tuple[str, Any, Select[Any], Callable[..., Any]]]:
+def _sources(user_id: int) -> list[tuple[str, InstrumentedAttribute[int], Select[Any], Callable[..., _Shown]]]:
     return [
         ("contact", Contact.version, contacts_of(user_id), contact_out),
         ("contact_request", ContactRequest.from_version, outgoing_of(user_id), request_out),
@@ -106,6 +121,6 @@ def _sources(user_id: int) -> list[tuple[str, Any, Select[Any], Callable[..., An
     ]
 
 
-def _read(kind: str, statement: Select[Any], show: Callable[..., Any]) -> list[Row]:
+def _read(kind: str, statement: Select[Any], show: Callable[..., _Shown]) -> list[StateRow]:
     items = [show(row, other) for row, other in db.session.execute(statement)]
-    return [(item.version, kind, item.wire()) for item in items]
+    return [StateRow(item.version, kind, item.wire()) for item in items]

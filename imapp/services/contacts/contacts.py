@@ -12,14 +12,15 @@ from imapp.schemas.base import Page
 from imapp.schemas.contacts import ContactIn, ContactOut, ContactsQuery
 from imapp.services.contacts.contact_pairs import Pair, Pushes, publish
 from imapp.services.contacts.contact_views import contact_out, contacts_of
+from imapp.services.paging import numbered
 
 
 def list_contacts(actor_id: int, query: ContactsQuery) -> Page[ContactOut]:
     """Return a page of the caller's contacts, in the order of their ids."""
-    wanted = contacts_of(actor_id).where(Contact.removed_at.is_(None), Contact.contact_id > (query.cursor or 0))
-    found = db.session.execute(wanted.order_by(Contact.contact_id).limit(query.limit + 1)).all()
-    items = [contact_out(contact, other) for contact, other in found[: query.limit]]
-    return Page[ContactOut](items=items, next_cursor=str(items[-1].user_id) if len(found) > query.limit else None)
+    wanted = contacts_of(actor_id).where(Contact.removed_at.is_(None))
+    found = db.session.execute(numbered(wanted, Contact.contact_id, query.cursor, query.limit)).tuples()
+    items = [contact_out(contact, other) for contact, other in found]
+    return Page[ContactOut].of(items, query.limit, lambda item: item.user_id)
 
 
 def set_remark(actor_id: int, user_id: int, body: ContactIn) -> ContactOut:

@@ -3,8 +3,6 @@
 A ban is stored as the standing of an ended membership. Owner and admins see bans in `sync` and receive pushed changes.
 """
 
-from typing import Any
-
 from sqlalchemy import Select, select
 
 from imapp.errors import NotFoundError, RoleRequiredError
@@ -17,6 +15,7 @@ from imapp.schemas.groups import BanOut, BansQuery
 from imapp.schemas.users import UserOut
 from imapp.services.groups.group_change import GroupChange, change_group
 from imapp.services.messaging.membership import require_membership
+from imapp.services.paging import numbered
 from imapp.services.write_path.permissions import ADMINS
 
 
@@ -29,11 +28,10 @@ def list_bans(actor_id: int, group_id: int, query: BansQuery) -> Page[BanOut]:
 
 def page(group_id: int, query: BansQuery) -> Page[BanOut]:
     """Return a page of a group's bans; the caller has checked that the actor is owner or admin."""
-    wanted = _bans(group_id).where(ConversationMember.user_id > (query.cursor or 0))
-    wanted = wanted.order_by(ConversationMember.user_id).limit(query.limit + 1)
-    found = db.session.execute(wanted, execution_options={"populate_existing": True}).all()
-    items = [_ban_out(member, user) for member, user in found[: query.limit]]
-    return Page[BanOut](items=items, next_cursor=str(items[-1].user_id) if len(found) > query.limit else None)
+    wanted = numbered(_bans(group_id), ConversationMember.user_id, query.cursor, query.limit)
+    found = db.session.execute(wanted, execution_options={"populate_existing": True}).tuples()
+    items = [_ban_out(member, user) for member, user in found]
+    return Page[BanOut].of(items, query.limit, lambda item: item.user_id)
 
 
 def lift(actor_id: int, group_id: int, user_id: int) -> BanOut:
@@ -73,7 +71,7 @@ def _lift(change: GroupChange, user_id: int) -> BanOut:
     return tell(change, BanLifted, {user_id})[0]
 
 
-def _bans(group_id: int) -> Select[Any]:
+def _bans(group_id: int) -> Select[tuple[ConversationMember, User]]:
     member = ConversationMember
     banned = member.conversation_id == group_id, member.standing == KICKED, member.left_at.is_not(None)
     return select(member, User).join(User, User.id == member.user_id).where(*banned)

@@ -27,6 +27,7 @@ from imapp.services.groups.group_change import GroupChange, change_group, group_
 from imapp.services.groups.groups import record_member
 from imapp.services.messaging import quotas
 from imapp.services.messaging.membership import require_membership
+from imapp.services.paging import numbered
 from imapp.services.write_path.permissions import ADMINS
 
 
@@ -41,11 +42,10 @@ def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[Memb
     wanted = wanted.where(ConversationMember.conversation_id == group_id, ConversationMember.left_at.is_(None))
     if query.role is not None:
         wanted = wanted.where(ConversationMember.role == query.role)
-    wanted = wanted.where(ConversationMember.user_id > (query.cursor or 0)).order_by(ConversationMember.user_id)
-    fresh = {"populate_existing": True}
-    found = db.session.execute(wanted.limit(query.limit + 1), execution_options=fresh).all()
-    items = [_member_out(member, user, shows_marks=shows_marks) for member, user in found[: query.limit]]
-    return Page[MemberOut](items=items, next_cursor=str(items[-1].user_id) if len(found) > query.limit else None)
+    wanted = numbered(wanted, ConversationMember.user_id, query.cursor, query.limit)
+    found = db.session.execute(wanted, execution_options={"populate_existing": True}).tuples()
+    items = [_member_out(member, user, shows_marks=shows_marks) for member, user in found]
+    return Page[MemberOut].of(items, query.limit, lambda item: item.user_id)
 
 
 def add(actor_id: int, group_id: int, user_ids: list[int]) -> MembersAnswer:

@@ -6,13 +6,13 @@ owner and the admins are notified.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from datetime import timedelta
+from typing import cast
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from imapp.clock import now
+from imapp.clock import from_unix_ms, now, unix_ms
 from imapp.errors import NotFoundError, RequestHandledError, RoleRequiredError
 from imapp.events import JoinRequestCreated, JoinRequestUpdated
 from imapp.extensions import db
@@ -31,13 +31,14 @@ from imapp.services.write_path.permissions import ADMINS
 #: A request and the user that would become a member.
 _Request = tuple[JoinRequest, User]
 
+#: A request with its group and its user.
+_Joined = tuple[JoinRequest, Group, User]
+
 #: Statuses of open requests.
 WAITING: tuple[JoinRequestStatus, ...] = ("pending", "invited")
 
 #: How long after a declined invitation the group does not invite the user again.
 _DECLINED = timedelta(days=7)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def list_requests(actor_id: int, group_id: int, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
@@ -90,7 +91,7 @@ def waiting_page(group_id: int, status: JoinRequestStatus) -> Page[JoinRequestOu
     return _page(wanted, JoinRequest.user_id, JoinRequestsQuery(status=status))
 
 
-def requests_of(user_id: int) -> Select[Any]:
+def requests_of(user_id: int) -> Select[_Joined]:
     """Select the user's own requests, each with its group and its user (the arguments of `request_out`)."""
     return _requests().where(JoinRequest.user_id == user_id)
 
@@ -242,32 +243,24 @@ def _known(change: GroupChange, user_ids: Iterable[int]) -> Sequence[JoinRequest
     return change.session.scalars(select(JoinRequest).where(*wanted)).all()
 
 
-def _requests() -> Select[Any]:
+def _requests() -> Select[_Joined]:
     joined = select(JoinRequest, Group, User).join(Group, Group.id == JoinRequest.group_id)
     return joined.join(User, User.id == JoinRequest.user_id).execution_options(populate_existing=True)
 
 
-def _page(wanted: Select[Any], tie: Any, query: JoinRequestsQuery) -> Page[JoinRequestOut]:
+def _page(wanted: Select[_Joined], tie: InstrumentedAttribute[int], query: JoinRequestsQuery) -> Page[JoinRequestOut]:
     """Return a page, oldest first; `tie` orders requests of the same millisecond."""
     wanted = wanted.where(JoinRequest.status == query.status)
     if query.cursor is not None:
-        moment, last = _read_cursor(query.cursor)
+        moment_ms, last = map(int, query.cursor.split("-"))
+        moment = from_unix_ms(moment_ms)
         same = and_(JoinRequest.created_at == moment, tie > last)
         wanted = wanted.where(or_(JoinRequest.created_at > moment, same))
-    found = db.session.execute(wanted.order_by(JoinRequest.created_at, tie).limit(query.limit + 1)).all()
-    items = [request_out(*row) for row in found[: query.limit]]
-    is_last = len(found) <= query.limit
-    cursor = None if is_last else _write_cursor(found[query.limit - 1][0], tie.key)
-    return Page[JoinRequestOut](items=items, next_cursor=cursor)
-
-
-def _write_cursor(request: JoinRequest, tie: str) -> str:
-    return f"{(request.created_at - _EPOCH) // timedelta(milliseconds=1)}-{getattr(request, tie)}"
-
-
-def _read_cursor(cursor: str) -> tuple[datetime, int]:
-    milliseconds, _, tie = cursor.partition("-")
-    return _EPOCH + timedelta(milliseconds=int(milliseconds)), int(tie)
+    found = db.session.execute(wanted.order_by(JoinRequest.created_at, tie).limit(query.limit + 1)).tuples()
+    items = [request_out(request, group, user) for request, group, user in found]
+    return Page[JoinRequestOut].of(
+        items, query.limit, lambda item: f"{unix_ms(item.created_at)}-{getattr(item, tie.key)}"
+    )
 
 
 def request_out(request: JoinRequest, group: Group, user: User) -> JoinRequestOut:

@@ -1,12 +1,12 @@
 """The list of a user's conversations, and opening one. A page costs five queries, regardless of its length."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
 
+from imapp.clock import from_unix_ms, unix_ms
 from imapp.cluster.bus import bus
 from imapp.errors import NotAMemberError
 from imapp.extensions import db
@@ -14,7 +14,7 @@ from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group
 from imapp.models.messages import Mention, Message
 from imapp.models.users import User
-from imapp.schemas.base import Page
+from imapp.schemas.base import Page, cut
 from imapp.schemas.conversations import ConversationOut, ConversationsQuery
 from imapp.schemas.messages import MessageOut, message_wire
 from imapp.schemas.users import UserOut
@@ -24,8 +24,6 @@ from imapp.services.messaging.membership import is_seen, require_membership
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.write_path.batch_statements import MESSAGE_TIMES, MESSAGES, over_pairs
 from imapp.services.write_path.message_ops import EVERYBODY
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _is_pinned = case((ConversationMember.pinned_at.is_not(None), 1), else_=0)
 
@@ -37,9 +35,7 @@ def list_conversations(actor_id: int, query: ConversationsQuery) -> Page[Convers
     if query.cursor is not None:
         statement = statement.where(_after(query.cursor))
     statement = statement.order_by(_is_pinned.desc(), Conversation.active_at.desc(), Conversation.id.desc())
-    found = db.session.execute(statement.limit(query.limit + 1)).all()
-    rows = found[: query.limit]
-    cursor = _cursor(rows[-1]) if len(found) > query.limit else None
+    rows, cursor = cut(db.session.execute(statement.limit(query.limit + 1)).all(), query.limit, _cursor)
     return Page[ConversationOut](items=_represent(actor_id, rows), next_cursor=cursor)
 
 
@@ -97,13 +93,12 @@ def _rows_of(user_id: int) -> Select[Any]:
 
 def _cursor(row: Row[Any]) -> str:
     """Return the cursor after a row: pinned (1) or not (0), last activity in milliseconds, id."""
-    moment = (row.active_at - _EPOCH) // timedelta(milliseconds=1)
-    return f"{int(row.pinned_at is not None)}.{moment}.{row.id}"
+    return f"{int(row.pinned_at is not None)}.{unix_ms(row.active_at)}.{row.id}"
 
 
 def _after(cursor: str) -> ColumnElement[bool]:
     pinned, moment, last_id = map(int, cursor.split("."))
-    active_at = _EPOCH + timedelta(milliseconds=moment)
+    active_at = from_unix_ms(moment)
     older = and_(Conversation.active_at == active_at, Conversation.id < last_id)
     return or_(_is_pinned < pinned, and_(_is_pinned == pinned, or_(Conversation.active_at < active_at, older)))
 

@@ -26,7 +26,7 @@ from imapp.schemas.administration import (
     ConnectionOut,
     UserSessionsOut,
 )
-from imapp.schemas.base import Page
+from imapp.schemas.base import Page, cut
 from imapp.schemas.sessions import ClientInfo
 from imapp.schemas.stats import NodeReport
 from imapp.schemas.users import UsersQuery
@@ -34,6 +34,7 @@ from imapp.services import audit_log
 from imapp.services.accounts import account_care, profiles, sessions, users
 from imapp.services.accounts.authentication import Actor, require_operator
 from imapp.services.operations import nodes
+from imapp.services.paging import numbered, read_number
 
 
 def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
@@ -56,14 +57,10 @@ def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
 def list_acts(actor: Actor, query: ActsQuery) -> Page[ActOut]:
     """Return a page of the log of administrative acts, the latest first; raise ForbiddenError, InvalidInputError."""
     require_operator(actor)
-    oldest = audit_log.oldest_kept(now())
-    kept = select(AdminAct).where(AdminAct.at >= oldest).order_by(AdminAct.id.desc()).limit(query.limit + 1)
-    if query.cursor is not None:
-        kept = kept.where(AdminAct.id < audit_log.read_cursor(query.cursor))
-    rows = list(db.session.scalars(kept))
-    page = rows[: query.limit]
-    cursor = str(page[-1].id) if len(rows) > query.limit else None
-    return Page[ActOut](items=[ActOut.model_validate(row) for row in page], next_cursor=cursor)
+    kept = select(AdminAct).where(AdminAct.at >= audit_log.oldest_kept(now()))
+    page = numbered(kept, AdminAct.id, read_number(query.cursor), query.limit, is_descending=True)
+    items = [ActOut.model_validate(row) for row in db.session.scalars(page)]
+    return Page[ActOut].of(items, query.limit, lambda item: item.id)
 
 
 def list_sessions(actor: Actor, user_id: int) -> UserSessionsOut:
@@ -119,11 +116,10 @@ def _by(actor: Actor, client: ClientInfo) -> By:
 
 
 def _online(query: AdminUsersQuery) -> tuple[list[User], str | None]:
-    ids = presence.user_ids(audit_log.read_cursor(query.cursor), query.limit + 1)
-    page = ids[: query.limit]
-    found = select(User).where(User.id.in_(page)).order_by(User.id)
-    rows = list(db.session.scalars(found, execution_options={"populate_existing": True}))
-    return rows, str(page[-1]) if len(ids) > query.limit else None
+    found = presence.user_ids(read_number(query.cursor) or 0, query.limit + 1)
+    ids, cursor = cut(found, query.limit, str)
+    wanted = select(User).where(User.id.in_(ids)).order_by(User.id)
+    return list(db.session.scalars(wanted, execution_options={"populate_existing": True})), cursor
 
 
 def _represent(row: User, is_online: bool) -> AdminUserOut:

@@ -3,10 +3,11 @@
 from collections import Counter
 
 from imapp.cluster.registry import presence
-from imapp.errors import InvalidInputError
 from imapp.extensions import settings
+from imapp.schemas.base import cut
 from imapp.schemas.stats import NodeOut, OnlineOut, OnlineQuery
 from imapp.services.accounts.authentication import Actor
+from imapp.services.paging import read_number
 
 
 def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
@@ -14,17 +15,18 @@ def online(actor: Actor, query: OnlineQuery) -> OnlineOut:
 
     Operators need no second factor, because monitoring scripts read this. Raises InvalidInputError.
     """
-    after = _after(query.cursor)
+    after = read_number(query.cursor) or 0
     shows_ids = settings.stats_visibility == "everyone" or actor.is_operator
-    ids = presence.user_ids(after, query.limit + 1) if shows_ids else []
-    found = nodes()
+    found = presence.user_ids(after, query.limit + 1) if shows_ids else []
+    ids, cursor = cut(found, query.limit, str)
+    living = nodes()
     return OnlineOut(
         count=presence.count(),
-        user_ids=ids[: query.limit],
-        next_cursor=str(ids[query.limit - 1]) if len(ids) > query.limit else None,
+        user_ids=ids,
+        next_cursor=cursor,
         node_id=settings.node_id,
-        nodes=found,
-        platforms=dict(sum((Counter(node.platforms) for node in found), Counter())),
+        nodes=living,
+        platforms=dict(sum((Counter(node.platforms) for node in living), Counter())),
         degraded=not presence.cluster().is_complete(),
     )
 
@@ -38,11 +40,3 @@ def nodes() -> list[NodeOut]:
     others = [report for report in presence.cluster().reports() or [] if report["id"] != settings.node_id]
     shares = [own, *(NodeOut(**{name: report[name] for name in NodeOut.model_fields}) for report in others)]
     return sorted(shares, key=lambda node: node.id)
-
-
-def _after(cursor: str | None) -> int:
-    if cursor is None:
-        return 0
-    if not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidInputError(fields=[{"field": "cursor", "message": "Not a cursor of this list"}])
-    return int(cursor)

@@ -8,13 +8,13 @@ change that is committed late is never skipped: its number is above the head in 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
 
-from imapp.clock import now
+from imapp.clock import from_unix_ms, now, unix_ms
 from imapp.cluster import limits
 from imapp.errors import UnavailableError
 from imapp.extensions import db, settings
@@ -38,8 +38,6 @@ REMOVED_MAX = 500
 
 #: The format of a cursor. Cursors of earlier versions have no time.
 _CURSOR = re.compile(r"(?P<epoch>.+?)\.(?P<version>[0-9]{1,19})(?:\.(?P<asked_ms>[0-9]{1,14}))?")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: Bytes of a conversation without its changes, and the minimum number of bytes left for changes.
 _FEED_BYTES = 250
@@ -69,7 +67,7 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     epoch = _epoch()
     known = _known(epoch, request)
     rows, until, state_limited = sync_state.page(actor_id, known.version)
-    touched = {item["conversation_id"] for _, kind, item in rows if kind == "conversation"}
+    touched = {row.item["conversation_id"] for row in rows if row.kind == "conversation"}
     feeds, removed = _feeds(actor_id, known, touched)
     given = _bounded(feeds, settings.sync_total_max)
     size = ANSWER_BYTES - sync_state.PAGE_BYTES * bool(rows) - _FEED_BYTES * len(given)
@@ -86,7 +84,7 @@ def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
     metrics.SYNC_CHANGES.observe(sum(len(feed.changes) for feed in given))
     return {
         "conversations": [*_represent(actor_id, given), *(_removed(id_) for id_ in removed[:REMOVED_MAX])],
-        "state": [sync_state.wire(row) for row in rows],
+        "state": [row._asdict() for row in rows],
         "state_limited": state_limited,
         "more": more,
         "cursor": _cursor(epoch, until, asked_at),
@@ -114,7 +112,7 @@ def _known(epoch: str, request: SyncIn) -> Known:
     found = _CURSOR.fullmatch(request.cursor)
     if found is None or found["epoch"] != epoch:
         return Known(named, ids, limit, is_foreign=True)
-    asked_at = None if found["asked_ms"] is None else _EPOCH + timedelta(milliseconds=int(found["asked_ms"]))
+    asked_at = None if found["asked_ms"] is None else from_unix_ms(int(found["asked_ms"]))
     return Known(named, ids, limit, int(found["version"]), asked_at)
 
 
@@ -122,7 +120,7 @@ def _cursor(epoch: str, version: int, asked_at: datetime | None) -> str:
     """Return the cursor: the version of the own state, and the moment, up to which the device has been informed."""
     if asked_at is None:
         return f"{epoch}.{version}"
-    return f"{epoch}.{version}.{(asked_at - _EPOCH) // timedelta(milliseconds=1)}"
+    return f"{epoch}.{version}.{unix_ms(asked_at)}"
 
 
 # -- which conversations -------------------------------------------------------------------------------------------

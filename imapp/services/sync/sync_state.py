@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Select, case, select
+from sqlalchemy import Row, Select, case, select
 
 from imapp.extensions import db
 from imapp.models.conversations import KICKED, Conversation, ConversationMember
@@ -18,7 +18,7 @@ from imapp.schemas.groups import BansQuery, GroupJoinRequests
 from imapp.schemas.messages import message_id
 from imapp.schemas.users import MeOut, UserOut
 from imapp.services.contacts import contact_views
-from imapp.services.contacts.contact_views import Row
+from imapp.services.contacts.contact_views import StateRow, version_of
 from imapp.services.groups import bans, join_requests
 from imapp.services.groups.join_requests import WAITING
 from imapp.services.messaging.conversation_settings import state_of
@@ -29,7 +29,7 @@ PAGE_ROWS = 500
 PAGE_BYTES = 400_000
 
 
-def page(user_id: int, after: int) -> tuple[list[Row], int, bool]:
+def page(user_id: int, after: int) -> tuple[list[StateRow], int, bool]:
     """Return (rows, the version up to which they are complete, whether there are more).
 
     The counter is read first: every version up to it is committed, and later changes get greater versions.
@@ -39,31 +39,28 @@ def page(user_id: int, after: int) -> tuple[list[Row], int, bool]:
     if after >= head:
         return [], head, False
     until = _until(user_id, after, head)
-    rows = sorted(_rows(user_id, after, until), key=_version)
+    rows = sorted(_rows(user_id, after, until), key=version_of)
     fitting = _fitting(rows)
     if len(fitting) < len(rows):
-        until = _version(fitting[-1])
+        until = fitting[-1].version
     return fitting, until, until < head
 
 
-def since(user_id: int, conversation_ids: AbstractSet[int], after: int) -> list[Row]:
+def since(user_id: int, conversation_ids: AbstractSet[int], after: int) -> list[StateRow]:
     """Return the user's settings of these conversations, if newer than the page: the user has just entered them."""
     newer = _conversations_of(user_id).where(ConversationMember.version > after).order_by(ConversationMember.version)
     found = db.session.scalars(newer, execution_options={"populate_existing": True})
     return [
-        (row.version, "conversation", state_of(row).wire()) for row in found if row.conversation_id in conversation_ids
+        StateRow(row.version, "conversation", state_of(row).wire())
+        for row in found
+        if row.conversation_id in conversation_ids
     ]
-
-
-def _version(row: Any) -> int:
-    version: int = row[0]
-    return version
 
 
 def _until(user_id: int, after: int, head: int) -> int:
     """Return the version up to which there are at most PAGE_ROWS rows (more if all have the same version)."""
     limit = PAGE_ROWS + 1
-    versions = [row[0] for row in contact_views.rows(user_id, after, limit)]
+    versions = [row.version for row in contact_views.rows(user_id, after, limit)]
     for version, wanted in _sources(user_id):
         newer = wanted.with_only_columns(version).where(version > after, version <= head)
         versions += db.session.scalars(newer.order_by(version).limit(limit))
@@ -109,7 +106,7 @@ def _account_of(user_id: int) -> Select[Any]:
     return select(User).where(User.id == user_id)
 
 
-def _rows(user_id: int, after: int, until: int) -> list[Row]:
+def _rows(user_id: int, after: int, until: int) -> list[StateRow]:
     contacts = contact_views.rows(user_id, after, PAGE_ROWS + 1)
     members, peers, hidden, accounts, asked, staffed = (
         db.session.execute(
@@ -119,21 +116,26 @@ def _rows(user_id: int, after: int, until: int) -> list[Row]:
         for version, wanted in _sources(user_id)
     )
     return [
-        *(row for row in contacts if row[0] <= until),
-        *((member.version, "conversation", state_of(member).wire()) for member in members.scalars()),
-        *((version, "user", UserOut.model_validate(user).wire()) for version, user in peers),
+        *(row for row in contacts if row.version <= until),
+        *(StateRow(member.version, "conversation", state_of(member).wire()) for member in members.scalars()),
+        *(StateRow(version, "user", UserOut.model_validate(user).wire()) for version, user in peers),
         *_hidden(hidden),
-        *((user.version, "me", MeOut.model_validate(user).wire()) for user in accounts.scalars()),
-        *((row[0].version, "join_request", join_requests.request_out(*row).wire()) for row in asked),
+        *(StateRow(user.version, "me", MeOut.model_validate(user).wire()) for user in accounts.scalars()),
+        *(
+            StateRow(request.version, "join_request", join_requests.request_out(request, group, user).wire())
+            for request, group, user in asked
+        ),
         *_group_requests(staffed.scalars().all()),
     ]
 
 
-def _group_requests(members: Sequence[ConversationMember]) -> list[Row]:
+def _group_requests(members: Sequence[ConversationMember]) -> list[StateRow]:
     """Return the groups' open requests and bans, for owner and admins: three queries for each group that has any."""
     staffed = {row.conversation_id for row in members if row.left_at is None and row.role in ADMINS}
     busy = _with_requests_or_bans(staffed) if staffed else set()
-    return [(row.requests_version, "group_join_requests", _staff_view(row.conversation_id, busy)) for row in members]
+    return [
+        StateRow(row.requests_version, "group_join_requests", _staff_view(row.conversation_id, busy)) for row in members
+    ]
 
 
 def _with_requests_or_bans(group_ids: set[int]) -> set[int]:
@@ -160,28 +162,23 @@ def _staff_view(group_id: int, busy: set[int]) -> dict[str, Any]:
     return shown.wire()
 
 
-def _hidden(keys: Iterable[Any]) -> list[Row]:
-    found: list[Row] = []
-    for version, together in groupby(keys, key=_version):
-        ids = [message_id(key.conversation_id, key.seq) for key in together]
-        found.append((version, "messages_hidden", {"message_ids": ids, "version": version}))
-    return found
+def _hidden(keys: Iterable[Row[Any]]) -> list[StateRow]:
+    found: dict[int, list[str]] = {}
+    for version, conversation_id, seq in keys:
+        found.setdefault(version, []).append(message_id(conversation_id, seq))
+    return [
+        StateRow(version, "messages_hidden", {"message_ids": ids, "version": version}) for version, ids in found.items()
+    ]
 
 
-def _fitting(rows: list[Row]) -> list[Row]:
+def _fitting(rows: list[StateRow]) -> list[StateRow]:
     """Return the rows that fit into PAGE_BYTES, but at least the first version; no version is split."""
     size = 0
-    fitting: list[Row] = []
-    for _, group in groupby(rows, key=_version):
+    fitting: list[StateRow] = []
+    for _, group in groupby(rows, key=version_of):
         together = list(group)
-        size += len(orjson.dumps([item for _, _, item in together]))
+        size += len(orjson.dumps([item for *_, item in together]))
         if fitting and size > PAGE_BYTES:
             break
         fitting += together
     return fitting
-
-
-def wire(row: Row) -> dict[str, Any]:
-    """Return the row as clients see it."""
-    version, kind, item = row
-    return {"version": version, "kind": kind, "item": item}
