@@ -61,12 +61,12 @@ class Bus:
 class Socket:
     """A session that accepts packets and is flushed."""
 
-    def __init__(self, tools):
-        self.tools = tools
+    def __init__(self, event_loop):
+        self.event_loop = event_loop
 
     def send(self, packet, *, is_room=False):
         packet.frame  # noqa: B018 - builds the frame
-        self.tools.flusher.add(self, is_room=is_room)
+        self.event_loop.flusher.add(self, is_room=is_room)
 
     def flush(self):
         """Do nothing."""
@@ -82,7 +82,7 @@ class ProgramPath:
         self.manager.broker = Bus()
         self.committer._thread = object()  # this program runs its turns
         for sid in ("node-1~ada", "node-1~bob"):
-            self.server.eio.sockets[sid] = Socket(self.server.eio.tools)
+            self.server.eio.sockets[sid] = Socket(self.server.eio.event_loop)
             self.manager.basic_enter_room(sid, "/", None, sid)
             self.manager.basic_enter_room(sid, "/", bus.conversation_room(1), sid)
         committer_module.commit = self._commit

@@ -77,16 +77,16 @@ class OutgoingPacket:
         return self.data if isinstance(self.data, bytes) and not b64 else self.text
 
 
-def adopt(packet: Any) -> OutgoingPacket:
-    """Convert a packet of python-engineio to an Out, once regardless of the number of receivers."""
-    out: OutgoingPacket | None = getattr(packet, "out", None)
-    if out is None:
+def from_engineio(packet: Any) -> OutgoingPacket:
+    """Convert a packet of python-engineio, once regardless of the number of receivers."""
+    found: OutgoingPacket | None = getattr(packet, "out", None)
+    if found is None:
         encoded = packet.encode()
-        out = packet.out = OutgoingPacket(packet.packet_type, encoded if isinstance(encoded, bytes) else encoded[1:])
-    return out
+        found = packet.out = OutgoingPacket(packet.packet_type, encoded if isinstance(encoded, bytes) else encoded[1:])
+    return found
 
 
-def opening(sid: str, upgrades: list[str], *, interval: float, timeout: float, payload: int) -> OutgoingPacket:
+def open_packet(sid: str, upgrades: list[str], *, interval: float, timeout: float, payload: int) -> OutgoingPacket:
     """Return the first packet of a session; times are given in seconds and announced in milliseconds."""
     about = {
         "sid": sid,
@@ -98,9 +98,9 @@ def opening(sid: str, upgrades: list[str], *, interval: float, timeout: float, p
     return OutgoingPacket(OPEN, orjson.dumps(about).decode())
 
 
-def payload(packets: list[Any]) -> bytes:
+def encode_payload(packets: list[OutgoingPacket]) -> bytes:
     """Return the body of a polling response."""
-    return SEPARATOR.join([str(packet.encode(b64=True)) for packet in packets]).encode()
+    return SEPARATOR.join([packet.text for packet in packets]).encode()
 
 
 def decode_payload(body: bytes, limit: int | None = None) -> list[Incoming]:
@@ -115,12 +115,9 @@ def decode_payload(body: bytes, limit: int | None = None) -> list[Incoming]:
             if len(part) > left:
                 found.append(TooLarge(part[: TooLarge.SIZE].decode(errors="replace")))
             else:
-                found.append(_part(part.decode()))
+                text = part.decode()
+                found.append(base64.b64decode(text[1:], validate=True) if text[:1] == "b" else text)
                 left -= len(part)
     except ValueError as exc:  # not UTF-8, or not base64
         raise PacketError("invalid payload") from exc
     return found
-
-
-def _part(text: str) -> str | bytes:
-    return base64.b64decode(text[1:], validate=True) if text[:1] == "b" else text

@@ -7,7 +7,9 @@ room of 10,000 members is flushed in slices; between the slices sockets are read
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
+
+from gevent.hub import Hub
 
 from imapp.logs import get_logger
 
@@ -20,14 +22,14 @@ _SLICE_SECONDS = 0.004
 _CONNECTIONS_A_CHECK = 16
 
 
-class Flushed(Protocol):
+class Flushable(Protocol):
     """A connection with queued data."""
 
     def flush(self) -> None:
         """Send the queued data; must not block."""
 
 
-class _Mark:
+class _Callback:
     """A queue entry that calls a function instead of flushing a connection."""
 
     __slots__ = ("flush",)
@@ -39,23 +41,22 @@ class _Mark:
 class Flusher:
     """The two queues of a process: connections with packets of their own, and connections with packets of rooms."""
 
-    def __init__(self, loop: Any) -> None:
-        self._loop = loop
-        self._single: deque[Flushed] = deque()
-        self._rooms: deque[Flushed] = deque()
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._single: deque[Flushable] = deque()
+        self._rooms: deque[Flushable] = deque()
         self._is_armed = False
-        self._timer: Any = None
 
-    def add(self, connection: Flushed, *, is_room: bool) -> None:
+    def add(self, connection: Flushable, *, is_room: bool) -> None:
         """Queue this connection to be flushed at the end of the turn."""
         (self._rooms if is_room else self._single).append(connection)
         if not self._is_armed:
             self._is_armed = True
-            self._loop.run_callback(self._run)
+            self._hub.loop.run_callback(self._run)
 
-    def then(self, act: Callable[[], None]) -> None:
+    def call_after(self, act: Callable[[], None]) -> None:
         """Call `act` after all connections queued so far are flushed; it must not block."""
-        self.add(_Mark(act), is_room=True)
+        self.add(_Callback(act), is_room=True)
 
     def _run(self) -> None:
         self._is_armed = False
@@ -67,11 +68,11 @@ class Flusher:
         if rooms and not self._is_armed:
             # A timer, not a callback: the loop reads sockets before a timer fires.
             self._is_armed = True
-            self._timer = self._loop.timer(0)
+            self._timer = self._hub.loop.timer(0)
             self._timer.start(self._run)
 
 
-def _flush(queue: deque[Flushed], count: int) -> None:
+def _flush(queue: deque[Flushable], count: int) -> None:
     for _ in range(count):
         try:
             queue.popleft().flush()

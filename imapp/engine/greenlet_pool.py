@@ -8,9 +8,10 @@ sockets are read and heartbeats sent under load.
 
 import time
 from collections import deque
-from typing import Any, Protocol
+from typing import Protocol
 
 from gevent import get_hub, getcurrent, spawn_raw
+from greenlet import greenlet
 
 from imapp.logs import get_logger
 
@@ -20,10 +21,10 @@ log = get_logger(__name__)
 _SLICE_SECONDS = 0.004
 
 
-class Worked(Protocol):
-    """An object with work to do: a session with messages."""
+class Task(Protocol):
+    """Work to do in pieces: a session with messages."""
 
-    def turn(self) -> bool:
+    def run(self) -> bool:
         """Do a bounded piece of the work; return whether there is more."""
 
 
@@ -31,10 +32,10 @@ class GreenletPool:
     """A queue of waiting work, and up to `limit` greenlets for it."""
 
     def __init__(self, limit: int) -> None:
-        self._hub: Any = get_hub()
+        self._hub = get_hub()
         self._limit = limit
-        self._ready: deque[Worked] = deque()
-        self._idle: list[Any] = []
+        self._ready: deque[Task] = deque()
+        self._idle: list[greenlet] = []
         self._greenlets = 0
         self._is_armed = False
         self._is_slice_over = False
@@ -44,9 +45,9 @@ class GreenletPool:
         """Return the number of sessions that wait for a greenlet."""
         return len(self._ready)
 
-    def add(self, work: Worked) -> None:
-        """Queue `work`; it must not be added again before its `turn` has returned False."""
-        self._ready.append(work)
+    def add(self, task: Task) -> None:
+        """Queue `task`; it must not be added again before its `run` has returned False."""
+        self._ready.append(task)
         if not self._is_armed:
             self._is_armed = True
             self._hub.loop.run_callback(self._run)
@@ -77,22 +78,18 @@ class GreenletPool:
         end = time.monotonic() + _SLICE_SECONDS
         ready = self._ready
         while ready:
-            work = ready.popleft()
+            task = ready.popleft()
             try:
-                if work.turn():
-                    ready.append(work)
+                if task.run():
+                    ready.append(task)
             except Exception:
                 log.exception("turn_failed")
             if time.monotonic() > end:
                 break
         if ready:
             self._is_slice_over = True
-            self._go_on_later()
-
-    def _go_on_later(self) -> None:
-        """Call `_run` after the loop has read sockets; a callback, unlike a timer, would run before that."""
-        if not self._is_armed:
-            self._is_armed = True
-            timer = self._hub.loop.timer(0)
-            timer.start(self._run)
-            self._timer = timer
+            if not self._is_armed:
+                self._is_armed = True
+                # A timer, not a callback: the loop reads sockets before a timer fires.
+                self._timer = self._hub.loop.timer(0)
+                self._timer.start(self._run)

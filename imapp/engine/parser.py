@@ -68,7 +68,7 @@ class Parser:
     )  # fmt: skip
 
     def __init__(self, limit: int, discard: int = 0) -> None:
-        self.allow(limit, discard)
+        self.set_limits(limit, discard)
         #: Whether received frames wait for another call of `feed`.
         self.has_more = False
         #: The beginning of an incomplete frame, and the number of bytes needed to continue parsing.
@@ -89,7 +89,7 @@ class Parser:
         self._second = 0.0
         self._controls = 0
 
-    def allow(self, limit: int, discard: int) -> None:
+    def set_limits(self, limit: int, discard: int) -> None:
         """Accept messages up to `limit` bytes; discard larger ones up to `discard` bytes, except their beginning."""
         self._limit = limit
         self._discard = discard

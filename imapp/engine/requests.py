@@ -1,16 +1,15 @@
 """Checks of Engine.IO requests, and the answers to them (Engine.IO protocol 4, "Query parameters")."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
 from urllib.parse import parse_qs
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import orjson
 from gevent import GreenletExit
 
 from imapp.engine import websocket_handshake
-
-if TYPE_CHECKING:
-    from imapp.engine.server import EngineServer
-    from imapp.engine.session import Session
+from imapp.engine.session import Session
 
 _PROTOCOL = "4"
 
@@ -71,10 +70,29 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of this serve
         return cls("503 Service Unavailable", 6, message, ("Retry-After", str(seconds)))
 
 
+class RequestHost(Protocol):
+    """The server of a request; the attributes are python-engineio's."""
+
+    sockets: Mapping[str, Session]
+    transports: Collection[str]
+    allow_upgrades: bool
+    #: An empty list: every origin is served, without CORS headers.
+    cors_allowed_origins: object
+
+    def _cors_allowed_origins(self, environ: WSGIEnvironment) -> Collection[str] | None:
+        """Return the origins that may connect; None: all."""
+
+    def _cors_headers(self, environ: WSGIEnvironment) -> list[tuple[str, str]]:
+        """Return the headers that let a page of an allowed origin read the answer."""
+
+    def report_refused_origin(self, origin: str) -> None:
+        """Count and log a connection that was refused for its origin."""
+
+
 class Request:
     """One parsed request."""
 
-    def __init__(self, environ: dict[str, Any], server: "EngineServer") -> None:
+    def __init__(self, environ: WSGIEnvironment, server: RequestHost) -> None:
         self.environ = environ
         self.method: str = environ["REQUEST_METHOD"]
         self._server = server
@@ -100,9 +118,7 @@ class Request:
         if self.method != "GET" and (self.method != "POST" or self.session is None or self.wants_websocket):
             raise Refusal.bad_method()
         if self.wants_websocket:
-            if websocket_handshake.is_upgrade(self.environ) and not websocket_handshake.speaks_our_version(
-                self.environ
-            ):
+            if websocket_handshake.is_upgrade(self.environ) and not websocket_handshake.is_version_13(self.environ):
                 raise Refusal.other_websocket()
         elif self.session is not None and self.session.polling is None:
             raise Refusal.malformed()
@@ -112,7 +128,7 @@ class Request:
         if origin and self._server.cors_allowed_origins != []:
             allowed = self._server._cors_allowed_origins(self.environ)
             if allowed is not None and origin not in allowed:
-                self._server.note_refused_origin(origin)
+                self._server.report_refused_origin(origin)
                 raise Refusal.forbidden()
 
     @property
@@ -128,14 +144,13 @@ class Request:
             session is not None
             and session.polling is not None
             and session.probe is None
-            and bool(self._server.allow_upgrades)
+            and self._server.allow_upgrades
         )
 
     @property
     def cors_headers(self) -> list[tuple[str, str]]:
         """Return the headers that let a page of an allowed origin read the answer."""
-        headers: list[tuple[str, str]] = self._server._cors_headers(self.environ)
-        return headers
+        return self._server._cors_headers(self.environ)
 
     @property
     def socket(self) -> Any:
@@ -149,21 +164,21 @@ class Request:
         return StopIteration() if "gunicorn.socket" in self.environ else GreenletExit()
 
 
-def connection(environ: dict[str, Any]) -> Any:
+def connection(environ: WSGIEnvironment) -> Any:
     """Return the gevent socket of a request under gunicorn or gevent's pywsgi; None under another server."""
     body = environ["wsgi.input"]
     reader = getattr(body, "rfile", body)  # for an upgrade request, pywsgi passes the reader itself
     return environ.get("gunicorn.socket") or getattr(getattr(reader, "raw", None), "_sock", None)
 
 
-def answer(request: Request, start_response: Any, body: bytes) -> list[bytes]:
+def answer(request: Request, start_response: StartResponse, body: bytes) -> list[bytes]:
     """Start a 200 response and return its body."""
     headers = [("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", str(len(body)))]
     start_response("200 OK", headers + request.cors_headers)
     return [body]
 
 
-def refuse(request: Request, start_response: Any, refusal: Refusal) -> list[bytes]:
+def refuse(request: Request, start_response: StartResponse, refusal: Refusal) -> list[bytes]:
     """Start the response of a refusal and return its body."""
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(refusal.body))), *refusal.headers]
     start_response(refusal.status, headers + request.cors_headers)

@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import engineio
 from gevent import Greenlet, get_hub, queue, sleep
@@ -16,15 +17,16 @@ from gevent.event import Event
 
 from imapp.engine import engineio_packets, websocket_handshake
 from imapp.engine.admission import FULL_SECONDS, Admission
+from imapp.engine.event_loop import EventLoop
 from imapp.engine.frames import POLICY
 from imapp.engine.greenlet_pool import GreenletPool
 from imapp.engine.limits import Limits
-from imapp.engine.polling import Polling, TooLongError, poll, receive
+from imapp.engine.polling import Polling
+from imapp.engine.polling_requests import TooLongError, get_packets, post_packets
 from imapp.engine.requests import Refusal, Request, answer, refuse
 from imapp.engine.session import Session
-from imapp.engine.shared import SharedState
-from imapp.engine.upgrading import Probe
-from imapp.engine.websocket import WebSocket
+from imapp.engine.upgrading import UpgradeProbe
+from imapp.engine.websocket import Owner, WebSocket
 from imapp.logs import get_logger
 from imapp.telemetry import metrics
 
@@ -32,7 +34,7 @@ log = get_logger(__name__)
 
 #: Maximum number of greenlets for messages of connected clients, and for messages of connecting clients: many
 #: connecting clients must not delay the connected ones.
-_SERVING, _JOINING = 512, 32
+_CONNECTED_GREENLETS, _CONNECTING_GREENLETS = 512, 32
 
 #: The wheel's tick is the shortest heartbeat time divided by this number, within the bounds in seconds.
 _TICKS = 25
@@ -69,7 +71,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         limits: Limits | None = None,
         admission: Admission | None = None,
         connect_timeout: float | None = None,
-        address_of: Callable[[dict[str, Any]], str] = lambda environ: environ.get("REMOTE_ADDR", ""),
+        address_of: Callable[[WSGIEnvironment], str] = lambda environ: environ.get("REMOTE_ADDR", ""),
         **options: Any,
     ) -> None:
         super().__init__(**{**options, "async_mode": "threading", "monitor_clients": False})
@@ -84,24 +86,24 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     # -- state of the serving process, created with the first session ------------------------------------------------
 
     @cached_property
-    def tools(self) -> SharedState:
-        """Return the helpers that all connections of the loop share."""
+    def event_loop(self) -> EventLoop:
+        """Return the event loop that all connections share."""
         least, most = _TICK_SECONDS
         resolution = min(most, max(least, min(self.ping_interval, self.ping_timeout) / _TICKS))
-        return SharedState(get_hub(), self.limits, resolution)
+        return EventLoop(get_hub(), resolution)
 
     @cached_property
-    def _serving(self) -> GreenletPool:
-        return GreenletPool(_SERVING)
+    def _connected_pool(self) -> GreenletPool:
+        return GreenletPool(_CONNECTED_GREENLETS)
 
     @cached_property
-    def joining(self) -> GreenletPool:
-        """Return the turns of sessions that are connecting."""
-        return GreenletPool(_JOINING)
+    def connecting_pool(self) -> GreenletPool:
+        """Return the greenlets that handle the messages of clients whose CONNECT is not accepted yet."""
+        return GreenletPool(_CONNECTING_GREENLETS)
 
-    def turns_of(self, session: Session) -> GreenletPool:
-        """Return the turns that handle this session's messages."""
-        return self.joining if session.is_joining else self._serving
+    def pool(self, *, is_connecting: bool) -> GreenletPool:
+        """Return the greenlets that handle the messages of connecting or of connected clients."""
+        return self.connecting_pool if is_connecting else self._connected_pool
 
     # -- for python-socketio -----------------------------------------------------------------------------------------
 
@@ -113,9 +115,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         """Send a packet to a session; a session that has ended is ignored."""
         session = self.sockets.get(sid)
         if session is not None:
-            session.send(pkt if isinstance(pkt, engineio_packets.OutgoingPacket) else engineio_packets.adopt(pkt))
+            session.send(
+                pkt if isinstance(pkt, engineio_packets.OutgoingPacket) else engineio_packets.from_engineio(pkt)
+            )
 
-    def send_to_many(self, sids: Iterable[str], parts: list[Any]) -> None:
+    def send_to_many(self, sids: Iterable[str], parts: list[engineio_packets.OutgoingPacket]) -> None:
         """Send the same packets to many sessions, flushed in slices between which the loop gets its turn."""
         sockets = self.sockets
         for sid in sids:
@@ -124,43 +128,48 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
                 for part in parts:
                     session.send(part, is_room=True)
 
-    def hold(self, sid: str) -> None:
+    def hold_packets(self, sid: str) -> None:
         """Hold packets back while a CONNECT is being decided; they are sent after its answer."""
         session = self.sockets.get(sid)
         if session is not None:
-            session.is_greeted = True
-            session.hold()
+            session.hold_packets()
 
-    def release(self, sid: str, first: Any, *, keep: bool) -> None:
-        """Send the answer to a CONNECT and then the held packets; `keep` is False for a refusal."""
+    def answer_connect(self, sid: str, answer: engineio_packets.OutgoingPacket, *, is_accepted: bool) -> None:
+        """Send the answer to a CONNECT and then the packets that were held back."""
         session = self.sockets.get(sid)
         if session is not None:
-            session.release(first, keep=keep)
+            session.answer_connect(answer, is_accepted=is_accepted)
 
-    def is_doubtful(self, sid: str) -> bool:
+    def is_pong_late(self, sid: str) -> bool:
         """Return whether the client has not answered a ping for some seconds, and so may be dead."""
         session = self.sockets.get(sid)
-        return session is None or session.is_doubtful()
+        return session is None or session.heartbeat.is_pong_late()
 
-    def is_greeted(self, sid: str) -> bool:
+    def has_sent_connect(self, sid: str) -> bool:
         """Return whether the session has ever sent a CONNECT."""
         session = self.sockets.get(sid)
-        return session is None or session.is_greeted
+        return session is None or session.has_sent_connect
 
-    def break_off(self, sid: str) -> None:
+    def abort(self, sid: str) -> None:
         """End a session because its client broke a rule."""
         session = self.sockets.get(sid)
         if session is not None:
-            session.break_off(self.reason.TRANSPORT_ERROR)
+            session.abort(self.reason.TRANSPORT_ERROR)
 
-    def message(self, sid: str, data: engineio_packets.Incoming) -> None:
+    # -- for sessions and requests (SessionHost, RequestHost) --------------------------------------------------------
+
+    def handle_message(self, sid: str, data: engineio_packets.Incoming) -> None:
         """Handle a message; log an exception of its handler."""
         try:
             self.handlers["message"](sid, data)
         except Exception:
             log.exception("message_handler_failed")
 
-    def note_refused_origin(self, origin: str) -> None:
+    def handle_disconnect(self, sid: str, reason: str | None) -> None:
+        """Call the application's disconnect handler."""
+        self._trigger_event("disconnect", sid, reason, run_async=False)
+
+    def report_refused_origin(self, origin: str) -> None:
         """Count a connection refused for its origin, and log an origin at most once in _ORIGIN_LINE_SECONDS."""
         metrics.CONNECTS_REFUSED.add("origin")
         moment = time.monotonic()
@@ -168,16 +177,15 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             self._next_origin_line = moment + _ORIGIN_LINE_SECONDS
             log.warning("origin_refused", origin=origin[:_ORIGIN_CHARS], message="see IM_ALLOWED_ORIGINS")
 
-    def forget(self, session: Session, reason: str) -> None:
+    def remove_session(self, sid: str, reason: str) -> None:
         """Remove a session that has ended."""
-        self.sockets.pop(session.sid, None)
-        session.leave_address()
+        self.sockets.pop(sid, None)
         if reason.startswith("too slow"):
             metrics.SLOW_CLIENTS.labels(reason.rpartition(" ")[2]).inc()
 
     # -- requests ----------------------------------------------------------------------------------------------------
 
-    def handle_request(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def handle_request(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """Serve one request; a WebSocket takes the file descriptor over, and its request ends without a response."""
         request = Request(environ, self)
         try:
@@ -195,47 +203,47 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
     def _open_polling(self, request: Request) -> bytes:
         session = self._new_session(request)
         session.polling = Polling()
-        self._greeting(session, request, ["websocket"] if self.allow_upgrades else [])
-        return engineio_packets.payload(session.polling.wait(0))
+        self._begin_session(session, request, ["websocket"] if self.allow_upgrades else [])
+        return engineio_packets.encode_payload(session.polling.wait(0))
 
     def _serve_polling(self, request: Request, session: Session) -> bytes:
         try:
             if request.method == "GET":
                 # Ends the session at its deadline; a pong that this process has not read yet still counts.
-                if not session.check_ping_timeout():
+                if not session.heartbeat.check_deadline():
                     raise Refusal.unknown_session()
-                return engineio_packets.payload(poll(session, request.environ))
-            receive(session, request.environ)
+                return engineio_packets.encode_payload(get_packets(session, request.environ))
+            post_packets(session, request.environ)
         except engineio_packets.PacketError as exc:
             log.info("polling_malformed", reason=str(exc))
-            session.break_off(self.reason.TRANSPORT_ERROR)
+            session.abort(self.reason.TRANSPORT_ERROR)
             raise (Refusal.too_large() if isinstance(exc, TooLongError) else Refusal.malformed()) from exc
         return b"ok"
 
-    def _open_websocket(self, request: Request) -> Any:
-        response = websocket_handshake.answer(request.environ)
+    def _open_websocket(self, request: Request) -> NoReturn:
+        response = websocket_handshake.accept(request.environ)
         if response is None or request.socket is None:
             raise Refusal.malformed()
         if request.session is None:
             session = self._new_session(request)
             session.websocket = self._detach(request, response, session)
             with suppress(Refusal):  # the WebSocket is accepted already: the session is closed instead
-                self._greeting(session, request, [])
+                self._begin_session(session, request, [])
         elif request.can_upgrade:
-            probe = Probe(request.session)
+            probe = UpgradeProbe(request.session)
             probe.websocket = self._detach(request, response, probe)
         else:
             self._detach(request, response, None).close(POLICY, "the session has a WebSocket already")
         raise request.end_of_request
 
-    def _detach(self, request: Request, response: bytes, owner: Any) -> WebSocket:
+    def _detach(self, request: Request, response: bytes, owner: Owner | None) -> WebSocket:
         """Detach the connection from the request.
 
         It takes the descriptor itself, not a duplicate: epoll would go on reporting the closed original, and libev
         would rebuild its whole set each time.
         """
-        websocket = WebSocket(self.tools, request.socket._sock.detach(), owner)
-        websocket.send(response)
+        websocket = WebSocket(self.event_loop, self.limits, request.socket._sock.detach(), owner)
+        websocket.send_buffer.send(response)
         return websocket
 
     def _new_session(self, request: Request) -> Session:
@@ -253,9 +261,9 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         self.admission.enter(address)
         return session
 
-    def _greeting(self, session: Session, request: Request, upgrades: list[str]) -> None:
+    def _begin_session(self, session: Session, request: Request, upgrades: list[str]) -> None:
         session.send(
-            engineio_packets.opening(
+            engineio_packets.open_packet(
                 session.sid,
                 upgrades,
                 interval=self.ping_interval,
@@ -264,7 +272,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
             )
         )
         if self.connect_timeout is not None:
-            _Deadline(session, self.connect_timeout)
+            _ConnectDeadline(session, self.connect_timeout)
         accepted = self._trigger_event("connect", session.sid, request.environ, run_async=False)
         if accepted is not None and accepted is not True:
             session.close()
@@ -279,22 +287,22 @@ _ORIGIN_CHARS = 200
 _DECISION_SECONDS = 1.0
 
 
-class _Deadline:
+class _ConnectDeadline:
     """The time limit for a session's CONNECT to be accepted; a refused CONNECT does not extend it."""
 
     __slots__ = ("_session",)
 
     def __init__(self, session: Session, seconds: float) -> None:
         self._session = session
-        session.server.tools.wheel.add(seconds, self)
+        session.host.event_loop.timer_wheel.add(seconds, self)
 
-    def on_time(self, now: float) -> None:
+    def on_timer(self, now: float) -> None:
         """Close the session if its CONNECT has not been accepted."""
         session = self._session
-        if session.closed or not session.is_joining:
+        if session.closed or not session.is_connecting:
             return
         if session.is_busy:  # its CONNECT is pending on this server: not the client's fault
-            session.server.tools.wheel.add(_DECISION_SECONDS, self)
+            session.host.event_loop.timer_wheel.add(_DECISION_SECONDS, self)
         else:
             log.info("connect_awaited_in_vain")
-            session.break_off("transport error")
+            session.abort("transport error")

@@ -1,25 +1,23 @@
 """One Engine.IO session: a client, with either transport.
 
-Its messages wait in an inbox for their turn (greenlet_pool.py) and are handled in order, a bounded number at a time.
+Its messages wait in an inbox for a greenlet (greenlet_pool.py) and are handled in order, a bounded number at a time.
 The end of the session keeps that order: the disconnect handler runs once, after the earlier messages, and never in the
 event loop.
 """
 
 from collections import deque
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent import getcurrent
 
 from imapp.engine.engineio_packets import CLOSE, NOOP, Incoming, OutgoingPacket, PacketError
 from imapp.engine.frames import GOING_AWAY, NORMAL, POLICY
-from imapp.engine.heartbeat import Heart
+from imapp.engine.heartbeat import Heartbeat
+from imapp.engine.host import SessionHost
 from imapp.engine.polling import Polling
-from imapp.engine.websocket import WebSocket
+from imapp.engine.websocket import Owner, WebSocket
 from imapp.logs import get_logger
-
-if TYPE_CHECKING:
-    from imapp.engine.server import EngineServer
 
 log = get_logger(__name__)
 
@@ -30,7 +28,7 @@ _CLOSE = OutgoingPacket(CLOSE)
 _NOOP = OutgoingPacket(NOOP)
 
 
-class Session(Heart):
+class Session:
     """A session, with the attribute and method names of python-engineio's Socket, which it replaces."""
 
     __slots__ = (
@@ -40,23 +38,31 @@ class Session(Heart):
         "_inbox",
         "_refusals",
         "address",
+        "closed",
+        "has_sent_connect",
+        "heartbeat",
+        "host",
         "is_busy",
-        "is_greeted",
-        "is_joining",
+        "is_connecting",
         "polling",
         "probe",
         "sid",
+        "websocket",
     )
 
-    def __init__(self, server: "EngineServer", sid: str) -> None:
-        super().__init__(server)
+    def __init__(self, host: SessionHost, sid: str) -> None:
+        self.host = host
         self.sid = sid
+        self.closed = False
+        #: The transport in use is the WebSocket if there is one, else long-polling.
+        self.websocket: WebSocket | None = None
         self.polling: Polling | None = None
-        #: The WebSocket that the client is probing.
-        self.probe: Any = None
+        #: The probe of a WebSocket to which the client may upgrade.
+        self.probe: Owner | None = None
+        self.heartbeat = Heartbeat(host, self)
         #: Whether a CONNECT has been handled, and whether no CONNECT has been accepted yet.
-        self.is_greeted = False
-        self.is_joining = True
+        self.has_sent_connect = False
+        self.is_connecting = True
         #: Number of refused CONNECTs.
         self._refusals = 0
         #: The client's address while the session counts as connecting.
@@ -65,7 +71,7 @@ class Session(Heart):
         #: Whether a message, or the end of the session, is still to be handled.
         self.is_busy = False
         self._end_reason: str | None = None
-        self._held: list[Any] | None = None
+        self._held: list[OutgoingPacket] | None = None
         self._app_data: dict[str, Any] | None = None
 
     # -- interface of python-engineio's Socket -------------------------------------------------------------------------
@@ -93,75 +99,73 @@ class Session(Heart):
     def session(self, value: dict[str, Any]) -> None:
         self._app_data = value
 
-    # -- out ---------------------------------------------------------------------------------------------------------
+    # -- outgoing ----------------------------------------------------------------------------------------------------
 
-    def send(self, packet: Any, *, is_room: bool = False) -> None:
+    def send(self, packet: OutgoingPacket, *, is_room: bool = False) -> None:
         """Send a packet; while a CONNECT is being decided, hold it back."""
         if self._held is not None:
             self._held.append(packet)
         else:
             self.transmit(packet, is_room=is_room)
 
-    def transmit(self, packet: Any, *, is_room: bool = False) -> None:
+    def transmit(self, packet: OutgoingPacket, *, is_room: bool = False) -> None:
         """Send over the transport in use."""
         if self.websocket is not None:
-            self.websocket.send(packet.frame, is_room=is_room)
+            self.websocket.send_buffer.send(packet.frame, is_room=is_room)
         elif self.polling is not None:
             self.polling.put(packet)
-            if self.polling.size > self.server.limits.slow_bytes:
-                self.break_off("too slow: bytes")
+            if self.polling.size > self.host.limits.slow_bytes:
+                self.abort("too slow: bytes")
 
-    def hold(self) -> None:
-        """Hold back all packets until `release`."""
+    def hold_packets(self) -> None:
+        """Hold back all packets until `answer_connect`."""
+        self.has_sent_connect = True
         if self._held is None:
             self._held = []
 
-    def release(self, first: Any, *, keep: bool) -> None:
-        """Send `first`, the answer to a CONNECT, and then the held packets; `keep` is False for a refusal.
+    def answer_connect(self, answer: OutgoingPacket, *, is_accepted: bool) -> None:
+        """Send the answer to a CONNECT, and then the held packets.
 
         A session without an accepted CONNECT loses the held packets: only the refused handler can have sent them. Other
         sessions get them, because a refusal by one namespace does not concern the others.
         """
         held, self._held = self._held, None
-        if keep:
-            self._accept()
-        for packet in [first, *([] if self.is_joining else held or [])]:
+        if is_accepted:
+            self.is_connecting = False
+            self.leave_address()
+            if self.websocket is not None:
+                self.websocket.use_limits_of_connected()
+        for packet in [answer, *([] if self.is_connecting else held or [])]:
             self.send(packet)
 
-        if self.is_joining:
+        if self.is_connecting:
             self._refusals += 1
             if self._refusals >= _REFUSALS_MAX:
-                self.break_off("transport error")
-
-    def _accept(self) -> None:
-        self.is_joining = False
-        self.leave_address()
-        if self.websocket is not None:
-            self.websocket.trust()
+                self.abort("transport error")
 
     def leave_address(self) -> None:
         """Stop counting as connecting: the CONNECT was accepted, or the client has disconnected."""
         address, self.address = self.address, None
         if address is not None:
-            self.server.admission.leave(address)
+            self.host.admission.leave(address)
 
-    # -- in ----------------------------------------------------------------------------------------------------------
+    # -- incoming ----------------------------------------------------------------------------------------------------
 
-    def take(self, messages: list[Incoming]) -> None:
-        """Take packets from the WebSocket; end the session at an invalid one."""
+    def messages_received(self, messages: list[Incoming]) -> None:
+        """Handle packets from the WebSocket; end the session at an invalid one."""
         try:
-            self.take_packets(messages)
+            self.handle_packets(messages)
         except PacketError as exc:
             log.info("packet_malformed", reason=str(exc))
-            self.break_off("transport error")
+            self.abort("transport error")
 
-    def take_packets(self, packets: Iterable[Incoming]) -> None:
+    def handle_packets(self, packets: Iterable[Incoming]) -> None:
         """Handle packets up to the first invalid one, then raise PacketError."""
         for packet in packets:
             if not isinstance(packet, str) or packet[:1] == "4":
                 self._queue(packet)
             elif packet == "3":
-                self._take_pong()
+                self.heartbeat.handle_pong()
             elif packet == "1":
                 self._end("client disconnect", NORMAL, _NOOP)
             else:
@@ -173,22 +177,22 @@ class Session(Heart):
         if self._inbox is None:
             self._inbox = deque()
         self._inbox.append(packet)
-        if len(self._inbox) > self.server.limits.inbox_messages and self.websocket is not None:
+        if len(self._inbox) > self.host.limits.inbox_messages and self.websocket is not None:
             self.websocket.pause()
         self._schedule()
 
     def _schedule(self) -> None:
         if not self.is_busy:
             self.is_busy = True
-            self.server.turns_of(self).add(self)
+            self.host.pool(is_connecting=self.is_connecting).add(self)
 
-    def turn(self) -> bool:
+    def run(self) -> bool:
         """Handle the next messages, in a greenlet that may block; return whether there are more."""
-        for _ in range(self.server.limits.turn_messages):
+        for _ in range(self.host.limits.batch_messages):
             if not self._inbox:
                 break
             packet = self._inbox.popleft()
-            self.server.message(self.sid, packet[1:] if isinstance(packet, str) else packet)
+            self.host.handle_message(self.sid, packet[1:] if isinstance(packet, str) else packet)
         if self._inbox:
             return True
         self._inbox = None
@@ -199,10 +203,6 @@ class Session(Heart):
         self.is_busy = False
         return False
 
-    def time_out(self) -> None:
-        """End the session: no pong arrived in time."""
-        self._end("ping timeout", GOING_AWAY, _CLOSE)
-
     # -- transports --------------------------------------------------------------------------------------------------
 
     def upgrade(self, websocket: WebSocket) -> None:
@@ -210,28 +210,32 @@ class Session(Heart):
         polling, self.polling = self.polling, None
         websocket.owner = self
         self.websocket = websocket
-        if not self.is_joining:
-            websocket.trust()
+        if not self.is_connecting:
+            websocket.use_limits_of_connected()
         if polling is not None:
-            for packet in polling.leave():
-                websocket.send(packet.frame)
+            for packet in polling.end_by_upgrade():
+                websocket.send_buffer.send(packet.frame)
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
-    def gone(self, reason: str) -> None:
+    def connection_lost(self, reason: str) -> None:
         """End the session after its connection was lost; messages received before are still handled."""
         self.websocket = None
         self._end(reason, NORMAL, _CLOSE)
 
-    def break_off(self, reason: str) -> None:
+    def time_out(self) -> None:
+        """End the session: no pong arrived in time."""
+        self._end("ping timeout", GOING_AWAY, _CLOSE)
+
+    def abort(self, reason: str) -> None:
         """End the session because the client broke a rule; unhandled messages are dropped."""
         self._inbox = None
         self._end(reason, POLICY, _CLOSE)
 
-    def close(self, reason: str | None = None, **_options: Any) -> None:
+    def close(self, reason: str | None = None, **_options: object) -> None:
         """End the session at the application's request; unhandled messages are dropped."""
         self._inbox = None
-        self._end(reason or self.server.reason.SERVER_DISCONNECT, GOING_AWAY, _CLOSE, is_ours=True)
+        self._end(reason or "server disconnect", GOING_AWAY, _CLOSE, is_ours=True)
 
     def _end(self, reason: str, code: int, last: OutgoingPacket, *, is_ours: bool = False) -> None:
         """Close the transport once, and schedule the disconnect handler; `last` is the last packet of a waiting poll.
@@ -244,7 +248,9 @@ class Session(Heart):
         self.closed = True
         self._end_reason = reason
         self._held = None
-        self.server.forget(self, reason)
+        self.heartbeat.stop()
+        self.leave_address()
+        self.host.remove_session(self.sid, reason)
         websocket, self.websocket = self.websocket, None
         polling, self.polling = self.polling, None
         if polling is not None:
@@ -252,11 +258,11 @@ class Session(Heart):
         if websocket is not None:
             websocket.owner = None
             websocket.close(code)
-        if is_ours and not self.is_busy and getcurrent() is not self.server.tools.hub:
+        if is_ours and not self.is_busy and getcurrent() is not self.host.event_loop.hub:
             self._call_disconnect_handler()
         else:
             self._schedule()
 
     def _call_disconnect_handler(self) -> None:
         reason, self._end_reason = self._end_reason, None
-        self.server._trigger_event("disconnect", self.sid, reason, run_async=False)
+        self.host.handle_disconnect(self.sid, reason)

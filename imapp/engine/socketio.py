@@ -19,7 +19,8 @@ from bidict import ValueDuplicationError
 from socketio.exceptions import ConnectionRefusedError as Refused
 
 from imapp.engine import socketio_packets
-from imapp.engine.engineio_packets import Incoming, TooLarge
+from imapp.engine.engineio_packets import Incoming, OutgoingPacket, TooLarge
+from imapp.engine.server import EngineServer
 from imapp.engine.socketio_packets import (
     ACK,
     BINARY_ACK,
@@ -34,7 +35,7 @@ from imapp.logs import get_logger
 log = get_logger(__name__)
 
 #: Replaces the environ of a request that has ended.
-_FORGOTTEN: dict[str, Any] = {}
+_RELEASED_ENVIRON: dict[str, Any] = {}
 
 
 class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no types
@@ -43,18 +44,18 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
     def __init__(self, *, eio_class: type[engineio.Server], **options: Any) -> None:
         self._eio_class = eio_class
         super().__init__(**{"serializer": EnginePacket, "json": EnginePacket.json, "async_handlers": False, **options})
-        self._is_engine = hasattr(self.eio, "hold")
+        self._is_engine = isinstance(self.eio, EngineServer)
 
     def _engineio_server_class(self) -> type[engineio.Server]:
         return self._eio_class
 
-    # -- out ---------------------------------------------------------------------------------------------------------
+    # -- outgoing ------------------------------------------------------------------------------------------------------
 
     def _send_packet(self, eio_sid: str, pkt: Any) -> None:
         for part in socketio_packets.parts(pkt.encode()):
             self.eio.send_packet(eio_sid, part)
 
-    def send_to_many(self, eio_sids: list[str], parts: list[Any]) -> None:
+    def send_to_many(self, eio_sids: list[str], parts: list[OutgoingPacket]) -> None:
         """Send the same Engine.IO packets to many sessions."""
         if self._is_engine:
             self.eio.send_to_many(eio_sids, parts)
@@ -63,53 +64,53 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             for part in parts:
                 self.eio.send_packet(eio_sid, part)
 
-    def when_flushed(self, act: Callable[[], None]) -> None:
-        """Call `act` when the packets sent so far are with the kernel, slow clients excepted.
+    def when_flushed(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when the packets sent so far are with the kernel, slow clients excepted.
 
         Over a stock transport, which cannot report this, call it at once.
         """
         if self._is_engine:
-            self.eio.tools.flusher.then(act)
+            self.eio.event_loop.flusher.call_after(callback)
         else:
-            act()
+            callback()
 
-    # -- in ----------------------------------------------------------------------------------------------------------
+    # -- incoming ------------------------------------------------------------------------------------------------------
 
     def _handle_eio_message(self, eio_sid: str, data: Incoming) -> None:
         try:
             if isinstance(data, bytes):
-                self._take_attachment(eio_sid, data)
+                self._handle_attachment(eio_sid, data)
             elif isinstance(data, str):
-                self._take(eio_sid, data)
+                self._handle_text(eio_sid, data)
             else:
-                self._break_off_unless_excused(eio_sid, data, "too large")
+                self._refuse_or_abort(eio_sid, data, "too large")
         except (ValueError, TypeError, LookupError) as exc:
-            self._break_off_unless_excused(eio_sid, data, type(exc).__name__)
+            self._refuse_or_abort(eio_sid, data, type(exc).__name__)
 
-    def _break_off_unless_excused(self, eio_sid: str, data: Incoming, reason: str) -> None:
-        """Disconnect the client unless `excuse` answers the packet; not possible for one with missing attachments."""
-        if self._binary_packet.pop(eio_sid, None) is not None or not self._is_excused(eio_sid, data):
+    def _refuse_or_abort(self, eio_sid: str, data: Incoming, reason: str) -> None:
+        """Refuse the packet; disconnect the client if that is not possible, as for one with missing attachments."""
+        if self._binary_packet.pop(eio_sid, None) is not None or not self._try_refuse(eio_sid, data):
             log.info("packet_malformed", reason=reason)
-            self._break_off(eio_sid)
+            self._abort(eio_sid)
 
-    def _is_excused(self, eio_sid: str, data: Incoming) -> bool:
+    def _try_refuse(self, eio_sid: str, data: Incoming) -> bool:
         if isinstance(data, bytes):
             return False
         is_too_large = isinstance(data, TooLarge)
         about = socketio_packets.event_head(data.head[1:] if isinstance(data, TooLarge) else data)
-        return about is not None and self.excuse(eio_sid, *about, is_too_large=is_too_large)
+        return about is not None and self.refuse_packet(eio_sid, *about, is_too_large=is_too_large)
 
-    def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
+    def refuse_packet(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
         """Answer an invalid or too large event; return False to disconnect the client, as the protocol demands."""
         return False
 
-    def _break_off(self, eio_sid: str) -> None:
+    def _abort(self, eio_sid: str) -> None:
         if self._is_engine:
-            self.eio.break_off(eio_sid)
+            self.eio.abort(eio_sid)
         else:
             self.eio.disconnect(eio_sid)
 
-    def _take(self, eio_sid: str, text: str) -> None:
+    def _handle_text(self, eio_sid: str, text: str) -> None:
         """Handle a packet of text; raises ValueError or LookupError if it is invalid or out of order."""
         if eio_sid in self._binary_packet:
             raise ValueError("attachment expected")
@@ -123,22 +124,22 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         kind = packet.packet_type
         if kind == CONNECT:
             self._handle_connect(eio_sid, packet.namespace, packet.data)
-        elif self._is_engine and not self.eio.is_greeted(eio_sid):
+        elif self._is_engine and not self.eio.has_sent_connect(eio_sid):
             raise ValueError("packet before CONNECT")
         elif kind == DISCONNECT:
             self._handle_disconnect(eio_sid, packet.namespace, self.reason.CLIENT_DISCONNECT)
         elif kind in {BINARY_EVENT, BINARY_ACK}:
             self._binary_packet[eio_sid] = packet
         else:
-            self._hand_over(eio_sid, packet)
+            self._handle_packet(eio_sid, packet)
 
-    def _take_attachment(self, eio_sid: str, data: bytes) -> None:
+    def _handle_attachment(self, eio_sid: str, data: bytes) -> None:
         packet = self._binary_packet[eio_sid]
         if packet.add_attachment(data):
             del self._binary_packet[eio_sid]
-            self._hand_over(eio_sid, packet)
+            self._handle_packet(eio_sid, packet)
 
-    def _hand_over(self, eio_sid: str, packet: Any) -> None:
+    def _handle_packet(self, eio_sid: str, packet: Any) -> None:
         """Pass a complete event or ack to its handler."""
         namespace = packet.namespace or "/"
         if self.manager.sid_from_eio_sid(eio_sid, namespace) is None:
@@ -186,7 +187,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     # -- CONNECT -----------------------------------------------------------------------------------------------------
 
-    def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
+    def accepts_second_connect(self, sid: str, namespace: str, auth: Any) -> bool:
         """Return whether to accept a second CONNECT of a connected client, and answer it like the first one."""
         return False
 
@@ -197,39 +198,40 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self._handle_second_connect(eio_sid, known, namespace, data)
             return
         if self._is_engine:
-            self.eio.hold(eio_sid)
-        sid, refusal = self._let_in(eio_sid, namespace, data)
+            self.eio.hold_packets(eio_sid)
+        sid, refusal = self._decide_connect(eio_sid, namespace, data)
         if refusal is None:
             answer = self.packet_class(CONNECT, {"sid": sid}, namespace=namespace)
         else:
             answer = self.packet_class(CONNECT_ERROR, refusal, namespace=namespace)
         if self._is_engine:
-            self.eio.release(eio_sid, socketio_packets.parts(answer.encode())[0], keep=refusal is None)
+            self.eio.answer_connect(eio_sid, socketio_packets.parts(answer.encode())[0], is_accepted=refusal is None)
         else:
             self._send_packet(eio_sid, answer)
         if refusal is None:
-            self._has_connected(eio_sid, sid, namespace)
+            self._finish_connect(eio_sid, sid, namespace)
 
     def _handle_second_connect(self, eio_sid: str, sid: str, namespace: str, data: Any) -> None:
         """Answer a second CONNECT, or close the transport: clients reconnect after that, but not after a refusal."""
-        if self.connects_again(sid, namespace, data):
+        if self.accepts_second_connect(sid, namespace, data):
             self._send_packet(eio_sid, self.packet_class(CONNECT, {"sid": sid}, namespace=namespace))
         else:
             log.info("second_connect", sid=sid)
-            self._break_off(eio_sid)
+            self._abort(eio_sid)
 
-    def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
+    def _finish_connect(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.manager.connect(sid, namespace)
         if not self._is_engine:
             return
         if eio_sid in self.eio.sockets:
-            self.environ[eio_sid] = _FORGOTTEN
+            self.environ[eio_sid] = _RELEASED_ENVIRON
         else:  # it disconnected while its CONNECT was handled, when there was nothing to clean up
             self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
 
-    def _let_in(self, eio_sid: str, namespace: str, auth: Any) -> tuple[str | None, Any]:
+    def _decide_connect(self, eio_sid: str, namespace: str, auth: Any) -> tuple[str | None, Any]:
         """Call the connect handler; return the sid and the data of the refusal, None if the client may connect."""
-        if not self._is_served(namespace):
+        is_known = namespace in self.handlers or namespace in self.namespace_handlers
+        if not is_known and self.namespaces != "*" and namespace not in self.namespaces:
             return None, {"message": "Invalid namespace"}
         try:
             sid = self.manager.pre_connect(eio_sid, namespace)
@@ -237,17 +239,13 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             sid = None
         if sid is None:
             return None, {"message": "Already connected"}
-        refusal = self._ask(eio_sid, sid, namespace, auth)
+        refusal = self._call_connect_handler(eio_sid, sid, namespace, auth)
         if refusal is not None:
             self.manager.disconnect(sid, namespace, ignore_queue=True)
         return sid, refusal
 
-    def _is_served(self, namespace: str) -> bool:
-        known = namespace in self.handlers or namespace in self.namespace_handlers
-        return known or self.namespaces == "*" or namespace in self.namespaces
-
-    def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
-        environ = self.environ.get(eio_sid, _FORGOTTEN)
+    def _call_connect_handler(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
+        environ = self.environ.get(eio_sid, _RELEASED_ENVIRON)
         try:
             accepted = self._trigger_event("connect", namespace, sid, environ, auth)
         except Refused as exc:

@@ -10,14 +10,20 @@ States:
 - closed: the descriptor is closed.
 """
 
+import _socket
+import socket
 import time
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Protocol
 
+from imapp.engine import tcp
 from imapp.engine.engineio_packets import Incoming
+from imapp.engine.event_loop import EventLoop
 from imapp.engine.frames import CLOSE, NORMAL, PING, PONG, close_frame, frame
+from imapp.engine.limits import Limits
 from imapp.engine.parser import Control, Message, Parser, ProtocolError
-from imapp.engine.send_buffer import CLOSED, CLOSING, CLOSING_SECONDS, FINISHING, OPEN, QUEUED, SendBuffer
-from imapp.engine.shared import SharedState
+from imapp.engine.send_buffer import SendBuffer
+from imapp.engine.watchers import FIRST, READABLE, Watcher
 from imapp.logs import get_logger
 
 log = get_logger(__name__)
@@ -26,44 +32,58 @@ log = get_logger(__name__)
 _BUFFER = bytearray(65_536)
 _VIEW = memoryview(_BUFFER)
 
-_READABLE = 1
+#: Seconds in which the client must answer a close frame and read the data sent before it.
+_CLOSING_SECONDS = 2.0
+
+_OPEN, _CLOSING, _FINISHING, _CLOSED = range(4)
 
 
 class Owner(Protocol):
     """The receiver of a WebSocket's messages; called in the event loop, so it must not block."""
 
-    def take(self, messages: list[Incoming]) -> None:
-        """Take incoming text and binary messages."""
+    def messages_received(self, messages: list[Incoming]) -> None:
+        """Handle incoming text and binary messages."""
 
-    def gone(self, reason: str) -> None:
-        """Learn that the connection has ended, or is about to end."""
+    def connection_lost(self, reason: str) -> None:
+        """Handle that the connection has ended, or is about to end."""
 
 
-class WebSocket(SendBuffer):
-    """A WebSocket with its parser and its watchers."""
+class WebSocket:
+    """A WebSocket with its parser, its watchers and its send buffer."""
 
-    __slots__ = ("_later", "_parser", "_reader", "is_paused", "owner")
+    __slots__ = (
+        "_closing_until", "_event_loop", "_limits", "_parse_timer", "_parser", "_reader", "_socket", "_state",
+        "is_paused", "owner", "send_buffer",
+    )  # fmt: skip
 
-    def __init__(self, tools: SharedState, descriptor: int, owner: Owner | None) -> None:
-        super().__init__(tools, descriptor)
+    def __init__(self, event_loop: EventLoop, limits: Limits, descriptor: int, owner: Owner | None) -> None:
+        self._event_loop = event_loop
+        self._limits = limits
+        self._socket = _socket.socket(fileno=descriptor)
+        self._socket.setblocking(False)
+        tcp.set_options(self._socket, limits.user_timeout_ms)
+        self.send_buffer = SendBuffer(event_loop, limits, self._socket, self)
         self.owner = owner
+        self._state = _OPEN
+        #: Time by which the states closing and finishing must end (monotonic).
+        self._closing_until = 0.0
         #: Whether reading is paused until `resume`.
         self.is_paused = False
         #: The timer that continues parsing frames that have been read.
-        self._later: Any = None
-        self._parser: Parser | None = Parser(*tools.limits.of(is_joining=True))
+        self._parse_timer: Watcher | None = None
+        self._parser: Parser | None = Parser(*limits.message_bytes(is_connecting=True))
         # Priority over HTTP requests that arrive at the same time: a client may have sent on its WebSocket first.
-        self._reader: Any = tools.loop.io(descriptor, _READABLE, priority=tools.loop.MAXPRI)
-        self._reader.start(self._readable)
+        self._reader = event_loop.hub.loop.io(descriptor, READABLE, priority=FIRST)
+        self._reader.start(self._on_readable)
 
-    def trust(self) -> None:
+    def use_limits_of_connected(self) -> None:
         """Allow larger messages, because the client's CONNECT has been accepted."""
         if self._parser is not None:
-            self._parser.allow(*self._tools.limits.of(is_joining=False))
+            self._parser.set_limits(*self._limits.message_bytes(is_connecting=False))
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _readable(self) -> None:
+    def _on_readable(self) -> None:
         try:
             size = self._socket.recv_into(_BUFFER)
         except (BlockingIOError, InterruptedError):
@@ -71,7 +91,7 @@ class WebSocket(SendBuffer):
         except OSError:
             size = 0
         if not size:
-            self._end("transport close")
+            self.end("transport close")
         elif self._parser is not None:
             self._parse(self._parser, bytes(_VIEW[:size]))
 
@@ -90,109 +110,118 @@ class WebSocket(SendBuffer):
 
     def _parse_later(self) -> None:
         """Parse the remaining frames after the other connections' turn; read nothing more until then."""
-        if self._state == CLOSED or self._later is not None:
+        if self._state == _CLOSED or self._parse_timer is not None:
             return
         self._reader.stop()
-        self._later = self._tools.loop.timer(0)
-        self._later.start(self._parse_more)
+        self._parse_timer = self._event_loop.hub.loop.timer(0)
+        self._parse_timer.start(self._parse_more)
 
     def _parse_more(self) -> None:
-        self._stop_later()
+        self._stop_parse_timer()
         parser = self._parser
         if self.is_paused or parser is None:
             return
         self._parse(parser, b"")
         if not parser.has_more:
-            self._read_on()
+            self._start_reading()
 
-    def _read_on(self) -> None:
-        if self._reader is not None and not self.is_paused and not self._reader.active:
-            self._reader.start(self._readable)
+    def _start_reading(self) -> None:
+        if self._state == _CLOSED or self.is_paused:
+            return
+        if not self._reader.active:  # type: ignore[attr-defined]  # gevent's stubs lack it
+            self._reader.start(self._on_readable)
 
-    def _stop_later(self) -> None:
-        if self._later is not None:
-            self._later.close()
-            self._later = None
+    def _stop_parse_timer(self) -> None:
+        if self._parse_timer is not None:
+            self._parse_timer.close()
+            self._parse_timer = None
 
     def _deliver(self, messages: list[Message]) -> None:
         data = [message for message in messages if not isinstance(message, Control)]
-        if data and self._state == OPEN and self.owner is not None:
-            self.owner.take(data)
+        if data and self._state == _OPEN and self.owner is not None:
+            self.owner.messages_received(data)
         if len(data) < len(messages):
             for message in messages:
                 if isinstance(message, Control):
-                    self._control(message)
+                    self._handle_control(message)
 
-    def _control(self, message: Control) -> None:
+    def _handle_control(self, message: Control) -> None:
         if message.opcode == PING:
-            self.send(frame(PONG, message.payload))
+            self.send_buffer.send(frame(PONG, message.payload))
         elif message.opcode == CLOSE:
-            if self._state == OPEN:
-                self._put(close_frame(message.code), QUEUED)
+            if self._state == _OPEN:
+                self.send_buffer.send_last(close_frame(message.code))
                 self._notify_owner("transport close")
-            self._finish()
+            if self.send_buffer.is_empty:
+                self.end("")
+            else:
+                self._begin_closing(_FINISHING)
 
-    def _finish(self) -> None:
-        """Free everything when the last bytes are sent, because the client has closed."""
-        if not self._out:
-            self._end("")
-        elif self._state != CLOSED:
-            self._begin(FINISHING)
-
-    def _begin(self, state: int) -> None:
-        """Enter the state closing or finishing, for at most CLOSING_SECONDS."""
+    def _begin_closing(self, state: int) -> None:
         self._state = state
-        self._since = time.monotonic()
-        self._tools.wheel.add(CLOSING_SECONDS, self)
+        self._closing_until = time.monotonic() + _CLOSING_SECONDS
+        self._event_loop.timer_wheel.add(_CLOSING_SECONDS, self)
 
     def pause(self) -> None:
         """Stop reading until `resume`: the client's bytes wait in the kernel, and then at the client."""
-        if self._state == OPEN:
+        if self._state == _OPEN:
             self.is_paused = True
             self._reader.stop()
 
     def resume(self) -> None:
         """Start reading again after `pause`."""
-        if self._state != OPEN or not self.is_paused:
+        if self._state != _OPEN or not self.is_paused:
             return
         self.is_paused = False
         if self._parser is not None and self._parser.has_more:
             self._parse_later()
         else:
-            self._reader.start(self._readable)
+            self._start_reading()
 
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def fail(self, code: int, reason: str) -> None:
         """Close the connection because the client broke a rule, and ignore its further data."""
         self._parser = None
-        self._stop_later()
+        self._stop_parse_timer()
         self.close(code, reason)
         self._notify_owner("transport error")
 
     def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Begin the closing handshake after the queued data; the owner is not notified."""
-        if self._state != OPEN:
+        if self._state != _OPEN:
             return
-        self._put(close_frame(code, reason), QUEUED)
-        if self._state == OPEN:
+        self.send_buffer.send_last(close_frame(code, reason))
+        if self._state == _OPEN:
             self.resume()  # a paused reader would not see the client close
-            self._begin(CLOSING)
+            self._begin_closing(_CLOSING)
 
-    def _end(self, reason: str) -> None:
-        """Free everything, and notify the owner unless it has been notified."""
-        if self._state == CLOSED:
+    def on_last_sent(self) -> None:
+        """Free everything if the client has closed, too; otherwise end the stream, so that the client closes."""
+        if self._state == _FINISHING:
+            self.end("")
+        elif self._state == _CLOSING:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_WR)
+
+    def on_timer(self, now: float) -> None:
+        """End the connection if its closing handshake has lasted too long."""
+        if now >= self._closing_until:
+            self.end("")
+
+    def end(self, reason: str) -> None:
+        """Free everything, unless it is freed already, and notify the owner unless it has been notified."""
+        if self._state == _CLOSED:
             return
-        self._state = CLOSED
-        for watcher in (self._reader, self._writer, self._later):
-            if watcher is not None:
-                watcher.close()
-        self._reader = self._writer = self._later = self._parser = self._out = None
-        self._out_bytes = 0
+        self._state = _CLOSED
+        self._reader.close()
+        self._stop_parse_timer()
+        self._parser = None
+        self.send_buffer.free()
         self._socket.close()
         self._notify_owner(reason or "transport close")
 
     def _notify_owner(self, reason: str) -> None:
         owner, self.owner = self.owner, None
         if owner is not None:
-            owner.gone(reason)
+            owner.connection_lost(reason)

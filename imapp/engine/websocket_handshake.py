@@ -3,35 +3,33 @@
 import base64
 import binascii
 import hashlib
-from typing import Any
-
-Environ = dict[str, Any]
+from wsgiref.types import WSGIEnvironment
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _VERSION = "13"
 _KEY_BYTES = 16
 
 
-def is_upgrade(environ: Environ) -> bool:
+def is_upgrade(environ: WSGIEnvironment) -> bool:
     """Return whether a request asks to become a WebSocket."""
     tokens = environ.get("HTTP_CONNECTION", "").lower().split(",")
     return environ.get("HTTP_UPGRADE", "").lower() == "websocket" and "upgrade" in map(str.strip, tokens)
 
 
-def speaks_our_version(environ: Environ) -> bool:
-    """Return whether the client speaks version 13, the one of RFC 6455."""
+def is_version_13(environ: WSGIEnvironment) -> bool:
+    """Return whether the client asks for version 13, the one of RFC 6455."""
     return bool(environ.get("HTTP_SEC_WEBSOCKET_VERSION") == _VERSION)
 
 
-def answer(environ: Environ) -> bytes | None:
+def accept(environ: WSGIEnvironment) -> bytes | None:
     """Return the response that accepts the WebSocket; None for an invalid request."""
     key = environ.get("HTTP_SEC_WEBSOCKET_KEY", "").strip()
     if environ.get("REQUEST_METHOD") != "GET" or not is_upgrade(environ) or not _is_key(key):
         return None
-    accept = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
+    digest = base64.b64encode(hashlib.sha1(key.encode() + _GUID, usedforsecurity=False).digest())
     return (
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-        + accept
+        + digest
         + b"\r\n\r\n"
     )
 

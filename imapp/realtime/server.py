@@ -72,7 +72,7 @@ class RealtimeServer(StrictServer):
 
     def seems_dead(self, eio_sid: str) -> bool:
         """Return whether the client of this session may be gone; False with the stock transport, which cannot tell."""
-        return self._is_engine and bool(self.eio.is_doubtful(eio_sid))
+        return self._is_engine and bool(self.eio.is_pong_late(eio_sid))
 
     def hang_up(self, eio_sid: str) -> None:
         """Close a transport without a Socket.IO DISCONNECT, after which clients would not reconnect."""
@@ -99,13 +99,13 @@ class RealtimeServer(StrictServer):
         self.connections.waiting.pop(eio_sid, None)
         super()._handle_eio_disconnect(eio_sid, reason)
 
-    def connects_again(self, sid: str, namespace: str, auth: Any) -> bool:
+    def accepts_second_connect(self, sid: str, namespace: str, auth: Any) -> bool:
         """Return whether a second CONNECT on an open connection has a token of the same login: then it stays open."""
         return self.is_same_login(sid, auth)
 
-    def _has_connected(self, eio_sid: str, sid: str | None, namespace: str) -> None:
+    def _finish_connect(self, eio_sid: str, sid: str | None, namespace: str) -> None:
         self.connections.waiting.pop(eio_sid, None)
-        super()._has_connected(eio_sid, sid, namespace)
+        super()._finish_connect(eio_sid, sid, namespace)
         if sid is not None and sid in self._doomed:
             self.disconnect(sid, namespace=namespace, ignore_queue=True)
         self._doomed.discard(sid)
@@ -129,25 +129,25 @@ class RealtimeServer(StrictServer):
         self.sleep(_CLOSING_SECONDS)
         self.hang_up(eio_sid)
 
-    def _ask(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
-        if self._is_engine and self.eio.joining.waiting > _JOINING_MAX:
+    def _call_connect_handler(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
+        if self._is_engine and self.eio.connecting_pool.waiting > _JOINING_MAX:
             metrics.CONNECTS_REFUSED.add(BusyError.code)
             error = BusyError(
                 "Too many clients are connecting. Try again later.", retry_after=_RETRY_AFTER_SECONDS
             ).payload()
             return {"message": error.pop("message"), "data": error}
-        refusal = super()._ask(eio_sid, sid, namespace, auth)
+        refusal = super()._call_connect_handler(eio_sid, sid, namespace, auth)
         if refusal is not None:
             self._doomed.discard(sid)
         return refusal
 
-    def _hand_over(self, eio_sid: str, packet: Any) -> None:
+    def _handle_packet(self, eio_sid: str, packet: Any) -> None:
         if packet.packet_type == BINARY_EVENT:
             refuse(None, BinaryNotAllowedError(), lambda ack: self._reply(eio_sid, packet.namespace, packet.id, ack))
         elif packet.packet_type != BINARY_ACK:
-            super()._hand_over(eio_sid, packet)
+            super()._handle_packet(eio_sid, packet)
 
-    def excuse(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
+    def refuse_packet(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
         """Refuse a too large or malformed packet of an authenticated client; return False to close the connection.
 
         It is closed if the client is not authenticated or sent too many such packets. A packet without an ack id gets

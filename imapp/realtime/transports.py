@@ -19,7 +19,7 @@ from imapp.settings import Settings
 _STOCK_PAYLOAD_PACKETS = 1000
 
 #: Maximum bytes of a packet from an unauthenticated client: a CONNECT with its token takes less than 1 kB.
-STRANGER_BYTES = 16_384
+CONNECTING_BYTES = 16_384
 
 #: Maximum bytes of a too large packet that is read and refused; the sender of a larger one is disconnected (1009).
 DISCARD_BYTES = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
         "eio_class": EngineServer,
         "limits": Limits(
             payload_bytes=settings.max_payload_bytes,
-            stranger_bytes=min(STRANGER_BYTES, settings.max_payload_bytes),
+            connecting_bytes=min(CONNECTING_BYTES, settings.max_payload_bytes),
             discard_bytes=DISCARD_BYTES,
             slow_bytes=settings.slow_client_max_bytes,
             slow_seconds=settings.slow_client_seconds,
