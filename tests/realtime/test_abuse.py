@@ -12,7 +12,7 @@ from tests.support import apps
 from tests.support.clients.polling import Polling
 from tests.support.clients.raw import TEXT, RefusedError
 from tests.support.ports import wait_for
-from tests.support.server import Server
+from tests.support.server import Server, engine_only
 
 
 @pytest.fixture
@@ -99,6 +99,7 @@ def test_invalid_json_is_refused_and_the_connection_stays(talker, rest):
     assert still_works(talker)
 
 
+@engine_only
 def test_a_packet_over_the_limit_is_refused_and_the_connection_stays(server, talker):
     before = len(server.log)
 
@@ -110,6 +111,7 @@ def test_a_packet_over_the_limit_is_refused_and_the_connection_stays(server, tal
     assert server.log[before:].count("packet_refused") == 2
 
 
+@engine_only
 def test_a_packet_over_the_limit_is_refused_over_polling_too(server, device):
     polling = Polling(server.url)
     polling.open()
@@ -126,6 +128,7 @@ def test_a_packet_over_the_limit_is_refused_over_polling_too(server, device):
     assert polling.post("4" + "x" * 2_000_000).status_code == 413
 
 
+@engine_only
 def test_an_oversize_packet_before_the_log_in_closes_the_socket(server, raw):
     stranger = raw(server)
 
@@ -238,6 +241,7 @@ def test_refused_log_ins_do_not_keep_a_socket_open(strict, raw):
     assert time.monotonic() - started < 5
 
 
+@engine_only
 def test_sockets_of_one_address_before_log_in_are_limited(strict, raw):
     strangers = [raw(strict) for _ in range(3)]
 
@@ -249,6 +253,7 @@ def test_sockets_of_one_address_before_log_in_are_limited(strict, raw):
     assert raw(strict).session["sid"]
 
 
+@engine_only
 def test_sockets_of_a_user_are_limited_and_a_dead_one_is_replaced(strict, device, raw):
     token = {"token": device(strict).tokens["access_token"]}
     for _ in range(2):  # they answer no ping, like a phone without a network
@@ -314,6 +319,7 @@ def test_our_own_page_gets_a_socket(server, raw):
     assert raw(server, headers={"Origin": server.url}).session["sid"]
 
 
+@engine_only
 def test_a_configured_origin_gets_a_socket_and_a_refused_one_is_logged_once(start_server, raw):
     node = start_server(IM_ALLOWED_ORIGINS="https://Chat.example:443,capacitor://localhost,null")
 

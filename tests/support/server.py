@@ -6,11 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.ports import free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
+
+#: To run the same tests on the other transport: IM_TEST_TRANSPORT=stock scripts/test.sh tests/realtime
+TRANSPORT = os.environ.get("IM_TEST_TRANSPORT")
+
+engine_only = pytest.mark.skipif(TRANSPORT == "stock", reason="the stock transport lacks this (decision 22)")
 
 
 class Server:
@@ -26,9 +32,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://{environ.get('HOST', '127.0.0.1')}:{self.port}"
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
-        # To run the same tests on the other transport: IM_TEST_TRANSPORT=stock scripts/test.sh tests/realtime
-        transport = os.environ.get("IM_TEST_TRANSPORT")
-        environ = {"IM_TRANSPORT": transport, **environ} if transport else environ
+        environ = {"IM_TRANSPORT": TRANSPORT, **environ} if TRANSPORT else environ
         self.environ = {
             **inherited, "IM_DATA_DIR": str(folder / "data"), "IM_ENV": "test", "IM_RATE_LIMITS": "off",
             "IM_ADMIN_SECOND_FACTOR": "off", "HOST": "127.0.0.1", "PORT": str(self.port), **environ,
