@@ -5,6 +5,7 @@ from typing import Any
 
 import imapp
 from imapp.cluster.bus import signing
+from imapp.cluster.bus.node_facts import NodeFacts
 from imapp.cluster.bus.roll_call import Answer, Examination, examine
 from imapp.cluster.registry import presence
 from imapp.doctor.context import Context
@@ -142,7 +143,7 @@ def running(case: Context) -> Finding:
     return ok(f"patched, enough open files, transport {' and '.join(kinds)}")
 
 
-def _problem(facts: dict[str, Any]) -> str:
+def _problem(facts: NodeFacts) -> str:
     if facts["unpatched"]:
         return f"{facts['id']}: not patched: {', '.join(facts['unpatched'])}"
     if facts["files_limit"] < facts["max_connections"] + RESERVE:

@@ -171,7 +171,7 @@ def _enter_rooms(server: RealtimeServer, connection: Connection) -> bool:
 
     Return whether this node is subscribed to all of them.
 
-    The rooms of the user and the session come first. Orders about later changes of the memberships arrive there, and
+    The rooms of the user and the session come first. Commands about later changes of the memberships arrive there, and
     reading the memberships afterwards fails if the session ended before there was a socket to close.
     """
     for room in (bus.user_room(connection.user_id), bus.session_room(connection.session_id)):

@@ -1,12 +1,12 @@
 """Detects lost pushes, whatever the reason, by comparing what this node has pushed with what is stored.
 
-A push can be lost without being noticed: a node dies between commit and push, the answer to a COMMIT is lost, or an
-order for a room is overtaken. The clients then believe that they are up to date until something else happens in that
+A push can be lost without being noticed: a node dies between commit and push, the answer to a COMMIT is lost, or a
+command for a room is overtaken. The clients then believe that they are up to date until something else happens in that
 conversation. So every IM_RECONCILE_SECONDS each node compares
 
 - for each conversation with a member here: the stored number of the last change with the greatest one pushed here;
 - for each user here: the growth of the version of the user's own state with the number of pushes to the user;
-- for each user with a grown version, each user with connections moved by an order, and a part of the other users in
+- for each user with a grown version, each user with connections moved by a command, and a part of the other users in
   turn: the stored memberships with the rooms of the user's connections;
 - for the connections of a part of the users in turn: whether their sessions have ended.
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 #: client can miss an event without being told to sync.
 GRACE_SECONDS = 3.0
 
-#: Seconds between two calls of `record_baselines`, which reads the numbers of conversations that orders have brought
+#: Seconds between two calls of `record_baselines`, which reads the numbers of conversations that commands have brought
 #: to this node.
 _TICK_SECONDS = 1.0
 

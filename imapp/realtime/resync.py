@@ -1,4 +1,4 @@
-"""Recovery after a gap on the bus, in which orders and pushes of other nodes may have been lost.
+"""Recovery after a gap on the bus, in which commands and pushes of other nodes may have been lost.
 
 Every connection concerned is checked: it is closed if its session has ended, and otherwise put into the rooms of the
 user's conversations and out of all others. Then the client is told to sync. Connections are processed in slices, so

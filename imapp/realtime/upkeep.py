@@ -1,7 +1,7 @@
 """The work in the background that keeps connections right: resync, comparison, rebalancing, expiry, node commands."""
 
-from typing import Any
-
+from imapp.cluster.bus import node_commands
+from imapp.cluster.bus.node_commands import TraceQuestion
 from imapp.logs import get_logger
 from imapp.logs.setup import NodeLogs
 from imapp.node import node_of
@@ -24,23 +24,25 @@ class NodeUpkeep:
         self.resync = Resync(server)
         #: Finds changes that were not pushed; None until the node serves.
         self.reconciler: Reconciler | None = None
-        #: Moves clients to nodes that join the cluster; None without Redis.
-        self.rebalancer: Rebalancer | None = None
         settings = self._node.settings
-        if settings.redis_url:
-            self.rebalancer = Rebalancer(
-                server,
-                node_id=settings.node_id,
-                per_second=settings.reconnects_per_second,
-                is_automatic=settings.rebalance,
-            )
+        #: Moves clients to nodes that join the cluster; does not run without Redis.
+        self.rebalancer = Rebalancer(
+            server,
+            node_id=settings.node_id,
+            per_second=settings.reconnects_per_second,
+            is_automatic=settings.rebalance,
+        )
+        server.manager.on(node_commands.DRAIN, self._drain)
+        server.manager.on(node_commands.REBALANCE, self._rebalance)
+        server.manager.on(node_commands.LOG_LEVEL, self._change_log_level)
+        server.manager.on(node_commands.TRACE, self._answer_trace)
 
     def start(self) -> None:
         """Start, in the process that serves, after gevent's patches."""
         self._server.manager.start()
         self.reconciler = Reconciler(self._server, self._server.manager.told)
         self._server.start_background_task(self.reconciler.run)
-        if self.rebalancer is not None:
+        if self._node.settings.redis_url is not None:
             self._server.start_background_task(self.rebalancer.run)
         log.info("socketio_server_started", message="SocketIO服务器启动成功")
 
@@ -70,15 +72,19 @@ class NodeUpkeep:
         if self.reconciler is not None:
             self.reconciler.record_baselines()
 
-    def take_command(self, action: str, argument: Any = None) -> None:
-        """Obey a command of another node or of the operator."""
+    # -- node commands, of another node or of an operator --------------------------------------------------------------
+
+    def _drain(self, _: None) -> None:
+        log.info("drain_ordered")
+        self._node.stop()
+
+    def _rebalance(self, _: None) -> None:
+        self.rebalancer.request()
+
+    def _change_log_level(self, change: tuple[str, str, int]) -> None:
         logs = self._node.find(NodeLogs)
-        if action == "drain":
-            log.info("drain_ordered")
-            self._node.stop()
-        elif action == "rebalance" and self.rebalancer is not None:
-            self.rebalancer.request()
-        elif action == "log_level" and logs is not None:
-            logs.levels.change(*argument)
-        elif action == message_traces.ORDER:
-            self._server.start_background_task(message_traces.reply, self._server.app, argument)
+        if logs is not None:
+            logs.levels.change(*change)
+
+    def _answer_trace(self, question: TraceQuestion) -> None:
+        self._server.start_background_task(message_traces.reply, self._server.app, question)

@@ -1,11 +1,11 @@
-"""Orders between nodes: connections enter and leave rooms, with and without a common order of channels."""
+"""Commands between nodes: connections enter and leave rooms, with and without a common order of channels."""
 
 from types import SimpleNamespace
 
 import pytest
 
-from imapp.cluster.bus import envelope
 from imapp.cluster.bus.broker import Exchange, MemoryBroker
+from imapp.cluster.bus.node_commands import DRAIN, ENTER, LEAVE, CommandType
 from imapp.cluster.bus.room_manager import RoomManager
 from imapp.cluster.trace_ring import TraceRing
 
@@ -34,9 +34,8 @@ class Node(RoomManager):
         for room in (None, f"user:{user_id}"):
             self.basic_enter_room(sid, "/", room, f"eio-{sid}")
 
-    def hear(self, action: str, user_id: int) -> None:
-        order = envelope.NodeCommand(action, f"user:{user_id}", GROUP)
-        self._take_order(order)
+    def hear_enter(self, user_id: int) -> None:
+        self._take_command(ENTER.make(f"user:{user_id}", GROUP))
 
 
 @pytest.fixture(params=[True, False], ids=["one Redis", "Redis Cluster"])
@@ -49,15 +48,15 @@ def node(request):
     return made
 
 
-def test_entering_a_room_known_to_the_node_needs_a_sync_only_if_a_message_may_have_overtaken_the_order(node):
-    node.hear("enter", 2)
+def test_entering_a_room_known_to_the_node_needs_a_sync_only_if_a_message_may_have_overtaken_the_command(node):
+    node.hear_enter(2)
 
     assert node.get_participants("/", GROUP) == [("a", "eio-a"), ("b", "eio-b")]
     assert node.told_to_sync == ([] if node.broker.keeps_order else ["b"])
 
 
 def test_leaving_a_room_takes_effect_before_later_messages_of_that_room(node):
-    node.act("leave", "user:1", GROUP)
+    node.act(LEAVE, "user:1", GROUP)
 
     both = ["c:room:user:1", f"c:room:{GROUP}"]
     assert node.channels == (both[:1] if node.broker.keeps_order else both)
@@ -66,8 +65,18 @@ def test_leaving_a_room_takes_effect_before_later_messages_of_that_room(node):
 
 def test_nothing_is_kept_for_entering_users_without_a_connection_here(node):
     for user_id in range(100, 200):
-        node.hear("enter", user_id)
-        node.act("enter", f"user:{user_id}", "conv:2")
+        node.hear_enter(user_id)
+        node.act(ENTER, f"user:{user_id}", "conv:2")
 
     assert node._settling == {}
     assert node.told_to_sync == []
+
+
+def test_a_command_to_the_node_reaches_its_handler_and_an_unknown_one_is_ignored(node):
+    handled = []
+    node.on(DRAIN, handled.append)
+
+    node._take_command(DRAIN.make(None, None))
+    node._take_command(CommandType("of a later version").make(None, None))
+
+    assert handled == [None]

@@ -10,6 +10,7 @@ import requests
 from imapp.cluster import redis
 from imapp.cluster.bus import envelope
 from imapp.cluster.bus.factory import make_broker
+from imapp.cluster.bus.node_commands import EXAMINED
 from imapp.cluster.registry.registry import Registry
 from imapp.doctor.context import Context
 from imapp.doctor.nodes import reports
@@ -187,9 +188,7 @@ class _SickNode:
     def heard(self, _channel, body) -> None:
         asker = envelope.decode(body).argument
         facts = {**self.facts, "clock": time.time()}
-        self.broker.publish(
-            self.channels.node(asker), envelope.encode(envelope.NodeCommand(envelope.EXAMINED, None, facts))
-        )
+        self.broker.publish(self.channels.node(asker), envelope.encode(EXAMINED.make(None, facts)))
 
     def ready(self) -> None: ...
 

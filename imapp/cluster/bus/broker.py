@@ -27,6 +27,22 @@ class Listener(Protocol):
         """Handle the loss of messages to these channels, once publishing works again. None: too many to name."""
 
 
+class NullListener:
+    """A listener that ignores everything, for a process that only publishes."""
+
+    def heard(self, channel: str, body: bytes) -> None:
+        """Do nothing."""
+
+    def ready(self) -> None:
+        """Do nothing."""
+
+    def gap(self, reason: str) -> None:
+        """Do nothing."""
+
+    def missed(self, channels: set[str] | None) -> None:
+        """Do nothing."""
+
+
 class Broker(Protocol):
     """One node's access to the bus. Only `settle` and `close` wait for the network."""
 

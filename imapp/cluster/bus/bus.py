@@ -9,7 +9,16 @@ from collections.abc import Mapping
 from typing import Literal
 
 from imapp.cluster.bus.envelope import Stamp
-from imapp.cluster.bus.room_manager import NODE_LOST, RoomManager
+from imapp.cluster.bus.node_commands import (
+    DISCONNECT,
+    ENTER,
+    LEAVE,
+    NODE_LOST,
+    RECHECK,
+    RECONCILE,
+    SYNC,
+)
+from imapp.cluster.bus.room_manager import RoomManager
 from imapp.cluster.bus.room_names import NAMESPACE, conversation_room, session_room, user_room
 from imapp.events import Event, SessionEnded
 from imapp.node import current_node
@@ -66,12 +75,12 @@ def send(
 
 def enter(user_id: int, room: str) -> None:
     """Put all live connections of a user into a room."""
-    _act("enter", user_room(user_id), room)
+    _rooms().act(ENTER, user_room(user_id), room)
 
 
 def leave(user_id: int, room: str) -> None:
     """Take all live connections of a user out of a room."""
-    _act("leave", user_room(user_id), room)
+    _rooms().act(LEAVE, user_room(user_id), room)
 
 
 def enter_connection(sid: str, room: str) -> None:
@@ -109,31 +118,27 @@ def disconnect_session(session_id: int, code: Literal["session_revoked", "token_
     """Send the reason to the connections of a login, and close them."""
     room = session_room(session_id)
     publish(SessionEnded(code=code), room)
-    _act("disconnect", room)
+    _rooms().act(DISCONNECT, room, None)
 
 
 def disconnect_connection(sid: str) -> None:
     """Close one connection, on any node. Its login stays valid."""
-    _act("disconnect", sid)
+    _rooms().act(DISCONNECT, sid, None)
 
 
 def node_lost() -> None:
     """Have every node compare soon what it pushed with what is stored: a node may have died between commit and push."""
-    _act("reconcile", None, NODE_LOST)
+    _rooms().act(RECONCILE, None, NODE_LOST)
 
 
 def look_after(room: str, reason: str) -> None:
     """Have every node check the rooms and sessions of the connections in this room, and tell these to sync."""
-    _act("sync", room, reason)
+    _rooms().act(SYNC, room, reason)
 
 
 def look_again(user_id: int) -> None:
     """Have every node compare soon the rooms of this user's connections with the stored memberships."""
-    _act("recheck", user_room(user_id))
-
-
-def _act(action: str, room: str | None, argument: str | None = None) -> None:
-    _rooms().act(action, room, argument)
+    _rooms().act(RECHECK, user_room(user_id), None)
 
 
 def _rooms() -> RoomManager:

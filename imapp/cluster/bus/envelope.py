@@ -1,7 +1,7 @@
 """The wire format of the messages between nodes.
 
 There are two kinds. An emit carries an encoded Socket.IO packet, which the receiving node passes on without decoding
-it. An order is JSON. Both begin with a JSON head, preceded by its length:
+it. A node command is JSON. Both begin with a JSON head, preceded by its length:
 
     kind (1 byte: E or O), length of the head (4 bytes, big-endian), head, packet and attachments, stamp
 
@@ -25,9 +25,6 @@ from imapp.clock import cluster_time
 
 _EMIT, _ORDER = b"E", b"O"
 _HEAD = 5
-
-#: The doctor's order to a node, with the doctor's name as argument, and the node's answer (cluster/bus/roll_call.py).
-EXAMINE, EXAMINED = "examine", "examined"
 
 #: Separates the node's name from the rest of every Engine.IO and Socket.IO session id; no node name contains it.
 SID_MARK = "~"
@@ -66,9 +63,9 @@ class Emit:
 
 @dataclass(frozen=True)
 class NodeCommand:
-    """An action on the connections in `room` (None: all connections); see room_manager.RoomManager."""
+    """A command to the nodes, on the connections in `room` (None: all connections); node_commands.py lists them."""
 
-    action: str
+    name: str
     room: str | None
     argument: Any = None
     namespace: str = "/"
@@ -102,7 +99,7 @@ class Channels:
 def encode(message: Emit | NodeCommand) -> bytes:
     """Encode a message for a broker."""
     if isinstance(message, NodeCommand):
-        head = orjson.dumps([message.action, message.room, message.argument, message.namespace])
+        head = orjson.dumps([message.name, message.room, message.argument, message.namespace])
         return _ORDER + len(head).to_bytes(4, "big") + head + _mark().encode()
     packet = [part if isinstance(part, bytes) else part.encode() for part in message.packet]
     head = orjson.dumps(
@@ -125,8 +122,8 @@ def decode(body: bytes) -> Emit | NodeCommand:
     end = _HEAD + int.from_bytes(body[1:_HEAD], "big")
     head = orjson.loads(body[_HEAD:end])
     if body[:1] == _ORDER:
-        action, room, argument, namespace = head
-        return NodeCommand(action, room, argument, namespace, _marked(body[end:].decode()))
+        name, room, argument, namespace = head
+        return NodeCommand(name, room, argument, namespace, _marked(body[end:].decode()))
     rooms, skip, namespace, number, ack, lengths = head
     mark = _marked(skip[-1]) if skip else None
     if mark is not None:

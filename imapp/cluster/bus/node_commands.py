@@ -1,65 +1,75 @@
-"""Orders to nodes from a process that is no node: the operator's command line."""
+"""The catalogue of node commands: what a node, or an operator's process, can make the nodes do.
 
-import secrets
-import time
-from typing import TYPE_CHECKING, Any
+A command travels as an envelope.NodeCommand with the name given here. A node ignores names that it does not know, from
+nodes of another version. The comments name the handlers.
+"""
 
-from imapp.cluster.bus.broker import Broker
-from imapp.cluster.bus.envelope import Channels, NodeCommand, encode
-from imapp.cluster.bus.factory import make_broker
+from dataclasses import dataclass
+from typing import Any, Generic, TypedDict, TypeVar
 
-if TYPE_CHECKING:
-    from imapp.settings import Settings
+from imapp.cluster.bus.envelope import NodeCommand
+from imapp.cluster.bus.node_facts import NodeFacts
 
-#: Seconds that connecting may take, and again that sending may take.
-_SECONDS = 5.0
+Argument = TypeVar("Argument")
 
 
-class _NullListener:
-    """A listener that ignores everything, for a process that only publishes."""
+@dataclass(frozen=True)
+class CommandType(Generic[Argument]):
+    """A type of node command; `Argument` is the type of its argument, which travels as JSON."""
 
-    def heard(self, channel: str, body: bytes) -> None:
-        """Do nothing."""
+    name: str
 
-    def ready(self) -> None:
-        """Do nothing."""
-
-    def gap(self, reason: str) -> None:
-        """Do nothing."""
-
-    def missed(self, channels: set[str] | None) -> None:
-        """Do nothing."""
+    def make(self, room: str | None, argument: Argument, namespace: str = "/") -> NodeCommand:
+        """Return the command for the connections in a room; for a command to nodes, `room` is None."""
+        return NodeCommand(self.name, room, argument, namespace)
 
 
-def outsider(settings: "Settings") -> tuple[str, Broker]:
-    """Return a name of its own for this process and a broker that only publishes. Waits up to _SECONDS for Redis."""
-    name = f"operator-{secrets.token_hex(4)}"
-    broker = make_broker(settings.model_copy(update={"node_id": name}))
-    broker.start(_NullListener())
-    deadline = time.monotonic() + _SECONDS
-    while not broker.is_up and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return name, broker
+class TraceQuestion(TypedDict):
+    """What a node is asked about a message: its id or client id, and the users whose connections matter."""
+
+    #: Names the list in Redis that takes the answers.
+    token: str
+    key: str
+    users: list[int]
 
 
-def dismiss(broker: Broker) -> bool:
-    """Close a broker of `outsider`; return whether Redis took all its messages. Waits for the network."""
-    is_sent = broker.settle(_SECONDS)
-    broker.close()
-    return is_sent
+# -- to the connections in a room, on every node (room_manager.RoomManager) --------------------------------------------
 
+#: Enter the room that the argument names.
+ENTER = CommandType[str]("enter")
+#: Leave the room that the argument names.
+LEAVE = CommandType[str]("leave")
+#: Leave the room that the command is sent to.
+CLOSE = CommandType[None]("close")
+#: Be disconnected.
+DISCONNECT = CommandType[None]("disconnect")
+#: Be checked, and told to sync for the reason in the argument.
+SYNC = CommandType[str]("sync")
+#: Have the rooms compared with the stored memberships.
+RECHECK = CommandType[None]("recheck")
 
-def give(settings: "Settings", node_id: str, action: str, argument: Any = None) -> bool:
-    """Send an order to a node; return whether Redis took it. Waits for the network."""
-    return _publish(settings, Channels(settings.cluster_name).node(node_id), NodeCommand(action, None, argument))
+# -- to every node (room_manager.RoomManager) --------------------------------------------------------------------------
 
+#: Compare what was pushed with what is stored; the argument is NODE_LOST after the death of a node.
+RECONCILE = CommandType[str | None]("reconcile")
+NODE_LOST = "node_lost"
 
-def give_all(settings: "Settings", action: str, argument: Any) -> bool:
-    """Send an order to all nodes, this one included; return whether Redis took it. Waits for the network."""
-    return _publish(settings, Channels(settings.cluster_name).everybody, NodeCommand(action, None, argument))
+# -- to one node (room_manager.RoomManager) ----------------------------------------------------------------------------
 
+#: Take a client's ack to an event of this node: the node's id, the number of the callback, and the ack's arguments.
+ANSWER = CommandType[list[Any]]("answer")
+#: Send EXAMINED, with this node's facts, to the doctor that the argument names.
+EXAMINE = CommandType[str]("examine")
+#: The answer to EXAMINE (roll_call.py).
+EXAMINED = CommandType[NodeFacts]("examined")
 
-def _publish(settings: "Settings", channel: str, order: NodeCommand) -> bool:
-    _, broker = outsider(settings)
-    broker.publish(channel, encode(order))
-    return dismiss(broker)
+# -- to one node, or to every node (realtime.upkeep.NodeUpkeep) --------------------------------------------------------
+
+#: Drain and stop.
+DRAIN = CommandType[None]("drain")
+#: Disconnect the clients beyond this node's share.
+REBALANCE = CommandType[None]("rebalance")
+#: Change a log level: the level, the logger's name, and the seconds until the old level returns.
+LOG_LEVEL = CommandType[tuple[str, str, int]]("log_level")
+#: Answer a question about a message, through Redis (services.operations.message_traces).
+TRACE = CommandType[TraceQuestion]("trace")

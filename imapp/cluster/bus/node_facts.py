@@ -4,7 +4,7 @@ import os
 import platform
 import resource
 import time
-from typing import Any
+from typing import TypedDict
 
 from flask import Flask
 
@@ -13,8 +13,30 @@ from imapp.node import node_of
 from imapp.trusted_proxies import TrustedProxies
 
 
-def facts_of(app: Flask, *, engine: str, hears_itself: bool) -> dict[str, Any]:
-    """Return the facts about an app's node as plain JSON, without secrets."""
+class NodeFacts(TypedDict):
+    """The facts about a node, as JSON."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    #: Unix time in seconds by the node's own clock.
+    clock: float
+    #: The module of the Engine.IO server.
+    engine: str
+    #: The modules of the standard library that gevent has not patched, but should have.
+    unpatched: list[str]
+    files_limit: int
+    max_connections: int
+    database_connections: int
+    #: Whether the node receives its own messages over the bus.
+    hears_itself: bool
+    #: The address of an untrusted proxy that sent X-Forwarded-For; None if there was none.
+    disbelieved: str | None
+
+
+def facts_of(app: Flask, *, engine: str, hears_itself: bool) -> NodeFacts:
+    """Return the facts about an app's node, without secrets."""
     from gevent import monkey  # imported here: tests and the command line run without gevent
 
     settings = node_of(app).settings

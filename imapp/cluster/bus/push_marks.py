@@ -29,7 +29,7 @@ class PushMarks:
         #: Conversations and users with a first connection here, without a number from the database yet.
         self.new_conversations: set[int] = set()
         self.new_users: set[int] = set()
-        #: Users with a connection that an order has moved since the last comparison.
+        #: Users with a connection that a command has moved since the last comparison.
         self.moved: set[int] = set()
 
     def open(self, room: str) -> None:
@@ -70,7 +70,7 @@ class PushMarks:
             self._changes[room] = change
 
     def note_move(self, room: str | None) -> None:
-        """Record that an order has moved the connections of a user, if `room` is a user's room."""
+        """Record that a command has moved the connections of a user, if `room` is a user's room."""
         if room is not None and room.startswith(_USER):
             self.moved.add(int(room[len(_USER) :]))
 

@@ -5,11 +5,14 @@ import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imapp.cluster.bus import envelope
+from imapp.cluster.bus.broker import NullListener
 from imapp.cluster.bus.envelope import Channels, NodeCommand
 from imapp.cluster.bus.factory import make_broker
+from imapp.cluster.bus.node_commands import EXAMINE, EXAMINED
+from imapp.cluster.bus.node_facts import NodeFacts
 
 if TYPE_CHECKING:
     from imapp.settings import Settings
@@ -29,7 +32,7 @@ class Answer:
     The error of `ahead_seconds` is at most half of the round trip (`seconds`).
     """
 
-    facts: dict[str, Any]
+    facts: NodeFacts
     seconds: float
     ahead_seconds: float
 
@@ -43,7 +46,7 @@ class Examination:
     answers: list[Answer] = field(default_factory=list)
 
 
-class _AnswerCollector:
+class _AnswerCollector(NullListener):
     """Collects the answers."""
 
     def __init__(self) -> None:
@@ -51,23 +54,14 @@ class _AnswerCollector:
         self.answers: list[Answer] = []
         self.has_answer = threading.Event()
 
-    def heard(self, _channel: str, body: bytes) -> None:
+    def heard(self, channel: str, body: bytes) -> None:
         """Store a node's answer."""
         message, now = envelope.decode(body), time.time()
-        if isinstance(message, NodeCommand) and message.action == envelope.EXAMINED:
+        if isinstance(message, NodeCommand) and message.name == EXAMINED.name:
             middle = (self.asked_at + now) / 2
             ahead = message.argument["clock"] - middle
             self.answers.append(Answer(message.argument, now - self.asked_at, ahead))
             self.has_answer.set()
-
-    def ready(self) -> None:
-        """Do nothing."""
-
-    def gap(self, reason: str) -> None:
-        """Do nothing."""
-
-    def missed(self, channels: set[str] | None) -> None:
-        """Do nothing."""
 
 
 def examine(settings: "Settings", node_ids: Collection[str]) -> Examination:
@@ -84,7 +78,7 @@ def examine(settings: "Settings", node_ids: Collection[str]) -> Examination:
         if found.is_up and broker.settle(CONNECT_SECONDS):
             collector.asked_at = time.time()
             for node_id in node_ids:
-                broker.publish(channels.node(node_id), envelope.encode(NodeCommand(envelope.EXAMINE, None, name)))
+                broker.publish(channels.node(node_id), envelope.encode(EXAMINE.make(None, name)))
             _wait(collector, set(node_ids))
         return found
     finally:

@@ -2,8 +2,9 @@
 
 A room is a channel: a node is subscribed while it has a member. An emit is delivered to this node's members at once
 and published once to the room's channel; nodes without a member do not receive it. Actions on the connections of a
-room (enter or leave another room, disconnect) travel as orders over the same channel, so they act on every node. A
-session id contains its node (`node-1~...`): emits and orders for one connection go to that node only.
+room (enter or leave another room, disconnect) travel as node commands (node_commands.py) over the same channel, so they
+act on every node. A session id contains its node (`node-1~...`): emits and commands for one connection go to that node
+only.
 
 Nothing here waits for the network, except a background task that waits for subscriptions.
 """
@@ -18,12 +19,13 @@ from typing import Any, Protocol
 
 from flask import Flask
 
-from imapp.cluster.bus import envelope, node_facts
+from imapp.cluster.bus import envelope, node_commands, node_facts
 from imapp.cluster.bus.broker import Broker
 from imapp.cluster.bus.client_acks import ClientAcks, with_ack_id
 from imapp.cluster.bus.delivery_log import DeliveryLog
 from imapp.cluster.bus.envelope import Emit, NodeCommand
 from imapp.cluster.bus.local_rooms import LocalRooms
+from imapp.cluster.bus.node_commands import Argument, CommandType
 from imapp.cluster.bus.push_marks import PushMarks, number_of
 from imapp.cluster.bus.replays import Replays
 from imapp.cluster.bus.room_names import NAMESPACE
@@ -34,9 +36,6 @@ from imapp.logs import get_logger
 from imapp.telemetry import metrics
 
 log = get_logger(__name__)
-
-#: The argument of the command to compare after the death of a node.
-NODE_LOST = "node_lost"
 
 #: Rooms of this prefix have no connection in common (each connection has one user).
 _DISJOINT = "user:"
@@ -59,9 +58,6 @@ class Upkeep(Protocol):
 
     def reconcile(self, *, is_node_lost: bool) -> None:
         """Compare what has been pushed with what is stored."""
-
-    def take_command(self, action: str, argument: Any) -> None:
-        """Obey a command of another node or of the operator that does not concern rooms."""
 
 
 class Server(Protocol):
@@ -88,8 +84,8 @@ class Server(Protocol):
 class RoomManager(LocalRooms):
     """See the module.
 
-    The server handles orders to the node itself (`take_order`), and brings connections up to date that may have missed
-    events (`catch_up`).
+    `on` adds handlers of commands to the node itself. The server's `upkeep` brings connections up to date that may have
+    missed events.
     """
 
     #: Set by python-socketio's server.
@@ -108,12 +104,19 @@ class RoomManager(LocalRooms):
         self._recent: set[str] = set()
         self._recent_order: deque[str] = deque()
         self._awaited = ClientAcks()
-        #: Connections that an order put into a room while the subscription to it may be unconfirmed, by room.
+        #: Connections that a command put into a room while the subscription to it may be unconfirmed, by room.
         self._settling: dict[str | None, list[str]] = {}
         self._following = DeliveryLog(ring, self._when_flushed)
         self._replays = Replays()
         #: The numbers of what has been pushed to the members of rooms on this node.
         self.told = PushMarks()
+        self._handlers: dict[str, Callable[[Any], None]] = {}
+        self.on(node_commands.ANSWER, lambda answer: self._answered(*answer))
+        self.on(node_commands.EXAMINE, self._send_facts)
+
+    def on(self, command: CommandType[Argument], handler: Callable[[Argument], None]) -> None:
+        """Have commands of this type to the node handled; the handler must not block."""
+        self._handlers[command.name] = handler
 
     def start(self) -> None:
         """Subscribe to the node's own channels and start the broker."""
@@ -212,96 +215,100 @@ class RoomManager(LocalRooms):
         if node == self._node_id:
             self._awaited.answer(number, list(arguments))
         else:
-            order = NodeCommand("answer", None, [node, number, *arguments])
-            self.broker.publish(self._channels.node(node), envelope.encode(order))
+            self._send(node, node_commands.ANSWER.make(None, [node, number, *arguments]))
 
-    # -- orders ------------------------------------------------------------------------------------------------------
+    def _send(self, node: str, command: NodeCommand) -> None:
+        self.broker.publish(self._channels.node(node), envelope.encode(command))
 
-    def act(self, action: str, room: str | None, argument: Any = None, namespace: str = "/") -> None:
-        """Perform an action of `_ACTIONS` on all connections in `room`, on all nodes."""
-        order = NodeCommand(action, room, argument, namespace)
-        self._obey(order)
+    # -- node commands -----------------------------------------------------------------------------------------------
+
+    def act(
+        self, command_type: CommandType[Argument], room: str | None, argument: Argument, namespace: str = "/"
+    ) -> None:
+        """Run a command of `_ROOM_HANDLERS` on all connections in `room` (None: all connections), on all nodes."""
+        command = command_type.make(room, argument, namespace)
+        self._obey(command)
         if self.broker.is_alone:
             return
         rooms = [room]
-        if action == "leave" and not self.broker.keeps_order:
-            rooms.append(argument)  # on that room's channel too: later pushes there must not overtake the order
+        if command.name == node_commands.LEAVE.name and not self.broker.keeps_order:
+            rooms.append(command.argument)  # on that room's channel too: later pushes there must not overtake it
         for channel in map(self._channels.room, rooms):
             if channel != self._channels.node(self._node_id):
-                self.broker.publish(channel, envelope.encode(order))
+                self.broker.publish(channel, envelope.encode(command))
 
-    def _obey(self, order: NodeCommand) -> None:
-        if order.action in {"enter", "leave"}:
+    def _obey(self, command: NodeCommand) -> None:
+        if command.name in {node_commands.ENTER.name, node_commands.LEAVE.name}:
             self.last_move += 1
-            self.told.note_move(order.room)
-        sids = [sid for sid, _ in self.get_participants(order.namespace, order.room)]
-        _ACTIONS[order.action](self, sids, order)
+            self.told.note_move(command.room)
+        sids = [sid for sid, _ in self.get_participants(command.namespace, command.room)]
+        _ROOM_HANDLERS[command.name](self, sids, command)
 
-    def _do_enter(self, sids: list[str], order: NodeCommand) -> None:
-        room = order.argument
+    def _do_enter(self, sids: list[str], command: NodeCommand) -> None:
+        room = command.argument
         entered = [sid for sid in sids if room not in self._rooms_of.get(sid, ())]
-        is_new = room not in self.rooms.get(order.namespace, {})
+        is_new = room not in self.rooms.get(command.namespace, {})
         for sid in entered:
-            self.basic_enter_room(sid, order.namespace, room)
+            self.basic_enter_room(sid, command.namespace, room)
         if not entered or self.broker.is_alone:
             return
-        # An order to leave that arrived before this one may have been given after it.
+        # A command to leave that arrived before this one may have been sent after it.
         self.server.upkeep.recheck(entered)
         if room in self._settling:
             self._settling[room] += entered
         elif is_new or not self.broker.keeps_order:
             # Events pushed between the change and this node's subscription did not arrive here. If channels keep no
-            # common order, events may also have arrived before this order.
+            # common order, events may also have arrived before this command.
             self._settling[room] = entered
             self.server.start_background_task(self._sync_when_settled, room)
 
-    def _do_leave(self, sids: list[str], order: NodeCommand) -> None:
+    def _do_leave(self, sids: list[str], command: NodeCommand) -> None:
         for sid in sids:
-            self.basic_leave_room(sid, order.namespace, order.argument)
+            self.basic_leave_room(sid, command.namespace, command.argument)
 
-    def _do_disconnect(self, sids: list[str], order: NodeCommand) -> None:
+    def _do_disconnect(self, sids: list[str], command: NodeCommand) -> None:
         for sid in sids:
-            self.server.disconnect(sid, namespace=order.namespace, ignore_queue=True)
+            self.server.disconnect(sid, namespace=command.namespace, ignore_queue=True)
 
-    def _do_close(self, sids: list[str], order: NodeCommand) -> None:
+    def _do_close(self, sids: list[str], command: NodeCommand) -> None:
         for sid in sids:
-            self.basic_leave_room(sid, order.namespace, order.room)
+            self.basic_leave_room(sid, command.namespace, command.room)
 
-    def _do_sync(self, sids: list[str], order: NodeCommand) -> None:
-        self.server.upkeep.catch_up(sids, order.argument)
+    def _do_sync(self, sids: list[str], command: NodeCommand) -> None:
+        self.server.upkeep.catch_up(sids, command.argument)
 
-    def _do_recheck(self, sids: list[str], _order: NodeCommand) -> None:
+    def _do_recheck(self, sids: list[str], _command: NodeCommand) -> None:
         self.server.upkeep.recheck(sids)
 
-    def _do_reconcile(self, _sids: list[str], order: NodeCommand) -> None:
-        self.server.upkeep.reconcile(is_node_lost=order.argument == NODE_LOST)
+    def _do_reconcile(self, _sids: list[str], command: NodeCommand) -> None:
+        self.server.upkeep.reconcile(is_node_lost=command.argument == node_commands.NODE_LOST)
 
     # -- python-socketio's interface for single connections ------------------------------------------------------------
 
-    def enter_room(self, sid: str, namespace: str, room: str | None, eio_sid: str | None = None) -> None:
+    def enter_room(self, sid: str, namespace: str, room: str, eio_sid: str | None = None) -> None:
         """Put a connection of any node into a room."""
         if self._is_here(sid, namespace):
             self.basic_enter_room(sid, namespace, room, eio_sid)
         else:
-            self.act("enter", sid, room, namespace)
+            self.act(node_commands.ENTER, sid, room, namespace)
 
-    def leave_room(self, sid: str, namespace: str, room: str | None) -> None:
+    def leave_room(self, sid: str, namespace: str, room: str) -> None:
         """Take a connection of any node out of a room."""
         if self._is_here(sid, namespace):
             self.basic_leave_room(sid, namespace, room)
         else:
-            self.act("leave", sid, room, namespace)
+            self.act(node_commands.LEAVE, sid, room, namespace)
 
     def close_room(self, room: str, namespace: str) -> None:
         """Take all connections out of a room, on all nodes."""
-        self.act("close", room, None, namespace)
+        self.act(node_commands.CLOSE, room, None, namespace)
 
     def can_disconnect(self, sid: str, namespace: str) -> bool:
-        """Return whether this node can end the connection; otherwise order its node to end it."""
+        """Return whether this node can end the connection; otherwise have its node end it."""
         if self._is_here(sid, namespace):
             return bool(self.is_connected(sid, namespace))
         if not self.broker.is_alone:
-            self.act("disconnect", sid, None, namespace)
+            self.act(node_commands.DISCONNECT, sid, None, namespace)
         return False
 
     def _is_here(self, sid: str, namespace: str) -> bool:
@@ -324,13 +331,13 @@ class RoomManager(LocalRooms):
     # -- the broker's listener -----------------------------------------------------------------------------------------
 
     def heard(self, channel: str, body: bytes) -> None:
-        """Handle a message of another node: deliver an emit, obey an order."""
+        """Handle a message of another node: deliver an emit, obey a command."""
         try:
             message = envelope.decode(body)
             if self._is_refused(channel, message):
                 return
             if isinstance(message, NodeCommand):
-                self._take_order(message)
+                self._take_command(message)
             elif message.number is None or self._is_first(message.number):
                 heard_ms = None if message.stamp is None else self._following.heard(message.stamp)
                 room = self._channels.room_of(channel)
@@ -349,20 +356,16 @@ class RoomManager(LocalRooms):
             self._tell_all("clock_corrected")
         return bool(fault)
 
-    def _take_order(self, order: NodeCommand) -> None:
-        if order.action == "answer":
-            self._answered(*order.argument)
-        elif order.action in _ACTIONS:
-            self._obey(order)
-        elif order.action == envelope.EXAMINE:
-            answer = NodeCommand(envelope.EXAMINED, None, self._facts())
-            self.broker.publish(self._channels.node(order.argument), envelope.encode(answer))
-        else:
-            self.server.upkeep.take_command(order.action, order.argument)
+    def _take_command(self, command: NodeCommand) -> None:
+        if command.name in _ROOM_HANDLERS:
+            self._obey(command)
+        elif command.name in self._handlers:
+            self._handlers[command.name](command.argument)
 
-    def _facts(self) -> dict[str, Any]:
+    def _send_facts(self, doctor: str) -> None:
         engine = type(self.server.eio).__module__
-        return node_facts.facts_of(self.server.app, engine=engine, hears_itself=self.broker.is_up)
+        facts = node_facts.facts_of(self.server.app, engine=engine, hears_itself=self.broker.is_up)
+        self._send(doctor, node_commands.EXAMINED.make(None, facts))
 
     def _is_first(self, number: str) -> bool:
         if number in self._recent:
@@ -383,14 +386,15 @@ class RoomManager(LocalRooms):
         self._following.ring.note_hears_again()
         self._tell_all(reason)
         # After a failover this node may have published to a Redis that the other nodes had already left.
-        self.act("reconcile", None)
+        self.act(node_commands.RECONCILE, None, None)
 
     def missed(self, channels: set[str] | None) -> None:
         """Tell members on other nodes to sync: pushes to their rooms were lost on the way to Redis."""
         rooms = [None] if channels is None else [self._channels.room_of(channel) for channel in channels]
         for room in dict.fromkeys(rooms):
             # For lost messages to one connection or one node the room is None: all connections of all other nodes.
-            self.broker.publish(self._channels.room(room), envelope.encode(NodeCommand("sync", room, "pushes_lost")))
+            command = node_commands.SYNC.make(room, "pushes_lost")
+            self.broker.publish(self._channels.room(room), envelope.encode(command))
 
     def _tell_all(self, reason: str) -> None:
         self.server.upkeep.catch_up([sid for sid, _ in self.get_participants(NAMESPACE, None)], reason)
@@ -400,14 +404,14 @@ class RoomManager(LocalRooms):
         self.server.upkeep.catch_up(self._settling.pop(room), "joined")
 
 
-_ACTIONS: dict[str, Callable[[RoomManager, list[str], NodeCommand], None]] = {
-    "enter": RoomManager._do_enter,
-    "leave": RoomManager._do_leave,
-    "disconnect": RoomManager._do_disconnect,
-    "close": RoomManager._do_close,
-    "sync": RoomManager._do_sync,
-    "recheck": RoomManager._do_recheck,
-    "reconcile": RoomManager._do_reconcile,
+_ROOM_HANDLERS: dict[str, Callable[[RoomManager, list[str], NodeCommand], None]] = {
+    node_commands.ENTER.name: RoomManager._do_enter,
+    node_commands.LEAVE.name: RoomManager._do_leave,
+    node_commands.DISCONNECT.name: RoomManager._do_disconnect,
+    node_commands.CLOSE.name: RoomManager._do_close,
+    node_commands.SYNC.name: RoomManager._do_sync,
+    node_commands.RECHECK.name: RoomManager._do_recheck,
+    node_commands.RECONCILE.name: RoomManager._do_reconcile,
 }
 
 

@@ -1,6 +1,6 @@
 """Tracing a message: its row in the database, and the records that each node keeps in memory.
 
-The nodes are asked by an order over the bus and answer through Redis, in
+The nodes are asked by a node command over the bus and answer through Redis, in
 
     {cluster}:trace:TOKEN     list  one JSON object for each node; expires after ten seconds
 
@@ -17,7 +17,8 @@ from flask import Flask, current_app
 from sqlalchemy import select
 
 from imapp.cluster import redis, trace_ring
-from imapp.cluster.bus import bus, node_commands
+from imapp.cluster.bus import bus, write_only
+from imapp.cluster.bus.node_commands import TRACE, TraceQuestion
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.registry import ConnectionInfo
 from imapp.cluster.trace_ring import GIVEN, REFUSED, SENT
@@ -32,9 +33,6 @@ from imapp.services.accounts.authentication import Actor, require_operator
 from imapp.services.operations.message_trace_report import Report, moment
 
 log = get_logger(__name__)
-
-#: The name of the order that asks the nodes.
-ORDER = "trace"
 
 #: Seconds that the nodes have for their answers, between two reads of the answers, and until unread answers expire.
 _WAIT_SECONDS = 2.0
@@ -118,11 +116,11 @@ def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, Any], boo
     reports = presence.cluster().reports()
     living = {str(report["id"]) for report in reports or []}
     token = secrets.token_hex(16)
-    question = {"token": token, "key": key, "users": user_ids}
+    question: TraceQuestion = {"token": token, "key": key, "users": user_ids}
     answers: dict[str, Any] = {}
     if here:
         answers[settings.node_id] = answer(question)
-    if living - set(answers) and node_commands.give_all(settings, ORDER, question):
+    if living - set(answers) and write_only.give_all(settings, TRACE, question):
         _collect(token, living, answers)
     for node_id in living - set(answers):
         answers[node_id] = _silent(node_id, user_ids)
@@ -154,7 +152,7 @@ def _silent(node_id: str, user_ids: list[int]) -> dict[str, Any]:
 # -- answering -----------------------------------------------------------------------------------------------------
 
 
-def reply(app: Flask, question: dict[str, Any]) -> None:
+def reply(app: Flask, question: TraceQuestion) -> None:
     """Answer a question of another node or the command line, through Redis."""
     with app.app_context():
         client, found, key = redis.client(), orjson.dumps(answer(question)), _key(question["token"])
@@ -167,7 +165,7 @@ def reply(app: Flask, question: dict[str, Any]) -> None:
             log.warning("trace_unanswered", message="Redis did not take the answer")
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
+def answer(question: TraceQuestion) -> dict[str, Any]:
     """Return this node's records."""
     ring, local = trace_ring.of_app(current_app), presence.local()
     records = ring.of(question["key"])

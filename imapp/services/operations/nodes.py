@@ -5,7 +5,8 @@ from typing import Any
 
 from flask import current_app
 
-from imapp.cluster.bus import node_commands
+from imapp.cluster.bus import write_only
+from imapp.cluster.bus.node_commands import DRAIN, LOG_LEVEL, REBALANCE
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.node_report import report_of
 from imapp.errors import NotFoundError, UnavailableError
@@ -53,30 +54,30 @@ def report(node_id: str) -> NodeReport:
 
 
 def change_log_level(node_ids: Sequence[str], change: tuple[str, str, int]) -> list[str]:
-    """Order the named nodes, or all if none is named, to change their log level to (level, logger, seconds).
+    """Have the named nodes, or all if none is named, change their log level to (level, logger, seconds).
 
-    Return the nodes that got the order. Raises like `report`.
+    Return the nodes that got the command. Raises like `report`.
     """
     named = [report(node_id).id for node_id in node_ids] or [node.id for node in living()]
-    return [node_id for node_id in named if node_commands.give(settings, node_id, "log_level", change)]
+    return [node_id for node_id in named if write_only.give(settings, node_id, LOG_LEVEL, change)]
 
 
 def rebalance(by: By) -> list[NodeReport]:
-    """Order all nodes to disconnect the clients beyond their share; return the latest reports.
+    """Have all nodes disconnect the clients beyond their share; return the latest reports.
 
     Raises UnavailableError.
     """
     latest = living()
     audit_log.record(by, "rebalance", "nodes")
-    if not node_commands.give_all(settings, "rebalance", None):
+    if not write_only.give_all(settings, REBALANCE, None):
         raise UnavailableError(_NO_CLUSTER)
     return latest
 
 
 def drain(node_id: str, by: By) -> NodeReport:
-    """Order a node to drain and stop; return its latest report. Raises like `report`."""
+    """Have a node drain and stop; return its latest report. Raises like `report`."""
     latest = report(node_id)
     audit_log.record(by, "drain_node", f"node:{node_id}")
-    if not node_commands.give(settings, node_id, "drain"):
+    if not write_only.give(settings, node_id, DRAIN, None):
         raise UnavailableError(_NO_CLUSTER)
     return latest
