@@ -7,8 +7,8 @@ Usernames are identifiers and have a stricter rule of their own (services/accoun
 
 import re
 import unicodedata
-from collections.abc import Callable
-from itertools import groupby
+from collections.abc import Iterable
+from itertools import chain, groupby
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -16,8 +16,9 @@ from pydantic import AfterValidator, BeforeValidator
 #: Maximum combining marks on one letter. Written languages need up to eight; more cover the lines around them.
 MAX_MARKS = 8
 
-#: The plane in which `re` finds characters by a table; beyond it, `re` walks along the ranges of a set.
-_BASIC = (range(0x10000),)
+#: The first character beyond the plane in which `re` finds characters by a table; beyond it, `re` walks along the
+#: ranges of a set.
+_BEYOND_BASIC = "\U00010000"
 
 #: Every assigned character that is a mark or invisible lies in one of these ranges.
 _SCANNED = (range(0x20000), range(0xE0000, 0xE1000))
@@ -44,23 +45,8 @@ _CLOSER_OF = {**dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c"), **dict.from
 _LINE_ENDS = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 
-def _any_of(is_wanted: Callable[[str], bool], spans: tuple[range, ...] = _SCANNED) -> str:
-    """Return the wanted characters as ranges for a set in a regular expression."""
-    ranges = []
-    for span in spans:
-        for wanted, points in groupby(span, key=lambda point: is_wanted(chr(point))):
-            found = list(points)
-            if wanted:
-                ranges.append(f"{re.escape(chr(found[0]))}-{re.escape(chr(found[-1]))}")
-    return "".join(ranges)
-
-
 def _is_mark(char: str) -> bool:
     return unicodedata.category(char)[0] == "M"
-
-
-def _is_invisible(char: str) -> bool:
-    return unicodedata.category(char) in {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"} or char in _EMPTY
 
 
 def _is_kept_out_of_lines(char: str) -> bool:
@@ -68,9 +54,27 @@ def _is_kept_out_of_lines(char: str) -> bool:
     return is_special and char not in _JOINERS
 
 
-_VISIBLE = re.compile(f"[^{_any_of(_is_invisible)}]")
-_TOO_MANY_MARKS = re.compile(f"[{_any_of(_is_mark, _BASIC)}]{{{MAX_MARKS + 1}}}")
-_NOT_IN_LINES = re.compile(f"[{_any_of(_is_kept_out_of_lines)}]")
+#: All characters that are a mark or invisible, in the order of their numbers. One scan finds them at start.
+_UNSEEN = [
+    char
+    for char in map(chr, chain(*_SCANNED))
+    if unicodedata.category(char) in {"Cc", "Cf", "Zs", "Zl", "Zp", "Mn", "Mc", "Me"} or char in _EMPTY
+]
+
+
+def _any_of(chars: Iterable[str]) -> str:
+    """Return characters, in the order of their numbers, as ranges for a set in a regular expression."""
+    ranges = []
+    for _, numbered in groupby(enumerate(map(ord, chars)), key=lambda pair: pair[1] - pair[0]):
+        points = [point for _, point in numbered]
+        ranges.append(f"{re.escape(chr(points[0]))}-{re.escape(chr(points[-1]))}")
+    return "".join(ranges)
+
+
+_VISIBLE = re.compile(f"[^{_any_of(_UNSEEN)}]")
+_MARKS = _any_of(char for char in _UNSEEN if _is_mark(char) and char < _BEYOND_BASIC)
+_TOO_MANY_MARKS = re.compile(f"[{_MARKS}]{{{MAX_MARKS + 1}}}")
+_NOT_IN_LINES = re.compile(f"[{_any_of(filter(_is_kept_out_of_lines, _UNSEEN))}]")
 
 
 def has_visible(value: str) -> bool:
