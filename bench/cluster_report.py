@@ -51,8 +51,8 @@ microseconds in all nodes.
 300 messages/s from 120 users to 120 others; a client without a connection goes to another node at once, calls `sync`
 and repeats unacknowledged sends. The nodes are restarted as by scripts/restart-cluster.sh: SIGTERM, drain, start,
 wait for readiness, next node. Pace: clients per second for each other node (IM_RECONNECTS_PER_SECOND). The three
-times are the longest of any client. Without a node: from the end of a connection until the answer to `sync` at
-another node. Silence: between two received messages, which are sent 400 ms apart.
+times are the longest of any client. Without a node: from the end of a connection until another node accepts the
+client. Silence: between two received messages, which are sent about 400 ms apart.
 Target: 0 lost, doubled, reordered.
 
 | pace | acknowledged | lost | doubled | reordered | without a node | silence | send to receipt | stop / start |

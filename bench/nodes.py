@@ -113,16 +113,6 @@ class Bench:
                 took.append(time.perf_counter() - began)
         return 1000 * statistics.median(took)
 
-    def set_pace(self, per_second: int) -> None:
-        """Set the rate of returning clients for each node; it takes effect after a restart."""
-        nodes = self.nodes["ours"]
-        for node in nodes:
-            node.environ["IM_RECONNECTS_PER_SECOND"] = str(per_second)
-            node.stop()
-        for node in nodes:
-            node.start()
-            node.wait_until_ready()
-
     @contextmanager
     def idle_client(self, kind: str) -> Iterator[None]:
         """Connect the last user to the last node."""

@@ -1,43 +1,71 @@
-"""Run a rolling restart under load and count lost, doubled and reordered messages in clients that know every message.
+"""Measure a rolling restart under load: lost, doubled and reordered messages, and the longest times without a node.
 
-The driver restarts the nodes like scripts/restart-cluster.sh, one by one, each drained (SIGTERM) and ready again
-before the next one stops. The clients run in a separate process (rolling_clients.py).
+    python -m bench.rolling [--pace 25]
+
+Servers, clients and oracle are those of the fault drills (tests/drills). The nodes restart as by
+scripts/restart-cluster.sh: one by one, each drained (SIGTERM) and ready again before the next one stops.
 """
 
+import argparse
 import json
-import subprocess
-import sys
+import tempfile
 import time
+from contextlib import closing, suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
-from bench.durable_sends import ROOT
-from bench.nodes import Bench
+from tests.drills.crowd import Crowd, Shape
+from tests.drills.field import Field, Plan
+from tests.drills.oracle import judge
+from tests.support.ports import wait_for
 from tests.support.server import Server
 
-#: Messages per second, and number of users: half of them write to the other half.
+#: Messages per second, and number of pairs: one of a pair writes to the other.
 RATE = 300
-USERS = 240
-#: Seconds of load before the first restart and after each one.
-REST = 3
+PAIRS = 120
+#: Maximum seconds before the first attempt to reconnect.
+RETRY = 0.05
+#: Seconds of load before the first restart and after each one; seconds after the last send until all must have arrived.
+REST, SETTLE = 3, 20
 
 
-def rolling_restart(nodes: list[Server], bench: Bench) -> dict:
-    """Restart all nodes under load; return the findings of the clients."""
-    ports = ",".join(str(node.port) for node in nodes)
-    command = [sys.executable, "-m", "bench.rolling_clients", "--ports", ports, "--tokens", str(bench.tokens)]
-    command += ["--users", str(USERS), "--rate", str(RATE)]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as clients:
-        assert clients.stdout.readline() == "sending\n", "the clients failed"
+def rolling_restart(pace: int) -> dict[str, Any]:
+    """Restart all nodes under load; `pace` is the rate of returning clients (IM_RECONNECTS_PER_SECOND)."""
+    shape = Shape(groups=PAIRS, senders=1, readers=1, pause=PAIRS / RATE, retry=RETRY)
+    plan = Plan(environ=(("IM_RECONNECTS_PER_SECOND", str(pace)), ("IM_LOG_LEVEL", "WARNING")))
+    with (
+        tempfile.TemporaryDirectory(prefix="imapp-rolling-") as folder,
+        closing(Field(Path(folder), plan, shape)) as field,
+    ):
+        field.crowd.start()
         time.sleep(REST)
-        seconds = [_restart(node) for node in nodes]
-        clients.stdin.close()  # tells the clients to stop sending
-        views = json.loads(clients.stdout.readline())
-    stored = bench.mariadb.query(
-        f"SELECT client_id FROM messages WHERE client_id LIKE '{views['run']}-%' ORDER BY conversation_id, seq",
-        bench.database,
-    )
-    result = {**judge(views, [client_id for (client_id,) in stored]), "restart_seconds": seconds}
+        began = time.monotonic()
+        seconds = [_restart(node) for node in field.nodes]
+        ended = time.monotonic()
+        field.crowd.settle(SETTLE)
+        with suppress(AssertionError):  # the oracle names the missing messages
+            wait_for(lambda: field.crowd.caught_up_at(ended + SETTLE), SETTLE)
+        verdict = judge(field.stories().values())
+        result = {
+            "sent": sum(len(sender.sent) for sender in field.crowd.senders), "acked": verdict.acked,
+            "lost": verdict.lost + verdict.unsettled, "doubled": verdict.doubled, "reordered": verdict.reordered,
+            "longest_ms": _longest(field.crowd, began), "restart_seconds": seconds, "findings": verdict.findings,
+        }  # fmt: skip
     print("rolling", json.dumps(result), flush=True)
     return result
+
+
+def _longest(crowd: Crowd, began: float) -> dict[str, int]:
+    """Return the longest times of any client in milliseconds: without a node, between two messages, to receipt."""
+    seen = [sorted(at for at in reader.shown_at.values() if at > began) for reader in crowd.readers]
+    sent_at = crowd.life.sent_at
+    found = {
+        "outage": [person.longest_outage for person in crowd.people],
+        "silence": [after - before for times in seen for before, after in pairwise(times)],
+        "delay": [at - sent_at[name] for one in crowd.readers for name, at in one.shown_at.items() if name in sent_at],
+    }
+    return {what: round(1000 * max(times)) for what, times in found.items()}
 
 
 def _restart(node: Server) -> tuple[float, float]:
@@ -52,27 +80,12 @@ def _restart(node: Server) -> tuple[float, float]:
     return round(stopped - began, 1), round(ready - stopped, 1)
 
 
-def judge(views: dict, stored: list[str]) -> dict:
-    """Compare acknowledged messages, the database's messages, and the messages of each receiver, in their orders."""
-    seen = [client_id for view in views["seen"] for client_id in view]
-    acked = views["acked"]
-    return {
-        "sent": views["sent"],
-        "acked": len(acked),
-        "stored": len(stored),
-        "lost": len(set(acked) - set(stored)) + len(set(stored) - set(seen)),
-        "doubled": len(stored) - len(set(stored)) + len(seen) - len(set(seen)),
-        "reordered": _inversions(stored) + sum(_inversions(view) for view in views["seen"]),
-        **{name: views[name] for name in views if name not in {"seen", "acked", "sent"}},
-    }
+def main() -> None:
+    """Restart once."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pace", type=int, default=25, help="clients per second that a node sends to others")
+    rolling_restart(parser.parse_args().pace)
 
 
-def _inversions(client_ids: list[str]) -> int:
-    """Count the messages that arrive after a later one of their sender (`run-sender-number`)."""
-    last: dict[str, int] = {}
-    found = 0
-    for client_id in client_ids:
-        sender, _, number = client_id.rpartition("-")
-        found += int(number) <= last.get(sender, 0)
-        last[sender] = max(last.get(sender, 0), int(number))
-    return found
+if __name__ == "__main__":
+    main()

@@ -28,6 +28,8 @@ class Shape:
     leavers: int = 0
     pause: float = 2.0
     padding: int = 0
+    #: Maximum seconds until the first attempt to reconnect after the loss of a connection.
+    retry: float = 1.0
 
     @property
     def size(self) -> int:
@@ -49,7 +51,7 @@ class Crowd:
 
     def __init__(self, urls: list[str], users: list[User], shape: Shape) -> None:
         # A hundred connect in a second.
-        self.life = Life(urls, shape.pause, shape.padding, spread=shape.users / 100)
+        self.life = Life(urls, shape.pause, shape.padding, spread=shape.users / 100, retry=shape.retry)
         self.senders: list[Sender] = []
         self.readers: list[Reader] = []
         for index, (token, user_id, conversation_id) in enumerate(users[: shape.users]):
@@ -96,6 +98,15 @@ class Crowd:
 
         self._loop.run(abort_all())
         return len(open_)
+
+    def leave(self) -> None:
+        """Disconnect everybody until `come_back`."""
+        self.life.is_away = True
+        self.cut(self.people)
+
+    def come_back(self) -> None:
+        """Connect everybody again."""
+        self.life.is_away = False
 
     def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[AsyncClient]:
         """Connect additional devices that only listen; return the connections of those that are let in."""

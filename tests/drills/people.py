@@ -30,8 +30,11 @@ class Life:
     #: Mean seconds between two messages of a sender; letters that each message has in addition to its name.
     pause: float = 0.5
     padding: int = 0
-    #: Seconds over which the first connections are spread.
+    #: Seconds over which the first connections are spread; maximum seconds before the first attempt to reconnect.
     spread: float = 1.0
+    retry: float = 1.0
+    #: Whether all are disconnected for the time being.
+    is_away: bool = False
     #: Set when the drill is over: no new message.
     is_ending: bool = False
     #: client_id -> time when it was first sent.
@@ -51,6 +54,8 @@ class Person:
         self.name = f"user-{user_id}"
         self.returns = True
         self.client: AsyncClient | None = None
+        #: Seconds of the longest time between the loss of a connection and the next one.
+        self.longest_outage = 0.0
         self._urls = life.urls[home % len(life.urls) :] + life.urls[: home % len(life.urls)]
 
     @property
@@ -61,19 +66,24 @@ class Person:
     async def live(self) -> None:
         """Stay connected: reconnect after each loss, unless `returns` is false."""
         await asyncio.sleep(random.uniform(0, self.life.spread))
-        failures = 0
+        failures, lost_at = 0, None
         for url in itertools.cycle(self._urls):
             failures += 1
             with suppress(*TROUBLE):
                 self.client = await AsyncClient.open(url, self.token, self.hear, CONNECT_SECONDS)
                 failures = 0
+                self.longest_outage = max(self.longest_outage, time.monotonic() - lost_at if lost_at else 0.0)
+                lost_at = None
                 await self.be_there(self.client)
+            lost_at = lost_at or time.monotonic()
             if self.client is not None:
                 self.client.abort()
                 if not self.returns:
                     return
             # Growing backoff with jitter: a crowd that reconnects at one moment would be a second fault.
-            await asyncio.sleep(random.uniform(0.1, min(5.0, 2.0**failures)))
+            await asyncio.sleep(random.uniform(self.life.retry / 10, min(5.0, self.life.retry * 2.0**failures)))
+            while self.life.is_away:
+                await asyncio.sleep(0.2)
 
     def hear(self, event: str, payload: dict[str, Any]) -> None:
         """Handle a push."""
