@@ -39,8 +39,9 @@ KINDS = ("ours", "stock")
 def load(bench: Bench, kind: str, rate: float, seconds: float, used: int) -> dict:
     """Load the first `used` nodes and measure the CPU of all nodes meanwhile."""
     ports = ",".join(str(node.port) for node in bench.nodes[kind][:used])
-    command = [sys.executable, "-m", "bench.paced", "--ports", ports, "--tokens", str(bench.tokens)]
-    command += ["--connections", str(CONNECTIONS), "--rate", str(rate), "--seconds", str(seconds)]
+    command = [sys.executable, "-m", "bench.load", "--ports", ports, "--tokens", str(bench.tokens)]
+    command += ["--connections", str(CONNECTIONS), "--rate", str(rate), "--window", "4", "--warm", "4"]
+    command += ["--seconds", str(seconds)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as client:
         assert client.stdout.readline() == "measuring\n", "the load client failed"
         *cpu, busy = bench.cpu_during(kind, seconds - MARGIN)

@@ -89,9 +89,10 @@ def _listens(port: int) -> bool:
 
 def measure(port: int, tokens: Path, window: int) -> dict:
     """Run the load client once and return its result."""
-    load = ["taskset", "-c", "1", sys.executable, "-m", "bench.load", "--port", str(port)]
+    load = ["taskset", "-c", "1", sys.executable, "-m", "bench.load", "--ports", str(port)]
     load += ["--tokens", str(tokens), "--connections", str(USERS), "--window", str(window), "--seconds", str(SECONDS)]
-    return json.loads(subprocess.run(load, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+    ran = subprocess.run(load, cwd=ROOT, check=True, capture_output=True, text=True)
+    return json.loads(ran.stdout.splitlines()[-1])
 
 
 def prepare(folder: Path, database_url: str) -> Path:

@@ -11,9 +11,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
-from bench.load import Connection
+from tests.support.clients.raw import RawSocket
 from tests.support.redis import RedisServer
 from tests.support.server import Server
 
@@ -45,13 +44,14 @@ def measure(folder: Path, count: int) -> list[dict[str, float]]:
 
 def steps(server: Server, redis: RedisServer, users: list[str]):
     """Connect a quarter of the users at a time and yield each measurement."""
-    load = SimpleNamespace(port=server.port)
-    connections: list[Connection] = []
+    connections: list[RawSocket] = []
     yield look(server, redis, 0, 0.0)
     for start in range(0, len(users), len(users) // 4):
         began = time.monotonic()
         part = users[start : start + len(users) // 4]
-        connections += [Connection(load, start + index, token, "0") for index, token in enumerate(part)]
+        for token in part:
+            connections.append(RawSocket(server.url, timeout=30))
+            connections[-1].log_in(token)
         rate = len(part) / (time.monotonic() - began)
         time.sleep(REST)
         yield look(server, redis, len(connections), rate)

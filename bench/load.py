@@ -1,13 +1,18 @@
-"""A Socket.IO v5 load client on raw WebSockets: closed loop of durable private messages.
+"""A Socket.IO load client on raw WebSockets that sends durable private messages, to one node or over several.
 
-    python -m bench.load --port 8080 --tokens tokens.txt --connections 200 --window 4 --seconds 5
+    python -m bench.load --ports 8080,8082 --tokens tokens.txt --connections 100 --rate 500 --seconds 10
 
-Line i of the tokens file ("token user_id ...") is connection i; it sends to the user of connection i^1. Each
-connection keeps `window` sends in flight and sends the next one after each ack. Prints one JSON line: acks and
-deliveries per second, latencies in milliseconds. One process, one thread: pin it to a core of its own.
+Line i of the tokens file ("token user_id ...") is connection i; connections 2k and 2k+1 write to each other, on two
+neighbouring nodes of `--ports`. With a rate the loop is open: messages are sent on schedule, and latencies count from
+the time at which a message was due. With `--rate 0` the loop is closed: each connection keeps `--window` messages in
+flight and sends the next one after each ack.
+
+Prints `measuring` after the warm-up, then one JSON line: acks and deliveries per second, latencies in milliseconds. One
+process, one thread: pin it to a core of its own.
 """
 
 import argparse
+import gc
 import json
 import select
 import time
@@ -19,8 +24,8 @@ from tests.support.clients.raw import RawSocket
 class Connection(RawSocket):
     """One user's socket with its sends in flight."""
 
-    def __init__(self, load: "Load", index: int, token: str, peer: str, port: int | None = None) -> None:
-        super().__init__(f"http://127.0.0.1:{port or load.port}", timeout=30)
+    def __init__(self, load: "Load", index: int, token: str, peer: str, port: int) -> None:
+        super().__init__(f"http://127.0.0.1:{port}", timeout=30)
         self.log_in(token)
         self.load = load
         self.index = index
@@ -39,7 +44,7 @@ class Connection(RawSocket):
         )
         self.send_text(body.encode())
 
-    def read(self) -> None:
+    def handle_received(self) -> None:
         """Handle the received packets."""
         self.fill()
         for packet in self.packets():
@@ -49,7 +54,7 @@ class Connection(RawSocket):
         if packet.startswith(b"43"):
             number = int(packet[2 : packet.index(b"[")])
             self.load.note_ack(time.perf_counter() - self.sent_at.pop(number), b'"ok":true' in packet[:60])
-            if self.load.is_closed_loop:
+            if not self.load.rate:
                 self.send_next()
         elif packet.startswith(b'42["message_created"'):
             start = packet.find(b"#t=")
@@ -59,18 +64,19 @@ class Connection(RawSocket):
 
 
 class Load:
-    """All connections and the measured values."""
+    """All connections and the measured values; `rate` is in messages per second, 0 for a closed loop."""
 
-    #: Whether an ack is answered by the next message.
-    is_closed_loop = True
-
-    def __init__(self, port: int) -> None:
-        self.port = port
+    def __init__(self, ports: list[int], users: list[list[str]], rate: float) -> None:
+        self.rate = rate
         self.run = f"{time.time():.3f}"
         self.is_measuring = False
         self.acks: list[float] = []
         self.deliveries: list[float] = []
         self.errors = 0
+        nodes = [ports[(index // 2 + index % 2) % len(ports)] for index in range(len(users))]
+        # The order of sending: nodes alternate, and a pair's two write at different times.
+        order = [*range(0, len(users), 2), *range(1, len(users), 2)]
+        self.connections = [Connection(self, i, users[i][0], users[i ^ 1][1], nodes[i]) for i in order]
 
     def note_ack(self, seconds: float, is_ok: bool) -> None:
         """Handle an ack."""
@@ -83,18 +89,23 @@ class Load:
         if self.is_measuring:
             self.deliveries.append(seconds)
 
-    def drive(self, connections: list[Connection], seconds: float) -> float:
+    def drive(self, seconds: float) -> float:
         """Run the loop; return its duration in seconds."""
         poll = select.epoll()
-        by_fd = {connection.sock.fileno(): connection for connection in connections}
+        by_fd = {connection.sock.fileno(): connection for connection in self.connections}
         for fd in by_fd:
             poll.register(fd, select.EPOLLIN)
-        started = time.perf_counter()
-        while time.perf_counter() - started < seconds:
-            for fd, _ in poll.poll(0.05):
-                by_fd[fd].read()
+        began, sent = time.perf_counter(), 0
+        while (now := time.perf_counter()) - began < seconds:
+            while self.rate and (due := began + sent / self.rate) <= now:
+                self.connections[sent % len(self.connections)].send_next(due)
+                sent += 1
+            if self.rate:  # epoll itself waits whole milliseconds
+                select.select([poll], [], [], max(0.0, due - time.perf_counter()))
+            for fd, _ in poll.poll(0 if self.rate else 0.05):
+                by_fd[fd].handle_received()
         poll.close()
-        return time.perf_counter() - started
+        return time.perf_counter() - began
 
 
 def summary(values: list[float], seconds: float) -> dict[str, float]:
@@ -107,24 +118,27 @@ def summary(values: list[float], seconds: float) -> dict[str, float]:
 def main() -> None:
     """Measure once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--ports", required=True)
     parser.add_argument("--tokens", type=Path, required=True)
     parser.add_argument("--connections", type=int, default=200)
+    parser.add_argument("--rate", type=float, default=0)
     parser.add_argument("--window", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--warm", type=float, default=1.5)
     options = parser.parse_args()
     users = [line.split() for line in options.tokens.read_text().splitlines()[: options.connections]]
-    load = Load(options.port)
-    connections = [Connection(load, i, token, users[i ^ 1][1]) for i, (token, *_) in enumerate(users)]
-    for connection in connections:
-        for _ in range(options.window):
+    load = Load([int(port) for port in options.ports.split(",")], users, options.rate)
+    gc.freeze()
+    if not options.rate:
+        for connection in load.connections * options.window:
             connection.send_next()
-    load.drive(connections, options.warm)
+    load.drive(options.warm)
     load.is_measuring = True
-    took = load.drive(connections, options.seconds)
+    print("measuring", flush=True)  # signals the process that measures CPU
+    cpu = time.process_time()
+    took = load.drive(options.seconds)
     result = {"acks": summary(load.acks, took), "deliveries": summary(load.deliveries, took), "errors": load.errors}
-    print(json.dumps(result))
+    print(json.dumps({**result, "client_cpu": time.process_time() - cpu, "messages": len(load.acks) / took}))
 
 
 if __name__ == "__main__":

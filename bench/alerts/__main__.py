@@ -2,9 +2,9 @@
 
     python -m bench.alerts [PART OF A NAME]...
 
-Three nodes, Redis, MariaDB, the exporters, Prometheus and Alertmanager on this machine; the rules are those of
-deploy/monitoring with shorter times (hurried.py). Needs root for the control group and the loop mount. About 25
-minutes.
+The servers and clients are those of the fault drills (tests/drills), with the exporters, Prometheus and Alertmanager;
+the rules are those of deploy/monitoring with shorter times (hurried.py). Needs root for the control group and the loop
+mount. About 25 minutes.
 """
 
 import sys

@@ -33,7 +33,7 @@ def _node_killed(field: Field) -> Iterator[None]:
     field.nodes[2].kill()
     yield
     field.nodes[2].start()
-    field.crowd.begin_again()
+    field.reconnect()
 
 
 @contextmanager
@@ -44,14 +44,14 @@ def _node_restarts(field: Field) -> Iterator[None]:
         field.nodes[2].wait_until_ready(60)
         time.sleep(3)
     yield
-    field.crowd.begin_again()
+    field.reconnect()
 
 
 @contextmanager
 def _crowd_gone(field: Field) -> Iterator[None]:
-    field.crowd.rest()
+    field.crowd.leave()
     yield
-    field.crowd.come()
+    field.crowd.come_back()
 
 
 @contextmanager
@@ -97,10 +97,10 @@ def _full_load(field: Field) -> Iterator[None]:
 @contextmanager
 def _few_connections_allowed(field: Field) -> Iterator[None]:
     field.again(2, IM_MAX_CONNECTIONS="50")
-    field.crowd.begin_again()
+    field.reconnect()
     yield
     field.again(2, IM_MAX_CONNECTIONS="20000")
-    field.crowd.begin_again()
+    field.reconnect()
 
 
 @contextmanager
@@ -122,7 +122,7 @@ def _hoarding_node(field: Field) -> Iterator[None]:
         (group / "cgroup.procs").write_text(str(os.getpid()))  # the processes that this one starts now are in the group
         field.again(2)
         (group.parent / "cgroup.procs").write_text(str(os.getpid()))
-        field.crowd.begin_again()
+        field.reconnect()
         worker = field.nodes[1].worker
         inject(worker, "import gc; gc.hoard = [[[]] for _ in range(2_000_000)]")
         resident = int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -131,7 +131,7 @@ def _hoarding_node(field: Field) -> Iterator[None]:
             yield
         (group / LIMIT).write_text("-1" if "bytes" in LIMIT else "max")
         field.again(2)
-        field.crowd.begin_again()
+        field.reconnect()
 
 
 @contextmanager

@@ -29,7 +29,7 @@ def slow_way_to_redis(field: Field) -> Iterator[None]:
     """Limit a connection to 2 MB/s, less than one node publishes."""
     proxy = Proxy(field.redis.port, receive_buffer=65_536)
     field.again(2, REDIS_URL=f"redis://127.0.0.1:{proxy.port}", IM_BUS_QUEUE_MAX_BYTES="1048576")
-    field.crowd.begin_again()
+    field.reconnect()
     proxy.delay = 0.03
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "bench", "--url", field.nodes[1].url]
     command += ["--users-file", str(field.tokens), "--connections", "100", "--rate", "750", "--text-bytes", "4000"]
@@ -37,7 +37,7 @@ def slow_way_to_redis(field: Field) -> Iterator[None]:
         yield
     field.again(2, REDIS_URL=field.redis.url, IM_BUS_QUEUE_MAX_BYTES="16777216")
     proxy.close()
-    field.crowd.begin_again()
+    field.reconnect()
 
 
 @contextmanager
@@ -73,13 +73,13 @@ def slow_way_to_the_database(field: Field) -> Iterator[None]:
 @contextmanager
 def database_frozen(field: Field) -> Iterator[None]:
     field.again(1, IM_COMMITTER_QUEUE_MAX="10")
-    field.crowd.begin_again()
+    field.reconnect()
     time.sleep(5)
     field.mariadb.freeze()
     yield
     field.mariadb.thaw()
     field.again(1, IM_COMMITTER_QUEUE_MAX="10000")
-    field.crowd.begin_again()
+    field.reconnect()
 
 
 @contextmanager

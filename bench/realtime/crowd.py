@@ -65,8 +65,7 @@ class Crowd:
 class Load:
     """The first `senders` keep `window` commands in flight; with `rate`, all together send this number a second.
 
-    Packets that contain `event` are deliveries. With @T@ in the command they are timed; with `times` = "acks" the
-    acks are.
+    Packets that contain `event` are deliveries. With @T@ in the command they are timed.
     """
 
     def __init__(self, crowd: Crowd, order: dict[str, Any]) -> None:

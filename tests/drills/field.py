@@ -59,6 +59,8 @@ class Field:
     def __init__(self, folder: Path, plan: Plan, shape: Shape) -> None:
         self.folder = folder
         self.plan = plan
+        #: A line for each user: token, id, id of the first group.
+        self.tokens = folder / "tokens"
         self.fault_over_at = 0.0
         #: The second node's proxy to MariaDB, if the drill has put one.
         self.way: CommitLoser
@@ -124,10 +126,9 @@ class Field:
 
     def fixture(self, users: int, groups: int = 0, size: int = 10) -> list[list[str]]:
         """Make users and groups; return each user's token, id and first group's id ("-" for none)."""
-        out = self.folder / "tokens"
         load = ["im", "load-fixture", "--users", str(users), "--groups", str(groups)]
-        self.nodes[0].flask(*load, "--group-size", str(size), "--out", str(out))
-        return [line.split() for line in out.read_text().splitlines()]
+        self.nodes[0].flask(*load, "--group-size", str(size), "--out", str(self.tokens))
+        return [line.split() for line in self.tokens.read_text().splitlines()]
 
     def _gather(self, shape: Shape) -> None:
         lines = self.fixture(shape.users + self.plan.spare, shape.groups, shape.size)
