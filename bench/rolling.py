@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.drills.crowd import Crowd, Shape
-from tests.drills.field import Field, Plan
 from tests.drills.oracle import judge
+from tests.drills.testbed import Plan, Testbed
 from tests.support.ports import wait_for
 from tests.support.server import Server
 
@@ -36,21 +36,21 @@ def rolling_restart(pace: int) -> dict[str, Any]:
     plan = Plan(environ=(("IM_RECONNECTS_PER_SECOND", str(pace)), ("IM_LOG_LEVEL", "WARNING")))
     with (
         tempfile.TemporaryDirectory(prefix="imapp-rolling-") as folder,
-        closing(Field(Path(folder), plan, shape)) as field,
+        closing(Testbed(Path(folder), plan, shape)) as testbed,
     ):
-        field.crowd.start()
+        testbed.crowd.start()
         time.sleep(REST)
         began = time.monotonic()
-        seconds = [_restart(node) for node in field.nodes]
+        seconds = [_restart(node) for node in testbed.nodes]
         ended = time.monotonic()
-        field.crowd.settle(SETTLE)
+        testbed.crowd.settle(SETTLE)
         with suppress(AssertionError):  # the oracle names the missing messages
-            wait_for(lambda: field.crowd.caught_up_at(ended + SETTLE), SETTLE)
-        verdict = judge(field.stories().values())
+            wait_for(lambda: testbed.crowd.caught_up_at(ended + SETTLE), SETTLE)
+        verdict = judge(testbed.histories().values())
         result = {
-            "sent": sum(len(sender.sent) for sender in field.crowd.senders), "acked": verdict.acked,
+            "sent": sum(len(sender.sent) for sender in testbed.crowd.senders), "acked": verdict.acked,
             "lost": verdict.lost + verdict.unsettled, "doubled": verdict.doubled, "reordered": verdict.reordered,
-            "longest_ms": _longest(field.crowd, began), "restart_seconds": seconds, "findings": verdict.findings,
+            "longest_ms": _longest(testbed.crowd, began), "restart_seconds": seconds, "findings": verdict.findings,
         }  # fmt: skip
     print("rolling", json.dumps(result), flush=True)
     return result
@@ -59,7 +59,7 @@ def rolling_restart(pace: int) -> dict[str, Any]:
 def _longest(crowd: Crowd, began: float) -> dict[str, int]:
     """Return the longest times of any client in milliseconds: without a node, between two messages, to receipt."""
     seen = [sorted(at for at in reader.shown_at.values() if at > began) for reader in crowd.readers]
-    sent_at = crowd.life.sent_at
+    sent_at = crowd.state.sent_at
     found = {
         "outage": [person.longest_outage for person in crowd.people],
         "silence": [after - before for times in seen for before, after in pairwise(times)],

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.alerts import hurried
 from bench.alerts.drills import DRILLS, Drill
-from bench.alerts.field import Field
+from bench.alerts.testbed import Testbed
 
 #: Seconds within which an alert must fire, and within which it must resolve after the fault.
 FIRES, RESOLVES = 120, 240
@@ -26,32 +26,32 @@ def main(words: list[str]) -> int:
     failed = 0
     print("| fault | alert | fired after, s | resolved after, s |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory(prefix="imapp-alerts-") as folder:
-        field = Field(Path(folder))
+        testbed = Testbed(Path(folder))
         try:
             time.sleep(100)  # the longest time range of a shortened rule
             for drill in chosen:
-                field.settle()
-                failed += _run(field, drill)
+                testbed.settle()
+                failed += _run(testbed, drill)
         finally:
-            field.close()
+            testbed.close()
     known = {rule["alert"] for group in hurried.rules()["groups"] for rule in group["rules"] if "alert" in rule}
     if not words:
         print("not tried:", *sorted(known - {alert for drill in DRILLS for alert in drill.alerts}) or ["none"])
     return failed
 
 
-def _run(field: Field, drill: Drill) -> int:
-    told = {alert: len(field.states(alert)) for alert in drill.alerts}
+def _run(testbed: Testbed, drill: Drill) -> int:
+    told = {alert: len(testbed.states(alert)) for alert in drill.alerts}
     fired: dict[str, float | None] = {}
-    with drill.fault(field):
+    with drill.fault(testbed):
         began = time.monotonic()
         for alert in drill.alerts:
-            field.wait(FIRES, lambda alert=alert: "firing" in field.states(alert)[told[alert] :])
-            fired[alert] = time.monotonic() - began if "firing" in field.states(alert)[told[alert] :] else None
+            testbed.wait(FIRES, lambda alert=alert: "firing" in testbed.states(alert)[told[alert] :])
+            fired[alert] = time.monotonic() - began if "firing" in testbed.states(alert)[told[alert] :] else None
     ended, failed = time.monotonic(), 0
     for alert in drill.alerts:
-        field.wait(RESOLVES, lambda alert=alert: field.states(alert)[-1:] == ["resolved"])
-        resolved = time.monotonic() - ended if field.states(alert)[-1:] == ["resolved"] else None
+        testbed.wait(RESOLVES, lambda alert=alert: testbed.states(alert)[-1:] == ["resolved"])
+        resolved = time.monotonic() - ended if testbed.states(alert)[-1:] == ["resolved"] else None
         failed += fired[alert] is None or resolved is None
         print(f"| {drill.name} | {alert} | {_shown(fired[alert])} | {_shown(resolved)} |", flush=True)
     return failed

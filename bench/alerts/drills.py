@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.alerts import stores
-from bench.alerts.field import Field
 from bench.alerts.means import LIMIT, inject, memory_group, preferred, repeated
+from bench.alerts.testbed import Testbed
 from imapp.load.frames import frame
 from tests.support.clients.raw import RawSocket
 
@@ -25,53 +25,53 @@ class Drill:
 
     name: str
     alerts: tuple[str, ...]
-    fault: Callable[[Field], AbstractContextManager[None]]
+    fault: Callable[[Testbed], AbstractContextManager[None]]
 
 
 @contextmanager
-def _node_killed(field: Field) -> Iterator[None]:
-    field.nodes[2].kill()
+def _node_killed(testbed: Testbed) -> Iterator[None]:
+    testbed.nodes[2].kill()
     yield
-    field.nodes[2].start()
-    field.reconnect()
+    testbed.nodes[2].start()
+    testbed.reconnect()
 
 
 @contextmanager
-def _node_restarts(field: Field) -> Iterator[None]:
+def _node_restarts(testbed: Testbed) -> Iterator[None]:
     for _ in range(4):
-        field.nodes[2].kill()
-        field.nodes[2].start()
-        field.nodes[2].wait_until_ready(60)
+        testbed.nodes[2].kill()
+        testbed.nodes[2].start()
+        testbed.nodes[2].wait_until_ready(60)
         time.sleep(3)
     yield
-    field.reconnect()
+    testbed.reconnect()
 
 
 @contextmanager
-def _crowd_gone(field: Field) -> Iterator[None]:
-    field.crowd.leave()
+def _crowd_gone(testbed: Testbed) -> Iterator[None]:
+    testbed.crowd.leave()
     yield
-    field.crowd.come_back()
+    testbed.crowd.come_back()
 
 
 @contextmanager
-def _stuttering_node(field: Field) -> Iterator[None]:
+def _stuttering_node(testbed: Testbed) -> Iterator[None]:
     """Stop a node's process for 0.8 s repeatedly, like a hypervisor that takes its processor away."""
 
     def stutter() -> None:
-        field.nodes[1].freeze()
+        testbed.nodes[1].freeze()
         time.sleep(0.8)
-        field.nodes[1].thaw()
+        testbed.nodes[1].thaw()
 
     with repeated(1.5, stutter):
         yield
 
 
 @contextmanager
-def _full_load(field: Field) -> Iterator[None]:
+def _full_load(testbed: Testbed) -> Iterator[None]:
     """Send commands as fast as one node answers them."""
-    node, ended = field.nodes[1], threading.Event()
-    tokens = [line.split()[0] for line in field.tokens.read_text().splitlines()]
+    node, ended = testbed.nodes[1], threading.Event()
+    tokens = [line.split()[0] for line in testbed.tokens.read_text().splitlines()]
     batch = frame(b'421["ping_server",{}]') * 200
 
     def ask(token: str) -> None:
@@ -95,17 +95,17 @@ def _full_load(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _few_connections_allowed(field: Field) -> Iterator[None]:
-    field.again(2, IM_MAX_CONNECTIONS="50")
-    field.reconnect()
+def _few_connections_allowed(testbed: Testbed) -> Iterator[None]:
+    testbed.again(2, IM_MAX_CONNECTIONS="50")
+    testbed.reconnect()
     yield
-    field.again(2, IM_MAX_CONNECTIONS="20000")
-    field.reconnect()
+    testbed.again(2, IM_MAX_CONNECTIONS="20000")
+    testbed.reconnect()
 
 
 @contextmanager
-def _few_files_allowed(field: Field) -> Iterator[None]:
-    worker = field.nodes[1].worker
+def _few_files_allowed(testbed: Testbed) -> Iterator[None]:
+    worker = testbed.nodes[1].worker
     count = int(len(list(Path(f"/proc/{worker}/fd").iterdir())) * 1.1)
     before = subprocess.check_output(
         ["prlimit", "--pid", str(worker), "--nofile", "--noheadings", "-o", "SOFT,HARD"], text=True
@@ -116,46 +116,46 @@ def _few_files_allowed(field: Field) -> Iterator[None]:
 
 
 @contextmanager
-def _hoarding_node(field: Field) -> Iterator[None]:
+def _hoarding_node(testbed: Testbed) -> Iterator[None]:
     """Make a node in a small control group keep millions of objects and collect garbage among them, by a debugger."""
     with memory_group() as group:
         (group / "cgroup.procs").write_text(str(os.getpid()))  # the processes that this one starts now are in the group
-        field.again(2)
+        testbed.again(2)
         (group.parent / "cgroup.procs").write_text(str(os.getpid()))
-        field.reconnect()
-        worker = field.nodes[1].worker
+        testbed.reconnect()
+        worker = testbed.nodes[1].worker
         inject(worker, "import gc; gc.hoard = [[[]] for _ in range(2_000_000)]")
         resident = int(Path(f"/proc/{worker}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
         (group / LIMIT).write_text(str(int(resident / 0.85)))
         with repeated(3, lambda: inject(worker, "import gc; gc.collect()")):
             yield
         (group / LIMIT).write_text("-1" if "bytes" in LIMIT else "max")
-        field.again(2)
-        field.reconnect()
+        testbed.again(2)
+        testbed.reconnect()
 
 
 @contextmanager
-def _full_disk(field: Field) -> Iterator[None]:
+def _full_disk(testbed: Testbed) -> Iterator[None]:
     """Mount a file system of 150 MB with 20 MB free."""
-    image, place = field.folder / "disk.img", field.folder / "disk"
+    image, place = testbed.folder / "disk.img", testbed.folder / "disk"
     place.mkdir()
     subprocess.run(["truncate", "-s", "150M", image], check=True)
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
     subprocess.run(["mount", "-o", "loop", image, place], check=True)
-    usual = field.nodes[1].environ["IM_DATA_DIR"]
-    field.again(2, IM_DATA_DIR=str(place / "data"))
+    usual = testbed.nodes[1].environ["IM_DATA_DIR"]
+    testbed.again(2, IM_DATA_DIR=str(place / "data"))
     free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
     (place / "ballast").write_bytes(bytes(free - 20_000_000))
     yield
-    field.again(2, IM_DATA_DIR=usual)
+    testbed.again(2, IM_DATA_DIR=usual)
     subprocess.run(["umount", place], check=True)
 
 
 @contextmanager
-def _readers_that_stop(field: Field) -> Iterator[None]:
+def _readers_that_stop(testbed: Testbed) -> Iterator[None]:
     """Connect devices that request much data and read none of it."""
-    token = field.tokens.read_text().split()[0]
-    stopped = [RawSocket(field.nodes[1].url, timeout=30) for _ in range(25)]
+    token = testbed.tokens.read_text().split()[0]
+    stopped = [RawSocket(testbed.nodes[1].url, timeout=30) for _ in range(25)]
     for one in stopped:
         one.log_in(token)
         one.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_WINDOW_CLAMP, 4096)

@@ -16,7 +16,7 @@ from tests.checker.cycle import Result, bound, run
 from tests.checker.plan import Cycle, Shape
 from tests.checker.setups import SETUPS
 from tests.checker.shrink import shrink
-from tests.drills.field import own_folder
+from tests.drills.testbed import own_folder
 
 #: Seconds between two comparisons by a node (IM_RECONCILE_SECONDS): short in micro cycles, the default in long ones.
 _SHORT, _DEFAULT = 2, 20
@@ -121,15 +121,15 @@ def _play(cycles: list[Cycle], options: argparse.Namespace) -> Iterator[Result]:
     seconds = _SHORT if cycles[0].mode == "micro" else _DEFAULT
     with tempfile.TemporaryDirectory(prefix="imapp-checker-", dir=own_folder(), ignore_cleanup_errors=True) as folder:
         environ = {"IM_RECONCILE_SECONDS": str(seconds)}
-        ground = SETUPS[cycles[0].setup](Path(folder), cycles[0].users, environ, _PAGES * options.page)
+        testbed = SETUPS[cycles[0].setup](Path(folder), cycles[0].users, environ, _PAGES * options.page)
         try:
             for one in cycles:
-                result = run(ground, one, bound(seconds))
+                result = run(testbed, one, bound(seconds))
                 if not result.holds:
-                    ground.keep_logs(options.keep, _named(one))
+                    testbed.keep_logs(options.keep, _named(one))
                 yield result
         finally:
-            ground.close()
+            testbed.close()
 
 
 def say(text: str) -> None:

@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from tests.checker import comparison, faults, load, oracle, stored
 from tests.checker.device import LiveDevice
-from tests.checker.field import Field
-from tests.checker.ledger import ACKED, Fact
+from tests.checker.history import ACKED, Operation
 from tests.checker.load import User
 from tests.checker.oracle import Breach
 from tests.checker.plan import Cycle
-from tests.checker.rest import DoorError
+from tests.checker.rest import RequestFailedError
+from tests.checker.testbed import Testbed
 
 #: Limits in seconds for a message sent at rest: a push to all members' devices later than the first is noted in the
 #: report; a member's device without the push after the second is deaf; within the third no other device may get it.
@@ -64,55 +64,55 @@ class Result:
         return Counter(breach.kind for breach in self.breaches)
 
 
-def run(ground: Field, cycle: Cycle, seconds: float) -> Result:
+def run(testbed: Testbed, cycle: Cycle, seconds: float) -> Result:
     """Run the cycle; all devices must be up to date within `seconds` after its end."""
     result = Result(cycle)
     began = time.monotonic()
-    _await_level(ground)
-    hints = {device: len(device.hints) for device in ground.devices}
-    first_fact = len(ground.ledger.facts)
-    _harm(ground, cycle, result)
+    _await_level(testbed)
+    hints = {device: len(device.hints) for device in testbed.devices}
+    first_operation = len(testbed.history.operations)
+    _harm(testbed, cycle, result)
     over = time.monotonic()
-    result.outcomes = ground.ledger.counts(first_fact)
-    level_at, stale = comparison.wait(ground, "stale", over + seconds)
+    result.outcomes = testbed.history.counts(first_operation)
+    level_at, stale = comparison.wait(testbed, "stale", over + seconds)
     result.breaches += stale
     result.healed = None if stale else level_at - over
     told = Counter(reason for device, count in hints.items() for reason in device.hints[count:])
     result.notes += [f"{reason} {count}" for reason, count in sorted(told.items())]
-    deaf = _probe(ground, result)
+    deaf = _probe(testbed, result)
     if deaf:
         # A node may have been reconnecting to Redis: it then tells its devices to sync. That must be over by now.
         time.sleep(max(0.0, over + seconds - time.monotonic()))
         result.notes.append(f"{len(deaf)} pushes missed at first")
-        deaf = _probe(ground, result)
+        deaf = _probe(testbed, result)
     result.breaches += deaf
-    result.breaches += comparison.wait(ground, "stale", time.monotonic() + seconds)[1]
-    result.breaches += _force(ground)
-    result.breaches += _judge(ground)
-    result.breaches += _presence(ground)
+    result.breaches += comparison.wait(testbed, "stale", time.monotonic() + seconds)[1]
+    result.breaches += _force(testbed)
+    result.breaches += _judge(testbed)
+    result.breaches += _presence(testbed)
     result.seconds = time.monotonic() - began
     return result
 
 
-def _await_level(ground: Field) -> None:
+def _await_level(testbed: Testbed) -> None:
     end = time.monotonic() + _LEVEL_SECONDS
-    while time.monotonic() < end and any(device.shown() is None for device in ground.devices):
+    while time.monotonic() < end and any(device.shown() is None for device in testbed.devices):
         time.sleep(0.1)
-    for page in ground.pages:
+    for page in testbed.pages:
         page.look_into_all()
 
 
-def _harm(ground: Field, cycle: Cycle, result: Result) -> None:
+def _harm(testbed: Testbed, cycle: Cycle, result: Result) -> None:
     """Run load and faults; return when all users are done and all faults are healed."""
     began = time.monotonic()
     told: list[str] = []
 
     def harm() -> None:
-        told.extend(f"{fault.kind} {faults.inject(ground, fault, began)}".strip() for fault in cycle.faults)
+        told.extend(f"{fault.kind} {faults.inject(testbed, fault, began)}".strip() for fault in cycle.faults)
 
     thread = threading.Thread(target=harm, name="faults", daemon=True)
     thread.start()
-    load.play(ground.users, cycle.ops, began)
+    load.play(testbed.users, cycle.ops, began)
     thread.join()
     assert len(told) == len(cycle.faults), "a fault could not be done: see the traceback above"
     result.notes += told
@@ -121,15 +121,15 @@ def _harm(ground: Field, cycle: Cycle, result: Result) -> None:
 # -- pushes --------------------------------------------------------------------------------------------------------
 
 
-def _probe(ground: Field, result: Result) -> list[Breach]:
+def _probe(testbed: Testbed, result: Result) -> list[Breach]:
     """Send a message in each conversation; return the breaches: members' devices without the push, others' with it."""
     members: dict[int, list[int]] = {}
-    for member in stored.read(ground.rows).members:
+    for member in stored.read(testbed.rows).members:
         members.setdefault(member.conversation_id, []).append(member.user_id)
-    users = {user.id: user for user in ground.users}
-    connections = {device: device.wire for device in ground.devices if device.node}
+    users = {user.id: user for user in testbed.users}
+    connections = {device: device.wire for device in testbed.devices if device.node}
     with ThreadPoolExecutor(4) as pool:
-        sent = list(pool.map(lambda item: _send(ground, [users[id_] for id_ in item[1]], item[0]), members.items()))
+        sent = list(pool.map(lambda item: _send(testbed, [users[id_] for id_ in item[1]], item[0]), members.items()))
     probes = {message_id: members[id_] for message_id, id_ in zip(sent, members, strict=True) if message_id}
     result.probed = len(probes)
     began = time.monotonic()
@@ -158,7 +158,7 @@ def _deaf(connections: dict[LiveDevice, Any], probes: dict[str, list[int]]) -> b
     )
 
 
-def _send(ground: Field, members: list[User], conversation_id: int) -> str | None:
+def _send(testbed: Testbed, members: list[User], conversation_id: int) -> str | None:
     """Send a probe as the first member with the right to; return the message's id.
 
     Return None if no member has the right: the private conversation is blocked.
@@ -166,9 +166,9 @@ def _send(ground: Field, members: list[User], conversation_id: int) -> str | Non
     name = f"probe-{uuid4().hex[:12]}"
     body = {"client_id": name, "type": "text", "content": {"text": name}}
     for user in members:
-        with suppress(DoorError):
+        with suppress(RequestFailedError):
             told = user.rest.try_("POST", f"/api/conversations/{conversation_id}/messages", body).json
-            ground.ledger.note(Fact("send", user.id, {"client_id": name}, ACKED, told))
+            testbed.history.note(Operation("send", user.id, {"client_id": name}, ACKED, told))
             return str(told["message"]["id"])
     return None
 
@@ -176,25 +176,29 @@ def _send(ground: Field, members: list[User], conversation_id: int) -> str | Non
 # -- sync, storage, presence ---------------------------------------------------------------------------------------
 
 
-def _force(ground: Field) -> list[Breach]:
+def _force(testbed: Testbed) -> list[Breach]:
     """Make all devices sync without a hint; return the differences that remain: none is allowed now."""
-    for device in ground.devices:
+    for device in testbed.devices:
         device.sync()
-    return comparison.wait(ground, "wrong", time.monotonic() + _LEVEL_SECONDS)[1]
+    return comparison.wait(testbed, "wrong", time.monotonic() + _LEVEL_SECONDS)[1]
 
 
-def _judge(ground: Field) -> list[Breach]:
+def _judge(testbed: Testbed) -> list[Breach]:
     """Return the breaches in the database, without those that an earlier cycle has reported."""
-    found = [one for one in oracle.judge(stored.read(ground.rows), ground.ledger.facts) if str(one) not in ground.named]
-    ground.named |= {str(breach) for breach in found}
+    found = [
+        one
+        for one in oracle.judge(stored.read(testbed.rows), testbed.history.operations)
+        if str(one) not in testbed.named
+    ]
+    testbed.named |= {str(breach) for breach in found}
     return found
 
 
-def _presence(ground: Field) -> list[Breach]:
+def _presence(testbed: Testbed) -> list[Breach]:
     end = time.monotonic() + _PRESENCE_SECONDS
     while time.monotonic() < end:
-        if ground.presence_is_true():
+        if testbed.presence_is_true():
             return []
         time.sleep(0.3)
-    told: dict[str, Any] = {node.environ["NODE_ID"]: sorted(ground._online_at(node)) for node in ground.living()}
-    return [Breach("presence", f"connected {sorted(ground.online())}, nodes say {told}")]
+    told: dict[str, Any] = {node.environ["NODE_ID"]: sorted(testbed._online_at(node)) for node in testbed.living()}
+    return [Breach("presence", f"connected {sorted(testbed.online())}, nodes say {told}")]

@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 from typing import Any
 
 from tests.checker.connection import Connection
-from tests.checker.rest import DoorError, Rest
+from tests.checker.rest import RequestFailedError, Rest
 from tests.support.clients.asynchronous import TROUBLE, LoopThread
 from tests.sync.model import ModelDevice
 
@@ -20,11 +20,11 @@ _TURN = 0.5
 class LiveDevice(ModelDevice):
     """See the module. It syncs only when the protocol demands it: it does not learn of an unpushed change by itself."""
 
-    def __init__(self, me: dict[str, Any], token: str, doors: list[str], loop: LoopThread, number: int) -> None:
-        super().__init__(me, token, Rest(doors, token, number))
+    def __init__(self, me: dict[str, Any], token: str, urls: list[str], loop: LoopThread, number: int) -> None:
+        super().__init__(me, token, Rest(urls, token, number))
         self.name = f"user-{me['id']}.{number}"
-        self._doors = doors
-        self._door = number
+        self._urls = urls
+        self._next_url = number
         self._loop = loop
         self._chance = random.Random(self.name)
         self._lock = threading.RLock()
@@ -50,8 +50,8 @@ class LiveDevice(ModelDevice):
 
     def open_wire(self, token: str) -> Connection:
         """Connect to the next node."""
-        self._door += 1
-        return Connection(self._loop, self._doors[self._door % len(self._doors)], token, self._hear)
+        self._next_url += 1
+        return Connection(self._loop, self._urls[self._next_url % len(self._urls)], token, self._hear)
 
     def _hear(self, event: str, payload: dict[str, Any]) -> None:
         if event == "message_created":
@@ -79,7 +79,7 @@ class LiveDevice(ModelDevice):
                         self._poked, self.is_level = False, False
                     self.catch_up(_LIMIT)
                     self.deliver(10_000)
-            except DoorError as exc:
+            except RequestFailedError as exc:
                 self._over.wait(max(exc.retry_after, self._chance.uniform(0.2, 0.6)))
                 continue
             connection.wait(_TURN)
@@ -89,7 +89,7 @@ class LiveDevice(ModelDevice):
             return super()._ask(request, over_rest)
         answer = self.wire.call("sync", request)
         if not answer.pop("ok"):
-            raise DoorError(503, answer["error"]["code"], answer["error"].get("retry_after") or 0)
+            raise RequestFailedError(503, answer["error"]["code"], answer["error"].get("retry_after") or 0)
         return answer
 
     def _take_push(self, event: str, payload: dict[str, Any]) -> bool:
@@ -152,7 +152,7 @@ class _Listed:
 
 
 def fresh_view(me: dict[str, Any], token: str, rest: Rest) -> dict[str, Any]:
-    """Return the view of a new device of the user after its first sync; raises DoorError."""
+    """Return the view of a new device of the user after its first sync; raises RequestFailedError."""
     device = ModelDevice(me, token, _Listed(rest))
     device.catch_up(_LIMIT, over_rest=True)
     device.me = rest("/api/users/me")

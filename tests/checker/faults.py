@@ -6,12 +6,12 @@ from contextlib import suppress
 
 import redis
 
-from tests.checker.field import Field
 from tests.checker.plan import Fault
+from tests.checker.testbed import Testbed
 from tests.support.proxy import Proxy
 from tests.support.server import Server
 
-Inject = Callable[[Field, Fault], str]
+Inject = Callable[[Testbed, Fault], str]
 
 #: Kind of fault -> its minimum and maximum duration in seconds in a short cycle.
 SECONDS = {
@@ -40,8 +40,8 @@ SECONDS = {
 _COMMIT = b"COMMIT"
 
 
-def _node(field: Field, fault: Fault) -> Server:
-    return field.nodes[fault.node % len(field.nodes)]
+def _node(testbed: Testbed, fault: Fault) -> Server:
+    return testbed.nodes[fault.node % len(testbed.nodes)]
 
 
 def _every(seconds: float, fault: Fault) -> Iterator[None]:
@@ -52,17 +52,17 @@ def _every(seconds: float, fault: Fault) -> Iterator[None]:
         time.sleep(seconds)
 
 
-def _hold(proxies: Sequence[Proxy], field: Field, fault: Fault) -> str:
+def _hold(proxies: Sequence[Proxy], testbed: Testbed, fault: Fault) -> str:
     """Hold back all traffic of one node's proxy, in both directions, and deliver it when the fault is over."""
-    proxy = proxies[fault.node % len(field.nodes)]
+    proxy = proxies[fault.node % len(testbed.nodes)]
     proxy.hold()
     time.sleep(fault.seconds)
     proxy.release()
-    return _node(field, fault).environ["NODE_ID"]
+    return _node(testbed, fault).environ["NODE_ID"]
 
 
-def _node_killed(field: Field, fault: Fault) -> str:
-    node = _node(field, fault)
+def _node_killed(testbed: Testbed, fault: Fault) -> str:
+    node = _node(testbed, fault)
     node.kill()
     time.sleep(fault.seconds)
     node.start()
@@ -70,9 +70,9 @@ def _node_killed(field: Field, fault: Fault) -> str:
     return node.environ["NODE_ID"]
 
 
-def _killed_at_commit(field: Field, fault: Fault) -> str:
+def _killed_at_commit(testbed: Testbed, fault: Fault) -> str:
     """Kill a node before the answer to its last COMMIT arrives, so that the committed changes are not pushed."""
-    node, proxy = _node(field, fault), field.database_proxies[fault.node % len(field.nodes)]
+    node, proxy = _node(testbed, fault), testbed.database_proxies[fault.node % len(testbed.nodes)]
     before, end = proxy.swallowed, time.monotonic() + fault.seconds
     proxy.loses_answer_to, proxy.breaks_then = _COMMIT, False
     while proxy.swallowed == before and time.monotonic() < end:
@@ -84,67 +84,67 @@ def _killed_at_commit(field: Field, fault: Fault) -> str:
     return f"{node.environ['NODE_ID']}, {'' if proxy.swallowed > before else 'not '}at a COMMIT"
 
 
-def _node_stopped(field: Field, fault: Fault) -> str:
-    node = _node(field, fault)
+def _node_stopped(testbed: Testbed, fault: Fault) -> str:
+    node = _node(testbed, fault)
     node.stop()
     node.start()
     node.wait_until_ready(60)
     return node.environ["NODE_ID"]
 
 
-def _node_frozen(field: Field, fault: Fault) -> str:
-    node = _node(field, fault)
+def _node_frozen(testbed: Testbed, fault: Fault) -> str:
+    node = _node(testbed, fault)
     node.freeze()
     time.sleep(fault.seconds)
     node.thaw()
     return node.environ["NODE_ID"]
 
 
-def _rolling_restart(field: Field, fault: Fault) -> str:
-    for node in field.nodes:
+def _rolling_restart(testbed: Testbed, fault: Fault) -> str:
+    for node in testbed.nodes:
         node.stop()
         node.start()
         node.wait_until_ready(60)
-    return f"{len(field.nodes)} nodes"
+    return f"{len(testbed.nodes)} nodes"
 
 
-def _redis_frozen(field: Field, fault: Fault) -> str:
-    field.redis.freeze()
+def _redis_frozen(testbed: Testbed, fault: Fault) -> str:
+    testbed.redis.freeze()
     time.sleep(fault.seconds)
-    field.redis.thaw()
+    testbed.redis.thaw()
     return ""
 
 
-def _redis_killed(field: Field, fault: Fault) -> str:
-    field.redis.kill()
+def _redis_killed(testbed: Testbed, fault: Fault) -> str:
+    testbed.redis.kill()
     time.sleep(fault.seconds)
-    field.redis.start()
+    testbed.redis.start()
     return ""
 
 
-def _redis_mute(field: Field, fault: Fault) -> str:
+def _redis_mute(testbed: Testbed, fault: Fault) -> str:
     """Swallow Redis' answers to one node: its commands are executed, the answers are lost."""
-    proxy = field.redis_proxies[fault.node % len(field.nodes)]
+    proxy = testbed.redis_proxies[fault.node % len(testbed.nodes)]
     proxy.swallows = True
     time.sleep(fault.seconds)
     proxy.swallows = False
     proxy.cut()
-    return _node(field, fault).environ["NODE_ID"]
+    return _node(testbed, fault).environ["NODE_ID"]
 
 
-def _redis_failover(field: Field, fault: Fault) -> str:
+def _redis_failover(testbed: Testbed, fault: Fault) -> str:
     """Kill a master, wait until another server replaces it, and start the dead one again."""
-    dead = field.redis_master()
+    dead = testbed.redis_master()
     dead.kill()
-    field.await_redis_without(dead)
+    testbed.await_redis_without(dead)
     time.sleep(fault.seconds)
     dead.start()
     return ""
 
 
-def _redis_cut(field: Field, fault: Fault) -> str:
+def _redis_cut(testbed: Testbed, fault: Fault) -> str:
     """Cut every connection of every node to Redis, for commands and for subscriptions."""
-    clients = [server.client() for server in field.redis_servers]
+    clients = [server.client() for server in testbed.redis_servers]
     cut = 0
     for _ in _every(0.2, fault):
         for client in clients:
@@ -154,63 +154,63 @@ def _redis_cut(field: Field, fault: Fault) -> str:
     return f"{cut} cut"
 
 
-def _redis_stalled(field: Field, fault: Fault) -> str:
-    return _hold(field.redis_proxies, field, fault)
+def _redis_stalled(testbed: Testbed, fault: Fault) -> str:
+    return _hold(testbed.redis_proxies, testbed, fault)
 
 
-def _database_frozen(field: Field, fault: Fault) -> str:
-    field.database(fault.node).freeze()
+def _database_frozen(testbed: Testbed, fault: Fault) -> str:
+    testbed.database(fault.node).freeze()
     time.sleep(fault.seconds)
-    field.heal_database(fault.node)
+    testbed.heal_database(fault.node)
     return ""
 
 
-def _database_killed(field: Field, fault: Fault) -> str:
-    field.database(fault.node).kill()
+def _database_killed(testbed: Testbed, fault: Fault) -> str:
+    testbed.database(fault.node).kill()
     time.sleep(fault.seconds)
-    field.heal_database(fault.node)
+    testbed.heal_database(fault.node)
     return ""
 
 
-def _connections_killed(field: Field, fault: Fault) -> str:
-    return f"{sum(field.database(fault.node).cut_connections() for _ in _every(0.15, fault))} cut"
+def _connections_killed(testbed: Testbed, fault: Fault) -> str:
+    return f"{sum(testbed.database(fault.node).cut_connections() for _ in _every(0.15, fault))} cut"
 
 
-def _connections_cut(field: Field, fault: Fault) -> str:
+def _connections_cut(testbed: Testbed, fault: Fault) -> str:
     for _ in _every(0.15, fault):
-        field.database_proxies[fault.node % len(field.nodes)].cut()
-    return _node(field, fault).environ["NODE_ID"]
+        testbed.database_proxies[fault.node % len(testbed.nodes)].cut()
+    return _node(testbed, fault).environ["NODE_ID"]
 
 
-def _commit_lost(field: Field, fault: Fault) -> str:
+def _commit_lost(testbed: Testbed, fault: Fault) -> str:
     """Break connections in place of the answer to a COMMIT: the transaction is committed, but no node learns of it."""
-    before = sum(proxy.swallowed for proxy in field.database_proxies)
-    for proxy in field.database_proxies:
+    before = sum(proxy.swallowed for proxy in testbed.database_proxies)
+    for proxy in testbed.database_proxies:
         proxy.loses_answer_to = _COMMIT
     time.sleep(fault.seconds)
-    for proxy in field.database_proxies:
+    for proxy in testbed.database_proxies:
         proxy.loses_answer_to = b""
-    return f"{sum(proxy.swallowed for proxy in field.database_proxies) - before} bytes lost"
+    return f"{sum(proxy.swallowed for proxy in testbed.database_proxies) - before} bytes lost"
 
 
-def _database_partition(field: Field, fault: Fault) -> str:
+def _database_partition(testbed: Testbed, fault: Fault) -> str:
     """Drop all traffic between one node and the database, even the end of a connection."""
-    proxy = field.database_proxies[fault.node % len(field.nodes)]
+    proxy = testbed.database_proxies[fault.node % len(testbed.nodes)]
     proxy.is_silent = True
     time.sleep(fault.seconds)
     proxy.cut()
     proxy.is_silent = False
-    return _node(field, fault).environ["NODE_ID"]
+    return _node(testbed, fault).environ["NODE_ID"]
 
 
-def _database_late(field: Field, fault: Fault) -> str:
+def _database_late(testbed: Testbed, fault: Fault) -> str:
     """Delay what one node sends to the database, a COMMIT too, until after the node's timeout."""
-    return _hold(field.database_proxies, field, fault)
+    return _hold(testbed.database_proxies, testbed, fault)
 
 
-def _clients_cut(field: Field, fault: Fault) -> str:
+def _clients_cut(testbed: Testbed, fault: Fault) -> str:
     for _ in _every(0.4, fault):
-        for proxy in field.client_proxies:
+        for proxy in testbed.client_proxies:
             proxy.cut()
     return ""
 
@@ -238,7 +238,7 @@ FAULTS: dict[str, Inject] = {
 }
 
 
-def inject(field: Field, fault: Fault, began: float) -> str:
+def inject(testbed: Testbed, fault: Fault, began: float) -> str:
     """Wait for the fault's time, inject it and heal it; return what it did."""
     time.sleep(max(0.0, began + fault.at - time.monotonic()))
-    return FAULTS[fault.kind](field, fault)
+    return FAULTS[fault.kind](testbed, fault)

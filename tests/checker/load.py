@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.checker.acts import ACTS, Act
 from tests.checker.device import LiveDevice
-from tests.checker.ledger import ACKED, REFUSED, UNKNOWN, Fact, Ledger
+from tests.checker.history import ACKED, REFUSED, UNKNOWN, History, Operation
 from tests.checker.plan import Op
-from tests.checker.rest import DoorError, Rest
+from tests.checker.rest import RequestFailedError, Rest
 from tests.support.clients.asynchronous import TROUBLE
 
 #: Error codes after which it is unknown whether the operation was done, or which ask for a retry.
@@ -22,13 +22,13 @@ _INSISTS, _TRIES = 40.0, 12.0
 class User:
     """A user with two devices and REST access; `others` are the other users' ids, `groups` the ids of all groups."""
 
-    def __init__(self, id_: int, devices: list[LiveDevice], rest: Rest, ledger: Ledger) -> None:
+    def __init__(self, id_: int, devices: list[LiveDevice], rest: Rest, history: History) -> None:
         self.id = id_
         self.devices = devices
         self.rest = rest
         self.others: list[int] = []
         self.groups: list[int] = []
-        self._ledger = ledger
+        self._history = history
 
     def live(self, ops: list[Op], began: float) -> None:
         """Do the operations, each at its time after `began`."""
@@ -36,34 +36,34 @@ class User:
             time.sleep(max(0.0, began + op.at - time.monotonic()))
             self.do(op)
 
-    def do(self, op: Op) -> Fact | None:
+    def do(self, op: Op) -> Operation | None:
         """Do one operation; retry until its result is known or the time is over. Return None if it has no object."""
         act = ACTS[op.kind](self, op)
         if act is None:
             return None
-        fact = Fact(op.kind, self.id, act.about, began=time.monotonic())
+        operation = Operation(op.kind, self.id, act.about, began=time.monotonic())
         patience = _INSISTS if op.kind == "send" else _TRIES * op.retries
-        while not self._attempt(op, act, fact) and time.monotonic() < fact.began + patience:
+        while not self._attempt(op, act, operation) and time.monotonic() < operation.began + patience:
             time.sleep(0.3)
-        self._ledger.note(fact)
-        return fact
+        self._history.note(operation)
+        return operation
 
-    def _attempt(self, op: Op, act: Act, fact: Fact) -> bool:
+    def _attempt(self, op: Op, act: Act, operation: Operation) -> bool:
         """Try once; return whether the result is known."""
-        fact.outcome = UNKNOWN
+        operation.outcome = UNKNOWN
         try:
-            fact.told = self._call(op, act)
-        except DoorError as exc:
-            fact.code = exc.code
+            operation.told = self._call(op, act)
+        except RequestFailedError as exc:
+            operation.code = exc.code
             if exc.status and exc.code not in _OPEN:
-                fact.outcome = REFUSED
+                operation.outcome = REFUSED
                 return True
         except (*TROUBLE, FutureTimeoutError):
-            fact.code = ""
+            operation.code = ""
         else:
-            fact.outcome = ACKED
+            operation.outcome = ACKED
             return True
-        fact.doubts += 1
+        operation.doubts += 1
         return False
 
     def _call(self, op: Op, act: Act) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class User:
         if op.by_socket and act.command and connection is not None and connection.is_open:
             answer: dict[str, Any] = connection.call(act.command, act.payload)
             if not answer["ok"]:
-                raise DoorError(400, answer["error"]["code"])
+                raise RequestFailedError(400, answer["error"]["code"])
             return answer
         if act.before is not None:
             self._prepare(*act.before)
@@ -80,7 +80,7 @@ class User:
     def _prepare(self, method: str, path: str) -> None:
         try:
             self.rest.try_(method, path)
-        except DoorError as exc:
+        except RequestFailedError as exc:
             if exc.status in {0, 503}:
                 raise
 

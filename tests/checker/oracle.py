@@ -1,6 +1,8 @@
 """What must hold at the end: acknowledged operations are stored once, numbers have no hole, counters and devices agree.
 
-Each function compares its arguments and yields or returns the breaches: the kind first, then where.
+This oracle judges the final state after operations of every kind: the database, and each device's view. What users saw
+on the way, message by message, is judged by the oracle of the drills (tests/drills/oracle.py). Each function compares
+its arguments and yields or returns the breaches: the kind first, then where.
 """
 
 import itertools
@@ -9,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.checker.ledger import ACKED, UNKNOWN, Fact
+from tests.checker.history import ACKED, UNKNOWN, Operation
 from tests.checker.stored import Member, Message, Stored
 
 #: Kinds of breaches, in the order of the report (docs/testing.md explains them).
@@ -30,7 +32,7 @@ class Breach:
         return f"{self.kind}: {self.where}"
 
 
-def judge(stored: Stored, facts: list[Fact]) -> list[Breach]:
+def judge(stored: Stored, ops: list[Operation]) -> list[Breach]:
     """Return where the database contradicts itself or the answers that users got."""
     messages = {message.id: message for message in stored.messages}
     return [
@@ -38,11 +40,11 @@ def judge(stored: Stored, facts: list[Fact]) -> list[Breach]:
         *_doubled(stored.messages),
         *_counts(stored),
         *_reactions_and_pins(stored),
-        *_lost(stored, facts),
-        *_lost_edits(messages, facts),
-        *_lost_marks_on_messages(stored, messages, facts),
-        *_lost_reads(stored.members, facts),
-        *_lost_settings(stored.members, facts),
+        *_lost(stored, ops),
+        *_lost_edits(messages, ops),
+        *_lost_marks_on_messages(stored, messages, ops),
+        *_lost_reads(stored.members, ops),
+        *_lost_settings(stored.members, ops),
     ]
 
 
@@ -95,44 +97,44 @@ def _reactions_and_pins(stored: Stored) -> Iterator[Breach]:
 # -- the database against the users' answers -----------------------------------------------------------------------
 
 
-def _lost(stored: Stored, facts: list[Fact]) -> Iterator[Breach]:
+def _lost(stored: Stored, ops: list[Operation]) -> Iterator[Breach]:
     places = {(one.sender_id, one.client_id): one for one in stored.messages}
-    for fact in facts:
-        if fact.kind != "send" or fact.outcome == "refused":
+    for op in ops:
+        if op.kind != "send" or op.outcome == "refused":
             continue
-        found = places.get((fact.user_id, fact.about["client_id"]))
-        if fact.outcome == UNKNOWN:
-            yield Breach("lost", f"message {fact.about['client_id']} was never acknowledged ({fact.code})")
+        found = places.get((op.user_id, op.about["client_id"]))
+        if op.outcome == UNKNOWN:
+            yield Breach("lost", f"message {op.about['client_id']} was never acknowledged ({op.code})")
         elif found is None:
-            yield Breach("lost", f"message {fact.about['client_id']} was acknowledged as {fact.told['message']['id']}")
-        elif found.id != fact.told["message"]["id"]:
-            yield Breach("lost", f"message {found.client_id} is {found.id}, acknowledged {fact.told['message']['id']}")
+            yield Breach("lost", f"message {op.about['client_id']} was acknowledged as {op.told['message']['id']}")
+        elif found.id != op.told["message"]["id"]:
+            yield Breach("lost", f"message {found.client_id} is {found.id}, acknowledged {op.told['message']['id']}")
 
 
-def _lost_edits(messages: dict[str, Message], facts: list[Fact]) -> Iterator[Breach]:
-    recalled = {fact.about["message_id"] for fact in facts if fact.kind == "recall" and fact.outcome != "refused"}
-    for message_id, told in _by(facts, ("edit",), ("message_id",)).items():
+def _lost_edits(messages: dict[str, Message], ops: list[Operation]) -> Iterator[Breach]:
+    recalled = {op.about["message_id"] for op in ops if op.kind == "recall" and op.outcome != "refused"}
+    for message_id, told in _by(ops, ("edit",), ("message_id",)).items():
         last = _last(told)
         message = messages.get(message_id[0])
         if last is None or message_id[0] in recalled:
             continue
         if message is None or message.text != last.about["text"]:
             yield Breach("lost", f"edit of message {message_id[0]}: {last.about['text']}")
-    for fact in facts:
-        if fact.kind == "recall" and fact.outcome == ACKED:
-            message = messages.get(fact.about["message_id"])
+    for op in ops:
+        if op.kind == "recall" and op.outcome == ACKED:
+            message = messages.get(op.about["message_id"])
             if message is None or not message.is_recalled:
-                yield Breach("lost", f"recall of message {fact.about['message_id']}")
+                yield Breach("lost", f"recall of message {op.about['message_id']}")
 
 
-def _lost_marks_on_messages(stored: Stored, messages: dict[str, Message], facts: list[Fact]) -> Iterator[Breach]:
-    for (message_id, emoji, user_id), told in _by(facts, ("react", "unreact"), ("message_id", "emoji", "")).items():
+def _lost_marks_on_messages(stored: Stored, messages: dict[str, Message], ops: list[Operation]) -> Iterator[Breach]:
+    for (message_id, emoji, user_id), told in _by(ops, ("react", "unreact"), ("message_id", "emoji", "")).items():
         last = _last(told)
         if last is None or _is_recalled(messages, message_id):
             continue
         if ((message_id, emoji, user_id) in stored.reactions) != (last.kind == "react"):
             yield Breach("reaction", f"{emoji} of user {user_id} on message {message_id}: {last.kind} was acknowledged")
-    for (message_id,), told in _by(facts, ("pin", "unpin"), ("message_id",)).items():
+    for (message_id,), told in _by(ops, ("pin", "unpin"), ("message_id",)).items():
         last = _last(told)
         if last is None or _is_recalled(messages, message_id):
             continue
@@ -144,42 +146,42 @@ def _is_recalled(messages: dict[str, Message], message_id: str) -> bool:
     return message_id in messages and messages[message_id].is_recalled
 
 
-def _lost_reads(members: list[Member], facts: list[Fact]) -> Iterator[Breach]:
+def _lost_reads(members: list[Member], ops: list[Operation]) -> Iterator[Breach]:
     marks = {(one.conversation_id, one.user_id): one.read_seq for one in members}
-    for fact in facts:
-        if fact.kind == "read" and fact.outcome == ACKED:
-            key = fact.about["conversation_id"], fact.user_id
-            if key in marks and marks[key] < fact.told["read_seq"]:
-                yield Breach("read_mark", f"user {key[1]} in {key[0]}: {marks[key]}, told {fact.told['read_seq']}")
+    for op in ops:
+        if op.kind == "read" and op.outcome == ACKED:
+            key = op.about["conversation_id"], op.user_id
+            if key in marks and marks[key] < op.told["read_seq"]:
+                yield Breach("read_mark", f"user {key[1]} in {key[0]}: {marks[key]}, told {op.told['read_seq']}")
 
 
-def _lost_settings(members: list[Member], facts: list[Fact]) -> Iterator[Breach]:
+def _lost_settings(members: list[Member], ops: list[Operation]) -> Iterator[Breach]:
     for kind, name in (("draft", "draft"), ("mute", "is_muted")):
-        for (conversation_id, user_id), told in _by(facts, (kind,), ("conversation_id", "")).items():
+        for (conversation_id, user_id), told in _by(ops, (kind,), ("conversation_id", "")).items():
             last = told[-1]
             found = [one for one in members if (one.conversation_id, one.user_id) == (conversation_id, user_id)]
-            if found and last.is_sure and not any(fact.doubts for fact in told):
+            if found and last.is_sure and not any(op.doubts for op in told):
                 value = getattr(found[0], name)
                 if value != last.about[name]:
                     where = f"{name} of user {user_id} in {conversation_id}"
                     yield Breach("setting", f"{where}: {value}, told {last.about[name]}")
 
 
-def _by(facts: list[Fact], kinds: tuple[str, ...], names: tuple[str, ...]) -> dict[tuple[Any, ...], list[Fact]]:
-    """Return the facts of these kinds that were not refused, by their object; the name "" means the acting user."""
-    found: dict[tuple[Any, ...], list[Fact]] = defaultdict(list)
-    for fact in facts:
-        if fact.kind in kinds and fact.outcome != "refused":
-            key = tuple(fact.about[name] if name else fact.user_id for name in names)
-            found[key].append(fact)
+def _by(ops: list[Operation], kinds: tuple[str, ...], names: tuple[str, ...]) -> dict[tuple[Any, ...], list[Operation]]:
+    """Return the operations of these kinds, without refused ones, by object; the name "" means the acting user."""
+    found: dict[tuple[Any, ...], list[Operation]] = defaultdict(list)
+    for op in ops:
+        if op.kind in kinds and op.outcome != "refused":
+            key = tuple(op.about[name] if name else op.user_id for name in names)
+            found[key].append(op)
     return found
 
 
-def _last(told: list[Fact]) -> Fact | None:
+def _last(told: list[Operation]) -> Operation | None:
     """Return the last operation on a message by its change number; None if one of them may have been done late."""
-    if any(not fact.is_sure for fact in told):
+    if any(not op.is_sure for op in told):
         return None
-    return max(told, key=lambda fact: fact.told["message"]["change"])
+    return max(told, key=lambda op: op.told["message"]["change"])
 
 
 # -- devices -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tests.sync import world
 _PATIENCE = (2.0, 6.0)
 
 
-class DoorError(OSError):
+class RequestFailedError(OSError):
     """The node did not answer, or refused; `status` is 0 without an answer, `code` is the error code in the answer."""
 
     def __init__(self, status: int, code: str, retry_after: float = 0) -> None:
@@ -29,31 +29,31 @@ class Answer:
 
 
 class Rest(world.Rest):
-    """Like `world.Rest`, over the network. Raises DoorError if the answer is a refusal or is lost."""
+    """Like `world.Rest`, over the network. Raises RequestFailedError if the answer is a refusal or is lost."""
 
-    def __init__(self, doors: list[str], token: str, first: int = 0) -> None:
-        self._doors = doors
-        self._door = first
+    def __init__(self, urls: list[str], token: str, first: int = 0) -> None:
+        self._urls = urls
+        self._next_url = first
         self._session = requests.Session()
         self._session.headers["Authorization"] = f"Bearer {token}"
 
     def turn(self) -> None:
         """Use the next node from now on."""
-        self._door += 1
+        self._next_url += 1
 
     def try_(self, method: str, path: str, body: Any = None) -> Answer:
         """Send one request to the current node; after a failure the next node is used."""
-        url = self._doors[self._door % len(self._doors)] + path
+        url = self._urls[self._next_url % len(self._urls)] + path
         try:
             answer = self._session.request(method, url, json=body, timeout=_PATIENCE)
             told = answer.json() if answer.content else None
         except (requests.RequestException, ValueError) as exc:
             self.turn()
-            raise DoorError(0, type(exc).__name__) from exc
+            raise RequestFailedError(0, type(exc).__name__) from exc
         if answer.status_code >= 400:
             if answer.status_code >= 500:
                 self.turn()
-            raise DoorError(answer.status_code, told["code"], float(told.get("retry_after") or 0))
+            raise RequestFailedError(answer.status_code, told["code"], float(told.get("retry_after") or 0))
         return Answer(answer.status_code, told)
 
     def __call__(self, path: str, body: Any = None) -> Any:

@@ -3,20 +3,20 @@
 import sqlite3
 from contextlib import closing
 
-from tests.checker.field import OF_A_NODE, OF_DATABASE, OF_NODES, Field
+from tests.checker.testbed import OF_A_NODE, OF_DATABASE, OF_NODES, Testbed
 from tests.support.galera import Galera
 from tests.support.mariadb import MariaDb
 from tests.support.ports import wait_for
 from tests.support.redis import RedisCluster, RedisSentinel, RedisServer
 
 
-class _Nginx(Field):
+class _Nginx(Testbed):
     """Nginx in front of the nodes; the proxy that cuts clients is in front of Nginx."""
 
     has_nginx = True
 
 
-class _Sqlite(Field):
+class _Sqlite(Testbed):
     """One node on a SQLite file, without Redis."""
 
     node_ids = ("node-1",)
@@ -41,7 +41,7 @@ class _Sqlite(Field):
             return link.execute(sql).fetchall()
 
 
-class _Galera(Field):
+class _Galera(Testbed):
     """A Galera cluster; each node uses a different member."""
 
     fault_kinds = (*OF_NODES, *OF_DATABASE)
@@ -65,7 +65,7 @@ class _Galera(Field):
         return self._urls[index % len(self._urls)], self.database(index).port
 
 
-class _Sentinel(Field):
+class _Sentinel(Testbed):
     """A Redis with a replica, watched by Sentinels that fail over."""
 
     redis_kind = RedisSentinel
@@ -85,7 +85,7 @@ class _Sentinel(Field):
         wait_for(lambda: self.redis.current() is not dead, 30, "the failover")
 
 
-class _RedisCluster(Field):
+class _RedisCluster(Testbed):
     """A Redis Cluster of three masters, each with a replica."""
 
     redis_kind = RedisCluster
@@ -110,8 +110,8 @@ class _RedisCluster(Field):
         return dead.port not in masters and client.execute_command("CLUSTER INFO")["cluster_state"] == "ok"
 
 
-SETUPS: dict[str, type[Field]] = {
-    "default": Field,
+SETUPS: dict[str, type[Testbed]] = {
+    "default": Testbed,
     "nginx": _Nginx,
     "sqlite": _Sqlite,
     "galera": _Galera,

@@ -24,7 +24,7 @@ _SHAPE = plan.Shape(users=_USERS, pause=0.3, faults=_SECONDS)
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory):
+def testbed(tmp_path_factory):
     """Start one environment for all cycles; one user has a page of the web client as an additional device."""
     folder = tmp_path_factory.mktemp("checker")
     environ = {"IM_RECONCILE_SECONDS": str(_RECONCILE), "IM_DB_READ_TIMEOUT_SECONDS": str(_PATIENCE)}
@@ -36,11 +36,11 @@ def ground(tmp_path_factory):
 # A defect that shows in one of three attempts is a defect: no second attempt.
 @pytest.mark.flaky(reruns=0)
 @pytest.mark.parametrize("kind", SETUPS["default"].fault_kinds)
-def test_all_devices_are_up_to_date_again_after(kind, ground, tmp_path):
+def test_all_devices_are_up_to_date_again_after(kind, testbed, tmp_path):
     cycle = plan.micro(_SEED, 1, _SHAPE, kind)
     cycle.write(tmp_path / "plan.json")
 
-    result = run(ground, cycle, bound(_RECONCILE))
+    result = run(testbed, cycle, bound(_RECONCILE))
 
     assert result.holds, f"{[str(breach) for breach in result.breaches]}, {result.notes}: {tmp_path / 'plan.json'}"
     assert result.outcomes["acked"] > 10

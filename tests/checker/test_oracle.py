@@ -7,19 +7,19 @@ from sqlalchemy import text
 
 from imapp.extensions import db
 from tests.checker import oracle, stored
-from tests.checker.ledger import ACKED, UNKNOWN, Fact
+from tests.checker.history import ACKED, UNKNOWN, Operation
 from tests.sync.world import World
 
 EMOJI = "👍"
 
 
-class Story:
+class ConversationHistory:
     """Two users, a group, and the answers to their operations in it."""
 
     def __init__(self, app) -> None:
         self.world = World(app, people=2, devices=1)
         self.ann, self.bob = self.world.people
-        self.facts: list[Fact] = []
+        self.operations: list[Operation] = []
         self.group = self.ann.rest("/api/groups", {"name": "g", "member_ids": [self.bob.id]})["id"]
         self.first, self.second, third = (self.send(self.ann, f"c{number}") for number in (1, 2, 3))
         self.do(self.ann, "edit", f"PATCH {self.first}", {"content": {"text": "c1 edited"}}, text="c1 edited")
@@ -28,24 +28,24 @@ class Story:
         self.do(self.ann, "recall", f"POST {third}/recall")
         place = {"conversation_id": self.group}
         told = self.bob.rest(f"/api/conversations/{self.group}/read", {"seq": 4})
-        self.facts.append(Fact("read", self.bob.id, place, ACKED, told))
+        self.operations.append(Operation("read", self.bob.id, place, ACKED, told))
         self.bob.rest.try_("PATCH", f"/api/conversations/{self.group}", {"draft": "soon"})
-        self.facts.append(Fact("draft", self.bob.id, {**place, "draft": "soon"}, ACKED))
+        self.operations.append(Operation("draft", self.bob.id, {**place, "draft": "soon"}, ACKED))
 
     def send(self, actor, name: str) -> str:
         body = {"client_id": name, "type": "text", "content": {"text": name}}
         told = actor.rest(f"/api/conversations/{self.group}/messages", body)
-        self.facts.append(Fact("send", actor.id, {"client_id": name}, ACKED, told))
+        self.operations.append(Operation("send", actor.id, {"client_id": name}, ACKED, told))
         return told["message"]["id"]
 
     def do(self, actor, kind: str, call: str, body=None, **about: str) -> None:
         method, _, path = call.partition(" ")
         told = actor.rest.try_(method, f"/api/messages/{path}", body).json
-        self.facts.append(Fact(kind, actor.id, {"message_id": path.partition("/")[0], **about}, ACKED, told))
+        self.operations.append(Operation(kind, actor.id, {"message_id": path.partition("/")[0], **about}, ACKED, told))
 
     def judge(self) -> list[oracle.Breach]:
         db.session.rollback()
-        return oracle.judge(stored.read(lambda sql: list(db.session.execute(text(sql)))), self.facts)
+        return oracle.judge(stored.read(lambda sql: list(db.session.execute(text(sql)))), self.operations)
 
     def tamper(self, sql: str) -> set[str]:
         """Change the database with `sql`; return the kinds of breaches that the oracle reports then."""
@@ -55,14 +55,14 @@ class Story:
 
 
 @pytest.fixture
-def story(app):
-    made = Story(app)
+def history(app):
+    made = ConversationHistory(app)
     yield made
     made.world.close()
 
 
-def test_a_consistent_database_has_no_breach(story):
-    assert story.judge() == []
+def test_a_consistent_database_has_no_breach(history):
+    assert history.judge() == []
 
 
 @pytest.mark.parametrize(
@@ -93,43 +93,45 @@ def test_a_consistent_database_has_no_breach(story):
         ("UPDATE conversation_members SET draft = NULL WHERE draft = 'soon'", "setting"),
     ],
 )
-def test_each_kind_of_tampering_is_reported(story, sql, kind):
-    assert kind in story.tamper(sql)
+def test_each_kind_of_tampering_is_reported(history, sql, kind):
+    assert kind in history.tamper(sql)
 
 
-def test_a_loss_from_both_places_is_found_from_the_answers_to_users(story):
-    story.tamper("UPDATE messages SET reactions = NULL, pinned_at = NULL")
-    story.tamper("DELETE FROM reactions")
+def test_a_loss_from_both_places_is_found_from_the_answers_to_users(history):
+    history.tamper("UPDATE messages SET reactions = NULL, pinned_at = NULL")
+    history.tamper("DELETE FROM reactions")
 
-    assert story.tamper("DELETE FROM pins") == {"reaction", "pin"}
-
-
-def test_a_message_that_was_never_acknowledged_is_reported(story):
-    story.facts.append(Fact("send", story.ann.id, {"client_id": "c9"}, UNKNOWN))
-
-    assert [breach.kind for breach in story.judge()] == ["lost"]
+    assert history.tamper("DELETE FROM pins") == {"reaction", "pin"}
 
 
-def test_an_operation_that_may_have_been_done_late_is_not_reported(story):
-    story.facts.append(Fact("unreact", story.bob.id, {"message_id": story.first, "emoji": EMOJI}, UNKNOWN, doubts=1))
-    story.tamper("UPDATE messages SET reactions = NULL")
+def test_a_message_that_was_never_acknowledged_is_reported(history):
+    history.operations.append(Operation("send", history.ann.id, {"client_id": "c9"}, UNKNOWN))
 
-    assert story.tamper("DELETE FROM reactions") == set()
+    assert [breach.kind for breach in history.judge()] == ["lost"]
 
 
-def test_a_device_that_differs_from_a_new_one_is_reported_with_the_place(story):
-    (device,) = story.ann.devices
+def test_an_operation_that_may_have_been_done_late_is_not_reported(history):
+    history.operations.append(
+        Operation("unreact", history.bob.id, {"message_id": history.first, "emoji": EMOJI}, UNKNOWN, doubts=1)
+    )
+    history.tamper("UPDATE messages SET reactions = NULL")
+
+    assert history.tamper("DELETE FROM reactions") == set()
+
+
+def test_a_device_that_differs_from_a_new_one_is_reported_with_the_place(history):
+    (device,) = history.ann.devices
     device.catch_up(50, over_rest=True)
     shown, fresh = device.view(), copy.deepcopy(device.view())
     assert oracle.compare("stale", "phone", shown, fresh) == []
 
-    fresh["conversations"][story.group]["messages"][1]["reactions"] = []
-    fresh["conversations"][story.group]["read_seq"] = 1
+    fresh["conversations"][history.group]["messages"][1]["reactions"] = []
+    fresh["conversations"][history.group]["read_seq"] = 1
     (named,) = oracle.compare("stale", "phone", shown, fresh)
 
     assert named.kind == "stale"
-    assert f"phone: /conversations/{story.group}/messages/1/reactions" in named.where
-    assert f"/conversations/{story.group}/read_seq" in named.where
+    assert f"phone: /conversations/{history.group}/messages/1/reactions" in named.where
+    assert f"/conversations/{history.group}/read_seq" in named.where
 
 
 def test_a_device_that_is_not_up_to_date_is_reported():

@@ -17,7 +17,7 @@ from tests.drills.covered import COVERED, Covered
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill, Result
 from tests.drills.faults import bus, clients, database, network, nodes, rights
-from tests.drills.field import own_folder
+from tests.drills.testbed import own_folder
 
 _DRILLS: list[Drill | Covered] = [
     *bus.DRILLS, *database.DRILLS, *nodes.DRILLS, *network.DRILLS, *clients.DRILLS, *rights.DRILLS, *COVERED,

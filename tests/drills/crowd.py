@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.drills.oracle import Story
-from tests.drills.people import Life, Person, Reader, Sender
+from tests.drills.oracle import ConversationHistory
+from tests.drills.people import CrowdState, Person, Reader, Sender
 from tests.support.clients.asynchronous import AsyncClient, LoopThread
 from tests.support.ports import wait_for
 
@@ -51,13 +51,13 @@ class Crowd:
 
     def __init__(self, urls: list[str], users: list[User], shape: Shape) -> None:
         # A hundred connect in a second.
-        self.life = Life(urls, shape.pause, shape.padding, spread=shape.users / 100, retry=shape.retry)
+        self.state = CrowdState(urls, shape.pause, shape.padding, spread=shape.users / 100, retry=shape.retry)
         self.senders: list[Sender] = []
         self.readers: list[Reader] = []
         for index, (token, user_id, conversation_id) in enumerate(users[: shape.users]):
             place = index % shape.size
             kind = Sender if place < shape.senders else Reader
-            person = kind(self.life, token, user_id, conversation_id, place)
+            person = kind(self.state, token, user_id, conversation_id, place)
             (self.senders if isinstance(person, Sender) else self.readers).append(person)
             person.returns = place < shape.size - shape.leavers
         self._loop = LoopThread()
@@ -72,7 +72,7 @@ class Crowd:
     def start(self, seconds: float = 180) -> None:
         """Connect all; return when all are connected and each sender has two acks."""
         self._tasks = [self._loop.submit(person.live()) for person in self.people]
-        seconds += self.life.spread
+        seconds += self.state.spread
         wait_for(self.are_all_there, seconds, "the connection of the crowd")
         wait_for(lambda: all(len(one.acked) > 1 for one in self.senders), seconds, "the load")
 
@@ -101,12 +101,12 @@ class Crowd:
 
     def leave(self) -> None:
         """Disconnect everybody until `come_back`."""
-        self.life.is_away = True
+        self.state.is_away = True
         self.cut(self.people)
 
     def come_back(self) -> None:
         """Connect everybody again."""
-        self.life.is_away = False
+        self.state.is_away = False
 
     def invite(self, url: str, tokens: Iterable[str], hear: Callable[..., None] = lambda *_: None) -> list[AsyncClient]:
         """Connect additional devices that only listen; return the connections of those that are let in."""
@@ -160,11 +160,11 @@ class Crowd:
         return None if None in seen else max((one for one in seen if one is not None), default=since)
 
     def _first_push_from_elsewhere(self, reader: Reader, since: float) -> float | None:
-        life = self.life
+        state = self.state
         if not {one.node for one in self._peers(reader) if one.node} - {reader.node}:
             return since
         for name, node, at in reader.pushed[bisect(reader.pushed, since, key=lambda push: push[2]) :]:
-            if life.sent_at.get(name, 0) > since and life.acked_by.get(name, node) != node:
+            if state.sent_at.get(name, 0) > since and state.acked_by.get(name, node) != node:
                 return at
         return None
 
@@ -172,7 +172,7 @@ class Crowd:
 
     def settle(self, seconds: float = 60) -> None:
         """Stop new messages and wait for those in flight; the oracle finds the ones that do not end in time."""
-        self.life.is_ending = True
+        self.state.is_ending = True
         self._wait(lambda: self.are_all_there() and all(one.is_done for one in self.senders), seconds)
 
     def look_again(self, heads: dict[int, int], seconds: float = 60) -> None:
@@ -189,19 +189,19 @@ class Crowd:
             if task.done():
                 task.result()
 
-    def stories(self) -> dict[int, Story]:
+    def histories(self) -> dict[int, ConversationHistory]:
         """Return what the crowd knows of each conversation; the stored messages are missing."""
-        told: dict[int, Story] = {}
+        told: dict[int, ConversationHistory] = {}
         for one in self.senders:
-            story = told.setdefault(one.conversation_id, Story())
-            story.sent[one.name] = list(one.sent)
-            story.acked |= one.acked
-            story.reported |= one.reported.keys()
+            history = told.setdefault(one.conversation_id, ConversationHistory())
+            history.sent[one.name] = list(one.sent)
+            history.acked |= one.acked
+            history.reported |= one.reported.keys()
         for reader in self.readers:
-            story = told.setdefault(reader.conversation_id, Story())
-            story.shown[reader.name] = list(reader.shown)
+            history = told.setdefault(reader.conversation_id, ConversationHistory())
+            history.shown[reader.name] = list(reader.shown)
             if not (reader.returns or reader.node):
-                story.left.add(reader.name)
+                history.left.add(reader.name)
         return told
 
     def close(self) -> None:

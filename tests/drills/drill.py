@@ -1,4 +1,4 @@
-"""A drill: a fault in a field under load, and the steps from there to a line of the table."""
+"""A drill: a fault in a testbed under load, and the steps from there to a line of the table."""
 
 import os
 import time
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.drills.crowd import Crowd, Shape
-from tests.drills.field import Field, Plan
 from tests.drills.oracle import Verdict, judge
+from tests.drills.testbed import Plan, Testbed
 
 #: Seconds beyond the bound in which a crowd of hundreds, all at once, fetches what it missed; seconds of a lease and a
 #: heartbeat, which presence may lag.
@@ -23,7 +23,7 @@ class Drill:
 
     name: str
     injected: str
-    inject: Callable[[Field], str]
+    inject: Callable[[Testbed], str]
     #: Maximum seconds for healing.
     bound: float = 5
     shape: Shape = field(default_factory=Shape)
@@ -49,36 +49,36 @@ class Result:
 
 
 def run(drill: Drill, folder: Path) -> Result:
-    """Make the field, connect the crowd, harm, watch it heal, judge. Errors become part of the result."""
+    """Make the testbed, connect the crowd, harm, watch it heal, judge. Errors become part of the result."""
     result = Result(drill.name, drill.injected)
     try:
-        field_ = Field(folder, drill.plan, drill.shape)
+        testbed = Testbed(folder, drill.plan, drill.shape)
         try:
-            _run_on(field_, drill, result)
+            _run_on(testbed, drill, result)
         finally:
-            field_.close()
+            testbed.close()
     except Exception as exc:  # noqa: BLE001 - a drill that breaks is a line of the table, not the end of the others
         where = traceback.extract_tb(exc.__traceback__)[-1]
         result.notes.append(f"{type(exc).__name__}: {str(exc)[:300]} ({Path(where.filename).name}:{where.lineno})")
     return result
 
 
-def _run_on(field_: Field, drill: Drill, result: Result) -> None:
-    crowd = field_.crowd
+def _run_on(testbed: Testbed, drill: Drill, result: Result) -> None:
+    crowd = testbed.crowd
     crowd.start()
     result.calm = _calm(crowd)
-    evidence = drill.inject(field_)
+    evidence = drill.inject(testbed)
     assert evidence, "nothing showed that the fault was felt"
     result.notes.append(evidence)
-    since = field_.fault_over_at
+    since = testbed.fault_over_at
     patience = 3 * drill.bound + 20
     result.healed = _seconds(lambda: crowd.pushed_at(since), since, patience)
     result.caught_up = _seconds(lambda: crowd.caught_up_at(since), since, patience)
-    result.present = _seconds(lambda: time.monotonic() if field_.presence_is_true() else None, since, patience)
+    result.present = _seconds(lambda: time.monotonic() if testbed.presence_is_true() else None, since, patience)
     time.sleep(1)
     crowd.settle()
-    crowd.look_again(field_.heads())
-    result.verdict = judge(field_.stories().values())
+    crowd.look_again(testbed.heads())
+    result.verdict = judge(testbed.histories().values())
     result.notes += [_remarks(crowd), *result.verdict.findings]
     late = _lateness(result, drill.bound)
     result.notes += late
@@ -112,7 +112,7 @@ def _seconds(moment: Callable[[], float | None], since: float, patience: float) 
 
 
 def _remarks(crowd: Crowd) -> str:
-    sent_at = crowd.life.sent_at
+    sent_at = crowd.state.sent_at
     waits = [at - sent_at[name] for sender in crowd.senders for name, at in sender.acked_at.items()]
     again = sum(len(sender.troubles) for sender in crowd.senders)
     doubles = sum(sender.duplicates for sender in crowd.senders)

@@ -1,4 +1,8 @@
-"""What must hold after every fault: no acknowledged message is lost or doubled, and the order is the same for all."""
+"""What must hold after every fault: no acknowledged message is lost or doubled, and the order is the same for all.
+
+This oracle judges messages alone: sent, acknowledged, stored, and shown to each reader, in their orders. Operations of
+other kinds and the final state of devices are judged by the oracle of the checker (tests/checker/oracle.py).
+"""
 
 import itertools
 from collections import Counter
@@ -10,7 +14,7 @@ Entry = tuple[int, str]
 
 
 @dataclass
-class Story:
+class ConversationHistory:
     """Everything known about one conversation after the drill."""
 
     #: The messages of each sender, in the order sent.
@@ -51,44 +55,44 @@ class Verdict:
             self.findings.append(f"{kind} {where}: {', '.join(map(str, found[:3]))}{' ...' * (len(found) > 3)}")
 
 
-def judge(stories: Iterable[Story]) -> Verdict:
+def judge(histories: Iterable[ConversationHistory]) -> Verdict:
     """Compare the acknowledged, stored and shown messages."""
     verdict = Verdict()
-    for story in stories:
-        verdict.acked += len(story.acked)
-        _judge_database(story, verdict)
-        for reader, shown in story.shown.items():
-            _judge_reader(story, reader, shown, verdict)
+    for history in histories:
+        verdict.acked += len(history.acked)
+        _judge_database(history, verdict)
+        for reader, shown in history.shown.items():
+            _judge_reader(history, reader, shown, verdict)
     return verdict
 
 
-def _judge_database(story: Story, verdict: Verdict) -> None:
-    numbers = dict(map(reversed, story.stored))
-    names = [name for _, name in story.stored]
-    verdict.note("lost", "in the database", story.acked.keys() - numbers.keys())
+def _judge_database(history: ConversationHistory, verdict: Verdict) -> None:
+    numbers = dict(map(reversed, history.stored))
+    names = [name for _, name in history.stored]
+    verdict.note("lost", "in the database", history.acked.keys() - numbers.keys())
     verdict.note("doubled", "in the database", _repeated(names))
-    seqs = [seq for seq, _ in story.stored]
+    seqs = [seq for seq, _ in history.stored]
     verdict.note("reordered", "numbers with holes", [seq for n, seq in enumerate(seqs, 1) if seq != n])
-    moved = [name for name, seq in story.acked.items() if numbers.get(name, seq) != seq]
+    moved = [name for name, seq in history.acked.items() if numbers.get(name, seq) != seq]
     verdict.note("reordered", "stored elsewhere than acknowledged", moved)
-    for sender, sent in story.sent.items():
+    for sender, sent in history.sent.items():
         own = set(sent)
         verdict.note("reordered", f"of {sender}", _out_of_order(sent, [name for name in names if name in own]))
-    ended = story.acked.keys() | story.reported
-    everything = {name for sent in story.sent.values() for name in sent}
+    ended = history.acked.keys() | history.reported
+    everything = {name for sent in history.sent.values() for name in sent}
     verdict.note("unsettled", "sends without an end", everything - ended)
-    verdict.note("doubled", "reported as failed, yet stored", story.reported & set(names))
+    verdict.note("doubled", "reported as failed, yet stored", history.reported & set(names))
 
 
-def _judge_reader(story: Story, reader: str, shown: list[Entry], verdict: Verdict) -> None:
+def _judge_reader(history: ConversationHistory, reader: str, shown: list[Entry], verdict: Verdict) -> None:
     seqs = [seq for seq, _ in shown]
     verdict.note("doubled", f"at {reader}", _repeated(name for _, name in shown))
     verdict.note("reordered", f"at {reader}", [b for a, b in itertools.pairwise(seqs) if b < a])
-    expected = story.stored
-    if reader in story.left:
-        expected = [entry for entry in story.stored if entry[0] <= max(seqs, default=0)]
+    expected = history.stored
+    if reader in history.left:
+        expected = [entry for entry in history.stored if entry[0] <= max(seqs, default=0)]
     verdict.note("lost", f"at {reader}", sorted(set(expected) - set(shown)))
-    verdict.note("reordered", f"{reader} saw what is not stored so", sorted(set(shown) - set(story.stored)))
+    verdict.note("reordered", f"{reader} saw what is not stored so", sorted(set(shown) - set(history.stored)))
 
 
 def _repeated(names: Iterable[str]) -> list[str]:

@@ -23,7 +23,7 @@ SYNC_SECONDS = 2.0
 
 
 @dataclass
-class Life:
+class CrowdState:
     """The state that all people of a crowd share."""
 
     urls: list[str]
@@ -46,8 +46,8 @@ class Life:
 class Person:
     """One user with one device, which reconnects to another node whenever the connection is lost."""
 
-    def __init__(self, life: Life, token: str, user_id: int, conversation_id: int, home: int) -> None:
-        self.life = life
+    def __init__(self, state: CrowdState, token: str, user_id: int, conversation_id: int, home: int) -> None:
+        self.state = state
         self.token = token
         self.user_id = user_id
         self.conversation_id = conversation_id
@@ -56,7 +56,7 @@ class Person:
         self.client: AsyncClient | None = None
         #: Seconds of the longest time between the loss of a connection and the next one.
         self.longest_outage = 0.0
-        self._urls = life.urls[home % len(life.urls) :] + life.urls[: home % len(life.urls)]
+        self._urls = state.urls[home % len(state.urls) :] + state.urls[: home % len(state.urls)]
 
     @property
     def node(self) -> str:
@@ -65,7 +65,7 @@ class Person:
 
     async def live(self) -> None:
         """Stay connected: reconnect after each loss, unless `returns` is false."""
-        await asyncio.sleep(random.uniform(0, self.life.spread))
+        await asyncio.sleep(random.uniform(0, self.state.spread))
         failures, lost_at = 0, None
         for url in itertools.cycle(self._urls):
             failures += 1
@@ -81,8 +81,8 @@ class Person:
                 if not self.returns:
                     return
             # Growing backoff with jitter: a crowd that reconnects at one moment would be a second fault.
-            await asyncio.sleep(random.uniform(self.life.retry / 10, min(5.0, self.life.retry * 2.0**failures)))
-            while self.life.is_away:
+            await asyncio.sleep(random.uniform(self.state.retry / 10, min(5.0, self.state.retry * 2.0**failures)))
+            while self.state.is_away:
                 await asyncio.sleep(0.2)
 
     def hear(self, event: str, payload: dict[str, Any]) -> None:
@@ -118,8 +118,8 @@ class Sender(Person):
         """Send messages; a message without an ack is sent again over the next connection."""
         while not client.closed.is_set():
             if self.is_done:
-                await asyncio.sleep(self.life.pause * random.uniform(0.5, 1.5))
-                if self.life.is_ending:
+                await asyncio.sleep(self.state.pause * random.uniform(0.5, 1.5))
+                if self.state.is_ending:
                     await client.closed.wait()
                     return
                 self._begin(f"{self.user_id}-{len(self.sent)}")
@@ -127,10 +127,10 @@ class Sender(Person):
 
     def _begin(self, client_id: str) -> None:
         self.sent.append(client_id)
-        self.life.sent_at[client_id] = time.monotonic()
+        self.state.sent_at[client_id] = time.monotonic()
 
     async def _attempt(self, client: AsyncClient, client_id: str) -> None:
-        text = client_id + " " + "x" * self.life.padding
+        text = client_id + " " + "x" * self.state.padding
         body = {"client_id": client_id, "type": "text", "content": {"text": text.strip()}}
         try:
             ack = await client.call("send_message", {**body, "conversation_id": self.conversation_id}, ACK_SECONDS)
@@ -141,7 +141,7 @@ class Sender(Person):
             self.acked_at[client_id] = time.monotonic()
             self.duplicates += ack["duplicate"]
             self.acked[client_id] = ack["message"]["seq"]
-            self.life.acked_by[client_id] = client.node
+            self.state.acked_by[client_id] = client.node
         elif ack["error"]["code"] in AGAIN:
             self.troubles.append(ack["error"]["code"])
             await asyncio.sleep(random.uniform(0.1, 0.5))

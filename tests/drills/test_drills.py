@@ -29,8 +29,8 @@ def test_a_short_drill_passes(name, tmp_path):
 
 
 def test_a_drill_without_a_fault_fails(tmp_path):
-    def nothing(field):
-        with field.fault():
+    def nothing(testbed):
+        with testbed.fault():
             return ""
 
     result = run("R4", tmp_path, inject=nothing)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from tests.drills.drill import Drill
-from tests.drills.field import Field, Plan
+from tests.drills.testbed import Plan, Testbed
 from tests.support.ports import wait_for
 from tests.support.redis import RedisCluster, RedisSentinel
 
@@ -13,68 +13,68 @@ from tests.support.redis import RedisCluster, RedisSentinel
 _DEAF_SECONDS = 3
 
 
-def _kill(seconds: float) -> Callable[[Field], str]:
-    def inject(field: Field) -> str:
-        with field.fault():
-            field.redis.kill()
+def _kill(seconds: float) -> Callable[[Testbed], str]:
+    def inject(testbed: Testbed) -> str:
+        with testbed.fault():
+            testbed.redis.kill()
             time.sleep(seconds)
-            field.redis.start()
-        return field.saw_gaps()
+            testbed.redis.start()
+        return testbed.saw_gaps()
 
     return inject
 
 
-def _freeze(seconds: float) -> Callable[[Field], str]:
-    def inject(field: Field) -> str:
-        with field.fault():
-            field.redis.freeze()
+def _freeze(seconds: float) -> Callable[[Testbed], str]:
+    def inject(testbed: Testbed) -> str:
+        with testbed.fault():
+            testbed.redis.freeze()
             time.sleep(seconds)
-            field.redis.thaw()
-        return field.saw_gaps()
+            testbed.redis.thaw()
+        return testbed.saw_gaps()
 
     return inject
 
 
-def _pause(field: Field) -> str:
-    with field.fault():
-        field.redis.client().execute_command("CLIENT", "PAUSE", 8000, "ALL")
+def _pause(testbed: Testbed) -> str:
+    with testbed.fault():
+        testbed.redis.client().execute_command("CLIENT", "PAUSE", 8000, "ALL")
         time.sleep(8)
-    return field.saw_gaps()
+    return testbed.saw_gaps()
 
 
-def _cut_subscriptions(field: Field) -> str:
-    with field.fault():
-        cut = field.redis.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-    return f"{cut} connections cut, {field.saw_gaps()}"
+def _cut_subscriptions(testbed: Testbed) -> str:
+    with testbed.fault():
+        cut = testbed.redis.client().execute_command("CLIENT", "KILL", "TYPE", "pubsub")
+    return f"{cut} connections cut, {testbed.saw_gaps()}"
 
 
-def _overflow(field: Field) -> str:
+def _overflow(testbed: Testbed) -> str:
     """Freeze a node while large messages are published, until Redis closes its connection."""
-    redis, node = field.redis.client(), field.nodes[1]
+    redis, node = testbed.redis.client(), testbed.nodes[1]
     redis.config_set("client-output-buffer-limit", "pubsub 65536 0 0")
     channels = [name for name in redis.pubsub_channels() if "conv:" in name]
-    with field.fault():
+    with testbed.fault():
         node.freeze()
         for number in range(600):
             redis.publish(channels[number % len(channels)], "x" * 65_536)
         is_thrown_out = "imapp-node-2" not in {client["name"] for client in redis.client_list()}
         node.thaw()
     assert is_thrown_out, "Redis did not close the node's connection"
-    return f"its connection was closed by Redis, {field.saw_gaps(node)}"
+    return f"its connection was closed by Redis, {testbed.saw_gaps(node)}"
 
 
-def _half_open(field: Field) -> str:
-    with field.fault():
-        field.redis_proxy.swallows = True
+def _half_open(testbed: Testbed) -> str:
+    with testbed.fault():
+        testbed.redis_proxy.swallows = True
         time.sleep(8)
-        field.redis_proxy.swallows = False
-    return f"{field.redis_proxy.swallowed} bytes swallowed, {field.saw_gaps(field.nodes[1])}"
+        testbed.redis_proxy.swallows = False
+    return f"{testbed.redis_proxy.swallowed} bytes swallowed, {testbed.saw_gaps(testbed.nodes[1])}"
 
 
-def _refuse_writes(begin: str, end: str, error: str) -> Callable[[Field], str]:
-    def inject(field: Field) -> str:
-        redis = field.redis.client()
-        with field.fault():
+def _refuse_writes(begin: str, end: str, error: str) -> Callable[[Testbed], str]:
+    def inject(testbed: Testbed) -> str:
+        redis = testbed.redis.client()
+        with testbed.fault():
             redis.execute_command(begin)
             time.sleep(12)
             refused = redis.info("errorstats").get(f"errorstat_{error}", {}).get("count", 0)
@@ -84,46 +84,46 @@ def _refuse_writes(begin: str, end: str, error: str) -> Callable[[Field], str]:
     return inject
 
 
-def _absent_at_start(field: Field) -> str:
-    with field.fault():
-        field.redis.kill()
-        for node in field.nodes:
+def _absent_at_start(testbed: Testbed) -> str:
+    with testbed.fault():
+        testbed.redis.kill()
+        for node in testbed.nodes:
             node.stop()
             node.start()
-        wait_for(field.crowd.are_all_there, 60, "the reconnection to nodes without Redis")
+        wait_for(testbed.crowd.are_all_there, 60, "the reconnection to nodes without Redis")
         time.sleep(3)
-        field.redis.start()
-    for node in field.nodes:
+        testbed.redis.start()
+    for node in testbed.nodes:
         node.wait_until_ready()
-    waited = [node for node in field.nodes if "redis_absent" in node.log]
-    assert len(waited) == len(field.nodes), "a node did not say that Redis was absent"
+    waited = [node for node in testbed.nodes if "redis_absent" in node.log]
+    assert len(waited) == len(testbed.nodes), "a node did not say that Redis was absent"
     return "each node said so and served; ready when Redis came"
 
 
-def _fail_over(field: Field) -> str:
+def _fail_over(testbed: Testbed) -> str:
     """Kill the master; healing counts from the moment when the Sentinels have agreed on another."""
-    with field.fault():
-        field.redis.master.kill()
-        wait_for(lambda: field.redis.current() is field.redis.replica, 30, "the failover")
-    return field.saw_gaps()
+    with testbed.fault():
+        testbed.redis.master.kill()
+        wait_for(lambda: testbed.redis.current() is testbed.redis.replica, 30, "the failover")
+    return testbed.saw_gaps()
 
 
-def _fail_over_frozen(field: Field) -> str:
+def _fail_over_frozen(testbed: Testbed) -> str:
     """Freeze the master until it is deposed, then thaw it: no node may stay with it."""
-    with field.fault():
-        field.redis.master.signal(signal.SIGSTOP)
-        wait_for(lambda: field.redis.current() is field.redis.replica, 30, "the failover")
-        field.redis.master.thaw()
-    return field.saw_gaps()
+    with testbed.fault():
+        testbed.redis.master.signal(signal.SIGSTOP)
+        wait_for(lambda: testbed.redis.current() is testbed.redis.replica, 30, "the failover")
+        testbed.redis.master.thaw()
+    return testbed.saw_gaps()
 
 
-def _lose_cluster_node(field: Field) -> str:
+def _lose_cluster_node(testbed: Testbed) -> str:
     """Kill a master of the cluster; healing counts from the moment when its replica has taken over."""
-    dead, *others = field.redis.servers
-    with field.fault():
+    dead, *others = testbed.redis.servers
+    with testbed.fault():
         dead.kill()
         wait_for(lambda: _covers_all_slots(others, dead.port), 40, "the replica's promotion")
-    return field.saw_gaps()
+    return testbed.saw_gaps()
 
 
 def _covers_all_slots(servers: list, dead_port: int) -> bool:

@@ -6,43 +6,43 @@ from contextlib import suppress
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill
 from tests.drills.faults.process import bytes_of, few_files, open_files, processor_seconds
-from tests.drills.field import Field, Plan
+from tests.drills.testbed import Plan, Testbed
 from tests.support.clients.raw import RawSocket
 from tests.support.ports import wait_for
 from tests.support.server import Server
 
 
-def _connections(field: Field, node: Server) -> float:
-    return field.metric(node, "imapp_connections")
+def _connections(testbed: Testbed, node: Server) -> float:
+    return testbed.metric(node, "imapp_connections")
 
 
-def _half_open(field: Field) -> str:
+def _half_open(testbed: Testbed) -> str:
     """Drop all traffic of thirty clients, so that neither side learns of the loss; the node must free the sockets."""
-    node = field.nodes[1]
-    before, files = _connections(field, node), open_files(node)
-    network = field.proxy(node.port)
-    guests = field.crowd.invite(network.url, field.spare)
-    assert _connections(field, node) == before + len(guests) == before + 30
+    node = testbed.nodes[1]
+    before, files = _connections(testbed, node), open_files(node)
+    network = testbed.proxy(node.port)
+    guests = testbed.crowd.invite(network.url, testbed.spare)
+    assert _connections(testbed, node) == before + len(guests) == before + 30
     began = time.monotonic()
-    with field.fault():
+    with testbed.fault():
         network.is_silent = True
-        wait_for(lambda: _connections(field, node) == before, 30, "the detection by the node")
+        wait_for(lambda: _connections(testbed, node) == before, 30, "the detection by the node")
         took = time.monotonic() - began
     wait_for(lambda: open_files(node) <= files + 3, 10, "the end of their sockets")
     assert network.swallowed, "nothing was lost"
     return f"{len(guests)} half-open sockets freed after {took:.1f} s (heartbeat 4 s + 3 s), no file left open"
 
 
-def _stop_reading(field: Field) -> str:
+def _stop_reading(testbed: Testbed) -> str:
     """Connect devices that stop reading, in groups with 20 kB of messages a second; the node must disconnect them."""
-    node = field.nodes[1]
-    before, files = _connections(field, node), open_files(node)
-    stopped = [_silent(node, one.token) for one in field.crowd.readers[:20]]
+    node = testbed.nodes[1]
+    before, files = _connections(testbed, node), open_files(node)
+    stopped = [_silent(node, one.token) for one in testbed.crowd.readers[:20]]
     began = time.monotonic()
-    wait_for(lambda: _connections(field, node) >= before + 20, 5, "the connection of the devices")
+    wait_for(lambda: _connections(testbed, node) >= before + 20, 5, "the connection of the devices")
     memory = bytes_of(node)
-    with field.fault():
-        wait_for(lambda: _connections(field, node) <= before, 60, "the detection by the node")
+    with testbed.fault():
+        wait_for(lambda: _connections(testbed, node) <= before, 60, "the detection by the node")
         took = time.monotonic() - began
     wait_for(lambda: open_files(node) <= files + 3, 30, "the end of their sockets")
     freed = time.monotonic() - began
@@ -60,57 +60,57 @@ def _silent(node: Server, token: str) -> RawSocket:
     return one
 
 
-def _swallow_acks(field: Field) -> str:
+def _swallow_acks(testbed: Testbed) -> str:
     """Deliver what clients send, swallow the answers, then cut the connections: at one node after the other."""
-    with field.fault():
-        for network in field.client_proxies:
+    with testbed.fault():
+        for network in testbed.client_proxies:
             network.swallows = True
             time.sleep(2.5)
             network.cut()
             network.swallows = False
             time.sleep(2)
-    swallowed = sum(network.swallowed for network in field.client_proxies)
-    wait_for(lambda: sum(one.duplicates for one in field.crowd.senders), 20, "a retry of what was stored")
+    swallowed = sum(network.swallowed for network in testbed.client_proxies)
+    wait_for(lambda: sum(one.duplicates for one in testbed.crowd.senders), 20, "a retry of what was stored")
     return f"{swallowed} bytes swallowed"
 
 
-def _storm(field: Field) -> str:
-    crowd = field.crowd
-    with field.fault():
+def _storm(testbed: Testbed) -> str:
+    crowd = testbed.crowd
+    with testbed.fault():
         cut = crowd.cut(crowd.people)
     began = time.monotonic()
     wait_for(crowd.are_all_there, 90, "the reconnection of all clients")
     return f"{cut} sockets cut at once, all connected again after {time.monotonic() - began:.1f} s"
 
 
-def _idle(field: Field) -> str:
+def _idle(testbed: Testbed) -> str:
     """Hold as many idle sockets as the machine has room for beside other work; the benchmark has the full number."""
-    before = sum(bytes_of(node) for node in field.nodes)
-    share = len(field.spare) // len(field.nodes)
+    before = sum(bytes_of(node) for node in testbed.nodes)
+    share = len(testbed.spare) // len(testbed.nodes)
     guests = []
-    for number, node in enumerate(field.nodes):
-        guests += field.crowd.invite(node.url, field.spare[number * share : (number + 1) * share])
-    assert len(guests) == share * len(field.nodes)
-    each = (sum(bytes_of(node) for node in field.nodes) - before) / len(guests) / 1000
-    with field.fault():
+    for number, node in enumerate(testbed.nodes):
+        guests += testbed.crowd.invite(node.url, testbed.spare[number * share : (number + 1) * share])
+    assert len(guests) == share * len(testbed.nodes)
+    each = (sum(bytes_of(node) for node in testbed.nodes) - before) / len(guests) / 1000
+    with testbed.fault():
         time.sleep(60)
         gone = sum(guest.closed.is_set() for guest in guests)
-    field.crowd.dismiss()
+    testbed.crowd.dismiss()
     assert gone == 0, f"{gone} of {len(guests)} idle sockets were closed"
     return f"{len(guests)} idle sockets for 60 s (scaled down from 10,000 for 10 min), none closed, {each:.0f} kB each"
 
 
-def _exhaust_files(field: Field) -> str:
+def _exhaust_files(testbed: Testbed) -> str:
     """Limit a node to ten more files, then open sixty sockets: it must refuse some, keep its clients, and not spin."""
-    node = field.nodes[1]
-    there = {person.user_id for person in field.crowd.at("node-2")}
-    with field.fault():
+    node = testbed.nodes[1]
+    there = {person.user_id for person in testbed.crowd.at("node-2")}
+    with testbed.fault():
         with few_files(node, open_files(node) + 10):
             opened = _knock(node, 60)
             used = processor_seconds(node)
             time.sleep(5)
             used = processor_seconds(node) - used
-            stayed = {person.user_id for person in field.crowd.at("node-2")}
+            stayed = {person.user_id for person in testbed.crowd.at("node-2")}
         for one in opened:
             one.close()
     RawSocket(node.url).close()
@@ -131,12 +131,12 @@ def _knock(node: Server, count: int) -> list[RawSocket]:
     return opened
 
 
-def _reload_nginx(field: Field) -> str:
-    old = field.nginx.workers
+def _reload_nginx(testbed: Testbed) -> str:
+    old = testbed.nginx.workers
     began = time.monotonic()
-    with field.fault():
-        field.nginx.reload()
-        wait_for(lambda: not old & field.nginx.workers, 20, "the end of the old workers")
+    with testbed.fault():
+        testbed.nginx.reload()
+        wait_for(lambda: not old & testbed.nginx.workers, 20, "the end of the old workers")
         took = time.monotonic() - began
     # Its worker_shutdown_timeout is 5 s here.
     assert took < 8, f"the old workers lived on for {took:.1f} s"

@@ -8,8 +8,8 @@ import requests
 
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill
-from tests.drills.field import Field, Plan
 from tests.drills.people import Sender
+from tests.drills.testbed import Plan, Testbed
 from tests.support.commits import CommitLoser
 from tests.support.ports import wait_for
 
@@ -20,82 +20,82 @@ _AWAY = ("busy", "unavailable", "")
 _PARTED_SECONDS, _FREE_SECONDS = 90, 35
 
 
-def _kill(field: Field) -> str:
-    with field.fault():
-        field.mariadb.kill()
+def _kill(testbed: Testbed) -> str:
+    with testbed.fault():
+        testbed.mariadb.kill()
         time.sleep(3)
-        field.mariadb.start()
-    return field.troubles(*_AWAY)
+        testbed.mariadb.start()
+    return testbed.troubles(*_AWAY)
 
 
-def _freeze(seconds: float) -> Callable[[Field], str]:
+def _freeze(seconds: float) -> Callable[[Testbed], str]:
     """Freeze MariaDB: nothing may be acknowledged meanwhile, and sends that exceed a timeout get an error."""
 
-    def inject(field: Field) -> str:
-        workers = [node.worker for node in field.nodes]
-        with field.fault():
-            field.mariadb.freeze()
+    def inject(testbed: Testbed) -> str:
+        workers = [node.worker for node in testbed.nodes]
+        with testbed.fault():
+            testbed.mariadb.freeze()
             frozen_at = time.monotonic()
             time.sleep(seconds)
             # A message committed just before may be acknowledged a moment later.
-            acked = sum(at > frozen_at + 1 for one in field.crowd.senders for at in list(one.acked_at.values()))
-            field.mariadb.thaw()
-        assert workers == [node.worker for node in field.nodes], "a worker died"
+            acked = sum(at > frozen_at + 1 for one in testbed.crowd.senders for at in list(one.acked_at.values()))
+            testbed.mariadb.thaw()
+        assert workers == [node.worker for node in testbed.nodes], "a worker died"
         assert not acked, f"{acked} messages were acknowledged by a frozen database"
-        return f"no ack while it was frozen, {field.troubles(*_AWAY) or 'every send waited'}"
+        return f"no ack while it was frozen, {testbed.troubles(*_AWAY) or 'every send waited'}"
 
     return inject
 
 
-def _cut_connections(field: Field) -> str:
+def _cut_connections(testbed: Testbed) -> str:
     cut = 0
-    with field.fault():
+    with testbed.fault():
         for _ in range(50):
-            cut += field.mariadb.cut_connections()
+            cut += testbed.mariadb.cut_connections()
             time.sleep(0.1)
     return f"{cut} connections cut" if cut > 50 else ""
 
 
-def _rename(field: Field) -> str:
+def _rename(testbed: Testbed) -> str:
     """Rename the group while fifty members write to it: each rename is a change and a system message."""
-    group = field.crowd.senders[0].conversation_id
-    headers = {"Authorization": f"Bearer {field.token}"}
+    group = testbed.crowd.senders[0].conversation_id
+    headers = {"Authorization": f"Bearer {testbed.token}"}
 
     def rename(number: int) -> bool:
-        url = f"{field.nodes[number % len(field.nodes)].url}/api/groups/{group}"
+        url = f"{testbed.nodes[number % len(testbed.nodes)].url}/api/groups/{group}"
         return requests.patch(url, json={"name": f"name {number}"}, headers=headers, timeout=20).ok
 
-    with field.fault(), ThreadPoolExecutor(4) as pool:
+    with testbed.fault(), ThreadPoolExecutor(4) as pool:
         done = list(pool.map(rename, range(60)))
-    retries = sum(field.metric(node, "imapp_database_retries_total") for node in field.nodes)
+    retries = sum(testbed.metric(node, "imapp_database_retries_total") for node in testbed.nodes)
     return f"{sum(done)} of {len(done)} renames done, {retries:.0f} transactions repeated" if all(done) else ""
 
 
-def _put_far(field: Field) -> None:
+def _put_far(testbed: Testbed) -> None:
     """Give the second node a proxy of its own to MariaDB."""
-    way = field.way = CommitLoser(field.mariadb.port)
-    field.at_end(way.close)
-    url = field.database_url.replace(f":{field.mariadb.port}/", f":{way.port}/")
-    field.environs["node-2"]["DATABASE_URL"] = url
+    way = testbed.way = CommitLoser(testbed.mariadb.port)
+    testbed.at_end(way.close)
+    url = testbed.database_url.replace(f":{testbed.mariadb.port}/", f":{way.port}/")
+    testbed.environs["node-2"]["DATABASE_URL"] = url
 
 
-def _part(field: Field) -> str:
+def _part(testbed: Testbed) -> str:
     """Cut a node off during a transaction: only that transaction's conversations are locked, and not for long."""
-    healthy = [one for one in field.crowd.senders if one.node and one.node != "node-2"]
-    with field.fault():
-        field.way.part_at_next()
-        wait_for(lambda: field.way.is_silent, 20, "a transaction of the second node")
+    healthy = [one for one in testbed.crowd.senders if one.node and one.node != "node-2"]
+    with testbed.fault():
+        testbed.way.part_at_next()
+        wait_for(lambda: testbed.way.is_silent, 20, "a transaction of the second node")
         parted_at = time.monotonic()
-        locked = _locked(field)
+        locked = _locked(testbed)
         time.sleep(1)
-        locked &= _locked(field)
+        locked &= _locked(testbed)
         assert locked, "no transaction was open"
-        wait_for(lambda: not _locked(field) & locked, 60, "the end of the transaction")
+        wait_for(lambda: not _locked(testbed) & locked, 60, "the end of the transaction")
         freed_after = time.monotonic() - parted_at
         time.sleep(max(0.0, parted_at + _PARTED_SECONDS - time.monotonic()))
-        waits = sorted(_waits(field, healthy, locked, parted_at))
-        field.way.is_silent = False
-        field.way.cut()
+        waits = sorted(_waits(testbed, healthy, locked, parted_at))
+        testbed.way.is_silent = False
+        testbed.way.cut()
     p99 = waits[len(waits) * 99 // 100]
     told = f"{len(locked)} locked, free after {freed_after:.1f} s; {len(waits)} acks elsewhere, p99 {p99:.2f} s"
     assert freed_after < _FREE_SECONDS, told
@@ -103,20 +103,20 @@ def _part(field: Field) -> str:
     return f"{told}, slowest {waits[-1]:.2f} s"
 
 
-def _locked(field: Field) -> set[int]:
+def _locked(testbed: Testbed) -> set[int]:
     """Return the ids of the conversations that a transaction has locked at this moment."""
-    everything = {row[0] for row in field.rows("SELECT id FROM conversations")}
-    return everything - {row[0] for row in field.rows("SELECT id FROM conversations FOR UPDATE SKIP LOCKED")}
+    everything = {row[0] for row in testbed.rows("SELECT id FROM conversations")}
+    return everything - {row[0] for row in testbed.rows("SELECT id FROM conversations FOR UPDATE SKIP LOCKED")}
 
 
-def _waits(field: Field, senders: list[Sender], locked: set[int], since: float) -> Iterator[float]:
+def _waits(testbed: Testbed, senders: list[Sender], locked: set[int], since: float) -> Iterator[float]:
     """Yield the seconds from send to ack for each message sent after `since` to a conversation that is not locked."""
     for sender in senders:
         if sender.conversation_id in locked:
             continue
         for client_id, acked_at in list(sender.acked_at.items()):
-            if field.crowd.life.sent_at[client_id] > since:
-                yield acked_at - field.crowd.life.sent_at[client_id]
+            if testbed.crowd.state.sent_at[client_id] > since:
+                yield acked_at - testbed.crowd.state.sent_at[client_id]
 
 
 _FAR = Plan(prepare=_put_far)

@@ -4,34 +4,34 @@ import time
 
 from tests.drills.crowd import Shape
 from tests.drills.drill import Drill
-from tests.drills.field import Field
+from tests.drills.testbed import Testbed
 
 #: Some of a node's people do not reconnect: the test is whether they are still reported as online.
 _SOME_LEAVE = Shape(leavers=3)
 
 
-def _kill(field: Field) -> str:
-    victim = field.nodes[1]
-    there = len(field.crowd.at("node-2"))
-    with field.fault():
+def _kill(testbed: Testbed) -> str:
+    victim = testbed.nodes[1]
+    there = len(testbed.crowd.at("node-2"))
+    with testbed.fault():
         victim.kill()
     return f"{there} people were there" if there else ""
 
 
-def _kill_and_return(field: Field) -> str:
-    victim = field.nodes[1]
-    there = len(field.crowd.at("node-2"))
-    with field.fault():
+def _kill_and_return(testbed: Testbed) -> str:
+    victim = testbed.nodes[1]
+    there = len(testbed.crowd.at("node-2"))
+    with testbed.fault():
         victim.kill()
         victim.start()
         victim.wait_until_ready()
     return f"{there} people were there" if there else ""
 
 
-def _rolling_restart(field: Field) -> str:
+def _rolling_restart(testbed: Testbed) -> str:
     took = []
-    with field.fault():
-        for node in field.nodes:
+    with testbed.fault():
+        for node in testbed.nodes:
             assert node.process is not None
             process = node.process
             began = time.monotonic()
@@ -43,14 +43,14 @@ def _rolling_restart(field: Field) -> str:
     return "each stopped with exit code 0 in " + ", ".join(f"{one:.1f} s" for one in took)
 
 
-def _freeze(field: Field) -> str:
+def _freeze(testbed: Testbed) -> str:
     """Freeze a node for longer than its lease: its people move, it is declared dead, and then it is thawed."""
-    there = field.crowd.at("node-2")
-    with field.fault():
-        field.nodes[1].freeze()
+    there = testbed.crowd.at("node-2")
+    with testbed.fault():
+        testbed.nodes[1].freeze()
         time.sleep(20)
-        stayed = len(field.crowd.at("node-2"))
-        field.nodes[1].thaw()
+        stayed = len(testbed.crowd.at("node-2"))
+        testbed.nodes[1].thaw()
     assert stayed == 0, f"{stayed} of {len(there)} clients stayed with a frozen node"
     return f"{len(there)} people left it meanwhile"
 

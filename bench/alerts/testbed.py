@@ -1,4 +1,4 @@
-"""The environment of the alerts: the field of the fault drills, with exporters, Prometheus and Alertmanager."""
+"""The environment of the alerts: the testbed of the fault drills, with exporters, Prometheus and Alertmanager."""
 
 import time
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from bench.alerts import hurried
-from tests.drills import field as drills
+from tests.drills import testbed as drills
 from tests.drills.crowd import Shape
 from tests.support.mariadb import MariaDb
 from tests.support.monitoring import Alertmanager, MysqldExporter, Prometheus, Receiver, RedisExporter
@@ -25,11 +25,11 @@ _ENVIRON = {
 }
 
 
-class Field(drills.Field):
+class Testbed(drills.Testbed):
     """See the module; `close` stops all processes."""
 
     def __init__(self, folder: Path) -> None:
-        plan = drills.Plan(environ=tuple(_ENVIRON.items()), prepare=lambda field: field.put_proxy())
+        plan = drills.Plan(environ=tuple(_ENVIRON.items()), prepare=lambda testbed: testbed.put_proxy())
         super().__init__(folder, plan, _SHAPE)
         try:
             self._watch()

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from tests.checker.device import LiveDevice, fresh_view
-from tests.checker.ledger import Ledger
+from tests.checker.history import History
 from tests.checker.load import User
 from tests.checker.page import Page
 from tests.checker.rest import Rest
-from tests.drills import field as drills
+from tests.drills import testbed as drills
 from tests.support.clients.asynchronous import LoopThread
 from tests.support.mariadb import MariaDb
 from tests.support.proxy import Proxy
@@ -33,7 +33,7 @@ OF_DATABASE = (
 )  # fmt: skip
 
 
-class Field(drills.Field):
+class Testbed(drills.Testbed):
     """MariaDB, Redis and three nodes; setups.py has other set-ups. `close` ends everything."""
 
     node_ids: tuple[str, ...] = drills.NODES
@@ -42,7 +42,7 @@ class Field(drills.Field):
     fault_kinds: tuple[str, ...] = (*OF_NODES, *OF_REDIS, *OF_DATABASE)
 
     def __init__(self, folder: Path, users: int, environ: dict[str, str], pages: int = 0) -> None:
-        self.ledger = Ledger()
+        self.history = History()
         #: Pages of the web client, each for a different user.
         self.pages: list[Page] = []
         self._page_count = pages
@@ -57,7 +57,7 @@ class Field(drills.Field):
         self._count = users
         plan = drills.Plan(
             nodes=self.node_ids, redis=self.redis_kind or RedisServer, client_proxies=True, nginx=self.has_nginx,
-            environ=tuple({**_ENVIRON, **environ}.items()), prepare=lambda ground: ground.put_proxies(),
+            environ=tuple({**_ENVIRON, **environ}.items()), prepare=lambda testbed: testbed.put_proxies(),
         )  # fmt: skip
         super().__init__(folder, plan, drills.Shape())
 
@@ -94,12 +94,12 @@ class Field(drills.Field):
                 self.redis_proxies.append(self.proxy(self.redis.port))
                 self.environs[name]["REDIS_URL"] = f"redis://127.0.0.1:{self.redis_proxies[-1].port}"
 
-    def _doors(self) -> list[str]:
-        doors = super()._doors()
+    def _client_urls(self) -> list[str]:
+        urls = super()._client_urls()
         if self.plan.nginx:
             self.client_proxies = [self.proxy(self.nginx.port)]
             return [proxy.url for proxy in self.client_proxies]
-        return doors
+        return urls
 
     def keep_logs(self, folder: Path, name: str) -> None:
         """Copy the nodes' logs, to investigate a failure."""
@@ -109,24 +109,24 @@ class Field(drills.Field):
     # -- users -------------------------------------------------------------------------------------------------
 
     def _gather(self, _shape: drills.Shape) -> None:
-        doors = self._doors()
+        urls = self._client_urls()
         lines = self.fixture(self._count)
         self.token = lines[0][0]
         loop = LoopThread()
         self.at_end(loop.close)
         for number, (token, *_) in enumerate(lines):
-            rest = Rest(doors, token, number)
+            rest = Rest(urls, token, number)
             self.at_end(rest.close)
             me = rest("/api/users/me")
             self._accounts[me["id"]] = me, token
-            devices = [LiveDevice(me, token, doors, loop, number + index) for index in range(_DEVICES)]
-            self.users.append(User(me["id"], devices, rest, self.ledger))
+            devices = [LiveDevice(me, token, urls, loop, number + index) for index in range(_DEVICES)]
+            self.users.append(User(me["id"], devices, rest, self.history))
         self._acquaint()
         for device in self.devices:
             self.at_end(device.stop)
             device.start()
         for number, user in enumerate(self.users[: self._page_count]):
-            self.pages.append(Page(doors[number % len(doors)], *self._accounts[user.id]))
+            self.pages.append(Page(urls[number % len(urls)], *self._accounts[user.id]))
             self.at_end(self.pages[-1].close)
 
     def _acquaint(self) -> None:
@@ -152,5 +152,5 @@ class Field(drills.Field):
         return {device.user_id for device in self.devices if device.node}
 
     def fresh(self, user: User) -> dict[str, Any]:
-        """Return the view of a new device of the user; raises DoorError."""
+        """Return the view of a new device of the user; raises RequestFailedError."""
         return fresh_view(*self._accounts[user.id], user.rest)

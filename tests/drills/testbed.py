@@ -11,7 +11,7 @@ from pathlib import Path
 import requests
 
 from tests.drills.crowd import Crowd, Shape, User
-from tests.drills.oracle import Story
+from tests.drills.oracle import ConversationHistory
 from tests.support import apps
 from tests.support.commits import CommitLoser
 from tests.support.mariadb import MariaDb
@@ -30,7 +30,7 @@ NODES = ("node-1", "node-2", "node-3")
 
 @dataclass(frozen=True)
 class Plan:
-    """The parts of a field."""
+    """The parts of a testbed."""
 
     nodes: tuple[str, ...] = NODES
     redis: type = RedisServer
@@ -42,7 +42,7 @@ class Plan:
     spare: int = 0
     environ: tuple[tuple[str, str], ...] = ()
     #: Changes the environment variables and wrapper commands of nodes before they start.
-    prepare: Callable[["Field"], None] | None = None
+    prepare: Callable[["Testbed"], None] | None = None
 
 
 class _Node(Server):
@@ -53,7 +53,7 @@ class _Node(Server):
         super().__init__(folder, **environ)
 
 
-class Field:
+class Testbed:
     """See the module. `fault` notes the end of the fault, from which healing is counted."""
 
     def __init__(self, folder: Path, plan: Plan, shape: Shape) -> None:
@@ -115,13 +115,13 @@ class Field:
         return node
 
     def proxy(self, port: int, host: str = "127.0.0.1") -> Proxy:
-        """Return a proxy (a faulty network) to that port, which lives until the field is closed."""
+        """Return a proxy (a faulty network) to that port, which lives until the testbed is closed."""
         proxy = Proxy(port, host)
         self.at_end(proxy.close)
         return proxy
 
     def at_end(self, action: Callable[[], None]) -> None:
-        """Run `action` when the field is closed, before all actions registered earlier."""
+        """Run `action` when the testbed is closed, before all actions registered earlier."""
         self._closing.callback(action)
 
     def fixture(self, users: int, groups: int = 0, size: int = 10) -> list[list[str]]:
@@ -135,10 +135,10 @@ class Field:
         found: list[User] = [(token, int(user), int(group)) for token, user, group in lines[: shape.users]]
         self.spare = [token for token, *_ in lines[shape.users :]]
         self.token = found[0][0]
-        self.crowd = Crowd(self._doors(), found, shape)
+        self.crowd = Crowd(self._client_urls(), found, shape)
         self.at_end(self.crowd.close)
 
-    def _doors(self) -> list[str]:
+    def _client_urls(self) -> list[str]:
         """Return the URLs that clients connect to."""
         if self.plan.nginx:
             short = lambda text: text.replace("worker_shutdown_timeout 30s", "worker_shutdown_timeout 5s")  # noqa: E731
@@ -221,9 +221,9 @@ class Field:
         """Return the last message number of each conversation."""
         return {conversation_id: seq for conversation_id, seq, _ in self._messages()}
 
-    def stories(self) -> dict[int, Story]:
-        """Return each conversation's story: the crowd's part and the stored messages."""
-        told = self.crowd.stories()
+    def histories(self) -> dict[int, ConversationHistory]:
+        """Return each conversation's history: the crowd's part and the stored messages."""
+        told = self.crowd.histories()
         for conversation_id, seq, name in self._messages():
             told[conversation_id].stored.append((seq, name))
         return told

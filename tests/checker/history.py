@@ -11,7 +11,7 @@ ACKED, REFUSED, UNKNOWN = "acked", "refused", "unknown"
 
 
 @dataclass
-class Fact:
+class Operation:
     """One operation. `about` names its object; `told` is from the answer."""
 
     kind: str
@@ -31,23 +31,23 @@ class Fact:
         return self.outcome == ACKED and not self.doubts
 
 
-class Ledger:
-    """All facts of an environment, in the order in which the operations ended."""
+class History:
+    """All operations of an environment, in the order in which the operations ended."""
 
     def __init__(self) -> None:
-        self.facts: list[Fact] = []
+        self.operations: list[Operation] = []
         self._lock = threading.Lock()
 
-    def note(self, fact: Fact) -> None:
-        """Store the fact of an operation that has just ended."""
-        fact.ended = time.monotonic()
+    def note(self, operation: Operation) -> None:
+        """Store an operation that has just ended."""
+        operation.ended = time.monotonic()
         with self._lock:
-            self.facts.append(fact)
+            self.operations.append(operation)
 
-    def of(self, *kinds: str) -> list[Fact]:
-        """Return the facts of these kinds."""
-        return [fact for fact in self.facts if fact.kind in kinds]
+    def of(self, *kinds: str) -> list[Operation]:
+        """Return the operations of these kinds."""
+        return [operation for operation in self.operations if operation.kind in kinds]
 
     def counts(self, since: int = 0) -> Counter[str]:
-        """Return the number of facts per outcome, from the fact with index `since` on."""
-        return Counter(fact.outcome for fact in self.facts[since:])
+        """Return the number of operations per outcome, from the operation with index `since` on."""
+        return Counter(operation.outcome for operation in self.operations[since:])
