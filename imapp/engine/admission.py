@@ -33,7 +33,7 @@ class Admission:
         """Return whether the address has reached its limit of connecting sessions."""
         return self._connecting[address] >= self._per_address
 
-    def refusal(self, sessions: int) -> int:
+    def retry_after(self, sessions: int) -> int:
         """Return 0 if a new session is admitted, else the seconds after which the client may retry."""
         if sessions >= self._sessions:
             return FULL_SECONDS

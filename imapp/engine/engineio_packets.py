@@ -4,9 +4,9 @@ An outgoing packet is encoded and framed once, regardless of the number of recei
 """
 
 import base64
-from typing import Any
 
 import orjson
+from engineio.packet import Packet
 
 from imapp.engine.frames import BINARY, TEXT, frame
 
@@ -77,7 +77,7 @@ class OutgoingPacket:
         return self.data if isinstance(self.data, bytes) and not b64 else self.text
 
 
-def from_engineio(packet: Any) -> OutgoingPacket:
+def from_engineio(packet: Packet) -> OutgoingPacket:
     """Convert a packet of python-engineio, once regardless of the number of receivers."""
     found: OutgoingPacket | None = getattr(packet, "out", None)
     if found is None:

@@ -5,11 +5,11 @@ from typing import Any
 import orjson
 
 
-def dumps(value: Any, **_options: Any) -> str:
+def dumps(value: object, **_options: object) -> str:
     """Encode as JSON; the options are ignored: python-socketio wants compact separators, and orjson has no others."""
     return orjson.dumps(value).decode()
 
 
-def loads(text: str | bytes, **_options: Any) -> Any:
+def loads(text: str | bytes, **_options: object) -> Any:
     """Decode JSON; raises ValueError (orjson.JSONDecodeError)."""
     return orjson.loads(text)

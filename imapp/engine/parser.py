@@ -117,7 +117,7 @@ class Parser:
                 self._drop(head, payload)
                 start = self._skip_some(stop, end, out)
                 continue
-            self._take(head, payload, out)
+            self._handle_frame(head, payload, out)
             if head & 0x0F == CLOSE:
                 return  # data after a close frame is ignored
             start = stop
@@ -197,7 +197,7 @@ class Parser:
         if self._controls > _CONTROLS_A_SECOND:
             raise ProtocolError(POLICY, "too many pings")
 
-    def _take(self, head: int, payload: bytes, out: list[Message]) -> None:
+    def _handle_frame(self, head: int, payload: bytes, out: list[Message]) -> None:
         opcode = head & 0x0F
         if opcode == CLOSE:
             out.append(_close(payload))

@@ -1,9 +1,9 @@
 """The requests of Engine.IO's long-polling: a GET takes packets, a POST brings them."""
 
+import _socket
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 from wsgiref.types import WSGIEnvironment
 
 from gevent import Timeout, sleep
@@ -48,7 +48,7 @@ def _ended_if_dropped(session: Session, polling: Polling, environ: WSGIEnvironme
     The session stays if the client has upgraded to a WebSocket meanwhile.
     """
     sock = connection(environ)
-    if not hasattr(sock, "_sock"):
+    if sock is None:
         yield
         return
     watcher = session.host.event_loop.hub.loop.io(sock.fileno(), READABLE)
@@ -66,9 +66,9 @@ def _ended_if_dropped(session: Session, polling: Polling, environ: WSGIEnvironme
         watcher.close()
 
 
-def _has_ended(sock: Any) -> bool:
+def _has_ended(sock: _socket.socket) -> bool:
     try:
-        return not sock._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        return not sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
     except ConnectionError:
         return True
 

@@ -1,7 +1,8 @@
 """Checks of Engine.IO requests, and the answers to them (Engine.IO protocol 4, "Query parameters")."""
 
+import _socket
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -153,10 +154,9 @@ class Request:
         return self._server._cors_headers(self.environ)
 
     @property
-    def socket(self) -> Any:
+    def socket(self) -> _socket.socket | None:
         """Return the connection of the request; None for one that cannot be detached from its request."""
-        sock = connection(self.environ)
-        return sock if hasattr(sock, "_sock") else None
+        return connection(self.environ)
 
     @property
     def end_of_request(self) -> BaseException:
@@ -164,11 +164,13 @@ class Request:
         return StopIteration() if "gunicorn.socket" in self.environ else GreenletExit()
 
 
-def connection(environ: WSGIEnvironment) -> Any:
-    """Return the gevent socket of a request under gunicorn or gevent's pywsgi; None under another server."""
+def connection(environ: WSGIEnvironment) -> _socket.socket | None:
+    """Return the socket inside the gevent socket of a request under gunicorn or pywsgi; None under another server."""
     body = environ["wsgi.input"]
     reader = getattr(body, "rfile", body)  # for an upgrade request, pywsgi passes the reader itself
-    return environ.get("gunicorn.socket") or getattr(getattr(reader, "raw", None), "_sock", None)
+    wrapper = environ.get("gunicorn.socket") or getattr(getattr(reader, "raw", None), "_sock", None)
+    sock: _socket.socket | None = getattr(wrapper, "_sock", None)
+    return sock
 
 
 def answer(request: Request, start_response: StartResponse, body: bytes) -> list[bytes]:

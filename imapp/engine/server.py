@@ -4,6 +4,7 @@ It replaces python-engineio's server below python-socketio. It works on gevent's
 worker, or under gevent's pywsgi for development.
 """
 
+import _socket
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 import engineio
+from engineio.packet import Packet
 from gevent import Greenlet, get_hub, queue, sleep
 from gevent.event import Event
 
@@ -41,7 +43,9 @@ _TICKS = 25
 _TICK_SECONDS = (0.01, 1.0)
 
 
-def _task(target: Callable[..., Any], args: Iterable[Any] = (), kwargs: dict[str, Any] | None = None) -> Any:
+def _task(
+    target: Callable[..., object], args: Iterable[object] = (), kwargs: dict[str, object] | None = None
+) -> "Greenlet[..., object]":
     """Return a greenlet, made with the arguments of a thread."""
     return Greenlet(target, *args, **(kwargs or {}))
 
@@ -107,11 +111,11 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
 
     # -- for python-socketio -----------------------------------------------------------------------------------------
 
-    def send(self, sid: str, data: Any) -> None:
+    def send(self, sid: str, data: str | bytes) -> None:
         """Send a message to a session; a session that has ended is ignored."""
         self.send_packet(sid, engineio_packets.OutgoingPacket(engineio_packets.MESSAGE, data))
 
-    def send_packet(self, sid: str, pkt: Any) -> None:
+    def send_packet(self, sid: str, pkt: engineio_packets.OutgoingPacket | Packet) -> None:
         """Send a packet to a session; a session that has ended is ignored."""
         session = self.sockets.get(sid)
         if session is not None:
@@ -221,28 +225,28 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         return b"ok"
 
     def _open_websocket(self, request: Request) -> NoReturn:
-        response = websocket_handshake.accept(request.environ)
-        if response is None or request.socket is None:
+        response, sock = websocket_handshake.accept(request.environ), request.socket
+        if response is None or sock is None:
             raise Refusal.malformed()
         if request.session is None:
             session = self._new_session(request)
-            session.websocket = self._detach(request, response, session)
+            session.websocket = self._new_websocket(sock, response, session)
             with suppress(Refusal):  # the WebSocket is accepted already: the session is closed instead
                 self._begin_session(session, request, [])
         elif request.can_upgrade:
             probe = UpgradeProbe(request.session)
-            probe.websocket = self._detach(request, response, probe)
+            probe.websocket = self._new_websocket(sock, response, probe)
         else:
-            self._detach(request, response, None).close(POLICY, "the session has a WebSocket already")
+            self._new_websocket(sock, response, None).close(POLICY, "the session has a WebSocket already")
         raise request.end_of_request
 
-    def _detach(self, request: Request, response: bytes, owner: Owner | None) -> WebSocket:
-        """Detach the connection from the request.
+    def _new_websocket(self, sock: _socket.socket, response: bytes, owner: Owner | None) -> WebSocket:
+        """Return a WebSocket on the connection of a request, which is detached from the request.
 
         It takes the descriptor itself, not a duplicate: epoll would go on reporting the closed original, and libev
         would rebuild its whole set each time.
         """
-        websocket = WebSocket(self.event_loop, self.limits, request.socket._sock.detach(), owner)
+        websocket = WebSocket(self.event_loop, self.limits, sock.detach(), owner)
         websocket.send_buffer.send(response)
         return websocket
 
@@ -251,7 +255,7 @@ class EngineServer(engineio.Server):  # type: ignore[misc]  # the library has no
         if self.admission.is_crowded(address):
             metrics.CONNECTS_REFUSED.add("address")
             raise Refusal.busy(FULL_SECONDS)
-        seconds = self.admission.refusal(len(self.sockets))
+        seconds = self.admission.retry_after(len(self.sockets))
         if seconds:
             metrics.CONNECTS_REFUSED.add("admission")
             raise Refusal.busy(seconds)

@@ -7,7 +7,6 @@ event loop.
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
 
 from gevent import getcurrent
 
@@ -72,7 +71,7 @@ class Session:
         self.is_busy = False
         self._end_reason: str | None = None
         self._held: list[OutgoingPacket] | None = None
-        self._app_data: dict[str, Any] | None = None
+        self._app_data: dict[str, object] | None = None
 
     # -- interface of python-engineio's Socket -------------------------------------------------------------------------
 
@@ -89,14 +88,14 @@ class Session:
         return self.websocket is not None
 
     @property
-    def session(self) -> dict[str, Any]:
+    def session(self) -> dict[str, object]:
         """Return the application's data about the session."""
         if self._app_data is None:
             self._app_data = {}
         return self._app_data
 
     @session.setter
-    def session(self, value: dict[str, Any]) -> None:
+    def session(self, value: dict[str, object]) -> None:
         self._app_data = value
 
     # -- outgoing ----------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ decided have the stock order.
 
 from collections.abc import Callable
 from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 import engineio
 import socketio as sio
@@ -35,7 +36,7 @@ from imapp.logs import get_logger
 log = get_logger(__name__)
 
 #: Replaces the environ of a request that has ended.
-_RELEASED_ENVIRON: dict[str, Any] = {}
+_RELEASED_ENVIRON: WSGIEnvironment = {}
 
 
 class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no types
@@ -51,7 +52,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     # -- outgoing ------------------------------------------------------------------------------------------------------
 
-    def _send_packet(self, eio_sid: str, pkt: Any) -> None:
+    def _send_packet(self, eio_sid: str, pkt: EnginePacket) -> None:
         for part in socketio_packets.parts(pkt.encode()):
             self.eio.send_packet(eio_sid, part)
 
@@ -139,7 +140,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             del self._binary_packet[eio_sid]
             self._handle_packet(eio_sid, packet)
 
-    def _handle_packet(self, eio_sid: str, packet: Any) -> None:
+    def _handle_packet(self, eio_sid: str, packet: EnginePacket) -> None:
         """Pass a complete event or ack to its handler."""
         namespace = packet.namespace or "/"
         if self.manager.sid_from_eio_sid(eio_sid, namespace) is None:
@@ -149,7 +150,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         else:
             self._handle_event(eio_sid, namespace, packet.id, packet.data)
 
-    def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: Any) -> None:  # noqa: A002 - the library's name
+    def _handle_event(self, eio_sid: str, namespace: str | None, id: int | None, data: list[Any]) -> None:  # noqa: A002 - the library's name
         namespace = namespace or "/"
         sid = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if not self.manager.is_connected(sid, namespace):
@@ -162,7 +163,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         except Exception:  # the application's fault: the client stays connected, without an ack
             log.exception("event_handler_failed")
 
-    def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[Any]) -> None:
+    def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[object]) -> None:
         """Send the ack of an event."""
         quick = socketio_packets.quick_ack(packet_id, data) if namespace in {None, "/"} else None
         if quick is not None:
@@ -187,11 +188,11 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     # -- CONNECT -----------------------------------------------------------------------------------------------------
 
-    def accepts_second_connect(self, sid: str, namespace: str, auth: Any) -> bool:
+    def accepts_second_connect(self, sid: str, namespace: str, auth: object) -> bool:
         """Return whether to accept a second CONNECT of a connected client, and answer it like the first one."""
         return False
 
-    def _handle_connect(self, eio_sid: str, namespace: str | None, data: Any) -> None:
+    def _handle_connect(self, eio_sid: str, namespace: str | None, data: object) -> None:
         namespace = namespace or "/"
         known = self.manager.sid_from_eio_sid(eio_sid, namespace)
         if known is not None and self.manager.is_connected(known, namespace):
@@ -211,7 +212,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         if refusal is None:
             self._finish_connect(eio_sid, sid, namespace)
 
-    def _handle_second_connect(self, eio_sid: str, sid: str, namespace: str, data: Any) -> None:
+    def _handle_second_connect(self, eio_sid: str, sid: str, namespace: str, data: object) -> None:
         """Answer a second CONNECT, or close the transport: clients reconnect after that, but not after a refusal."""
         if self.accepts_second_connect(sid, namespace, data):
             self._send_packet(eio_sid, self.packet_class(CONNECT, {"sid": sid}, namespace=namespace))
@@ -228,7 +229,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         else:  # it disconnected while its CONNECT was handled, when there was nothing to clean up
             self._handle_disconnect(eio_sid, namespace, self.reason.TRANSPORT_CLOSE)
 
-    def _decide_connect(self, eio_sid: str, namespace: str, auth: Any) -> tuple[str | None, Any]:
+    def _decide_connect(self, eio_sid: str, namespace: str, auth: object) -> tuple[str | None, object]:
         """Call the connect handler; return the sid and the data of the refusal, None if the client may connect."""
         is_known = namespace in self.handlers or namespace in self.namespace_handlers
         if not is_known and self.namespaces != "*" and namespace not in self.namespaces:
@@ -244,7 +245,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
             self.manager.disconnect(sid, namespace, ignore_queue=True)
         return sid, refusal
 
-    def _call_connect_handler(self, eio_sid: str, sid: str, namespace: str, auth: Any) -> Any:
+    def _call_connect_handler(self, eio_sid: str, sid: str, namespace: str, auth: object) -> object:
         environ = self.environ.get(eio_sid, _RELEASED_ENVIRON)
         try:
             accepted = self._trigger_event("connect", namespace, sid, environ, auth)

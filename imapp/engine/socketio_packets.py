@@ -46,7 +46,7 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
         self.packet_type = int(kind)
         self.namespace = namespace.rstrip(",").partition("?")[0] if namespace else None
         self.id = int(packet_id) if packet_id else None
-        self.data = json.loads(encoded_packet[head.end() :]) if head.end() < len(encoded_packet) else None
+        self.data: Any = json.loads(encoded_packet[head.end() :]) if head.end() < len(encoded_packet) else None
         self._check(attachments)
         return int(attachments or 0)
 
@@ -78,7 +78,7 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
         return text
 
     @classmethod
-    def data_is_binary(cls, data: Any) -> bool:
+    def data_is_binary(cls, data: object) -> bool:
         """Return False: `encode` finds bytes when orjson refuses them."""
         return False
 
@@ -127,7 +127,7 @@ def event_head(text: str) -> tuple[str, int | None] | None:
     return (namespace or "/").rstrip(",").partition("?")[0], int(packet_id) if packet_id else None
 
 
-def quick_ack(packet_id: int, data: list[Any]) -> OutgoingPacket | None:
+def quick_ack(packet_id: int, data: list[object]) -> OutgoingPacket | None:
     """Return an ack in the main namespace; None if its data contains bytes."""
     try:
         return OutgoingPacket(MESSAGE, f"{ACK}{packet_id}{json.dumps(data)}")
