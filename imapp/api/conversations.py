@@ -1,7 +1,5 @@
 """Conversations over REST: the list, the user's own settings, read marks, messages deleted for oneself."""
 
-from typing import Any
-
 from flask import Blueprint
 
 from imapp.api.http.endpoint import endpoint
@@ -14,7 +12,7 @@ from imapp.errors import (
     RecipientGoneError,
 )
 from imapp.events import MessagesHidden
-from imapp.schemas.base import Page
+from imapp.schemas.base import JsonObject, Page
 from imapp.schemas.conversations import (
     ConversationOut,
     ConversationPatch,
@@ -70,7 +68,7 @@ def update_conversation(actor: Actor, conversation_id: int, body: ConversationPa
 
 @bp.post(_ONE + "/read")
 @endpoint(returns=ReadOut, errors=[NotAMemberError])
-def mark_read(actor: Actor, conversation_id: int, body: ReadPosition) -> dict[str, Any]:
+def mark_read(actor: Actor, conversation_id: int, body: ReadPosition) -> JsonObject:
     """Move the caller's read mark forward."""
     return read_marks.mark_read(actor.user_id, conversation_id, body.seq)
 

@@ -1,7 +1,5 @@
 """Messages over REST."""
 
-from typing import Any
-
 from flask import Blueprint
 
 from imapp.api.http.endpoint import endpoint
@@ -20,7 +18,7 @@ from imapp.errors import (
     TooManyReactionsError,
     WindowClosedError,
 )
-from imapp.schemas.base import Page
+from imapp.schemas.base import JsonObject, Page
 from imapp.schemas.messages import (
     ContentIn,
     EditMessage,
@@ -44,7 +42,7 @@ bp = Blueprint("messages", __name__, url_prefix="/api")
 _ONE = "/messages/<message:message_id>"
 
 
-def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def _created(result: JsonObject) -> tuple[JsonObject, int]:
     return result, 200 if result["duplicate"] else 201
 
 
@@ -57,7 +55,7 @@ def _created(result: dict[str, Any]) -> tuple[dict[str, Any], int]:
     is_large=True,
     location="/api/messages/{message[id]}",
 )
-def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[dict[str, Any], int]:
+def send_message(actor: Actor, conversation_id: int, body: MessageDraft) -> tuple[JsonObject, int]:
     """Send a message; 200 if a message with this client_id is already stored."""
     return _created(messages.send(actor.user_id, conversation_id, body))
 
@@ -78,7 +76,7 @@ def read_pins(actor: Actor, conversation_id: int, query: ListQuery) -> Page[Mess
 
 @bp.post("/messages/forward")
 @endpoint(201, 200, returns=MessageAck, errors=[NotAMemberError, MessageRecalledError])
-def forward_message(actor: Actor, body: ForwardMessage) -> tuple[dict[str, Any], int]:
+def forward_message(actor: Actor, body: ForwardMessage) -> tuple[JsonObject, int]:
     """Forward a message to a conversation."""
     return _created(messages.forward(actor.user_id, body))
 
@@ -96,7 +94,7 @@ def read_message(actor: Actor, message_id: str) -> MessageWire:
     errors=[ForbiddenError, RoleRequiredError, WindowClosedError, MessageRecalledError, TooManyEditsError],
     is_large=True,
 )
-def edit_message(actor: Actor, message_id: str, body: ContentIn) -> dict[str, Any]:
+def edit_message(actor: Actor, message_id: str, body: ContentIn) -> JsonObject:
     """Change the content and the mentions of the caller's own message."""
     order = EditMessage(message_id=message_id, content=body.content, mentions=body.mentions)
     return messages.edit(actor.user_id, order)
@@ -111,7 +109,7 @@ def read_edits(actor: Actor, message_id: str, query: ListQuery) -> Page[EditOut]
 
 @bp.post(_ONE + "/recall")
 @endpoint(returns=MessageResult, errors=[ForbiddenError, WindowClosedError, MessageRecalledError])
-def recall_message(actor: Actor, message_id: str) -> dict[str, Any]:
+def recall_message(actor: Actor, message_id: str) -> JsonObject:
     """Recall a message for everybody."""
     return messages.recall(actor.user_id, message_id)
 
@@ -121,27 +119,27 @@ def recall_message(actor: Actor, message_id: str) -> dict[str, Any]:
     returns=MessageResult,
     errors=[NotAMemberError, NotAnEmojiError, TooManyReactionsError, TooManyOwnReactionsError],
 )
-def add_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
+def add_reaction(actor: Actor, message_id: str, body: ReactionIn) -> JsonObject:
     """Set an emoji on a message."""
     return reactions.react(actor.user_id, message_id, body.emoji, remove=False)
 
 
 @bp.post(_ONE + "/reactions/remove")
 @endpoint(returns=MessageResult, errors=[NotAMemberError])
-def remove_reaction(actor: Actor, message_id: str, body: ReactionIn) -> dict[str, Any]:
+def remove_reaction(actor: Actor, message_id: str, body: ReactionIn) -> JsonObject:
     """Remove the caller's emoji from a message."""
     return reactions.react(actor.user_id, message_id, body.emoji, remove=True)
 
 
 @bp.put(_ONE + "/pin")
 @endpoint(returns=MessageResult, errors=[NotAMemberError, ForbiddenError])
-def pin_message(actor: Actor, message_id: str) -> dict[str, Any]:
+def pin_message(actor: Actor, message_id: str) -> JsonObject:
     """Pin a message for everybody."""
     return messages.set_pin(actor.user_id, message_id, pin=True)
 
 
 @bp.delete(_ONE + "/pin")
 @endpoint(returns=MessageResult, errors=[NotAMemberError, ForbiddenError])
-def unpin_message(actor: Actor, message_id: str) -> dict[str, Any]:
+def unpin_message(actor: Actor, message_id: str) -> JsonObject:
     """Unpin a message."""
     return messages.set_pin(actor.user_id, message_id, pin=False)

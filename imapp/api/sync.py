@@ -1,10 +1,9 @@
 """`sync` over REST."""
 
-from typing import Any
-
 from flask import Blueprint
 
 from imapp.api.http.endpoint import endpoint
+from imapp.schemas.base import JsonObject
 from imapp.schemas.sync import SyncIn, SyncOut
 from imapp.services.accounts.authentication import Actor
 from imapp.services.sync import sync as service
@@ -14,6 +13,6 @@ bp = Blueprint("sync", __name__, url_prefix="/api/sync")
 
 @bp.post("")
 @endpoint(returns=SyncOut, is_large=True)
-def sync(actor: Actor, body: SyncIn) -> dict[str, Any]:
+def sync(actor: Actor, body: SyncIn) -> JsonObject:
     """Return the changes that a device missed. Each answer is limited: repeat while `more` is true."""
     return service.sync(actor.user_id, body)

@@ -5,7 +5,6 @@ code 1.
 """
 
 from importlib import import_module
-from typing import Any
 
 import click
 from flask.cli import AppGroup
@@ -58,7 +57,7 @@ class Commands(AppGroup):
             thing for thing in vars(module).values() if isinstance(thing, click.Command) and thing.name == cmd_name
         )
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run the command; raises ClickException."""
         try:
             return super().invoke(ctx)

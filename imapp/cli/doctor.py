@@ -37,8 +37,8 @@ def doctor(as_json: bool, nginx: str | None, url: str | None, only: tuple[str, .
         raise click.BadParameter(names, param_hint="--only")
     # The table shows the errors that the clients of Redis and the database would log.
     logging.disable(logging.CRITICAL)
-    case = Context(current_app._get_current_object(), nginx=nginx, url=url)  # type: ignore[attr-defined]  # a proxy
-    results = runner.examine(case, runner.chosen(CHECKS, only))
+    context = Context(current_app._get_current_object(), nginx=nginx, url=url)  # type: ignore[attr-defined]  # a proxy
+    results = runner.run_checks(context, runner.select_checks(CHECKS, only))
     (_print_json if as_json else _print)(results)
     sys.exit(runner.exit_code(results))
 

@@ -1,13 +1,12 @@
 """The command that prints the delivery steps of a message."""
 
-from typing import Any
-
 import click
 import orjson
 from flask.cli import with_appcontext
 
 from imapp.errors import NotFoundError
 from imapp.extensions import settings
+from imapp.schemas.base import JsonObject
 from imapp.schemas.messages import split_message_id
 from imapp.schemas.traces import TracedMemberOut, TraceOut
 from imapp.services.operations import message_traces as service
@@ -65,7 +64,7 @@ def _print(found: TraceOut) -> None:
         click.echo("incomplete: a node did not answer, or has forgotten the message", err=True)
 
 
-def _print_stages(wire: dict[str, Any]) -> None:
+def _print_stages(wire: JsonObject) -> None:
     accepted, published = wire["accepted"], wire["published"]
     if accepted:
         door = f"sid {accepted['sid']} session {accepted['session_id'] or '-'}" if accepted["sid"] else "over REST"

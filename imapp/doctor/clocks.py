@@ -24,19 +24,19 @@ def judge(ahead: dict[str, float]) -> Finding:
     return make(words, "Synchronise all clocks with NTP: above 5 s of difference tokens are refused.", "timedatectl")
 
 
-def of_nodes(case: Context) -> Finding:
+def of_nodes(context: Context) -> Finding:
     """Compare the nodes' clocks with this machine's."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip("REDIS_URL is unset: this is a single node")
-    answers = case.once(examination).answers
+    answers = context.once(examination).answers
     if not answers:
         return skip("no node answered")
     return judge({one.facts["id"]: one.ahead_seconds for one in answers})
 
 
-def of_redis(case: Context) -> Finding:
+def of_redis(context: Context) -> Finding:
     """Compare Redis' clock, by which leases expire, with this machine's."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip("REDIS_URL is unset")
     client = redis.client()
     client.ping()  # connects
@@ -46,7 +46,7 @@ def of_redis(case: Context) -> Finding:
     return judge({"Redis": seconds + micros / 1e6 - (began + time.time()) / 2})
 
 
-def of_database(_case: Context) -> Finding:
+def of_database(_context: Context) -> Finding:
     """Compare the database's clock with this machine's."""
     if db.engine.dialect.name == "sqlite":
         return skip("SQLite has no clock of its own")

@@ -33,16 +33,16 @@ class Context:
         self.url = url.rstrip("/") if url else None
         self.project = project
         self._turn = threading.Lock()
-        self._looks: dict[Hashable, Future[Any]] = {}
+        self._results: dict[Hashable, Future[Any]] = {}
 
-    def once(self, look: Callable[["Context"], T]) -> T:
-        """Call `look` once for all checks; return its result or raise its exception for each of them."""
+    def once(self, read: Callable[["Context"], T]) -> T:
+        """Call `read` once for all checks; return its result or raise its exception for each of them."""
         with self._turn:
-            is_first = look not in self._looks
-            future = self._looks.setdefault(look, Future())
+            is_first = read not in self._results
+            future = self._results.setdefault(read, Future())
         if is_first:
             try:
-                future.set_result(look(self))
+                future.set_result(read(self))
             except Exception as exc:  # noqa: BLE001 - it is raised below, for each caller
                 future.set_exception(exc)
         return cast("T", future.result())

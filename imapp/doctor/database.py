@@ -15,18 +15,18 @@ _SLOW_MS = 20.0
 _UPGRADE = "flask --app wsgi db upgrade"
 
 
-def answers(case: Context) -> Finding:
+def answers(context: Context) -> Finding:
     """Check that the database answers quickly."""
-    found = case.once(database_state.database)
+    found = context.once(database_state.database)
     words = f"{found.dialect} {found.version} answers in {found.ping_ms:.1f} ms"
     if found.ping_ms > _SLOW_MS:
         return warn(words, "Move it closer to the nodes: each commit takes two round trips.", "ping HOST")
     return ok(words)
 
 
-def migrations(case: Context) -> Finding:
+def migrations(context: Context) -> Finding:
     """Check that the revision of the tables is the one of this code."""
-    found, wanted = case.once(database_state.database).heads, database_state.code_heads(case)
+    found, wanted = context.once(database_state.database).heads, database_state.code_heads(context)
     if found == wanted:
         return ok(f"revision {', '.join(found)}, as this code")
     words = f"revision {', '.join(found) or 'none'}, this code is at {', '.join(wanted)}"
@@ -34,7 +34,7 @@ def migrations(case: Context) -> Finding:
     return fail(words, cure, _UPGRADE)
 
 
-def write(_case: Context) -> Finding:
+def write(_context: Context) -> Finding:
     """Check that the committer's connection can change a row; the change is rolled back."""
     engine = committer_engine()
     with Session(engine) as session, session.begin() as transaction:
@@ -52,7 +52,7 @@ def _is_sqlite() -> bool:
     return db.engine.dialect.name == "sqlite"
 
 
-def journal(_case: Context) -> Finding:
+def journal(_context: Context) -> Finding:
     """Check for the write-ahead log: without it, readers and the writer wait for each other."""
     if not _is_sqlite():
         return skip("not SQLite")
@@ -64,7 +64,7 @@ def journal(_case: Context) -> Finding:
     return ok("journal_mode wal")
 
 
-def integrity(_case: Context) -> Finding:
+def integrity(_context: Context) -> Finding:
     """Check that the database file is not damaged."""
     if not _is_sqlite():
         return skip("not SQLite")
@@ -76,11 +76,11 @@ def integrity(_case: Context) -> Finding:
     return ok("quick_check ok")
 
 
-def alone(case: Context) -> Finding:
+def alone(context: Context) -> Finding:
     """Check that a node with SQLite is not part of a cluster."""
     if not _is_sqlite():
         return skip("not SQLite")
-    if case.settings.redis_url is not None:
+    if context.settings.redis_url is not None:
         cure = "The nodes of a cluster must share one database: use MariaDB or MySQL."
         return fail("SQLite in a cluster (REDIS_URL is set)", cure, "DATABASE_URL=mysql://USER:PASSWORD@HOST/NAME")
     return ok("SQLite, one node")

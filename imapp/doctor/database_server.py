@@ -23,19 +23,19 @@ _CONVERT = (
 _ROOM = 0.8
 
 
-def _of_server(look: Callable[[Context, Database], Finding]) -> Check:
+def _of_server(judge: Callable[[Context, Database], Finding]) -> Check:
     """Make a check that is skipped for SQLite."""
 
-    @wraps(look)
-    def check(case: Context) -> Finding:
-        found = case.once(database)
-        return look(case, found) if found.variables else skip("SQLite has no such setting")
+    @wraps(judge)
+    def check(context: Context) -> Finding:
+        found = context.once(database)
+        return judge(context, found) if found.variables else skip("SQLite has no such setting")
 
     return check
 
 
 @_of_server
-def version(_case: Context, found: Database) -> Finding:
+def version(_context: Context, found: Database) -> Finding:
     """Check that the version is a tested one."""
     number = re.match(r"(\d+)\.(\d+)", found.version)
     tried = _TRIED[found.dialect]
@@ -46,7 +46,7 @@ def version(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def charset(_case: Context, found: Database) -> Finding:
+def charset(_context: Context, found: Database) -> Finding:
     """Check for utf8mb4 everywhere: with `utf8` an emoji is refused."""
     wrong = [f"connection {name}" for name in {found.variables["character_set_connection"]} - {"utf8mb4"}]
     wrong += [f"database {found.charset}"] if found.charset != "utf8mb4" else []
@@ -62,7 +62,7 @@ def charset(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def isolation(_case: Context, found: Database) -> Finding:
+def isolation(_context: Context, found: Database) -> Finding:
     """Check that the isolation level is READ COMMITTED, as the nodes request it."""
     level = found.variables.get("transaction_isolation") or found.variables.get("tx_isolation", "")
     if level != "READ-COMMITTED":
@@ -72,7 +72,7 @@ def isolation(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def zone(_case: Context, found: Database) -> Finding:
+def zone(_context: Context, found: Database) -> Finding:
     """Check that the session's time zone is UTC. The server's own zone matters only for queries by hand."""
     if found.zone_seconds:
         cure = "A proxy before the database drops the session's settings: make it pass SET statements on."
@@ -82,7 +82,7 @@ def zone(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def sql_mode(_case: Context, found: Database) -> Finding:
+def sql_mode(_context: Context, found: Database) -> Finding:
     """Check for strict mode, in which a value that is too long is an error."""
     if not {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES"} & set(found.variables["sql_mode"].split(",")):
         cure = "Turn strict mode on: without it the server truncates values that are too long, without an error."
@@ -95,7 +95,7 @@ def sql_mode(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def durability(_case: Context, found: Database) -> Finding:
+def durability(_context: Context, found: Database) -> Finding:
     """Check that a commit is on the disk before it is acknowledged."""
     flush, sync = found.variables["innodb_flush_log_at_trx_commit"], found.variables.get("sync_binlog", "0")
     has_log = found.variables.get("log_bin") == "ON"
@@ -107,11 +107,11 @@ def durability(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def timeout(case: Context, found: Database) -> Finding:
+def timeout(context: Context, found: Database) -> Finding:
     """Check that the pool replaces a connection before the server closes it."""
     if found.dialect == "mysql":
         return skip("the nodes set wait_timeout for their own connections: see database.locks")
-    server, own = int(found.variables["wait_timeout"]), case.settings.db_pool_recycle_seconds
+    server, own = int(found.variables["wait_timeout"]), context.settings.db_pool_recycle_seconds
     words = f"wait_timeout {server} s, IM_DB_POOL_RECYCLE_SECONDS {own}"
     if own >= server:
         cure = "Lower the node's setting: the server closes connections that are still in the pool."
@@ -120,7 +120,7 @@ def timeout(case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def locks(_case: Context, found: Database) -> Finding:
+def locks(_context: Context, found: Database) -> Finding:
     """Check the nodes' time limits in the session: on waiting for a lock, and on locks of lost connections."""
     idle = {"mariadb": "idle_transaction_timeout", "mysql": "wait_timeout"}[found.dialect]
     wanted = {idle: IDLE_SECONDS[found.dialect], "innodb_lock_wait_timeout": LOCK_SECONDS}
@@ -132,11 +132,11 @@ def locks(_case: Context, found: Database) -> Finding:
 
 
 @_of_server
-def connections(case: Context, found: Database) -> Finding:
+def connections(context: Context, found: Database) -> Finding:
     """Check for enough connections for the pools of all nodes, and of one more during a rolling restart."""
-    settings, limit = case.settings, int(found.variables["max_connections"])
+    settings, limit = context.settings, int(found.variables["max_connections"])
     each = settings.db_pool_size + settings.db_pool_overflow + 1
-    pools = _pools(case, each)
+    pools = _pools(context, each)
     needed = sum(pools)
     words = f"nodes use up to {' + '.join(map(str, pools))} of max_connections {limit}; {found.connected} are open"
     command = f"SET GLOBAL max_connections={max(151, 2 * needed)}"
@@ -147,19 +147,19 @@ def connections(case: Context, found: Database) -> Finding:
     return ok(words)
 
 
-def _pools(case: Context, each: int) -> list[int]:
+def _pools(context: Context, each: int) -> list[int]:
     """Return the maximum of each node's connections: its own answer, or this node's settings for a silent node."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return [each]
-    told = [int(one.facts["database_connections"]) for one in case.once(examination).answers]
+    told = [int(one.facts["database_connections"]) for one in context.once(examination).answers]
     silent = len(presence.cluster().reports() or []) - len(told)
     return told + [each] * silent or [each]
 
 
 @_of_server
-def packet(case: Context, found: Database) -> Finding:
+def packet(context: Context, found: Database) -> Finding:
     """Check max_allowed_packet: the committer sends a batch of messages as one statement."""
-    settings, limit = case.settings, int(found.variables["max_allowed_packet"])
+    settings, limit = context.settings, int(found.variables["max_allowed_packet"])
     message = max(4 * settings.message_text_max_chars, settings.message_content_max_bytes)
     needed = message * settings.committer_batch_max
     words = f"max_allowed_packet {limit / 2**20:.0f} MiB; the largest batch has {needed / 2**20:.1f} MiB"

@@ -10,7 +10,7 @@ from flask import current_app
 from sqlalchemy import Connection, text
 
 from imapp.doctor.context import Context
-from imapp.doctor.latency import least_ms
+from imapp.doctor.latency import minimum_ms
 from imapp.extensions import db
 
 _COLUMNS = (
@@ -44,13 +44,13 @@ class Database:
     connected: int = 0
 
 
-def database(case: Context) -> Database:
+def database(context: Context) -> Database:
     """Read the state; raises AbsentError, or an error of SQLAlchemy if the database does not answer."""
     url = db.engine.url
     if url.drivername.startswith("sqlite") and not Path(str(url.database)).is_file():
         raise AbsentError(f"{url.database} does not exist: create it with flask --app wsgi db upgrade")
     with db.engine.connect() as connection:
-        took = least_ms(lambda: connection.execute(text("SELECT 1")))
+        took = minimum_ms(lambda: connection.execute(text("SELECT 1")))
         heads = tuple(MigrationContext.configure(connection).get_current_heads())
         if connection.dialect.name == "sqlite":
             return Database("sqlite", str(connection.scalar(text("SELECT sqlite_version()"))), took, heads)
@@ -60,6 +60,7 @@ def database(case: Context) -> Database:
 def _server(connection: Connection, took: float, heads: tuple[str, ...]) -> Database:
     variables: dict[str, str] = dict(_rows(connection, "SHOW VARIABLES"))
     charset, collation = _rows(connection, _SCHEMA)[0]
+    _, connected = _rows(connection, "SHOW STATUS LIKE 'Threads_connected'")[0]
     return Database(
         dialect="mariadb" if "mariadb" in variables["version"].lower() else "mysql",
         version=variables["version"],
@@ -70,7 +71,7 @@ def _server(connection: Connection, took: float, heads: tuple[str, ...]) -> Data
         collation=collation,
         foreign_columns=tuple(f"{table}.{column} {name}" for table, column, name in _rows(connection, _COLUMNS)),
         zone_seconds=int(connection.scalar(text(_ZONE)) or 0),
-        connected=int(_rows(connection, "SHOW STATUS LIKE 'Threads_connected'")[0][1]),
+        connected=int(connected),
     )
 
 
@@ -78,7 +79,7 @@ def _rows(connection: Connection, statement: str) -> list[Any]:
     return list(connection.execute(text(statement)))
 
 
-def code_heads(case: Context) -> tuple[str, ...]:
+def code_heads(context: Context) -> tuple[str, ...]:
     """Return the newest revision of this code's migrations."""
     migrate = current_app.extensions["migrate"].migrate
-    return tuple(ScriptDirectory.from_config(migrate.get_config(str(case.project / "migrations"))).get_heads())
+    return tuple(ScriptDirectory.from_config(migrate.get_config(str(context.project / "migrations"))).get_heads())

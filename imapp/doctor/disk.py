@@ -14,12 +14,12 @@ _EARLY = 10
 _LOG_BYTES = 1024**3
 
 
-def space(case: Context) -> Finding:
+def space(context: Context) -> Finding:
     """Check the free space for the data, the logs and temporary files."""
-    folders = (case.settings.data_dir, case.project / "logs", Path(tempfile.gettempdir()))
+    folders = (context.settings.data_dir, context.project / "logs", Path(tempfile.gettempdir()))
     free = {folder: shutil.disk_usage(folder).free for folder in folders if folder.is_dir()}
     folder, least = min(free.items(), key=lambda one: one[1])
-    threshold = case.settings.disk_threshold_bytes
+    threshold = context.settings.disk_threshold_bytes
     words = f"{least / 2**20:.0f} MiB free for {folder}; below {threshold / 2**20:.0f} MiB a node is not ready"
     command = f"df -h {folder}; du -xh --max-depth 2 {folder} | sort -h | tail"
     if least < threshold:
@@ -29,9 +29,9 @@ def space(case: Context) -> Finding:
     return ok(words)
 
 
-def logs(case: Context) -> Finding:
+def logs(context: Context) -> Finding:
     """Check for log files that are not rotated."""
-    folder = case.project / "logs"
+    folder = context.project / "logs"
     if not folder.is_dir():
         return skip(f"no folder {folder}: the logs are written elsewhere")
     sizes = {file.name: file.stat().st_size for file in folder.glob("*") if file.is_file()}

@@ -4,6 +4,7 @@ import json
 import ssl
 import time
 from http.client import HTTPConnection, HTTPSConnection
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from imapp.doctor.websocket import UnexpectedError, WebSocket
@@ -13,6 +14,14 @@ SECONDS = 5.0
 
 _POLLING = "/socket.io/?EIO=4&transport=polling"
 _WEBSOCKET = "/socket.io/?EIO=4&transport=websocket"
+
+
+class Answer(NamedTuple):
+    """An HTTP answer."""
+
+    status: int
+    text: str
+    headers: dict[str, str]
 
 
 class HttpClient:
@@ -33,22 +42,22 @@ class HttpClient:
             return HTTPSConnection(self.host, self.port, timeout=SECONDS, context=self._tls)
         return HTTPConnection(self.host, self.port, timeout=SECONDS)
 
-    def get(self, path: str) -> tuple[int, str, dict[str, str]]:
-        """Send a GET request; return status, text and headers."""
-        link = self._connect()
+    def get(self, path: str) -> Answer:
+        """Send a GET request."""
+        connection = self._connect()
         try:
-            link.request("GET", self._prefix + path)
-            answer = link.getresponse()
-            return answer.status, answer.read().decode(errors="replace"), dict(answer.getheaders())
+            connection.request("GET", self._prefix + path)
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.read().decode(errors="replace"), dict(answer.getheaders()))
         finally:
-            link.close()
+            connection.close()
 
     def open(self) -> str:
         """Open a session by polling; return its id."""
-        status, text, _ = self.get(_POLLING)
-        if status != 200 or not text.startswith("0{"):
-            raise UnexpectedError(f"{status} to the first poll: {text[:80]!r}")
-        sid: str = json.loads(text[1:])["sid"]
+        answer = self.get(_POLLING)
+        if answer.status != 200 or not answer.text.startswith("0{"):
+            raise UnexpectedError(f"{answer.status} to the first poll: {answer.text[:80]!r}")
+        sid: str = json.loads(answer.text[1:])["sid"]
         return sid
 
     def is_known(self, sid: str) -> bool:
@@ -72,14 +81,14 @@ class HttpClient:
     def websocket(self, sid: str = "") -> WebSocket:
         """Open a WebSocket, for an existing session if `sid` is given; raises UnexpectedError if it is refused."""
         path = f"{self._prefix}{_WEBSOCKET}" + (f"&sid={sid}" if sid else "")
-        link = WebSocket(self.host, self.port, SECONDS, self._tls if self.is_tls else None)
-        link.open(self._netloc, path)
-        return link
+        connection = WebSocket(self.host, self.port, SECONDS, self._tls if self.is_tls else None)
+        connection.open(self._netloc, path)
+        return connection
 
 
-def round_trip(link: WebSocket) -> float:
+def round_trip(connection: WebSocket) -> float:
     """Send a CONNECT without a token and wait for the refusal; return the seconds to the node's handler and back."""
     began = time.monotonic()
-    link.send("40")
-    link.expect("44")
+    connection.send("40")
+    connection.expect("44")
     return time.monotonic() - began

@@ -19,10 +19,10 @@ _USER_TIMEOUT_MS = 20_000
 _PROC = Path("/proc")
 
 
-def files(case: Context) -> Finding:
+def files(context: Context) -> Finding:
     """Check the limit of open files: each socket is one. gunicorn.conf.py raises the soft limit to the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = case.settings.max_connections + RESERVE
+    needed = context.settings.max_connections + RESERVE
     text = f"soft {_number(soft)}, hard {_number(hard)}; IM_MAX_CONNECTIONS and {RESERVE} more are {needed}"
     if hard != resource.RLIM_INFINITY and hard < needed:
         cure = "Raise the hard limit where the node is started (systemd: LimitNOFILE), or lower IM_MAX_CONNECTIONS."
@@ -30,7 +30,7 @@ def files(case: Context) -> Finding:
     return ok(text)
 
 
-def backlog(_case: Context) -> Finding:
+def backlog(_context: Context) -> Finding:
     """Check somaxconn, to which the kernel limits the queue of new connections."""
     found = _sysctl("net/core/somaxconn")
     if found < _BACKLOG:
@@ -39,7 +39,7 @@ def backlog(_case: Context) -> Finding:
     return ok(f"somaxconn {found}, gunicorn requests {_BACKLOG}")
 
 
-def half_open(_case: Context) -> Finding:
+def half_open(_context: Context) -> Finding:
     """Check tcp_max_syn_backlog, the limit of incomplete TCP handshakes."""
     found = _sysctl("net/ipv4/tcp_max_syn_backlog")
     if found < _BACKLOG // 4:
@@ -48,7 +48,7 @@ def half_open(_case: Context) -> Finding:
     return ok(f"tcp_max_syn_backlog {found}")
 
 
-def dead_peers(_case: Context) -> Finding:
+def dead_peers(_context: Context) -> Finding:
     """Check TCP_USER_TIMEOUT: with the heartbeat it detects vanished peers, so TCP keepalive is not needed."""
     try:
         with socket.socket() as probe:
@@ -60,13 +60,13 @@ def dead_peers(_case: Context) -> Finding:
     return ok(f"TCP_USER_TIMEOUT {found} ms and the heartbeat detect dead peers; tcp_keepalive_time is not needed")
 
 
-def ports(case: Context) -> Finding:
+def ports(context: Context) -> Finding:
     """Check the local ports: Nginx on this machine needs one for each connection to the same node."""
-    if case.nginx is None and not _is_nginx_here():
+    if context.nginx is None and not _is_nginx_here():
         return skip("no Nginx on this machine")
     low, high = map(int, (_PROC / "sys/net/ipv4/ip_local_port_range").read_text("ascii").split())
     text = f"{high - low + 1} ports ({low} to {high}) for the connections from Nginx to one address of a node"
-    if high - low + 1 < case.settings.max_connections:
+    if high - low + 1 < context.settings.max_connections:
         cure = "Fewer ports than IM_MAX_CONNECTIONS: widen the range, or give a node several addresses."
         return warn(text, cure, 'sysctl -w net.ipv4.ip_local_port_range="10240 65535"')
     return ok(text)

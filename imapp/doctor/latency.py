@@ -6,7 +6,7 @@ from collections.abc import Callable
 _TIMES = 5
 
 
-def least_ms(ask: Callable[[], object]) -> float:
+def minimum_ms(ask: Callable[[], object]) -> float:
     """Call `ask` some times; return the shortest time in milliseconds."""
     return min(_once(ask) for _ in range(_TIMES))
 

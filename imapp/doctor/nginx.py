@@ -5,27 +5,27 @@ from functools import wraps
 
 from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
-from imapp.doctor.nginx_effective import Front, front, seconds, size, workers
+from imapp.doctor.nginx_effective import EffectiveConfig, effective_config, seconds, size, workers
 from imapp.doctor.runner import Check
 
 _GENERATE = "deploy/nginx/generate.py --help"
 
 
-def _of_front(look: Callable[[Context, Front], Finding]) -> Check:
+def _of_config(judge: Callable[[Context, EffectiveConfig], Finding]) -> Check:
     """Make a check that is skipped without --nginx."""
 
-    @wraps(look)
-    def check(case: Context) -> Finding:
-        found = case.once(front)
-        return skip("no --nginx FILE was given") if found is None else look(case, found)
+    @wraps(judge)
+    def check(context: Context) -> Finding:
+        found = context.once(effective_config)
+        return skip("no --nginx FILE was given") if found is None else judge(context, found)
 
     return check
 
 
-@_of_front
-def timeouts(case: Context, found: Front) -> Finding:
+@_of_config
+def timeouts(context: Context, found: EffectiveConfig) -> Finding:
     """Check the proxy timeouts: an idle socket carries no data until the next ping, and then until the pong."""
-    needed = case.settings.ping_interval_seconds + case.settings.ping_timeout_seconds
+    needed = context.settings.ping_interval_seconds + context.settings.ping_timeout_seconds
     values = {name: found.value(name, "60s") for name in ("proxy_read_timeout", "proxy_send_timeout")}
     words = (
         ", ".join(f"{name} {value}" for name, value in values.items()) + f"; ping interval and timeout are {needed} s"
@@ -36,8 +36,8 @@ def timeouts(case: Context, found: Front) -> Finding:
     return ok(words)
 
 
-@_of_front
-def upgrade(_case: Context, found: Front) -> Finding:
+@_of_config
+def upgrade(_context: Context, found: EffectiveConfig) -> Finding:
     """Check the directives that pass a WebSocket handshake on."""
     headers = found.headers()
     missing = [] if found.value("proxy_http_version", "1.0") == "1.1" else ["proxy_http_version 1.1;"]
@@ -51,8 +51,8 @@ def upgrade(_case: Context, found: Front) -> Finding:
     return ok("HTTP/1.1, Upgrade and Connection are passed on")
 
 
-@_of_front
-def forwarded(_case: Context, found: Front) -> Finding:
+@_of_config
+def forwarded(_context: Context, found: EffectiveConfig) -> Finding:
     """Check the headers with the client's address, the host and the scheme."""
     headers = found.headers()
     if not headers.get("x-forwarded-for"):
@@ -67,10 +67,10 @@ def forwarded(_case: Context, found: Front) -> Finding:
     return ok(f"X-Forwarded-For {headers['x-forwarded-for']}, X-Forwarded-Proto and Host are passed on")
 
 
-@_of_front
-def body(case: Context, found: Front) -> Finding:
+@_of_config
+def body(context: Context, found: EffectiveConfig) -> Finding:
     """Check that Nginx passes bodies on up to the size that the nodes accept."""
-    needed = max(case.settings.request_max_bytes, case.settings.max_payload_bytes)
+    needed = max(context.settings.request_max_bytes, context.settings.max_payload_bytes)
     value = found.value("client_max_body_size", "1m")
     words = f"client_max_body_size {value}; the nodes accept {needed} bytes"
     command = f"client_max_body_size {-(-needed // 1024)}k;"
@@ -81,8 +81,8 @@ def body(case: Context, found: Front) -> Finding:
     return ok(words)
 
 
-@_of_front
-def buffering(_case: Context, found: Front) -> Finding:
+@_of_config
+def buffering(_context: Context, found: EffectiveConfig) -> Finding:
     """Check that Nginx does not buffer the answers to polls."""
     value = found.value("proxy_buffering", "on")
     if value != "off":
@@ -91,8 +91,8 @@ def buffering(_case: Context, found: Front) -> Finding:
     return ok("proxy_buffering off for /socket.io/")
 
 
-@_of_front
-def sticky(_case: Context, found: Front) -> Finding:
+@_of_config
+def sticky(_context: Context, found: EffectiveConfig) -> Finding:
     """Check that all requests of one session reach one node."""
     target = found.value("proxy_pass", "").removeprefix("http://").split("/")[0]
     routes = [one for one in found.maps(target) if one.words[0] == "$arg_sid"]
@@ -107,8 +107,8 @@ def sticky(_case: Context, found: Front) -> Finding:
     return ok("one address, one node" if crowd else "one node")
 
 
-@_of_front
-def connections(case: Context, found: Front) -> Finding:
+@_of_config
+def connections(context: Context, found: EffectiveConfig) -> Finding:
     """Check worker_connections: Nginx needs two connections for each client."""
     events = found.main.all("events")
     if not events:
@@ -117,7 +117,7 @@ def connections(case: Context, found: Front) -> Finding:
     upstream = max(
         (len(found.upstreams()[one].all("server")) for one in found.targets() if one in found.upstreams()), default=1
     )
-    total, needed = each * workers(found.main), 2 * case.settings.max_connections * upstream
+    total, needed = each * workers(found.main), 2 * context.settings.max_connections * upstream
     words = f"worker_connections {each} x {workers(found.main)}; the clients of {upstream} nodes need up to {needed}"
     files = int(next((one.words[0] for one in found.main.all("worker_rlimit_nofile")), "0"))
     if total < needed:

@@ -14,7 +14,7 @@ _SIZES = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 @dataclass(frozen=True)
-class Front:
+class EffectiveConfig:
     """The blocks that apply to a Socket.IO request. `chain`: location, server, http (or the file), innermost first."""
 
     main: Directive
@@ -50,19 +50,19 @@ class Front:
         return [one for one in self.main.walk("map") if one.words[1:] == [variable]]
 
 
-def front(case: Context) -> Front | None:
+def effective_config(context: Context) -> EffectiveConfig | None:
     """Read the configuration named by --nginx; None without it.
 
     Raises ConfigurationError, also if no location serves Socket.IO.
     """
-    if case.nginx is None:
+    if context.nginx is None:
         return None
-    main = read(case.nginx)
+    main = read(context.nginx)
     outer = next(iter(main.all("http")), main)
     for server in outer.all("server"):
         location = _location(server)
         if location is not None and location.all("proxy_pass"):
-            return Front(main, (location, server, outer))
+            return EffectiveConfig(main, (location, server, outer))
     raise ConfigurationError(f"no location passes {SOCKETS} on to a node")
 
 

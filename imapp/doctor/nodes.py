@@ -1,7 +1,6 @@
 """Checks of the nodes. Each node is asked over the bus; an answer proves that it receives messages and can publish."""
 
 from collections import Counter
-from typing import Any
 
 import imapp
 from imapp.cluster.bus import signing
@@ -11,12 +10,13 @@ from imapp.cluster.registry import presence
 from imapp.doctor.context import Context
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 from imapp.doctor.kernel import RESERVE
+from imapp.schemas.base import JsonObject
 
 _NO_CLUSTER = "REDIS_URL is unset: this is a single node"
 _NODES = "flask --app wsgi im nodes"
 
 
-def reports(case: Context) -> list[dict[str, Any]]:
+def reports(context: Context) -> list[JsonObject]:
     """Return the raw reports of the live nodes; raises RuntimeError without Redis."""
     found = presence.cluster().reports()
     if found is None:
@@ -24,38 +24,38 @@ def reports(case: Context) -> list[dict[str, Any]]:
     return found
 
 
-def examination(case: Context) -> Examination:
+def examination(context: Context) -> Examination:
     """Ask all live nodes; without a list of nodes, only test whether a message of our own comes back."""
     try:
-        names = [str(report["id"]) for report in case.once(reports)]
+        names = [str(report["id"]) for report in context.once(reports)]
     except RuntimeError:
         names = []
-    return examine(case.settings, names)
+    return examine(context.settings, names)
 
 
-def bus(case: Context) -> Finding:
+def bus(context: Context) -> Finding:
     """Check that a message published from here comes back over every link to Redis."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip(_NO_CLUSTER)
-    found = case.once(examination)
+    found = context.once(examination)
     if not found.is_up:
         cure = "A node here would not be ready: check the network to Redis, and its user's channels (&imapp:*)."
         return fail("no published message came back", cure, "redis-cli ACL GETUSER imapp; redis-cli PUBSUB CHANNELS")
     return ok(f"a published message came back from Redis after {found.seconds * 1000:.0f} ms")
 
 
-def alive(case: Context) -> Finding:
+def alive(context: Context) -> Finding:
     """Check that every node with a lease answers a question over the bus."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip(_NO_CLUSTER)
-    living = case.once(reports)
+    living = context.once(reports)
     if not living:
         return warn(
             "no node runs",
             "Start the nodes: most of these checks could use the settings only.",
             "scripts/start-cluster.sh",
         )
-    found = case.once(examination)
+    found = context.once(examination)
     silent = sorted({str(report["id"]) for report in living} - {one.facts["id"] for one in found.answers})
     if silent:
         named = ", ".join(f"{one} ({_where(living, one)})" for one in silent)
@@ -69,19 +69,19 @@ def alive(case: Context) -> Finding:
     return ok(f"{len(living)} nodes answered within {slowest * 1000:.0f} ms")
 
 
-def _where(living: list[dict[str, Any]], node_id: str) -> str:
+def _where(living: list[JsonObject], node_id: str) -> str:
     report = next(one for one in living if one["id"] == node_id)
     return f"{report['host']}, pid {report['pid']}"
 
 
-def _answers(case: Context) -> list[Answer] | None:
+def _answers(context: Context) -> list[Answer] | None:
     """Return the answers of the nodes; None if there is no cluster or no answer."""
-    return case.once(examination).answers or None if case.settings.redis_url else None
+    return context.once(examination).answers or None if context.settings.redis_url else None
 
 
-def names(case: Context) -> Finding:
+def names(context: Context) -> Finding:
     """Check that each NODE_ID is used by one process."""
-    answers = _answers(case)
+    answers = _answers(context)
     if answers is None:
         return skip("no node answered")
     twice = [name for name, count in Counter(one.facts["id"] for one in answers).items() if count > 1]
@@ -96,11 +96,11 @@ def names(case: Context) -> Finding:
     return ok(f"{len(answers)} names, one process each")
 
 
-def versions(case: Context) -> Finding:
+def versions(context: Context) -> Finding:
     """Check that all nodes run the same version as this code."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip(_NO_CLUSTER)
-    found = {str(report["id"]): str(report["version"]) for report in case.once(reports)}
+    found = {str(report["id"]): str(report["version"]) for report in context.once(reports)}
     others = [f"{name} runs {version}" for name, version in found.items() if version != imapp.__version__]
     if others:
         cure = "Complete the update: restart the nodes one by one."
@@ -108,12 +108,12 @@ def versions(case: Context) -> Finding:
     return ok(f"{len(found)} nodes of version {imapp.__version__}")
 
 
-def keys(case: Context) -> Finding:
+def keys(context: Context) -> Finding:
     """Check that all nodes have one SECRET_KEY: otherwise they refuse each other's tokens and pushes (bus_forged)."""
-    settings = case.settings
+    settings = context.settings
     if settings.redis_url is None:
         return skip(_NO_CLUSTER)
-    prints = {str(report["id"]): report.get("key") for report in case.once(reports)}
+    prints = {str(report["id"]): report.get("key") for report in context.once(reports)}
     own = signing.fingerprint(settings.secret_key)
     previous = settings.secret_key_previous and signing.fingerprint(settings.secret_key_previous)
     foreign = [name for name, one in prints.items() if one and one not in {own, previous}]
@@ -127,9 +127,9 @@ def keys(case: Context) -> Finding:
     return ok(f"{len(prints)} nodes have this SECRET_KEY")
 
 
-def running(case: Context) -> Finding:
+def running(context: Context) -> Finding:
     """Check the running nodes: gevent's patches, the transport, and the limit of open files."""
-    answers = _answers(case)
+    answers = _answers(context)
     if answers is None:
         return skip("no node answered")
     wrong = [words for one in answers if (words := _problem(one.facts))]
@@ -151,9 +151,9 @@ def _problem(facts: NodeFacts) -> str:
     return ""
 
 
-def believed(case: Context) -> Finding:
+def proxies(context: Context) -> Finding:
     """Check for untrusted senders of X-Forwarded-For: such a sender is probably a proxy that is not configured."""
-    answers = _answers(case)
+    answers = _answers(context)
     if answers is None:
         return skip("no node answered")
     told = {one.facts["id"]: one.facts["disbelieved"] for one in answers if one.facts["disbelieved"]}
@@ -171,5 +171,5 @@ CHECKS = {
     "nodes.versions": versions,
     "nodes.keys": keys,
     "nodes.running": running,
-    "nodes.proxies": believed,
+    "nodes.proxies": proxies,
 }

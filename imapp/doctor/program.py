@@ -1,4 +1,4 @@
-"""Checks of the program: versions, and a rehearsal of its start."""
+"""Checks of the program: versions, and a dry start."""
 
 import json
 import platform
@@ -6,22 +6,22 @@ import re
 import subprocess
 import sys
 from importlib import metadata
-from typing import Any
 
 from imapp.doctor.context import Context
+from imapp.doctor.dry_start import DryStart
 from imapp.doctor.finding import Finding, fail, ok, skip, warn
 
 _OLDEST_PYTHON = (3, 11)
 
 #: Time limit for loading the program on a busy machine, in seconds.
-_REHEARSAL_SECONDS = 20
+_DRY_START_SECONDS = 20
 
 #: A pin without a condition: a package pinned only for other versions of Python may be missing.
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)==(\S+) *\\?$", re.MULTILINE)
 _INSTALL = "scripts/setup.sh"
 
 
-def python_version(_case: Context) -> Finding:
+def python_version(_context: Context) -> Finding:
     """Check the version of Python."""
     text = f"{platform.python_implementation()} {platform.python_version()} ({sys.executable})"
     if sys.version_info < _OLDEST_PYTHON:
@@ -29,9 +29,9 @@ def python_version(_case: Context) -> Finding:
     return ok(text)
 
 
-def packages(case: Context) -> Finding:
+def packages(context: Context) -> Finding:
     """Compare the installed packages with the pinned versions."""
-    file = case.project / "requirements.txt"
+    file = context.project / "requirements.txt"
     if not file.is_file():
         return skip("no requirements.txt beside the program to compare with")
     pins = dict(_PIN.findall(file.read_text("utf-8")))
@@ -51,36 +51,36 @@ def _drift(name: str, pinned: str) -> str:
     return "" if found == pinned else f"{name} is {found}, not {pinned}"
 
 
-def _rehearsal(case: Context) -> dict[str, Any]:
+def _dry_start(context: Context) -> DryStart:
     ran = subprocess.run(
         [sys.executable, "-m", "imapp.doctor.dry_start"],
-        cwd=case.project,
+        cwd=context.project,
         capture_output=True,
         text=True,
-        timeout=_REHEARSAL_SECONDS,
+        timeout=_DRY_START_SECONDS,
         check=False,
     )
     if ran.returncode:
         raise RuntimeError((ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1])
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    found: DryStart = json.loads(ran.stdout.splitlines()[-1])
     return found
 
 
-def patches(case: Context) -> Finding:
-    """Check in a rehearsed start that gevent patches the modules that block before they are imported."""
-    found = case.once(_rehearsal)
+def patches(context: Context) -> Finding:
+    """Check in a dry start that gevent patches the modules that block before they are imported."""
+    found = context.once(_dry_start)
     wrong = [f"not patched: {', '.join(found['unpatched'])}"] if found["unpatched"] else []
-    wrong += found["told"]
+    wrong += found["warnings"]
     if wrong:
         cure = "Network modules are imported before gevent's patches: check PYTHONPATH, sitecustomize and *.pth files."
         return fail("; ".join(wrong), cure, "python -v -c '' 2>&1 | grep -i -e sitecustomize -e pth")
     return ok(f"{found['worker']} patches all modules that block")
 
 
-def transport(case: Context) -> Finding:
+def transport(context: Context) -> Finding:
     """Check that the transport in use is the one of the settings, and not the fall-back."""
-    rehearsed, wanted = case.once(_rehearsal), case.settings.transport
-    found, worker = rehearsed["transport"], rehearsed["worker"]
+    started, wanted = context.once(_dry_start), context.settings.transport
+    found, worker = started["transport"], started["worker"]
     if found != wanted:
         cure = "The worker is not gevent's: start the node with the project's gunicorn.conf.py."
         return fail(f"the transport is {found}, but IM_TRANSPORT is {wanted}", cure, "scripts/run.sh")

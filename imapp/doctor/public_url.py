@@ -22,15 +22,15 @@ _WARN_DAYS, _FAIL_DAYS = 21, 3
 _LOGS = "nginx -t; tail /var/log/nginx/error.log"
 
 
-def _of_url(look: Callable[[HttpClient], Finding]) -> Check:
+def _of_url(judge: Callable[[HttpClient], Finding]) -> Check:
     """Make a check that is skipped without --url. No answer is a failed check, not an error of the doctor."""
 
-    @wraps(look)
-    def check(case: Context) -> Finding:
-        if case.url is None:
+    @wraps(judge)
+    def check(context: Context) -> Finding:
+        if context.url is None:
             return skip("no --url URL was given")
         try:
-            return look(HttpClient(case.url))
+            return judge(HttpClient(context.url))
         except (OSError, UnexpectedError) as exc:
             cure = "Clients get the same error: check the proxy, and whether a node is ready."
             return fail(f"{type(exc).__name__}: {exc}", cure, _LOGS)
@@ -39,12 +39,14 @@ def _of_url(look: Callable[[HttpClient], Finding]) -> Check:
 
 
 @_of_url
-def health(visitor: HttpClient) -> Finding:
+def health(client: HttpClient) -> Finding:
     """Check that a healthy node answers through the address."""
-    status, text, _ = visitor.get("/actuator/health")
-    if status not in {200, 503} or '"components"' not in text:
-        return fail(f"{status}: no node answers there", "Check whether the proxy passes requests to the nodes.", _LOGS)
-    down = [name for name, one in json.loads(text)["components"].items() if one["status"] != "UP"]
+    answer = client.get("/actuator/health")
+    if answer.status not in {200, 503} or '"components"' not in answer.text:
+        return fail(
+            f"{answer.status}: no node answers there", "Check whether the proxy passes requests to the nodes.", _LOGS
+        )
+    down = [name for name, one in json.loads(answer.text)["components"].items() if one["status"] != "UP"]
     if down:
         return fail(
             f"DOWN: {', '.join(down)}", "A node is unhealthy: check its health and its log.", "curl URL/actuator/health"
@@ -53,39 +55,39 @@ def health(visitor: HttpClient) -> Finding:
 
 
 @_of_url
-def websocket(visitor: HttpClient) -> Finding:
+def websocket(client: HttpClient) -> Finding:
     """Check a session that begins with a WebSocket."""
-    link = visitor.websocket()
+    connection = client.websocket()
     try:
-        link.expect("0{")
-        took = round_trip(link)
+        connection.expect("0{")
+        took = round_trip(connection)
     finally:
-        link.close()
+        connection.close()
     return ok(f"open; a CONNECT without a token was refused after {took * 1000:.0f} ms")
 
 
 @_of_url
-def upgrade(visitor: HttpClient) -> Finding:
+def upgrade(client: HttpClient) -> Finding:
     """Check a session that begins with polling and upgrades to a WebSocket, as in browsers."""
-    link = visitor.websocket(visitor.open())
+    connection = client.websocket(client.open())
     try:
-        link.send("2probe")
-        link.expect("3probe")
-        link.send("5")
-        took = round_trip(link)
+        connection.send("2probe")
+        connection.expect("3probe")
+        connection.send("5")
+        took = round_trip(connection)
     finally:
-        link.close()
+        connection.close()
     return ok(f"polling becomes a WebSocket; a CONNECT without a token was refused after {took * 1000:.0f} ms")
 
 
 @_of_url
-def routing(visitor: HttpClient) -> Finding:
+def routing(client: HttpClient) -> Finding:
     """Check that requests of one session reach its node over different connections."""
     nodes, lost, began = set(), 0, time.monotonic()
     for _ in range(_SESSIONS):
-        sid = visitor.open()
+        sid = client.open()
         nodes.add(sid.partition("~")[0])
-        lost += not visitor.is_known(sid)
+        lost += not client.is_known(sid)
     if lost:
         cure = "Polling clients cannot connect: the proxy must route by the session's id, or by the client's address."
         return fail(
@@ -98,30 +100,30 @@ def routing(visitor: HttpClient) -> Finding:
 
 
 @_of_url
-def scheme(visitor: HttpClient) -> Finding:
+def scheme(client: HttpClient) -> Finding:
     """Check that the nodes trust the proxy: if they do, they send over TLS a header that they send only then."""
-    _, _, headers = visitor.get("/actuator/health")
-    is_believed = "strict-transport-security" in {name.lower() for name in headers}
-    if visitor.is_tls and not is_believed:
+    headers = client.get("/actuator/health").headers
+    is_trusted = "strict-transport-security" in {name.lower() for name in headers}
+    if client.is_tls and not is_trusted:
         cure = "The nodes take TLS for plain HTTP: send X-Forwarded-Proto, and add the proxy to IM_TRUSTED_PROXIES."
         return fail("the nodes do not trust the proxy", cure, "proxy_set_header X-Forwarded-Proto $scheme;")
-    if not visitor.is_tls:
+    if not client.is_tls:
         return skip("plain HTTP: see nodes.proxies instead")
     return ok("the nodes trust the proxy's X-Forwarded headers")
 
 
 @_of_url
-def certificate(visitor: HttpClient) -> Finding:
+def certificate(client: HttpClient) -> Finding:
     """Check that clients accept the certificate, and for how many more days."""
-    if not visitor.is_tls:
+    if not client.is_tls:
         return skip("plain HTTP")
     context = ssl.create_default_context()
     try:
         with (
-            socket.create_connection((visitor.host, visitor.port), SECONDS) as plain,
-            context.wrap_socket(plain, server_hostname=visitor.host) as link,
+            socket.create_connection((client.host, client.port), SECONDS) as plain,
+            context.wrap_socket(plain, server_hostname=client.host) as connection,
         ):
-            found = link.getpeercert() or {}
+            found = connection.getpeercert() or {}
     except ssl.SSLCertVerificationError as exc:
         return fail(
             exc.verify_message,

@@ -46,14 +46,14 @@ return found
 """
 
 
-def _of_each(look: Callable[[Context, Server], Finding]) -> Check:
+def _of_each(judge: Callable[[Context, Server], Finding]) -> Check:
     """Make a check that judges each server, and returns the worst finding with the name of its server."""
 
-    @wraps(look)
-    def check(case: Context) -> Finding:
-        if case.settings.redis_url is None:
+    @wraps(judge)
+    def check(context: Context) -> Finding:
+        if context.settings.redis_url is None:
             return skip("REDIS_URL is unset: this is a single node")
-        found = [(server.name, look(case, server)) for server in case.once(servers)]
+        found = [(server.name, judge(context, server)) for server in context.once(servers)]
         name, worst = max(found, key=lambda one: _ORDER.index(one[1].status))
         text = worst.text if len(found) == 1 else f"{name}: {worst.text}"
         return Finding(worst.status, text, worst.cure, worst.command)
@@ -67,7 +67,7 @@ def _unknown(what: str) -> Finding:
 
 
 @_of_each
-def answers(_case: Context, server: Server) -> Finding:
+def answers(_context: Context, server: Server) -> Finding:
     """Check that the server answers quickly."""
     text = f"{server.name} answers in {server.ping_ms:.1f} ms"
     if server.ping_ms > _SLOW_MS:
@@ -77,7 +77,7 @@ def answers(_case: Context, server: Server) -> Finding:
 
 
 @_of_each
-def version(_case: Context, server: Server) -> Finding:
+def version(_context: Context, server: Server) -> Finding:
     """Check the version: sharded pub/sub and some commands need Redis 7."""
     if not server.info:
         return _unknown("INFO")
@@ -88,7 +88,7 @@ def version(_case: Context, server: Server) -> Finding:
 
 
 @_of_each
-def policy(_case: Context, server: Server) -> Finding:
+def policy(_context: Context, server: Server) -> Finding:
     """Check that Redis evicts no keys: they hold leases and presence."""
     if not server.config:
         return _unknown("CONFIG GET")
@@ -101,7 +101,7 @@ def policy(_case: Context, server: Server) -> Finding:
 
 
 @_of_each
-def buffers(case: Context, server: Server) -> Finding:
+def buffers(context: Context, server: Server) -> Finding:
     """Check the output buffers: a node that lags for a moment must not be disconnected."""
     if not server.config:
         return _unknown("CONFIG GET")
@@ -111,14 +111,14 @@ def buffers(case: Context, server: Server) -> Finding:
     command = 'redis-cli CONFIG SET client-output-buffer-limit "pubsub 33554432 8388608 60"'
     if hard == 0:
         return warn(text, "Set a limit: a node that hangs would fill Redis' memory.", command)
-    if hard < case.settings.bus_queue_max_bytes:
+    if hard < context.settings.bus_queue_max_bytes:
         cure = "Raise it: a burst of IM_BUS_QUEUE_MAX_BYTES from one node would disconnect the other nodes."
         return warn(text, cure, command)
     return ok(text)
 
 
 @_of_each
-def persistence(_case: Context, server: Server) -> Finding:
+def persistence(_context: Context, server: Server) -> Finding:
     """Report the persistence for information: no data in Redis needs to survive a restart."""
     if not server.config:
         return _unknown("CONFIG GET")
@@ -129,7 +129,7 @@ def persistence(_case: Context, server: Server) -> Finding:
 
 
 @_of_each
-def clients(_case: Context, server: Server) -> Finding:
+def clients(_context: Context, server: Server) -> Finding:
     """Check for enough connections for all nodes."""
     if not (server.info and server.config):
         return _unknown("INFO and CONFIG GET")
@@ -145,7 +145,7 @@ def clients(_case: Context, server: Server) -> Finding:
 
 
 @_of_each
-def memory(_case: Context, server: Server) -> Finding:
+def memory(_context: Context, server: Server) -> Finding:
     """Check for enough memory for presence."""
     if not server.info:
         return _unknown("INFO")
@@ -160,12 +160,12 @@ def memory(_case: Context, server: Server) -> Finding:
     return make(text, cure, "redis-cli CONFIG SET maxmemory 256mb")
 
 
-def rights(case: Context) -> Finding:
+def rights(context: Context) -> Finding:
     """Check that the user may run the nodes' commands on keys; nodes.bus checks channels."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip("REDIS_URL is unset: this is a single node")
     client = redis.client()
-    name = case.settings.cluster_name
+    name = context.settings.cluster_name
     own = f"{{{name}}}:doctor"
     try:
         client.register_script(_SCRIPT)([own], ["doctor"])
@@ -180,18 +180,18 @@ def rights(case: Context) -> Finding:
     return ok(f"the user may run all commands of the nodes on keys of {{{name}}}")
 
 
-def topology(case: Context) -> Finding:
+def topology(context: Context) -> Finding:
     """Check that the Sentinels agree on the master, or that a Redis Cluster serves all slots."""
-    if case.settings.redis_url is None:
+    if context.settings.redis_url is None:
         return skip("REDIS_URL is unset: this is a single node")
-    kind = parse(case.settings.redis_url).kind
+    kind = parse(context.settings.redis_url).kind
     if kind == "single":
         return skip("a single Redis server, no Sentinels, no Cluster")
-    return _sentinels(case) if kind == "sentinel" else _cluster()
+    return _sentinels(context) if kind == "sentinel" else _cluster()
 
 
-def _sentinels(case: Context) -> Finding:
-    address = parse(str(case.settings.redis_url))
+def _sentinels(context: Context) -> Finding:
+    address = parse(str(context.settings.redis_url))
     told: dict[str, str] = {}
     for host, port in address.hosts:
         try:

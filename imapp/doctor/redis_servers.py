@@ -9,7 +9,8 @@ from redis.exceptions import NoPermissionError
 from imapp.cluster import redis
 from imapp.cluster.redis_url import parse
 from imapp.doctor.context import Context
-from imapp.doctor.latency import least_ms
+from imapp.doctor.latency import minimum_ms
+from imapp.schemas.base import JsonObject
 
 _CONFIG = ("maxmemory", "maxmemory-policy", "maxclients", "client-output-buffer-limit", "appendonly", "save")
 
@@ -20,20 +21,20 @@ class Server:
 
     name: str
     ping_ms: float
-    info: dict[str, Any]
+    info: JsonObject
     config: dict[str, str]
 
 
-def servers(case: Context) -> list[Server]:
+def servers(context: Context) -> list[Server]:
     """Read the state of all servers; raises redis.RedisError."""
     client = redis.client()
-    if parse(str(case.settings.redis_url)).kind != "cluster":
+    if parse(str(context.settings.redis_url)).kind != "cluster":
         return [_state_of("", client)]
     return [_state_of(node.name, client.get_redis_connection(node)) for node in client.get_primaries()]
 
 
 def _state_of(name: str, client: Any) -> Server:
-    return Server(name or _name_of(client), least_ms(client.ping), _info(client), _config(client))
+    return Server(name or _name_of(client), minimum_ms(client.ping), _info(client), _config(client))
 
 
 def _name_of(client: Any) -> str:
@@ -42,7 +43,7 @@ def _name_of(client: Any) -> str:
     return str(options.get("path") or f"{options['host']}:{options['port']}") if "host" in options else "the master"
 
 
-def _info(client: Any) -> dict[str, Any]:
+def _info(client: Any) -> JsonObject:
     try:
         return dict(client.info())
     except NoPermissionError:

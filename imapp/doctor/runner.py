@@ -26,28 +26,28 @@ class Result:
     seconds: float
 
 
-def chosen(checks: dict[str, Check], only: tuple[str, ...]) -> dict[str, Check]:
+def select_checks(checks: dict[str, Check], only: tuple[str, ...]) -> dict[str, Check]:
     """Return the checks of the given names or groups (the part before the dot); without any, all checks."""
     return {name: check for name, check in checks.items() if not only or {name, name.partition(".")[0]} & set(only)}
 
 
-def examine(case: Context, checks: dict[str, Check], seconds: float = SECONDS) -> list[Result]:
+def run_checks(context: Context, checks: dict[str, Check], seconds: float = SECONDS) -> list[Result]:
     """Run all checks concurrently; return the results in the order of the checks, after `seconds` at the latest."""
     began = time.monotonic()
-    futures = {name: _start(case, check) for name, check in checks.items()}
+    futures = {name: _start(context, check) for name, check in checks.items()}
     return [_result(name, future, began, seconds) for name, future in futures.items()]
 
 
-def _start(case: Context, check: Check) -> "Future[tuple[Finding, float]]":
+def _start(context: Context, check: Check) -> "Future[tuple[Finding, float]]":
     future: Future[tuple[Finding, float]] = Future()
-    threading.Thread(target=_run, args=(case, check, future), daemon=True).start()
+    threading.Thread(target=_run, args=(context, check, future), daemon=True).start()
     return future
 
 
-def _run(case: Context, check: Check, future: "Future[tuple[Finding, float]]") -> None:
+def _run(context: Context, check: Check, future: "Future[tuple[Finding, float]]") -> None:
     try:
-        with case.app.app_context():
-            finding = check(case)
+        with context.app.app_context():
+            finding = check(context)
     except Exception as exc:  # noqa: BLE001 - the other checks continue
         future.set_exception(exc)
     else:

@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Any
 
 from imapp.load.errors import LoadError, MisuseError
 from imapp.load.ledger import Ledger
@@ -87,9 +86,10 @@ class Crowd:
     async def _open_connection(self, index: int) -> None:
         door = self._doors[(index // 2 + index % 2) % len(self._doors)]
         wire = SocketIOClient(index, door.host, self._users[index].token, self._ledger)
-        tls: dict[str, Any] = {"ssl": door.tls, "server_hostname": door.name} if door.tls else {}
         async with asyncio.timeout(_ATTEMPT_SECONDS):
-            await asyncio.get_running_loop().create_connection(lambda: wire, door.address, door.port, **tls)
+            await asyncio.get_running_loop().create_connection(
+                lambda: wire, door.address, door.port, ssl=door.tls, server_hostname=door.name if door.tls else None
+            )
             try:
                 await wire.entered
             except asyncio.CancelledError:

@@ -8,10 +8,10 @@ they are counted, but are not a fault.
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from imapp.load.meter import Meter
 from imapp.load.plan import Letter
+from imapp.schemas.base import JsonObject
 
 
 @dataclass(slots=True, eq=False)
@@ -108,7 +108,7 @@ class Ledger:
         self._meter.acked(message.due)
         self._close(number, message)
 
-    def delivered(self, index: int, message: dict[str, Any]) -> None:
+    def delivered(self, index: int, message: JsonObject) -> None:
         """Record a delivery; messages of other tests and users are ignored."""
         run, _, number = str(message["client_id"]).partition("-")
         if run != self._run:

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from imapp.load import page, rest, users
 from imapp.load.crowd import allow_files
@@ -13,6 +12,7 @@ from imapp.load.options import Options
 from imapp.load.report import report
 from imapp.load.runner import Runner
 from imapp.load.screen import Screen, text
+from imapp.schemas.base import JsonObject
 
 __all__ = ["Options", "run", "text"]
 
@@ -22,7 +22,7 @@ Tell = Callable[[str], None]
 _EVERY = 50
 
 
-def run(options: Options, html: Path | None, json_file: Path | None, tell: Tell) -> dict[str, Any]:
+def run(options: Options, html: Path | None, json_file: Path | None, tell: Tell) -> JsonObject:
     """Run the test and write the report files; raises MisuseError and LoadError."""
     options.check()
     if html is not None:

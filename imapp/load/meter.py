@@ -3,9 +3,9 @@
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from imapp.load.histogram import Histogram
+from imapp.schemas.base import JsonObject
 
 #: Share of a core, and p99 delay in milliseconds, above which the load client itself distorts the results.
 BUSY_SHARE, BUSY_LATE_MS = 0.85, 20.0
@@ -39,7 +39,7 @@ class Meter:
         self.connected = 0
         self.errors: Counter[str] = Counter()
         self.connect = Histogram()
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[JsonObject] = []
         self.second = Slice()
         self.step: Slice | None = None
         self.phase, self.asked = "connect", 0.0
@@ -84,7 +84,7 @@ class Meter:
 
     # -- reporting ---------------------------------------------------------------------------------------------------
 
-    def tick(self) -> dict[str, Any]:
+    def tick(self) -> JsonObject:
         """End a second; return its row."""
         part, self.second = self.second, Slice()
         seconds = max(self.second.began - part.began, 1e-6)

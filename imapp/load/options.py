@@ -2,10 +2,10 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from imapp.load.errors import MisuseError
+from imapp.schemas.base import JsonObject
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ class Options:
         if self.groups and self.group_size > self.connections:
             raise MisuseError("a group cannot have more members than there are connections")
 
-    def shown(self) -> dict[str, Any]:
+    def shown(self) -> JsonObject:
         """Return the options for reports. Of the file with the tokens they contain only the name."""
         found = {name: _plain(value) for name, value in asdict(self).items()}
         return {**found, "users_file": self.users_file.name, "ca": self.ca.name if self.ca else None}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 

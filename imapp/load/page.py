@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment
 from markupsafe import Markup
 
 from imapp.load.errors import MisuseError
+from imapp.schemas.base import JsonObject
 
 _HERE = Path(__file__).parent
 _VENDOR = _HERE.parents[1] / "web" / "vendor"
@@ -22,7 +22,7 @@ def vendor(folder: Path = _VENDOR) -> tuple[str, str]:
     return script, style
 
 
-def page(report: dict[str, Any]) -> str:
+def page(report: JsonObject) -> str:
     """Return the HTML file."""
     script, style = vendor()
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
@@ -36,7 +36,7 @@ def page(report: dict[str, Any]) -> str:
     )
 
 
-def _data(report: dict[str, Any]) -> Markup:
+def _data(report: JsonObject) -> Markup:
     """Return the data as JSON for a script element, without any "<", which could end the element."""
     text = json.dumps({name: report[name] for name in ("seconds", "histogram", "nodes", "steps")}, allow_nan=False)
     return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - safe because this line escapes "<"

@@ -4,11 +4,11 @@ import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from imapp import __version__
 from imapp.load.histogram import ERROR
 from imapp.load.runner import Result
+from imapp.schemas.base import JsonObject
 
 #: Counts of the whole run that must be 0, and the problem to report otherwise.
 _FAULTS = {
@@ -20,7 +20,7 @@ _FAULTS = {
 }
 
 
-def report(result: Result) -> dict[str, Any]:
+def report(result: Result) -> JsonObject:
     """Return the whole report."""
     counts = result.counts.as_dict()
     return {
@@ -45,7 +45,7 @@ def report(result: Result) -> dict[str, Any]:
     }
 
 
-def machine() -> dict[str, Any]:
+def machine() -> JsonObject:
     """Return the properties of the load client's machine."""
     return {
         "system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(),

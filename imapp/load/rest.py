@@ -40,7 +40,7 @@ class Rest:
         return HTTPConnection(host, self._port, timeout=_TIMEOUT)
 
     def request(
-        self, method: str, path: str, body: Any = None, token: str | None = None
+        self, method: str, path: str, body: object = None, token: str | None = None
     ) -> tuple[int, bytes, str | None]:
         """Send a request; return status, body and the value of Retry-After."""
         headers = {"Content-Type": "application/json"}
@@ -56,7 +56,7 @@ class Rest:
         finally:
             connection.close()
 
-    def create(self, path: str, body: Any, token: str | None = None) -> Any:
+    def create(self, path: str, body: object, token: str | None = None) -> Any:
         """Create a resource, and wait for rate limits as long as needed; raises LoadError if it is refused."""
         while True:
             status, answer, pause = self.request("POST", path, body, token)

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from imapp.load.crowd import Crowd
 from imapp.load.errors import LoadError
@@ -23,6 +22,7 @@ from imapp.load.options import Options
 from imapp.load.plan import Plan
 from imapp.load.users import User
 from imapp.load.watch import Watch
+from imapp.schemas.base import JsonObject
 
 #: Maximum number of messages sent before incoming data is read again.
 _BURST = 100
@@ -33,7 +33,7 @@ _LONG = 0.1
 #: Seconds between two checks whether all messages have arrived.
 _CHECK_SECONDS = 0.05
 
-Show = Callable[[dict[str, Any]], None]
+Show = Callable[[JsonObject], None]
 
 
 @dataclass
@@ -44,9 +44,9 @@ class Result:
     meter: Meter
     counts: Counts
     events: dict[str, int]
-    steps: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[JsonObject] = field(default_factory=list)
     histograms: list[tuple[Histogram, Histogram]] = field(default_factory=list)
-    nodes: dict[str, Any] = field(default_factory=dict)
+    nodes: JsonObject = field(default_factory=dict)
     is_interrupted: bool = False
     #: The reason why the test could not run.
     trouble: str | None = None
@@ -106,7 +106,7 @@ class Runner:
                 break
             rate, number = rate * options.ramp_factor, number + 1
 
-    async def _step(self, number: int, rate: float) -> dict[str, Any]:
+    async def _step(self, number: int, rate: float) -> JsonObject:
         self._meter.begin(f"step {number}", rate, measured=True)
         part = self._meter.step
         assert part is not None  # noqa: S101 - begin() made it

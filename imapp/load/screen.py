@@ -1,10 +1,12 @@
 """The output for the operator: progress during the test, and tables at the end."""
 
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+
+from imapp.schemas.base import JsonObject
 
 _COLUMNS = ("phase", "connected", "asked/s", "sent/s", "acks/s", "deliveries/s", "errors")
 _TIMES = ("ack p50", "p99", "max", "delivery p50", "p99", "max ms", "client")
@@ -30,7 +32,7 @@ class Screen:
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def show(self, row: dict[str, Any]) -> None:
+    def show(self, row: JsonObject) -> None:
         """Show the row of a second."""
         self._errors += row["errors"]
         self._rows += 1
@@ -41,7 +43,7 @@ class Screen:
             words = " ".join(f"{name}={row[name]}" for name in names)
             self._console.print(f"{row['at']:.0f} s: {words} errors={self._errors}", soft_wrap=True)
 
-    def _table(self, row: dict[str, Any]) -> Table:
+    def _table(self, row: JsonObject) -> Table:
         table = Table(*_COLUMNS, *_TIMES, box=None, pad_edge=False)
         times = [row[f"{kind}_{part}"] for kind in ("ack", "delivery") for part in ("p50", "p99", "max")]
         rates = [f"{row[name]:.0f}" for name in ("asked", "sent", "acks", "deliveries")]
@@ -55,7 +57,7 @@ def _ms(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}"
 
 
-def text(report: dict[str, Any]) -> str:
+def text(report: JsonObject) -> str:
     """Return the report for a terminal."""
     console = Console(markup=False, highlight=False, width=160, color_system=None)
     with console.capture() as captured:
@@ -63,7 +65,7 @@ def text(report: dict[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in captured.get().splitlines())
 
 
-def _print(console: Console, report: dict[str, Any]) -> None:
+def _print(console: Console, report: JsonObject) -> None:
     titles = ("messages/s", "acks/s", "deliveries/s", *_TIMES[:-1], "client", "verdict")
     table = Table(*titles, box=None, pad_edge=False)
     for step in report["steps"]:

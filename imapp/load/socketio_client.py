@@ -7,11 +7,12 @@ import asyncio
 import base64
 import hashlib
 import os
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import orjson
 
 from imapp.load.frames import CLOSE, PING, PONG, TEXT, FrameError, frame, split
+from imapp.schemas.base import JsonObject
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PONG = frame(b"3")
@@ -35,7 +36,7 @@ class Listener(Protocol):
     def acked(self, number: int, error: str | None) -> None:
         """Handle the answer to a command; `error` is the code of a refusal."""
 
-    def delivered(self, index: int, message: dict[str, Any]) -> None:
+    def delivered(self, index: int, message: JsonObject) -> None:
         """Handle a message that was pushed to connection `index`."""
 
     def event(self, index: int, packet: bytes) -> None:

@@ -2,11 +2,11 @@
 
 import threading
 import time
-from typing import Any
 
 from imapp.load.errors import LoadError
 from imapp.load.options import Options
 from imapp.load.rest import Rest
+from imapp.schemas.base import JsonObject
 
 #: Seconds between two requests for the metrics, each of which takes some milliseconds on the node.
 _SECONDS = 5.0
@@ -55,7 +55,7 @@ class Watch(threading.Thread):
         }
         self.rows[url].append(row)
 
-    def stop(self) -> dict[str, Any]:
+    def stop(self) -> JsonObject:
         """Stop the thread; return the figures and the troubles."""
         self._over.set()
         if self.is_alive():

@@ -1,9 +1,8 @@
 """Clean log lines: hide secrets and message contents, escape what could forge a line, and limit the size."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
 
 #: Maximum characters of one value. A value is first cut to four times this length, which bounds the work of cleaning.
 VALUE_CHARS = 1000
@@ -47,7 +46,7 @@ _SECRETS = (
 _SUSPICIOUS = re.compile(r"eyJ|://|bearer|basic|passw|secret|token|near '|entry '|value", re.IGNORECASE)
 
 
-def clean(fields: Mapping[str, Any]) -> dict[str, Any]:
+def clean(fields: Mapping[str, object]) -> dict[str, object]:
     """Return the cleaned fields of a line."""
     return {name: _value(name, value, 0) for name, value in list(fields.items())[:_FIELDS_MAX]}
 
@@ -71,7 +70,7 @@ def _escape(char: str) -> str:
     return char.encode("unicode_escape").decode()
 
 
-def _value(name: str, value: Any, depth: int) -> Any:
+def _value(name: str, value: object, depth: int) -> object:
     if value is None or isinstance(value, bool | float):
         return value
     if _is_sensitive(name[:_NAME_CHARS]):
@@ -83,7 +82,7 @@ def _value(name: str, value: Any, depth: int) -> Any:
     return _text(value if isinstance(value, str) else _as_text(value))
 
 
-def _as_text(value: Any) -> str:
+def _as_text(value: object) -> str:
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - no value may prevent a line from being written
@@ -95,7 +94,7 @@ def _is_sensitive(name: str) -> bool:
     return _SENSITIVE.search(name) is not None
 
 
-def _items(name: str, value: Any, depth: int) -> Any:
+def _items(name: str, value: Iterable[object], depth: int) -> object:
     if isinstance(value, Mapping):
         items = list(value.items())[:_ITEMS_MAX]
         return {_text(_as_text(key)): _value(_as_text(key), item, depth) for key, item in items}

@@ -5,9 +5,8 @@ Most work writes no line and costs nothing.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-Source = Callable[[], Mapping[str, Any]]
+Source = Callable[[], Mapping[str, object]]
 
 _sources: dict[Source, None] = {}
 
@@ -17,6 +16,6 @@ def add_source(source: Source) -> None:
     _sources[source] = None
 
 
-def current_fields() -> dict[str, Any]:
+def current_fields() -> dict[str, object]:
     """Return the fields of all sources."""
     return {name: value for source in _sources for name, value in source().items()}

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import MutableMapping
-from typing import Any
 
 import orjson
 import structlog
@@ -14,13 +13,13 @@ from imapp.logs.cleaning import clean
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.,:;/@+*#%&?!~^<>()[]{}|$\\")
 
 
-class Line(dict[str, Any]):
+class Line(dict[str, object]):
     """An event with its fields. Handlers other than ours (a test's, or Python's default one) use its text."""
 
     def __str__(self) -> str:
         fields = clean({"event": "", **self})
         fields.pop("exc_info", None)
-        return " ".join([fields.pop("event"), *(f"{name}={shown(value)}" for name, value in fields.items())])
+        return " ".join([str(fields.pop("event")), *(f"{name}={shown(value)}" for name, value in fields.items())])
 
 
 def shown(value: object) -> str:
@@ -32,8 +31,8 @@ def shown(value: object) -> str:
 
 
 def _as_record(
-    logger: logging.Logger, method: str, line: MutableMapping[str, Any]
-) -> tuple[tuple[Line], dict[str, Any]]:
+    logger: logging.Logger, method: str, line: MutableMapping[str, object]
+) -> tuple[tuple[Line], dict[str, object]]:
     """Return the arguments for the standard logger: those of structlog's `wrap_for_formatter`, and the exception."""
     extra = {"_logger": logger, "_name": method}
     return (Line(line),), {"extra": extra, "exc_info": line.get("exc_info")}

@@ -2,7 +2,6 @@
 
 import logging
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 from structlog.dev import Column, ConsoleRenderer, KeyValueColumnFormatter, plain_traceback
@@ -39,7 +38,7 @@ class _Assembly:
     def __init__(self, node_id: str) -> None:
         self._node_id = node_id
 
-    def __call__(self, _logger: Any, _method: str, line: EventDict) -> EventDict:
+    def __call__(self, _logger: object, _method: str, line: EventDict) -> EventDict:
         record: logging.LogRecord = line["_record"]
         fields = {name: value for name, value in line.items() if name not in _APART}
         head = {
@@ -60,7 +59,7 @@ def _moment(created: float) -> str:
     return datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def _json(line: EventDict, **_options: Any) -> str:
+def _json(line: EventDict, **_options: object) -> str:
     return orjson.dumps(line).decode()
 
 

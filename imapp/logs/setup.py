@@ -3,9 +3,10 @@
 import logging
 import sys
 import threading
+from collections.abc import Mapping
 from logging.config import dictConfig
 from logging.handlers import RotatingFileHandler
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imapp.logs import uncaught
 from imapp.logs.levels import Levels
@@ -31,7 +32,7 @@ class RotatingFile(RotatingFileHandler):
         return self.stream is not None and self.maxBytes > 0 and self.stream.tell() >= self.maxBytes
 
 
-def config(settings: "Settings", handler: dict[str, Any], *, level: str | None = None) -> dict[str, Any]:
+def config(settings: "Settings", handler: Mapping[str, object], *, level: str | None = None) -> dict[str, object]:
     """Return the configuration of the standard library's logging: the lines of all loggers go to one handler."""
     is_coloured = "filename" not in handler and sys.stderr.isatty()
     line = {"log_format": settings.log_format, "node_id": settings.node_id, "is_coloured": is_coloured}
@@ -54,19 +55,19 @@ def config(settings: "Settings", handler: dict[str, Any], *, level: str | None =
     }  # fmt: skip
 
 
-def of_command(settings: "Settings") -> dict[str, Any]:
+def of_command(settings: "Settings") -> dict[str, object]:
     """Return the configuration of a `flask` command: warnings and errors go to standard error."""
     return config(settings, _STDERR, level="WARNING")
 
 
-def of_master(settings: "Settings") -> dict[str, Any]:
+def of_master(settings: "Settings") -> dict[str, object]:
     """Return the configuration of gunicorn's master. It writes few lines, into the file that its worker rotates."""
     if settings.log_file is None:
         return config(settings, _STDERR)
     return config(settings, {"class": "logging.handlers.WatchedFileHandler", **_file(settings)})
 
 
-def _file(settings: "Settings") -> dict[str, Any]:
+def _file(settings: "Settings") -> dict[str, object]:
     return {"filename": str(settings.log_file), "encoding": "utf-8"}
 
 

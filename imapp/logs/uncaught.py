@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from typing import Any
+from types import TracebackType
 
 from imapp.logs.lines import get_logger
 
@@ -18,11 +18,13 @@ def install() -> None:
     get_hub().print_exception = _greenlet_failed  # type: ignore[method-assign, assignment]  # gevent's way
 
 
-def _thread_failed(failure: Any) -> None:
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
     log.error("thread_failed", exc_info=(failure.exc_type, failure.exc_value, failure.exc_traceback))
 
 
-def _greenlet_failed(context: object, kind: Any, error: Any, traceback: Any) -> None:
+def _greenlet_failed(
+    context: object, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
     """Log an uncaught exception; runs in the event loop.
 
     The failed greenlet is named by its type, because its text may contain its arguments.

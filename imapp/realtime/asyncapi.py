@@ -6,7 +6,6 @@ Operations with the action "receive" are commands, each with its ack as the repl
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import orjson
 from flask import Blueprint, Response
@@ -26,6 +25,7 @@ from imapp.errors import (
 from imapp.events import Event
 from imapp.prepared import prepared
 from imapp.realtime.dispatch import COMMANDS, AnyCommand
+from imapp.schemas.base import JsonObject
 from imapp.schemas.json_schema import REF, Mode, Schemas, describe
 from imapp.schemas.problems import AckFailure, ConnectRefused
 from imapp.schemas.refusals import all_errors, codes_of
@@ -52,7 +52,7 @@ def serve() -> Response:
     return prepared("asyncapi", lambda: orjson.dumps(document()), "application/json", _MAX_AGE)
 
 
-def document() -> dict[str, Any]:
+def document() -> JsonObject:
     """Describe every command, its ack and every pushed event."""
     schemas, definitions = describe(_models())
     acks = _acks(definitions)
@@ -89,7 +89,7 @@ def document() -> dict[str, Any]:
     }
 
 
-def _used(schemas: dict[str, Any], messages: dict[str, Any]) -> dict[str, Any]:
+def _used(schemas: JsonObject, messages: JsonObject) -> JsonObject:
     """Return only the schemas that are referenced; answers are not, as the acks contain their fields."""
     text = orjson.dumps([schemas, messages]).decode()
     return {name: schema for name, schema in schemas.items() if f'"{REF.format(model=name)}"' in text}
@@ -126,7 +126,7 @@ def _models() -> set[tuple[type[BaseModel], Mode]]:
     return models
 
 
-def _messages(schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
+def _messages(schemas: Schemas) -> Iterator[tuple[str, JsonObject]]:
     for command in COMMANDS.values():
         yield command.name, _message(command.name, command.handler, schemas[command.takes, "validation"])
         name = f"{command.name}_ack"
@@ -138,7 +138,7 @@ def _messages(schemas: Schemas) -> Iterator[tuple[str, dict[str, Any]]]:
     yield _REFUSED, _message(_REFUSED, ConnectRefused, schemas[ConnectRefused, "serialization"])
 
 
-def _message(name: str, described: object, payload: dict[str, Any]) -> dict[str, Any]:
+def _message(name: str, described: object, payload: JsonObject) -> JsonObject:
     return {"name": name, **_texts(described), "payload": payload}
 
 
@@ -152,11 +152,11 @@ def _ack_name(command: AnyCommand) -> str:
     return "".join(part.capitalize() for part in command.name.split("_")) + "Ack"
 
 
-def _acks(definitions: dict[str, Any]) -> dict[str, Any]:
+def _acks(definitions: JsonObject) -> JsonObject:
     """Return the schemas of successful acks: flat objects with `ok` beside the fields of the answer."""
     ok = {"const": True, "description": "The command has succeeded."}
     done = {"title": "Done", "type": "object", "description": "Success.", "properties": {"ok": ok}, "required": ["ok"]}
-    found: dict[str, Any] = {"Done": done}
+    found: JsonObject = {"Done": done}
     for command in COMMANDS.values():
         if command.gives is not None:
             name, answer = _ack_name(command), definitions[command.gives.__name__]
@@ -165,7 +165,7 @@ def _acks(definitions: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _operations() -> Iterator[tuple[str, dict[str, Any]]]:
+def _operations() -> Iterator[tuple[str, JsonObject]]:
     channel = {"$ref": f"#/channels/{_CHANNEL}"}
     for command in COMMANDS.values():
         codes = refusals_of(command)

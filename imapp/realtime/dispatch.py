@@ -205,7 +205,7 @@ def refuse(name: object, error: AppError, reply: Reply) -> None:
     _answer(name, time.perf_counter(), reply, failure(error))
 
 
-def command_fields() -> JsonObject:
+def command_fields() -> dict[str, object]:
     """Return the log fields of the command that this greenlet runs; empty if it runs none."""
     running = _running.get()
     if running is None:
@@ -215,7 +215,7 @@ def command_fields() -> JsonObject:
     return {**_fields(*running), "trace_id": trace_id}
 
 
-def _fields(connection: Connection, name: object) -> JsonObject:
+def _fields(connection: Connection, name: object) -> dict[str, object]:
     return {"user_id": connection.user_id, "sid": connection.sid, "command": name}
 
 

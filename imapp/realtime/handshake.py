@@ -1,7 +1,6 @@
 """Connecting and disconnecting: authenticates the user and puts the connection into the user's rooms."""
 
 import time
-from typing import Any
 
 from socketio.exceptions import ConnectionRefusedError as Refused
 
@@ -60,7 +59,7 @@ for _reason in ("draining", "admission", "address", "origin"):
     metrics.CONNECTS_REFUSED.add(_reason, count=0)
 
 
-def on_connect(server: RealtimeServer, sid: str, auth: Any) -> None:
+def on_connect(server: RealtimeServer, sid: str, auth: object) -> None:
     """Authenticate the user by the token in the Socket.IO auth payload and enter the user's rooms.
 
     A refusal is raised with {"message", "data": {"code"}}.
@@ -116,7 +115,7 @@ def enforce_connection_limit(server: RealtimeServer, user_id: int) -> None:
     raise TooManyConnectionsError(retry_after=_RETRY_AFTER_SECONDS)
 
 
-def is_same_login(server: RealtimeServer, sid: str, auth: Any) -> bool:
+def is_same_login(server: RealtimeServer, sid: str, auth: object) -> bool:
     """Return whether a token belongs to the login of this connection; if so, extend the connection to its expiry."""
     connection = server.connections.get(sid)
     with server.app.app_context():
@@ -130,16 +129,16 @@ def is_same_login(server: RealtimeServer, sid: str, auth: Any) -> bool:
     return True
 
 
-def _token(auth: Any) -> str:
+def _token(auth: object) -> str:
     token = auth.get("token") if isinstance(auth, dict) else None
     if not isinstance(token, str):
         raise InvalidTokenError
     return token
 
 
-def _require_user(auth: dict[str, Any], user_id: int) -> None:
+def _require_user(auth: object, user_id: int) -> None:
     """Refuse a client that states another user than its token's: it would display one user and write as another."""
-    if auth.get("user_id", user_id) != user_id:
+    if isinstance(auth, dict) and auth.get("user_id", user_id) != user_id:
         raise InvalidTokenError
 
 

@@ -22,6 +22,7 @@ from imapp.logs import get_logger
 from imapp.node import node_of
 from imapp.realtime.connections import Connections
 from imapp.realtime.dispatch import dispatch, refuse
+from imapp.schemas.base import JsonObject
 from imapp.telemetry import metrics
 
 log = get_logger(__name__)
@@ -64,7 +65,7 @@ class RealtimeServer(StrictServer):
         self.app = app
         self.connections = Connections()
         #: Whether a token belongs to the login of a connection, which it then prolongs (handshake.py).
-        self.is_same_login: Callable[[str, Any], bool] = lambda _sid, _auth: False
+        self.is_same_login: Callable[[str, object], bool] = lambda _sid, _auth: False
         #: Sids of clients to disconnect as soon as their handshake is complete.
         self._doomed: set[str | None] = set()
         #: Whether the node is stopping; it then accepts no new sockets.
@@ -99,7 +100,7 @@ class RealtimeServer(StrictServer):
         self.connections.waiting.pop(eio_sid, None)
         super()._handle_eio_disconnect(eio_sid, reason)
 
-    def accepts_second_connect(self, sid: str, namespace: str, auth: Any) -> bool:
+    def accepts_second_connect(self, sid: str, namespace: str, auth: object) -> bool:
         """Return whether a second CONNECT on an open connection has a token of the same login: then it stays open."""
         return self.is_same_login(sid, auth)
 
@@ -173,6 +174,6 @@ class RealtimeServer(StrictServer):
         finally:
             transactions.release()
 
-    def _reply(self, eio_sid: str, namespace: str | None, packet_id: int | None, answer: dict[str, Any]) -> None:
+    def _reply(self, eio_sid: str, namespace: str | None, packet_id: int | None, answer: JsonObject) -> None:
         if packet_id is not None:
             self.acknowledge(eio_sid, namespace, packet_id, [answer])

@@ -3,7 +3,7 @@
 Without gevent (in the tests' own process) there is no network below Socket.IO, and python-engineio is used.
 """
 
-from typing import Any
+from collections.abc import Callable
 
 import engineio
 from engineio.payload import Payload
@@ -25,7 +25,7 @@ CONNECTING_BYTES = 16_384
 DISCARD_BYTES = 16 * 1024 * 1024
 
 
-def options(settings: Settings, async_mode: str) -> dict[str, Any]:
+def options(settings: Settings, async_mode: str) -> dict[str, object]:
     """Return the options of python-socketio's server for the chosen transport."""
     if async_mode != "gevent" or settings.transport == "stock":
         return {"eio_class": engineio.Server}
@@ -44,7 +44,7 @@ def options(settings: Settings, async_mode: str) -> dict[str, Any]:
     }
 
 
-def allowed_origins(settings: Settings) -> Any:
+def allowed_origins(settings: Settings) -> str | Callable[[str, dict[str, str]], bool] | None:
     """Return the origins that may connect, in python-engineio's form; None: only the server's own pages.
 
     The server's own pages may connect in any case.

@@ -56,12 +56,12 @@ class Greenlets:
     def __init__(self) -> None:
         self.count = 0
 
-    def began(self, greenlet: Any) -> None:
+    def began(self, greenlet: "Greenlet[..., object]") -> None:
         """Count a started greenlet."""
         self.count += 1
         greenlet.rawlink(self._ended)
 
-    def _ended(self, _greenlet: Any) -> None:
+    def _ended(self, _greenlet: "Greenlet[..., object]") -> None:
         self.count -= 1
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
+from imapp.schemas.base import JsonObject
+
 _current: ContextVar[str | None] = ContextVar("traceparent", default=None)
 _provider: Any = None
 _tracer: Any = None
@@ -45,7 +47,7 @@ def current() -> str | None:
     return _current.get() if _tracer is not None else None
 
 
-def traced(name: str, reply: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+def traced(name: str, reply: Callable[[JsonObject], None]) -> Callable[[JsonObject], None]:
     """Start the span of a command; return a `reply` that also ends the span."""
     from opentelemetry.trace import SpanKind, Status, StatusCode
 
@@ -53,7 +55,7 @@ def traced(name: str, reply: Callable[[dict[str, Any]], None]) -> Callable[[dict
     context = span.get_span_context()
     _current.set(f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}")
 
-    def answer(ack: dict[str, Any]) -> None:
+    def answer(ack: JsonObject) -> None:
         reply(ack)
         if not ack["ok"]:
             span.set_status(Status(StatusCode.ERROR, ack["error"]["code"]))

@@ -11,7 +11,7 @@ import pytest
 
 from imapp.doctor.catalogue import CHECKS
 from imapp.doctor.context import Context
-from imapp.doctor.runner import chosen, examine
+from imapp.doctor.runner import run_checks, select_checks
 from tests.support import apps
 from tests.support.mariadb import MariaDb
 from tests.support.nginx import Nginx
@@ -64,7 +64,7 @@ def look():
     """Provide `look(app, name, **case)`: the finding of one check on an app in this process."""
 
     def run(app, name: str, **case):
-        (result,) = examine(Context(app, **case), chosen(CHECKS, (name,)))
+        (result,) = run_checks(Context(app, **case), select_checks(CHECKS, (name,)))
         return result.finding
 
     return run

@@ -10,7 +10,7 @@ import pytest
 from imapp.doctor.catalogue import CHECKS
 from imapp.doctor.context import Context
 from imapp.doctor.finding import ok
-from imapp.doctor.runner import chosen, examine, exit_code
+from imapp.doctor.runner import exit_code, run_checks, select_checks
 from tests.support.ports import free_port
 
 pytestmark = pytest.mark.slow
@@ -119,7 +119,7 @@ def test_a_crashing_or_hanging_check_fails_alone(app):
         is_over.wait(60)
         return ok("late")
 
-    results = examine(Context(app), {"crash": crash, "hang": hang, "well": lambda _case: ok("well")}, seconds=1)
+    results = run_checks(Context(app), {"crash": crash, "hang": hang, "well": lambda _case: ok("well")}, seconds=1)
     is_over.set()
 
     crashed, hung, well = (result.finding for result in results)
@@ -139,17 +139,17 @@ def test_data_used_by_several_checks_is_read_once(app):
         raise ValueError("no")
 
     case = Context(app)
-    results = examine(case, {name: lambda one: one.once(seen) for name in "abc"})
+    results = run_checks(case, {name: lambda one: one.once(seen) for name in "abc"})
 
     assert len(calls) == 1
     assert {result.finding.text for result in results} == {"ValueError: no"}
 
 
 def test_checks_can_be_chosen_by_group_or_name():
-    assert set(chosen(CHECKS, ("clocks", "redis.policy"))) == {
+    assert set(select_checks(CHECKS, ("clocks", "redis.policy"))) == {
         "clocks.nodes", "clocks.redis", "clocks.database", "redis.policy",
     }  # fmt: skip
-    assert chosen(CHECKS, ()) == CHECKS
+    assert select_checks(CHECKS, ()) == CHECKS
 
 
 def test_the_json_is_one_object_with_a_row_for_each_check(doctor, environ):

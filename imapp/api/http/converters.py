@@ -4,8 +4,6 @@ A value that the databases cannot store is answered with 404 at once. After werk
 would go on and answer 405.
 """
 
-from typing import Any
-
 from werkzeug.exceptions import NotFound
 from werkzeug.routing import BaseConverter
 
@@ -25,7 +23,7 @@ class IdConverter(BaseConverter):
             raise NotFound
         return number
 
-    def to_url(self, value: Any) -> str:
+    def to_url(self, value: int | str) -> str:
         """Return the id as text."""
         return str(int(value))
 

@@ -1,12 +1,11 @@
 """The OpenAPI document, and a page for people that is generated from it."""
 
-from typing import Any
-
 import orjson
 from flask import Blueprint, Response, current_app, render_template
 
 from imapp.api.http.openapi import document
 from imapp.prepared import prepared
+from imapp.schemas.base import JsonObject
 
 #: Seconds that a client may use a document without asking whether it has changed.
 MAX_AGE = 300
@@ -38,9 +37,9 @@ def _page() -> bytes:
     return render_template("docs.html", document=described, sections=_sections(described["paths"])).encode()
 
 
-def _sections(paths: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def _sections(paths: JsonObject) -> dict[str, list[JsonObject]]:
     """Return the operations by tag."""
-    sections: dict[str, list[dict[str, Any]]] = {}
+    sections: dict[str, list[JsonObject]] = {}
     for path, operations in paths.items():
         for method, operation in operations.items():
             entry = {**operation, "method": method.upper(), "path": path}

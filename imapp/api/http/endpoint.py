@@ -66,7 +66,12 @@ class Endpoint:
     __name__: str
 
     def __init__(
-        self, view: View, statuses: tuple[int, ...], returns: Any, errors: Sequence[type[AppError]], options: Options
+        self,
+        view: View,
+        statuses: tuple[int, ...],
+        returns: type[BaseModel] | None,
+        errors: Sequence[type[AppError]],
+        options: Options,
     ) -> None:
         """Read the view's signature."""
         hints = get_type_hints(view)
@@ -83,7 +88,7 @@ class Endpoint:
         self.location = options.get("location")
         update_wrapper(self, view)
 
-    def __call__(self, **path: Any) -> Response:
+    def __call__(self, **path: object) -> Response:
         """Check the input, call the view, render its answer. The actor is checked before anything is parsed."""
         response = self._answer(path) if self.max_age is None else self._prepared(self.max_age)
         if self.location and response.status_code == 201:
@@ -96,7 +101,7 @@ class Endpoint:
         """Return the answer that was built for the first request: it is the same for everybody."""
         return prepared(self.__name__, lambda: orjson.dumps(self.view().wire()), "application/json", max_age)
 
-    def _answer(self, path: dict[str, Any]) -> Response:
+    def _answer(self, path: dict[str, object]) -> Response:
         inputs: dict[str, Any] = {}
         if self.body is not None or HEADER in request.headers:
             self._receive()
@@ -116,7 +121,7 @@ class Endpoint:
             count_anonymous()
         receive_body(settings.request_max_bytes if self.is_large else min(SMALL_BODY, settings.request_max_bytes))
 
-    def _render(self, result: Any) -> Response:
+    def _render(self, result: object) -> Response:
         answer, status = result if isinstance(result, tuple) else (result, self.statuses[0])
         if status not in self.statuses:
             raise AssertionError(f"{self.__name__} does not declare the status {status}")
@@ -147,7 +152,7 @@ def endpoint(
     return declare
 
 
-def _schema(annotation: Any) -> type[BaseModel] | None:
+def _schema(annotation: object) -> type[BaseModel] | None:
     if annotation is type(None):
         return None
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -1,7 +1,6 @@
 """Turn every error of a request into an RFC 9457 problem+json answer."""
 
 from http import HTTPStatus
-from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -17,6 +16,7 @@ from imapp.errors import (
     UnsupportedMediaTypeError,
 )
 from imapp.logs import get_logger
+from imapp.schemas.base import JsonObject
 
 log = get_logger(__name__)
 
@@ -55,7 +55,7 @@ def problem(error: AppError) -> Response:
     return response
 
 
-def problem_body(error: AppError) -> dict[str, Any]:
+def problem_body(error: AppError) -> JsonObject:
     """Return the JSON object that the schema `Problem` describes."""
     title = HTTPStatus(error.status).phrase
     body = {"type": "about:blank", "title": title, "status": error.status}

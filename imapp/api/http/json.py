@@ -12,22 +12,23 @@ from gunicorn.http.errors import ParseException
 
 from imapp.errors import MalformedError, RequestTimeoutError, UnsupportedMediaTypeError
 from imapp.extensions import settings
+from imapp.schemas.base import JsonObject
 from imapp.schemas.validation import require_plain
 
 
 class OrjsonProvider(JSONProvider):
     """orjson as Flask's JSON provider: it refuses NaN, lone surrogates, invalid UTF-8, and is several times faster."""
 
-    def dumps(self, obj: Any, **_options: Any) -> str:
+    def dumps(self, obj: object, **_options: object) -> str:
         """Return the value as JSON text."""
         return orjson.dumps(obj).decode()
 
-    def loads(self, s: str | bytes, **_options: Any) -> Any:
+    def loads(self, s: str | bytes, **_options: object) -> Any:
         """Parse JSON; raises ValueError for other text."""
         return orjson.loads(s)
 
 
-def json_response(payload: Any, status: int = 200) -> Response:
+def json_response(payload: object, status: int = 200) -> Response:
     """Return a response with a JSON body."""
     return Response(orjson.dumps(payload), status, mimetype="application/json")
 
@@ -56,7 +57,7 @@ def _deadline(seconds: int) -> Iterator[None]:
         yield
 
 
-def read_body() -> dict[str, Any]:
+def read_body() -> JsonObject:
     """Return the request's JSON object; raises MalformedError or UnsupportedMediaTypeError."""
     if not request.is_json:
         raise UnsupportedMediaTypeError

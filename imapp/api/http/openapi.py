@@ -3,7 +3,6 @@
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from flask import Flask
 from pydantic import BaseModel
@@ -30,7 +29,7 @@ from imapp.errors import (
     UnavailableError,
     UnsupportedMediaTypeError,
 )
-from imapp.schemas.base import MAX_ID
+from imapp.schemas.base import MAX_ID, JsonObject
 from imapp.schemas.json_schema import Mode, Schemas, WireSchema, describe, meaning
 from imapp.schemas.problems import Problem
 from imapp.schemas.refusals import all_errors, codes_of
@@ -66,17 +65,17 @@ _TAGS = {
 }
 
 _PATH_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
-_PARAMETER_SCHEMAS: dict[str, dict[str, Any]] = {
+_PARAMETER_SCHEMAS: dict[str, JsonObject] = {
     "id": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "message": {"type": "string", "pattern": "^[1-9][0-9]{0,18}-[1-9][0-9]{0,18}$"},
 }
 
 
-def document(app: Flask) -> dict[str, Any]:
+def document(app: Flask) -> JsonObject:
     """Return the document, with every view that is declared by `endpoint`."""
     views = sorted(_views(app), key=lambda found: (found[0].rule, found[1]))
     schemas, definitions = describe(_models(views))
-    paths: dict[str, dict[str, Any]] = {}
+    paths: dict[str, JsonObject] = {}
     for rule, method, view in views:
         path = _PATH_PARAMETER.sub(r"{\2}", rule.rule)
         paths.setdefault(path, {})[method.lower()] = _operation(rule, view, schemas)
@@ -102,7 +101,7 @@ def document(app: Flask) -> dict[str, Any]:
 
 def _views(app: Flask) -> Iterator[tuple[Rule, str, Endpoint]]:
     for rule in app.url_map.iter_rules():
-        view: Any = app.view_functions[rule.endpoint]
+        view: object = app.view_functions[rule.endpoint]
         if isinstance(view, Endpoint):
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 yield rule, method, view
@@ -119,9 +118,9 @@ def _models(views: list[tuple[Rule, str, Endpoint]]) -> set[tuple[type[BaseModel
     return models
 
 
-def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
+def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> JsonObject:
     text = inspect.getdoc(view.view) or ""
-    operation: dict[str, Any] = {
+    operation: JsonObject = {
         "operationId": rule.endpoint,
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": text.partition("\n")[0].rstrip("."),
@@ -138,13 +137,13 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     return operation
 
 
-def _path_parameters(rule: Rule) -> Iterator[dict[str, Any]]:
+def _path_parameters(rule: Rule) -> Iterator[JsonObject]:
     for converter, name in _PATH_PARAMETER.findall(rule.rule):
         schema = _PARAMETER_SCHEMAS.get(converter, {"type": "string"})
         yield {"name": name, "in": "path", "required": True, "description": meaning(None, name), "schema": schema}
 
 
-def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
+def _query_parameters(view: Endpoint) -> Iterator[JsonObject]:
     if view.query is None:
         return
     schema = view.query.model_json_schema(schema_generator=WireSchema)
@@ -154,7 +153,7 @@ def _query_parameters(view: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": name, "in": "query", "required": required, "description": text, "schema": field}
 
 
-def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[dict[str, Any]]:
+def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[JsonObject]:
     if view.needs_actor and "POST" in (rule.methods or ()):
         text = (
             "Chosen by the client, for example a UUID. If the request is repeated with the same key within 24 hours,"
@@ -164,9 +163,9 @@ def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[dict[str, Any]]:
         yield {"name": HEADER, "in": "header", "required": False, "description": text, "schema": schema}
 
 
-def _answers(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
+def _answers(rule: Rule, view: Endpoint, schemas: Schemas) -> JsonObject:
     is_post = "POST" in (rule.methods or ())
-    answers: dict[str, Any] = {}
+    answers: JsonObject = {}
     for status in view.statuses:
         answer = {"description": "Done.", "headers": openapi_headers.of_answer(view, status, is_post=is_post)}
         if view.answer is not None:
@@ -178,14 +177,14 @@ def _answers(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
     return answers
 
 
-def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> dict[str, Any]:
+def _refusals(rule: Rule, view: Endpoint, schemas: Schemas) -> JsonObject:
     """Return the error answers by status, each with its codes; `default` stands for codes of newer servers."""
     content = {"application/problem+json": {"schema": schemas[Problem, "serialization"]}}
     errors = all_errors()
     by_status: dict[str, list[str]] = {}
     for code in sorted(codes_at(rule, view)):
         by_status.setdefault(str(errors[code].status), []).append(code)
-    answers: dict[str, Any] = {}
+    answers: JsonObject = {}
     for status, codes in sorted(by_status.items()):
         text = " ".join(f"`{code}`: {errors[code].message}" for code in codes)
         answers[status] = {"description": text, "content": content, "x-codes": codes}

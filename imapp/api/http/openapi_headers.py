@@ -1,13 +1,12 @@
 """The headers of answers, as the OpenAPI document describes them."""
 
-from typing import Any
-
 from imapp.api.http.endpoint import Endpoint
+from imapp.schemas.base import JsonObject
 
 _TEXT = {"type": "string"}
 
 #: All headers that the document describes.
-COMPONENTS: dict[str, dict[str, Any]] = {
+COMPONENTS: dict[str, JsonObject] = {
     "ETag": {"description": "Version of the answer, for `If-None-Match` in the next request.", "schema": _TEXT},
     "Idempotency-Replayed": {
         "description": "`true`: this is the stored answer to an earlier request with the same `Idempotency-Key`.",
@@ -36,7 +35,7 @@ _OF_REFUSALS = {"401": "WWW-Authenticate", "429": "Retry-After", "503": "Retry-A
 _QUOTAS = ["RateLimit-Policy", "RateLimit"]
 
 
-def of_answer(view: Endpoint, status: int, *, is_post: bool) -> dict[str, Any]:
+def of_answer(view: Endpoint, status: int, *, is_post: bool) -> JsonObject:
     """Return references to the headers of a view's answer."""
     names = ["X-Request-ID"]
     if view.needs_actor:
@@ -50,11 +49,11 @@ def of_answer(view: Endpoint, status: int, *, is_post: bool) -> dict[str, Any]:
     return _references(names)
 
 
-def of_refusal(view: Endpoint, status: str) -> dict[str, Any]:
+def of_refusal(view: Endpoint, status: str) -> JsonObject:
     """Return references to the headers of an error answer."""
     names = [_OF_REFUSALS[status]] if status in _OF_REFUSALS else []
     return _references([*names, *_QUOTAS] if view.needs_actor and status == "429" else names)
 
 
-def _references(names: list[str]) -> dict[str, Any]:
+def _references(names: list[str]) -> JsonObject:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

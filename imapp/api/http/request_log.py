@@ -6,7 +6,6 @@ A line of the access log (IM_ACCESS_LOG) has the path without the query string, 
 import re
 import secrets
 import time
-from typing import Any
 
 from flask import Flask, Response, g, has_request_context, request
 
@@ -29,7 +28,7 @@ def init_request_log(app: Flask) -> None:
     app.after_request(_write if node_of(app).settings.access_log else _name)
 
 
-def request_fields() -> dict[str, Any]:
+def request_fields() -> dict[str, object]:
     """Return the log fields of the request that this greenlet serves; none outside a request."""
     if not has_request_context():
         return {}
