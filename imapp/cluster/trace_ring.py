@@ -1,19 +1,15 @@
 """Traces of the latest messages on this node, in memory, for operators that investigate what happened to a message.
 
 Traces leave the node only on request (services/operations/message_traces.py), contain no message text, and are bounded
-in number and age. Records are plain tuples: these cost a fraction of a microsecond, and the garbage collector stops
-tracking them. Each begins with (Unix time in ms, kind, key); the time is the moment named first here:
-
-    SENT      accepted, key message id, committed ms, published ms, sid of the sender or None, whether the bus queued it
-    GIVEN     published or received, key message id, flushed ms or None, number of connections, the first NAMED of their
-              sids, whether it came over the bus
-    REFUSED   refused, key client id, sender's id, error code
+in number and age. The ring keeps plain tuples: these cost a fraction of a microsecond, and the garbage collector stops
+tracking them. Readers name their fields: SentRecord, GivenRecord, RefusedRecord. Each begins with a Unix time in ms,
+the kind and the key.
 """
 
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from flask import Flask
 
@@ -25,6 +21,50 @@ SENT, GIVEN, REFUSED = range(3)
 NAMED = 100
 
 Record = tuple[Any, ...]
+
+
+class SentRecord(NamedTuple):
+    """A message that this node committed and published."""
+
+    accepted_ms: float
+    kind: int
+    message_id: str
+    committed_ms: float
+    published_ms: float
+    #: The sender's; None: sent over REST.
+    sid: str | None
+    #: Whether the bus queued it.
+    is_taken: bool
+
+
+class GivenRecord(NamedTuple):
+    """A message that this node handed to its connections."""
+
+    #: When it was published here or received.
+    heard_ms: float
+    kind: int
+    message_id: str
+    flushed_ms: float | None
+    connections: int
+    #: The first NAMED of the connections.
+    sids: tuple[str, ...]
+    came_by_bus: bool
+
+
+class RefusedRecord(NamedTuple):
+    """A message that was not stored."""
+
+    refused_ms: float
+    kind: int
+    client_id: str
+    sender_id: int
+    code: str
+
+
+def kind_of(record: Record) -> int:
+    """Return SENT, GIVEN or REFUSED."""
+    _, kind, *_ = record
+    return int(kind)
 
 
 class TraceRing:

@@ -1,10 +1,13 @@
 """The report of a trace, made of the nodes' records and the database's rows: a state and a reason for each member."""
 
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, TypedDict
 
-from imapp.cluster.trace_ring import GIVEN, SENT
+from sqlalchemy import Row
+
+from imapp.cluster.trace_ring import GIVEN, SENT, GivenRecord, Record, SentRecord, kind_of
 from imapp.schemas.messages import message_id
 from imapp.schemas.traces import (
     AcceptedOut,
@@ -19,8 +22,36 @@ from imapp.schemas.traces import (
 #: Milliseconds by which a time from Redis may be wrong: the nodes' clocks differ, and Redis stores whole seconds.
 _BLUR_MS = 1000
 
-#: The facts about connections by sid.
-_Known = dict[str, dict[str, Any]]
+
+class NodeAnswer(TypedDict):
+    """A node's answer to the question about a message; times are Unix ms."""
+
+    node: str
+    #: False: the node is silent, and what Redis knows of it stands here.
+    answered: bool
+    bus_up: bool | None
+    deaf_until_ms: float | None
+    complete_since_ms: float | None
+    records: list[Record]
+    #: (user, session) by sid.
+    people: dict[str, tuple[int, int]]
+    #: Closed connections: (time, sid, user, session, reason).
+    gone: list[tuple[float, str, int, int, str]]
+    #: Open connections: (sid, user, session, since).
+    connections: list[tuple[str, int, int, float]]
+
+
+@dataclass(slots=True)
+class _Connection:
+    """What is known of one connection; times are Unix ms."""
+
+    node: str
+    session_id: int
+    since_ms: float | None = None
+    handed_ms: float | None = None
+    gone_ms: float | None = None
+    gone: str | None = None
+
 
 _NOTHING = {
     "message_id": None, "conversation_id": None, "refused": None, "accepted": None, "committed_at": None, "seq": None,
@@ -28,31 +59,37 @@ _NOTHING = {
 }  # fmt: skip
 
 
-def moment(ms: float | None) -> datetime | None:
+def moment(ms: float) -> datetime:
     """Convert Unix time in ms to a datetime."""
-    return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def moment_or_none(ms: float | None) -> datetime | None:
+    """Convert Unix time in ms to a datetime, and None to None."""
+    return None if ms is None else moment(ms)
 
 
 class Report:
     """The report of one trace. `answers`: by node, also of silent nodes; `is_whole`: these are all nodes."""
 
-    def __init__(self, answers: dict[str, Any], is_whole: bool) -> None:
+    def __init__(self, answers: dict[str, NodeAnswer], is_whole: bool) -> None:
         self._answers = answers
         self._is_whole = is_whole
-        self._sent: tuple[str, Any] | None = None
-        self._given: dict[str, Any] = {}
-        self._by_user: dict[int, _Known] = defaultdict(dict)
+        self._sent: SentRecord | None = None
+        self._sending_node = ""
+        self._given: dict[str, GivenRecord] = {}
+        self._by_user: dict[int, dict[str, _Connection]] = defaultdict(dict)
         self._committed_ms = 0.0
         self._slow_before: set[int] = set()
 
-    def of_refused(self, sender_id: int, client_id: str, refused: dict[str, Any]) -> TraceOut:
+    def of_refused(self, sender_id: int, client_id: str, refused: RefusedOut) -> TraceOut:
         """Return the trace of a message that was refused and not stored."""
         return TraceOut(
-            **{**_NOTHING, "refused": RefusedOut(**refused)}, sender_id=sender_id, client_id=client_id,
+            **{**_NOTHING, "refused": refused}, sender_id=sender_id, client_id=client_id,
             nodes=self._nodes(), members=[], member_count=0, is_complete=self._is_complete(0.0),
         )  # fmt: skip
 
-    def of_message(self, row: Any, members: list[Any], count: int) -> TraceOut:
+    def of_message(self, row: Row[Any], members: list[Row[Any]], count: int) -> TraceOut:
         """Return the trace of a row of `messages`."""
         self._committed_ms = row.created_at.timestamp() * 1000
         self._read_records()
@@ -70,77 +107,67 @@ class Report:
     def _read_records(self) -> None:
         for node, answer in self._answers.items():
             for record in answer["records"]:
-                if record[1] == SENT:
-                    self._sent = node, record
-                    self._committed_ms = record[3]
-                elif record[1] == GIVEN:
-                    self._given[node] = record
+                if kind_of(record) == SENT:
+                    self._sent, self._sending_node = SentRecord(*record), node
+                    self._committed_ms = self._sent.committed_ms
+                elif kind_of(record) == GIVEN:
+                    self._given[node] = GivenRecord(*record)
 
     def _read_connections(self) -> None:
         """Collect the relevant connections by user and sid: open, handed the message, or closed."""
         for node, answer in self._answers.items():
-            for sid, user_id, _, since_ms in answer["connections"]:
-                self._connection(answer, node, sid, user_id)["since"] = since_ms
-            for sid in self._handed_sids(node):
-                user_id, _ = answer["people"].get(sid, (None, None))
-                if user_id is not None:
-                    self._connection(answer, node, sid, user_id)["handed"] = self._given[node][3]
+            for sid, user_id, session_id, since_ms in answer["connections"]:
+                self._by_user[user_id][sid] = _Connection(node, session_id, since_ms)
+            if given := self._given.get(node):
+                for sid in filter(answer["people"].get, given.sids):
+                    user_id, session_id = answer["people"][sid]
+                    one = self._by_user[user_id].setdefault(sid, _Connection(node, session_id))
+                    one.handed_ms = given.flushed_ms
             for ms, sid, user_id, _, reason in answer["gone"]:
-                if sid in self._by_user[user_id]:
-                    self._by_user[user_id][sid].update(gone_at=ms, gone=reason)
+                if known := self._by_user[user_id].get(sid):
+                    known.gone_ms, known.gone = ms, reason
                 elif reason == "too_slow" and ms <= self._committed_ms:
                     self._slow_before.add(user_id)
-
-    def _handed_sids(self, node: str) -> list[str]:
-        return list(self._given[node][5]) if node in self._given else []
-
-    def _connection(self, answer: Any, node: str, sid: str, user_id: int) -> dict[str, Any]:
-        sessions = {one[0]: one[2] for one in answer["connections"]}
-        session_id = sessions.get(sid) or answer["people"].get(sid, (0, 0))[1]
-        fresh = {"node": node, "session_id": session_id, "since": None, "handed": None, "gone_at": None, "gone": None}
-        return self._by_user[user_id].setdefault(sid, fresh)
 
     # -- reporting ---------------------------------------------------------------------------------------------------
 
     def _accepted(self) -> AcceptedOut | None:
         if self._sent is None:
             return None
-        node, record = self._sent
-        _, session_id = self._answers[node]["people"].get(record[5], (None, None))
-        at = datetime.fromtimestamp(record[0] / 1000, UTC)
-        return AcceptedOut(at=at, node=node, sid=record[5], session_id=session_id)
+        node, sid = self._sending_node, self._sent.sid
+        _, session_id = self._answers[node]["people"].get(sid or "", (None, None))
+        return AcceptedOut(at=moment(self._sent.accepted_ms), node=node, sid=sid, session_id=session_id)
 
     def _published(self) -> PublishedOut | None:
         if self._sent is None:
             return None
-        record = self._sent[1]
-        at = datetime.fromtimestamp(record[4] / 1000, UTC)
-        return PublishedOut(at=at, bus="taken" if record[6] else "dropped")
+        bus: Literal["taken", "dropped"] = "taken" if self._sent.is_taken else "dropped"
+        return PublishedOut(at=moment(self._sent.published_ms), bus=bus)
 
     def _nodes(self) -> list[NodeTraceOut]:
         return [self._node(node, answer) for node, answer in sorted(self._answers.items())]
 
-    def _node(self, node: str, answer: Any) -> NodeTraceOut:
+    def _node(self, node: str, answer: NodeAnswer) -> NodeTraceOut:
         given = self._given.get(node)
         return NodeTraceOut(
             node=node,
             answered=answer["answered"],
             bus_up=answer["bus_up"],
-            deaf_until=moment(answer["deaf_until_ms"]),
-            complete_since=moment(answer["complete_since_ms"]),
-            heard_at=moment(given[0]) if given and given[6] else None,
-            handed_at=moment(given[3]) if given else None,
-            handed_connections=given[4] if given else 0,
+            deaf_until=moment_or_none(answer["deaf_until_ms"]),
+            complete_since=moment_or_none(answer["complete_since_ms"]),
+            heard_at=moment(given.heard_ms) if given and given.came_by_bus else None,
+            handed_at=moment_or_none(given.flushed_ms) if given else None,
+            handed_connections=given.connections if given else 0,
         )
 
     def _is_complete(self, since_ms: float) -> bool:
         answers = self._answers.values()
-        remembered = [answer["answered"] and answer["complete_since_ms"] <= since_ms for answer in answers]
+        remembered = [answer["answered"] and (answer["complete_since_ms"] or 0) <= since_ms for answer in answers]
         return self._is_whole and bool(remembered) and all(remembered)
 
     # -- one member --------------------------------------------------------------------------------------------------
 
-    def _member(self, row: Any, member: Any) -> TracedMemberOut:
+    def _member(self, row: Row[Any], member: Row[Any]) -> TracedMemberOut:
         known = self._by_user.get(member.user_id, {})
         state, reason = self._state(row, member, list(known.values()))
         connections = [self._shown(sid, one) for sid, one in known.items()]
@@ -148,42 +175,42 @@ class Report:
             {"user_id": member.user_id, "state": state, "reason": reason, "connections": connections}
         )
 
-    def _shown(self, sid: str, one: dict[str, Any]) -> TracedConnectionOut:
+    def _shown(self, sid: str, one: _Connection) -> TracedConnectionOut:
         return TracedConnectionOut(
-            node=one["node"], sid=sid, session_id=one["session_id"], since=moment(one["since"]),
-            handed_at=moment(one["handed"]), gone_at=moment(one["gone_at"]), gone=one["gone"],
+            node=one.node, sid=sid, session_id=one.session_id, since=moment_or_none(one.since_ms),
+            handed_at=moment_or_none(one.handed_ms), gone_at=moment_or_none(one.gone_ms), gone=one.gone,
         )  # fmt: skip
 
-    def _state(self, row: Any, member: Any, known: list[dict[str, Any]]) -> tuple[str, str | None]:
+    def _state(self, row: Row[Any], member: Row[Any], known: list[_Connection]) -> tuple[str, str | None]:
         if member.user_id == row.sender_id:
             return "sender", None
         if member.read_seq >= row.seq:
             return "read", None
         if member.left_at is not None:
             return "not_a_member", "left"
-        handed = [one for one in known if one["handed"] is not None]
+        handed = [one for one in known if one.handed_ms is not None]
         if handed:
-            is_dropped = all(one["gone"] == "too_slow" for one in handed)
+            is_dropped = all(one.gone == "too_slow" for one in handed)
             return ("dropped", "too_slow") if is_dropped else ("handed", None)
         return self._why_not(member, known)
 
-    def _why_not(self, member: Any, known: list[dict[str, Any]]) -> tuple[str, str | None]:
-        open_then = [one for one in known if one["since"] and one["since"] <= self._committed_ms + self._blur(one)]
+    def _why_not(self, member: Row[Any], known: list[_Connection]) -> tuple[str, str | None]:
+        open_then = [one for one in known if one.since_ms and one.since_ms <= self._committed_ms + self._blur(one)]
         if not self._is_remembered(open_then):
             return "unknown", "not_remembered"
         if open_then:
-            return "missed", self._why_missed(open_then[0]["node"])
+            return "missed", self._why_missed(open_then[0].node)
         if member.user_id in self._slow_before:
             return "offline", "too_slow"
         return "offline", "came_later" if known else None
 
-    def _blur(self, one: dict[str, Any]) -> float:
+    def _blur(self, one: _Connection) -> float:
         """Return the tolerance in ms: for a silent node, times come from Redis, which stores whole seconds."""
-        return 0 if self._answers[one["node"]]["answered"] else _BLUR_MS
+        return 0 if self._answers[one.node]["answered"] else _BLUR_MS
 
-    def _is_remembered(self, open_then: list[dict[str, Any]]) -> bool:
+    def _is_remembered(self, open_then: list[_Connection]) -> bool:
         """Return whether any node has records of the message, and those of the nodes concerned reach back to it."""
-        sinces = [self._answers[one["node"]]["complete_since_ms"] for one in open_then]
+        sinces = [self._answers[one.node]["complete_since_ms"] for one in open_then]
         is_followed = self._sent is not None or bool(self._given)
         return is_followed and all(since is None or since <= self._committed_ms for since in sinces)
 
@@ -191,7 +218,7 @@ class Report:
         answer = self._answers[node]
         if self._given.get(node) is not None:
             return "not_handed"
-        if self._sent is not None and self._sent[0] != node and not self._sent[1][6]:
+        if self._sent is not None and self._sending_node != node and not self._sent.is_taken:
             return "bus_down"
         if not answer["answered"] or not answer["bus_up"]:
             return "deaf"

@@ -14,23 +14,23 @@ from typing import Any
 
 import orjson
 from flask import Flask, current_app
-from sqlalchemy import select
+from sqlalchemy import Row, select
 
 from imapp.cluster import redis, trace_ring
 from imapp.cluster.bus import bus, write_only
 from imapp.cluster.bus.node_commands import TRACE, TraceQuestion
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.registry import ConnectionInfo
-from imapp.cluster.trace_ring import GIVEN, REFUSED, SENT
+from imapp.cluster.trace_ring import GIVEN, REFUSED, SENT, GivenRecord, RefusedRecord, SentRecord, kind_of
 from imapp.errors import NotFoundError
 from imapp.extensions import db, settings
 from imapp.logs import get_logger
 from imapp.models.conversations import ConversationMember
 from imapp.models.messages import Message
 from imapp.schemas.messages import message_id, split_message_id
-from imapp.schemas.traces import TraceOut
+from imapp.schemas.traces import RefusedOut, TraceOut
 from imapp.services.accounts.authentication import Actor, require_operator
-from imapp.services.operations.message_trace_report import Report, moment
+from imapp.services.operations.message_trace_report import NodeAnswer, Report, moment
 
 log = get_logger(__name__)
 
@@ -78,16 +78,21 @@ def find_send(sender_id: int, client_id: str, *, here: bool = False) -> TraceOut
     if row is not None:
         return _report(row, None, here)
     answers, is_whole = _ask(client_id, [], here)
-    found = [(record, node) for node, answer in answers.items() for record in answer["records"]]
-    refusals = [(record, node) for record, node in found if record[1] == REFUSED and record[3] == sender_id]
-    if not refusals:
+    refusals = [
+        (RefusedRecord(*record), node)
+        for node, answer in answers.items()
+        for record in answer["records"]
+        if kind_of(record) == REFUSED
+    ]
+    own = [(record, node) for record, node in refusals if record.sender_id == sender_id]
+    if not own:
         raise NotFoundError
-    latest, node = max(refusals)
-    refused = {"at": moment(latest[0]), "node": node, "code": latest[4]}
+    latest, node = max(own)
+    refused = RefusedOut(at=moment(latest.refused_ms), node=node, code=latest.code)
     return Report(answers, is_whole).of_refused(sender_id, client_id, refused)
 
 
-def _report(row: Any, user_id: int | None, here: bool) -> TraceOut:
+def _report(row: Row[Any], user_id: int | None, here: bool) -> TraceOut:
     members, count = _members(row.conversation_id, user_id)
     id_ = message_id(row.conversation_id, row.seq)
     db.session.close()  # the nodes' answers take a while
@@ -95,7 +100,7 @@ def _report(row: Any, user_id: int | None, here: bool) -> TraceOut:
     return Report(answers, is_whole).of_message(row, members, count)
 
 
-def _members(conversation_id: int, user_id: int | None) -> tuple[list[Any], int]:
+def _members(conversation_id: int, user_id: int | None) -> tuple[list[Row[Any]], int]:
     """Return the first members, or the requested one even if they have left, and the number of members."""
     query = select(ConversationMember.user_id, ConversationMember.read_seq, ConversationMember.left_at).where(
         ConversationMember.conversation_id == conversation_id
@@ -111,13 +116,13 @@ def _members(conversation_id: int, user_id: int | None) -> tuple[list[Any], int]
 # -- asking the nodes ----------------------------------------------------------------------------------------------
 
 
-def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, Any], bool]:
+def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, NodeAnswer], bool]:
     """Return the nodes' records by node, and whether all nodes of the cluster are known."""
     reports = presence.cluster().reports()
     living = {str(report["id"]) for report in reports or []}
     token = secrets.token_hex(16)
     question: TraceQuestion = {"token": token, "key": key, "users": user_ids}
-    answers: dict[str, Any] = {}
+    answers: dict[str, NodeAnswer] = {}
     if here:
         answers[settings.node_id] = answer(question)
     if living - set(answers) and write_only.give_all(settings, TRACE, question):
@@ -127,7 +132,7 @@ def _ask(key: str, user_ids: list[int], here: bool) -> tuple[dict[str, Any], boo
     return answers, reports is not None or settings.redis_url is None
 
 
-def _collect(token: str, living: set[str], answers: dict[str, Any]) -> None:
+def _collect(token: str, living: set[str], answers: dict[str, NodeAnswer]) -> None:
     """Collect the answers until all nodes have answered or _WAIT_SECONDS are over."""
     client, deadline = redis.client(), time.monotonic() + _WAIT_SECONDS
     while not living <= set(answers) and time.monotonic() < deadline:
@@ -138,7 +143,7 @@ def _collect(token: str, living: set[str], answers: dict[str, Any]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _silent(node_id: str, user_ids: list[int]) -> dict[str, Any]:
+def _silent(node_id: str, user_ids: list[int]) -> NodeAnswer:
     """Return the entry of a node that did not answer, with its connections known to Redis."""
     wanted = set(user_ids)
     found = presence.cluster().connections(node_id)
@@ -165,7 +170,7 @@ def reply(app: Flask, question: TraceQuestion) -> None:
             log.warning("trace_unanswered", message="Redis did not take the answer")
 
 
-def answer(question: TraceQuestion) -> dict[str, Any]:
+def answer(question: TraceQuestion) -> NodeAnswer:
     """Return this node's records."""
     ring, local = trace_ring.of_app(current_app), presence.local()
     records = ring.of(question["key"])
@@ -181,10 +186,10 @@ def answer(question: TraceQuestion) -> dict[str, Any]:
 
 
 def _sids_of(record: trace_ring.Record) -> tuple[str, ...]:
-    if record[1] == GIVEN:
-        named: tuple[str, ...] = record[5]
-        return named
-    return (record[5],) if record[1] == SENT and record[5] is not None else ()
+    if kind_of(record) == GIVEN:
+        return GivenRecord(*record).sids
+    sid = SentRecord(*record).sid if kind_of(record) == SENT else None
+    return () if sid is None else (sid,)
 
 
 def _connection(one: ConnectionInfo) -> tuple[str, int, int, float]:

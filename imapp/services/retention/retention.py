@@ -10,9 +10,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from imapp.clock import now
@@ -23,10 +22,13 @@ from imapp.models.conversations import Conversation
 from imapp.models.messages import Message
 from imapp.models.sessions import DeviceSession
 from imapp.services.messaging import timeline
-from imapp.services.retention.retention_sweep import BY_SEQ, Counts, Pace, Progress, over, sweep
+from imapp.services.retention.retention_sweep import BY_SEQ, Below, Counts, Pace, Progress, over, sweep
 
 #: Number of conversations read by one query.
 _PAGE = 200
+
+#: id, last_seq, last_change, first_seq, first_change of a conversation.
+_Head = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -62,24 +64,23 @@ def preview(policy: Policy, progress: Progress) -> Counts:
     counts = Counts()
     for head in _heads(progress):
         first_seq, first_change = _horizon(head, policy)
-        gone = [_count(model, head.id, model.seq, first_seq, counts) for model in BY_SEQ] if first_seq > 1 else [0]
+        gone = [_count(Below(model, head.id, first_seq), counts) for model in BY_SEQ] if first_seq > 1 else [0]
         counts.conversations += gone[-1] > 0
         if first_change > 1:
-            _count(Change, head.id, Change.change, first_change, counts)
+            _count(Below(Change, head.id, first_change), counts)
     if policy.sessions is not None:
         ended = select(func.count()).select_from(DeviceSession).where(over(policy.sessions))
         counts.add(DeviceSession.__tablename__, db.session.scalar(ended) or 0)
     return counts
 
 
-def _count(model: Any, conversation_id: int, number: Any, first: int, counts: Counts) -> int:
-    below = select(func.count()).select_from(model).where(model.conversation_id == conversation_id, number < first)
-    found = db.session.scalar(below) or 0
-    counts.add(model.__tablename__, found)
+def _count(rows: Below, counts: Counts) -> int:
+    found = db.session.scalar(select(func.count()).select_from(rows.model).where(rows.condition)) or 0
+    counts.add(rows.model.__tablename__, found)
     return found
 
 
-def _heads(progress: Progress) -> Iterator[Any]:
+def _heads(progress: Progress) -> Iterator[Row[_Head]]:
     """Yield all conversations in id order."""
     last_id = 0
     while page := db.session.execute(_head_page(last_id)).all():
@@ -90,7 +91,7 @@ def _heads(progress: Progress) -> Iterator[Any]:
         last_id = page[-1].id
 
 
-def _head_page(last_id: int) -> Select[Any]:
+def _head_page(last_id: int) -> Select[_Head]:
     columns = (
         Conversation.id,
         Conversation.last_seq,
@@ -101,23 +102,21 @@ def _head_page(last_id: int) -> Select[Any]:
     return select(*columns).where(Conversation.id > last_id).order_by(Conversation.id).limit(_PAGE)
 
 
-def _horizon(head: Any, policy: Policy) -> tuple[int, int]:
+def _horizon(head: Row[_Head], policy: Policy) -> tuple[int, int]:
     """Return the first message and the first change to keep.
 
     `head` was read before: rows added since then have greater numbers and are kept, whatever their times.
     """
-    seq = _first(Message, head.id, Message.seq, head.first_seq, (policy.messages, head.last_seq))
-    change = _first(Change, head.id, Change.change, head.first_change, (policy.changes, head.last_change))
+    seq, change = head.first_seq, head.first_change
+    if policy.messages is not None:
+        young = Message.conversation_id == head.id, Message.seq >= seq, Message.created_at >= policy.messages
+        found = db.session.scalar(select(Message.seq).where(*young).order_by(Message.seq).limit(1))
+        seq = max(seq, head.last_seq + 1) if found is None else found
+    if policy.changes is not None:
+        late = Change.conversation_id == head.id, Change.change >= change, Change.created_at >= policy.changes
+        found = db.session.scalar(select(Change.change).where(*late).order_by(Change.change).limit(1))
+        change = max(change, head.last_change + 1) if found is None else found
     return seq, change
-
-
-def _first(model: Any, conversation_id: int, number: Any, known: int, until: tuple[datetime | None, int]) -> int:
-    moment, last = until
-    if moment is None:
-        return known
-    young = select(number).where(model.conversation_id == conversation_id, number >= known, model.created_at >= moment)
-    found = db.session.scalar(young.order_by(number).limit(1))
-    return max(known, last + 1) if found is None else int(found)
 
 
 # -- deletion ------------------------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ def run(policy: Policy, pace: Pace, progress: Progress) -> Counts:
     return sweep(policy.sessions, pace, progress)
 
 
-def _move_horizon(head: Any, policy: Policy) -> bool:
+def _move_horizon(head: Row[_Head], policy: Policy) -> bool:
     first = _horizon(head, policy)
     release()
     if first == (head.first_seq, head.first_change):

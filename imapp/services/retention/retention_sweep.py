@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Delete, and_, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from imapp.database.transactions import atomic, release
@@ -27,8 +27,11 @@ from imapp.services.idempotency import expired_before
 #: A callback for progress: the kind of item, and the number processed since the last call.
 Progress = Callable[[str, int], None]
 
+#: A model with numbered rows of conversations: `change` numbers those of Change, `seq` all others.
+ByNumber = type[Mention | MessageEdit | Pin | Reaction | Message | Change]
+
 #: The models with rows to delete by seq: first those that refer to messages, then the messages.
-BY_SEQ = (Mention, MessageEdit, Pin, Reaction, Message)
+BY_SEQ: tuple[ByNumber, ...] = (Mention, MessageEdit, Pin, Reaction, Message)
 
 #: Maximum number of read marks moved in one transaction, which locks the counter of each user concerned.
 _MARKS = 50
@@ -60,7 +63,25 @@ class Pace:
     grace_seconds: float = 10
 
 
-def over(moment: datetime) -> Any:
+class Below(NamedTuple):
+    """The rows of a conversation below a number."""
+
+    model: ByNumber
+    conversation_id: int
+    first: int
+
+    @property
+    def number(self) -> ColumnElement[int]:
+        """The column that numbers the rows."""
+        return self.model.__table__.c["change" if self.model is Change else "seq"]
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """The condition that selects the rows."""
+        return and_(self.model.conversation_id == self.conversation_id, self.number < self.first)
+
+
+def over(moment: datetime) -> ColumnElement[bool]:
     """Return a condition on sessions: they ended before `moment`."""
     return or_(DeviceSession.revoked_at < moment, DeviceSession.expires_at < moment)
 
@@ -71,9 +92,9 @@ def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> C
     for conversation_id, first_seq, first_change in _truncated():
         if first_seq > 1:
             _read_up_to(conversation_id, first_seq - 1, pace)
-        gone = [_delete_below(model, conversation_id, model.seq, first_seq, (pace, counts)) for model in BY_SEQ]
+        gone = [_delete_below(Below(model, conversation_id, first_seq), pace, counts) for model in BY_SEQ]
         counts.conversations += gone[-1] > 0
-        _delete_below(Change, conversation_id, Change.change, first_change, (pace, counts))
+        _delete_below(Below(Change, conversation_id, first_change), pace, counts)
         progress(f"conversations, {sum(counts.rows.values())} rows deleted", 0)
     _delete_hidden(pace, counts)
     _delete_keys(pace)
@@ -113,33 +134,26 @@ def _move_marks(session: Session, conversation_id: int, seq: int, limit: int) ->
     return len(user_ids)
 
 
-def _delete_below(
-    model: Any, conversation_id: int, number: Any, first: int, how: tuple[Pace, Counts]
-) -> int:  # fmt: skip
+def _delete_below(rows: Below, pace: Pace, counts: Counts) -> int:
     """Delete the rows of a conversation below a number, the lowest first; return their number."""
-    pace, counts = how
     total = 0
-    while deleted := atomic(_delete_lowest, model, conversation_id, number, (first, pace.batch)):
+    while deleted := atomic(_delete_lowest, rows, pace.batch):
         total += deleted
-        counts.add(model.__tablename__, deleted)
+        counts.add(rows.model.__tablename__, deleted)
         time.sleep(pace.pause_seconds)
     return total
 
 
-def _delete_lowest(
-    session: Session, model: Any, conversation_id: int, number: Any, bounds: tuple[int, int]
-) -> int:  # fmt: skip
-    first, limit = bounds
-    below = [model.conversation_id == conversation_id, number < first]
-    last = session.scalar(select(number).where(*below).order_by(number).offset(limit - 1).limit(1))
-    if last is not None:
-        below[1] = number <= last
-    return _deleted(session, delete(model).where(*below))
+def _delete_lowest(session: Session, rows: Below, limit: int) -> int:
+    number = rows.number
+    last = session.scalar(select(number).where(rows.condition).order_by(number).offset(limit - 1).limit(1))
+    lowest = rows if last is None else rows._replace(first=last + 1)
+    return _deleted(session, delete(rows.model).where(lowest.condition))
 
 
-def _deleted(session: Session, statement: Any) -> int:
-    result: Any = session.execute(statement, execution_options={"synchronize_session": False})
-    return int(result.rowcount)
+def _deleted(session: Session, statement: Delete) -> int:
+    result = cast(CursorResult[Any], session.execute(statement, execution_options={"synchronize_session": False}))
+    return result.rowcount
 
 
 def _delete_hidden(pace: Pace, counts: Counts) -> None:
