@@ -17,7 +17,7 @@ class Admission:
         self._connecting: Counter[str] = Counter()
         self._per_second = per_second
         self._tokens = per_second
-        self._at = time.monotonic()
+        self._refilled_at = time.monotonic()
 
     def enter(self, address: str) -> None:
         """Count a session of this address as connecting."""
@@ -38,8 +38,8 @@ class Admission:
         if sessions >= self._sessions:
             return FULL_SECONDS
         now = time.monotonic()
-        self._tokens = min(self._per_second, self._tokens + (now - self._at) * self._per_second)
-        self._at = now
+        self._tokens = min(self._per_second, self._tokens + (now - self._refilled_at) * self._per_second)
+        self._refilled_at = now
         if self._tokens < 1:
             return _STORM_SECONDS
         self._tokens -= 1

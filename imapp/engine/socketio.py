@@ -98,7 +98,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         if isinstance(data, bytes):
             return False
         is_too_large = isinstance(data, TooLarge)
-        about = socketio_packets.event_head(data.head[1:] if isinstance(data, TooLarge) else data)
+        about = socketio_packets.decode_event_head(data.head[1:] if isinstance(data, TooLarge) else data)
         return about is not None and self.refuse_packet(eio_sid, *about, is_too_large=is_too_large)
 
     def refuse_packet(self, eio_sid: str, namespace: str, packet_id: int | None, *, is_too_large: bool) -> bool:
@@ -115,7 +115,7 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
         """Handle a packet of text; raises ValueError or LookupError if it is invalid or out of order."""
         if eio_sid in self._binary_packet:
             raise ValueError("attachment expected")
-        event = socketio_packets.quick_event(text)
+        event = socketio_packets.decode_plain_event(text)
         if event is not None and not self.manager.sid_from_eio_sid(eio_sid, "/"):
             event = None  # the code below raises the right error
         if event is not None:
@@ -165,9 +165,9 @@ class StrictServer(sio.Server):  # type: ignore[misc]  # the library has no type
 
     def acknowledge(self, eio_sid: str, namespace: str | None, packet_id: int, data: list[object]) -> None:
         """Send the ack of an event."""
-        quick = socketio_packets.quick_ack(packet_id, data) if namespace in {None, "/"} else None
-        if quick is not None:
-            self.eio.send_packet(eio_sid, quick)
+        plain = socketio_packets.encode_plain_ack(packet_id, data) if namespace in {None, "/"} else None
+        if plain is not None:
+            self.eio.send_packet(eio_sid, plain)
         else:
             self._send_packet(eio_sid, self.packet_class(ACK, namespace=namespace, id=packet_id, data=data))
 

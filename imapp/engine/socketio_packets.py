@@ -85,14 +85,14 @@ class EnginePacket(Packet):  # type: ignore[misc]  # the library has no types
     @classmethod
     def reconstruct_binary(cls, data: Any, attachments: list[bytes]) -> Any:
         """Replace the placeholders by the attachments; raises ValueError for an invalid placeholder."""
-        return _put_back(data, attachments, _DEPTH_MAX)
+        return _insert_attachments(data, attachments, _DEPTH_MAX)
 
 
-def _put_back(data: Any, attachments: list[bytes], depth: int) -> Any:
+def _insert_attachments(data: Any, attachments: list[bytes], depth: int) -> Any:
     if not depth:
         raise ValueError("nested too deeply")
     if isinstance(data, list):
-        return [_put_back(item, attachments, depth - 1) for item in data]
+        return [_insert_attachments(item, attachments, depth - 1) for item in data]
     if not isinstance(data, dict):
         return data
     if data.get("_placeholder") is True:
@@ -100,10 +100,10 @@ def _put_back(data: Any, attachments: list[bytes], depth: int) -> Any:
         if type(number) is not int or not 0 <= number < len(attachments):
             raise ValueError("placeholder without attachment")
         return attachments[number]
-    return {key: _put_back(value, attachments, depth - 1) for key, value in data.items()}
+    return {key: _insert_attachments(value, attachments, depth - 1) for key, value in data.items()}
 
 
-def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
+def decode_plain_event(text: str) -> tuple[int | None, list[Any]] | None:
     """Return (ack id, data) of an event in the main namespace without attachments; None for any other packet.
 
     Makes no packet object. Raises ValueError for an invalid event.
@@ -118,7 +118,7 @@ def quick_event(text: str) -> tuple[int | None, list[Any]] | None:
     return (int(packet_id) if packet_id else None), data
 
 
-def event_head(text: str) -> tuple[str, int | None] | None:
+def decode_event_head(text: str) -> tuple[str, int | None] | None:
     """Return (namespace, ack id) of a text that begins like an event, even if the event is invalid; otherwise None."""
     head = _ANY_EVENT_HEAD.match(text)
     if head is None:
@@ -127,7 +127,7 @@ def event_head(text: str) -> tuple[str, int | None] | None:
     return (namespace or "/").rstrip(",").partition("?")[0], int(packet_id) if packet_id else None
 
 
-def quick_ack(packet_id: int, data: list[object]) -> OutgoingPacket | None:
+def encode_plain_ack(packet_id: int, data: list[object]) -> OutgoingPacket | None:
     """Return an ack in the main namespace; None if its data contains bytes."""
     try:
         return OutgoingPacket(MESSAGE, f"{ACK}{packet_id}{json.dumps(data)}")

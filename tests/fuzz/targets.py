@@ -37,19 +37,19 @@ def frames(data: bytes) -> None:
 def packets(data: bytes) -> None:
     """Check that text is a Socket.IO packet or raises ValueError, and that the fast and the complete parser agree."""
     text = data.decode(errors="replace")
-    quick, is_quick_refused = None, False
+    plain, is_plain_refused = None, False
     try:
-        quick = socketio_packets.quick_event(text)
+        plain = socketio_packets.decode_plain_event(text)
     except ValueError:
-        is_quick_refused = True
+        is_plain_refused = True
     try:
         packet = EnginePacket(encoded_packet=text or "-")
     except ValueError:
-        assert quick is None
+        assert plain is None
         return
-    assert not is_quick_refused
-    if quick is not None:
-        assert (packet.packet_type, packet.namespace, packet.id, packet.data) == (socketio_packets.EVENT, None, *quick)
+    assert not is_plain_refused
+    if plain is not None:
+        assert (packet.packet_type, packet.namespace, packet.id, packet.data) == (socketio_packets.EVENT, None, *plain)
     _attach(packet)
 
 
