@@ -9,9 +9,9 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass
 
+from imapp.load.json import JsonObject
 from imapp.load.meter import Meter
-from imapp.load.plan import Letter
-from imapp.schemas.base import JsonObject
+from imapp.load.plan import PlannedMessage
 
 
 @dataclass(slots=True, eq=False)
@@ -82,10 +82,10 @@ class Ledger:
         self.counts = Counts()
         self.events: Counter[str] = Counter()
 
-    def sent(self, letter: Letter, due: float) -> None:
+    def sent(self, planned: PlannedMessage, due: float) -> None:
         """Record a sent message."""
-        message = self._under_way[letter.number] = Message(due, letter.sender, letter.receivers)
-        place = (letter.sender, letter.target)
+        message = self._under_way[planned.number] = Message(due, planned.sender, planned.receivers)
+        place = (planned.sender, planned.target)
         before = self._latest.get(place)
         if before is not None:
             before.later = message

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imapp.load import page, rest, users
-from imapp.load.crowd import allow_files
+from imapp.load.connections import allow_files
 from imapp.load.errors import MisuseError
+from imapp.load.json import JsonObject
 from imapp.load.options import Options
 from imapp.load.report import report
 from imapp.load.runner import Runner
 from imapp.load.screen import Screen, text
-from imapp.schemas.base import JsonObject
 
 __all__ = ["Options", "run", "text"]
 

@@ -5,14 +5,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from imapp.load.histogram import Histogram
-from imapp.schemas.base import JsonObject
+from imapp.load.json import JsonObject
 
 #: Share of a core, and p99 delay in milliseconds, above which the load client itself distorts the results.
 BUSY_SHARE, BUSY_LATE_MS = 0.85, 20.0
 
 
 @dataclass
-class Slice:
+class Period:
     """The counts and latencies of a period."""
 
     began: float = field(default_factory=time.monotonic)
@@ -40,8 +40,8 @@ class Meter:
         self.errors: Counter[str] = Counter()
         self.connect = Histogram()
         self.rows: list[JsonObject] = []
-        self.second = Slice()
-        self.step: Slice | None = None
+        self.second = Period()
+        self.step: Period | None = None
         self.phase, self.asked = "connect", 0.0
 
     # -- recording ---------------------------------------------------------------------------------------------------
@@ -49,29 +49,29 @@ class Meter:
     def begin(self, phase: str, asked: float, *, measured: bool) -> None:
         """Begin a phase; if it is measured, only messages that are due from now on count for it."""
         self.phase, self.asked = phase, asked
-        self.step = Slice() if measured else None
+        self.step = Period() if measured else None
 
-    def _slices(self, due: float) -> list[Slice]:
+    def _periods(self, due: float) -> list[Period]:
         return [self.second, self.step] if self.step is not None and due >= self.step.began else [self.second]
 
     def sent(self, due: float) -> None:
         """Record a sent message that was due at `due`."""
         late = time.monotonic() - due
-        for part in self._slices(due):
+        for part in self._periods(due):
             part.sent += 1
             part.late.record(late)
 
     def acked(self, due: float) -> None:
         """Record the ack of a message that was due at `due`."""
         took = time.monotonic() - due
-        for part in self._slices(due):
+        for part in self._periods(due):
             part.acks += 1
             part.ack.record(took)
 
     def delivered(self, due: float) -> None:
         """Record a delivery of a message that was due at `due`."""
         took = time.monotonic() - due
-        for part in self._slices(due):
+        for part in self._periods(due):
             part.deliveries += 1
             part.delivery.record(took)
 
@@ -86,7 +86,7 @@ class Meter:
 
     def tick(self) -> JsonObject:
         """End a second; return its row."""
-        part, self.second = self.second, Slice()
+        part, self.second = self.second, Period()
         seconds = max(self.second.began - part.began, 1e-6)
         row = {
             "at": round(self.second.began - self.began, 1), "phase": self.phase, "connected": self.connected,
@@ -104,7 +104,7 @@ def _latencies(name: str, found: Histogram) -> dict[str, float | None]:
     return {f"{name}_{what}": summary[what] for what in ("p50", "p99", "max")}
 
 
-def is_busy(part: Slice) -> bool:
+def is_busy(part: Period) -> bool:
     """Return whether the figures are distorted because the client used too much CPU, or got too little."""
     late = part.late.percentile(99)
     return part.client_cpu() > BUSY_SHARE or (late is not None and late > BUSY_LATE_MS)

@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from imapp.load.errors import MisuseError
-from imapp.schemas.base import JsonObject
+from imapp.load.json import JsonObject
 
 
 @dataclass(frozen=True)

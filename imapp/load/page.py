@@ -7,7 +7,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from imapp.load.errors import MisuseError
-from imapp.schemas.base import JsonObject
+from imapp.load.json import JsonObject
 
 _HERE = Path(__file__).parent
 _VENDOR = _HERE.parents[1] / "web" / "vendor"

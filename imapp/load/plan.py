@@ -8,7 +8,7 @@ from imapp.load.users import User
 
 
 @dataclass(frozen=True)
-class Letter:
+class PlannedMessage:
     """A message to send, and the connections that must receive it."""
 
     number: int
@@ -33,23 +33,23 @@ class Plan:
         self._turns = [*range(0, len(users), 2), *range(1, len(users), 2)]
         self._private = self._in_groups = 0
 
-    def next(self, offline: set[int]) -> Letter | None:
+    def next(self, offline: set[int]) -> PlannedMessage | None:
         """Return the next message between connections that are online; None if there is no such pair or group."""
         number = next(self._numbers)
         if int(number * self._group_share) > int((number - 1) * self._group_share):
             return self._to_group(number, offline)
         return self._to_peer(number, offline)
 
-    def _to_peer(self, number: int, offline: set[int]) -> Letter | None:
+    def _to_peer(self, number: int, offline: set[int]) -> PlannedMessage | None:
         for _ in self._turns:
             sender = self._turns[self._private % len(self._turns)]
             self._private += 1
             peer = sender ^ 1 if sender ^ 1 < len(self._users) else 0
             if sender not in offline and peer not in offline:
-                return self._letter(number, sender, {peer}, f'"to_user_id":{self._users[peer].id}')
+                return self._message(number, sender, {peer}, f'"to_user_id":{self._users[peer].id}')
         return None
 
-    def _to_group(self, number: int, offline: set[int]) -> Letter | None:
+    def _to_group(self, number: int, offline: set[int]) -> PlannedMessage | None:
         for _ in self._groups:
             conversation_id, members = self._groups[self._in_groups % len(self._groups)]
             turn = self._in_groups // len(self._groups)
@@ -57,12 +57,12 @@ class Plan:
             online = [place for place in members if place not in offline] if offline else members
             if len(online) > 1:
                 sender = online[turn % len(online)]
-                return self._letter(number, sender, {*online} - {sender}, f'"conversation_id":{conversation_id}')
+                return self._message(number, sender, {*online} - {sender}, f'"conversation_id":{conversation_id}')
         return None
 
-    def _letter(self, number: int, sender: int, receivers: set[int], target: str) -> Letter:
+    def _message(self, number: int, sender: int, receivers: set[int], target: str) -> PlannedMessage:
         packet = (
             f'42{number}["send_message",{{{target},"client_id":"{self.run}-{number}","type":"text",'
             f'"content":{{"text":"{self._text}"}}}}]'
         )
-        return Letter(number, sender, receivers, target, packet.encode())
+        return PlannedMessage(number, sender, receivers, target, packet.encode())

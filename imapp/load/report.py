@@ -7,8 +7,8 @@ from pathlib import Path
 
 from imapp import __version__
 from imapp.load.histogram import ERROR
+from imapp.load.json import JsonObject
 from imapp.load.runner import Result
-from imapp.schemas.base import JsonObject
 
 #: Counts of the whole run that must be 0, and the problem to report otherwise.
 _FAULTS = {

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from imapp.load.errors import LoadError
 from imapp.load.options import address_of
@@ -25,6 +25,15 @@ def tls_of(url: str, ca: Path | None) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=ca) if url.startswith("https:") else None
 
 
+class Answer(NamedTuple):
+    """An answer of the server."""
+
+    status: int
+    body: bytes
+    #: The value of the header Retry-After.
+    retry_after: str | None
+
+
 class Rest:
     """The REST client of one server; raises LoadError if the server does not answer."""
 
@@ -39,10 +48,8 @@ class Rest:
             return HTTPSConnection(host, self._port, timeout=_TIMEOUT, context=self._tls)
         return HTTPConnection(host, self._port, timeout=_TIMEOUT)
 
-    def request(
-        self, method: str, path: str, body: object = None, token: str | None = None
-    ) -> tuple[int, bytes, str | None]:
-        """Send a request; return status, body and the value of Retry-After."""
+    def request(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
+        """Send a request."""
         headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
@@ -50,7 +57,7 @@ class Rest:
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()
-            return answer.status, answer.read(), answer.headers["Retry-After"]
+            return Answer(answer.status, answer.read(), answer.headers["Retry-After"])
         except (OSError, HTTPException) as exc:
             raise LoadError(f"{self._url} does not answer: {exc}") from exc
         finally:
@@ -59,17 +66,18 @@ class Rest:
     def create(self, path: str, body: object, token: str | None = None) -> Any:
         """Create a resource, and wait for rate limits as long as needed; raises LoadError if it is refused."""
         while True:
-            status, answer, pause = self.request("POST", path, body, token)
-            if status == 201:
-                return json.loads(answer)
-            if status != 429:
-                raise LoadError(f"{self._url}{path} answers {status}: {_detail(answer)}")
+            answer = self.request("POST", path, body, token)
+            if answer.status == 201:
+                return json.loads(answer.body)
+            if answer.status != 429:
+                raise LoadError(f"{self._url}{path} answers {answer.status}: {_detail(answer.body)}")
+            pause = answer.retry_after
             time.sleep(float(pause) if pause and pause.isdigit() else _PAUSE)
 
 
-def _detail(answer: bytes) -> str:
+def _detail(body: bytes) -> str:
     try:
-        found = json.loads(answer)
+        found = json.loads(body)
         return f"{found['code']}: {found['detail']}"
     except (ValueError, KeyError, TypeError):
         return "no reason given"

@@ -13,16 +13,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from imapp.load.crowd import Crowd
+from imapp.load.connections import Connections
 from imapp.load.errors import LoadError
 from imapp.load.histogram import Histogram
+from imapp.load.json import JsonObject
 from imapp.load.ledger import Counts, Ledger
-from imapp.load.meter import Meter, Slice, is_busy
+from imapp.load.meter import Meter, Period, is_busy
+from imapp.load.node_metrics import NodeMetrics
 from imapp.load.options import Options
 from imapp.load.plan import Plan
 from imapp.load.users import User
-from imapp.load.watch import Watch
-from imapp.schemas.base import JsonObject
 
 #: Maximum number of messages sent before incoming data is read again.
 _BURST = 100
@@ -61,7 +61,7 @@ class Runner:
         self._plan = Plan(users, groups, options.group_share, options.text_bytes)
         self._meter = Meter()
         self._ledger = Ledger(self._plan.run, self._meter)
-        self._crowd = Crowd(options, users, self._ledger, self._meter)
+        self._connections = Connections(options, users, self._ledger, self._meter)
         self._result = Result(options, self._meter, self._ledger.counts, self._ledger.events)
 
     async def run(self) -> Result:
@@ -69,11 +69,11 @@ class Runner:
         stop = self._stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        watch = Watch(self._options, self._meter.began)
-        watch.start()
+        node_metrics = NodeMetrics(self._options, self._meter.began)
+        node_metrics.start()
         ticker = asyncio.create_task(self._tick())
         try:
-            await self._crowd.connect(stop)
+            await self._connections.connect(stop)
             # The connections stay open: garbage collections need not visit them.
             gc.collect()
             gc.freeze()
@@ -84,8 +84,8 @@ class Runner:
             ticker.cancel()
             with suppress(asyncio.CancelledError):
                 await ticker
-            await self._crowd.leave()
-            self._result.nodes = watch.stop()
+            await self._connections.leave()
+            self._result.nodes = node_metrics.stop()
         self._result.is_interrupted = stop.is_set()
         return self._result
 
@@ -128,7 +128,7 @@ class Runner:
         self._result.histograms.append((part.ack, part.delivery))
         return step
 
-    def _verdict(self, part: Slice, is_client_busy: bool) -> str:
+    def _verdict(self, part: Period, is_client_busy: bool) -> str:
         """Return "carried" if the step is within the bounds, else the reason."""
         options = self._options
         if self._stop.is_set():
@@ -162,14 +162,14 @@ class Runner:
             await asyncio.wait_for(self._stop.wait(), seconds)
 
     def _send_next(self, due: float) -> None:
-        letter = self._plan.next(self._ledger.offline)
-        if letter is None:
+        planned = self._plan.next(self._ledger.offline)
+        if planned is None:
             self._meter.failed("nobody_online")
             return
-        wire = self._crowd.wires[letter.sender]
-        assert wire is not None  # noqa: S101 - all users are connected
-        self._ledger.sent(letter, due)
-        wire.send(letter.packet)
+        client = self._connections.clients[planned.sender]
+        assert client is not None  # noqa: S101 - all users are connected
+        self._ledger.sent(planned, due)
+        client.send(planned.packet)
 
     async def _settle(self) -> None:
         """Wait for messages in flight, at most for `--patience` seconds, then give them up."""

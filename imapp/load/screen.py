@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from imapp.schemas.base import JsonObject
+from imapp.load.json import JsonObject
 
 _COLUMNS = ("phase", "connected", "asked/s", "sent/s", "acks/s", "deliveries/s", "errors")
 _TIMES = ("ack p50", "p99", "max", "delivery p50", "p99", "max ms", "client")

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import orjson
 
 from imapp.load.frames import CLOSE, PING, PONG, TEXT, FrameError, frame, split
-from imapp.schemas.base import JsonObject
+from imapp.load.json import JsonObject
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _PONG = frame(b"3")

@@ -6,7 +6,7 @@ import pytest
 
 from imapp.load.ledger import Ledger
 from imapp.load.meter import Meter
-from imapp.load.plan import Letter
+from imapp.load.plan import PlannedMessage
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def ledger():
 
 
 def send(ledger, number, receivers, *, acked=True, sender=0):
-    ledger.sent(Letter(number, sender, set(receivers), "7", b""), time.monotonic())
+    ledger.sent(PlannedMessage(number, sender, set(receivers), "7", b""), time.monotonic())
     if acked:
         ledger.acked(number, None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from imapp.load.ledger import Counts
-from imapp.load.meter import Meter, Slice, is_busy
+from imapp.load.meter import Meter, Period, is_busy
 from imapp.load.options import Options
 from imapp.load.report import conclusion, notes
 from imapp.load.runner import Result
@@ -15,7 +15,7 @@ from imapp.load.runner import Result
 
 def idle(late_ms):
     """Return the slice of a client with little to do that was late by `late_ms` each time."""
-    part = Slice(began=time.monotonic() - 100)
+    part = Period(began=time.monotonic() - 100)
     for _ in range(100):
         part.late.record(late_ms / 1000)
     return part
@@ -50,7 +50,7 @@ def test_a_late_client_reports_that_it_is_busy(late_ms, busy):
 
 
 def test_a_client_that_uses_its_whole_core_reports_that_it_is_busy():
-    part = Slice(began=time.monotonic() - 1, cpu=time.process_time() - 0.95)
+    part = Period(began=time.monotonic() - 1, cpu=time.process_time() - 0.95)
 
     assert is_busy(part)
 

@@ -25,7 +25,7 @@ _OTHER_FILES = 64
 
 
 @dataclass(frozen=True)
-class _Door:
+class _Target:
     """A server's address, resolved once for thousands of connections."""
 
     host: str
@@ -35,7 +35,7 @@ class _Door:
     tls: SSLContext | None
 
 
-class Crowd:
+class Connections:
     """The connections. With several servers, the two users of a pair are connected to different ones."""
 
     def __init__(self, options: Options, users: list[User], ledger: Ledger, meter: Meter) -> None:
@@ -43,8 +43,8 @@ class Crowd:
         self._users = users
         self._ledger = ledger
         self._meter = meter
-        self.wires: list[SocketIOClient | None] = [None] * len(users)
-        self._doors = [_door(url, options) for url in options.urls]
+        self.clients: list[SocketIOClient | None] = [None] * len(users)
+        self._targets = [_target(url, options) for url in options.urls]
         self.refusals: Counter[str] = Counter()
 
     async def connect(self, stop: asyncio.Event) -> None:
@@ -84,35 +84,39 @@ class Crowd:
             await asyncio.sleep(_PAUSE * 2**attempt if attempt + 1 < _ATTEMPTS else 0)
 
     async def _open_connection(self, index: int) -> None:
-        door = self._doors[(index // 2 + index % 2) % len(self._doors)]
-        wire = SocketIOClient(index, door.host, self._users[index].token, self._ledger)
+        target = self._targets[(index // 2 + index % 2) % len(self._targets)]
+        client = SocketIOClient(index, target.host, self._users[index].token, self._ledger)
         async with asyncio.timeout(_ATTEMPT_SECONDS):
             await asyncio.get_running_loop().create_connection(
-                lambda: wire, door.address, door.port, ssl=door.tls, server_hostname=door.name if door.tls else None
+                lambda: client,
+                target.address,
+                target.port,
+                ssl=target.tls,
+                server_hostname=target.name if target.tls else None,
             )
             try:
-                await wire.entered
+                await client.entered
             except asyncio.CancelledError:
-                wire.leave()
+                client.leave()
                 raise
-        self.wires[index] = wire
+        self.clients[index] = client
 
     async def leave(self) -> None:
         """Disconnect all users."""
-        for wire in self.wires:
-            if wire is not None:
-                wire.leave()
+        for client in self.clients:
+            if client is not None:
+                client.leave()
         await asyncio.sleep(0.1)  # so that the last packets are sent
 
 
-def _door(url: str, options: Options) -> _Door:
+def _target(url: str, options: Options) -> _Target:
     parts, port = address_of(url)
     name = str(parts.hostname)
     try:
         found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
     except OSError as exc:
         raise LoadError(f"{url}: {exc.strerror}") from exc
-    return _Door(parts.netloc, name, str(found[0][4][0]), port, tls_of(url, options.ca))
+    return _Target(parts.netloc, name, str(found[0][4][0]), port, tls_of(url, options.ca))
 
 
 def allow_files(count: int) -> None:
