@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from imapp.cluster.bus import bus
 from imapp.database.transactions import ON_COMMIT_UNKNOWN
 
-_ROOMS = "imapp.concern"
+_ROOMS = "imapp.affected_rooms"
 
 #: Reason in `sync_required` if the committer or `atomic` does not know whether a transaction is stored.
 COMMIT_UNKNOWN = "commit_unknown"
@@ -25,10 +25,10 @@ def note(session: Session | Connection, *rooms: str) -> None:
     """
     if isinstance(session, Session):
         session.info.setdefault(_ROOMS, set()).update(rooms)
-        session.info[ON_COMMIT_UNKNOWN] = look_after
+        session.info[ON_COMMIT_UNKNOWN] = resync
 
 
-def look_after(session: Session) -> None:
+def resync(session: Session) -> None:
     """Resynchronize the clients affected by this session's transaction. Needs no database, which may be unavailable."""
     for room in sorted(session.info.get(_ROOMS, ())):
-        bus.look_after(room, COMMIT_UNKNOWN)
+        bus.resync_room(room, COMMIT_UNKNOWN)

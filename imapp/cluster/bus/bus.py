@@ -35,10 +35,10 @@ __all__ = [
     "last_move",
     "leave",
     "leave_connection",
-    "look_after",
-    "look_again",
     "node_lost",
     "publish",
+    "recheck_rooms",
+    "resync_room",
     "send",
     "session_room",
     "settle",
@@ -131,12 +131,12 @@ def node_lost() -> None:
     _rooms().act(RECONCILE, None, NODE_LOST)
 
 
-def look_after(room: str, reason: str) -> None:
+def resync_room(room: str, reason: str) -> None:
     """Have every node check the rooms and sessions of the connections in this room, and tell these to sync."""
     _rooms().act(SYNC, room, reason)
 
 
-def look_again(user_id: int) -> None:
+def recheck_rooms(user_id: int) -> None:
     """Have every node compare soon the rooms of this user's connections with the stored memberships."""
     _rooms().act(RECHECK, user_room(user_id), None)
 

@@ -246,7 +246,7 @@ class GroupChange:
             bus.leave(user_id, room)
             # If the user has been added again meanwhile and another node announced that first, the user belongs in
             # the room: have the nodes compare.
-            bus.look_again(user_id)
+            bus.recheck_rooms(user_id)
         for event, rooms in self._pushes:
             bus.publish(event, *rooms)
 
@@ -292,4 +292,4 @@ def group_out(group: Group) -> GroupOut:
 def _restore(user_ids: set[int]) -> None:
     """Restore the rooms of users after an uncommitted removal; this works while the database is unavailable."""
     for user_id in user_ids:
-        bus.look_after(bus.user_room(user_id), "not_removed")
+        bus.resync_room(bus.user_room(user_id), "not_removed")
