@@ -8,10 +8,9 @@ _TIMES = 5
 
 def minimum_ms(ask: Callable[[], object]) -> float:
     """Call `ask` some times; return the shortest time in milliseconds."""
-    return min(_once(ask) for _ in range(_TIMES))
-
-
-def _once(ask: Callable[[], object]) -> float:
-    began = time.monotonic()
-    ask()
-    return 1000 * (time.monotonic() - began)
+    times = []
+    for _ in range(_TIMES):
+        began = time.monotonic()
+        ask()
+        times.append(1000 * (time.monotonic() - began))
+    return min(times)

@@ -47,12 +47,8 @@ class Options:
 
     def shown(self) -> JsonObject:
         """Return the options for reports. Of the file with the tokens they contain only the name."""
-        found = {name: _plain(value) for name, value in asdict(self).items()}
+        found = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {**found, "users_file": self.users_file.name, "ca": self.ca.name if self.ca else None}
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def address_of(url: str) -> tuple[SplitResult, int]:

@@ -7,9 +7,9 @@ that the new node can take. A node does so once for each node that joins: behind
 the same node (`--ip-hash`) the moved clients reconnect once without effect, and no loop begins.
 """
 
+import math
 import random
 import time
-from collections.abc import Collection
 from typing import NamedTuple
 
 from imapp.cluster.registry import presence
@@ -109,10 +109,6 @@ class Rebalancer:
 
 def surplus_of(node_id: str, counts: dict[str, int]) -> int:
     """Return a node's connections above its share, 0 within the tolerance. `counts`: node id -> connections."""
-    share = _ceil_mean(counts.values())
+    share = math.ceil(sum(counts.values()) / len(counts))
     surplus = counts.get(node_id, 0) - share
     return surplus if surplus > max(_LEAST, share * _TOLERANCE) else 0
-
-
-def _ceil_mean(counts: Collection[int]) -> int:
-    return -(-sum(counts) // len(counts))

@@ -124,7 +124,7 @@ class Reconciler:
 
     def _compare(self, suspects: set[int], *, is_node_lost: bool) -> None:
         told = self._told
-        users = self._users()
+        users = {connection.user_id for connection in self._server.connections.all()}
         self._comparisons += 1
         due_users = users if is_node_lost else {id_ for id_ in users if id_ % _ROUND == self._comparisons % _ROUND}
         self._close_ended(due_users)
@@ -222,9 +222,6 @@ class Reconciler:
     def _present(rooms: list[str]) -> heads.Digest:
         ids = [id_ for room in rooms if (id_ := conversation_of(room)) is not None]
         return len(ids), sum(ids)
-
-    def _users(self) -> set[int]:
-        return {connection.user_id for connection in self._server.connections.all()}
 
     def _slices(self, ids: Iterable[int]) -> Iterator[list[int]]:
         """Yield these ids of conversations or users in slices, with a pause between two slices."""
