@@ -159,7 +159,7 @@ class GroupChange:
                 member_count=self.group.member_count,
             )
             self.record(event, added)
-            self.line("members_added", user_ids=added)
+            self.line(MembersAdded, user_ids=added)
         return added
 
     def remove(self, member: ConversationMember, reason: Literal["left", "kicked"]) -> None:
@@ -178,7 +178,7 @@ class GroupChange:
             member_count=self.group.member_count,
         )
         self.record(event, [member.user_id])
-        self.line("member_removed", user_id=member.user_id, reason=reason)
+        self.line(MemberRemoved, user_id=member.user_id, reason=reason)
 
     def touch(self, *members: ConversationMember) -> None:
         """Give members' rows new versions, so that `sync` sends them to the members' devices."""
@@ -198,9 +198,9 @@ class GroupChange:
         """Number and log an event, and note it to be pushed to the group and to the devices of `user_ids`."""
         self._push(timeline.record(self.session, self.conversation, event), user_ids)
 
-    def line(self, event: str, **facts: Any) -> None:
-        """Append a system line to the timeline, with the content {"event", "actor_id", ...facts}."""
-        content = {"event": event, "actor_id": self.actor_id, **facts}
+    def line(self, event: type[Event], **facts: Any) -> None:
+        """Append a system line to the timeline, with the content {"event": its name, "actor_id", ...facts}."""
+        content = {"event": event.name, "actor_id": self.actor_id, **facts}
         self._push(timeline.system_line(self.session, self.conversation, self.actor_id, content))
 
     def tell(self, event: Event, user_ids: Iterable[int]) -> None:

@@ -14,7 +14,7 @@ from imapp.errors import (
     OwnerMustTransferError,
     RoleRequiredError,
 )
-from imapp.events import BanCreated
+from imapp.events import BanCreated, MemberUpdated
 from imapp.extensions import db, settings
 from imapp.models.conversations import KICKED, ConversationMember
 from imapp.models.groups import Group
@@ -195,4 +195,4 @@ def _mute(change: GroupChange, user_id: int, until: datetime | None) -> None:
 
 def _tell(change: GroupChange, member: ConversationMember, **facts: str | None) -> None:
     record_member(change, member)
-    change.line("member_updated", user_id=member.user_id, **facts)
+    change.line(MemberUpdated, user_id=member.user_id, **facts)

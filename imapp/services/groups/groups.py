@@ -104,7 +104,7 @@ def _create(session: Session, actor_id: int, body: GroupIn) -> tuple[GroupChange
     event = GroupCreated(conversation_id=change.group.id, actor_id=actor_id, group=group_out(change.group))
     change.record(event, members)
     named = [user_id for user_id in members if user_id != actor_id][:_NAMED_MEMBERS]
-    change.line("group_created", name=body.name, user_ids=named, member_count=len(members))
+    change.line(GroupCreated, name=body.name, user_ids=named, member_count=len(members))
     return change, join_requests.invite(change, asked)
 
 
@@ -137,7 +137,7 @@ def _update(change: GroupChange, wanted: dict[str, Any]) -> GroupOut:
 def _tell_update(change: GroupChange, **facts: Any) -> None:
     shown = group_out(change.group)
     change.record(GroupUpdated(conversation_id=shown.id, actor_id=change.actor_id, group=shown))
-    change.line("group_updated", **facts)
+    change.line(GroupUpdated, **facts)
 
 
 def _transfer(change: GroupChange, user_id: int) -> GroupOut:
@@ -173,5 +173,5 @@ def _dissolve(change: GroupChange) -> GroupOut:
     join_requests.cancel_all(change)
     shown = group_out(change.group)
     change.record(GroupDissolved(conversation_id=shown.id, actor_id=change.actor_id, group=shown))
-    change.line("group_dissolved")
+    change.line(GroupDissolved)
     return shown

@@ -7,6 +7,7 @@ import orjson
 
 from imapp.cluster import limits
 from imapp.errors import NotAnEmojiError, TooManyOwnReactionsError, TooManyReactionsError
+from imapp.events import MessageReacted
 from imapp.extensions import db
 from imapp.models.messages import Reaction
 from imapp.schemas.emoji import emoji_form
@@ -62,7 +63,7 @@ class React(MessageOp):
             reactions.append(mine)
             batch.added[Reaction].append({**key, "created_at": batch.moment})
         row["reactions"] = _summary(reactions)
-        return self.finish(batch, head, "message_reacted", row, user_id=self.actor_id, emoji=emoji, removed=self.remove)
+        return self.finish(batch, head, MessageReacted, row, user_id=self.actor_id, emoji=emoji, removed=self.remove)
 
     def _check_room(self, emoji: str, reactions: list[tuple[str, int]]) -> None:
         if sum(user_id == self.actor_id for _, user_id in reactions) >= MAX_OWN_EMOJI:

@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from imapp.clock import now
 from imapp.cluster.bus.envelope import Stamp
 from imapp.database.statement_batch import StatementBatch, script, sql_time
+from imapp.events import MessageCreated
 from imapp.extensions import Base
 from imapp.models.changes import Change
 from imapp.models.conversations import BOTH_WROTE
@@ -135,7 +136,7 @@ class Batch:
         head.last_seq += 1
         head.active_at = self.moment
         row["seq"] = head.last_seq
-        self.record(head, "message_created", row)
+        self.record(head, MessageCreated.name, row)
         self._created.append(row)
         self.messages[head.id, head.last_seq] = row
         self.mark_read(head.id, row["sender_id"], head.last_seq)

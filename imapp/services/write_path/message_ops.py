@@ -23,7 +23,14 @@ from imapp.errors import (
     UnavailableError,
     WindowClosedError,
 )
-from imapp.events import ConversationRead
+from imapp.events import (
+    ConversationRead,
+    Event,
+    MessageCreated,
+    MessageEdited,
+    MessagePinned,
+    MessageRecalled,
+)
 from imapp.extensions import settings
 from imapp.models.messages import Mention, MessageEdit, Pin, Reaction
 from imapp.schemas.contents import SYSTEM
@@ -130,7 +137,7 @@ class Send(Op):
         batch.sent[self.actor_id, self.body.client_id] = row
         self.body.note_mentions(batch, {"conversation_id": self.conversation_id, "seq": row["seq"]})
         wire = message_wire(row)
-        stamp = (self.accepted_ms, wire["id"], self.traceparent)
+        stamp = Stamp(self.accepted_ms, wire["id"], self.traceparent)
         batch.publications.append(self._created(wire, stamp))
         if head.last_seq == 1 or rights.is_marked_unread:
             self._tell_own_state(batch, head, rights)
@@ -138,7 +145,7 @@ class Send(Op):
 
     def _created(self, wire: MessageWire, stamp: Stamp | None = None) -> Publication:
         return Publication(
-            "message_created", {"message": wire}, (conversation_room(self.conversation_id),), self.origin, stamp
+            MessageCreated.name, {"message": wire}, (conversation_room(self.conversation_id),), self.origin, stamp
         )
 
     def _require_peer(self, batch: Batch, peer_id: int) -> None:
@@ -220,10 +227,10 @@ class MessageOp(Op):
             raise ForbiddenError
         return row
 
-    def finish(self, batch: Batch, head: Head, event: str, row: MessageRow, **more: object) -> Answer:
+    def finish(self, batch: Batch, head: Head, event: type[Event], row: MessageRow, **more: object) -> Answer:
         """Number, store and announce the changed row, with `more` beside it in the event; return the answer."""
-        batch.alter(head, event, row)
-        return {"message": batch.personal(self.actor_id, announce(batch, head, event, row, **more))}
+        batch.alter(head, event.name, row)
+        return {"message": batch.personal(self.actor_id, announce(batch, head, event.name, row, **more))}
 
     def key(self) -> dict[str, int]:
         """Return the message's primary key."""
@@ -249,7 +256,7 @@ class Edit(MessageOp):
         require_mentionable(self.said.mentions, is_admin=_is_admin(head, rights))
         before, row["content"], row["edited_at"] = row["content"], self.said.content.decode(), batch.moment
         self._replace_mentions(batch, row)
-        result = self.finish(batch, head, "message_edited", row)
+        result = self.finish(batch, head, MessageEdited, row)
         edit = {**self.key(), "change": row["change"], "content": before, "edited_at": batch.moment}
         batch.added[MessageEdit].append(edit)
         batch.edits[self.conversation_id, self.seq] += 1
@@ -300,7 +307,7 @@ class Recall(MessageOp):
         for model in (MessageEdit, Mention, Reaction, Pin):
             batch.remove(model, self.key())
         batch.reactions.pop((self.conversation_id, self.seq), None)
-        return self.finish(batch, head, "message_recalled", row)
+        return self.finish(batch, head, MessageRecalled, row)
 
     def _check(self, batch: Batch, head: Head, rights: Rights, row: MessageRow) -> None:
         if head.type == "group" and rights.role in ADMINS:
@@ -346,4 +353,4 @@ class SetPin(MessageOp):
             batch.added[Pin].append(self.key())
         else:
             batch.remove(Pin, self.key())
-        return self.finish(batch, head, "message_pinned", row)
+        return self.finish(batch, head, MessagePinned, row)
