@@ -5,6 +5,7 @@ import time
 import pytest
 
 from imapp.cluster.bus.delivery_log import DeliveryLog
+from imapp.cluster.bus.envelope import Stamp
 from imapp.cluster.trace_ring import TraceRing
 from imapp.telemetry.metrics import HANDED
 
@@ -30,7 +31,7 @@ def following(flusher):
 
 
 def stamp(id_, ahead_ms=0):
-    return time.time() * 1000 + ahead_ms, id_, None
+    return Stamp(time.time() * 1000 + ahead_ms, id_, None)
 
 
 def handed(following, *ids):

@@ -4,9 +4,9 @@ import orjson
 import pytest
 
 from imapp.cluster.bus import envelope
-from imapp.cluster.bus.envelope import Emit, NodeCommand
+from imapp.cluster.bus.envelope import Emit, NodeCommand, Stamp
 
-STAMP = (1_764_030_645_123.456, "12-345", None)
+STAMP = Stamp(1_764_030_645_123.456, "12-345", None)
 PACKETS = (['2["message_created",{}]'], ['51-["e",{"_placeholder":true,"num":0}]', b"\x00bytes"], ["2[é]"])
 
 

@@ -172,7 +172,8 @@ class SentinelBroker(RedisBroker):
             except OSError:
                 continue
             if found:
-                return found[0].decode(), int(found[1])
+                master, master_port = found
+                return master.decode(), int(master_port)
         raise ConnectionRefusedError("no Sentinel knows the master")
 
     def _ask(self, host: str, port: int) -> list[bytes] | None:

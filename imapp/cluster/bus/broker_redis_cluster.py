@@ -6,6 +6,7 @@ or cancels a subscription. Channels then move to the link of the master that has
 """
 
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from redis.crc import key_slot
@@ -170,7 +171,7 @@ class RedisClusterBroker(RedisBroker):
         self._links.append(link)
         return link
 
-    def _canaries(self) -> Any:
+    def _canaries(self) -> Iterator[bytes]:
         number = 0
         while True:
             yield b"%s:%d" % (self._canary, number)

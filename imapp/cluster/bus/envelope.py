@@ -17,7 +17,7 @@ Channels: `{cluster}:room:{room}`, `{cluster}:node:{node_id}`, `{cluster}:all`.
 import itertools
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -30,8 +30,14 @@ _HEAD = 5
 SID_MARK = "~"
 
 
-#: (time of acceptance in Unix ms by the accepting node's clock, message id, traceparent of the command) of a message.
-Stamp = tuple[float, str, str | None]
+class Stamp(NamedTuple):
+    """The data of a chat message with which its delivery is measured and traced."""
+
+    #: Unix time in ms by the clock of the node that accepted the message.
+    accepted_ms: float
+    message_id: str
+    #: The trace of the command that sent the message.
+    traceparent: str | None
 
 
 #: (life of the sending process, the frame's number within that life, Unix ms by Redis' clock) of a frame.
@@ -113,7 +119,7 @@ def encode(message: Emit | NodeCommand) -> bytes:
         ]
     )
     if message.stamp is not None:
-        packet.append(orjson.dumps(message.stamp))
+        packet.append(orjson.dumps(tuple(message.stamp)))
     return b"".join([_EMIT, len(head).to_bytes(4, "big"), head, *packet])
 
 
@@ -151,7 +157,7 @@ def _stamp(body: bytes, start: int) -> Stamp | None:
     if len(body) == start:
         return None
     accepted_ms, message_id, traceparent, *_ = orjson.loads(body[start:])
-    return accepted_ms, message_id, traceparent
+    return Stamp(accepted_ms, message_id, traceparent)
 
 
 def _parts(data: bytes, lengths: list[int]) -> list[str | bytes]:

@@ -96,7 +96,10 @@ class Registry:
     def reap(self) -> tuple[str, list[int]] | None:
         """Remove one dead node; return its name and the users that went offline, or None if no node is dead."""
         found = self._run(_REAP)
-        return (found[0], list(map(int, found[1]))) if found else None
+        if not found:
+            return None
+        node, gone = found
+        return node, list(map(int, gone))
 
     def release(self, instance: str) -> None:
         """Remove this node from the register, unless another process holds its lease."""
