@@ -117,10 +117,11 @@ class TraceRing:
         latest = {}
         named = []
         for one in list(self._gone):
-            if one[1] in sids:
+            _, sid, user_id, _, _ = one
+            if sid in sids:
                 named.append(one)
-            elif one[2] in user_ids:
-                latest[one[2]] = one
+            elif user_id in user_ids:
+                latest[user_id] = one
         return [*named, *latest.values()]
 
 
