@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from itertools import chain, groupby
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -107,14 +107,14 @@ def optional_text(value: str) -> str:
     return visible_text(value) if value.strip() else ""
 
 
-def cleaned_line(value: Any) -> Any:
+def cleaned_line(value: object) -> object:
     """Remove forbidden characters from a name that a program wrote, such as the name of a device."""
     if not isinstance(value, str):
         return value
     return _NOT_IN_LINES.sub("", _TOO_MANY_MARKS.sub("", value)).strip()
 
 
-def stripped(value: Any) -> Any:
+def stripped(value: object) -> object:
     """Return text without the blanks around it; other values unchanged."""
     return value.strip() if isinstance(value, str) else value
 

@@ -43,7 +43,7 @@ Limit = Annotated[int, Field(ge=1, le=200)]
 Cursor = Annotated[str, Field(min_length=1, max_length=300)]
 
 
-def parse(model: type[ModelT], value: Any, *within: str) -> ModelT:
+def parse(model: type[ModelT], value: object, *within: str) -> ModelT:
     """Check JSON against a schema; raises InvalidInputError, which names the invalid fields.
 
     `within`: the path of the value in the whole input.
@@ -62,7 +62,7 @@ def parse_strings(model: type[ModelT], value: dict[str, str]) -> ModelT:
         raise _invalid(exc) from None
 
 
-def require_plain(value: Any) -> None:
+def require_plain(value: object) -> None:
     """Raise MalformedError for deep nesting and for NUL in a string: no user needs them, databases or clients fail.
 
     The check goes level by level, so that deep nesting needs no stack.
@@ -77,7 +77,7 @@ def require_plain(value: Any) -> None:
     raise MalformedError("The JSON is nested too deeply.")
 
 
-def require_exact(value: Any, field: str) -> None:
+def require_exact(value: object, field: str) -> None:
     """Raise InvalidInputError for integers beyond 64 bits, which the parser has changed to inexact floats.
 
     The check is recursive: call it only for values that are not nested deeply.
@@ -88,7 +88,7 @@ def require_exact(value: Any, field: str) -> None:
         require_exact(child, field)
 
 
-def _children(item: Any) -> list[Any]:
+def _children(item: object) -> list[object]:
     if isinstance(item, dict):
         return [*item.keys(), *item.values()]
     return item if isinstance(item, list) else []

@@ -1,9 +1,8 @@
 """Users and groups for benchmarks: thousands in seconds, with bulk inserts and without password hashing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from itertools import islice
-from typing import Any
 
 from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
@@ -52,37 +51,37 @@ def _load(session: Session, users: int, groups: int, group_size: int) -> list[st
     return _lines(user_ids, session_ids, members)
 
 
-def _next_ids(session: Session, model: Any, count: int) -> range:
+def _next_ids(session: Session, model: type[User | DeviceSession | Conversation], count: int) -> range:
     """Return the ids after the greatest one, because rows refer to each other before they are inserted."""
     first = (session.scalar(select(func.max(model.id))) or 0) + 1
     return range(first, first + count)
 
 
-def _insert(session: Session, model: type[Base], rows: Iterable[dict[str, Any]]) -> None:
+def _insert(session: Session, model: type[Base], rows: Iterable[Mapping[str, object]]) -> None:
     pending = iter(rows)
     while chunk := list(islice(pending, _ROWS)):
         session.execute(insert(model), chunk)
 
 
-def _user(user_id: int) -> dict[str, Any]:
+def _user(user_id: int) -> dict[str, object]:
     name = f"fixture-{user_id}"
     names = {"username": name, "username_key": name, "nickname": name, "nickname_key": name}
     return {"id": user_id, **names, "password_hash": NO_PASSWORD, "created_at": now()}
 
 
-def _session(session_id: int, user_id: int) -> dict[str, Any]:
+def _session(session_id: int, user_id: int) -> dict[str, object]:
     """Return a session that cannot be refreshed: no token has the empty hash."""
     moment = now()
     times = {"created_at": moment, "last_used_at": moment, "expires_at": moment + _LIFETIME}
     return {"id": session_id, "user_id": user_id, "device_name": "fixture", "refresh_hash": "", **times}
 
 
-def _conversation(conversation_id: int) -> dict[str, Any]:
+def _conversation(conversation_id: int) -> dict[str, object]:
     moment = now()
     return {"id": conversation_id, "type": "group", "active_at": moment, "created_at": moment}
 
 
-def _group(group_id: int, owner_id: int, size: int) -> dict[str, Any]:
+def _group(group_id: int, owner_id: int, size: int) -> dict[str, object]:
     return {
         "id": group_id,
         "owner_id": owner_id,
@@ -99,7 +98,7 @@ def _insert_members(session: Session, members: list[tuple[int, int]], owners: se
     versions: dict[int, int] = {}
     moment = now()
 
-    def row(member: tuple[int, int]) -> dict[str, Any]:
+    def row(member: tuple[int, int]) -> dict[str, object]:
         group_id, user_id = member
         versions[user_id] = versions.get(user_id, 0) + 1
         role = "owner" if member in owners else "member"

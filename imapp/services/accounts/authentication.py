@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, select, update
+from sqlalchemy import ColumnElement, Row, and_, select, update
 from sqlalchemy.orm import Session
 
 from imapp.clock import now
@@ -112,7 +112,7 @@ def has_proved(actor: Actor) -> bool:
     return actor.second_factor_at is not None and actor.second_factor_at > oldest
 
 
-def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
+def _is_first_use(claims: tokens.Claims, row: Row[Any]) -> bool:
     """Return whether this token proves, for the first time, that the client received its log-in or refresh answer."""
     if claims.pair != tokens.pair_name(row.refresh_hash):
         return False
@@ -120,7 +120,7 @@ def _is_first_use(claims: tokens.Claims, row: Any) -> bool:
     return is_new or (row.previous_refresh_hash is not None and sessions.is_retry_window_open(row.rotated_at))
 
 
-def _note_first_use(row: Any) -> None:
+def _note_first_use(row: Row[Any]) -> None:
     """Store the first use of a token pair; if the database cannot be written, log that and let the client in."""
     try:
         _first_uses((row.id, row.refresh_hash))
@@ -137,17 +137,17 @@ def _write_first_uses(keys: AbstractSet[tuple[int, str]]) -> dict[tuple[int, str
 
 def _forget_predecessors(session: Session, keys: AbstractSet[tuple[int, str]]) -> None:
     """Forget the previous refresh tokens, so that their reuse ends the session."""
-    ids, hashes = {key[0] for key in keys}, {key[1] for key in keys}
+    ids, hashes = {id_ for id_, _ in keys}, {hash_ for _, hash_ in keys}
     current = update(_sessions).where(_session.id.in_(ids), _session.refresh_hash.in_(hashes))
     session.execute(current.values(previous_refresh_hash=None, last_used_at=now()))
 
 
-def _alive() -> tuple[Any, ...]:
+def _alive() -> tuple[ColumnElement[bool], ...]:
     """Return the SQL conditions for active sessions; `authenticate` checks the same in Python."""
     return _session.revoked_at.is_(None), _session.expires_at > now(), _user.disabled_at.is_(None)
 
 
-def _read_sessions(session_ids: AbstractSet[int]) -> dict[int, Any]:
+def _read_sessions(session_ids: AbstractSet[int]) -> dict[int, Row[Any]]:
     query = (
         select(
             _session.id, _session.user_id, _session.revoked_at, _session.expires_at,

@@ -9,9 +9,11 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import orjson
-from sqlalchemy import RowMapping, Select, and_, or_, select
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, or_, select
 from sqlalchemy.engine import Connection
+from sqlalchemy.orm import InstrumentedAttribute
 
+from imapp.extensions import Base
 from imapp.models.contacts import Block, Contact, ContactRequest
 from imapp.models.conversations import Conversation, ConversationMember
 from imapp.models.groups import Group, JoinRequest
@@ -83,7 +85,7 @@ def _rows(connection: Connection, name: str, wanted: Select[Any]) -> Iterator[Ma
             yield message_wire(row) if name == "messages" else _plain(row)
 
 
-def _plain(row: RowMapping) -> dict[str, Any]:
+def _plain(row: RowMapping) -> dict[str, object]:
     shown = {name: value for name, value in row.items() if name not in _SECRET and not name.endswith("_version")}
     if "content" in shown:
         shown["content"] = orjson.loads(shown["content"])
@@ -112,11 +114,11 @@ def _parts(user_id: int) -> dict[str, Select[Any]]:
     }
 
 
-def _of(model: Any) -> Select[Any]:
+def _of(model: type[Base]) -> Select[Any]:
     return select(*model.__table__.columns)
 
 
-def _with_name(model: Any, other_id: Any) -> Select[Any]:
+def _with_name(model: type[Base], other_id: InstrumentedAttribute[int]) -> Select[Any]:
     return select(*model.__table__.columns, User.username).join(User, User.id == other_id)
 
 
@@ -129,5 +131,5 @@ def _conversations() -> Select[Any]:
     )
 
 
-def _same(model: Any) -> Any:
+def _same(model: type[MessageEdit]) -> ColumnElement[bool]:
     return and_(Message.conversation_id == model.conversation_id, Message.seq == model.seq)

@@ -1,6 +1,7 @@
 """Registration, log-in, refresh of tokens and change of password."""
 
-from typing import Any, Literal, NoReturn
+from collections.abc import Mapping
+from typing import Literal, NoReturn
 
 from sqlalchemy.orm import Session
 
@@ -179,7 +180,7 @@ def _require_admission(body: RegisterIn) -> None:
         invitations.require_usable(body.invitation)
 
 
-def _register_for_approval(fields: dict[str, Any]) -> NoReturn:
+def _register_for_approval(fields: Mapping[str, object]) -> NoReturn:
     moment = now()
     user = atomic(users.create_user, {**fields, "disabled_at": moment, "pending_since": moment})
     log.info("user_waits_for_approval", user_id=user.id)
@@ -200,7 +201,7 @@ def _new_account(username: str, password: str, nickname: str | None) -> dict[str
     }
 
 
-def _create_account(session: Session, fields: dict[str, Any], by: By | None) -> User:
+def _create_account(session: Session, fields: Mapping[str, object], by: By | None) -> User:
     user = users.create_user(session, fields)
     if by is not None:
         action = "create_operator" if user.is_operator else "create_user"

@@ -5,12 +5,12 @@ not depend on the number of viewers, except that very many are split into slices
 order, then rows, then the profile. The order is the same everywhere, against deadlocks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, select, true, union_all, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, and_, select, true, union_all, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from imapp.cluster import limits
 from imapp.cluster.bus import bus
@@ -72,7 +72,7 @@ def update_me(actor_id: int, changes: ProfileIn) -> MeOut:
     return write(actor_id, changes.model_dump(exclude_unset=True))
 
 
-def write(user_id: int, columns: dict[str, Any]) -> MeOut:
+def write(user_id: int, columns: Mapping[str, object]) -> MeOut:
     """Change columns of an account and notify the viewers of its profile."""
     return _publish(*atomic(_update, user_id, columns, False))
 
@@ -96,7 +96,9 @@ def _as_others_see(me: MeOut) -> UserOut:
     return UserOut(**me.model_dump(include=set(UserOut.model_fields)))
 
 
-def _update(session: Session, user_id: int, wanted: dict[str, Any], is_public: bool) -> tuple[MeOut, set[int], int]:
+def _update(
+    session: Session, user_id: int, wanted: Mapping[str, object], is_public: bool
+) -> tuple[MeOut, set[int], int]:
     """Return the account, the viewers to notify, and the number of versions by which the owner's counter advanced.
 
     `is_public`: a field that others see has changed already.
@@ -146,13 +148,13 @@ def _viewers(session: Session, user_id: int) -> _Viewers:
     return _Viewers(owners, {id_: peer_id for id_, peer_id in session.execute(private) if peer_id is not None})
 
 
-def _shown_to(peer: Any) -> Any:
+def _shown_to(peer: InstrumentedAttribute[int | None]) -> Select[tuple[int, int | None]]:
     """Select the private conversations that are shown to their side `peer`, each with that user's id."""
     row = and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == peer)
     return select(Conversation.id, peer).join(ConversationMember, row).where(is_seen())
 
 
-def _owners(rows: _List, user_id: int) -> Any:
+def _owners(rows: _List, user_id: int) -> Select[tuple[int]]:
     theirs, users = (rows.shown, rows.owner) if rows.is_mutual else (rows.owner, rows.shown)
     return select(theirs).where(users == user_id, rows.is_alive)
 
@@ -162,13 +164,13 @@ def _advance(session: Session, user_ids: set[int]) -> None:
         own_versions.advance(session, some, _STEPS)
 
 
-def _write(session: Session, rows: _List, step: int, *which: Any) -> None:
+def _write(session: Session, rows: _List, step: int, *which: ColumnElement[bool]) -> None:
     """Number the rows by their owners' counters, which have already been advanced by all steps."""
     counter = select(UserState.version - (_STEPS - step)).where(UserState.user_id == rows.owner).scalar_subquery()
     numbered = update(rows.version.class_).where(*which).values({rows.version: counter})
     session.execute(numbered, execution_options={"synchronize_session": False})
 
 
-def _slices(found: list[Any]) -> Iterator[list[Any]]:
+def _slices(found: list[int]) -> Iterator[list[int]]:
     for start in range(0, len(found), _SLICE):
         yield found[start : start + _SLICE]

@@ -1,7 +1,7 @@
 """Accounts: create, read and find them. `profiles` changes them."""
 
 import unicodedata
-from typing import Any
+from collections.abc import Mapping
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -25,7 +25,7 @@ _LAST = "\U0010ffff"
 _FRESH = {"populate_existing": True}
 
 
-def create_user(session: Session, fields: dict[str, Any]) -> User:
+def create_user(session: Session, fields: Mapping[str, object]) -> User:
     """Insert an account with its counter; raises UsernameTakenError. Part of a transaction."""
     user = User(created_at=now(), **fields)
     user.nickname_key, user.name_digest = nickname_key(user.nickname), usernames.digest(user.username_key)

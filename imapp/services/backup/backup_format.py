@@ -144,7 +144,7 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a backup cannot hold {type(value).__name__}")
 
 
-def unpacked(table: TableInfo, row: list[Any]) -> dict[str, Any]:
+def unpacked(table: TableInfo, row: list[Any]) -> dict[str, object]:
     """Return a row of a part as column values for the database."""
     named = dict(zip(table.columns, row, strict=True))
     for name, kind in table.kinds.items():

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from sqlalchemy import LargeBinary, Select, Table, and_, func, literal, or_, select, text, tuple_
+from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, and_, func, literal, or_, select, text, tuple_
 from sqlalchemy.engine import Connection
 
 from imapp.database.types import UtcDateTime
@@ -45,7 +45,7 @@ def tables() -> list[Table]:
 
 def describe(table: Table) -> TableInfo:
     """Return the manifest's description of a table."""
-    kinds: dict[str, Any] = {}
+    kinds: dict[str, object] = {}
     for column in table.columns:
         if isinstance(column.type, UtcDateTime):
             kinds[column.name] = "time"
@@ -55,7 +55,7 @@ def describe(table: Table) -> TableInfo:
     return TableInfo(name=table.name, columns=columns, key=key, kinds=kinds)
 
 
-def rows(connection: Connection, table: Table, after: Key | None, until: Key | None, limit: int) -> Iterator[Any]:
+def rows(connection: Connection, table: Table, after: Key | None, until: Key | None, limit: int) -> Iterator[Row[Any]]:
     """Yield the rows with keys above `after` up to `until`, or at most `limit` rows if `until` is None."""
     statement: Select[Any] = select(table).order_by(*table.primary_key)
     if after is not None:
@@ -66,7 +66,7 @@ def rows(connection: Connection, table: Table, after: Key | None, until: Key | N
         yield from result
 
 
-def _compared(connection: Connection, table: Table, key: Key) -> Any:
+def _compared(connection: Connection, table: Table, key: Key) -> ColumnElement[bool]:
     """Return the condition "row above this key" in the form that each database turns into an index range."""
     columns = list(table.primary_key)
     if connection.dialect.name == "sqlite":

@@ -8,7 +8,7 @@ password hashes, and is not encrypted.
 
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -69,7 +69,7 @@ class Backup:
         return part
 
 
-def _lines(info: TableInfo, rows: Iterator[list[object]]) -> Iterator[tuple[Key, bytes]]:
+def _lines(info: TableInfo, rows: Iterator[Sequence[object]]) -> Iterator[tuple[Key, bytes]]:
     places = [info.columns.index(name) for name in info.key]
     for row in rows:
         (line,) = packed([row])

@@ -132,7 +132,7 @@ def _skip_session_ids() -> None:
 # -- rows ----------------------------------------------------------------------------------------------------------
 
 
-def _row_changer(table: TableInfo, keep_sessions: bool) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _row_changer(table: TableInfo, keep_sessions: bool) -> Callable[[dict[str, object]], dict[str, object]]:
     """Return a function that ends restored sessions: some may have been revoked after the backup, for a reason."""
     if keep_sessions or table.name != DeviceSession.__tablename__:
         return lambda row: row
@@ -141,7 +141,7 @@ def _row_changer(table: TableInfo, keep_sessions: bool) -> Callable[[dict[str, A
 
 
 def _fill(
-    backup: BackupFile, table: TableInfo, change: Callable[[dict[str, Any]], dict[str, Any]], progress: Progress
+    backup: BackupFile, table: TableInfo, change: Callable[[dict[str, object]], dict[str, object]], progress: Progress
 ) -> None:
     """Insert the rows of a table after its last restored key."""
     last = _last_key(table)
@@ -158,7 +158,7 @@ def _fill(
 
 def _rows(
     backup: BackupFile, part: Part, table: TableInfo, last: list[Any] | None, progress: Progress
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, object]]:
     for raw in backup.rows(part):
         row = unpacked(table, raw)
         if last is None or [row[name] for name in table.key] > last:
@@ -181,5 +181,5 @@ def _last_key(table: TableInfo) -> list[Any] | None:
     return None if row is None else list(row)
 
 
-def _insert(session: Session, target: Any, rows: list[dict[str, Any]]) -> None:
+def _insert(session: Session, target: Any, rows: list[dict[str, object]]) -> None:
     session.execute(sa.insert(target), rows)

@@ -6,9 +6,9 @@ notified then.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Select, insert, select, update
 from sqlalchemy.orm import Session
 
 from imapp.clock import now
@@ -129,7 +129,7 @@ class GroupChange:
             self.entered += added
         return added
 
-    def _rows_of(self, user_ids: Iterable[int]) -> Any:
+    def _rows_of(self, user_ids: Iterable[int]) -> Select[tuple[ConversationMember]]:
         wanted = ConversationMember.user_id.in_(user_ids)
         return select(ConversationMember).where(ConversationMember.conversation_id == self.group.id, wanted)
 
@@ -198,7 +198,7 @@ class GroupChange:
         """Number and log an event, and note it to be pushed to the group and to the devices of `user_ids`."""
         self._push(timeline.record(self.session, self.conversation, event), user_ids)
 
-    def line(self, event: type[Event], **facts: Any) -> None:
+    def line(self, event: type[Event], **facts: object) -> None:
         """Append a system line to the timeline, with the content {"event": its name, "actor_id", ...facts}."""
         content = {"event": event.name, "actor_id": self.actor_id, **facts}
         self._push(timeline.system_line(self.session, self.conversation, self.actor_id, content))

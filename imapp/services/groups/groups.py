@@ -134,7 +134,7 @@ def _update(change: GroupChange, wanted: dict[str, Any]) -> GroupOut:
     return group_out(group)
 
 
-def _tell_update(change: GroupChange, **facts: Any) -> None:
+def _tell_update(change: GroupChange, **facts: object) -> None:
     shown = group_out(change.group)
     change.record(GroupUpdated(conversation_id=shown.id, actor_id=change.actor_id, group=shown))
     change.line(GroupUpdated, **facts)

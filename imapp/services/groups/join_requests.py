@@ -99,8 +99,10 @@ def requests_of(user_id: int) -> Select[_Joined]:
 def ask(change: GroupChange, message: str) -> JoinRequestOut:
     """Request membership for the actor; a pending request of their own stays unchanged. Part of a change."""
     found = _find(change, change.actor_id)
-    if found is not None and found[0].status == "pending" and found[0].inviter_id is None:
-        return request_out(found[0], change.group, found[1])
+    if found is not None:
+        request, user = found
+        if request.status == "pending" and request.inviter_id is None:
+            return request_out(request, change.group, user)
     return _open(change, [change.actor_id], None, "pending", message)[0]
 
 
@@ -217,7 +219,8 @@ def _require(change: GroupChange, user_id: int, *statuses: str) -> _Request:
     found = _find(change, user_id)
     if found is None:
         raise NotFoundError("There is no such request.")
-    if found[0].status not in statuses:
+    request, _ = found
+    if request.status not in statuses:
         raise RequestHandledError
     return found
 

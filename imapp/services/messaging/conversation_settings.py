@@ -39,7 +39,7 @@ def state_of(member: ConversationMember) -> ConversationState:
     )
 
 
-def _change(session: Session, actor_id: int, conversation_id: int, wanted: dict[str, Any]) -> ConversationState:
+def _change(session: Session, actor_id: int, conversation_id: int, wanted: dict[str, object]) -> ConversationState:
     version = own_versions.next_version(
         session, actor_id
     )  # locks the counter: changes by the actor's devices serialize

@@ -123,7 +123,7 @@ def _last_messages(user_id: int, ids: list[int]) -> dict[int, MessageOut]:
         .scalar_subquery()
     )
     keys = db.session.execute(select(Conversation.id, newest).where(Conversation.id.in_(ids))).all()
-    pairs = [list(key) for key in keys if key[1] is not None]
+    pairs = [[id_, seq] for id_, seq in keys if seq is not None]
     if not pairs:
         return {}
     statement = over_pairs(MESSAGES, db.engine.dialect.name, **MESSAGE_TIMES)

@@ -4,8 +4,6 @@ Order in a transaction: `lock` the conversation (several: in id order), check, c
 `system_line` for the timeline. Publish the returned events after the commit.
 """
 
-from typing import Any
-
 import orjson
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -40,7 +38,9 @@ def record(session: Session, conversation: Conversation, event: ConversationEven
     return event
 
 
-def system_line(session: Session, conversation: Conversation, actor_id: int, content: dict[str, Any]) -> MessageCreated:
+def system_line(
+    session: Session, conversation: Conversation, actor_id: int, content: dict[str, object]
+) -> MessageCreated:
     """Append a system line to the timeline, with the actor as its sender; return the event to publish."""
     conversation.last_seq += 1
     conversation.last_change += 1

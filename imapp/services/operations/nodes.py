@@ -1,7 +1,6 @@
 """The nodes of the cluster, for operators."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from flask import current_app
 
@@ -32,7 +31,7 @@ def reports() -> list[NodeReport] | None:
     return None if found is None else checked(found)
 
 
-def checked(found: list[dict[str, Any]]) -> list[NodeReport]:
+def checked(found: list[dict[str, object]]) -> list[NodeReport]:
     """Return the reports with their known fields only: nodes of another version may send more."""
     return [NodeReport(**{name: report[name] for name in NodeReport.model_fields}) for report in found]
 

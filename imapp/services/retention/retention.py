@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from imapp.clock import now
@@ -82,24 +82,15 @@ def _count(rows: Below, counts: Counts) -> int:
 
 def _heads(progress: Progress) -> Iterator[Row[_Head]]:
     """Yield all conversations in id order."""
+    head = Conversation
+    heads = select(head.id, head.last_seq, head.last_change, head.first_seq, head.first_change)
     last_id = 0
-    while page := db.session.execute(_head_page(last_id)).all():
+    while page := db.session.execute(heads.where(head.id > last_id).order_by(head.id).limit(_PAGE)).all():
         release()
-        for head in page:
-            yield head
+        for row in page:
+            yield row
             progress("conversations", 1)
         last_id = page[-1].id
-
-
-def _head_page(last_id: int) -> Select[_Head]:
-    columns = (
-        Conversation.id,
-        Conversation.last_seq,
-        Conversation.last_change,
-        Conversation.first_seq,
-        Conversation.first_change,
-    )
-    return select(*columns).where(Conversation.id > last_id).order_by(Conversation.id).limit(_PAGE)
 
 
 def _horizon(head: Row[_Head], policy: Policy) -> tuple[int, int]:

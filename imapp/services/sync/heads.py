@@ -52,7 +52,8 @@ def read_since(conversation_ids: Collection[int], moment: datetime) -> list[int]
 
 
 def _sum(start: str, ids: Collection[int]) -> int:
-    return int(next(iter(_read(start, ids)))[0] or 0)
+    [(total,)] = _read(start, ids)
+    return int(total or 0)
 
 
 def _pairs(start: str, ids: Collection[int]) -> dict[int, int]:

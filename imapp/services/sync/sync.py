@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, Select, select
 
 from imapp.clock import from_unix_ms, now, unix_ms
 from imapp.cluster import limits
@@ -60,7 +60,7 @@ class Known:
     is_foreign: bool = False
 
 
-def sync(actor_id: int, request: SyncIn) -> dict[str, Any]:
+def sync(actor_id: int, request: SyncIn) -> dict[str, object]:
     """Return the changes that a device missed (shape: SyncOut); raises RateLimitedError, UnavailableError."""
     limits.hit("sync_per_user", actor_id)
     began_at = now()
@@ -145,7 +145,7 @@ def _bounded(feeds: list[Feed], most: int) -> list[Feed]:
     return [feed for feed in feeds if feed.is_named or feed.is_reset or feed.id in room]
 
 
-def _heads_of(user_id: int, ids: tuple[int, int]) -> Any:
+def _heads_of(user_id: int, ids: tuple[int, int]) -> Select[Any]:
     return (
         select(
             Conversation.id,
@@ -164,7 +164,7 @@ def _heads_of(user_id: int, ids: tuple[int, int]) -> Any:
     )
 
 
-def _feed(head: Any, named: int | None, known: Known) -> Feed:
+def _feed(head: Row[Any], named: int | None, known: Known) -> Feed:
     oldest = head.first_change - 1
     is_named = named is not None and oldest <= named <= head.last_change and not known.is_foreign
     start = named if is_named and named is not None else max(oldest, head.last_change - known.limit)
@@ -181,7 +181,7 @@ def _feed(head: Any, named: int | None, known: Known) -> Feed:
 # -- the answer ----------------------------------------------------------------------------------------------------
 
 
-def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
+def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, object]]:
     peers, members = sync_marks.of_peers(user_id, feeds), sync_marks.of_members(feeds)
     for feed in feeds:
         yield {
@@ -201,7 +201,7 @@ def _represent(user_id: int, feeds: list[Feed]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _removed(conversation_id: int) -> dict[str, Any]:
+def _removed(conversation_id: int) -> dict[str, object]:
     """Return the entry of a removed conversation: it reveals nothing about the conversation."""
     numbers = dict.fromkeys(("last_seq", "last_change", "read_seq", "next_change"), 0)
     return {

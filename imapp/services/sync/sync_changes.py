@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 import orjson
 
@@ -52,7 +51,7 @@ class Feed:
     until: int
     is_named: bool
     is_reset: bool
-    changes: list[dict[str, Any]] = field(default_factory=list)
+    changes: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def is_behind(self) -> bool:
@@ -69,7 +68,7 @@ class Feed:
         """Whether changes are left out: later ones, or ones older than the latest page."""
         return self.is_behind or (not self.is_named and self.start > 0)
 
-    def take(self, number: int, change: dict[str, Any] | None) -> None:
+    def take(self, number: int, change: dict[str, object] | None) -> None:
         """Advance by one change; None stands for a change that the user does not see."""
         self.next_change = number
         if change is not None:
@@ -97,11 +96,11 @@ def _wanted(feeds: Sequence[Feed]) -> Iterator[tuple[Feed, int]]:
             yield feed, number
 
 
-def _read(user_id: int, keys: list[Key]) -> dict[Key, dict[str, Any]]:
+def _read(user_id: int, keys: list[Key]) -> dict[Key, dict[str, object]]:
     dialect = db.engine.dialect.name
     rows = db.session.execute(over_pairs(_CHANGES, dialect), {"keys": _json(keys)}).all()
     messages = _messages(user_id, {(row.conversation_id, row.seq) for row in rows if row.seq is not None})
-    found: dict[Key, dict[str, Any]] = {}
+    found: dict[Key, dict[str, object]] = {}
     for row in rows:
         payload = orjson.loads(row.data) if row.seq is None else messages.get((row.conversation_id, row.seq))
         if payload is not None:
@@ -109,7 +108,7 @@ def _read(user_id: int, keys: list[Key]) -> dict[Key, dict[str, Any]]:
     return found
 
 
-def _messages(user_id: int, keys: set[Key]) -> dict[Key, dict[str, Any]]:
+def _messages(user_id: int, keys: set[Key]) -> dict[Key, dict[str, object]]:
     """Return the current messages, without those that the user deleted for themselves."""
     if not keys:
         return {}

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Row, Select, case, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from imapp.extensions import db
 from imapp.models.conversations import KICKED, Conversation, ConversationMember
@@ -70,7 +71,7 @@ def _until(user_id: int, after: int, head: int) -> int:
     return max(versions[0], versions[PAGE_ROWS] - 1)
 
 
-def _sources(user_id: int) -> list[tuple[Any, Select[Any]]]:
+def _sources(user_id: int) -> list[tuple[InstrumentedAttribute[int], Select[Any]]]:
     """Return the queries for the user's own state other than contacts, each with the column of its version."""
     return [
         (ConversationMember.version, _conversations_of(user_id)),
@@ -145,7 +146,7 @@ def _with_requests_or_bans(group_ids: set[int]) -> set[int]:
     return set(db.session.scalars(waiting.union(banned.where(member.left_at.is_not(None)))))
 
 
-def _staff_view(group_id: int, busy: set[int]) -> dict[str, Any]:
+def _staff_view(group_id: int, busy: set[int]) -> dict[str, object]:
     if group_id not in busy:
         return GroupJoinRequests(group_id=group_id).wire()
     pending, invited = (join_requests.waiting_page(group_id, status) for status in WAITING)

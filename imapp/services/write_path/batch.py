@@ -233,7 +233,9 @@ class Batch:
         """Store the changes of the ops and commit."""
         for model, equal in self.removed:
             connection.execute(delete(model).filter_by(**equal))
-        self._write_alterations(connection)
+        for (conversation_id, seq), row in self._altered.items():
+            altered = Message.conversation_id == conversation_id, Message.seq == seq
+            connection.execute(update(Message).where(*altered).values(row))
         versions = self._next_versions(connection)
         writing = script(connection)
         writing.insert(Message, self._created)
@@ -246,12 +248,6 @@ class Batch:
         if self.read:
             writing.add(sql.read(sorted(self.read)), moment=sql_time(self.moment))
         writing.commit()
-
-    def _write_alterations(self, connection: Connection) -> None:
-        for (conversation_id, seq), row in self._altered.items():
-            connection.execute(
-                update(Message).where(Message.conversation_id == conversation_id, Message.seq == seq).values(row)
-            )
 
     def _next_versions(self, connection: Connection) -> dict[int, int]:
         """Assign new versions to the touched members, and set them in the payloads for their devices."""
