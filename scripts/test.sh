@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Install the packages of the tests, and run all checks, then all tests with coverage.
 #
-# Usage: scripts/test.sh [PYTEST ARGUMENT...]
+# Usage: scripts/test.sh [--profile | PYTEST ARGUMENT...]
 #
-# With arguments, it runs only these tests, without checks and coverage: scripts/test.sh tests/services -k recall
+# --profile also prints the twenty slowest tests and the seconds of each folder (set-up, call and teardown).
+# With other arguments, it runs only these tests, without checks and coverage: scripts/test.sh tests/services -k recall
 # Besides Python packages the tests need a MariaDB server, Chromium, Node and others. As root on Debian or Ubuntu, the
 # script installs missing system packages; otherwise it names them in one line.
 # Environment: PYTHON (see scripts/setup.sh). Exit codes: 0 all passed, 1 a check or test failed or a package is missing,
@@ -28,7 +29,9 @@ install_system_packages
 scripts/setup.sh --dev
 install_npm_packages
 
-if (($#)); then
+# Each of some thousand processes would compile the whole program.
+unset PYTHONDONTWRITEBYTECODE
+if (($#)) && [[ $1 != --profile ]]; then
     exec .venv/bin/python -m pytest "$@"
 fi
 scripts/check.sh --static
@@ -37,9 +40,10 @@ keep_in_memory
 # The tests of a file stay in one worker, with the servers that they share. The browser's driver runs an event loop in
 # the main thread, which other tests must not share: so the browser tests have their own process.
 mkdir -p run
-rm -f .coverage .coverage.*
+rm -f .coverage .coverage.* run/costs-*.xml
 measured() {
-    COVERAGE_FILE="$PWD/.coverage.$1" .venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 "${@:2}"
+    COVERAGE_FILE="$PWD/.coverage.$1" .venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 \
+        --junitxml="run/costs-$1.xml" "${@:2}"
 }
 measured web tests/web >run/browser-tests.log 2>&1 &
 browser_tests=$!
@@ -50,4 +54,7 @@ wait "$browser_tests" || failed=1
 cat run/browser-tests.log
 .venv/bin/python -m coverage combine --quiet .coverage.*
 .venv/bin/python -m coverage report || failed=1
+if [[ ${1:-} == --profile ]]; then
+    .venv/bin/python scripts/test_costs.py run/costs-*.xml
+fi
 exit "$failed"

@@ -18,6 +18,13 @@ from tests.support.mariadb import MariaDb
 from tests.support.redis import RedisServer
 from tests.support.server import ROOT, Server
 
+#: Folders whose tests examine whole systems. Coverage would double the processor time of their nodes' start, and the
+#: tests of the other folders run the same lines.
+UNMEASURED = {
+    "checker", "clients", "database", "deploy", "documents", "drills", "durability", "monitoring", "security", "setup",
+    "sync", "web",
+}  # fmt: skip
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session):
@@ -30,15 +37,25 @@ def pytest_sessionstart(session):
     if plugins.hasplugin("_cov") and not plugins.hasplugin("dsession"):
         os.environ["IMAPP_TRACED_GREENLETS"] = "gevent"
         os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
-        os.environ["COVERAGE_PROCESS_START"] = str(ROOT / "pyproject.toml")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Measure the processes that this test starts, unless its folder is in `UNMEASURED`."""
+    os.environ.pop("COVERAGE_PROCESS_START", None)
+    if item.path.relative_to(ROOT / "tests").parts[0] not in UNMEASURED:
+        os.environ.update(_measured())
+
+
+def _measured() -> dict[str, str]:
+    """Return the environment of a process whose coverage is measured; it is empty if this run measures none."""
+    is_wanted = "IMAPP_TRACED_GREENLETS" in os.environ
+    return {"COVERAGE_PROCESS_START": str(ROOT / "pyproject.toml")} if is_wanted else {}
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Mark tests that start the server as slow: `scripts/check.sh` omits them.
-
-    Real processes, sockets and browsers may starve on a busy machine. Slow tests therefore get two more attempts, which
-    the report counts as reruns; a test fails if all three fail. Tests within the process get no second attempt.
 
     Sort the files by the sum of their tests' explicit timeouts, longest first. A long file must not start last: it
     would run alone for minutes.
@@ -47,8 +64,6 @@ def pytest_collection_modifyitems(items):
         starts_a_server = {"server", "start_server", "nodes", "start_nodes", "start_engine"}
         if not starts_a_server.isdisjoint(item.fixturenames):
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow"):
-            item.add_marker(pytest.mark.flaky(reruns=2))
     yield
     seconds = Counter()
     for item in items:
@@ -156,7 +171,7 @@ def server(tmp_path_factory, sqlite_template):
     """Run a node on SQLite, for tests that leave it running."""
     folder = tmp_path_factory.mktemp("server")
     apps.copy_of(sqlite_template, folder / "data")
-    server = Server(folder)
+    server = Server(folder, **_measured())
     yield server
     server.stop()
 
@@ -213,7 +228,7 @@ def running_cluster(
 def nodes(tmp_path_factory, mariadb, redis_server):
     """Run three nodes of one cluster, for tests that leave them running."""
     folder = tmp_path_factory.mktemp("nodes")
-    with running_cluster(folder, mariadb.create_database(), redis_server.url, {}, {}, {}) as started:
+    with running_cluster(folder, mariadb.create_database(), redis_server.url, *[_measured()] * 3) as started:
         yield started
 
 

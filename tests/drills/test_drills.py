@@ -8,7 +8,7 @@ from tests.drills import __main__ as command
 from tests.drills import drill, report
 from tests.drills.crowd import Shape
 
-pytestmark = [pytest.mark.slow, pytest.mark.flaky(reruns=2), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 #: Few clients, and a generous bound for a busy machine: only a complete run measures speed.
 _SMALL = {"shape": Shape(groups=3, pause=0.5), "bound": 90}

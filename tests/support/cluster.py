@@ -77,8 +77,10 @@ class Cluster:
 
 
 def copy_with_environment(folder: Path) -> Path:
-    """Copy the project; the copy uses this project's installed packages and modules."""
+    """Copy the project; the copy uses this project's installed packages and modules, and its bytecode."""
     copy_project(folder)
+    for cache in (PROJECT / "imapp").rglob("__pycache__"):
+        shutil.copytree(cache, folder / cache.relative_to(PROJECT))
     (folder / ".venv").symlink_to(PROJECT / ".venv")
     shutil.copytree(PROJECT / "web/vendor", folder / "web/vendor", dirs_exist_ok=True)
     return folder

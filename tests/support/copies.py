@@ -20,5 +20,5 @@ def copy_project(target: Path) -> Path:
         source = PROJECT / name
         if source.is_file():
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, target / name)
+            shutil.copy2(source, target / name)  # with its time, by which Python knows whether bytecode is current
     return target

@@ -40,14 +40,12 @@ def _give_to_server(folder: Path) -> None:
 class Member(MariaDb):
     """A server of the cluster."""
 
+    account = "mysql"
+
     def __init__(self, folder: Path, peers: list["Member"]) -> None:
         _give_to_server(folder)
         self.group_port, self.transfer_port = free_port(), free_port()
         super().__init__(folder, *self._replication(peers))
-
-    @staticmethod
-    def _as_root() -> list[str]:
-        return ["--user=mysql"] if os.geteuid() == 0 else []
 
     def _replication(self, peers: list["Member"]) -> list[str]:
         addresses = ",".join(f"127.0.0.1:{peer.group_port}" for peer in peers)

@@ -1,12 +1,15 @@
 """A private MariaDB server with its own data folder and port."""
 
+import atexit
 import os
 import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pymysql
@@ -22,8 +25,26 @@ def _program(name: str) -> str:
     return found
 
 
+def _as(account: str) -> list[str]:
+    return [f"--user={account}"] if os.geteuid() == 0 else []
+
+
+@cache
+def _new_data() -> Path:
+    """Make the data folder of a new server, once for each process of the tests; each server gets a copy."""
+    scratch = Path(tempfile.mkdtemp(prefix="imapp-mariadb-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
+    atexit.register(shutil.rmtree, scratch)
+    install = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={scratch}/data", *_as("root")]
+    install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
+    subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return scratch / "data"
+
+
 class MariaDb:
     """A server with the default durability: each commit is on disk before it is answered."""
+
+    #: The account that the server runs as if the tests run as root.
+    account = "root"
 
     def __init__(self, folder: Path, *options: str) -> None:
         self.folder = folder
@@ -31,19 +52,15 @@ class MariaDb:
         self.port = free_port()
         self.process: subprocess.Popen | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        install = [_program("mariadb-install-db"), "--no-defaults", f"--datadir={folder}/data", *self._as_root()]
-        install += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-        subprocess.run(install, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        shutil.copytree(_new_data(), folder / "data")
+        for path in [folder / "data", *(folder / "data").rglob("*")] if os.geteuid() == 0 else []:
+            shutil.chown(path, self.account)
         self.start()
-
-    @staticmethod
-    def _as_root() -> list[str]:
-        return ["--user=root"] if os.geteuid() == 0 else []
 
     def start(self) -> None:
         """Start (again) and wait until it answers."""
         command = [
-            _program("mariadbd"), "--no-defaults", *self._as_root(), f"--datadir={self.folder}/data",
+            _program("mariadbd"), "--no-defaults", *_as(self.account), f"--datadir={self.folder}/data",
             f"--socket={self.folder}/s", f"--port={self.port}", "--bind-address=127.0.0.1",
             f"--pid-file={self.folder}/pid", "--character-set-server=utf8mb4", "--skip-log-bin", *self.options,
         ]  # fmt: skip
