@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import CLUSTER_SECRET
-from tests.durability.oracle import Writer
+from tests.durability.oracle import write  # noqa: F401 - a fixture
 from tests.support.galera import Galera
 
 
@@ -33,17 +33,3 @@ def start_on(start_server):
         ]
 
     return start
-
-
-@pytest.fixture
-def write():
-    """Provide `write(device, conversation_id)`, which starts a writer that sends until `.stop()`."""
-    writers = []
-
-    def start(device, conversation_id: int) -> Writer:
-        writers.append(Writer(device, conversation_id).start())
-        return writers[-1]
-
-    yield start
-    for one in writers:
-        one._ending.set()

@@ -4,22 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.support.nginx import Nginx
+from tests.support.nginx import Nginx, nginx  # noqa: F401 - a fixture
 from tests.support.server import ROOT
-
-
-@pytest.fixture
-def nginx(tmp_path):
-    """Provide `nginx(nodes, *options, edit=...)`, which starts an Nginx."""
-    started = []
-
-    def start(nodes, *options, **kwargs):
-        started.append(Nginx(tmp_path / f"nginx{len(started)}", nodes, *options, **kwargs).start())
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.stop()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from imapp.doctor.context import Context
 from imapp.doctor.runner import run_checks, select_checks
 from tests.support import apps
 from tests.support.mariadb import MariaDb
-from tests.support.nginx import Nginx
+from tests.support.nginx import nginx as front  # noqa: F401 - a fixture
 from tests.support.redis import RedisServer
 from tests.support.server import ROOT
 
@@ -90,20 +90,6 @@ def wrong_mariadb(tmp_path_factory):
     server = MariaDb(tmp_path_factory.mktemp("wrong-mariadb"), *options)
     yield server
     server.stop()
-
-
-@pytest.fixture
-def front(tmp_path):
-    """Provide `front(nodes, *options, edit=..., certificate=...)`, which starts an Nginx."""
-    started = []
-
-    def start(nodes, *options, **kwargs):
-        started.append(Nginx(tmp_path / f"nginx{len(started)}", nodes, *options, **kwargs).start())
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.stop()
 
 
 @pytest.fixture

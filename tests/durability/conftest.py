@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.durability.oracle import Writer
+from tests.durability.oracle import write  # noqa: F401 - a fixture
 from tests.support.mariadb import MariaDb
 from tests.support.npm import NpmClient
 from tests.support.proxy import Proxy
@@ -61,17 +61,3 @@ def proxy():
     yield before
     for one in made:
         one.close()
-
-
-@pytest.fixture
-def write():
-    """Provide `write(device, conversation_id)`, which starts a writer that sends until `.stop()`."""
-    writers = []
-
-    def start(device, conversation_id: int) -> Writer:
-        writers.append(Writer(device, conversation_id).start())
-        return writers[-1]
-
-    yield start
-    for one in writers:
-        one._ending.set()

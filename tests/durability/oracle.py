@@ -4,6 +4,7 @@ import threading
 import time
 from uuid import uuid4
 
+import pytest
 import requests
 
 from tests.drills.oracle import ConversationHistory, judge
@@ -29,6 +30,10 @@ class Writer:
         """Start sending."""
         self._thread.start()
         return self
+
+    def end(self) -> None:
+        """Stop sending new messages, without waiting."""
+        self._ending.set()
 
     def stop(self) -> None:
         """Stop sending new messages; wait until the one in flight is acknowledged, with retries."""
@@ -58,6 +63,20 @@ class Writer:
     def _note(self, problem: str | None) -> None:
         self.problems.append(problem)
         time.sleep(0.1)
+
+
+@pytest.fixture
+def write():
+    """Provide `write(device, conversation_id)`, which starts a writer that sends until `.stop()`."""
+    writers = []
+
+    def start(device, conversation_id: int) -> Writer:
+        writers.append(Writer(device, conversation_id).start())
+        return writers[-1]
+
+    yield start
+    for one in writers:
+        one.end()
 
 
 def body(client_id: str, **fields: object) -> dict:

@@ -4,7 +4,6 @@ import atexit
 import os
 import secrets
 import shutil
-import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 import pymysql
 
 from tests.support.ports import free_port, wait_for
+from tests.support.process import ServerProcess
 
 _MISSING = "mariadbd is missing: apt-get install mariadb-server (scripts/test.sh does it)"
 
@@ -40,7 +40,7 @@ def _new_data() -> Path:
     return scratch / "data"
 
 
-class MariaDb:
+class MariaDb(ServerProcess):
     """A server with the default durability: each commit is on disk before it is answered."""
 
     #: The account that the server runs as if the tests run as root.
@@ -50,7 +50,6 @@ class MariaDb:
         self.folder = folder
         self.options = options
         self.port = free_port()
-        self.process: subprocess.Popen | None = None
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copytree(_new_data(), folder / "data")
         for path in [folder / "data", *(folder / "data").rglob("*")] if os.geteuid() == 0 else []:
@@ -118,30 +117,3 @@ class MariaDb:
             statements = "; ".join(f"KILL CONNECTION {one}" for one in cut)
             self.query(f"BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR 1094 BEGIN END; {statements}; END")
         return len(cut)
-
-    def signal(self, number: int) -> None:
-        """Send a signal to this server."""
-        assert self.process is not None
-        assert self.process.poll() is None, "MariaDB is not running"
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill the server with SIGKILL, as a power failure would end it."""
-        self.signal(signal.SIGKILL)
-        assert self.process is not None
-        self.process.wait()
-
-    def freeze(self) -> None:
-        """Freeze the server: it stops answering and closes nothing."""
-        self.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Resume the frozen server."""
-        self.signal(signal.SIGCONT)
-
-    def stop(self) -> None:
-        """Stop the server."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()

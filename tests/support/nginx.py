@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import requests
 
 from tests.support.ports import free_port, wait_for
@@ -106,3 +107,17 @@ class Nginx:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(20)
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """Provide `nginx(nodes, *options, edit=..., certificate=...)`, which starts an Nginx."""
+    started = []
+
+    def start(nodes, *options, **kwargs):
+        started.append(Nginx(tmp_path / f"nginx{len(started)}", nodes, *options, **kwargs).start())
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop()

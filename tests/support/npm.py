@@ -4,8 +4,9 @@ import json
 import shutil
 import subprocess
 import threading
-import time
 from pathlib import Path
+
+from tests.support.clients.received import ReceivedEvents
 
 FOLDER = Path(__file__).resolve().parents[1] / "npm"
 
@@ -13,18 +14,19 @@ _NO_NODE = "node is missing: apt-get install nodejs npm (scripts/test.sh does it
 _NO_PACKAGES = "the npm packages are missing: cd tests/npm && npm ci (scripts/test.sh does it)"
 
 
-class NpmProgram:
+class NpmProgram(ReceivedEvents):
     """A Node.js process that takes orders; its unsolicited reports are kept in `events` as (event, payload)."""
 
+    patience = 30.0
+
     def __init__(self, program: str, *options: str) -> None:
+        super().__init__()
         node = shutil.which("node")
         assert node, _NO_NODE
         assert (FOLDER / "node_modules/socket.io-client").is_dir(), _NO_PACKAGES
-        self.events: list[tuple[str, dict]] = []
         self._answers: dict[int, dict] = {}
         self._orders = 0
         self._ended = False
-        self._heard = threading.Condition()
         self._process = subprocess.Popen(
             [node, *options, program], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -91,22 +93,6 @@ class NpmClient(NpmProgram):
     def state(self) -> dict:
         """Return whether it is connected, and by which transport."""
         return self.finish(self.begin("state"))
-
-    def received(self, event: str) -> list[dict]:
-        """Return the payloads of an event received so far."""
-        return [payload for name, payload in list(self.events) if name == event]
-
-    def wait_for(self, event: str, matches=lambda _payload: True, timeout: float = 30) -> dict:
-        """Wait for an event with a matching payload; return the payload."""
-        deadline = time.monotonic() + timeout
-        with self._heard:
-            while True:
-                for payload in self.received(event):
-                    if matches(payload):
-                        return payload
-                left = deadline - time.monotonic()
-                assert left > 0, f"no such {event} within {timeout} s; received: {[name for name, _ in self.events]}"
-                self._heard.wait(left)
 
     def forget(self) -> None:
         """Empty `events`."""

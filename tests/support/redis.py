@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import signal
 import subprocess
 from pathlib import Path
 
 import redis
 
 from tests.support.ports import free_port, wait_for
+from tests.support.process import ServerProcess
 
 
 def _program(name: str) -> str:
@@ -17,14 +17,13 @@ def _program(name: str) -> str:
     return found
 
 
-class RedisServer:
+class RedisServer(ServerProcess):
     """A redis-server without persistence, unless `options` (redis.conf words) configure it."""
 
     def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
         self.folder = folder
         self.options = options
         self.port = port or free_port()
-        self.process: subprocess.Popen | None = None
         folder.mkdir(parents=True, exist_ok=True)
         self.start()
 
@@ -57,33 +56,6 @@ class RedisServer:
                 return bool(client.ping())
         except redis.RedisError:
             return False
-
-    def signal(self, number: int) -> None:
-        """Send a signal to this server."""
-        assert self.process is not None
-        assert self.process.poll() is None, "Redis is not running"
-        self.process.send_signal(number)
-
-    def kill(self) -> None:
-        """Kill the server with SIGKILL, as a power failure would end it."""
-        self.signal(signal.SIGKILL)
-        assert self.process is not None
-        self.process.wait()
-
-    def freeze(self) -> None:
-        """Freeze the server: it stops answering and closes nothing."""
-        self.signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Resume the frozen server."""
-        self.signal(signal.SIGCONT)
-
-    def stop(self) -> None:
-        """Stop the server."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
-            self.process.kill()
-            self.process.wait()
 
 
 class _Sentinel(RedisServer):

@@ -1,25 +1,24 @@
 """A user's device: the official Python client and REST; received events are kept in a list."""
 
-import threading
-import time
 from uuid import uuid4
 
 import requests
 import socketio
 
+from tests.support.clients.received import ReceivedEvents
+
 PASSWORD = "correct horse battery"
 
 
-class Device:
+class Device(ReceivedEvents):
     """One session of one user. `Device.register(server)` makes a new user, `other_device()` logs in again."""
 
     def __init__(self, server, tokens: dict) -> None:
+        super().__init__()
         self.server = server
         self.tokens = tokens
         self.user = tokens["user"]
         self.id = tokens["user"]["id"]
-        self.events: list[tuple[str, dict]] = []
-        self._heard = threading.Condition()
         self.sio: socketio.Client | None = None
 
     @classmethod
@@ -99,22 +98,6 @@ class Device:
         ack = self.call("send_message", body)
         assert ack["ok"], ack
         return ack
-
-    def received(self, event: str) -> list[dict]:
-        """Return the payloads of an event received so far."""
-        return [payload for name, payload in list(self.events) if name == event]
-
-    def wait_for(self, event: str, matches=lambda _payload: True, timeout: float = 10) -> dict:
-        """Wait for an event with a matching payload; return the payload."""
-        deadline = time.monotonic() + timeout
-        with self._heard:
-            while True:
-                for payload in self.received(event):
-                    if matches(payload):
-                        return payload
-                left = deadline - time.monotonic()
-                assert left > 0, f"no such {event} within {timeout} s; received: {[name for name, _ in self.events]}"
-                self._heard.wait(left)
 
     def close(self) -> None:
         """Disconnect."""
