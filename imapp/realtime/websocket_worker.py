@@ -185,9 +185,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
     def MessageClass(self, file: Any, *args: Any) -> Any:  # noqa: N802 - the library's name
         """Return the headers; raises ValueError for those of which two servers may read different requests."""
         lines, left = [], _HEADERS_BYTES
-        while (line := file.readline(left + 1)) not in {b"\r\n", b"\n"}:
+        while (line := file.readline(left)) not in {b"\r\n", b"\n"}:
             left -= len(line)
-            if left < 0 or not _HEADER_LINE.fullmatch(line):
+            if not _HEADER_LINE.fullmatch(line):  # also when the limit cuts the line
                 raise ValueError("header line refused")
             lines.append(line)
         headers = super().MessageClass(BytesIO(b"".join(lines)), *args)

@@ -132,10 +132,16 @@ def test_a_client_that_breaks_a_rule_is_told_so_with_the_code_of_the_rule(node, 
 
 def test_pings_between_the_fragments_of_a_message_of_full_size_are_answered(shake):
     sock = shake()
+    first, ping = frame(1, b"40", is_final=False), frame(9, b"hello")
+    rest_of_it = frame(0, b"{}" + b" " * 50_000, is_final=False) + frame(0, b" " * (LIMIT - 50_004))
 
-    sock.sendall(frame(1, b"40", is_final=False) + frame(9, b"hello") + frame(0, b"{}" + b" " * 50_000))
+    sock.sendall(first + ping + rest_of_it)
 
-    assert sock.recv(65_536).startswith(b"\x8a\x05hello")
+    received = b""
+    while b"44{" not in received and (data := sock.recv(65_536)):
+        received += data
+    assert received.startswith(b"\x8a\x05hello")
+    assert b"44{" in received  # the message has arrived: it is a CONNECT without a token
 
 
 @pytest.mark.parametrize(
@@ -156,10 +162,13 @@ def test_a_refused_handshake_gets_an_answer_of_http(node, ask, line, changes, st
     answer = rest(ask(line, HANDSHAKE | changes))
 
     assert answer.startswith(b"HTTP/1.1 " + status), answer
+    assert b"\r\nConnection: close\r\n" in answer
     assert b"\x88\x02" not in answer  # no close frame behind it
     assert "Traceback" not in node.log[logged:]
 
 
+#: The server's own answer; the app's answers have a body.
+REFUSAL = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-length: 0\r\n\r\n"
 LOGIN = "POST /api/auth/login"
 JSON = "Content-Type: application/json\r\n"
 
@@ -172,7 +181,7 @@ JSON = "Content-Type: application/json\r\n"
         "Transfer-Encoding: gzip, chunked\r\n",
         "Content-Length: +2\r\n",
         "Content-Length : 2\r\n",
-        "Content-Length: 2\r\n folded: x\r\n",
+        "Content-Length: 2\r\nX-Text: 1\r\n folded: x\r\n",
         "Content-Length: 2\rX-Hidden: 1\r\n",
         "Content-Length: 2\r\nX-Nul: \0\r\n",
         "".join(f"X-{number}: {'x' * 1000}\r\n" for number in range(90)),
@@ -188,8 +197,7 @@ def test_headers_that_two_servers_could_read_differently_are_refused(node, ask, 
 
     answer = rest(ask(LOGIN, JSON + headers, b"{}"))
 
-    assert answer.startswith(b"HTTP/1.1 400 "), answer
-    assert answer.count(b"HTTP/1.1") == 1
+    assert answer == REFUSAL
     assert "Traceback" not in node.log[logged:]
 
 
