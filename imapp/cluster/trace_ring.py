@@ -2,8 +2,7 @@
 
 Traces leave the node only on request (services/operations/message_traces.py), contain no message text, and are bounded
 in number and age. The ring keeps plain tuples: these cost a fraction of a microsecond, and the garbage collector stops
-tracking them. Readers name their fields: SentRecord, GivenRecord, RefusedRecord. Each begins with a Unix time in ms,
-the kind and the key.
+tracking them. Readers name their fields with `named`. Each record begins with a Unix time in ms, the kind and the key.
 """
 
 import time
@@ -61,10 +60,16 @@ class RefusedRecord(NamedTuple):
     code: str
 
 
-def kind_of(record: Record) -> int:
-    """Return SENT, GIVEN or REFUSED."""
+NamedRecord = SentRecord | GivenRecord | RefusedRecord
+
+_CLASSES: dict[int, type[NamedRecord]] = {SENT: SentRecord, GIVEN: GivenRecord, REFUSED: RefusedRecord}
+
+
+def named(record: Record) -> NamedRecord:
+    """Return a record with its fields named, without elements that a node of a later version adds at the end."""
     _, kind, *_ = record
-    return int(kind)
+    record_class = _CLASSES[kind]
+    return record_class(*record[: len(record_class._fields)])
 
 
 class TraceRing:

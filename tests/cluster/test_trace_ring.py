@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from imapp.cluster.trace_ring import GIVEN, REFUSED, TraceRing
+from imapp.cluster.trace_ring import GIVEN, REFUSED, RefusedRecord, TraceRing, named
 
 
 def ms(ago=0.0):
@@ -19,6 +19,12 @@ def test_the_oldest_record_is_dropped_beyond_the_limit():
 
     assert [len(ring.of(f"1-{number}")) for number in range(5)] == [0, 0, 1, 1, 1]
     assert ring.complete_since_ms == ring.of("1-2")[0][0]
+
+
+def test_elements_that_a_later_version_adds_to_a_record_are_ignored():
+    record = (1.0, REFUSED, "client-1", 7, "blocked")
+
+    assert named((*record, "new")) == RefusedRecord(*record)
 
 
 def test_expired_records_are_neither_returned_nor_kept():

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from sqlalchemy import Row
 
-from imapp.cluster.trace_ring import GIVEN, SENT, GivenRecord, Record, SentRecord, kind_of
+from imapp.cluster.trace_ring import GivenRecord, Record, SentRecord, named
 from imapp.schemas.messages import message_id
 from imapp.schemas.traces import (
     AcceptedOut,
@@ -106,12 +106,12 @@ class Report:
 
     def _read_records(self) -> None:
         for node, answer in self._answers.items():
-            for record in answer["records"]:
-                if kind_of(record) == SENT:
-                    self._sent, self._sending_node = SentRecord(*record), node
-                    self._committed_ms = self._sent.committed_ms
-                elif kind_of(record) == GIVEN:
-                    self._given[node] = GivenRecord(*record)
+            for record in map(named, answer["records"]):
+                if isinstance(record, SentRecord):
+                    self._sent, self._sending_node = record, node
+                    self._committed_ms = record.committed_ms
+                elif isinstance(record, GivenRecord):
+                    self._given[node] = record
 
     def _read_connections(self) -> None:
         """Collect the relevant connections by user and sid: open, handed the message, or closed."""

@@ -21,7 +21,7 @@ from imapp.cluster.bus import bus, write_only
 from imapp.cluster.bus.node_commands import TRACE, TraceQuestion
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.registry import ConnectionInfo
-from imapp.cluster.trace_ring import GIVEN, REFUSED, SENT, GivenRecord, RefusedRecord, SentRecord, kind_of
+from imapp.cluster.trace_ring import GivenRecord, RefusedRecord, SentRecord, named
 from imapp.errors import NotFoundError
 from imapp.extensions import db, settings
 from imapp.logs import get_logger
@@ -79,10 +79,10 @@ def find_send(sender_id: int, client_id: str, *, here: bool = False) -> TraceOut
         return _report(row, None, here)
     answers, is_whole = _ask(client_id, [], here)
     refusals = [
-        (RefusedRecord(*record), node)
+        (record, node)
         for node, answer in answers.items()
-        for record in answer["records"]
-        if kind_of(record) == REFUSED
+        for record in map(named, answer["records"])
+        if isinstance(record, RefusedRecord)
     ]
     own = [(record, node) for record, node in refusals if record.sender_id == sender_id]
     if not own:
@@ -174,7 +174,7 @@ def answer(question: TraceQuestion) -> NodeAnswer:
     """Return this node's records."""
     ring, local = trace_ring.of_app(current_app), presence.local()
     records = ring.of(question["key"])
-    sids = {sid for record in records for sid in _sids_of(record)}
+    sids = {sid for record in map(named, records) for sid in _sids_of(record)}
     gone = ring.gone(set(question["users"]), sids)
     people = {sid: (user_id, session_id) for _, sid, user_id, session_id, _ in gone}
     people |= {sid: (local.open[sid].user_id, local.open[sid].session_id) for sid in sids if sid in local.open}
@@ -185,11 +185,10 @@ def answer(question: TraceQuestion) -> NodeAnswer:
     }  # fmt: skip
 
 
-def _sids_of(record: trace_ring.Record) -> tuple[str, ...]:
-    if kind_of(record) == GIVEN:
-        return GivenRecord(*record).sids
-    sid = SentRecord(*record).sid if kind_of(record) == SENT else None
-    return () if sid is None else (sid,)
+def _sids_of(record: trace_ring.NamedRecord) -> tuple[str, ...]:
+    if isinstance(record, GivenRecord):
+        return record.sids
+    return (record.sid,) if isinstance(record, SentRecord) and record.sid is not None else ()
 
 
 def _connection(one: ConnectionInfo) -> tuple[str, int, int, float]:
