@@ -243,6 +243,10 @@ def test_a_stop_does_not_wait_for_clients_that_do_not_answer_the_close_frame(sta
     silent.shutdown()
 
 
+def test_the_worker_imports_nothing_that_gevent_patches_before_the_patches(node):
+    assert "MonkeyPatchWarning" not in node.log
+
+
 def test_the_default_transport_loads_nothing_of_gevent_websocket_though_it_is_installed(tmp_path):
     environ = {"PATH": "/usr/bin:/bin", "IM_DATA_DIR": str(tmp_path), "IM_ENV": "test"}
     command = [sys.executable, "-m", "imapp.doctor.dry_start"]
