@@ -54,7 +54,7 @@ class Upkeep(room_manager.Upkeep, Protocol):
 
 
 class RealtimeServer(StrictServer):
-    """See the module."""
+    """The Socket.IO server of one node."""
 
     manager: RoomManager
     #: Set before the server serves (setup.py).
@@ -67,7 +67,7 @@ class RealtimeServer(StrictServer):
         #: Whether a token belongs to the login of a connection, which it then prolongs (handshake.py).
         self.is_same_login: Callable[[str, object], bool] = lambda _sid, _auth: False
         #: Sids of clients to disconnect as soon as their handshake is complete.
-        self._doomed: set[str | None] = set()
+        self._doomed: set[str] = set()
         #: Whether the node is stopping; it then accepts no new sockets.
         self.is_draining = False
 
@@ -109,7 +109,7 @@ class RealtimeServer(StrictServer):
         super()._finish_connect(eio_sid, sid, namespace)
         if sid is not None and sid in self._doomed:
             self.disconnect(sid, namespace=namespace, ignore_queue=True)
-        self._doomed.discard(sid)
+            self._doomed.discard(sid)
 
     def disconnect(self, sid: str, namespace: str | None = None, ignore_queue: bool = False) -> None:
         """Disconnect a client of this node or, unless `ignore_queue`, of another node.
