@@ -75,7 +75,7 @@ def serving(kind: str, folder: Path, database_url: str):
             command(kind, port), cwd=ROOT, env=environ(folder, database_url, port), stdout=log, stderr=log
         )
     try:
-        wait_for(lambda: _listens(port), 60, f"the start of {kind}")
+        wait_for(lambda: _listens(port), what=f"the start of {kind}")
         yield port
     finally:
         process.terminate()

@@ -39,7 +39,7 @@ class StockNode(Server):
         ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.environ, stdout=log, stderr=log)
-        wait_for(self._serves, 30, "the start of a stock node")
+        wait_for(self._serves, what="the start of a stock node")
 
     def _serves(self) -> bool:
         return requests.get(f"{self.url}/socket.io/?EIO=4&transport=polling", timeout=5).ok

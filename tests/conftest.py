@@ -16,7 +16,7 @@ from tests.support import apps
 from tests.support.clients.official import Device
 from tests.support.mariadb import MariaDb
 from tests.support.redis import RedisServer
-from tests.support.server import ROOT, Server
+from tests.support.server import ROOT, Server, stop_all
 
 #: Folders whose tests examine whole systems. Coverage would double the processor time of their nodes' start, and the
 #: tests of the other folders run the same lines.
@@ -191,8 +191,7 @@ def start_server(tmp_path, sqlite_template):
         return started[-1]
 
     yield start
-    for server in started:
-        server.stop()
+    stop_all(started)
 
 
 CLUSTER_SECRET = "cluster-secret-of-the-tests-" + "s" * 16
@@ -220,8 +219,7 @@ def running_cluster(
     for node in started:
         node.wait_until_ready()
     yield started
-    for node in started:
-        node.stop()
+    stop_all(started)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def _node_restarts(testbed: Testbed) -> Iterator[None]:
     for _ in range(4):
         testbed.nodes[2].kill()
         testbed.nodes[2].start()
-        testbed.nodes[2].wait_until_ready(60)
+        testbed.nodes[2].wait_until_ready()
         time.sleep(3)
     yield
     testbed.reconnect()

@@ -42,7 +42,7 @@ def start(name: str) -> Measured:
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return True
 
-    wait_for(is_up, 30, f"the start of {name}")
+    wait_for(is_up, what=f"the start of {name}")
     return Measured(process, port)
 
 

@@ -50,7 +50,7 @@ class Product:
         with (folder / "log").open("ab") as log:
             command = ["taskset", "-c", SERVER_CORE, sys.executable, "-m", "gunicorn"]
             process = subprocess.Popen(command, cwd=durable_sends.ROOT, env=environ, stdout=log, stderr=log)
-        wait_for(lambda: durable_sends._listens(port), 60, "the start of the node")
+        wait_for(lambda: durable_sends._listens(port), what="the start of the node")
         one = Measured(process, port)
         try:
             yield one, tokens

@@ -94,7 +94,7 @@ def test_no_database_connection_is_held_while_a_password_waits_to_be_hashed(make
     with slot:
         thread = threading.Thread(target=ask)
         thread.start()
-        wait_for(lambda: slot._cond._waiters, 10, "a password to wait for its hash")
+        wait_for(lambda: slot._cond._waiters, what="a password to wait for its hash")
         with app.app_context():
             held = db.engine.pool.checkedout()
     thread.join(20)

@@ -66,7 +66,7 @@ def _node_killed(testbed: Testbed, fault: Fault) -> str:
     node.kill()
     time.sleep(fault.seconds)
     node.start()
-    node.wait_until_ready(60)
+    node.wait_until_ready()
     return node.environ["NODE_ID"]
 
 
@@ -80,7 +80,7 @@ def _killed_at_commit(testbed: Testbed, fault: Fault) -> str:
     node.kill()
     proxy.loses_answer_to, proxy.breaks_then = b"", True
     node.start()
-    node.wait_until_ready(60)
+    node.wait_until_ready()
     return f"{node.environ['NODE_ID']}, {'' if proxy.swallowed > before else 'not '}at a COMMIT"
 
 
@@ -88,7 +88,7 @@ def _node_stopped(testbed: Testbed, fault: Fault) -> str:
     node = _node(testbed, fault)
     node.stop()
     node.start()
-    node.wait_until_ready(60)
+    node.wait_until_ready()
     return node.environ["NODE_ID"]
 
 
@@ -104,7 +104,7 @@ def _rolling_restart(testbed: Testbed, fault: Fault) -> str:
     for node in testbed.nodes:
         node.stop()
         node.start()
-        node.wait_until_ready(60)
+        node.wait_until_ready()
     return f"{len(testbed.nodes)} nodes"
 
 

@@ -82,7 +82,7 @@ class _Sentinel(Testbed):
 
     def await_redis_without(self, dead: RedisServer) -> None:
         """Wait until the other server is the master."""
-        wait_for(lambda: self.redis.current() is not dead, 30, "the failover")
+        wait_for(lambda: self.redis.current() is not dead, what="the failover")
 
 
 class _RedisCluster(Testbed):
@@ -102,7 +102,7 @@ class _RedisCluster(Testbed):
 
     def await_redis_without(self, dead: RedisServer) -> None:
         """Wait until a replica has taken over the slots of the dead master."""
-        wait_for(lambda: self._covers_without(dead), 40, "the replica's promotion")
+        wait_for(lambda: self._covers_without(dead), what="the replica's promotion")
 
     def _covers_without(self, dead: RedisServer) -> bool:
         client = self.redis_servers[0].client()

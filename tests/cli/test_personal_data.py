@@ -105,7 +105,7 @@ def test_all_nodes_close_the_sessions_of_an_erased_user_and_push_the_changes(sta
 
     two.flask("im", "erase-user", f"#{ada.id}", "--yes", "--messages", "delete")
 
-    bob.wait_for("message_recalled", lambda payload: payload["message"]["id"] == sent["id"], 20)
-    bob.wait_for("user_updated", lambda payload: payload["user"]["nickname"] == "Deleted user", 20)
-    ada.wait_for("session_ended", timeout=20)
+    bob.wait_for("message_recalled", lambda payload: payload["message"]["id"] == sent["id"])
+    bob.wait_for("user_updated", lambda payload: payload["user"]["nickname"] == "Deleted user")
+    ada.wait_for("session_ended")
     assert ada.rest("GET", "/api/users/me").status_code == 401

@@ -20,11 +20,11 @@ class PythonSide:
 
     def wait_connected(self, *, to: str | None = None) -> None:
         """Wait until the client is connected, by the transport `to` if given."""
-        wait_for(lambda: self.device.sio.connected and to in {None, self.device.sio.transport()}, 40, "the connection")
+        wait_for(lambda: self.device.sio.connected and to in {None, self.device.sio.transport()}, what="the connection")
 
     def wait_disconnected(self) -> None:
         """Wait until the client has noticed the loss of the server."""
-        wait_for(lambda: not self.device.sio.connected, 40, "the disconnection")
+        wait_for(lambda: not self.device.sio.connected, what="the disconnection")
 
     def close(self) -> None:
         """Close the client."""
@@ -46,7 +46,7 @@ class NpmSide:
 
     def wait_connected(self, *, to: str | None = None) -> None:
         """Wait until the client is connected, by the transport `to` if given."""
-        wait_for(lambda: self._is_connected(to), 40, "the connection")
+        wait_for(lambda: self._is_connected(to), what="the connection")
 
     def _is_connected(self, to: str | None) -> bool:
         state = self.npm.state()
@@ -54,7 +54,7 @@ class NpmSide:
 
     def wait_disconnected(self) -> None:
         """Wait until the client has noticed the loss of the server."""
-        wait_for(lambda: not self.npm.state()["connected"], 40, "the disconnection")
+        wait_for(lambda: not self.npm.state()["connected"], what="the disconnection")
 
     def close(self) -> None:
         """Close the client."""

@@ -35,7 +35,7 @@ class Ear:
     def missed(self, channels: set[str] | None) -> None:
         self.missed_channels.append(channels)
 
-    def wait_for(self, *bodies: bytes, seconds: float = 5) -> None:
+    def wait_for(self, *bodies: bytes, seconds: float = 60) -> None:
         """Wait until exactly these messages have been heard, in this order."""
         wait_for(lambda: len(self.heard_all) >= len(bodies), seconds, f"hearing {len(bodies)} messages")
         assert [body for _, body in self.heard_all] == list(bodies)

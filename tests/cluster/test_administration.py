@@ -39,7 +39,7 @@ def connections_of(olga, user):
 def test_connections_on_all_nodes_are_shown_and_closed_from_one_node(nodes, olga, device):
     ada = device(nodes[1], "ada", device={"name": "Phone", "platform": "my phone"}).connect()
     elsewhere = ada.at(nodes[2]).connect()
-    wait_for(lambda: len(connections_of(olga, ada)) == 2, 20, "both connections in Redis")
+    wait_for(lambda: len(connections_of(olga, ada)) == 2, what="both connections in Redis")
 
     shown = sorted((one["node_id"], one["platform"]) for one in connections_of(olga, ada))
     second = next(one for one in connections_of(olga, ada) if one["node_id"] == "node-2")
@@ -47,9 +47,9 @@ def test_connections_on_all_nodes_are_shown_and_closed_from_one_node(nodes, olga
 
     assert shown == [("node-2", "my phone"), ("node-3", "my phone")]
     assert answer.status_code == 204
-    wait_for(lambda: not ada.sio.connected, 20, "the end of the connection")
+    wait_for(lambda: not ada.sio.connected, what="the end of the connection")
     assert elsewhere.sio.connected
-    wait_for(lambda: len(connections_of(olga, ada)) == 1, 20, "its end in Redis")
+    wait_for(lambda: len(connections_of(olga, ada)) == 1, what="its end in Redis")
     elsewhere.close()
 
 
@@ -60,8 +60,8 @@ def test_disabling_an_account_closes_its_connections_on_every_node(nodes, olga, 
     assert olga.rest("POST", f"/api/admin/users/{ada.id}/disable").status_code == 204
 
     for one in (ada, other):
-        one.wait_for("session_ended", timeout=30)
-        wait_for(lambda one=one: not one.sio.connected, 20, "the end of the connection")
+        one.wait_for("session_ended")
+        wait_for(lambda one=one: not one.sio.connected, what="the end of the connection")
     assert ada.rest("GET", "/api/users/me").json()["code"] == "session_revoked"
 
 
@@ -71,7 +71,7 @@ def test_users_online_on_other_nodes_are_in_the_list(nodes, olga, device):
     def is_listed():
         return any(user["id"] == ada.id for user in olga.get("/api/admin/users?limit=100")["items"])
 
-    wait_for(is_listed, 20, "the user in the list")
+    wait_for(is_listed, what="the user in the list")
     found = olga.get(f"/api/admin/users?query={ada.user['username']}")["items"]
     assert [(user["id"], user["is_online"]) for user in found] == [(ada.id, True)]
 

@@ -109,7 +109,7 @@ def test_messages_of_thousands_of_channels_arrive(carrier, join):
 
     # Channels of different shards have no common order.
     expected = sorted(channel.encode() for channel in channels[::500])
-    wait_for(lambda: sorted(body for _, body in ear.heard_all) == expected, 5, "hearing all rooms")
+    wait_for(lambda: sorted(body for _, body in ear.heard_all) == expected, what="hearing all rooms")
 
 
 def test_a_new_node_is_ready_and_reports_no_gap(carrier, join):
@@ -142,12 +142,12 @@ def test_a_redis_cluster_is_up_when_all_its_masters_are_and_reports_no_gap(tmp_p
 
     broker.start(ear)
     if are_together:
-        wait_for(lambda: len(broker._links) == 4 and broker.is_up, 5, "all links")
+        wait_for(lambda: len(broker._links) == 4 and broker.is_up, what="all links")
         for link in list(broker._links):
             broker.link_up(link)
 
     assert ear.is_ready.wait(5)
-    wait_for(lambda: len(broker._links) == 4, 5, "all links")
+    wait_for(lambda: len(broker._links) == 4, what="all links")
     broker._closing = True
     broker._look.set()
     assert ear.gaps == []

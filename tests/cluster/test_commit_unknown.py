@@ -67,12 +67,12 @@ def make_group(ada, *members):
 
 def told(*devices):
     for one in devices:
-        one.wait_for("sync_required", lambda event: event["reason"] == "commit_unknown", timeout=8)
+        one.wait_for("sync_required", lambda event: event["reason"] == "commit_unknown")
 
 
 def hears(device, group, speaker):
     said = speaker.send(uuid4().hex, conversation_id=group)["message"]
-    device.wait_for("message_created", lambda event: event["message"]["id"] == said["id"], timeout=5)
+    device.wait_for("message_created", lambda event: event["message"]["id"] == said["id"])
 
 
 def lose(network, device, method, path, body=None):
@@ -155,7 +155,7 @@ def test_an_ended_session_loses_its_socket(network, people):
     lose(network, ada, "DELETE", f"/api/sessions/{session}")
 
     phone.wait_for("session_ended")
-    wait_for(lambda: not phone.sio.connected, 5, "the end of the socket")
+    wait_for(lambda: not phone.sio.connected, what="the end of the socket")
 
 
 def test_after_a_failed_removal_the_member_gets_messages_once_the_database_is_back(network, people):
@@ -170,10 +170,10 @@ def test_after_a_failed_removal_the_member_gets_messages_once_the_database_is_ba
     assert ada.rest("DELETE", f"/api/groups/{group}/members/{bob.id}").status_code == 503
     heard = threading.Event()
     bob.sio.on("message_created", lambda _payload: heard.set())
-    wait_for(lambda: ada.rest("GET", f"/api/groups/{group}").ok, 10, "the database")
+    wait_for(lambda: ada.rest("GET", f"/api/groups/{group}").ok, what="the database")
 
     wait_for(
-        lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), 10, "a message at Bob's device"
+        lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), what="a message at Bob's device"
     )
 
 
@@ -191,7 +191,7 @@ def test_a_member_removed_and_added_again_gets_messages_if_one_node_learns_of_it
     network.delay_from_next(1.0)
     with ThreadPoolExecutor(1) as pool:
         removal = pool.submit(ada.rest, "DELETE", f"/api/groups/{group}/members/{bob.id}")
-        wait_for(is_added, 20, "the removal")
+        wait_for(is_added, what="the removal")
         assert removal.result().status_code == 204
     network.delay = 0.0
 
@@ -208,9 +208,9 @@ def test_a_retry_pushes_a_message_committed_after_the_hint_to_sync(network, peop
     lost = ada.call("send_message", body)
     told(bob)
     before = bob.history(group)
-    wait_for(lambda: len(bob.history(group)) > len(before), 10, "the late commit")
+    wait_for(lambda: len(bob.history(group)) > len(before), what="the late commit")
     again = ada.call("send_message", body)
 
     assert lost["error"]["code"] == "unavailable"
     assert again["duplicate"]
-    bob.wait_for("message_created", lambda event: event["message"]["id"] == again["message"]["id"], timeout=5)
+    bob.wait_for("message_created", lambda event: event["message"]["id"] == again["message"]["id"])

@@ -39,9 +39,9 @@ def test_a_draining_node_finishes_its_work_and_sends_its_clients_away_one_by_one
             body = {"client_id": client_id, "type": "text", "content": {"text": "hi"}, "to_user_id": alice.id}
             began = time.monotonic()
             try:
-                ack = bob.call("send_message", body, timeout=5)
+                ack = bob.call("send_message", body, timeout=30)
             except Exception:  # noqa: BLE001 - the socket was closed before it was sent
-                assert not bob.sio.connected or time.monotonic() - began < 5
+                assert not bob.sio.connected or time.monotonic() - began < 30
                 return
             assert ack["ok"], ack
             sent[client_id] = ack["message"]["conversation_id"]
@@ -52,7 +52,7 @@ def test_a_draining_node_finishes_its_work_and_sends_its_clients_away_one_by_one
         busy = [pool.submit(send_until_closed, bob) for bob in leaving]
         ordered = pool.submit(order, one, "node-2", "--wait", "40")
         # Starting the process of the order takes time.
-        delays = sorted(bob.wait_for("server_draining", timeout=40)["reconnect_after_ms"] for bob in leaving)
+        delays = sorted(bob.wait_for("server_draining")["reconnect_after_ms"] for bob in leaving)
         shown = requests.get(two.url + "/actuator/health/readiness", timeout=5).json()
         refused = requests.get(two.url + HANDSHAKE, timeout=5)
         for one_busy in busy:
@@ -66,7 +66,7 @@ def test_a_draining_node_finishes_its_work_and_sends_its_clients_away_one_by_one
     assert ran.returncode == 0, ran.stderr
     assert "node-2 was told to drain: 16 connections." in ran.stdout
     assert ran.stdout.endswith("node-2 has stopped.\n")
-    wait_for(lambda: two.process.poll() is not None, 5, "the exit")
+    wait_for(lambda: two.process.poll() is not None, what="the exit")
     assert two.process.returncode == 0
     stored = {m["client_id"] for conversation in set(sent.values()) for m in alice.history(conversation)}
     assert set(sent) <= stored
@@ -75,7 +75,7 @@ def test_a_draining_node_finishes_its_work_and_sends_its_clients_away_one_by_one
 
 
 def test_a_draining_node_exits_cleanly_if_all_clients_leave_at_once(start_nodes, device):
-    one, two = start_nodes(2, IM_RECONNECTS_PER_SECOND="4", IM_SHUTDOWN_TIMEOUT_SECONDS="20")
+    one, two = start_nodes(2, IM_RECONNECTS_PER_SECOND="4", IM_SHUTDOWN_TIMEOUT_SECONDS="60")
     leaving = [device(two, f"bob{number}").connect() for number in range(12)]
     began = time.monotonic()
 
@@ -83,11 +83,11 @@ def test_a_draining_node_exits_cleanly_if_all_clients_leave_at_once(start_nodes,
     for bob in leaving:
         bob.wait_for("server_draining")
         bob.close()
-    two.process.wait(30)
+    two.process.wait(90)
 
     assert two.process.returncode == 0
     assert "Traceback" not in two.log
-    assert time.monotonic() - began < 15, "the node was killed"
+    assert time.monotonic() - began < 50, "the node waited for its whole time"
     two.start()
     assert "node_name_in_use" not in two.log, "the node did not release its name"
     assert one.is_ready
@@ -120,7 +120,7 @@ def test_changes_made_on_a_stopping_node_reach_the_other_nodes(start_nodes, devi
     ada.send("the last", conversation_id=group)
 
     assert given, "no request was taken while the node stopped"
-    wait_for(lambda: len(ada.received("group_updated")) >= len(given), 5, "the pushes")
+    wait_for(lambda: len(ada.received("group_updated")) >= len(given), what="the pushes")
     assert [event["group"]["description"] for event in ada.received("group_updated")] == given
 
 

@@ -78,7 +78,7 @@ def test_a_user_on_two_nodes_counts_once_in_the_cluster_and_once_on_each_node(jo
     one, two = join("n1"), join("n2")
     one.connect(1, 2)
     two.connect(2, 3, 3)
-    wait_for(lambda: one.count() == two.count() == 3, 10, "knowing each other's users")
+    wait_for(lambda: one.count() == two.count() == 3, what="knowing each other's users")
 
     one.sampler.take(minute)
     two.sampler.take(minute)
@@ -114,7 +114,7 @@ def test_with_a_frozen_redis_a_node_answers_soon_with_its_own_history(join, own_
     assert [point.nodes for point in one.points()] == [1, 1]
     assert time.monotonic() - began < 20
     own_redis.thaw()
-    wait_for(lambda: one.points()[0].nodes == 2, 10, "Redis' answer")
+    wait_for(lambda: one.points()[0].nodes == 2, what="Redis' answer")
 
 
 def test_samples_are_written_again_to_a_redis_that_came_back_empty(join, own_redis, minute):
@@ -125,7 +125,7 @@ def test_samples_are_written_again_to_a_redis_that_came_back_empty(join, own_red
 
     one.sampler.take(minute)
 
-    wait_for(lambda: len(one.points()) == 1, 10, "Redis' answer")
+    wait_for(lambda: len(one.points()) == 1, what="Redis' answer")
 
 
 def test_an_outage_of_redis_leaves_a_gap_and_earlier_samples_stay_if_redis_is_persistent(make_app, tmp_path, minute):
@@ -182,7 +182,7 @@ def test_running_servers_store_the_history_and_that_of_a_killed_server_stays(sta
     def alice_is_seen_once():
         return any((point["nodes"], point["connections"], point["users"]) == (2, 2, 1) for point in points())
 
-    wait_for(alice_is_seen_once, 60, "a step in which both nodes saw Alice")
+    wait_for(alice_is_seen_once, what="a step in which both nodes saw Alice")
     told = json.loads(one.flask("im", "stats", "--json"))
     table = one.flask("im", "stats").splitlines()
     assert (told["users"], told["connections"], told["platforms"]) == (1, 2, {"unknown": 2})
@@ -191,7 +191,7 @@ def test_running_servers_store_the_history_and_that_of_a_killed_server_stays(sta
     assert [line.split()[0] for line in table] == ["node", "node-1", "node-2", "all", "2"]
     assert table[3].split()[1:3] == ["2", "1"]
     two.kill()
-    wait_for(lambda: points()[-1]["nodes"] == 1, 60, "a step without the dead node")
+    wait_for(lambda: points()[-1]["nodes"] == 1, what="a step without the dead node")
 
     assert points(node="node-2")[-1]["connections"] == 1
     assert at_one.get("/api/admin/nodes")["nodes"][0]["id"] == "node-1"

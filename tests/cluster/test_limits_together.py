@@ -105,6 +105,6 @@ def test_every_key_in_redis_expires(two_apps, redis_server):
     client = redis_server.client()
     pattern = f"*{node_of(two_apps[0]).settings.cluster_name}*"
 
-    wait_for(lambda: len(client.keys(pattern)) == 2, 3, "both kinds of keys")
+    wait_for(lambda: len(client.keys(pattern)) == 2, what="both kinds of keys")
 
     assert all(client.ttl(key) > 0 for key in client.keys(pattern))

@@ -84,7 +84,7 @@ def test_a_restarted_node_is_heard_in_several_rooms(pair, people, device):
 
 
 def wait_for_all(device, event, count):
-    wait_for(lambda: len(device.received(event)) >= count, 5, f"{count} x {event}")
+    wait_for(lambda: len(device.received(event)) >= count, what=f"{count} x {event}")
     return device.received(event)
 
 
@@ -108,9 +108,9 @@ def test_a_message_committed_but_not_pushed_by_a_killed_node_is_found(pair, peop
 
     way_to_mariadb.swallow_answer_of_next()
     ada.sio.emit("send_message", message)
-    wait_for(lambda: bob.history(group)[-1]["type"] == "text", 5, "the commit")
+    wait_for(lambda: bob.history(group)[-1]["type"] == "text", what="the commit")
     kill()
-    bob.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=30)
+    bob.wait_for("sync_required", lambda event: event["reason"] == "untold")
     again = ada.at(pair[1]).connect()
     answer = again.call("send_message", message)
 
@@ -146,7 +146,7 @@ def test_a_client_admitted_before_its_rooms_are_subscribed_is_told_to_sync(pair,
         heard = [event["message"]["id"] for event in bob.received("message_created")]
         return said["id"] in heard or bob.received("sync_required")
 
-    wait_for(is_told, 10, "a push or a hint to Bob")
+    wait_for(is_told, what="a push or a hint to Bob")
 
 
 def test_a_session_that_ends_while_its_connection_is_admitted_is_closed(pair, device, stall):
@@ -160,7 +160,7 @@ def test_a_session_that_ends_while_its_connection_is_admitted_is_closed(pair, de
         with suppress(Refused):
             coming.result()
 
-    wait_for(lambda: not bob.sio.connected, 8, "the end of the connection")
+    wait_for(lambda: not bob.sio.connected, what="the end of the connection")
     assert bob.rest("GET", "/api/users/me").status_code == 401
 
 
@@ -175,7 +175,7 @@ def test_a_message_published_to_a_redis_without_the_other_nodes_is_found(pair, p
     said = bob.send("into the void", conversation_id=group)["message"]
     way_to_redis.turn_to(home)
 
-    ada.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=20)
+    ada.wait_for("sync_required", lambda event: event["reason"] == "untold")
     assert said["id"] not in [event["message"]["id"] for event in ada.received("message_created")]
     elsewhere.stop()
 
@@ -187,8 +187,8 @@ def test_a_read_mark_committed_but_not_pushed_by_a_killed_node_is_found(pair, pe
 
     way_to_mariadb.swallow_answer_of_next()
     ada.sio.emit("mark_read", {"conversation_id": group, "seq": said["seq"]})
-    wait_for(lambda: way_to_mariadb.swallows, 5, "the commit")
+    wait_for(lambda: way_to_mariadb.swallows, what="the commit")
     kill()
 
-    bob.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=30)
+    bob.wait_for("sync_required", lambda event: event["reason"] == "untold")
     assert not bob.received("conversation_read")

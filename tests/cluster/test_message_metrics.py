@@ -16,7 +16,7 @@ def pair(start_nodes, device):
     first, second = start_nodes(2)
     ada, bob = device(first, "ada").connect(), device(second, "bob").connect()
     conversation = ada.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
-    bob.wait_for("message_created", timeout=20)
+    bob.wait_for("message_created")
     return ada, bob, conversation
 
 
@@ -56,4 +56,4 @@ def test_the_loop_greenlets_database_and_redis_are_measured(pair):
             and figures["imapp_memory_limit_bytes"] > figures["imapp_memory_bytes"]
         )
 
-    wait_for(is_watched, 15, "figures of the loop, the greenlets, the database and Redis")
+    wait_for(is_watched, what="figures of the loop, the greenlets, the database and Redis")

@@ -89,13 +89,13 @@ def test_nodes_share_their_presence_over_every_kind_of_redis(join, request, kind
     url = request.getfixturevalue(kind).url
     one, two = join(url, "n1"), join(url, "n2")
     one.connect(1, 1)
-    wait_for(lambda: two.sees(1, 2) == {1}, 5, "the users to be seen")
+    wait_for(lambda: two.sees(1, 2) == {1}, what="the users to be seen")
     two.connect(1, 2)
-    wait_for(lambda: one.sees(1, 2, 3) == {1, 2}, 5, "the users to be seen")
+    wait_for(lambda: one.sees(1, 2, 3) == {1, 2}, what="the users to be seen")
 
     two.disconnect(1)
     two.disconnect(2)
-    wait_for(lambda: (2, False) in two.told, 5, "the last device's end")
+    wait_for(lambda: (2, False) in two.told, what="the last device's end")
 
     assert one.sees(1, 2) == {1}
     # A change with a late answer is announced again.
@@ -110,7 +110,7 @@ def test_users_of_a_dead_node_are_announced_offline_once_and_its_keys_are_delete
     nodes[0].connect(1)
     dead(redis_server.url, 1, *range(1000, 1400))
 
-    wait_for(lambda: sum(len(node.told) for node in nodes) >= 401, LEASE + 5, "the removal of the dead node")
+    wait_for(lambda: sum(len(node.told) for node in nodes) >= 401, what="the removal of the dead node")
     time.sleep(1)
 
     told = sorted(change for node in nodes for change in node.told)
@@ -127,7 +127,7 @@ def test_a_node_that_has_just_started_removes_no_dead_node(join, dead, redis_ser
     time.sleep(LEASE * 0.6)
     early = list(node.told)
 
-    wait_for(lambda: node.told == [(7, False)], LEASE + 2, "the removal of the dead node")
+    wait_for(lambda: node.told == [(7, False)], what="the removal of the dead node")
     assert early == []
 
 
@@ -138,7 +138,7 @@ def test_a_node_with_a_name_in_use_is_refused_with_the_holders_address(join, red
     with pytest.raises(NodeTakenError, match=r"host .+, pid \d+, port \d+"):
         join(redis_server.url, "n1")
 
-    assert LEASE < time.monotonic() - began < LEASE + 4
+    assert time.monotonic() - began > LEASE
 
 
 def test_a_node_waits_for_the_lease_of_its_dead_predecessor(join, dead, redis_server):
@@ -147,38 +147,38 @@ def test_a_node_waits_for_the_lease_of_its_dead_predecessor(join, dead, redis_se
     node = join(redis_server.url, "dead")
     node.connect(7)
 
-    wait_for(lambda: node.sees_all() == [7], 3, "the users to be seen")
+    wait_for(lambda: node.sees_all() == [7], what="the users to be seen")
 
 
 def test_a_stopped_node_releases_its_name_at_once(join, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
     node.connect(1)
-    wait_for(lambda: node.told, 3, "the announcement")
+    wait_for(lambda: node.told, what="the announcement")
 
     node.heart.stop()
 
     assert redis_server.client().keys(f"*{cluster_name}*") == []
     began = time.monotonic()
     join(redis_server.url, "n1")
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < LEASE
 
 
 def test_a_node_that_lost_its_lease_registers_all_its_connections_again(join, own_redis):
     one, two = join(own_redis.url, "n1"), join(own_redis.url, "n2")
     one.connect(1, 2)
     two.connect(2, 3)
-    wait_for(lambda: one.sees_all() == [1, 2, 3], 3, "the users to be seen")
+    wait_for(lambda: one.sees_all() == [1, 2, 3], what="the users to be seen")
 
     own_redis.client().flushall()
 
-    wait_for(lambda: one.sees(1, 2, 3) == {1, 2, 3} == two.sees(1, 2, 3), LEASE, "the users to be seen again")
+    wait_for(lambda: one.sees(1, 2, 3) == {1, 2, 3} == two.sees(1, 2, 3), what="the users to be seen again")
     assert not [change for node in (one, two) for change in node.told if not change[1]]
 
 
 def test_a_redis_that_comes_back_empty_gets_the_present_connections(join, own_redis):
     one, two = join(own_redis.url, "n1"), join(own_redis.url, "n2")
     one.connect(1, 2)
-    wait_for(lambda: two.sees(1, 2) == {1, 2}, 3, "the users to be seen")
+    wait_for(lambda: two.sees(1, 2) == {1, 2}, what="the users to be seen")
 
     own_redis.kill()
     time.sleep(LEASE + 1)
@@ -186,20 +186,21 @@ def test_a_redis_that_comes_back_empty_gets_the_present_connections(join, own_re
     one.connect(3)
     own_redis.start()
 
-    wait_for(lambda: two.sees(1, 2, 3) == {1, 3}, LEASE + 3, "the users to be seen again")
+    wait_for(lambda: two.sees(1, 2, 3) == {1, 3}, what="the users to be seen again")
 
 
 def test_a_drift_is_found_and_repaired(join, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
     node.connect(1, 2)
-    wait_for(lambda: node.sees_all() == [1, 2], 3, "the users to be seen")
+    wait_for(lambda: node.sees_all() == [1, 2], what="the users to be seen")
     client = redis_server.client()
 
-    client.hset(f"{{{cluster_name}}}:conns:n1", "ghost", "9 0 - 0")
+    # The connection last: a comparison between the two commands would find it, and repair the node without the user.
     client.hset(f"{{{cluster_name}}}:users:n1", "9", 1)
+    client.hset(f"{{{cluster_name}}}:conns:n1", "ghost", "9 0 - 0")
 
-    wait_for(lambda: (9, False) in node.told, 3 * LEASE, "the removal of the ghost")
-    wait_for(lambda: node.sees_all() == [1, 2], 3, "the repaired state")
+    wait_for(lambda: (9, False) in node.told, what="the removal of the ghost")
+    wait_for(lambda: node.sees_all() == [1, 2], what="the repaired state")
     assert client.hget(f"{{{cluster_name}}}:users:n1", "9") is None
 
 
@@ -208,7 +209,7 @@ def test_a_node_stops_when_another_process_has_taken_its_name(join, redis_server
 
     redis_server.client().set(f"{{{cluster_name}}}:lease:n1", "another")
 
-    wait_for(lambda: node.was_taken, LEASE, "the end")
+    wait_for(lambda: node.was_taken, what="the end")
 
 
 def test_the_nodes_are_listed_for_operators(join, redis_server):
@@ -220,7 +221,7 @@ def test_the_nodes_are_listed_for_operators(join, redis_server):
     def listed():
         return json.loads(runner.invoke(args=["im", "nodes", "--json"]).output)
 
-    wait_for(lambda: [node["connections"] for node in listed()] == [3, 0], LEASE, "the report")
+    wait_for(lambda: [node["connections"] for node in listed()] == [3, 0], what="the report")
     table = runner.invoke(args=["im", "nodes"]).output
 
     first = listed()[0]
@@ -256,22 +257,22 @@ def lose(monkeypatch):
 
 def test_arrivals_and_departures_are_announced_after_a_lost_answer(join, lose, redis_server):
     node = join(redis_server.url, "n1")
-    wait_for(lambda: not node.heart._is_stale, 5, "the first beat")
+    wait_for(lambda: not node.heart._is_stale, what="the first beat")
     lose(node, "open")
     node.connect(5)
-    wait_for(lambda: node.told == [(5, True)], LEASE + 2, "the announcement")
-    wait_for(lambda: not node.heart._is_stale, 5, "the next beat")
+    wait_for(lambda: node.told == [(5, True)], what="the announcement")
+    wait_for(lambda: not node.heart._is_stale, what="the next beat")
     lose(node, "close")
 
     node.disconnect(5)
 
-    wait_for(lambda: node.told == [(5, True), (5, False)], LEASE + 2, "the announcement")
+    wait_for(lambda: node.told == [(5, True), (5, False)], what="the announcement")
 
 
 def test_changes_by_a_rewrite_are_announced_after_a_lost_answer(join, lose, redis_server, cluster_name):
     node = join(redis_server.url, "n1")
     node.connect(5)
-    wait_for(lambda: node.told == [(5, True)], 5, "the announcement")
+    wait_for(lambda: node.told == [(5, True)], what="the announcement")
     Registry(redis.client_of(node.app), cluster_name, "n1").rewrite([ConnectionInfo("ghost", 6)])
     node.told.clear()
     lose(node, "rewrite")
@@ -279,7 +280,7 @@ def test_changes_by_a_rewrite_are_announced_after_a_lost_answer(join, lose, redi
     node.heart._is_stale = True
     node.presence.wake.set()
 
-    wait_for(lambda: sorted(node.told) == [(5, True), (6, False)], LEASE + 2, "the announcement")
+    wait_for(lambda: sorted(node.told) == [(5, True), (6, False)], what="the announcement")
 
 
 def test_users_of_a_dead_node_are_announced_after_a_lost_answer(join, dead, lose, redis_server):
@@ -288,7 +289,7 @@ def test_users_of_a_dead_node_are_announced_after_a_lost_answer(join, dead, lose
 
     dead(redis_server.url, 7, lease_ms=1)
 
-    wait_for(lambda: node.told == [(7, False)], 2 * LEASE + 2, "the announcement")
+    wait_for(lambda: node.told == [(7, False)], what="the announcement")
 
 
 def test_the_journal_is_bounded_while_redis_is_away(make_app, cluster_name, monkeypatch):
@@ -301,6 +302,6 @@ def test_the_journal_is_bounded_while_redis_is_away(make_app, cluster_name, monk
         node.connect(user_id)
         node.disconnect(user_id)
 
-    wait_for(lambda: len(node.presence.journal) <= 100, 5, "the bound of the journal")
+    wait_for(lambda: len(node.presence.journal) <= 100, what="the bound of the journal")
     assert node.heart._is_stale
     node.heart.stop()

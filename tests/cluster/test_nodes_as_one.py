@@ -89,12 +89,12 @@ def test_a_removed_member_gets_nothing_on_any_node(pair, nodes, device):
     carol = device(nodes[2], "carol").connect()
     conversation = group_of(alice, bob, carol)
     alice.send("before", conversation_id=conversation)
-    wait_for(lambda: "before" in texts(bob, conversation), 10, "the message before")
+    wait_for(lambda: "before" in texts(bob, conversation), what="the message before")
 
     answer = alice.rest("DELETE", f"/api/groups/{conversation}/members/{bob.id}")
     alice.send("after", conversation_id=conversation)
 
-    wait_for(lambda: "after" in texts(carol, conversation), 10, "the message after")
+    wait_for(lambda: "after" in texts(carol, conversation), what="the message after")
     assert answer.status_code == 204
     assert "after" not in texts(bob, conversation)
     assert bob.call("send_message", {
@@ -110,7 +110,7 @@ def test_a_session_ended_on_one_node_is_closed_on_another(nodes, device):
     here.rest("DELETE", "/api/sessions")
 
     assert there.wait_for("session_ended")["code"] == "session_revoked"
-    wait_for(lambda: not there.sio.connected, 5, "the end of the socket")
+    wait_for(lambda: not there.sio.connected, what="the end of the socket")
     assert here.sio.connected
     assert bystander.sio.connected
 
@@ -154,7 +154,7 @@ def test_a_retry_on_another_node_is_the_same_message(pair, nodes):
 def test_typing_reaches_the_other_node(pair):
     alice, bob = pair
     conversation = alice.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
-    wait_for(lambda: "hello" in texts(bob, conversation), 10, "the rooms to be entered")
+    wait_for(lambda: "hello" in texts(bob, conversation), what="the rooms to be entered")
 
     alice.call("typing", {"conversation_id": conversation})
 
@@ -174,7 +174,7 @@ def test_a_user_just_added_to_a_group_misses_nothing(pair, nodes):
         return bool(found) and found[0]["last_seq"] >= 1
 
     assert knows()
-    wait_for(lambda: {"reason": "joined"} in bob.received("sync_required"), 5, "a hint")
+    wait_for(lambda: {"reason": "joined"} in bob.received("sync_required"), what="a hint")
 
 
 def test_clients_that_enter_a_room_at_once_catch_up_in_one_batch(nodes, device):

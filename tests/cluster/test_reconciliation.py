@@ -40,7 +40,7 @@ def elsewhere(place, device):
 
 
 def untold(device):
-    return device.wait_for("sync_required", lambda event: event["reason"] == "untold", timeout=20)
+    return device.wait_for("sync_required", lambda event: event["reason"] == "untold")
 
 
 def test_a_message_that_was_not_pushed_is_found(elsewhere):
@@ -70,7 +70,7 @@ def test_a_session_ended_without_a_push_loses_its_sockets(elsewhere):
 
     run(sessions.revoke_session, bob.id, session)
 
-    assert bob.wait_for("session_ended", timeout=60) == {"code": "session_revoked"}
+    assert bob.wait_for("session_ended") == {"code": "session_revoked"}
     assert ada.call("ping_server")["ok"]
 
 

@@ -46,7 +46,7 @@ def test_a_frozen_redis_delays_the_first_query_a_second_and_the_next_ones_not_at
     assert sum(later) < 0.2
     assert presence.cluster().online_among([1, 2, 3]) == {1}
     own_redis.thaw()
-    wait_for(lambda: presence.cluster().online_among([1, 2, 3]) == {1, 2}, 3, "an answer of Redis")
+    wait_for(lambda: presence.cluster().online_among([1, 2, 3]) == {1, 2}, what="an answer of Redis")
 
 
 def test_the_loss_and_the_return_of_redis_are_logged_once_each(node, own_redis, caplog):
@@ -57,7 +57,7 @@ def test_the_loss_and_the_return_of_redis_are_logged_once_each(node, own_redis, 
     time.sleep(1.1)
     presence.cluster().online_among([2])
     own_redis.start()
-    wait_for(lambda: redis.ask(redis.client().ping), 3, "an answer of Redis")
+    wait_for(lambda: redis.ask(redis.client().ping), what="an answer of Redis")
 
     lines = [
         record.getMessage().split()[0] for record in caplog.records if record.name == "imapp.cluster.circuit_breaker"
@@ -75,7 +75,7 @@ def test_with_a_frozen_redis_a_limit_is_enforced_by_the_node_without_a_long_wait
     with pytest.raises(RateLimitedError):
         limits.hit("login_per_account", "alice")
 
-    assert time.monotonic() - began < 1.5
+    assert time.monotonic() - began < 3.5  # the first waits a second; each would, without the circuit breaker
     own_redis.thaw()
 
 

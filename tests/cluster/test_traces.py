@@ -57,7 +57,7 @@ def test_a_message_is_traced_from_the_senders_socket_to_the_readers(watched):
     watched.bob.connect()
     message = watched.say("the sealed words")
     watched.bob.wait_for("message_created", lambda event: event["message"]["id"] == message["id"])
-    wait_for(lambda: watched.state(message) == ("handed", None), 10, "the record of the second node")
+    wait_for(lambda: watched.state(message) == ("handed", None), what="the record of the second node")
 
     trace = watched.trace(message)
 
@@ -88,7 +88,7 @@ def test_a_member_without_a_connection_stays_offline_for_that_message(watched):
     assert watched.state(message) == ("offline", None)
 
     watched.bob.connect()
-    wait_for(lambda: watched.state(message) == ("offline", "came_later"), 10, "the connection in the trace")
+    wait_for(lambda: watched.state(message) == ("offline", "came_later"), what="the connection in the trace")
 
 
 def test_a_connection_dropped_for_slow_reading_is_in_the_trace(watched):
@@ -101,12 +101,12 @@ def test_a_connection_dropped_for_slow_reading_is_in_the_trace(watched):
         sent.extend(watched.say("慢" * 8000) for _ in range(20))
         return "client_too_slow" in watched.second.log
 
-    wait_for(is_dropped, 60, "the end of the slow client")
+    wait_for(is_dropped, what="the end of the slow client")
 
     def dropped():
         return [one for one in sent[-60::3] if watched.state(one) == ("dropped", "too_slow")]
 
-    wait_for(dropped, 20, "a message that went to a connection that was dropped")
+    wait_for(dropped, what="a message that went to a connection that was dropped")
     (connection,) = watched.member(dropped()[0])["connections"]
     assert connection["gone"] == "too_slow"
     assert connection["gone_at"] >= connection["handed_at"]
@@ -160,7 +160,7 @@ def test_the_command_line_queries_all_nodes(watched):
     message = watched.say("the sealed words")
     watched.bob.wait_for("message_created", lambda event: event["message"]["id"] == message["id"])
     client_id = message["client_id"]
-    wait_for(lambda: watched.state(message) == ("handed", None), 10, "the record of the second node")
+    wait_for(lambda: watched.state(message) == ("handed", None), what="the record of the second node")
 
     plain = watched.first.flask("im", "trace", message["id"])
     found = json.loads(watched.first.flask("im", "trace", message["id"], "--json"))
@@ -212,14 +212,14 @@ def torn(start_nodes, device, own_redis, mariadb):
     watched.bob.connect()
     watched.deafen = lambda number: client.execute_command("ACL", "SETUSER", f"n{number}", "resetchannels")
     watched.heal = lambda number: client.execute_command("ACL", "SETUSER", f"n{number}", "allchannels")
-    wait_for(lambda: watched.state(watched.say("before")) == ("handed", None), 15, "a message on the other node")
+    wait_for(lambda: watched.state(watched.say("before")) == ("handed", None), what="a message on the other node")
     yield watched
     client.close()
 
 
 def test_a_member_on_a_deaf_node_has_missed_the_message_and_the_node_is_named(torn):
     torn.deafen(2)
-    wait_for(lambda: not torn.second.is_ready, 15, "the second node's notice that it is deaf")
+    wait_for(lambda: not torn.second.is_ready, what="the second node's notice that it is deaf")
     message = torn.say("can you hear me?")
 
     trace = torn.trace(message)
@@ -234,12 +234,12 @@ def test_a_member_on_a_deaf_node_has_missed_the_message_and_the_node_is_named(to
 
     torn.heal(2)
     torn.second.wait_until_ready()
-    wait_for(lambda: torn.state(message) == ("missed", "was_deaf"), 15, "the second node's answer")
+    wait_for(lambda: torn.state(message) == ("missed", "was_deaf"), what="the second node's answer")
 
 
 def test_a_message_dropped_by_the_senders_bus_is_reported(torn):
     torn.deafen(1)
-    wait_for(lambda: not torn.first.is_ready, 15, "the first node's notice that it is deaf")
+    wait_for(lambda: not torn.first.is_ready, what="the first node's notice that it is deaf")
     time.sleep(0.2)
     message = torn.say("into the void")
 

@@ -57,8 +57,8 @@ def test_one_trace_reaches_from_the_senders_command_to_the_receivers_socket(star
     )
     ada, bob = device(first, "ada").connect(), device(second, "bob").connect()
     conversation = ada.send("hello", to_user_id=bob.id)["message"]["conversation_id"]
-    wait_for(lambda: collector.named("commit"), 20, "the first trace")
-    wait_for(lambda: bob.received("message_created") or bob.received("sync_required"), 20, "Bob's rooms")
+    wait_for(lambda: collector.named("commit"), what="the first trace")
+    wait_for(lambda: bob.received("message_created") or bob.received("sync_required"), what="Bob's rooms")
 
     message = ada.send("the sealed words", conversation_id=conversation)["message"]
     bob.wait_for("message_created", lambda event: event["message"]["id"] == message["id"])
@@ -67,14 +67,14 @@ def test_one_trace_reaches_from_the_senders_command_to_the_receivers_socket(star
     def commit():
         return next((span for _, span in collector.named("commit") if message["id"] in str(span.attributes)), None)
 
-    wait_for(lambda: commit() is not None, 20, "the commit's span")
+    wait_for(lambda: commit() is not None, what="the commit's span")
     trace_id = commit().trace_id
 
     def parts():
         return {(span.name, node): span for node, span in list(collector.spans) if span.trace_id == trace_id}
 
     expected = {("send_message", "node-1"), ("commit", "node-1"), ("publish", "node-1"), ("deliver", "node-2")}
-    wait_for(lambda: parts().keys() >= expected, 20, "all spans of the trace")
+    wait_for(lambda: parts().keys() >= expected, what="all spans of the trace")
     spans = parts()
     assert spans.keys() == expected
     command = spans["send_message", "node-1"]
@@ -86,7 +86,7 @@ def test_one_trace_reaches_from_the_senders_command_to_the_receivers_socket(star
     def failed():
         return [span for node, span in collector.named("send_message") if node == "node-2" and span.status.code == 2]
 
-    wait_for(failed, 20, "the span of the command that failed")
+    wait_for(failed, what="the span of the command that failed")
     assert failed()[0].status.message == "invalid_input"
 
 
@@ -121,7 +121,7 @@ def test_log_lines_of_a_command_carry_its_trace_id(start_server, device, collect
 
     device(node, "ada").connect().call("send_message", {"nonsense": 1})
 
-    wait_for(lambda: collector.named("send_message"), 20, "the span")
+    wait_for(lambda: collector.named("send_message"), what="the span")
     (_, span), *_ = collector.named("send_message")
     (line,) = [json.loads(line) for line in node.log.splitlines() if '"command_refused"' in line]
     assert line["trace_id"] == span.trace_id.hex()

@@ -67,7 +67,7 @@ def test_order_and_presence_are_right_if_nodes_clocks_differ_by_hours(start_cloc
     assert stamps != sorted(stamps), "the clocks were right"
     for one in people:
         others = [message["seq"] for message in acked if message["sender_id"] != one.id]
-        wait_for(lambda one=one, others=others: heard_by(one) == others, 10, "the pushes, in order")
+        wait_for(lambda one=one, others=others: heard_by(one) == others, what="the pushes, in order")
         assert one.call("get_online_users", {"user_ids": ids})["user_ids"] == sorted(ids)
     assert all(node.is_ready for node in nodes)
     drain = [sys.executable, "-m", "flask", "--app", "wsgi", "im", "drain", "node-1", "--wait", "20"]

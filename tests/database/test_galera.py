@@ -21,15 +21,15 @@ def test_a_killed_member_loses_nothing_and_no_number_is_assigned_twice(galera, s
     own = [oracle.private_conversation(alice, device(nodes[0], "peer")) for _ in nodes]
     writers = [write(alice.at(node), shared) for node in nodes]
     writers += [write(alice.at(node), conversation) for node, conversation in zip(nodes, own, strict=True)]
-    wait_for(lambda: all(len(writer.acked) > 20 for writer in writers), 60, "the load")
+    wait_for(lambda: all(len(writer.acked) > 20 for writer in writers), what="the load")
 
     galera.members[2].kill()
-    wait_for(lambda: writers[2].problems and writers[5].problems, 20, "the fault")
+    wait_for(lambda: writers[2].problems and writers[5].problems, what="the fault")
     before = [len(writer.acked) for writer in writers]
     survivors = [0, 1, 3, 4]
-    wait_for(lambda: all(len(writers[n].acked) > before[n] + 5 for n in survivors), 20, "the survivors' recovery")
+    wait_for(lambda: all(len(writers[n].acked) > before[n] + 5 for n in survivors), what="the survivors' recovery")
     galera.heal()
-    wait_for(lambda: all(len(w.acked) > n + 5 for w, n in zip(writers, before, strict=True)), 20, "the recovery")
+    wait_for(lambda: all(len(w.acked) > n + 5 for w, n in zip(writers, before, strict=True)), what="the recovery")
     for writer in writers:
         writer.stop()
 
@@ -87,19 +87,19 @@ def test_a_member_without_its_cluster_is_unavailable_and_recovers_by_itself(gale
     alice, bob = device(node, "alice"), device(node, "bob")
     conversation = oracle.private_conversation(alice, bob)
     writer = write(alice, conversation)
-    wait_for(lambda: len(writer.acked) > 20, 60, "the load")
+    wait_for(lambda: len(writer.acked) > 20, what="the load")
 
     for member in galera.members[1:]:
         member.freeze()
     try:
-        wait_for(lambda: len(writer.problems) > 5, 40, "the fault")
+        wait_for(lambda: len(writer.problems) > 5, what="the fault")
         read = alice.rest("POST", "/api/sync", {"conversations": {}})
         is_ready = node.is_ready
     finally:
         for member in galera.members[1:]:
             member.thaw()
     before, began = len(writer.acked), time.monotonic()
-    wait_for(lambda: len(writer.acked) > before + 5, 30, "the recovery")
+    wait_for(lambda: len(writer.acked) > before + 5, what="the recovery")
     healed = time.monotonic() - began
     writer.stop()
 

@@ -69,11 +69,11 @@ def test_other_conversations_are_written_while_one_is_locked(chats, lock):
     while time.monotonic() - began < 4:
         others.append((time.monotonic(), send(ada, free, f"free{len(others)}")))
         time.sleep(0.1)
-    wait_for(lambda: all(told for _, told in others), 5, "the answers")
+    wait_for(lambda: all(told for _, told in others), what="the answers")
     assert not any(waiting)
 
     release()
-    wait_for(lambda: all(waiting), 5, "the answers of the locked conversation")
+    wait_for(lambda: all(waiting), what="the answers of the locked conversation")
 
     waits = sorted(told[0][1] - sent for sent, told in others)
     assert waits[-1] < 3, "more than the one wait that detects the lock"
@@ -87,7 +87,7 @@ def test_writes_to_a_conversation_that_stays_locked_are_finally_refused(make_app
     lock(locked)
     told = send(ada, locked, "never")
 
-    wait_for(lambda: told, 10, "the refusal")
+    wait_for(lambda: told, what="the refusal")
 
     assert isinstance(told[0][0], UnavailableError)
     assert committer.current().state().waiting == 0

@@ -55,7 +55,7 @@ def test_sends_without_an_answer_from_a_killed_node_are_settled_at_another(nodes
 
     with ThreadPoolExecutor(8) as pool:
         senders = [pool.submit(send_on, number) for number in range(8)]
-        wait_for(lambda: len(acked) > 100, 30, "the load")
+        wait_for(lambda: len(acked) > 100, what="the load")
         nodes[0].kill()
         is_killed.set()
         left_open = [client_id for sender in senders for client_id in sender.result()]

@@ -40,15 +40,15 @@ def test_connections_to_a_server_that_became_read_only_are_replaced(server, url,
     alice, bob = device(node, "alice"), device(node, "bob")
     conversation = oracle.private_conversation(alice, bob)
     writer = write(alice, conversation)
-    wait_for(lambda: len(writer.acked) > 10, 30, "the load")
+    wait_for(lambda: len(writer.acked) > 10, what="the load")
     old = connections(server)
 
     server.query("SET GLOBAL read_only = 1")
-    wait_for(lambda: len(writer.problems) > 3, 20, "the fault")
+    wait_for(lambda: len(writer.problems) > 3, what="the fault")
     renamed = alice.rest("PATCH", "/api/users/me", {"nickname": "Alice"})
     server.query("SET GLOBAL read_only = 0")
     before = len(writer.acked)
-    wait_for(lambda: len(writer.acked) > before + 5, 5, "the recovery")
+    wait_for(lambda: len(writer.acked) > before + 5, what="the recovery")
     writer.stop()
 
     assert set(writer.problems) == {"unavailable"}
@@ -74,7 +74,7 @@ def test_a_full_server_only_makes_requests_busy(server, url, start_server, devic
     ]
     for connection in crowd:
         connection.close()
-    wait_for(lambda: oracle.send(alice, conversation, "second").ok, 5, "the recovery")
+    wait_for(lambda: oracle.send(alice, conversation, "second").ok, what="the recovery")
 
     assert [(answer.status_code, answer.json()["code"]) for answer in refused] == [(503, "busy")] * 2
     assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)

@@ -9,9 +9,6 @@ from tests.support.ports import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-#: Most seconds until all clients are back on a busy machine. bench/front.py measures the real time.
-_BACK_SECONDS = 40
-
 
 @pytest.fixture
 def crowd(nginx, start_nodes, tmp_path):
@@ -21,7 +18,7 @@ def crowd(nginx, start_nodes, tmp_path):
     nodes[0].flask("im", "load-fixture", "--users", "39", "--out", str(tmp_path / "users"))
     tokens = [line.split()[0] for line in (tmp_path / "users").read_text().splitlines()]
     clients = NpmCrowd(front.url, tokens, websocket=30)
-    wait_for(lambda: clients.is_whole(3), 30, "all clients")
+    wait_for(lambda: clients.is_whole(3), what="all clients")
     yield nodes, clients
     clients.close()
 
@@ -36,13 +33,13 @@ def test_all_clients_return_and_spread_after_a_kill_and_a_rolling_restart(crowd)
     nodes, clients = crowd
 
     nodes[1].kill()
-    wait_for(lambda: clients.state()["connected"] == 39, _BACK_SECONDS, "the return to the remaining nodes")
+    wait_for(lambda: clients.state()["connected"] == 39, what="the return to the remaining nodes")
     start_again(nodes[1])
-    wait_for(lambda: clients.is_whole(3), _BACK_SECONDS, "an even spread after the kill")
+    wait_for(lambda: clients.is_whole(3), what="an even spread after the kill")
     for node in nodes:
         node.stop()
         start_again(node)
 
-    wait_for(lambda: clients.is_whole(3), _BACK_SECONDS, "an even spread after the restarts")
+    wait_for(lambda: clients.is_whole(3), what="an even spread after the restarts")
     time.sleep(5)
     assert clients.is_whole(3), clients.state()

@@ -206,7 +206,7 @@ def front(pods, names, tmp_path_factory):
     config.write_text(whole_configuration(folder, port, names.port, pods["imapp-0"].server_port))
     process = subprocess.Popen([program, "-c", config, "-p", folder, "-g", "daemon off;"])
     url = f"http://127.0.0.1:{port}"
-    wait_for(lambda: answers(url), 10, "Nginx")
+    wait_for(lambda: answers(url), what="Nginx")
     yield url
     process.terminate()
     process.wait(10)

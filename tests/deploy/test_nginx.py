@@ -78,9 +78,9 @@ def test_the_official_javascript_client_upgrades_to_websocket(front, device):
     client = NpmClient()
 
     client.connect(front.url, alice.tokens["access_token"])
-    client.wait_for("connect", timeout=30)
+    client.wait_for("connect")
 
-    wait_for(lambda: client.state()["transport"] == "websocket", 20, "the upgrade")
+    wait_for(lambda: client.state()["transport"] == "websocket", what="the upgrade")
     assert client.call("ping_server")["ok"]
     client.close()
 
@@ -139,7 +139,7 @@ def test_clients_of_a_killed_node_reconnect_to_another(nginx, start_nodes, devic
     nodes[1].kill()
 
     for one in lost:
-        wait_for(lambda one=one: one.sio.connected and not one.sio.get_sid().startswith("node-2~"), 20, "the return")
+        wait_for(lambda one=one: one.sio.connected and not one.sio.get_sid().startswith("node-2~"), what="the return")
     assert lost
     for _ in range(10):
         assert people[0].get("/api/users/me")["id"] == people[0].id
@@ -154,7 +154,7 @@ def test_a_draining_node_gets_no_new_sessions_and_its_clients_move(nginx, start_
     moving = [one for one in people if node_of(one) == "node-2"]
 
     nodes[1].process.terminate()
-    wait_for(lambda: not nodes[1].is_ready, 10, "the start of the drain")
+    wait_for(lambda: not nodes[1].is_ready, what="the start of the drain")
     handshakes = [requests.get(front.url + HANDSHAKE, timeout=10) for _ in range(12)]
     at_work = nodes[1].process.poll() is None
 
@@ -166,7 +166,7 @@ def test_a_draining_node_gets_no_new_sessions_and_its_clients_move(nginx, start_
     }
     assert moving
     for one in moving:
-        wait_for(lambda one=one: one.sio.connected and node_of(one) != "node-2", 20, "the move")
+        wait_for(lambda one=one: one.sio.connected and node_of(one) != "node-2", what="the move")
 
 
 def test_sockets_go_to_the_second_port_and_other_requests_to_the_first(nginx, start_nodes, device):
@@ -177,9 +177,9 @@ def test_sockets_go_to_the_second_port_and_other_requests_to_the_first(nginx, st
     ))  # fmt: skip
 
     alice = device(front, "alice").connect()
-    wait_for(lambda: alice.sio.eio.current_transport == "websocket", 10, "the upgrade")
+    wait_for(lambda: alice.sio.eio.current_transport == "websocket", what="the upgrade")
     alice.sio.disconnect()
-    wait_for(lambda: "/socket.io/" in (front.folder / "access.log").read_text(), 10, "lines in the log")
+    wait_for(lambda: "/socket.io/" in (front.folder / "access.log").read_text(), what="lines in the log")
 
     seen = {tuple(line.split()) for line in (front.folder / "access.log").read_text().splitlines()}
     assert {upstream for path, upstream in seen if path == "/socket.io/"} == {f"127.0.0.1:{second}"}
@@ -210,8 +210,8 @@ def test_a_reload_ends_the_old_workers_in_time_and_clients_reconnect(nginx, node
 
     front.reload()
 
-    wait_for(lambda: not old & front.workers, 10, "the end of the old workers")
-    wait_for(lambda: alice.sio.connected and alice.call("ping_server", {})["ok"], 20, "the return")
+    wait_for(lambda: not old & front.workers, what="the end of the old workers")
+    wait_for(lambda: alice.sio.connected and alice.call("ping_server", {})["ok"], what="the return")
 
 
 def test_an_idle_socket_outlives_the_read_timeout_by_its_heartbeat(nginx, start_nodes, device):

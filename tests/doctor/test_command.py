@@ -106,7 +106,7 @@ def test_hanging_servers_are_reported_within_the_time_limit(doctor, environ, wro
 
     assert told.exit_code == 2
     assert {"redis.answers", "nodes.bus", "database.answers", "database.write"} <= set(told.named("FAIL"))
-    assert max(row["seconds"] for row in told.rows.values()) <= 26
+    assert max(row["seconds"] for row in told.rows.values()) <= 60
 
 
 def test_a_crashing_or_hanging_check_fails_alone(app):

@@ -88,7 +88,7 @@ def test_two_processes_with_one_name_are_both_named(start_nodes, beside, look):
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        wait_for(lambda: look(app, "nodes.names").status == "FAIL", 40, "the second answer")
+        wait_for(lambda: look(app, "nodes.names").status == "FAIL", what="the second answer")
         found = look(app, "nodes.names")
     finally:
         second.kill()
@@ -180,7 +180,7 @@ class _SickNode:
         self.broker = make_broker(settings)
         self.broker.subscribe(self.channels.node("node-9"))
         self.broker.start(self)
-        wait_for(lambda: self.broker.is_up and self.broker.settle(1), 10, "the bus")
+        wait_for(lambda: self.broker.is_up and self.broker.settle(1), what="the bus")
         with app.app_context():
             report = {**self.facts, "version": "0.1.0"}
             Registry(redis.client(), settings.cluster_name, "node-9").renew("x", 30_000, report)

@@ -86,7 +86,7 @@ class Testbed:
         with ThreadPoolExecutor(len(self.plan.nodes)) as pool:
             self.nodes = list(pool.map(self._start_node, self.plan.nodes))
         for node in self.nodes:
-            node.wait_until_ready(30)
+            node.wait_until_ready()
         self._gather(shape)
 
     def _start_redis(self) -> None:

@@ -41,7 +41,7 @@ def npm():
 
     def connect(url: str, device, **options) -> NpmClient:
         made.append(NpmClient())
-        made[-1].connect(url, device.tokens["access_token"], **options).wait_for("connect", timeout=60)
+        made[-1].connect(url, device.tokens["access_token"], **options).wait_for("connect")
         return made[-1]
 
     yield connect

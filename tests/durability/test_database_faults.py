@@ -26,13 +26,13 @@ def test_a_killed_database_loses_nothing_that_was_acknowledged(node, own_mariadb
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
     writers = [write(alice, conversation), write(bob, conversation)]
-    wait_for(lambda: all(len(writer.acked) > 20 for writer in writers), 60, "the load")
+    wait_for(lambda: all(len(writer.acked) > 20 for writer in writers), what="the load")
 
     own_mariadb.kill()
-    wait_for(lambda: all(writer.problems for writer in writers), 30, "the fault")
+    wait_for(lambda: all(writer.problems for writer in writers), what="the fault")
     own_mariadb.start()
     before = [len(writer.acked) for writer in writers]
-    wait_for(lambda: all(len(w.acked) > n for w, n in zip(writers, before, strict=True)), 10, "the recovery")
+    wait_for(lambda: all(len(w.acked) > n for w, n in zip(writers, before, strict=True)), what="the recovery")
     for writer in writers:
         writer.stop()
 
@@ -49,7 +49,7 @@ def test_a_frozen_database_only_makes_requests_fail_in_bounded_time(node, own_ma
     alice, bob = device(server, "alice"), device(server, "bob").connect()
     conversation = oracle.private_conversation(alice, bob)
     writer = write(alice, conversation)
-    wait_for(lambda: len(writer.acked) > 10, 60, "the load")
+    wait_for(lambda: len(writer.acked) > 10, what="the load")
 
     own_mariadb.freeze()
     try:
@@ -58,7 +58,7 @@ def test_a_frozen_database_only_makes_requests_fail_in_bounded_time(node, own_ma
     finally:
         own_mariadb.thaw()
     before = len(writer.acked)
-    wait_for(lambda: len(writer.acked) > before + 5, 15, "the recovery")
+    wait_for(lambda: len(writer.acked) > before + 5, what="the recovery")
     writer.stop()
 
     assert answered_while_frozen["ok"], "the event loop stood still"
@@ -77,7 +77,7 @@ def test_idle_connections_dropped_by_the_database_cause_no_failures(node, own_ma
     conversation = alice.send("first", to_user_id=bob.id)["message"]["conversation_id"]
     assert own_mariadb.connections(), "nothing is connected"
 
-    wait_for(lambda: not own_mariadb.connections(), 30, "the end of the idle connections")
+    wait_for(lambda: not own_mariadb.connections(), what="the end of the idle connections")
 
     alice.send("second", conversation_id=conversation)
     assert oracle.send(alice, conversation, "third").status_code == 201
@@ -89,7 +89,7 @@ def test_connections_cut_under_load_cause_only_retries(node, own_mariadb, device
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
     writer = write(alice, conversation)
-    wait_for(lambda: len(writer.acked) > 10, 60, "the load")
+    wait_for(lambda: len(writer.acked) > 10, what="the load")
 
     cut = 0
     for _ in range(30):
@@ -143,7 +143,7 @@ def test_with_too_few_connections_requests_wait_or_get_busy(node, own_mariadb, d
         unlock()
         answers = [one.result(60) for one in asked]
 
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 60
     refused = [answer for answer in answers if not answer.ok]
     assert refused, "the pool was never exhausted"
     assert {(answer.status_code, answer.json()["code"]) for answer in refused} == {(503, "busy")}

@@ -50,7 +50,7 @@ def ask(server, path=""):
 def test_a_frozen_database_is_reported_down_in_time_to_all_callers_and_recovers(node, own_mariadb):
     server = node()
     own_mariadb.freeze()
-    wait_for(lambda: "db" in ask(server), 15, "the report of the fault")
+    wait_for(lambda: "db" in ask(server), what="the report of the fault")
 
     with ThreadPoolExecutor(20) as pool:
         whole = list(pool.map(ask, [server] * 20))
@@ -61,13 +61,13 @@ def test_a_frozen_database_is_reported_down_in_time_to_all_callers_and_recovers(
     assert "imapp_ready 0.0" in scraped.text
     assert requests.get(server.url + "/actuator/health/liveness", timeout=IN_TIME).ok
     own_mariadb.thaw()
-    wait_for(lambda: not ask(server), 30, "the recovery")
+    wait_for(lambda: not ask(server), what="the recovery")
 
 
 def test_a_stopped_database_is_reported_down_with_the_name_of_the_error(node, own_mariadb):
     server = node()
     own_mariadb.kill()
-    wait_for(lambda: ask(server), 15, "the report of the fault")
+    wait_for(lambda: ask(server), what="the report of the fault")
 
     assert ask(server)["db"]["error"] == "OperationalError"
 
@@ -104,7 +104,7 @@ def test_a_node_on_outdated_tables_becomes_ready_after_their_upgrade(node):
 
     assert down.keys() == {"migrations"}
     assert down["migrations"]["database"] != down["migrations"]["code"]
-    server.wait_until_ready(40)
+    server.wait_until_ready()
 
 
 @pytest.mark.parametrize("harm", ["kill", "freeze"])
@@ -113,8 +113,8 @@ def test_without_redis_a_node_is_alive_but_ready_only_if_the_setting_allows_it(n
     lenient = node(REDIS_URL=own_redis.url, NODE_ID="node-2", IM_CLUSTER_NAME="other", IM_READY_WITHOUT_REDIS="on")
     getattr(own_redis, harm)()
 
-    wait_for(lambda: ask(strict).keys() == {"redis", "bus"}, 30, "the report of the fault")
-    wait_for(lambda: ask(lenient).keys() == {"redis"}, 30, "the report of the fault")
+    wait_for(lambda: ask(strict).keys() == {"redis", "bus"}, what="the report of the fault")
+    wait_for(lambda: ask(lenient).keys() == {"redis"}, what="the report of the fault")
 
     assert ask(strict)["redis"]["error"] in {"ConnectionError", "TimeoutError"}
     assert ask(strict, "/readiness").keys() == {"bus"}
@@ -128,4 +128,4 @@ def test_with_database_and_redis_frozen_health_still_answers_in_time(node, own_m
     own_mariadb.freeze()
     own_redis.freeze()
 
-    wait_for(lambda: {"redis", "db"} <= ask(server).keys(), 15, "the report of the fault")
+    wait_for(lambda: {"redis", "db"} <= ask(server).keys(), what="the report of the fault")

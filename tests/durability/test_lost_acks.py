@@ -23,7 +23,7 @@ def test_a_retry_after_a_lost_ack_gets_the_stored_message(start_node, device, np
 
     network.swallows = True
     order = sender.begin("burst", messages=[message], timeout=1_000)
-    wait_for(lambda: bob.history(conversation), 30, "the commit")
+    wait_for(lambda: bob.history(conversation), what="the commit")
     [stored] = bob.history(conversation)
     network.swallows = False
     network.cut()

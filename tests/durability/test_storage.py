@@ -76,7 +76,7 @@ def check_full_disk(server, device, folder) -> None:
     fill(folder)
     acked, refusals, refused = send_until(lambda answer: not answer.ok, alice, conversation)
     (folder / "filler").unlink()
-    wait_for(lambda: oracle.send(alice, conversation, "after").ok, 60, "the recovery")
+    wait_for(lambda: oracle.send(alice, conversation, "after").ok, what="the recovery")
 
     assert refusals == {(503, "unavailable")}
     history = oracle.hold(conversation, [alice, bob], acked)
@@ -117,7 +117,7 @@ def test_the_command_line_writes_while_the_server_is_under_load(start_server, de
     alice, bob = device(server, "alice"), device(server, "bob")
     conversation = oracle.private_conversation(alice, bob)
     writer = write(alice, conversation)
-    wait_for(lambda: len(writer.acked) > 10, 60, "the load")
+    wait_for(lambda: len(writer.acked) > 10, what="the load")
     names = [f"made-{number}" for number in range(3)]
 
     with ThreadPoolExecutor(1) as pool:

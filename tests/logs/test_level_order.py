@@ -34,10 +34,10 @@ def test_one_node_logs_more_for_a_limited_time(start_nodes):
 
     assert (ran.returncode, ran.stderr) == (0, "")
     assert ran.stdout == "node-2 logs at DEBUG, for 5 s.\n"
-    wait_for(lambda: "log_level_changed" in two.log, 10, "the order")
+    wait_for(lambda: "log_level_changed" in two.log, what="the order")
     assert refused(two)
     assert not refused(one)
-    wait_for(lambda: "log_level_restored" in two.log, 20, "the restoration of the level")
+    wait_for(lambda: "log_level_restored" in two.log, what="the restoration of the level")
     assert not refused(two)
 
 
@@ -47,9 +47,9 @@ def test_without_a_name_the_order_goes_to_all_nodes(start_nodes):
     ran = order(one, "DEBUG")
 
     assert sorted(ran.stdout.splitlines()) == [f"node-{n} logs at DEBUG, for 600 s." for n in (1, 2)]
-    wait_for(lambda: refused(one) and refused(two), 10, "the order")
+    wait_for(lambda: refused(one) and refused(two), what="the order")
     assert order(one, "INFO", "--for", "0").returncode == 0
-    wait_for(lambda: not refused(one) and not refused(two), 10, "the restoration of the level")
+    wait_for(lambda: not refused(one) and not refused(two), what="the restoration of the level")
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def test_a_level_is_restored_when_its_time_is_over(levels):
     levels.change("DEBUG", "imapp.test", 0.05)
     changed = own.level
 
-    wait_for(lambda: levels.restore_due() or own.level == logging.ERROR, 10, "the restoration of the level")
+    wait_for(lambda: levels.restore_due() or own.level == logging.ERROR, what="the restoration of the level")
 
     assert changed == logging.DEBUG
 
@@ -39,7 +39,9 @@ def test_a_level_without_a_time_limit_stays(levels):
 def test_a_logger_without_a_level_has_none_again_afterwards(levels):
     levels.change("DEBUG", "imapp.test", 0.01)
 
-    wait_for(lambda: levels.restore_due() or logging.getLogger("imapp.test").level == logging.NOTSET, 10, "its removal")
+    wait_for(
+        lambda: levels.restore_due() or logging.getLogger("imapp.test").level == logging.NOTSET, what="its removal"
+    )
 
 
 def test_a_signal_turns_debug_on_and_off(levels):

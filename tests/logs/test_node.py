@@ -131,7 +131,7 @@ def test_a_line_after_a_command_does_not_have_that_commands_fields(json_node, de
 
     bob.close()
 
-    wait_for(lambda: find(json_node, "user_disconnected"), 10, "the end of a connection")
+    wait_for(lambda: find(json_node, "user_disconnected"), what="the end of a connection")
     (gone,) = find(json_node, "user_disconnected")
     assert gone["user_id"] == bob.id
     assert "command" not in gone
@@ -213,7 +213,7 @@ def test_gunicorns_lines_go_to_the_same_file_after_its_rotation(start_server, tm
         return [line for line in lines if line["logger"] == "gunicorn.error"]
 
     assert (tmp_path / "node.log.1").exists()
-    wait_for(told, 20, "gunicorn's line")
+    wait_for(told, what="gunicorn's line")
     assert "SIGKILL" in told()[0]["event"]
 
 
@@ -222,7 +222,7 @@ def test_a_signal_turns_debug_on_and_off(json_node, start_server):
     for count in (1, 2):
         os.kill(server.process.pid, signal.SIGUSR1)
         event = ("log_level_changed", "log_level_restored")[count - 1]
-        wait_for(lambda event=event: find(server, event), 10, event)
+        wait_for(lambda event=event: find(server, event), what=event)
         requests.get(f"{server.url}/api/users/me?{count}", timeout=10)
 
     assert len(find(server, "request_refused")) == 1

@@ -47,7 +47,7 @@ def test_each_second_starts_anew_and_reports_the_suppressed_lines(sampled):
     log.warning("flood")
     log.warning("flood")
 
-    wait_for(lambda: sampler.tell() or len(passed) > 1, 10, "the end of the second")
+    wait_for(lambda: sampler.tell() or len(passed) > 1, what="the end of the second")
     log.warning("flood")
 
     assert passed == ["flood", "lines_suppressed of=flood by=imapp.test lines=1", "flood"]
@@ -56,7 +56,7 @@ def test_each_second_starts_anew_and_reports_the_suppressed_lines(sampled):
 def test_the_next_line_reports_suppressed_lines_if_nothing_did_before(sampled):
     _, log, passed = sampled(1)
 
-    wait_for(lambda: log.warning("flood") or len(passed) > 2, 10, "the start of another second")
+    wait_for(lambda: log.warning("flood") or len(passed) > 2, what="the start of another second")
 
     assert passed[0] == passed[2] == "flood"
     assert passed[1].startswith("lines_suppressed of=flood")

@@ -33,7 +33,7 @@ def shipped(name: str) -> dict[str, Any]:
 def talk(one: Device, other: Device) -> None:
     """Do what users do: send a message to another node, sync, read history, and send an invalid command."""
     message = one.send("hello", to_user_id=other.id)["message"]
-    other.wait_for("message_created", lambda payload: payload["message"]["id"] == message["id"], timeout=30)
+    other.wait_for("message_created", lambda payload: payload["message"]["id"] == message["id"])
     other.events.clear()
     other.call("sync", {"conversations": {}})
     one.call("send_message", {"type": "text"})
@@ -79,7 +79,7 @@ def watched(nodes, mariadb, redis_server, tmp_path_factory) -> Iterator[Promethe
         people = [Device.register(node, "watched").connect() for node in nodes]
         for one in people:
             stack.callback(one.close)
-        wait_for(lambda: len(prometheus.query("up == 1")) == 5, 60, "the first scrapes")
+        wait_for(lambda: len(prometheus.query("up == 1")) == 5, what="the first scrapes")
         stack.enter_context(conversations(people))
         wait_for(lambda: prometheus.query("min(count_over_time(up[1m])) >= 20"), 100, "twenty scrapes of each")
         yield prometheus

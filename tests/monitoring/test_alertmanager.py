@@ -83,7 +83,7 @@ def test_a_node_that_is_down_silences_only_the_alerts_that_follow_from_it(alertm
     ]  # fmt: skip
     requests.post(alertmanager.url + "/api/v2/alerts", json=told, timeout=10).raise_for_status()
 
-    wait_for(lambda: silenced() == {("ImappMemoryNearLimit", "a"), ("ImappNodeDied", "b")}, 30, "the inhibition")
+    wait_for(lambda: silenced() == {("ImappMemoryNearLimit", "a"), ("ImappNodeDied", "b")}, what="the inhibition")
 
 
 @pytest.mark.slow
@@ -100,10 +100,10 @@ def test_a_killed_node_and_its_return_are_notified(start_nodes, alertmanager, re
     config["global"]["external_labels"] = {"manual": MANUAL}
     prometheus = Prometheus(tmp_path / "prometheus", config)
     try:
-        wait_for(lambda: len(prometheus.query("up == 1")) == 2, 60, "both nodes")
+        wait_for(lambda: len(prometheus.query("up == 1")) == 2, what="both nodes")
         second.kill()
 
-        wait_for(lambda: told("firing"), 60, "the alert at the webhook")
+        wait_for(lambda: told("firing"), what="the alert at the webhook")
         second.start()
         wait_for(lambda: told("resolved"), 90, "the resolved alert at the webhook")
     finally:

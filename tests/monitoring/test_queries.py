@@ -43,7 +43,7 @@ def test_every_alert_and_every_recorded_metric_is_computed_without_an_error(watc
         groups = watched.get("/api/v1/rules")["groups"]
         return [(one["name"], one["health"]) for group in groups for one in group["rules"] if one["health"] != "ok"]
 
-    wait_for(lambda: not any(health == "unknown" for _name, health in unhealthy()), 60, "an evaluation of all rules")
+    wait_for(lambda: not any(health == "unknown" for _name, health in unhealthy()), what="an evaluation of all rules")
 
     assert unhealthy() == []
 
@@ -64,7 +64,7 @@ def test_no_alert_is_pending_or_firing_for_a_single_node_without_redis(server, t
     prometheus = Prometheus(tmp_path, quick(shipped("prometheus.yaml"), targets))
 
     try:
-        wait_for(lambda: prometheus.query("count_over_time(up[1m]) >= 10"), 60, "ten scrapes")
+        wait_for(lambda: prometheus.query("count_over_time(up[1m]) >= 10"), what="ten scrapes")
         assert prometheus.query(f"ALERTS{{{SLOW}}}") == []
     finally:
         prometheus.stop()

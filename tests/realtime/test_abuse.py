@@ -271,7 +271,7 @@ def test_sockets_of_a_user_are_limited_and_a_dead_one_is_replaced(strict, device
         one.close()
         return False
 
-    wait_for(is_let_in, 10, "a free place of a dead connection")
+    wait_for(is_let_in, what="a free place of a dead connection")
     assert "dead_connection_replaced" in strict.log[before:]
 
 
@@ -289,14 +289,14 @@ def test_a_repeated_connect_is_answered_for_the_same_login_and_closes_the_socket
 def test_a_suspended_client_leaves_no_open_file_descriptor(start_server, device, raw):
     node = start_server(IM_PING_INTERVAL_SECONDS="3", IM_PING_TIMEOUT_SECONDS="3")
     alice = device(node, "alice")
-    wait_for(lambda: not sockets_of(node), 10, "the end of the connection of her registration")
+    wait_for(lambda: not sockets_of(node), what="the end of the connection of her registration")
     suspended = [raw(node) for _ in range(10)]
     for one in suspended:
         one.connect({"token": alice.tokens["access_token"]})
     assert sockets_of(node) >= 10
 
     # Their kernels acknowledge every byte; the clients themselves answer nothing, not even the closing handshake.
-    wait_for(lambda: not sockets_of(node), 30, "the end of their sockets")
+    wait_for(lambda: not sockets_of(node), what="the end of their sockets")
 
 
 def sockets_of(node) -> int:

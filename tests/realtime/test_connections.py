@@ -33,9 +33,9 @@ def test_a_wait_without_queued_commands_returns_at_once(connection):
     connection.answered()
 
     began = time.monotonic()
-    connection.wait_for_queued(10)
+    connection.wait_for_queued(100)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 def test_all_waiters_continue_after_the_last_answer(connection):

@@ -167,7 +167,7 @@ def test_group_read_receipts_are_pushed_once_a_second_and_the_last_one_always(wo
         ann.devices[0].wire.call("mark_read", {"conversation_id": group, "seq": seq})
     world.settle()
     own = marks(ann.devices[1])
-    wait_for(lambda: marks(bob.devices[0])[-1:] == [5], 10, "the last receipt")
+    wait_for(lambda: marks(bob.devices[0])[-1:] == [5], what="the last receipt")
 
     assert sorted(set(own)) == [2, 3, 4, 5]
     assert marks(bob.devices[0]) == [2, 5]
@@ -182,4 +182,4 @@ def test_a_receipt_after_a_quiet_second_is_pushed(world, group):
 
     ann.devices[0].wire.call("mark_read", {"conversation_id": group, "seq": 3})
 
-    wait_for(lambda: marks(bob.devices[0]) == [2, 3], 10, "the second receipt")
+    wait_for(lambda: marks(bob.devices[0]) == [2, 3], what="the second receipt")

@@ -236,7 +236,7 @@ def test_a_stop_does_not_wait_for_clients_that_do_not_answer_the_close_frame(sta
 
     node.stop()
 
-    wait_for(lambda: not alice.sio.connected, 5, "the end of the socket")
+    wait_for(lambda: not alice.sio.connected, what="the end of the socket")
     assert "node_stopped" in node.log
     assert "graceful timeout" not in node.log
     assert "Traceback" not in node.log

@@ -65,8 +65,7 @@ def test_a_message_to_other_devices_on_the_same_node_counts_as_handed(server, de
     tablet.wait_for("message_created", lambda event: event["message"]["content"]["text"] == "again")
     wait_for(
         lambda: scrape(server)['imapp_message_seconds_count{stage="handed"}'] >= before + 1,
-        5,
-        "the count of handed messages",
+        what="the count of handed messages",
     )
 
 
@@ -127,4 +126,4 @@ def test_connects_and_disconnects_are_counted_with_their_reasons(server, device,
     assert grown('imapp_connects_refused_total{reason="invalid_token"}') >= 1
     for reason in ("client", "transport_close"):
         name = f'imapp_disconnects_total{{reason="{reason}"}}'
-        wait_for(lambda name=name: grown(name) >= 1, 20, f"the count of {reason}")
+        wait_for(lambda name=name: grown(name) >= 1, what=f"the count of {reason}")

@@ -35,7 +35,7 @@ def test_findings_of_a_failed_reconciliation_are_reported_by_the_next(world, mon
     assert "sync_required" not in [name for name, _ in device.wire.inbox]
     reconciler.compare()
 
-    wait_for(lambda: ("sync_required", {"reason": "untold"}) in device.wire.inbox, 10, "the hint")
+    wait_for(lambda: ("sync_required", {"reason": "untold"}) in device.wire.inbox, what="the hint")
 
 
 class _Failing:

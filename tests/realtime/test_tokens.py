@@ -16,8 +16,8 @@ def node(start_server):
 def test_the_client_is_warned_and_then_closed_with_a_code(node, device):
     alice = device(node).connect()
 
-    warning = alice.wait_for("token_expiring", timeout=8)
-    ended = alice.wait_for("session_ended", timeout=10)
+    warning = alice.wait_for("token_expiring")
+    ended = alice.wait_for("session_ended")
 
     assert warning["expires_at"].endswith("Z")
     assert ended == {"code": "token_expired"}
@@ -29,7 +29,7 @@ def test_the_client_is_warned_and_then_closed_with_a_code(node, device):
 
 def test_a_client_that_renews_its_token_over_the_socket_stays(node, device):
     alice = device(node).connect()
-    alice.wait_for("token_expiring", timeout=8)
+    alice.wait_for("token_expiring")
 
     fresh = alice.post("/api/auth/refresh", {"refresh_token": alice.tokens["refresh_token"]})
     ack = alice.call("renew_token", {"token": fresh["access_token"]})

@@ -44,7 +44,7 @@ def test_the_sockets_of_an_ended_session_get_a_reason_and_are_closed_and_no_othe
     end(here, there)
 
     assert there.wait_for("session_ended") == {"code": "session_revoked"}
-    wait_for(lambda: not there.sio.connected, 5, "the end of the socket")
+    wait_for(lambda: not there.sio.connected, what="the end of the socket")
     assert here.call("ping_server", {})["ok"]
 
 

@@ -392,7 +392,7 @@ def test_read_marks_out_of_order_are_pushed_in_order(app, monkeypatch):
 
     for seq in (5, 4, 7, 6):
         receipts.spread(receipt(seq))
-    wait_for(lambda: not node_of(app).part(Recent).pushed, 5, "the end of the interval")
+    wait_for(lambda: not node_of(app).part(Recent).pushed, what="the end of the interval")
 
     assert told == [5, 7]
 
@@ -419,5 +419,5 @@ def test_a_reader_gets_a_new_receipt_after_one_that_could_not_be_sent(app, monke
 
     receipts.spread(receipt(5))
 
-    wait_for(lambda: told == [5], 5, "the next receipt")
-    wait_for(lambda: not node_of(app).part(Recent).pushed, 5, "the end of the interval")
+    wait_for(lambda: told == [5], what="the next receipt")
+    wait_for(lambda: not node_of(app).part(Recent).pushed, what="the end of the interval")

@@ -122,7 +122,7 @@ def test_a_killed_node_is_shown_dead_and_only_it_is_started_again(running):
     before = running.table()
 
     os.kill(int(before["node-2"][0]), signal.SIGKILL)
-    wait_for(lambda: running.table()["node-2"][2] == "dead", 10, "the status")
+    wait_for(lambda: running.table()["node-2"][2] == "dead", what="the status")
     status = running.run("status").returncode
     started = running.run("start")
 

@@ -1,28 +1,22 @@
 """A stopping node finishes what it has accepted, closes every socket, and exits soon."""
 
 import threading
-import time
 from uuid import uuid4
 
 import pytest
 
 from tests.support.ports import wait_for
 
-#: Most seconds of a stop with any number of clients: two turns of gunicorn's loop and some work.
-STOP_SECONDS = 6
-
 
 @pytest.mark.parametrize("transports", [["websocket"], ["polling"]], ids=["websocket", "polling"])
 def test_open_sockets_are_closed_and_do_not_delay_the_stop(start_server, device, transports):
-    server = start_server()
+    server = start_server(IM_SHUTDOWN_TIMEOUT_SECONDS="100")  # longer than `stop` waits
     devices = [device(server, "user").connect(transports=transports) for _ in range(5)]
-    started = time.monotonic()
 
     server.stop()
 
-    assert time.monotonic() - started < STOP_SECONDS
     assert server.process.returncode == 0
-    wait_for(lambda: not any(one.sio.connected for one in devices), 10, "the end of all connections")
+    wait_for(lambda: not any(one.sio.connected for one in devices), what="the end of all connections")
 
 
 def test_a_stop_leaves_a_clean_log(start_server, device):
@@ -56,7 +50,7 @@ def test_acknowledged_messages_are_stored_after_a_restart(start_server, device):
             {"conversation_id": conversation_id, **body},
             callback=lambda ack, text=text: note(text, ack),
         )
-    wait_for(lambda: len(acknowledged) > 1, 10, "the first ack")
+    wait_for(lambda: len(acknowledged) > 1, what="the first ack")
     server.stop()
     server.start()
 

@@ -103,7 +103,7 @@ class Galera:
     def wait_until_synced(self) -> None:
         """Wait until all running members form one cluster."""
         running = self.running
-        wait_for(lambda: all(one.is_synced(len(running)) for one in running), 60, "one Galera cluster")
+        wait_for(lambda: all(one.is_synced(len(running)) for one in running), what="one Galera cluster")
 
     @property
     def running(self) -> list[Member]:

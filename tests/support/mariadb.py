@@ -65,7 +65,7 @@ class MariaDb(ServerProcess):
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        wait_for(self._answers, 40, "the start of MariaDB")
+        wait_for(self._answers, what="the start of MariaDB")
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -37,7 +37,7 @@ class Daemon:
         self._log = folder / "log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen([program(command[0]), *command[1:]], cwd=folder, stdout=log, stderr=log)
-        wait_for(lambda: self._answers(path), 40, f"the start of {command[0]}")
+        wait_for(lambda: self._answers(path), what=f"the start of {command[0]}")
 
     def _answers(self, path: str) -> bool:
         assert self._process.poll() is None, self._log.read_text()[-2000:]

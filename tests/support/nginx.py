@@ -81,7 +81,7 @@ class Nginx:
         """Start and wait until it serves."""
         with (self.folder / "out").open("ab") as out:
             self.process = subprocess.Popen(self._command("-g", "daemon off;"), stdout=out, stderr=out)
-        wait_for(self._serves, 20, "the start of Nginx")
+        wait_for(self._serves, what="the start of Nginx")
         return self
 
     def _serves(self) -> bool:

@@ -53,7 +53,7 @@ class NpmProgram(ReceivedEvents):
         self._process.stdin.flush()
         return self._orders
 
-    def finish(self, order: int, timeout: float = 30) -> dict:
+    def finish(self, order: int, timeout: float = 60) -> dict:
         """Wait until an order is done; return its answer."""
         with self._heard:
             self._heard.wait_for(lambda: order in self._answers or self._ended, timeout)
@@ -85,7 +85,7 @@ class NpmClient(NpmProgram):
         self.finish(self.begin("connect", url=url, auth={"token": token}, **options))
         return self
 
-    def call(self, command: str, payload: object = None, timeout: float = 20) -> dict:
+    def call(self, command: str, payload: object = None, timeout: float = 60) -> dict:
         """Send a command and return its ack."""
         order = self.begin("emit", command=command, payload=payload or {}, timeout=int(timeout * 1000))
         return self.finish(order, timeout + 5)["ack"]

@@ -12,7 +12,7 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def wait_for(check, seconds: float = 20, what: str = "it") -> None:
+def wait_for(check, seconds: float = 60, what: str = "it") -> None:
     """Call `check` until it returns true; fail after `seconds`. `what` names the condition in the error."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

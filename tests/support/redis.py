@@ -46,7 +46,7 @@ class RedisServer(ServerProcess):
         """Start (again) and wait until it answers."""
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(self._command(), stdout=log, stderr=log)
-        wait_for(self._answers, 20, "the start of Redis")
+        wait_for(self._answers, what="the start of Redis")
 
     def _answers(self) -> bool:
         assert self.process is not None
@@ -77,14 +77,14 @@ class RedisSentinel:
     def __init__(self, folder: Path) -> None:
         self.master = RedisServer(folder / "master")
         self.replica = RedisServer(folder / "replica", "--replicaof", "127.0.0.1", str(self.master.port))
-        wait_for(lambda: self.replica.client().info("replication")["master_link_status"] == "up", 20, "replication")
+        wait_for(lambda: self.replica.client().info("replication")["master_link_status"] == "up", what="replication")
         watch = (
             f"sentinel monitor {self.name} 127.0.0.1 {self.master.port} 2",
             f"sentinel down-after-milliseconds {self.name} 1000",
             f"sentinel failover-timeout {self.name} 5000",
         )
         self.sentinels = [_Sentinel(folder / f"sentinel{n}", *watch) for n in range(3)]
-        wait_for(self._is_settled, 20, "the discovery among the Sentinels")
+        wait_for(self._is_settled, what="the discovery among the Sentinels")
 
     def _is_settled(self) -> bool:
         states = [one.client().sentinel_master(self.name) for one in self.sentinels]
@@ -119,7 +119,7 @@ class RedisCluster:
         subprocess.run(
             [*create, "--cluster-replicas", str(int(replicas))], check=True, stdout=subprocess.DEVNULL, timeout=60
         )
-        wait_for(lambda: all(map(self._is_ok, self.servers)), 30, "the Redis Cluster")
+        wait_for(lambda: all(map(self._is_ok, self.servers)), what="the Redis Cluster")
 
     @staticmethod
     def _is_ok(server: RedisServer) -> bool:

@@ -60,7 +60,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._serves, 60, "the start of the server")
+        wait_for(self._serves, what="the start of the server")
 
     def _serves(self) -> bool:
         assert self.process is not None
@@ -72,7 +72,7 @@ class Server:
         """Whether the node's readiness probe succeeds."""
         return requests.get(self.url + "/actuator/health/readiness", timeout=10).ok
 
-    def wait_until_ready(self, seconds: float = 20) -> None:
+    def wait_until_ready(self, seconds: float = 60) -> None:
         """Wait until the node is ready: connected to everything that it needs."""
         wait_for(lambda: self.is_ready, seconds, f"readiness of {self.environ.get('NODE_ID', 'the node')}")
 
@@ -95,7 +95,7 @@ class Server:
         self.process.kill()
         os.kill(worker, signal.SIGKILL)
         self.process.wait()
-        wait_for(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker), 5, "the end of the worker")
+        wait_for(lambda: not Path(f"/proc/{worker}").exists() or _is_zombie(worker), what="the end of the worker")
 
     def freeze(self) -> None:
         """Freeze the worker: it stops answering and closes nothing."""
@@ -106,15 +106,24 @@ class Server:
         os.kill(self.worker, signal.SIGCONT)
 
     def stop(self) -> None:
-        """Stop the node with SIGTERM, as an operator does; kill it and raise after 20 s."""
+        """Stop the node with SIGTERM, as an operator does; kill it and raise after a minute."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+def stop_all(servers: list[Server]) -> None:
+    """Stop the nodes together: each waits a second for gunicorn's loop."""
+    for server in servers:
+        if server.process is not None and server.process.poll() is None:
+            server.process.terminate()
+    for server in servers:
+        server.stop()
 
 
 def _is_zombie(pid: int) -> bool:

@@ -54,7 +54,7 @@ def test_an_operator_enrols_sees_the_cluster_disconnects_and_drains(two_nodes, o
     picture(olga.page, "confirm")
     olga.answer("End session")
     olga.expect_told("The session was ended.")
-    bob.wait_for("session_ended", timeout=30)
+    bob.wait_for("session_ended")
     expect(olga.page.get_by_text("Not logged in on any device.")).to_be_visible()
     assert bob.rest("GET", "/api/users/me").json()["code"] == "session_revoked"
 

@@ -25,7 +25,7 @@ def test_every_panel_is_drawn_with_data_from_prometheus(tmp_path, browser):
     # Prometheus scrapes itself under the nodes' job name, so one target is up.
     job = {"job_name": "imapp", "static_configs": [{"targets": ["localhost:9090"]}]}
     prometheus = Prometheus(tmp_path / "prometheus", {"global": {"scrape_interval": "1s"}, "scrape_configs": [job]})
-    wait_for(lambda: prometheus.query('up{job="imapp"}'), 30, "a first scrape")
+    wait_for(lambda: prometheus.query('up{job="imapp"}'), what="a first scrape")
     made = preview(prometheus.url, OVERVIEW)
     prometheus.stop()
     assert made.returncode == 0, made.stderr

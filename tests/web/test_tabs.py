@@ -64,7 +64,7 @@ def test_a_reload_or_a_lost_answer_during_a_refresh_neither_hangs_nor_logs_out(s
 
     ada.page.route("**/api/auth/refresh", swallow, times=1)
     ada.page.reload()
-    wait_for(lambda: ada.page.wait_for_timeout(50) or asked, 15, "the request for new tokens")
+    wait_for(lambda: ada.page.wait_for_timeout(50) or asked, what="the request for new tokens")
     ada.page.reload()
     expect(ada.page.locator(".link-state")).to_have_text("Connected", timeout=10_000)  # a stale claim would take 30 s
     ada.page.evaluate(AGE)
@@ -89,14 +89,14 @@ def test_unsent_messages_of_a_closed_tab_are_sent_by_another_once_and_in_order(s
     expect(other.message("three")).to_be_visible()
     other.page.close(run_before_unload=False)
     ada.go_online()
-    wait_for(lambda: len(stored(ada, ada.conversation_id())) >= 3, 15, "the messages of both tabs")
+    wait_for(lambda: len(stored(ada, ada.conversation_id())) >= 3, what="the messages of both tabs")
     ada.all_sent()
 
     assert sorted(text for _, text in stored(ada, ada.conversation_id())) == ["one", "three", "two"]
     texts = [text for _, text in stored(ada, ada.conversation_id())]
     assert texts.index("two") < texts.index("three")
     left = "async (id) => (await import('/web/js/vault.js')).vault.list(['outbox', id])"
-    wait_for(lambda: ada.page.evaluate(left, ada.user_id()) == [], 5, "an empty outbox")
+    wait_for(lambda: ada.page.evaluate(left, ada.user_id()) == [], what="an empty outbox")
 
 
 def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody):
@@ -108,11 +108,11 @@ def test_a_draft_survives_a_reload_and_reaches_the_users_other_devices(somebody)
     laptop.open("Notes")
 
     ada.write("half a thought")
-    wait_for(lambda: ada.page.evaluate(drafts, ada.user_id()), 5, "the draft in the browser")
+    wait_for(lambda: ada.page.evaluate(drafts, ada.user_id()), what="the draft in the browser")
     ada.page.reload()
 
     expect(ada.page.get_by_label("Write a message")).to_have_value("half a thought")
-    wait_for(lambda: laptop.page.evaluate(drafts, ada.user_id()), 15, "the draft at the other device")
+    wait_for(lambda: laptop.page.evaluate(drafts, ada.user_id()), what="the draft at the other device")
     laptop.page.evaluate("location.hash = '#/'")  # leaving an empty composer does not delete the draft
     expect(laptop.entry("Notes")).to_contain_text("Draft: half a thought")
     laptop.open("Notes")
@@ -165,8 +165,7 @@ def test_logging_out_offline_asks_first_ends_the_session_later_and_deletes_local
     headers = {"Authorization": f"Bearer {token}"}
     wait_for(
         lambda: requests.get(f"{ada.url}/api/users/me", headers=headers, timeout=10).status_code == 401,
-        15,
-        "the end of the session on the server",
+        what="the end of the session on the server",
     )
     left = """async (id) => {
         const { vault } = await import('/web/js/vault.js');

@@ -90,7 +90,7 @@ def _absent_at_start(testbed: Testbed) -> str:
         for node in testbed.nodes:
             node.stop()
             node.start()
-        wait_for(testbed.crowd.are_all_there, 60, "the reconnection to nodes without Redis")
+        wait_for(testbed.crowd.are_all_there, what="the reconnection to nodes without Redis")
         time.sleep(3)
         testbed.redis.start()
     for node in testbed.nodes:
@@ -104,7 +104,7 @@ def _fail_over(testbed: Testbed) -> str:
     """Kill the master; healing counts from the moment when the Sentinels have agreed on another."""
     with testbed.fault():
         testbed.redis.master.kill()
-        wait_for(lambda: testbed.redis.current() is testbed.redis.replica, 30, "the failover")
+        wait_for(lambda: testbed.redis.current() is testbed.redis.replica, what="the failover")
     return testbed.saw_gaps()
 
 
@@ -112,7 +112,7 @@ def _fail_over_frozen(testbed: Testbed) -> str:
     """Freeze the master until it is deposed, then thaw it: no node may stay with it."""
     with testbed.fault():
         testbed.redis.master.signal(signal.SIGSTOP)
-        wait_for(lambda: testbed.redis.current() is testbed.redis.replica, 30, "the failover")
+        wait_for(lambda: testbed.redis.current() is testbed.redis.replica, what="the failover")
         testbed.redis.master.thaw()
     return testbed.saw_gaps()
 
@@ -122,7 +122,7 @@ def _lose_cluster_node(testbed: Testbed) -> str:
     dead, *others = testbed.redis.servers
     with testbed.fault():
         dead.kill()
-        wait_for(lambda: _covers_all_slots(others, dead.port), 40, "the replica's promotion")
+        wait_for(lambda: _covers_all_slots(others, dead.port), what="the replica's promotion")
     return testbed.saw_gaps()
 
 

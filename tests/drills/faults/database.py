@@ -84,13 +84,13 @@ def _part(testbed: Testbed) -> str:
     healthy = [one for one in testbed.crowd.senders if one.node and one.node != "node-2"]
     with testbed.fault():
         testbed.way.part_at_next()
-        wait_for(lambda: testbed.way.is_silent, 20, "a transaction of the second node")
+        wait_for(lambda: testbed.way.is_silent, what="a transaction of the second node")
         parted_at = time.monotonic()
         locked = _locked(testbed)
         time.sleep(1)
         locked &= _locked(testbed)
         assert locked, "no transaction was open"
-        wait_for(lambda: not _locked(testbed) & locked, 60, "the end of the transaction")
+        wait_for(lambda: not _locked(testbed) & locked, what="the end of the transaction")
         freed_after = time.monotonic() - parted_at
         time.sleep(max(0.0, parted_at + _PARTED_SECONDS - time.monotonic()))
         waits = sorted(_waits(testbed, healthy, locked, parted_at))

@@ -25,7 +25,7 @@ def _log_out(testbed: Testbed) -> str:
             url = testbed.nodes[0].url + "/api/auth/logout"
             requests.post(url, headers=_as(token), timeout=20).raise_for_status()
         logged_out = time.monotonic()
-        wait_for(lambda: all(guest.closed.is_set() for guest in guests), 5, "the end of all their sockets")
+        wait_for(lambda: all(guest.closed.is_set() for guest in guests), what="the end of all their sockets")
     took = time.monotonic() - logged_out
     return f"{len(guests)} sockets on three nodes closed {took:.1f} s after {logged_out - began:.1f} s of log-outs"
 

@@ -88,7 +88,7 @@ class Device(ReceivedEvents):
             self.events.append((event, payload or {}))
             self._heard.notify_all()
 
-    def call(self, command: str, payload: object = None, timeout: float = 20) -> dict:
+    def call(self, command: str, payload: object = None, timeout: float = 60) -> dict:
         """Send a command and return its ack."""
         return self.sio.call(command, payload, timeout=timeout)
 

@@ -10,7 +10,7 @@ class ReceivedEvents:
     """Base of a client that keeps its pushes in `events`, as (event, payload)."""
 
     #: Seconds that `wait_for` waits unless told otherwise.
-    patience = 10.0
+    patience = 60.0
 
     def __init__(self) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
