@@ -12,6 +12,7 @@ allow_arguments "--static" "$@"
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 
 scripts/setup.sh --dev
+unset PYTHONDONTWRITEBYTECODE # each worker and command would compile the whole program
 PATH="$PWD/.venv/bin:$PATH"
 failed=()
 

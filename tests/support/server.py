@@ -60,7 +60,7 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._serves, what="the start of the server")
+        wait_for(self._serves, 120, "the start of the server")
 
     def _serves(self) -> bool:
         assert self.process is not None
