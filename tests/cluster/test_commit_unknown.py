@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import running_cluster
 from tests.support.commits import CommitLoser
-from tests.support.ports import wait_for
+from tests.support.ports import WITHIN, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -67,12 +67,12 @@ def make_group(ada, *members):
 
 def told(*devices):
     for one in devices:
-        one.wait_for("sync_required", lambda event: event["reason"] == "commit_unknown")
+        one.wait_for("sync_required", lambda event: event["reason"] == "commit_unknown", timeout=WITHIN)
 
 
 def hears(device, group, speaker):
     said = speaker.send(uuid4().hex, conversation_id=group)["message"]
-    device.wait_for("message_created", lambda event: event["message"]["id"] == said["id"])
+    device.wait_for("message_created", lambda event: event["message"]["id"] == said["id"], timeout=WITHIN)
 
 
 def lose(network, device, method, path, body=None):
@@ -155,7 +155,7 @@ def test_an_ended_session_loses_its_socket(network, people):
     lose(network, ada, "DELETE", f"/api/sessions/{session}")
 
     phone.wait_for("session_ended")
-    wait_for(lambda: not phone.sio.connected, what="the end of the socket")
+    wait_for(lambda: not phone.sio.connected, WITHIN, "the end of the socket")
 
 
 def test_after_a_failed_removal_the_member_gets_messages_once_the_database_is_back(network, people):
@@ -173,7 +173,7 @@ def test_after_a_failed_removal_the_member_gets_messages_once_the_database_is_ba
     wait_for(lambda: ada.rest("GET", f"/api/groups/{group}").ok, what="the database")
 
     wait_for(
-        lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), what="a message at Bob's device"
+        lambda: ada.send("still here?", conversation_id=group) and heard.wait(0.3), WITHIN, "a message at Bob's device"
     )
 
 
@@ -213,4 +213,4 @@ def test_a_retry_pushes_a_message_committed_after_the_hint_to_sync(network, peop
 
     assert lost["error"]["code"] == "unavailable"
     assert again["duplicate"]
-    bob.wait_for("message_created", lambda event: event["message"]["id"] == again["message"]["id"])
+    bob.wait_for("message_created", lambda event: event["message"]["id"] == again["message"]["id"], timeout=WITHIN)

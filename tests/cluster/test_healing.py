@@ -5,7 +5,7 @@ import time
 import pytest
 
 from imapp.cluster.bus import pubsub_connection
-from tests.support.ports import wait_for
+from tests.support.ports import WITHIN, wait_for
 from tests.support.proxy import Proxy
 
 pytestmark = pytest.mark.slow
@@ -26,7 +26,7 @@ def hears_again(speaker, ear):
         time.sleep(0.05)
         return len(ear.heard_all) > before
 
-    wait_for(arrives, what="a message to arrive again")
+    wait_for(arrives, WITHIN, "a message to arrive again")
 
 
 def test_a_node_recovers_after_redis_was_killed_and_restarted(own_redis, join):
@@ -34,7 +34,7 @@ def test_a_node_recovers_after_redis_was_killed_and_restarted(own_redis, join):
     subscribed(two, "a")
 
     own_redis.kill()
-    wait_for(lambda: not two.is_up, what="the loss to be noticed")
+    wait_for(lambda: not two.is_up, WITHIN, "the loss to be noticed")
     one.publish("a", b"lost")
     own_redis.start()
 
@@ -46,26 +46,26 @@ def test_a_node_recovers_after_redis_was_killed_and_restarted(own_redis, join):
 def test_channels_with_unsent_messages_are_named_when_redis_is_back(own_redis, join):
     one, ear = join(own_redis.url)
     own_redis.kill()
-    wait_for(lambda: not one.is_up, what="the loss to be noticed")
+    wait_for(lambda: not one.is_up, WITHIN, "the loss to be noticed")
 
     one.publish("room:1", b"lost")
     one.publish("room:2", b"lost too")
     own_redis.start()
 
-    wait_for(lambda: ear.missed_channels, what="the hint")
+    wait_for(lambda: ear.missed_channels, WITHIN, "the hint")
     assert ear.missed_channels == [{"room:1", "room:2"}]
 
 
 def test_a_gap_of_too_many_channels_names_none(own_redis, join):
     one, ear = join(own_redis.url)
     own_redis.kill()
-    wait_for(lambda: not one.is_up, what="the loss to be noticed")
+    wait_for(lambda: not one.is_up, WITHIN, "the loss to be noticed")
 
     for number in range(pubsub_connection.MISSED_MAX + 5):
         one.publish(f"room:{number}", b"lost")
     own_redis.start()
 
-    wait_for(lambda: ear.missed_channels, what="the hint")
+    wait_for(lambda: ear.missed_channels, WITHIN, "the hint")
     assert ear.missed_channels == [None]
 
 
@@ -74,7 +74,7 @@ def test_a_frozen_redis_is_noticed_and_a_new_connection_is_opened(own_redis, joi
     subscribed(two, "a")
 
     own_redis.freeze()
-    wait_for(lambda: not two.is_up, what="the loss to be noticed")
+    wait_for(lambda: not two.is_up, WITHIN, "the loss to be noticed")
     own_redis.thaw()
 
     hears_again(one, ear)
@@ -114,7 +114,7 @@ def test_a_half_open_connection_is_noticed_without_a_tcp_error(own_redis, join):
     subscribed(two, "a")
 
     proxy.swallows = True
-    wait_for(lambda: not two.is_up, what="the loss to be noticed")
+    wait_for(lambda: not two.is_up, WITHIN, "the loss to be noticed")
     proxy.swallows = False
 
     hears_again(one, ear)
@@ -165,7 +165,7 @@ def test_messages_beyond_the_queue_limit_are_dropped_and_their_channels_named(ow
         one.publish("a", b"x" * 10_000)
     own_redis.thaw()
 
-    wait_for(lambda: first.missed_channels, what="the hint")
+    wait_for(lambda: first.missed_channels, WITHIN, "the hint")
     assert first.missed_channels[0] == {"a"}
     hears_again(one, ear)
 
@@ -204,7 +204,7 @@ def test_a_node_leaves_a_deposed_master_that_is_still_running(own_sentinel, join
     own_sentinel.master.thaw()
 
     hears_again(one, ear)
-    wait_for(lambda: {"imapp-n1", "imapp-n2"} <= _clients_of(own_sentinel.replica), what="the move to the new master")
+    wait_for(lambda: {"imapp-n1", "imapp-n2"} <= _clients_of(own_sentinel.replica), WITHIN, "the move to the master")
 
 
 def _clients_of(server):

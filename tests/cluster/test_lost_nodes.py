@@ -14,7 +14,7 @@ from socketio.exceptions import ConnectionError as Refused
 
 from tests.conftest import running_cluster
 from tests.support.commits import CommitLoser
-from tests.support.ports import wait_for
+from tests.support.ports import WITHIN, wait_for
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
 
@@ -146,7 +146,7 @@ def test_a_client_admitted_before_its_rooms_are_subscribed_is_told_to_sync(pair,
         heard = [event["message"]["id"] for event in bob.received("message_created")]
         return said["id"] in heard or bob.received("sync_required")
 
-    wait_for(is_told, what="a push or a hint to Bob")
+    wait_for(is_told, WITHIN, "a push or a hint to Bob")
 
 
 def test_a_session_that_ends_while_its_connection_is_admitted_is_closed(pair, device, stall):
@@ -160,7 +160,7 @@ def test_a_session_that_ends_while_its_connection_is_admitted_is_closed(pair, de
         with suppress(Refused):
             coming.result()
 
-    wait_for(lambda: not bob.sio.connected, what="the end of the connection")
+    wait_for(lambda: not bob.sio.connected, WITHIN, "the end of the connection")
     assert bob.rest("GET", "/api/users/me").status_code == 401
 
 

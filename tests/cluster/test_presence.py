@@ -107,8 +107,8 @@ def test_users_of_a_killed_node_go_offline_on_all_nodes_without_a_ghost(start_no
 
     two.kill()
 
-    alice.wait_for("presence_changed", lambda one: one["user_id"] == bob.id and not one["online"])
-    wait_for(lambda: stats(carol)["count"] == 2, what="the count")
+    alice.wait_for("presence_changed", lambda one: one["user_id"] == bob.id and not one["online"], timeout=WITHIN)
+    wait_for(lambda: stats(carol)["count"] == 2, WITHIN, "the count")
     assert bob.id not in online(carol, bob)
     assert alice.get(f"/api/users/{bob.id}")["id"] == bob.id
     assert [node["id"] for node in stats(carol)["nodes"]] == ["node-1", "node-3"]
@@ -166,7 +166,7 @@ def test_a_node_restarted_at_once_takes_its_name_back(start_nodes, friends, devi
     two.start()
 
     two.wait_until_ready()
-    wait_for(lambda: not online(alice, bob), what="the old connection's end")
+    wait_for(lambda: not online(alice, bob), WITHIN, "the old connection's end")
     carol = device(two, "carol").connect()
     acquaint(alice, carol)
     wait_for(lambda: online(alice, carol), what="the users to be seen")
@@ -179,7 +179,7 @@ def test_an_emptied_redis_is_filled_again(start_nodes, friends, own_redis):
 
     own_redis.client().flushall()
 
-    wait_for(lambda: online(alice, bob) == {bob.id}, what="the users to be seen again")
+    wait_for(lambda: online(alice, bob) == {bob.id}, WITHIN, "the users to be seen again")
     wait_for(lambda: stats(alice)["count"] == 2, what="the count")
     wait_for(lambda: metric(one, "imapp_presence_drift") == 0, what="a comparison without findings")
 
@@ -212,7 +212,7 @@ def test_a_paused_redis_creates_no_ghost_and_no_dead_node(start_nodes, friends, 
         node.wait_until_ready()
     time.sleep(3)
 
-    wait_for(lambda: online(alice, bob) == {bob.id}, what="the users to be seen again")
+    wait_for(lambda: online(alice, bob) == {bob.id}, WITHIN, "the users to be seen again")
     assert not [event for event in alice.received("presence_changed") if not event["online"]]
 
 

@@ -12,6 +12,11 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+#: Seconds in which the cluster keeps the shorter promises of docs/architecture.md ("How lost pushes are found"): 12.5 or
+#: less there, with slack for a busy machine, and fewer than the 24 after which the comparison mends any loss.
+WITHIN = 20
+
+
 def wait_for(check, seconds: float = 60, what: str = "it") -> None:
     """Call `check` until it returns true; fail after `seconds`. `what` names the condition in the error."""
     deadline = time.monotonic() + seconds
