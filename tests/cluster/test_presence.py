@@ -10,7 +10,7 @@ import sqlalchemy
 
 from imapp.cluster.registry.registry import ConnectionInfo, Registry
 from imapp.services.operations.health_probe import CACHE_SECONDS
-from tests.support.ports import free_port, wait_for
+from tests.support.ports import WITHIN, free_port, wait_for
 from tests.support.server import ROOT
 
 pytestmark = pytest.mark.slow

@@ -12,8 +12,8 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-#: Seconds in which the cluster keeps the shorter promises of docs/architecture.md ("How lost pushes are found"): 12.5 or
-#: less there, with slack for a busy machine, and fewer than the 24 after which the comparison mends any loss.
+#: Seconds in which the cluster keeps the shorter promises of docs/architecture.md ("How lost pushes are found"): at
+#: most 12.5 there, with slack for a busy machine, and fewer than the 24 after which the comparison mends any loss.
 WITHIN = 20
 
 
