@@ -58,12 +58,10 @@ class Connections:
                 break  # interrupted; or the first user was refused after all attempts, and so would be all others
             tasks.append(asyncio.create_task(self._connect_one(index, due)))
         await asyncio.gather(*tasks)
-        if not stop.is_set() and self._meter.connected + len(self._ledger.offline) < len(self._users):
-            raise LoadError(self._failure_text())
-
-    def _failure_text(self) -> str:
-        codes = ", ".join(f"{code} {count} times" for code, count in self.refusals.most_common())
-        return f"{self._meter.connected} of {len(self._users)} could connect: {codes or 'no reason given'}"
+        connected = self._meter.connected
+        if not stop.is_set() and connected + len(self._ledger.offline) < len(self._users):
+            codes = ", ".join(f"{code} {count} times" for code, count in self.refusals.most_common())
+            raise LoadError(f"{connected} of {len(self._users)} could connect: {codes or 'no reason given'}")
 
     async def _connect_one(self, index: int, due: float) -> None:
         for attempt in range(_ATTEMPTS):

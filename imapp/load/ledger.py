@@ -154,12 +154,10 @@ class Ledger:
 
     def is_settled(self) -> bool:
         """Return whether all acks and deliveries that can still arrive have arrived."""
-        return not any(self._is_open(message) for message in self._under_way.values())
-
-    def _is_open(self, message: Message) -> bool:
-        if not message.acked:
-            return message.sender not in self.offline
-        return not message.waiting <= self.offline
+        return all(
+            message.waiting <= self.offline if message.acked else message.sender in self.offline
+            for message in self._under_way.values()
+        )
 
     def settle(self) -> None:
         """Give up all messages in flight: count them as lost, unanswered, or owed to broken connections."""

@@ -25,6 +25,7 @@ def vendor(folder: Path = _VENDOR) -> tuple[str, str]:
 def page(report: JsonObject) -> str:
     """Return the HTML file."""
     script, style = vendor()
+    data = json.dumps({name: report[name] for name in ("seconds", "histogram", "nodes", "steps")}, allow_nan=False)
     template = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
         (_HERE / "page.html").read_text(encoding="utf-8")
     )
@@ -32,11 +33,5 @@ def page(report: JsonObject) -> str:
         report=report,
         style=Markup(style),  # noqa: S704 - a file of this project, like the scripts
         script=Markup(script + (_HERE / "page.js").read_text(encoding="utf-8")),  # noqa: S704
-        data=_data(report),
+        data=Markup(data.replace("<", "\\u003c")),  # noqa: S704 - in a script element, only "<" could end the element
     )
-
-
-def _data(report: JsonObject) -> Markup:
-    """Return the data as JSON for a script element, without any "<", which could end the element."""
-    text = json.dumps({name: report[name] for name in ("seconds", "histogram", "nodes", "steps")}, allow_nan=False)
-    return Markup(text.replace("<", "\\u003c"))  # noqa: S704 - safe because this line escapes "<"

@@ -47,18 +47,15 @@ def report(result: Result) -> JsonObject:
 
 def machine() -> JsonObject:
     """Return the properties of the load client's machine."""
-    return {
-        "system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(),
-        "processor": _processor(), "load_average": round(os.getloadavg()[0], 2),
-    }  # fmt: skip
-
-
-def _processor() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+    names = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    return {
+        "system": platform.platform(), "python": platform.python_version(), "cores": os.cpu_count(),
+        "processor": next(names, platform.machine()), "load_average": round(os.getloadavg()[0], 2),
+    }  # fmt: skip
 
 
 def problems(result: Result) -> list[str]:
@@ -94,8 +91,12 @@ def conclusion(result: Result) -> str:
     """Return one sentence about the load that the server carried."""
     carried = [step for step in result.steps if step["verdict"] == "carried"]
     bounds = f"p99 up to {result.options.p99_bound_ms:g} ms, errors up to {result.options.error_bound:.1%}"
+    if not result.steps:
+        return "Nothing was measured."
+    if not carried and result.steps[-1]["verdict"] == "client busy":
+        return "The load client was too busy, or got too little CPU, to measure the server."
     if not carried:
-        return _without_result(result, bounds)
+        return f"The server did not carry this load ({bounds})."
     best = carried[-1]
     text = (
         f"The server carried {best['rate']:g} messages/s ({best['deliveries_per_second']:g} deliveries/s) to"
@@ -103,14 +104,6 @@ def conclusion(result: Result) -> str:
     )
     last = result.steps[-1]
     return f"{text}; not {last['rate']:g}/s: {last['verdict']}." if last is not best else f"{text}."
-
-
-def _without_result(result: Result, bounds: str) -> str:
-    if not result.steps:
-        return "Nothing was measured."
-    if result.steps[-1]["verdict"] == "client busy":
-        return "The load client was too busy, or got too little CPU, to measure the server."
-    return f"The server did not carry this load ({bounds})."
 
 
 def _histogram(result: Result) -> dict[str, list[tuple[float, int]]]:

@@ -42,18 +42,16 @@ class Rest:
         self._parts, self._port = address_of(url)
         self._tls = tls_of(url, ca)
 
-    def _connection(self) -> HTTPConnection:
-        host = str(self._parts.hostname)
-        if self._tls is not None:
-            return HTTPSConnection(host, self._port, timeout=_TIMEOUT, context=self._tls)
-        return HTTPConnection(host, self._port, timeout=_TIMEOUT)
-
     def request(self, method: str, path: str, body: object = None, token: str | None = None) -> Answer:
         """Send a request."""
         headers = {"Content-Type": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"
-        connection = self._connection()
+        host = str(self._parts.hostname)
+        if self._tls is None:
+            connection = HTTPConnection(host, self._port, timeout=_TIMEOUT)
+        else:
+            connection = HTTPSConnection(host, self._port, timeout=_TIMEOUT, context=self._tls)
         try:
             connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = connection.getresponse()

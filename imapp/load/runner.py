@@ -150,16 +150,12 @@ class Runner:
             for number in range(done, ready):
                 self._send_next(began + number / rate)
             done = max(done, ready)
-            until = began + done / rate if done < total else end
-            await self._pause(until - time.monotonic())
-
-    async def _pause(self, seconds: float) -> None:
-        """Sleep for `seconds`, or until the test is interrupted."""
-        if seconds < _LONG:
-            await asyncio.sleep(max(0.0, seconds))
-            return
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stop.wait(), seconds)
+            pause = (began + done / rate if done < total else end) - time.monotonic()
+            if pause < _LONG:
+                await asyncio.sleep(max(0.0, pause))
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), pause)
 
     def _send_next(self, due: float) -> None:
         planned = self._plan.next(self._ledger.offline)

@@ -1,5 +1,6 @@
 """The output for the operator: progress during the test, and tables at the end."""
 
+from io import StringIO
 from typing import Self
 
 from rich.console import Console
@@ -59,13 +60,8 @@ def _ms(value: float | None) -> str:
 
 def text(report: JsonObject) -> str:
     """Return the report for a terminal."""
-    console = Console(markup=False, highlight=False, width=160, color_system=None)
-    with console.capture() as captured:
-        _print(console, report)
-    return "\n".join(line.rstrip() for line in captured.get().splitlines())
-
-
-def _print(console: Console, report: JsonObject) -> None:
+    written = StringIO()
+    console = Console(file=written, markup=False, highlight=False, width=160, color_system=None)
     titles = ("messages/s", "acks/s", "deliveries/s", *_TIMES[:-1], "client", "verdict")
     table = Table(*titles, box=None, pad_edge=False)
     for step in report["steps"]:
@@ -86,3 +82,4 @@ def _print(console: Console, report: JsonObject) -> None:
         for line in report[kind]:
             console.print(f"{kind[:-1]}: {line}")
     console.print(report["conclusion"])
+    return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
