@@ -54,6 +54,10 @@ def create_app(settings: Settings) -> Flask:
     bind(app, node)
     metrics.INFO.clear()
     metrics.INFO.labels(version=__version__, node=settings.node_id).set(1)
+    # The limits with which alerts and charts compare this node's figures.
+    metrics.CONNECTIONS_LIMIT.set(settings.max_connections)
+    metrics.COMMIT_QUEUE_LIMIT.set(settings.committer_queue_max)
+    metrics.BUS_QUEUE_LIMIT_BYTES.set(settings.bus_queue_max_bytes)
     db.init_app(app)
     migrate.init_app(app, db, render_as_batch=True)
     init_database(app)
@@ -63,17 +67,9 @@ def create_app(settings: Settings) -> Flask:
     register_commands()
     app.register_blueprint(asyncapi.bp)
     init_realtime(app, "gevent" if monkey.is_module_patched("socket") else "threading")
-    _export_limits(settings)
     doors = AnswerDeadline(app.wsgi_app, settings.keepalive_seconds)
     app.wsgi_app = node.add(TrustedProxies(doors, settings.trusted_proxies))  # type: ignore[method-assign]  # Flask's way
     return app
-
-
-def _export_limits(settings: Settings) -> None:
-    """Export the limits with which alerts and charts compare this node's figures."""
-    metrics.CONNECTIONS_LIMIT.set(settings.max_connections)
-    metrics.COMMIT_QUEUE_LIMIT.set(settings.committer_queue_max)
-    metrics.BUS_QUEUE_LIMIT_BYTES.set(settings.bus_queue_max_bytes)
 
 
 def start(app: Flask) -> None:

@@ -6,7 +6,7 @@ would take its host and scheme from them, and limits per address would count for
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 Environ = dict[str, Any]
@@ -66,7 +66,7 @@ class TrustedProxies:
 
     def _look_up(self, address: str) -> bool:
         found = _parsed(address)
-        return found is not None and any(_contains(network, found) for network in self._networks)
+        return found is not None and any(found in network for network in self._networks)
 
 
 def client_address(text: str) -> str | None:
@@ -89,7 +89,3 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return getattr(found, "ipv4_mapped", None) or found
-
-
-def _contains(network: IPv4Network | IPv6Network, address: Any) -> bool:
-    return bool(address.version == network.version and address in network)

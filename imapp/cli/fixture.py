@@ -29,15 +29,10 @@ def load_fixture(users: int, groups: int, group_size: int, out: Path) -> None:
         raise click.ClickException("a group cannot have more members than there are users")
     started = time.monotonic()
     lines = fixture.load(users, groups, group_size)
-    _write(lines, out)
-    click.echo(f"{users} users and {groups} groups in {time.monotonic() - started:.1f} s: {out}")
-
-
-def _write(lines: list[str], out: Path) -> None:
-    """Write the tokens to a file that only its owner can read."""
     try:
-        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # tokens: only its owner can read it
         with os.fdopen(descriptor, "w") as file:
             file.writelines(f"{line}\n" for line in lines)
     except OSError as exc:
         raise click.ClickException(f"{out}: {exc.strerror}") from exc
+    click.echo(f"{users} users and {groups} groups in {time.monotonic() - started:.1f} s: {out}")

@@ -25,8 +25,19 @@ def nodes(as_json: bool) -> None:
     found = service.living()
     if as_json:
         click.echo(orjson.dumps([node.model_dump(mode="json") for node in found], option=orjson.OPT_INDENT_2))
-    else:
-        _print(found)
+        return
+    # Not imported at the top: the server loads this module, too, and starts faster without it.
+    from rich.console import Console
+    from rich.table import Table
+
+    titles = ("node", "state", "host", "pid", "port", "up", "connections", "users", "memory", "version")
+    table = Table(*titles, box=None, pad_edge=False)
+    for node in found:
+        up = str(now() - node.started_at).partition(".")[0]
+        memory = f"{node.rss_bytes / 2**20:.0f} MiB"
+        numbers = map(str, (node.pid, node.port, up, node.connections, node.users, memory))
+        table.add_row(node.id, node.state, node.host, *numbers, node.version)
+    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500).print(table)
 
 
 @click.command()
@@ -69,22 +80,3 @@ def _wait_gone(told: NodeReport, deadline: float) -> None:
             return
         click.echo(f"{told.id}: {latest.state}, {latest.connections} connections")
     raise click.ClickException(f"{told.id} is still running.")
-
-
-def _print(found: list[NodeReport]) -> None:
-    # Not imported at the top: the server loads this module, too, and starts faster without it.
-    from rich.console import Console
-    from rich.table import Table
-
-    titles = ("node", "state", "host", "pid", "port", "up", "connections", "users", "memory", "version")
-    table = Table(*titles, box=None, pad_edge=False)
-    for node in found:
-        table.add_row(*_row(node))
-    Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500).print(table)
-
-
-def _row(node: NodeReport) -> list[str]:
-    up = str(now() - node.started_at).partition(".")[0]
-    memory = f"{node.rss_bytes / 2**20:.0f} MiB"
-    numbers = map(str, (node.pid, node.port, up, node.connections, node.users, memory))
-    return [node.id, node.state, node.host, *numbers, node.version]

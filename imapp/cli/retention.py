@@ -11,7 +11,7 @@ from imapp.extensions import settings
 from imapp.services import audit_log
 from imapp.services.retention import retention as service
 from imapp.services.retention.retention import Policy
-from imapp.services.retention.retention_sweep import Counts, Pace
+from imapp.services.retention.retention_sweep import Pace
 
 
 @click.command()
@@ -42,16 +42,12 @@ def retention(yes: bool, dry_run: bool, batch: int, pause_ms: int) -> None:
             counts = service.run(policy, Pace(batch, pause_ms / 1000), progress)
         else:
             counts = service.preview(policy, progress)
-    _print(counts, "deleted" if deletes else "would be deleted")
+    for table, count in counts.rows.items():
+        if count:
+            click.echo(f"{table}: {count} rows {'deleted' if deletes else 'would be deleted'}")
     click.echo(f"{counts.conversations} conversations, {time.monotonic() - started:.1f} s."
                + ("" if deletes else " Nothing was deleted: use --yes to delete."))  # fmt: skip
 
 
 def _days(days: int) -> str:
     return f"{days} days" if days else "forever"
-
-
-def _print(counts: Counts, what: str) -> None:
-    for table, count in counts.rows.items():
-        if count:
-            click.echo(f"{table}: {count} rows {what}")

@@ -8,7 +8,7 @@ import orjson
 from flask.cli import with_appcontext
 
 from imapp.errors import UnavailableError
-from imapp.schemas.rates import ClusterStats, NodeStats, Rates
+from imapp.schemas.rates import ClusterStats, Rates
 from imapp.services.operations import nodes, rates
 
 #: Seconds between two tables of --watch.
@@ -48,15 +48,13 @@ def _print(found: ClusterStats, as_json: bool) -> None:
     titles = ("node", "state", "connections", "users", "msg/s", "cmd/s", "conn/s", "disc/s", "mean", "p99", "cpu")
     table = Table(*titles, box=None, pad_edge=False)
     for node in found.nodes:
-        table.add_row(*_row(node))
+        table.add_row(node.id, node.state, str(node.connections), str(node.users), *_numbers(node.rates))
     table.add_row("all", "", str(found.connections), str(found.users), *_numbers(found.rates))
     console = Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else 500)
     console.print(table)
-    console.print(_platforms(found))
-
-
-def _row(node: NodeStats) -> list[str]:
-    return [node.id, node.state, str(node.connections), str(node.users), *_numbers(node.rates)]
+    platforms = sorted(found.platforms.items(), key=lambda share: -share[1])
+    shares = [f"{count} {platform}" for platform, count in platforms]
+    console.print(", ".join([*shares, f"rates of the last {found.step_seconds} s"]))
 
 
 def _numbers(rates_: Rates | None) -> list[str]:
@@ -66,9 +64,3 @@ def _numbers(rates_: Rates | None) -> list[str]:
     of_sockets = rates_.connects_per_second, rates_.disconnects_per_second
     times = ("-" if one is None else f"{one:.1f} ms" for one in (rates_.latency_ms, rates_.p99_ms))
     return [*(f"{one:.1f}" for one in of_messages + of_sockets), *times, f"{100 * rates_.cpu:.0f} %"]
-
-
-def _platforms(found: ClusterStats) -> str:
-    shares = sorted(found.platforms.items(), key=lambda share: -share[1])
-    step = f"rates of the last {found.step_seconds} s"
-    return ", ".join([*(f"{count} {platform}" for platform, count in shares), step])

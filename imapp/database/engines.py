@@ -104,7 +104,12 @@ def init_database(app: Flask) -> None:
             event.listen(engine, "begin", _on_sqlite_begin)
             event.listen(engine, "reset", _on_sqlite_reset)
     else:
-        _listen_to_mysql(*engines)
+        event.listen(engines[0], "do_connect", mysql.connect)
+        event.listen(own, "do_connect", mysql.connect_for_scripts)
+        event.listen(own, "do_execute_no_params", mysql.run_script)
+        for engine in engines:
+            event.listen(engine, "connect", _on_mysql_connect)
+            event.listen(engine, "handle_error", partial(_on_mysql_error, engines))
 
 
 def _watch(app_engine: Engine, committer_engine: Engine) -> None:
@@ -132,15 +137,6 @@ def _statement_failed(context: ExceptionContext) -> None:
     began = getattr(context.execution_context, "imapp_began", None)
     if began is not None:
         metrics.DATABASE_SECONDS.observe(time.perf_counter() - began)
-
-
-def _listen_to_mysql(app_engine: Engine, committer_engine: Engine) -> None:
-    event.listen(app_engine, "do_connect", mysql.connect)
-    event.listen(committer_engine, "do_connect", mysql.connect_for_scripts)
-    event.listen(committer_engine, "do_execute_no_params", mysql.run_script)
-    for engine in (app_engine, committer_engine):
-        event.listen(engine, "connect", _on_mysql_connect)
-        event.listen(engine, "handle_error", partial(_on_mysql_error, (app_engine, committer_engine)))
 
 
 def _committer_pool(options: dict[str, Any]) -> dict[str, Any]:

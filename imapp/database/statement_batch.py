@@ -91,7 +91,7 @@ class _MySqlScript(StatementBatch):
         if not rows:
             return
         head, columns = _insertion(model, self.connection.dialect)
-        quoted = [self._quoted(row, columns) for row in rows]
+        quoted = ["(" + ",".join([self._literal(row[name]) for name in columns]) + ")" for row in rows]
         start = chars = 0
         for end, row in enumerate(quoted):
             chars += len(row)
@@ -99,9 +99,6 @@ class _MySqlScript(StatementBatch):
                 self._append(head + ",".join(quoted[start:end]))
                 start, chars = end, len(row)
         self._append(head + ",".join(quoted[start:]))
-
-    def _quoted(self, row: Mapping[str, Any], columns: Sequence[str]) -> str:
-        return "(" + ",".join([self._literal(row[name]) for name in columns]) + ")"
 
     def _literal(self, value: Any) -> str:
         """Return the SQL literal of a value. Most values are numbers or None, which need no quoting by the driver."""

@@ -56,22 +56,17 @@ def alive(context: Context) -> Finding:
             "scripts/start-cluster.sh",
         )
     found = context.once(examination)
-    silent = sorted({str(report["id"]) for report in living} - {one.facts["id"] for one in found.answers})
+    heard = {one.facts["id"] for one in found.answers}
+    silent = sorted(f"{one['id']} ({one['host']}, pid {one['pid']})" for one in living if str(one["id"]) not in heard)
     if silent:
-        named = ", ".join(f"{one} ({_where(living, one)})" for one in silent)
         cure = "It hangs, receives nothing from Redis, or has another SECRET_KEY: check its log, restart it."
-        return fail(f"{named} did not answer", cure, "scripts/restart-cluster.sh")
+        return fail(f"{', '.join(silent)} did not answer", cure, "scripts/restart-cluster.sh")
     deaf = [one.facts["id"] for one in found.answers if not one.facts["hears_itself"]]
     if deaf:
         cure = "Its own connection to Redis receives nothing: look for bus_down in its log."
         return fail(f"{', '.join(deaf)} does not receive its own messages", cure, "grep bus_ logs/*.log | tail")
     slowest = max(one.seconds for one in found.answers)
     return ok(f"{len(living)} nodes answered within {slowest * 1000:.0f} ms")
-
-
-def _where(living: list[JsonObject], node_id: str) -> str:
-    report = next(one for one in living if one["id"] == node_id)
-    return f"{report['host']}, pid {report['pid']}"
 
 
 def _answers(context: Context) -> list[Answer] | None:

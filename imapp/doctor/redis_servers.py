@@ -1,5 +1,6 @@
 """The state of every Redis server that the nodes use: one server, the Sentinels' master, or a Cluster's masters."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,8 @@ def servers(context: Context) -> list[Server]:
 
 
 def _state_of(name: str, client: Any) -> Server:
-    return Server(name or _name_of(client), minimum_ms(client.ping), _info(client), _config(client))
+    info, config = _permitted(client.info), _permitted(lambda: client.config_get(*_CONFIG))
+    return Server(name or _name_of(client), minimum_ms(client.ping), info, config)
 
 
 def _name_of(client: Any) -> str:
@@ -43,15 +45,9 @@ def _name_of(client: Any) -> str:
     return str(options.get("path") or f"{options['host']}:{options['port']}") if "host" in options else "the master"
 
 
-def _info(client: Any) -> JsonObject:
+def _permitted(read: Callable[[], Any]) -> dict[str, Any]:
+    """Return what a command reads; empty if the nodes' user may not run it."""
     try:
-        return dict(client.info())
-    except NoPermissionError:
-        return {}
-
-
-def _config(client: Any) -> dict[str, str]:
-    try:
-        return dict(client.config_get(*_CONFIG))
+        return dict(read())
     except NoPermissionError:
         return {}

@@ -34,14 +34,10 @@ def select_checks(checks: dict[str, Check], only: tuple[str, ...]) -> dict[str, 
 def run_checks(context: Context, checks: dict[str, Check], seconds: float = SECONDS) -> list[Result]:
     """Run all checks concurrently; return the results in the order of the checks, after `seconds` at the latest."""
     began = time.monotonic()
-    futures = {name: _start(context, check) for name, check in checks.items()}
+    futures: dict[str, Future[tuple[Finding, float]]] = {name: Future() for name in checks}
+    for name, future in futures.items():
+        threading.Thread(target=_run, args=(context, checks[name], future), daemon=True).start()
     return [_result(name, future, began, seconds) for name, future in futures.items()]
-
-
-def _start(context: Context, check: Check) -> "Future[tuple[Finding, float]]":
-    future: Future[tuple[Finding, float]] = Future()
-    threading.Thread(target=_run, args=(context, check, future), daemon=True).start()
-    return future
 
 
 def _run(context: Context, check: Check, future: "Future[tuple[Finding, float]]") -> None:

@@ -63,11 +63,7 @@ def escaped(text: str) -> str:
     """Escape all non-printable characters: line ends, terminal controls, changes of the text direction."""
     if text.isprintable():
         return text
-    return "".join([char if char.isprintable() else _escape(char) for char in text])
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
+    return "".join([char if char.isprintable() else char.encode("unicode_escape").decode() for char in text])
 
 
 def _value(name: str, value: object, depth: int) -> object:

@@ -42,7 +42,7 @@ class _Assembly:
         record: logging.LogRecord = line["_record"]
         fields = {name: value for name, value in line.items() if name not in _APART}
         head = {
-            "timestamp": _moment(record.created),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z",
             "level": record.levelname,
             "logger": record.name,
             "event": fields.pop("event"),
@@ -53,10 +53,6 @@ class _Assembly:
         written = clean({name: value for name, value in known.items() if value is not None})
         text = "\n".join(str(line[name]) for name in ("stack_info", "exception") if line.get(name))
         return {**written, "exception": clean_traceback(text)} if text else written
-
-
-def _moment(created: float) -> str:
-    return datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
 def _json(line: EventDict, **_options: object) -> str:

@@ -35,7 +35,8 @@ class Sampler(logging.Filter):
         """Return whether the record is written."""
         if not self._per_second or record.name == __name__:
             return True
-        key = (record.name, _event(record))
+        event = record.msg["event"] if isinstance(record.msg, Line) else f"{record.pathname}:{record.lineno}"
+        key = (record.name, str(event))
         window = self._windows.get(key)
         if window is None or time.monotonic() - window.since >= _WINDOW_SECONDS:
             self._end(key)
@@ -57,7 +58,3 @@ class Sampler(logging.Filter):
         window = self._windows.pop(key, None)
         if window is not None and window.seen > self._per_second:
             log.warning("lines_suppressed", of=key[1], by=key[0], lines=window.seen - self._per_second)
-
-
-def _event(record: logging.LogRecord) -> str:
-    return str(record.msg["event"]) if isinstance(record.msg, Line) else f"{record.pathname}:{record.lineno}"

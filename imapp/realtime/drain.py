@@ -43,23 +43,15 @@ def drain(server: RealtimeServer, *, other_nodes: int, seconds: float, per_secon
 
 
 def move_clients(server: RealtimeServer, connections: list[Connection], seconds: float) -> None:
-    """Tell these clients when to reconnect, spread over `seconds`, and close each connection at its moment."""
+    """Tell these clients when to reconnect, spread over `seconds`, and close each connection at its moment.
+
+    A connection's queued commands are answered first.
+    """
     _tell(server, connections, lambda index: round(1000 * seconds * index / len(connections)))
-    _close_in_turn(server, connections, seconds)
-
-
-def _tell(server: RealtimeServer, connections: list[Connection], delay_ms: Callable[[int], int]) -> None:
-    for index, connection in enumerate(connections):
-        event = ServerDraining(reconnect_after_ms=delay_ms(index))
-        server.emit(event.name, event.wire(), to=connection.sid, ignore_queue=True)
-
-
-def _close_in_turn(server: RealtimeServer, connections: list[Connection], window: float) -> None:
-    """Close each connection at its moment, after its queued commands are answered."""
     began = time.monotonic()
     gone = 0
     while gone < len(connections):
-        share = (time.monotonic() - began) / window if window else 1.0
+        share = (time.monotonic() - began) / seconds if seconds else 1.0
         due = min(len(connections), int(share * len(connections)) + 1)
         for connection in connections[gone:due]:
             connection.wait_for_queued(_STEP_SECONDS)
@@ -68,6 +60,12 @@ def _close_in_turn(server: RealtimeServer, connections: list[Connection], window
                 server.hang_up(server.manager.eio_sid_from_sid(connection.sid, bus.NAMESPACE))
         gone = due
         server.sleep(_STEP_SECONDS)
+
+
+def _tell(server: RealtimeServer, connections: list[Connection], delay_ms: Callable[[int], int]) -> None:
+    for index, connection in enumerate(connections):
+        event = ServerDraining(reconnect_after_ms=delay_ms(index))
+        server.emit(event.name, event.wire(), to=connection.sid, ignore_queue=True)
 
 
 def close_all(server: RealtimeServer) -> None:

@@ -8,7 +8,6 @@ from imapp.cluster.bus import bus
 from imapp.events import SessionEnded, TokenExpiring
 from imapp.logs import get_logger
 from imapp.node import node_of
-from imapp.realtime.connections import Connection
 from imapp.realtime.server import RealtimeServer
 
 log = get_logger(__name__)
@@ -34,20 +33,12 @@ def tick(server: RealtimeServer) -> None:
     lead = timedelta(seconds=node_of(server.app).settings.token_expiring_lead_seconds)
     for connection in server.connections.all():
         if connection.expires_at <= moment:
-            _expire(server, connection)
+            log.info("token_expired", user_id=connection.user_id, sid=connection.sid)
+            bus.publish(SessionEnded(code="token_expired"), connection.sid)
+            server.disconnect(connection.sid, namespace=bus.NAMESPACE)
         elif not connection.is_warned and connection.expires_at - lead <= moment:
             connection.is_warned = True
             bus.publish(TokenExpiring(expires_at=connection.expires_at), connection.sid)
-    _close_silent(server)
-
-
-def _expire(server: RealtimeServer, connection: Connection) -> None:
-    log.info("token_expired", user_id=connection.user_id, sid=connection.sid)
-    bus.publish(SessionEnded(code="token_expired"), connection.sid)
-    server.disconnect(connection.sid, namespace=bus.NAMESPACE)
-
-
-def _close_silent(server: RealtimeServer) -> None:
     waiting = server.connections.waiting
     for eio_sid, deadline in list(waiting.items()):
         if deadline <= time.monotonic():

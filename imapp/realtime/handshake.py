@@ -67,7 +67,9 @@ def on_connect(server: RealtimeServer, sid: str, auth: object) -> None:
     with server.app.app_context():
         try:
             actor = authentication.authenticate(_token(auth))
-            _require_user(auth, actor.user_id)
+            # A client that states another user than its token's would display one user and write as another.
+            if isinstance(auth, dict) and auth.get("user_id", actor.user_id) != actor.user_id:
+                raise InvalidTokenError
             enforce_connection_limit(server, actor.user_id)
             connection = Connection(sid, actor.user_id, actor.session_id, actor.expires_at)
             is_subscribed = _enter_rooms(server, connection)
@@ -134,12 +136,6 @@ def _token(auth: object) -> str:
     if not isinstance(token, str):
         raise InvalidTokenError
     return token
-
-
-def _require_user(auth: object, user_id: int) -> None:
-    """Refuse a client that states another user than its token's: it would display one user and write as another."""
-    if isinstance(auth, dict) and auth.get("user_id", user_id) != user_id:
-        raise InvalidTokenError
 
 
 def _refusal(exc: Exception) -> Refused:

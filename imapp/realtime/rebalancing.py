@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 from imapp.cluster.registry import presence
 from imapp.logs import get_logger
-from imapp.realtime.connections import Connection
 from imapp.realtime.drain import move_clients
 from imapp.realtime.server import RealtimeServer
 
@@ -91,8 +90,10 @@ class Rebalancer:
         self._seen |= present
 
     def _move(self, counts: dict[str, int]) -> None:
-        movable = self._movable()
-        counts = {**counts, self._node_id: len(self._server.connections.all())}
+        open_here = presence.local_of(self._server.app).open
+        connections = self._server.connections.all()
+        movable = [c for c in connections if c.sid in open_here and open_here[c.sid].since < self._connected_before]
+        counts = {**counts, self._node_id: len(connections)}
         surplus = min(surplus_of(self._node_id, counts), len(movable))
         if surplus == 0:
             return
@@ -100,11 +101,6 @@ class Rebalancer:
         seconds = surplus * overloaded / self._per_second
         log.info("rebalancing", moved=surplus, connections=counts[self._node_id], nodes=len(counts))
         move_clients(self._server, random.sample(movable, surplus), seconds)
-
-    def _movable(self) -> list[Connection]:
-        open_here = presence.local_of(self._server.app).open
-        found = self._server.connections.all()
-        return [c for c in found if c.sid in open_here and open_here[c.sid].since < self._connected_before]
 
 
 def surplus_of(node_id: str, counts: dict[str, int]) -> int:

@@ -257,13 +257,10 @@ def _limit_files() -> list[Path]:
         for line in Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines():
             number, kinds, group = line.split(":", 2)
             base, name = (root, "memory.max") if number == "0" else (root / "memory", "memory.limit_in_bytes")
+            own = Path(group.strip("/"))
             if number == "0" or "memory" in kinds.split(","):
-                files += [base / part / name for part in _upwards(group.strip("/"))]
+                files += [base / part / name for part in (own, *own.parents)]
     return files
-
-
-def _upwards(group: str) -> list[Path]:
-    return [] if not group else [Path(group), *Path(group).parents]
 
 
 registry.register(_Process())

@@ -34,14 +34,9 @@ def page() -> Response:
 
 def _page() -> bytes:
     described = document(current_app)
-    return render_template("docs.html", document=described, sections=_sections(described["paths"])).encode()
-
-
-def _sections(paths: JsonObject) -> dict[str, list[JsonObject]]:
-    """Return the operations by tag."""
-    sections: dict[str, list[JsonObject]] = {}
-    for path, operations in paths.items():
+    sections: dict[str, list[JsonObject]] = {}  # the operations by tag
+    for path, operations in described["paths"].items():
         for method, operation in operations.items():
             entry = {**operation, "method": method.upper(), "path": path}
             sections.setdefault(operation["tags"][0], []).append(entry)
-    return sections
+    return render_template("docs.html", document=described, sections=sections).encode()

@@ -90,21 +90,25 @@ class Endpoint:
 
     def __call__(self, **path: object) -> Response:
         """Check the input, call the view, render its answer. The actor is checked before anything is parsed."""
-        response = self._answer(path) if self.max_age is None else self._prepared(self.max_age)
+        if self.max_age is None:
+            response = self._answer(path)
+        else:  # the answer is the same for everybody: it is built for the first request
+            response = prepared(
+                self.__name__, lambda: orjson.dumps(self.view().wire()), "application/json", self.max_age
+            )
         if self.location and response.status_code == 201:
             response.headers["Location"] = self.location.format_map(orjson.loads(response.get_data()))
         if self.deprecated is not None:
             response.headers.extend(self.deprecated.headers())
         return response
 
-    def _prepared(self, max_age: int) -> Response:
-        """Return the answer that was built for the first request: it is the same for everybody."""
-        return prepared(self.__name__, lambda: orjson.dumps(self.view().wire()), "application/json", max_age)
-
     def _answer(self, path: dict[str, object]) -> Response:
         inputs: dict[str, Any] = {}
         if self.body is not None or HEADER in request.headers:
-            self._receive()
+            # Read the body before looking up the session: a slow body must not hold a database connection.
+            if not self.needs_actor:
+                count_anonymous()
+            receive_body(settings.request_max_bytes if self.is_large else min(SMALL_BODY, settings.request_max_bytes))
         if self.needs_actor:
             inputs["actor"] = current_actor()
         if self.query is not None:
@@ -115,18 +119,14 @@ class Endpoint:
             return once(inputs["actor"].user_id, lambda: self._render(self.view(**path, **inputs)))
         return self._render(self.view(**path, **inputs))
 
-    def _receive(self) -> None:
-        """Read the whole body before looking up the session: a slow body must not hold a database connection."""
-        if not self.needs_actor:
-            count_anonymous()
-        receive_body(settings.request_max_bytes if self.is_large else min(SMALL_BODY, settings.request_max_bytes))
-
     def _render(self, result: object) -> Response:
         answer, status = result if isinstance(result, tuple) else (result, self.statuses[0])
         if status not in self.statuses:
             raise AssertionError(f"{self.__name__} does not declare the status {status}")
         if answer is None:
-            return _empty(status)
+            response = Response(status=status)
+            del response.headers["Content-Type"]
+            return response
         return json_response(answer.wire() if isinstance(answer, Out) else answer, status)
 
 
@@ -162,12 +162,6 @@ def _schema(annotation: object) -> type[BaseModel] | None:
 
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time.min, UTC)
-
-
-def _empty(status: int) -> Response:
-    response = Response(status=status)
-    del response.headers["Content-Type"]
-    return response
 
 
 def _query_string() -> dict[str, str]:

@@ -20,18 +20,15 @@ def once(user_id: int, make: Callable[[], Response]) -> Response:
     if not re.fullmatch(PATTERN, key):
         raise InvalidInputError(fields=[{"field": HEADER, "message": "1 to 255 visible ASCII characters"}])
     claim = Claim(user_id, key, f"{request.method} {request.full_path}\n".encode() + request.get_data())
-    return _replay(claim) or _make(claim, make)
-
-
-def _make(claim: Claim, make: Callable[[], Response]) -> Response:
+    if replayed := _replay(claim):
+        return replayed
     try:
         with claim:
             response = make()
     except IdempotencyKeyInUseError:  # another request was first, and may have its answer by now
-        replayed = _replay(claim)
-        if replayed is None:
-            raise
-        return replayed
+        if replayed := _replay(claim):
+            return replayed
+        raise
     claim.keep(response.status_code, response.get_data())
     return response
 

@@ -169,7 +169,7 @@ def _answers(rule: Rule, view: Endpoint, schemas: Schemas) -> JsonObject:
     for status in view.statuses:
         answer = {"description": "Done.", "headers": openapi_headers.of_answer(view, status, is_post=is_post)}
         if view.answer is not None:
-            answer["description"] = _first_line(view.answer)
+            answer["description"] = (inspect.getdoc(view.answer) or "").partition("\n")[0]
             answer["content"] = {"application/json": {"schema": schemas[view.answer, "serialization"]}}
         answers[str(status)] = answer
     if view.max_age is not None:
@@ -210,7 +210,3 @@ def codes_at(rule: Rule, view: Endpoint) -> set[str]:
     if _PATH_PARAMETER.search(rule.rule):
         codes.add(NotFoundError.code)
     return codes
-
-
-def _first_line(described: object) -> str:
-    return (inspect.getdoc(described) or "").partition("\n")[0]

@@ -16,12 +16,6 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"
 
 def init_timing(app: Flask) -> None:
     """Count all requests of the app. Call this after its routes are registered, so that they are shown at 0."""
-    _show_routes(app)
-    app.before_request(_begin)
-    app.after_request(_end)
-
-
-def _show_routes(app: Flask) -> None:
     metrics.HTTP_SECONDS.of(_UNKNOWN)
     metrics.HTTP_REQUESTS.add(_UNKNOWN, "GET", "404", count=0)
     for rule in app.url_map.iter_rules():
@@ -31,6 +25,8 @@ def _show_routes(app: Flask) -> None:
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
             for status in (*statuses, 500):
                 metrics.HTTP_REQUESTS.add(rule.rule, method, str(status), count=0)
+    app.before_request(_begin)
+    app.after_request(_end)
 
 
 def _begin() -> None:
