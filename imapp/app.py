@@ -75,27 +75,21 @@ def create_app(settings: Settings) -> Flask:
 def start(app: Flask) -> None:
     """Join the cluster. Call it once, in the serving process. Raises SystemExit if the node cannot start."""
     event_loop.watch()
-    _start_tracing(app)
-    node_of(app).part(NodeUpkeep).start()
-    if node_of(app).settings.redis_url is not None:
-        _join(app)
-    node_of(app).add(Sampler(app)).start()
-
-
-def _join(app: Flask) -> None:
-    _check_redis(app)
     node = node_of(app)
-    heartbeat = node.add(NodeHeartbeat(app, registry_of(app), on_taken=node.stop))
-    try:
-        heartbeat.start()
-    except NodeTakenError as exc:
-        node_id = node.settings.node_id
-        log.error("node_taken", by=str(exc), message=f"{node_id} is already running: give this node another NODE_ID")
-        sys.exit(REFUSED)
+    _start_tracing(node.settings)
+    node.part(NodeUpkeep).start()
+    if node.settings.redis_url is not None:
+        _check_redis(node)
+        try:
+            node.add(NodeHeartbeat(app, registry_of(app), on_taken=node.stop)).start()
+        except NodeTakenError as exc:
+            message = f"{node.settings.node_id} is already running: give this node another NODE_ID"
+            log.error("node_taken", by=str(exc), message=message)
+            sys.exit(REFUSED)
+    node.add(Sampler(app)).start()
 
 
-def _start_tracing(app: Flask) -> None:
-    settings = node_of(app).settings
+def _start_tracing(settings: Settings) -> None:
     if settings.tracing:
         try:
             tracing.start(settings.node_id, __version__)
@@ -105,9 +99,9 @@ def _start_tracing(app: Flask) -> None:
             sys.exit(REFUSED)
 
 
-def _check_redis(app: Flask) -> None:
+def _check_redis(node: Node) -> None:
     """Wait up to REDIS_SECONDS for Redis. If it does not answer, refuse to start or log a warning, as configured."""
-    settings, broker = node_of(app).settings, node_of(app).part(RoomManager).broker
+    settings, broker = node.settings, node.part(RoomManager).broker
     deadline = time.monotonic() + REDIS_SECONDS
     while not broker.is_up and time.monotonic() < deadline:
         time.sleep(0.05)

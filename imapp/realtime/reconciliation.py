@@ -142,16 +142,12 @@ class Reconciler:
         }
         for id_, change in behind.items():
             told.note([bus.conversation_room(id_)], change)
-        if any(lost.values()):
-            self._tell(lost)
-
-    def _tell(self, lost: dict[str, list[str]]) -> None:
-        """Tell the connections in these rooms to sync; log the number of rooms that each comparison found."""
         rooms = {room for found in lost.values() for room in found}
-        sids = {sid for room in rooms for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
-        metrics.UNTOLD.inc(len(sids))
-        log.warning("clients_untold", connections=len(sids), **{kind: len(found) for kind, found in lost.items()})
-        self._server.upkeep.catch_up(list(sids), "untold")
+        if rooms:
+            sids = {sid for room in rooms for sid, _ in self._server.manager.get_participants(bus.NAMESPACE, room)}
+            metrics.UNTOLD.inc(len(sids))
+            log.warning("clients_untold", connections=len(sids), **{kind: len(found) for kind, found in lost.items()})
+            self._server.upkeep.catch_up(list(sids), "untold")
 
     def _close_ended(self, users: set[int]) -> None:
         """Close these users' connections with an ended session, e.g. if a node died before it announced the end."""

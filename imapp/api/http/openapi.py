@@ -125,7 +125,7 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> JsonObject:
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": text.partition("\n")[0].rstrip("."),
         "description": text,
-        "parameters": [*_path_parameters(rule), *_query_parameters(view), *_header_parameters(rule, view)],
+        "parameters": list(_parameters(rule, view)),
         "responses": {**_answers(rule, view, schemas), **_refusals(rule, view, schemas)},
     }
     if view.deprecated is not None:
@@ -137,23 +137,16 @@ def _operation(rule: Rule, view: Endpoint, schemas: Schemas) -> JsonObject:
     return operation
 
 
-def _path_parameters(rule: Rule) -> Iterator[JsonObject]:
+def _parameters(rule: Rule, view: Endpoint) -> Iterator[JsonObject]:
     for converter, name in _PATH_PARAMETER.findall(rule.rule):
         schema = _PARAMETER_SCHEMAS.get(converter, {"type": "string"})
         yield {"name": name, "in": "path", "required": True, "description": meaning(None, name), "schema": schema}
-
-
-def _query_parameters(view: Endpoint) -> Iterator[JsonObject]:
-    if view.query is None:
-        return
-    schema = view.query.model_json_schema(schema_generator=WireSchema)
-    for name, field in schema["properties"].items():
-        text = field.pop("description", "")
-        required = name in schema.get("required", [])
-        yield {"name": name, "in": "query", "required": required, "description": text, "schema": field}
-
-
-def _header_parameters(rule: Rule, view: Endpoint) -> Iterator[JsonObject]:
+    if view.query is not None:
+        query = view.query.model_json_schema(schema_generator=WireSchema)
+        for name, field in query["properties"].items():
+            text = field.pop("description", "")
+            required = name in query.get("required", [])
+            yield {"name": name, "in": "query", "required": required, "description": text, "schema": field}
     if view.needs_actor and "POST" in (rule.methods or ()):
         text = (
             "Chosen by the client, for example a UUID. If the request is repeated with the same key within 24 hours,"
