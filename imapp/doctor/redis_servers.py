@@ -35,8 +35,12 @@ def servers(context: Context) -> list[Server]:
 
 
 def _state_of(name: str, client: Any) -> Server:
-    info, config = _permitted(client.info), _permitted(lambda: client.config_get(*_CONFIG))
-    return Server(name or _name_of(client), minimum_ms(client.ping), info, config)
+    return Server(
+        name or _name_of(client),
+        minimum_ms(client.ping),
+        _permitted(client.info),
+        _permitted(lambda: client.config_get(*_CONFIG)),
+    )
 
 
 def _name_of(client: Any) -> str:
