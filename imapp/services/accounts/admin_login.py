@@ -1,7 +1,7 @@
 """Operators' log-in: password, then the second factor. The session stores the time at which the factor was proved."""
 
 from collections.abc import Callable
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -79,7 +79,8 @@ def _enter(user: User, body: LoginIn, client: ClientInfo, proof: Proof[T]) -> tu
     entry = Entry(user, body.password, body.device, client)
     proved = atomic(_prove_and_enter, entry, By(user.id, client.ip), proof)
     if proved is None:
-        _refuse(user)
+        log.warning("second_factor_refused", user_id=user.id)
+        raise WrongCodeError
     entry.close_ended()
     return entry, proved
 
@@ -91,20 +92,12 @@ def _prove_and_enter(session: Session, entry: Entry, by: By, proof: Proof[T]) ->
         return None
     row = entry.open(session)
     row.second_factor_at = now() if settings.admin_second_factor else None
-    audit_log.note(session, by, _action(proved))
+    if isinstance(proved, list):  # recovery codes and enrolments have names of their own in the log of acts
+        action = "second_factor_enrolled"
+    else:
+        action = "login_with_recovery_code" if proved == "recovery code" else "login"
+    audit_log.note(session, by, action)
     return proved
-
-
-def _action(proved: object) -> str:
-    """Return the action's name for the log of acts: recovery codes and enrolments have names of their own."""
-    if isinstance(proved, list):
-        return "second_factor_enrolled"
-    return "login_with_recovery_code" if proved == "recovery code" else "login"
-
-
-def _refuse(user: User) -> NoReturn:
-    log.warning("second_factor_refused", user_id=user.id)
-    raise WrongCodeError
 
 
 def _reset(session: Session, user: User, by: By) -> None:

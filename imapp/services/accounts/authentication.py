@@ -61,8 +61,7 @@ def authenticate(token: str) -> Actor:
     row = _session_and_user(claims.session_id)
     if row is None or row.user_id != claims.user_id or row.revoked_at or row.disabled_at or row.expires_at <= now():
         raise SessionRevokedError
-    if _is_first_use(claims, row):
-        _note_first_use(row)
+    _note_first_use(claims, row)
     return Actor(
         claims.user_id, claims.session_id, claims.expires_at,
         row.is_operator, row.device_name, row.platform, row.second_factor_at,
@@ -112,16 +111,16 @@ def has_proved(actor: Actor) -> bool:
     return actor.second_factor_at is not None and actor.second_factor_at > oldest
 
 
-def _is_first_use(claims: tokens.Claims, row: Row[Any]) -> bool:
-    """Return whether this token proves, for the first time, that the client received its log-in or refresh answer."""
+def _note_first_use(claims: tokens.Claims, row: Row[Any]) -> None:
+    """Store that the client received its log-in or refresh answer, when this token proves it for the first time.
+
+    If the database cannot be written, log that and let the client in.
+    """
     if claims.pair != tokens.pair_name(row.refresh_hash):
-        return False
-    is_new = row.last_used_at <= row.created_at
-    return is_new or (row.previous_refresh_hash is not None and sessions.is_retry_window_open(row.rotated_at))
-
-
-def _note_first_use(row: Row[Any]) -> None:
-    """Store the first use of a token pair; if the database cannot be written, log that and let the client in."""
+        return
+    may_be_retried = row.previous_refresh_hash is not None and sessions.is_retry_window_open(row.rotated_at)
+    if row.last_used_at > row.created_at and not may_be_retried:
+        return
     try:
         _first_uses((row.id, row.refresh_hash))
     except Exception as exc:

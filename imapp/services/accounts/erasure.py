@@ -7,7 +7,7 @@ again.
 
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -85,21 +85,16 @@ def erase(user_id: int, own_messages: OwnMessages, *, transfer_groups: bool) -> 
         raise OwnerMustTransferError(f"Transfer the ownership or dissolve these groups first: {names}.")
     sessions.close_sockets(atomic(_close, user_id))
     try:
-        return _erase_closed(user_id, own_messages)
+        for group in owned_groups(user_id):  # read again: the account may have received groups before it was closed
+            _give_away(user_id, group.id)
+        profiles.write(user_id, _anonymous(user_id))
+        _leave_groups(user_id)
+        _end_relations(user_id)
+        recalled = _recall_messages(user_id) if own_messages == "delete" else 0
+        atomic(_wipe, user_id)
     except Exception:
         log.error("account_erasure_interrupted", user_id=user_id, message="flask im erase-user resumes it")
         raise
-
-
-def _erase_closed(user_id: int, own_messages: OwnMessages) -> int:
-    """Erase a closed account, which can no longer log in or receive groups; return the number of recalled messages."""
-    for group in owned_groups(user_id):  # read again: the account may have received groups just before it was closed
-        _give_away(user_id, group.id)
-    profiles.write(user_id, _anonymous(user_id))
-    _leave_groups(user_id)
-    _end_relations(user_id)
-    recalled = _recall_messages(user_id) if own_messages == "delete" else 0
-    atomic(_wipe, user_id)
     log.info("account_erased", user_id=user_id, messages=own_messages)
     return recalled
 
@@ -176,19 +171,8 @@ def _end_relations(user_id: int) -> None:
 
 
 def _recall_messages(user_id: int) -> int:
-    recalled = 0
-    for keys in _own_messages(user_id):
-        outcomes = _commit([Erase(user_id, *key) for key in keys])
-        lost = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
-        if lost:
-            raise lost[0]
-        recalled += sum(not isinstance(outcome, AppError) for outcome in outcomes)
-    return recalled
-
-
-def _own_messages(user_id: int) -> Iterator[list[tuple[int, int]]]:
-    """Yield batches of keys of the user's messages that are not recalled, in the order of the client id index."""
-    last = ""
+    """Recall the user's messages in batches, in the order of the client id index; return their number."""
+    recalled, last = 0, ""
     mine = select(Message.conversation_id, Message.seq, Message.client_id).where(
         Message.sender_id == user_id, Message.recalled_at.is_(None), Message.type != SYSTEM
     )
@@ -196,8 +180,13 @@ def _own_messages(user_id: int) -> Iterator[list[tuple[int, int]]]:
         mine.where(Message.client_id > last).order_by(Message.client_id).limit(_BATCH)
     ).all():
         release()
-        yield [(row.conversation_id, row.seq) for row in rows]
+        outcomes = _commit([Erase(user_id, row.conversation_id, row.seq) for row in rows])
+        lost = [outcome for outcome in outcomes if isinstance(outcome, UnavailableError)]
+        if lost:
+            raise lost[0]
+        recalled += sum(not isinstance(outcome, AppError) for outcome in outcomes)
         last = rows[-1].client_id
+    return recalled
 
 
 def _commit(ops: list[Erase]) -> list[Outcome]:

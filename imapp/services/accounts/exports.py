@@ -3,13 +3,12 @@
 The data is read in one snapshot of the database, with a limited number of rows in memory regardless of its size.
 """
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import orjson
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, or_, select
+from sqlalchemy import RowMapping, Select, and_, or_, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -64,25 +63,23 @@ def export(user_id: int, file: Path) -> dict[str, int]:
         archive.writestr("README.txt", README)
         with backup_tables.snapshot() as connection:
             for name, wanted in _parts(user_id).items():
-                counts[name] = _write(archive, f"{name}.jsonl", _rows(connection, name, wanted))
+                counts[name] = _write(archive, connection, name, wanted)
     unnamed.replace(file)
     return counts
 
 
-def _write(archive: ZipFile, name: str, rows: Iterator[Mapping[str, object]]) -> int:
+def _write(archive: ZipFile, connection: Connection, name: str, wanted: Select[Any]) -> int:
     written = 0
-    with archive.open(name, "w", force_zip64=True) as part:
-        for row in rows:
-            part.write(orjson.dumps(row, option=orjson.OPT_UTC_Z) + b"\n")
+    options = {"stream_results": True, "yield_per": 500}
+    with (
+        archive.open(f"{name}.jsonl", "w", force_zip64=True) as part,
+        connection.execute(wanted, execution_options=options) as result,
+    ):
+        for row in result.mappings():
+            shown = message_wire(row) if name == "messages" else _plain(row)
+            part.write(orjson.dumps(shown, option=orjson.OPT_UTC_Z) + b"\n")
             written += 1
     return written
-
-
-def _rows(connection: Connection, name: str, wanted: Select[Any]) -> Iterator[Mapping[str, object]]:
-    options = {"stream_results": True, "yield_per": 500}
-    with connection.execute(wanted, execution_options=options) as result:
-        for row in result.mappings():
-            yield message_wire(row) if name == "messages" else _plain(row)
 
 
 def _plain(row: RowMapping) -> dict[str, object]:
@@ -95,6 +92,12 @@ def _plain(row: RowMapping) -> dict[str, object]:
 def _parts(user_id: int) -> dict[str, Select[Any]]:
     """Return a query for each file. The queries use tables: the session would keep mapped objects in memory."""
     mine = Message.sender_id == user_id
+    edited = and_(Message.conversation_id == MessageEdit.conversation_id, Message.seq == MessageEdit.seq)
+    conversations = (
+        select(*ConversationMember.__table__.columns, Conversation.type, Group.name)
+        .join(Conversation, Conversation.id == ConversationMember.conversation_id)
+        .outerjoin(Group, Group.id == Conversation.id)
+    )
     return {
         "account": _of(User).where(User.id == user_id),
         "sessions": _of(DeviceSession).where(DeviceSession.user_id == user_id),
@@ -103,10 +106,10 @@ def _parts(user_id: int) -> dict[str, Select[Any]]:
             or_(ContactRequest.from_user_id == user_id, ContactRequest.to_user_id == user_id)
         ),
         "blocks": _with_name(Block, Block.blocked_id).where(Block.user_id == user_id),
-        "conversations": _conversations().where(ConversationMember.user_id == user_id),
+        "conversations": conversations.where(ConversationMember.user_id == user_id),
         "join_requests": _of(JoinRequest).where(JoinRequest.user_id == user_id),
         "messages": _of(Message).where(mine, Message.type != SYSTEM),
-        "edits": _of(MessageEdit).join(Message, _same(MessageEdit)).where(mine),
+        "edits": _of(MessageEdit).join(Message, edited).where(mine),
         "reactions": _of(Reaction)
         .join(ConversationMember, ConversationMember.conversation_id == Reaction.conversation_id)
         .where(ConversationMember.user_id == user_id, Reaction.user_id == user_id),
@@ -120,16 +123,3 @@ def _of(model: type[Base]) -> Select[Any]:
 
 def _with_name(model: type[Base], other_id: InstrumentedAttribute[int]) -> Select[Any]:
     return select(*model.__table__.columns, User.username).join(User, User.id == other_id)
-
-
-def _conversations() -> Select[Any]:
-    columns = *ConversationMember.__table__.columns, Conversation.type, Group.name
-    return (
-        select(*columns)
-        .join(Conversation, Conversation.id == ConversationMember.conversation_id)
-        .outerjoin(Group, Group.id == Conversation.id)
-    )
-
-
-def _same(model: type[MessageEdit]) -> ColumnElement[bool]:
-    return and_(Message.conversation_id == model.conversation_id, Message.seq == model.seq)

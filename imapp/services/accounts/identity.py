@@ -1,7 +1,7 @@
 """Registration, log-in, refresh of tokens and change of password."""
 
 from collections.abc import Mapping
-from typing import Literal, NoReturn
+from typing import Literal
 
 from sqlalchemy.orm import Session
 
@@ -50,11 +50,19 @@ def register(body: RegisterIn, client: ClientInfo) -> TokensOut:
     AccountPendingError if the account was created but waits for approval.
     """
     limits.hit("register_per_address", limits.address_key(client.ip))
-    _require_admission(body)
+    if settings.registration == "closed":
+        raise RegistrationClosedError
+    if settings.registration == "invitation":
+        if body.invitation is None:
+            raise InvitationRequiredError
+        invitations.require_usable(body.invitation)
     usernames.require_allowed(body.username)
     fields = _new_account(body.username, body.password, body.nickname)
     if settings.registration == "approval":
-        _register_for_approval(fields)
+        moment = now()
+        user = atomic(users.create_user, {**fields, "disabled_at": moment, "pending_since": moment})
+        log.info("user_waits_for_approval", user_id=user.id)
+        raise AccountPendingError
     token_id = tokens.new_token_id()
     user, row = atomic(_register, fields, token_id, body, client)
     log.info("user_registered", user_id=user.id)
@@ -168,23 +176,6 @@ def change_password(actor: Actor, body: PasswordIn) -> None:
     new_hash = passwords.hash_password(body.new_password)
     sessions.close_sockets(atomic(_change_password, user, actor.session_id, new_hash))
     log.info("password_changed", user_id=actor.user_id)
-
-
-def _require_admission(body: RegisterIn) -> None:
-    """Raise RegistrationClosedError, InvitationRequiredError or InvalidInvitationError, by IM_REGISTRATION."""
-    if settings.registration == "closed":
-        raise RegistrationClosedError
-    if settings.registration == "invitation":
-        if body.invitation is None:
-            raise InvitationRequiredError
-        invitations.require_usable(body.invitation)
-
-
-def _register_for_approval(fields: Mapping[str, object]) -> NoReturn:
-    moment = now()
-    user = atomic(users.create_user, {**fields, "disabled_at": moment, "pending_since": moment})
-    log.info("user_waits_for_approval", user_id=user.id)
-    raise AccountPendingError
 
 
 def _new_account(username: str, password: str, nickname: str | None) -> dict[str, str]:

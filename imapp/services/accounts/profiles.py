@@ -86,14 +86,10 @@ def _publish(me: MeOut, viewers: set[int], steps: int) -> MeOut:
     if steps:
         bus.publish(UserUpdated(user=me), bus.user_room(me.id), versions=steps)
     if viewers:
-        rooms = map(bus.user_room, sorted(viewers))
-        bus.publish(UserUpdated(user=_as_others_see(me)), *rooms, versions=_STEPS)
+        # A copy of the public fields: pydantic takes a MeOut for a UserOut and would keep the private fields.
+        public = UserOut(**me.model_dump(include=set(UserOut.model_fields)))
+        bus.publish(UserUpdated(user=public), *map(bus.user_room, sorted(viewers)), versions=_STEPS)
     return me
-
-
-def _as_others_see(me: MeOut) -> UserOut:
-    """Copy the public fields only: pydantic takes a MeOut for a UserOut and would keep the private fields."""
-    return UserOut(**me.model_dump(include=set(UserOut.model_fields)))
 
 
 def _update(
@@ -144,7 +140,10 @@ def _renumber(session: Session, user_id: int) -> set[int]:
 def _viewers(session: Session, user_id: int) -> _Viewers:
     low, high = Conversation.user_low_id, Conversation.user_high_id
     private = union_all(*(_shown_to(peer).where(own == user_id) for own, peer in ((low, high), (high, low))))
-    owners = [sorted(session.scalars(_owners(rows, user_id))) for rows in _LISTS]
+    owners = []
+    for rows in _LISTS:
+        theirs, users = (rows.shown, rows.owner) if rows.is_mutual else (rows.owner, rows.shown)
+        owners.append(sorted(session.scalars(select(theirs).where(users == user_id, rows.is_alive))))
     return _Viewers(owners, {id_: peer_id for id_, peer_id in session.execute(private) if peer_id is not None})
 
 
@@ -152,11 +151,6 @@ def _shown_to(peer: InstrumentedAttribute[int | None]) -> Select[tuple[int, int 
     """Select the private conversations that are shown to their side `peer`, each with that user's id."""
     row = and_(ConversationMember.conversation_id == Conversation.id, ConversationMember.user_id == peer)
     return select(Conversation.id, peer).join(ConversationMember, row).where(is_seen())
-
-
-def _owners(rows: _List, user_id: int) -> Select[tuple[int]]:
-    theirs, users = (rows.shown, rows.owner) if rows.is_mutual else (rows.owner, rows.shown)
-    return select(theirs).where(users == user_id, rows.is_alive)
 
 
 def _advance(session: Session, user_ids: set[int]) -> None:

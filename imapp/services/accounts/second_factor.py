@@ -89,7 +89,9 @@ def accept(session: Session, user_id: int, code: str) -> str | None:
     row = _row(session, user_id)
     if row.confirmed_at is None:
         raise SecondFactorEnrolmentRequiredError
-    if _spend_recovery_code(session, user_id, code):
+    own = delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
+    spent: int = session.execute(own).rowcount  # type: ignore[attr-defined]  # the result of a DELETE has it
+    if spent == 1:
         return "recovery code"
     return "code" if _spend(row, code) else None
 
@@ -132,12 +134,6 @@ def _matching_step(secret: str, code: str) -> int | None:
         if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
             return step
     return None
-
-
-def _spend_recovery_code(session: Session, user_id: int, code: str) -> bool:
-    own = delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
-    spent: int = session.execute(own).rowcount  # type: ignore[attr-defined]  # the result of a DELETE has it
-    return spent == 1
 
 
 def _new_recovery_code() -> str:

@@ -22,7 +22,12 @@ MAX_SESSIONS = 50
 
 def list_sessions(actor_id: int, session_id: int) -> Page[SessionOut]:
     """Return the actor's sessions, latest log-in first; `session_id` is the current one."""
-    return Page[SessionOut](items=[_represent(row, row.id == session_id) for row in alive_rows(actor_id)])
+    names = SessionOut.model_fields.keys() - {"current"}
+    items = [
+        SessionOut(**{name: getattr(row, name) for name in names}, current=row.id == session_id)
+        for row in alive_rows(actor_id)
+    ]
+    return Page[SessionOut](items=items)
 
 
 def alive_rows(user_id: int) -> list[DeviceSession]:
@@ -47,8 +52,8 @@ def open_session(
     session: Session, user_id: int, token_id: str, device: DeviceIn, client: ClientInfo
 ) -> tuple[DeviceSession, list[int]]:
     """Insert a session; return it and the ids of the sessions ended to make room. Part of a transaction."""
-    moment = now()
-    session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id, _over(moment)))
+    over = or_(DeviceSession.revoked_at.is_not(None), DeviceSession.expires_at <= now())
+    session.execute(delete(DeviceSession).where(DeviceSession.user_id == user_id, over))
     row = DeviceSession(user_id=user_id, device_name=device.name, platform=device.platform)
     renew(row, token_id, client)
     row.created_at = row.last_used_at  # until its first use
@@ -114,10 +119,6 @@ def _alive() -> tuple[ColumnElement[bool], ColumnElement[bool]]:
     return DeviceSession.revoked_at.is_(None), DeviceSession.expires_at > now()
 
 
-def _over(moment: datetime) -> ColumnElement[bool]:
-    return or_(DeviceSession.revoked_at.is_not(None), DeviceSession.expires_at <= moment)
-
-
 def _revoke(session: Session, user_id: int, which: ColumnElement[bool]) -> list[int]:
     ids = list(session.scalars(select(DeviceSession.id).where(DeviceSession.user_id == user_id, which, *_alive())))
     affected_rooms.note(session, *map(bus.session_room, ids))
@@ -135,8 +136,3 @@ def _revoke_least_used(session: Session, user_id: int, new_id: int) -> list[int]
     by_use = (row.last_used_at > row.created_at).desc(), row.last_used_at.desc(), row.id.desc()
     ids = list(session.scalars(others.order_by(*by_use).offset(MAX_SESSIONS - 1)))
     return _revoke(session, user_id, row.id.in_(ids)) if ids else []
-
-
-def _represent(row: DeviceSession, is_current: bool) -> SessionOut:
-    fields = {name: getattr(row, name) for name in SessionOut.model_fields if name != "current"}
-    return SessionOut(**fields, current=is_current)

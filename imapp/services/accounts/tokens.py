@@ -86,10 +86,9 @@ def issue(kind: Kind, user_id: int, session_id: int, token_id: str, lifetime: ti
 def verify(token: str, kind: Kind) -> Claims:
     """Check a token of this kind; raises TokenExpiredError, and InvalidTokenError for every other fault."""
     try:
-        key = _key_of(token)
         payload = _jwt.decode(
             token,
-            key,
+            _key_of(token),
             algorithms=[_ALGORITHM],
             issuer=_ISSUER,
             audience=_AUDIENCE,
@@ -98,7 +97,13 @@ def verify(token: str, kind: Kind) -> Claims:
         )
         if payload["typ"] != kind:
             raise InvalidTokenError
-        return _claims(payload)
+        return Claims(
+            user_id=_id(payload["sub"]),
+            session_id=_id(payload["sid"]),
+            token_id=str(payload["jti"]),
+            expires_at=datetime.fromtimestamp(payload["exp"], UTC),
+            pair=str(payload.get("pair", "")),
+        )
     except jwt.ExpiredSignatureError:
         raise TokenExpiredError from None
     except (jwt.PyJWTError, ValueError, TypeError, OverflowError):
@@ -112,11 +117,12 @@ def key_id(key: str) -> str:
 
 def _payload(kind: Kind, user_id: int, session_id: int, token_id: str) -> dict[str, Any]:
     issued = now()
+    seconds = settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds
     return {
         "iss": _ISSUER,
         "aud": _AUDIENCE,
         "iat": issued,
-        "exp": issued + _lifetime(kind),
+        "exp": issued + timedelta(seconds=seconds),
         "sub": str(user_id),
         "sid": session_id,
         "jti": token_id,
@@ -129,26 +135,12 @@ def _sign(payload: dict[str, Any]) -> str:
     return _jwt.encode(payload, key, algorithm=_ALGORITHM, headers={"kid": key_id(key)})
 
 
-def _lifetime(kind: Kind) -> timedelta:
-    return timedelta(seconds=settings.access_token_seconds if kind == "access" else settings.refresh_token_seconds)
-
-
 def _key_of(token: str) -> str:
     named = jwt.get_unverified_header(token).get("kid")
     for key in (settings.secret_key, settings.secret_key_previous):
         if key is not None and named == key_id(key):
             return key
     raise InvalidTokenError
-
-
-def _claims(payload: dict[str, Any]) -> Claims:
-    return Claims(
-        user_id=_id(payload["sub"]),
-        session_id=_id(payload["sid"]),
-        token_id=str(payload["jti"]),
-        expires_at=datetime.fromtimestamp(payload["exp"], UTC),
-        pair=str(payload.get("pair", "")),
-    )
 
 
 def _id(value: Any) -> int:

@@ -33,6 +33,9 @@ _TOGETHER = (
     {"LATIN", "HAN", "HANGUL"},
 )  # fmt: skip
 
+#: Unicode's categories of marks. Marks belong to letters: half of the world's scripts need them.
+_MARKS = {"Mn", "Mc"}
+
 #: Digits, punctuation and marks belong to every script.
 _NEUTRAL = {"COMMON", "INHERITED"}
 
@@ -43,7 +46,8 @@ def key_of(username: str) -> str:
         key: str = _mapped.enforce(username)
     except UnicodeEncodeError:
         raise InvalidUsernameError from None
-    if not 2 <= len(key) <= 32 or not all(char.isalnum() or char in "._-" or _is_mark(char) for char in key):
+    is_fit = all(char.isalnum() or char in "._-" or unicodedata.category(char) in _MARKS for char in key)
+    if not 2 <= len(key) <= 32 or not is_fit:
         raise InvalidUsernameError
     return key
 
@@ -64,7 +68,9 @@ def require_allowed(username: str, *, may_be_reserved: bool = False) -> None:
         raise InvalidUsernameError("A username must contain a letter.")
     if not key[0].isalnum():
         raise InvalidUsernameError("A username must begin with a letter or a digit.")
-    scripts = _scripts(key)
+    from confusable_homoglyphs import categories  # loads a table: only new names need it
+
+    scripts = set(categories.unique_aliases(key)) - _NEUTRAL
     if len(scripts) > 1 and not any(scripts <= together for together in _TOGETHER):
         raise InvalidUsernameError("A username must not mix letters of different scripts.")
     if not may_be_reserved and any(map(_is_reserved, (key, shown(username)))):
@@ -95,17 +101,6 @@ def _bare(name: str) -> str:
     """
     letters = "".join(char for char in _skeleton(name) if char not in "._-")
     return letters.replace("0", "o").replace("rn", "m")
-
-
-def _is_mark(char: str) -> bool:
-    """Return whether a character is a mark. Marks belong to letters: half of the world's scripts need them."""
-    return unicodedata.category(char) in {"Mn", "Mc"}
-
-
-def _scripts(key: str) -> set[str]:
-    from confusable_homoglyphs import categories  # loads a table: only new names need it
-
-    return set(categories.unique_aliases(key)) - _NEUTRAL
 
 
 def _skeleton(name: str) -> str:

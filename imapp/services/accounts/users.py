@@ -60,18 +60,14 @@ def find_named(user: str) -> User:
     """
     if user.startswith("#") and user[1:].isascii() and user[1:].isdigit():
         return get_row(int(user[1:]))
-    found = _find_by_name(user)
+    try:
+        found = find_by_key(usernames.key_of(user))
+    except InvalidUsernameError:
+        found = None
     if found is None:
         hint = f" For the user with the ID {user} write '#{user}', with the quotes." if user.isdigit() else ""
         raise NotFoundError(f"There is no user named {user}.{hint}")
     return found
-
-
-def _find_by_name(username: str) -> User | None:
-    try:
-        return find_by_key(usernames.key_of(username))
-    except InvalidUsernameError:
-        return None
 
 
 def get_me(actor_id: int) -> MeOut:
