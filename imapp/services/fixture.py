@@ -113,11 +113,8 @@ def _lines(user_ids: range, session_ids: range, members: list[tuple[int, int]]) 
     first_group: dict[int, int] = {}
     for group_id, user_id in members:
         first_group.setdefault(user_id, group_id)
-    return [
-        f"{_token(user_id, session_id)} {user_id} {first_group.get(user_id, '-')}"
-        for user_id, session_id in zip(user_ids, session_ids, strict=True)
-    ]
-
-
-def _token(user_id: int, session_id: int) -> str:
-    return tokens.issue("access", user_id, session_id, tokens.new_token_id(), _LIFETIME)
+    lines = []
+    for user_id, session_id in zip(user_ids, session_ids, strict=True):
+        token = tokens.issue("access", user_id, session_id, tokens.new_token_id(), _LIFETIME)
+        lines.append(f"{token} {user_id} {first_group.get(user_id, '-')}")
+    return lines

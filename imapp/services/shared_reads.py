@@ -49,21 +49,15 @@ class SharedRead(Generic[Key, Found]):
 
     def __call__(self, key: Key) -> Found | None:
         """Return the value found for `key`, or None."""
-        mine = self._join(key)
-        with self._turn:
-            if not mine.is_over:
-                self._close(mine)
-                mine.run(self._read)
-        return mine.answer(key)
-
-    def _join(self, key: Key) -> _Round[Key, Found]:
         with self._door:
             if len(self._next.keys) >= self._most:
                 self._next = _Round()
-            self._next.keys.add(key)
-            return self._next
-
-    def _close(self, ours: _Round[Key, Found]) -> None:
-        with self._door:
-            if self._next is ours:
-                self._next = _Round()
+            mine = self._next
+            mine.keys.add(key)
+        with self._turn:
+            if not mine.is_over:
+                with self._door:  # later callers join another round: this one may be read before their calls begin
+                    if self._next is mine:
+                        self._next = _Round()
+                mine.run(self._read)
+        return mine.answer(key)

@@ -85,15 +85,6 @@ class BackupFile:
             self._zip = ZipFile(path)
         except (OSError, BadZipFile) as exc:
             raise BackupError(f"{path} is not a complete backup: {exc}") from exc
-        self.manifest = self._read_manifest(path)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._zip.close()
-
-    def _read_manifest(self, path: Path) -> Manifest:
         try:
             text = orjson.loads(self._zip.read(MANIFEST))
         except (KeyError, BadZipFile, OSError, ValueError) as exc:
@@ -101,9 +92,15 @@ class BackupFile:
         if isinstance(text, dict) and text.get("format") != FORMAT:
             raise BackupError(f"{path} has format {text.get('format')}, this version reads format {FORMAT}.")
         try:
-            return Manifest.model_validate(text)
+            self.manifest = Manifest.model_validate(text)
         except ValidationError as exc:
             raise BackupError(f"{path} has an invalid manifest.") from exc
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._zip.close()
 
     def rows(self, part: Part) -> Iterator[list[Any]]:
         """Yield the rows of a part as decoded from JSON."""

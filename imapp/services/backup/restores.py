@@ -52,13 +52,9 @@ def examine(backup: BackupFile, keep_sessions: bool) -> Target:
         epoch = connection.scalar(sa.select(ServerState.epoch))
         rows = (
             connection.execute(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)).first()
-            for name in _data(present)
+            for name in sorted(present - {_VERSIONS, ServerState.__tablename__})
         )
         return "full" if (epoch or "").startswith(RESTORING) or any(row is not None for row in rows) else "empty"
-
-
-def _data(present: set[str]) -> list[str]:
-    return sorted(present - {_VERSIONS, ServerState.__tablename__})
 
 
 def _begun(present: set[str], backup: BackupFile, keep_sessions: bool) -> bool:
@@ -89,7 +85,11 @@ def restore(backup: BackupFile, target: Target, progress: Progress, *, keep_sess
     `target` is the result of `examine`; a "begun" restore is continued.
     """
     if target != "begun":
-        _make_tables(backup.manifest.revision)
+        found = sa.MetaData()
+        found.reflect(db.engine)
+        found.drop_all(db.engine)
+        db.engine.dispose()
+        upgrade(directory=str(_migrations()), revision=backup.manifest.revision)
         atomic(_set_epoch, _mark(backup, keep_sessions))
     for table in backup.manifest.tables:
         _fill(backup, table, _row_changer(table, keep_sessions), progress)
@@ -105,15 +105,6 @@ def _set_epoch(session: Session, epoch: str) -> None:
 
 
 # -- tables --------------------------------------------------------------------------------------------------------
-
-
-def _make_tables(revision: str) -> None:
-    """Drop all tables, and create those of the backup's schema revision."""
-    found = sa.MetaData()
-    found.reflect(db.engine)
-    found.drop_all(db.engine)
-    db.engine.dispose()
-    upgrade(directory=str(_migrations()), revision=revision)
 
 
 def _skip_session_ids() -> None:
@@ -145,7 +136,9 @@ def _fill(
 ) -> None:
     """Insert the rows of a table after its last restored key."""
     last = _last_key(table)
-    target = _target(table)
+    # The table of the backup's revision, which may differ from the current models.
+    types: dict[str | None, Any] = {"time": UtcDateTime(), "bytes": sa.LargeBinary()}
+    target = sa.table(table.name, *(sa.column(name, types.get(table.kinds.get(name))) for name in table.columns))
     for part in backup.manifest.parts_of(table.name):
         if last is not None and part.until <= last:
             progress(table.name, part.rows)
@@ -165,12 +158,6 @@ def _rows(
             yield row
         else:
             progress(table.name, 1)
-
-
-def _target(table: TableInfo) -> Any:
-    """Return the table of the backup's revision, which may differ from the current models."""
-    types: dict[str | None, Any] = {"time": UtcDateTime(), "bytes": sa.LargeBinary()}
-    return sa.table(table.name, *(sa.column(name, types.get(table.kinds.get(name))) for name in table.columns))
 
 
 def _last_key(table: TableInfo) -> list[Any] | None:

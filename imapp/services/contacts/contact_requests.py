@@ -71,33 +71,25 @@ def _tell(answer: ContactRequestOut, pushes: Pushes) -> ContactRequestOut:
 
 def _send(session: Session, actor_id: int, body: ContactRequestIn) -> tuple[ContactRequestOut, Pushes]:
     pair = Pair(session, actor_id, body.user_id)
-    _require_strangers(pair)
+    if is_blocked(session, actor_id, body.user_id):
+        raise BlockedError
+    if are_contacts(session, actor_id, body.user_id):
+        raise AlreadyContactsError
     crossing = _waiting(session, body.user_id, actor_id)
     if crossing is not None:
         return _settle(pair, crossing, "accepted")
     waiting = _waiting(session, actor_id, body.user_id)
     if waiting is not None:
         return request_out(waiting, pair.users[body.user_id]), []
-    return _ask(pair, body.message)
-
-
-def _require_strangers(pair: Pair) -> None:
-    if is_blocked(pair.session, pair.actor_id, pair.other_id):
-        raise BlockedError
-    if are_contacts(pair.session, pair.actor_id, pair.other_id):
-        raise AlreadyContactsError
-
-
-def _ask(pair: Pair, message: str) -> tuple[ContactRequestOut, Pushes]:
     versions = pair.next_versions()
-    request = _find(pair.session, pair.actor_id, pair.other_id)
+    request = _find(session, actor_id, body.user_id)
     if request is None:
-        request = ContactRequest(from_user_id=pair.actor_id, to_user_id=pair.other_id)
-        pair.session.add(request)
-    request.message, request.status = message, "pending"
+        request = ContactRequest(from_user_id=actor_id, to_user_id=body.user_id)
+        session.add(request)
+    request.message, request.status = body.message, "pending"
     request.created_at, request.handled_at = now(), None
     _number(request, versions)
-    pair.session.flush()
+    session.flush()
     return _announce(pair, request, ContactRequestCreated)
 
 

@@ -61,16 +61,13 @@ def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
     """Return the users online among `user_ids`, or among the watched users; only those visible to the actor."""
     asked = user_ids if user_ids is not None else watched(actor_id)
     found = presence.cluster().online_among(asked)
-    visible = _visible(actor_id, found) if found else set()
+    if not found:
+        return []
+    visible = found & {actor_id, *watched(actor_id)}  # users can always see their own presence
+    if found - visible:
+        visible |= _in_common_groups(actor_id, found - visible)
+    visible -= _blocked_with(actor_id)
     return [user_id for user_id in asked if user_id in visible]
-
-
-def _visible(actor_id: int, user_ids: set[int]) -> set[int]:
-    """Return the users among `user_ids` visible to the actor; users can always see their own presence."""
-    visible = user_ids & {actor_id, *watched(actor_id)}
-    if user_ids - visible:
-        visible |= _in_common_groups(actor_id, user_ids - visible)
-    return visible - _blocked_with(actor_id)
 
 
 def _in_common_groups(actor_id: int, user_ids: set[int]) -> set[int]:

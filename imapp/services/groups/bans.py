@@ -3,7 +3,7 @@
 A ban is stored as the standing of an ended membership. Owner and admins see bans in `sync` and receive pushed changes.
 """
 
-from sqlalchemy import Select, select
+from sqlalchemy import select
 
 from imapp.errors import NotFoundError, RoleRequiredError
 from imapp.events import BanCreated, BanLifted
@@ -28,9 +28,12 @@ def list_bans(actor_id: int, group_id: int, query: BansQuery) -> Page[BanOut]:
 
 def page(group_id: int, query: BansQuery) -> Page[BanOut]:
     """Return a page of a group's bans; the caller has checked that the actor is owner or admin."""
-    wanted = numbered(_bans(group_id), ConversationMember.user_id, query.cursor, query.limit)
+    member = ConversationMember
+    banned = member.conversation_id == group_id, member.standing == KICKED, member.left_at.is_not(None)
+    wanted = select(member, User).join(User, User.id == member.user_id).where(*banned)
+    wanted = numbered(wanted, member.user_id, query.cursor, query.limit)
     found = db.session.execute(wanted, execution_options={"populate_existing": True}).tuples()
-    items = [_ban_out(member, user) for member, user in found]
+    items = [_ban_out(row, user) for row, user in found]
     return Page[BanOut].of(items, query.limit, lambda item: item.user_id)
 
 
@@ -69,12 +72,6 @@ def _lift(change: GroupChange, user_id: int) -> BanOut:
     member = change.session.get_one(ConversationMember, (change.group.id, user_id))
     member.standing = LIFTED
     return tell(change, BanLifted, {user_id})[0]
-
-
-def _bans(group_id: int) -> Select[tuple[ConversationMember, User]]:
-    member = ConversationMember
-    banned = member.conversation_id == group_id, member.standing == KICKED, member.left_at.is_not(None)
-    return select(member, User).join(User, User.id == member.user_id).where(*banned)
 
 
 def _ban_out(member: ConversationMember, user: User) -> BanOut:

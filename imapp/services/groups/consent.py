@@ -32,7 +32,13 @@ def require_addable(session: Session, inviter_ids: Collection[int], user_ids: se
 def to_ask(change: GroupChange, inviter_ids: Collection[int], user_ids: set[int]) -> set[int]:
     """Return the users that become members only if they agree, without users that have asked to join."""
     asked = strangers(change.session, inviter_ids, user_ids) | change.ended_among(user_ids, LEFT)
-    return asked - change.present_among(asked) - _askers(change, asked)
+    waiting = select(JoinRequest.user_id).where(
+        JoinRequest.group_id == change.group.id,
+        JoinRequest.user_id.in_(asked),
+        JoinRequest.status == "pending",
+        JoinRequest.inviter_id.is_(None),
+    )
+    return asked - change.present_among(asked) - set(change.session.scalars(waiting))
 
 
 def strangers(session: Session, inviter_ids: Collection[int], user_ids: set[int]) -> set[int]:
@@ -40,9 +46,3 @@ def strangers(session: Session, inviter_ids: Collection[int], user_ids: set[int]
     if group_invites() == "anyone":
         return set()
     return user_ids.difference(*(contacts_among(session, inviter_id, user_ids) for inviter_id in inviter_ids))
-
-
-def _askers(change: GroupChange, user_ids: set[int]) -> set[int]:
-    asked = select(JoinRequest.user_id).where(JoinRequest.group_id == change.group.id, JoinRequest.status == "pending")
-    asked = asked.where(JoinRequest.user_id.in_(user_ids), JoinRequest.inviter_id.is_(None))
-    return set(change.session.scalars(asked))

@@ -123,17 +123,8 @@ class GroupChange:
         added = sorted(id_ for id_ in set(user_ids) if id_ not in known or known[id_].left_at is not None)
         if self.group.member_count + len(added) > self.group.member_limit:
             raise GroupFullError
-        if added:
-            self._insert(added, known)
-            self.group.member_count += len(added)
-            self.entered += added
-        return added
-
-    def _rows_of(self, user_ids: Iterable[int]) -> Select[tuple[ConversationMember]]:
-        wanted = ConversationMember.user_id.in_(user_ids)
-        return select(ConversationMember).where(ConversationMember.conversation_id == self.group.id, wanted)
-
-    def _insert(self, added: list[int], known: dict[int, ConversationMember]) -> None:
+        if not added:
+            return []
         versions = own_versions.next_versions(self.session, added)
         values = {"role": "member", "joined_at": now(), "left_at": None, "standing": None, "hidden_seq": None}
         values["read_seq"] = self.conversation.last_seq + 1
@@ -147,6 +138,13 @@ class GroupChange:
         for id_ in set(added) & set(known):
             for name, value in {**values, "version": versions[id_]}.items():
                 setattr(known[id_], name, value)
+        self.group.member_count += len(added)
+        self.entered += added
+        return added
+
+    def _rows_of(self, user_ids: Iterable[int]) -> Select[tuple[ConversationMember]]:
+        wanted = ConversationMember.user_id.in_(user_ids)
+        return select(ConversationMember).where(ConversationMember.conversation_id == self.group.id, wanted)
 
     def add(self, user_ids: Iterable[int]) -> list[int]:
         """Make users members and announce them; return the users that were not members. Raises GroupFullError."""
@@ -268,7 +266,9 @@ def change_group(
         try:
             answer = atomic(run)
         except BaseException:
-            _restore({user_id for attempt in attempts for user_id in attempt.left})
+            # The users stay members: their connections return to the room. Works while the database is unavailable.
+            for user_id in {user_id for attempt in attempts for user_id in attempt.left}:
+                bus.resync_room(bus.user_room(user_id), "not_removed")
             raise
         attempts[-1].publish()
         return answer
@@ -287,9 +287,3 @@ def group_out(group: Group) -> GroupOut:
     """Return a group as all its members see it."""
     fields = GroupOut.model_fields.keys() - {"conversation_id"}
     return GroupOut(conversation_id=group.id, **{name: getattr(group, name) for name in fields})
-
-
-def _restore(user_ids: set[int]) -> None:
-    """Restore the rooms of users after an uncommitted removal; this works while the database is unavailable."""
-    for user_id in user_ids:
-        bus.resync_room(bus.user_room(user_id), "not_removed")

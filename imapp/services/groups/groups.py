@@ -144,7 +144,9 @@ def _transfer(change: GroupChange, user_id: int) -> GroupOut:
     owner, heir = change.require_owner(), change.require_target(user_id)
     if heir is owner:
         return group_out(change.group)
-    _require_open(change.session, user_id)
+    # Locks the account, in case it is being erased now.
+    if change.session.get_one(User, user_id, with_for_update=True).disabled_at is not None:
+        raise RecipientGoneError("This account has been closed. It cannot own a group.")
     owner.role, heir.role = "admin", "owner"
     heir.muted_until = None
     change.group.owner_id = user_id
@@ -153,12 +155,6 @@ def _transfer(change: GroupChange, user_id: int) -> GroupOut:
         record_member(change, member)
     _tell_update(change, changes={"owner_id": user_id})
     return group_out(change.group)
-
-
-def _require_open(session: Session, user_id: int) -> None:
-    """Raise RecipientGoneError for a closed account; locks the row, in case the account is being erased now."""
-    if session.get_one(User, user_id, with_for_update=True).disabled_at is not None:
-        raise RecipientGoneError("This account has been closed. It cannot own a group.")
 
 
 def record_member(change: GroupChange, member: ConversationMember) -> None:

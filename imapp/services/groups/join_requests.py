@@ -108,7 +108,8 @@ def ask(change: GroupChange, message: str) -> JoinRequestOut:
 
 def propose(change: GroupChange, user_ids: set[int]) -> list[int]:
     """Propose users to the owner and admins; return the proposed ones, without members and users with open requests."""
-    proposed = sorted(user_ids - _waiting_among(change, user_ids) - change.present_among(user_ids))
+    waiting = {request.user_id for request, _ in _waiting(change, JoinRequest.user_id.in_(user_ids))}
+    proposed = sorted(user_ids - waiting - change.present_among(user_ids))
     _open(change, proposed, change.actor_id, "pending")
     return proposed
 
@@ -235,10 +236,6 @@ def _waiting(change: GroupChange, *which: ColumnElement[bool]) -> list[_Request]
     waiting = select(JoinRequest, User).join(User, User.id == JoinRequest.user_id)
     waiting = waiting.where(JoinRequest.group_id == change.group.id, JoinRequest.status.in_(WAITING), *which)
     return [(request, user) for request, user in change.session.execute(waiting)]
-
-
-def _waiting_among(change: GroupChange, user_ids: set[int]) -> set[int]:
-    return {request.user_id for request, _ in _waiting(change, JoinRequest.user_id.in_(user_ids))}
 
 
 def _known(change: GroupChange, user_ids: Iterable[int]) -> Sequence[JoinRequest]:

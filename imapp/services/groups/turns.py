@@ -25,7 +25,9 @@ class Turns:
     @contextmanager
     def of(self, id_: int) -> Iterator[None]:
         """Wait for the turn and hold it within the block; raises BusyError if it does not come in time."""
-        lock = self._want(id_)
+        with self._guard:
+            lock, wanted = self._locks.get(id_, (threading.Lock(), 0))
+            self._locks[id_] = lock, wanted + 1
         try:
             transactions.release()
             if not lock.acquire(timeout=self._seconds):
@@ -35,16 +37,7 @@ class Turns:
             finally:
                 lock.release()
         finally:
-            self._unwant(id_)
-
-    def _want(self, id_: int) -> threading.Lock:
-        with self._guard:
-            lock, wanted = self._locks.get(id_, (threading.Lock(), 0))
-            self._locks[id_] = lock, wanted + 1
-            return lock
-
-    def _unwant(self, id_: int) -> None:
-        with self._guard:
-            lock, wanted = self._locks.pop(id_)
-            if wanted > 1:
-                self._locks[id_] = lock, wanted - 1
+            with self._guard:
+                _, wanted = self._locks.pop(id_)
+                if wanted > 1:
+                    self._locks[id_] = lock, wanted - 1

@@ -115,19 +115,16 @@ def _horizon(head: Row[_Head], policy: Policy) -> tuple[int, int]:
 
 def run(policy: Policy, pace: Pace, progress: Progress) -> Counts:
     """Delete all data older than the policy allows, and the garbage of an interrupted run."""
-    moved = sum([_move_horizon(head, policy) for head in _heads(progress)])
-    if moved:
+    has_moved = False
+    for head in _heads(progress):
+        first = _horizon(head, policy)
+        release()
+        if first != (head.first_seq, head.first_change):
+            atomic(_set_horizon, head.id, *first)
+            has_moved = True
+    if has_moved:
         time.sleep(pace.grace_seconds)
     return sweep(policy.sessions, pace, progress)
-
-
-def _move_horizon(head: Row[_Head], policy: Policy) -> bool:
-    first = _horizon(head, policy)
-    release()
-    if first == (head.first_seq, head.first_change):
-        return False
-    atomic(_set_horizon, head.id, *first)
-    return True
 
 
 def _set_horizon(session: Session, conversation_id: int, first_seq: int, first_change: int) -> None:

@@ -90,16 +90,19 @@ def sweep(sessions_before: datetime | None, pace: Pace, progress: Progress) -> C
     """Delete the garbage, and the sessions that ended before `sessions_before` (None: none)."""
     counts = Counts()
     for conversation_id, first_seq, first_change in _truncated():
-        if first_seq > 1:
-            _read_up_to(conversation_id, first_seq - 1, pace)
+        # Deleted messages count as read; `sync` reports the moved marks to their users.
+        while first_seq > 1 and atomic(_move_marks, conversation_id, first_seq - 1, min(pace.batch, _MARKS)):
+            time.sleep(pace.pause_seconds)
         gone = [_delete_below(Below(model, conversation_id, first_seq), pace, counts) for model in BY_SEQ]
         counts.conversations += gone[-1] > 0
         _delete_below(Below(Change, conversation_id, first_change), pace, counts)
         progress(f"conversations, {sum(counts.rows.values())} rows deleted", 0)
     _delete_hidden(pace, counts)
-    _delete_keys(pace)
-    if sessions_before is not None:
-        _delete_sessions(sessions_before, pace, counts)
+    while atomic(_delete_some_keys, pace.batch):
+        time.sleep(pace.pause_seconds)
+    while sessions_before is not None and (deleted := atomic(_delete_some_sessions, sessions_before, pace.batch)):
+        counts.add(DeviceSession.__tablename__, deleted)
+        time.sleep(pace.pause_seconds)
     return counts
 
 
@@ -114,12 +117,6 @@ def _truncated() -> Iterator[tuple[int, int, int]]:
         release()
         yield from (tuple(row) for row in page)
         last_id = page[-1].id
-
-
-def _read_up_to(conversation_id: int, seq: int, pace: Pace) -> None:
-    """Move up the read marks below the first message; `sync` reports the move to their users."""
-    while atomic(_move_marks, conversation_id, seq, min(pace.batch, _MARKS)):
-        time.sleep(pace.pause_seconds)
 
 
 def _move_marks(session: Session, conversation_id: int, seq: int, limit: int) -> int:
@@ -182,25 +179,14 @@ def _delete_hidden_of(session: Session, user_id: int, limit: int) -> int:
     return len(keys)
 
 
-def _delete_keys(pace: Pace) -> None:
-    """Delete the expired idempotency keys of users that sent no later key, which would delete them; not counted."""
-    while atomic(_delete_some_keys, pace.batch):
-        time.sleep(pace.pause_seconds)
-
-
 def _delete_some_keys(session: Session, limit: int) -> int:
+    """Delete expired idempotency keys of users that sent no later key, which would delete them; not counted."""
     key = IdempotencyKey
     expired = select(key.user_id, key.key_hash).where(key.created_at <= expired_before()).limit(limit)
     rows = session.execute(expired).all()
     for user_id, key_hash in rows:
         session.execute(delete(key).filter_by(user_id=user_id, key_hash=key_hash))
     return len(rows)
-
-
-def _delete_sessions(moment: datetime, pace: Pace, counts: Counts) -> None:
-    while deleted := atomic(_delete_some_sessions, moment, pace.batch):
-        counts.add(DeviceSession.__tablename__, deleted)
-        time.sleep(pace.pause_seconds)
 
 
 def _delete_some_sessions(session: Session, moment: datetime, limit: int) -> int:
