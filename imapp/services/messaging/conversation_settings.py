@@ -1,6 +1,5 @@
 """A user's own settings of a conversation: pinned, muted, hidden, marked unread, draft. The last write wins."""
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import select
@@ -39,45 +38,22 @@ def state_of(member: ConversationMember) -> ConversationState:
     )
 
 
-def _change(session: Session, actor_id: int, conversation_id: int, wanted: dict[str, object]) -> ConversationState:
-    version = own_versions.next_version(
-        session, actor_id
-    )  # locks the counter: changes by the actor's devices serialize
+def _change(session: Session, actor_id: int, conversation_id: int, wanted: dict[str, Any]) -> ConversationState:
+    version = own_versions.next_version(session, actor_id)  # locks the counter: the actor's devices take turns
     member = session.get(ConversationMember, (conversation_id, actor_id))
     if member is None or member.left_at is not None:
         raise NotAMemberError
     for name, value in wanted.items():
-        _SETTERS[name](session, member, value)
+        match name:
+            case "is_pinned":
+                member.pinned_at = (member.pinned_at or now()) if value else None
+            case "is_hidden":
+                last_seq = select(Conversation.last_seq).where(Conversation.id == conversation_id)
+                member.hidden_seq = session.scalar(last_seq) if value else None
+            case "draft":
+                member.draft = value or None
+            case _:
+                setattr(member, name, value)
     member.version = version
     session.flush()
     return state_of(member)
-
-
-def _set_pinned(_session: Session, member: ConversationMember, value: bool) -> None:
-    member.pinned_at = (member.pinned_at or now()) if value else None
-
-
-def _set_muted(_session: Session, member: ConversationMember, value: bool) -> None:
-    member.is_muted = value
-
-
-def _set_hidden(session: Session, member: ConversationMember, value: bool) -> None:
-    last_seq = select(Conversation.last_seq).where(Conversation.id == member.conversation_id)
-    member.hidden_seq = session.scalar(last_seq) if value else None
-
-
-def _set_marked_unread(_session: Session, member: ConversationMember, value: bool) -> None:
-    member.is_marked_unread = value
-
-
-def _set_draft(_session: Session, member: ConversationMember, value: str | None) -> None:
-    member.draft = value or None
-
-
-_SETTERS: dict[str, Callable[[Session, ConversationMember, Any], None]] = {
-    "is_pinned": _set_pinned,
-    "is_muted": _set_muted,
-    "is_hidden": _set_hidden,
-    "is_marked_unread": _set_marked_unread,
-    "draft": _set_draft,
-}

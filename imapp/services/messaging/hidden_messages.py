@@ -39,7 +39,12 @@ def visible_to(user_id: int) -> ColumnElement[bool]:
 def _hide(session: Session, actor_id: int, keys: list[Key]) -> MessagesHidden:
     version = own_versions.next_version(session, actor_id)  # locks the counter: two devices take turns
     _require_readable(session, actor_id, keys)
-    fresh = sorted(set(keys) - _hidden(session, actor_id, keys))
+    hidden = select(HiddenMessage.conversation_id, HiddenMessage.seq).where(
+        HiddenMessage.user_id == actor_id,
+        HiddenMessage.conversation_id.in_({conversation_id for conversation_id, _ in keys}),
+        HiddenMessage.seq.in_({seq for _, seq in keys}),
+    )
+    fresh = sorted(set(keys).difference(session.execute(hidden).tuples()))
     if fresh:
         rows = [{"user_id": actor_id, "conversation_id": c, "seq": s, "version": version} for c, s in fresh]
         session.execute(insert(HiddenMessage), rows)
@@ -60,12 +65,3 @@ def _require_readable(session: Session, actor_id: int, keys: list[Key]) -> None:
             raise NotAMemberError
         if seq > heads[conversation_id]:
             raise NotFoundError
-
-
-def _hidden(session: Session, actor_id: int, keys: list[Key]) -> set[Key]:
-    statement = select(HiddenMessage.conversation_id, HiddenMessage.seq).where(
-        HiddenMessage.user_id == actor_id,
-        HiddenMessage.conversation_id.in_({conversation_id for conversation_id, _ in keys}),
-        HiddenMessage.seq.in_({seq for _, seq in keys}),
-    )
-    return set(session.execute(statement).tuples())

@@ -84,20 +84,28 @@ def _checked(
     actor_id: int, draft: MessageDraft, conversation_id: int | None, origin: str | None = None
 ) -> message_ops.Send:
     """Return the op of a checked message; without `conversation_id`, for the conversation with `to_user_id`."""
+    peer_id = reply_to_seq = None
     try:
         limits.hit("messages_per_user", actor_id)
         packed = _packed(draft.type, draft.content)
         if conversation_id is None:
-            return _private_op(actor_id, draft, packed, origin)
-        return _send_op(actor_id, conversation_id, draft, packed, origin)
+            peer_id = getattr(draft, "to_user_id", None) or 0
+            conversation_id = _private(actor_id, peer_id, draft)
+        if draft.reply_to is not None:
+            owner, reply_to_seq = split_message_id(draft.reply_to)
+            if owner != conversation_id:
+                raise NotFoundError(_NO_SUCH_REPLY)
     except AppError as error:
         committer.current().note_refusal(actor_id, draft.client_id, error)
         raise
-
-
-def _private_op(actor_id: int, draft: MessageDraft, packed: bytes, origin: str | None) -> message_ops.Send:
-    peer_id = getattr(draft, "to_user_id", None) or 0
-    op = _send_op(actor_id, _private(actor_id, peer_id, draft), draft, packed, origin)
+    body = message_ops.Body(
+        client_id=draft.client_id,
+        kind=draft.type,
+        content=packed,
+        reply_to_seq=reply_to_seq,
+        mentions=draft.mentions,
+    )
+    op = message_ops.Send(actor_id, conversation_id, body, origin)
     op.peer_id = peer_id
     return op
 
@@ -108,39 +116,13 @@ def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:
     A message that the committer would refuse in a new conversation is refused first; otherwise it would remain empty.
     """
     if not is_known(actor_id, other_id) and find_private(actor_id, other_id) is None:
-        _require_fit_for_new(actor_id, draft)
+        if draft.reply_to is not None:
+            raise NotFoundError(_NO_SUCH_REPLY)
+        message_ops.require_mentionable(draft.mentions, is_admin=False)
+        known = select(Message.seq).where(Message.sender_id == actor_id, Message.client_id == draft.client_id)
+        if db.session.scalar(known) is not None:
+            raise ClientIdConflictError
     return known_private(actor_id, other_id)
-
-
-def _require_fit_for_new(actor_id: int, draft: MessageDraft) -> None:
-    if draft.reply_to is not None:
-        raise NotFoundError(_NO_SUCH_REPLY)
-    message_ops.require_mentionable(draft.mentions, is_admin=False)
-    known = select(Message.seq).where(Message.sender_id == actor_id, Message.client_id == draft.client_id)
-    if db.session.scalar(known) is not None:
-        raise ClientIdConflictError
-
-
-def _send_op(
-    actor_id: int, conversation_id: int, draft: MessageDraft, packed: bytes, origin: str | None = None
-) -> message_ops.Send:
-    body = message_ops.Body(
-        client_id=draft.client_id,
-        kind=draft.type,
-        content=packed,
-        reply_to_seq=_seq_in(conversation_id, draft.reply_to),
-        mentions=draft.mentions,
-    )
-    return message_ops.Send(actor_id, conversation_id, body, origin)
-
-
-def _seq_in(conversation_id: int, message_id: str | None) -> int | None:
-    if message_id is None:
-        return None
-    owner, seq = split_message_id(message_id)
-    if owner != conversation_id:
-        raise NotFoundError(_NO_SUCH_REPLY)
-    return seq
 
 
 def _packed(kind: str, content: dict[str, Any]) -> bytes:
@@ -158,7 +140,9 @@ def _packed(kind: str, content: dict[str, Any]) -> bytes:
 def forward(actor_id: int, order: ForwardMessage) -> Answer:
     """Send the content of a message to a conversation; raises like `send`, and NotFoundError, MessageRecalledError."""
     limits.hit("messages_per_user", actor_id)
-    row = _forwarded_before(actor_id, order) or _readable(actor_id, order.message_id)
+    # A retry must find the message that an earlier try stored, even if the source has been recalled.
+    stored = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
+    row = db.session.execute(stored).mappings().one_or_none() or _readable(actor_id, order.message_id)
     body = message_ops.Body(
         client_id=order.client_id,
         kind=row["type"],
@@ -166,12 +150,6 @@ def forward(actor_id: int, order: ForwardMessage) -> Answer:
         forwarded_from=row["forwarded_from"] or origin(row["sender_id"], row["created_at"]),
     )
     return committer.run(message_ops.Send(actor_id, order.conversation_id, body, source=order.message_id))
-
-
-def _forwarded_before(actor_id: int, order: ForwardMessage) -> RowMapping | None:
-    """Return the message that an earlier try stored: a retry must find it even if the source has been recalled."""
-    query = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
-    return db.session.execute(query).mappings().one_or_none()
 
 
 def edit(actor_id: int, order: EditMessage) -> Answer:
@@ -263,18 +241,14 @@ def edits(actor_id: int, message_id: str, query: ListQuery) -> Page[EditOut]:
     sizes = select(MessageEdit.change, func.length(MessageEdit.content)).where(*mine)
     sizes = sizes.where(MessageEdit.change > (query.cursor or 0)).order_by(MessageEdit.change)
     found = db.session.execute(sizes.limit(query.limit + 1)).tuples().all()
-    changes = _fitting(found[: query.limit])
+    totals = accumulate(size for _, size in found)
+    # The first versions always fit: see _COLUMN_BYTES.
+    changes = [change for (change, _), total in zip(found, totals, strict=True) if total <= _PAGE_BYTES][: query.limit]
     rows = db.session.scalars(
         select(MessageEdit).where(*mine, MessageEdit.change.in_(changes)).order_by(MessageEdit.change)
     )
     items = [EditOut(change=row.change, content=orjson.loads(row.content), edited_at=row.edited_at) for row in rows]
     return Page[EditOut](items=items, next_cursor=str(changes[-1]) if len(found) > len(changes) else None)
-
-
-def _fitting(sizes: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the changes of the versions that fit into one page. The first ones always fit: see _COLUMN_BYTES."""
-    totals = accumulate(size for _, size in sizes)
-    return [change for (change, _), total in zip(sizes, totals, strict=True) if total <= _PAGE_BYTES]
 
 
 def _shown(actor_id: int, rows: Sequence[RowMapping]) -> list[MessageWire]:

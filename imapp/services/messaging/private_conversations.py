@@ -42,7 +42,10 @@ def open_private(actor_id: int, other_id: int) -> tuple[int, bool]:
     found = find_private(actor_id, other_id)
     if found is not None:
         _enter_room(found, actor_id, other_id)  # the node that created it may have died before this
-        _show(found, actor_id)
+        own = ConversationMember.conversation_id == found, ConversationMember.user_id == actor_id
+        if db.session.scalar(select(ConversationMember.standing).where(*own)) == UNSEEN:
+            state = atomic(_see, found, actor_id)
+            bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
         return found, False
     limits.hit("conversations_opened_per_user", actor_id)
     quotas.require_room_for_conversation(actor_id)
@@ -106,15 +109,8 @@ def _create(session: Session, actor_id: int, other_id: int) -> ConversationState
     return state_of(own)
 
 
-def _show(conversation_id: int, actor_id: int) -> None:
-    """Show the actor a conversation that the other side opened, unless the actor is already shown it."""
-    own = ConversationMember.conversation_id == conversation_id, ConversationMember.user_id == actor_id
-    if db.session.scalar(select(ConversationMember.standing).where(*own)) == UNSEEN:
-        state = atomic(_see, conversation_id, actor_id)
-        bus.publish(ConversationUpdated(conversation=state), bus.user_room(actor_id))
-
-
 def _see(session: Session, conversation_id: int, actor_id: int) -> ConversationState:
+    """Show the actor a conversation that the other side opened."""
     version = own_versions.next_version(session, actor_id)
     own = session.get_one(ConversationMember, (conversation_id, actor_id), populate_existing=True)
     own.standing, own.version = None, version

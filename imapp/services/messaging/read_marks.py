@@ -9,7 +9,7 @@ from imapp.services.write_path import committer
 from imapp.services.write_path.batch import Answer, Batch, Op, Publication
 from imapp.services.write_path.committer import Done
 from imapp.services.write_path.permissions import require_member
-from imapp.services.write_path.rows import Head, ReadMark
+from imapp.services.write_path.rows import ReadMark
 from imapp.services.write_path.transaction import Outcome
 
 
@@ -38,19 +38,15 @@ class MarkRead(Op):
         tells_others = head.type == "private" or (rights.member_count or 0) <= settings.group_receipts_max_members
         if tells_others:
             batch.read.add(head.id)
-        batch.publications.append(Publication(ConversationRead.name, payload, self._rooms(batch, head)))
+        rooms = [user_room(self.actor_id)]  # the members of a group get receipts, less often
+        if head.type == "private" and head.last_seq:  # the other side does not see an empty private conversation
+            peer = head.peer_of(self.actor_id) or self.actor_id
+            batch.touch(head.id, peer)
+            rooms.append(user_room(peer))
+        batch.publications.append(Publication(ConversationRead.name, payload, tuple(rooms)))
         if head.type == "group" and tells_others:
             self.receipt = payload
         return {"read_seq": seq}
-
-    def _rooms(self, batch: Batch, head: Head) -> tuple[str, ...]:
-        """Return the rooms of the actor and of a private conversation's other side. Groups get receipts, less often."""
-        own = user_room(self.actor_id)
-        if head.type == "group" or not head.last_seq:  # the other side does not see an empty private conversation
-            return (own,)
-        peer = head.peer_of(self.actor_id) or self.actor_id
-        batch.touch(head.id, peer)
-        return (own, user_room(peer))
 
     def spread_receipt(self) -> None:
         """Push the receipt to the members of a group; call this after the commit."""

@@ -28,12 +28,12 @@ def tell(actor_id: int, conversation_id: int, sid: str, *, is_typing: bool) -> N
         raise NotAMemberError
     members = rights.member_count
     check_voice("private" if members is None else "group", rights, now())
-    if _has_begun(conversation_id) if members is None else members <= settings.group_receipts_max_members:
+    if members is None:  # a private conversation: before its first message, the other side is not shown it
+        last_seq = select(Conversation.last_seq).where(Conversation.id == conversation_id)
+        is_heard = bool(db.session.scalar(last_seq))
+    else:
+        is_heard = members <= settings.group_receipts_max_members
+    if is_heard:
         event = UserTyping if is_typing else UserStopTyping
         pushed = event(conversation_id=conversation_id, user_id=actor_id)
         bus.publish(pushed, bus.conversation_room(conversation_id), skip_sid=sid)
-
-
-def _has_begun(conversation_id: int) -> bool:
-    """Return whether a private conversation has a message: before that, the other side is not shown it."""
-    return bool(db.session.scalar(select(Conversation.last_seq).where(Conversation.id == conversation_id)))

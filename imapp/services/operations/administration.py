@@ -46,7 +46,10 @@ def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
     if query.pending:
         rows, cursor = account_care.waiting(), None
     elif query.query is None:
-        rows, cursor = _online(query)
+        found = presence.user_ids(read_number(query.cursor) or 0, query.limit + 1)
+        ids, cursor = cut(found, query.limit, str)
+        wanted = select(User).where(User.id.in_(ids)).order_by(User.id)
+        rows = list(db.session.scalars(wanted, execution_options={"populate_existing": True}))
     else:
         rows, cursor = users.find(UsersQuery.model_construct(**query.model_dump(exclude={"pending"})))
     online = presence.cluster().online_among([row.id for row in rows])
@@ -115,13 +118,6 @@ def _by(actor: Actor, client: ClientInfo) -> By:
     return By(actor.user_id, client.ip)
 
 
-def _online(query: AdminUsersQuery) -> tuple[list[User], str | None]:
-    found = presence.user_ids(read_number(query.cursor) or 0, query.limit + 1)
-    ids, cursor = cut(found, query.limit, str)
-    wanted = select(User).where(User.id.in_(ids)).order_by(User.id)
-    return list(db.session.scalars(wanted, execution_options={"populate_existing": True})), cursor
-
-
 def _represent(row: User, is_online: bool) -> AdminUserOut:
     fields = {name: getattr(row, name) for name in AdminUserOut.model_fields if name != "is_online"}
     return AdminUserOut(**fields, is_online=is_online)
@@ -129,13 +125,12 @@ def _represent(row: User, is_online: bool) -> AdminUserOut:
 
 def _with_connections(row: DeviceSession, found: list[tuple[str, ConnectionInfo]]) -> AdminSessionOut:
     fields = {name: getattr(row, name) for name in AdminSessionOut.model_fields if name != "connections"}
-    own = [_connection(node_id, one) for node_id, one in found if one.session_id == row.id]
+    own = [
+        ConnectionOut(sid=one.sid, node_id=node_id, platform=one.platform, since=datetime.fromtimestamp(one.since, UTC))
+        for node_id, one in found
+        if one.session_id == row.id
+    ]
     return AdminSessionOut(**fields, connections=sorted(own, key=lambda one: (one.since, one.sid)))
-
-
-def _connection(node_id: str, one: ConnectionInfo) -> ConnectionOut:
-    since = datetime.fromtimestamp(one.since, UTC)
-    return ConnectionOut(sid=one.sid, node_id=node_id, platform=one.platform, since=since)
 
 
 def _end_session(session: Session, by: By, session_id: int) -> None:

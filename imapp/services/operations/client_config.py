@@ -29,7 +29,28 @@ _DAY_SECONDS = 86_400
 def client_config() -> ClientConfig:
     """Return the server's limits, windows and features."""
     return ClientConfig(
-        version=__version__, api_version=API_VERSION, limits=_limits(), windows=_windows(), features=_features()
+        version=__version__,
+        api_version=API_VERSION,
+        limits=_limits(),
+        windows=ClientWindows(
+            recall_seconds=settings.recall_window_seconds,
+            edit_seconds=settings.edit_window_seconds,
+            access_token_seconds=settings.access_token_seconds,
+            refresh_token_seconds=settings.refresh_token_seconds,
+            token_expiring_lead_seconds=settings.token_expiring_lead_seconds,
+            connect_timeout_seconds=settings.connect_timeout_seconds,
+            messages_kept_seconds=settings.retention_messages_days * _DAY_SECONDS or None,
+            changes_kept_seconds=(settings.retention_changes_days or settings.retention_messages_days) * _DAY_SECONDS
+            or None,
+        ),
+        features=ClientFeatures(
+            private_messages=settings.private_messages,
+            registration=settings.registration,
+            stats_visibility=settings.stats_visibility,
+            group_invites=reachability.group_invites(),
+            group_receipts=settings.group_receipts_max_members > 0,
+            rate_limits=settings.rate_limits,
+        ),
     )
 
 
@@ -70,31 +91,6 @@ def _limits() -> ClientLimits:
         request_small_max_bytes=min(SMALL_BODY, settings.request_max_bytes),
         sockets_max=settings.max_connections_per_user,
         packet_max_bytes=settings.max_payload_bytes,
-    )
-
-
-def _windows() -> ClientWindows:
-    return ClientWindows(
-        recall_seconds=settings.recall_window_seconds,
-        edit_seconds=settings.edit_window_seconds,
-        access_token_seconds=settings.access_token_seconds,
-        refresh_token_seconds=settings.refresh_token_seconds,
-        token_expiring_lead_seconds=settings.token_expiring_lead_seconds,
-        connect_timeout_seconds=settings.connect_timeout_seconds,
-        messages_kept_seconds=settings.retention_messages_days * _DAY_SECONDS or None,
-        changes_kept_seconds=(settings.retention_changes_days or settings.retention_messages_days) * _DAY_SECONDS
-        or None,
-    )
-
-
-def _features() -> ClientFeatures:
-    return ClientFeatures(
-        private_messages=settings.private_messages,
-        registration=settings.registration,
-        stats_visibility=settings.stats_visibility,
-        group_invites=reachability.group_invites(),
-        group_receipts=settings.group_receipts_max_members > 0,
-        rate_limits=settings.rate_limits,
     )
 
 

@@ -6,7 +6,7 @@ from functools import cache
 
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from imapp.logs import get_logger
@@ -37,19 +37,15 @@ class DatabaseLook:
             with self._engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
                 latency = round(1000 * (time.monotonic() - began), 2)
-                self._look_at_revision(connection)
+                is_due = time.monotonic() - self._revision_read_at >= _REVISION_SECONDS
+                if self.migrations.status == "DOWN" and is_due:
+                    self.migrations = compare(MigrationContext.configure(connection).get_current_revision())
+                    self._revision_read_at = time.monotonic()
         except SQLAlchemyError as exc:
             log.warning("database_away", error=type(exc).__name__)
             return ComponentHealth(status="DOWN", details={"database": kind, "error": type(exc).__name__})
-        return ComponentHealth(
-            status="UP", details={"database": kind, "version": _version(connection), "latency_ms": latency}
-        )
-
-    def _look_at_revision(self, connection: Connection) -> None:
-        is_due = time.monotonic() - self._revision_read_at >= _REVISION_SECONDS
-        if self.migrations.status == "DOWN" and is_due:
-            self.migrations = compare(MigrationContext.configure(connection).get_current_revision())
-            self._revision_read_at = time.monotonic()
+        version = ".".join(map(str, connection.dialect.server_version_info or ()))
+        return ComponentHealth(status="UP", details={"database": kind, "version": version, "latency_ms": latency})
 
 
 def compare(revision: str | None) -> ComponentHealth:
@@ -64,7 +60,3 @@ def _of_the_code() -> tuple[str | None, frozenset[str]]:
     # A relative path: Alembic calls access(2) on it, and this account may not be allowed to read the parent folders.
     scripts = ScriptDirectory(os.path.relpath(PROJECT / "migrations"))
     return scripts.get_current_head(), frozenset(one.revision for one in scripts.walk_revisions())
-
-
-def _version(connection: Connection) -> str:
-    return ".".join(map(str, connection.dialect.server_version_info or ()))

@@ -58,15 +58,14 @@ def _is_near(caller: Caller) -> bool:
 def _is_operator(token: str) -> bool:
     """Return whether the token is an operator's. The wait is short: health must answer while the database hangs."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # a proxy
-    question = Probe(lambda: _ask(app, token))
-    return answer_of(question.begin(), time.monotonic() + _SECONDS) or False
 
+    def ask() -> bool:
+        with app.app_context():
+            try:
+                return authentication.authenticate(token).is_operator
+            except Exception as exc:
+                if as_app_error(exc) is None and not isinstance(exc, AppError):
+                    log.exception("insider_check_failed")
+                return False
 
-def _ask(app: Flask, token: str) -> bool:
-    with app.app_context():
-        try:
-            return authentication.authenticate(token).is_operator
-        except Exception as exc:
-            if as_app_error(exc) is None and not isinstance(exc, AppError):
-                log.exception("insider_check_failed")
-            return False
+    return answer_of(Probe(ask).begin(), time.monotonic() + _SECONDS) or False

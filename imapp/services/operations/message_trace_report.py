@@ -145,20 +145,22 @@ class Report:
         return PublishedOut(at=moment(self._sent.published_ms), bus=bus)
 
     def _nodes(self) -> list[NodeTraceOut]:
-        return [self._node(node, answer) for node, answer in sorted(self._answers.items())]
-
-    def _node(self, node: str, answer: NodeAnswer) -> NodeTraceOut:
-        given = self._given.get(node)
-        return NodeTraceOut(
-            node=node,
-            answered=answer["answered"],
-            bus_up=answer["bus_up"],
-            deaf_until=moment_or_none(answer["deaf_until_ms"]),
-            complete_since=moment_or_none(answer["complete_since_ms"]),
-            heard_at=moment(given.heard_ms) if given and given.came_by_bus else None,
-            handed_at=moment_or_none(given.flushed_ms) if given else None,
-            handed_connections=given.connections if given else 0,
-        )
+        shown = []
+        for node, answer in sorted(self._answers.items()):
+            given = self._given.get(node)
+            shown.append(
+                NodeTraceOut(
+                    node=node,
+                    answered=answer["answered"],
+                    bus_up=answer["bus_up"],
+                    deaf_until=moment_or_none(answer["deaf_until_ms"]),
+                    complete_since=moment_or_none(answer["complete_since_ms"]),
+                    heard_at=moment(given.heard_ms) if given and given.came_by_bus else None,
+                    handed_at=moment_or_none(given.flushed_ms) if given else None,
+                    handed_connections=given.connections if given else 0,
+                )
+            )
+        return shown
 
     def _is_complete(self, since_ms: float) -> bool:
         answers = self._answers.values()
@@ -170,16 +172,16 @@ class Report:
     def _member(self, row: Row[Any], member: Row[Any]) -> TracedMemberOut:
         known = self._by_user.get(member.user_id, {})
         state, reason = self._state(row, member, list(known.values()))
-        connections = [self._shown(sid, one) for sid, one in known.items()]
+        connections = [
+            TracedConnectionOut(
+                node=one.node, sid=sid, session_id=one.session_id, since=moment_or_none(one.since_ms),
+                handed_at=moment_or_none(one.handed_ms), gone_at=moment_or_none(one.gone_ms), gone=one.gone,
+            )
+            for sid, one in known.items()
+        ]  # fmt: skip
         return TracedMemberOut.model_validate(
             {"user_id": member.user_id, "state": state, "reason": reason, "connections": connections}
         )
-
-    def _shown(self, sid: str, one: _Connection) -> TracedConnectionOut:
-        return TracedConnectionOut(
-            node=one.node, sid=sid, session_id=one.session_id, since=moment_or_none(one.since_ms),
-            handed_at=moment_or_none(one.handed_ms), gone_at=moment_or_none(one.gone_ms), gone=one.gone,
-        )  # fmt: skip
 
     def _state(self, row: Row[Any], member: Row[Any], known: list[_Connection]) -> tuple[str, str | None]:
         if member.user_id == row.sender_id:
@@ -195,24 +197,20 @@ class Report:
         return self._why_not(member, known)
 
     def _why_not(self, member: Row[Any], known: list[_Connection]) -> tuple[str, str | None]:
-        open_then = [one for one in known if one.since_ms and one.since_ms <= self._committed_ms + self._blur(one)]
-        if not self._is_remembered(open_then):
+        latest_ms = {  # for a silent node, times come from Redis, which stores whole seconds
+            node: self._committed_ms + (0 if answer["answered"] else _BLUR_MS) for node, answer in self._answers.items()
+        }
+        open_then = [one for one in known if one.since_ms and one.since_ms <= latest_ms[one.node]]
+        # Some node must have records of the message, and the records of the nodes concerned must reach back to it.
+        sinces = [self._answers[one.node]["complete_since_ms"] for one in open_then]
+        is_remembered = all(since is None or since <= self._committed_ms for since in sinces)
+        if not is_remembered or (self._sent is None and not self._given):
             return "unknown", "not_remembered"
         if open_then:
             return "missed", self._why_missed(open_then[0].node)
         if member.user_id in self._slow_before:
             return "offline", "too_slow"
         return "offline", "came_later" if known else None
-
-    def _blur(self, one: _Connection) -> float:
-        """Return the tolerance in ms: for a silent node, times come from Redis, which stores whole seconds."""
-        return 0 if self._answers[one.node]["answered"] else _BLUR_MS
-
-    def _is_remembered(self, open_then: list[_Connection]) -> bool:
-        """Return whether any node has records of the message, and those of the nodes concerned reach back to it."""
-        sinces = [self._answers[one.node]["complete_since_ms"] for one in open_then]
-        is_followed = self._sent is not None or bool(self._given)
-        return is_followed and all(since is None or since <= self._committed_ms for since in sinces)
 
     def _why_missed(self, node: str) -> str:
         answer = self._answers[node]

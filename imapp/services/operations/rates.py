@@ -7,7 +7,7 @@ from flask import current_app
 from imapp.cluster.registry import presence
 from imapp.cluster.registry.node_report import report_of
 from imapp.extensions import settings
-from imapp.schemas.history import HistoryQuery, Point
+from imapp.schemas.history import HistoryQuery
 from imapp.schemas.rates import ClusterStats, NodeStats, Rates
 from imapp.schemas.stats import NodeReport
 from imapp.services.accounts.authentication import Actor, require_operator
@@ -35,18 +35,16 @@ def describe(living: list[NodeReport]) -> ClusterStats:
 def _rates(node: str | None) -> Rates | None:
     """Return the rates of the last recorded step of a node (None: of the cluster); None if there is none."""
     points = history.read(HistoryQuery(hours=1, node=node)).points
-    return _per_second(points[-1]) if points else None
-
-
-def _per_second(point: Point) -> Rates:
-    seconds = settings.history_step_seconds
+    if not points:
+        return None
+    latest, seconds = points[-1], settings.history_step_seconds
     return Rates(
-        at=point.at,
-        messages_per_second=round(point.messages / seconds, 2),
-        commands_per_second=round(point.commands / seconds, 2),
-        connects_per_second=round(point.connects / seconds, 2),
-        disconnects_per_second=round(point.disconnects / seconds, 2),
-        latency_ms=point.latency_ms,
-        p99_ms=point.p99_ms,
-        cpu=point.cpu,
+        at=latest.at,
+        messages_per_second=round(latest.messages / seconds, 2),
+        commands_per_second=round(latest.commands / seconds, 2),
+        connects_per_second=round(latest.connects / seconds, 2),
+        disconnects_per_second=round(latest.disconnects / seconds, 2),
+        latency_ms=latest.latency_ms,
+        p99_ms=latest.p99_ms,
+        cpu=latest.cpu,
     )

@@ -27,6 +27,9 @@ _COUNTED = {
     "imapp_cpu_seconds_total": "cpu_seconds",
 }
 
+#: Prefix of the names of the samples that count writes by their duration; the bound of the bucket follows.
+_BUCKET = "imapp_write_seconds_bucket:"
+
 
 class Sampler:
     """Thread that stores a sample of this node at the end of each step."""
@@ -63,23 +66,21 @@ class Sampler:
         """Store the step that ends at this Unix time; raises redis.RedisError."""
         totals = _totals()
         before, self._before = self._before, totals
-        with self._app.app_context():
-            step = self._node_step(at, totals, before)
-        history_of(self._app).add(at, step.model_dump_json())
-
-    def _node_step(self, at: int, totals: Counter[str], before: Counter[str]) -> NodeStep:
-        local = presence.local()
         added = {name: totals[sample] - before[sample] for sample, name in _COUNTED.items()}
-        return NodeStep(
-            at=at,
-            step_seconds=self._step,
-            connections=len(local.open),
-            users=len(local.users()),
-            cluster_users=presence.count(),
-            write_buckets=_buckets(totals, before),
-            memory_bytes=metrics.memory_bytes(),
-            **added,
-        )
+        buckets = [name for name in totals if name.startswith(_BUCKET)]
+        with self._app.app_context():
+            local = presence.local()
+            step = NodeStep(
+                at=at,
+                step_seconds=self._step,
+                connections=len(local.open),
+                users=len(local.users()),
+                cluster_users=presence.count(),
+                write_buckets={name.removeprefix(_BUCKET): totals[name] - before[name] for name in buckets},
+                memory_bytes=metrics.memory_bytes(),
+                **added,
+            )
+        history_of(self._app).add(at, step.model_dump_json())
 
 
 def end_of_step(moment: float, seconds: int) -> int:
@@ -95,8 +96,3 @@ def _totals() -> Counter[str]:
             part = sample.labels.get("le") or sample.labels.get("stage")
             found[f"{sample.name}:{part}" if part else sample.name] += sample.value  # type: ignore[assignment]  # floats
     return found
-
-
-def _buckets(totals: Counter[str], before: Counter[str]) -> dict[str, int]:
-    prefix = "imapp_write_seconds_bucket:"
-    return {name.removeprefix(prefix): totals[name] - before[name] for name in totals if name.startswith(prefix)}
