@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, select
 
 from imapp.clock import from_unix_ms, now, unix_ms
 from imapp.cluster import limits
@@ -128,9 +128,19 @@ def _cursor(epoch: str, version: int, asked_at: datetime | None) -> str:
 
 def _feeds(user_id: int, known: Known, touched: set[int]) -> tuple[list[Feed], list[int]]:
     """Return the changed conversations, most recently active first, and the named ids that the user is not in."""
+    heads = (
+        select(
+            Conversation.id, Conversation.type, Conversation.last_seq, Conversation.last_change,
+            Conversation.first_seq, Conversation.first_change, Conversation.read_at, ConversationMember.read_seq,
+        )
+        .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
+        .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
+        .where(Conversation.id.between(*known.ids), is_seen())
+        .order_by(Conversation.active_at.desc(), Conversation.id.desc())
+    )  # fmt: skip
     unseen = dict(known.conversations)
     feeds = []
-    for head in db.session.execute(_heads_of(user_id, known.ids)):
+    for head in db.session.execute(heads):
         named = unseen.pop(head.id, None)
         is_read = sync_marks.has_moved(head.read_at, known.asked_at)
         if named != head.last_change or head.id in touched or is_read or known.is_foreign:
@@ -143,25 +153,6 @@ def _bounded(feeds: list[Feed], most: int) -> list[Feed]:
     unknown = (feed.id for feed in feeds if not feed.is_named and not feed.is_reset)
     room = set(islice(unknown, most))
     return [feed for feed in feeds if feed.is_named or feed.is_reset or feed.id in room]
-
-
-def _heads_of(user_id: int, ids: tuple[int, int]) -> Select[Any]:
-    return (
-        select(
-            Conversation.id,
-            Conversation.type,
-            Conversation.last_seq,
-            Conversation.last_change,
-            Conversation.first_seq,
-            Conversation.first_change,
-            Conversation.read_at,
-            ConversationMember.read_seq,
-        )
-        .join(ConversationMember, ConversationMember.conversation_id == Conversation.id)
-        .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
-        .where(Conversation.id.between(*ids), is_seen())
-        .order_by(Conversation.active_at.desc(), Conversation.id.desc())
-    )
 
 
 def _feed(head: Row[Any], named: int | None, known: Known) -> Feed:

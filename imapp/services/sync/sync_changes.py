@@ -4,7 +4,7 @@ Change numbers have no holes, so the missing numbers are known without a query. 
 slice at a time, until the answer is full.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -78,7 +78,8 @@ class Feed:
 def fill(user_id: int, feeds: Sequence[Feed], count: int, size: int) -> None:
     """Add changes to the feeds in order: at most `count` in all, and about `size` bytes of JSON, but at least one."""
     is_first = True
-    numbers = islice(_wanted(feeds), count)
+    missing = ((feed, number) for feed in feeds for number in range(feed.next_change + 1, feed.until + 1))
+    numbers = islice(missing, count)
     while wanted := list(islice(numbers, SLICE)):
         found = _read(user_id, [(feed.id, number) for feed, number in wanted])
         for feed, number in wanted:
@@ -88,12 +89,6 @@ def fill(user_id: int, feeds: Sequence[Feed], count: int, size: int) -> None:
                 return
             feed.take(number, change)
             is_first = False
-
-
-def _wanted(feeds: Sequence[Feed]) -> Iterator[tuple[Feed, int]]:
-    for feed in feeds:
-        for number in range(feed.next_change + 1, feed.until + 1):
-            yield feed, number
 
 
 def _read(user_id: int, keys: list[Key]) -> dict[Key, dict[str, object]]:

@@ -51,7 +51,11 @@ def of_peers(user_id: int, feeds: Sequence[Feed]) -> dict[int, int]:
 def of_members(feeds: Sequence[Feed]) -> dict[int, Marks]:
     """Return how far the members of small groups have read; empty for groups for which the answer has no room."""
     ids = [feed.id for feed in feeds if feed.type == "group"]
-    sizes = _sizes_of_small(ids) if ids else {}
+    if not ids:
+        return {}
+    small = Group.member_count <= settings.group_receipts_max_members
+    counted = select(Group.id, Group.member_count).where(Group.id.in_(ids), small)
+    sizes = dict(db.session.execute(counted).tuples().all())
     marks: dict[int, Marks] = {id_: {} for id_ in ids if id_ in sizes}
     totals = accumulate(sizes[id_] for id_ in marks)
     wanted = [id_ for id_, total in zip(marks, totals, strict=True) if total <= MARKS_MAX]
@@ -61,9 +65,3 @@ def of_members(feeds: Sequence[Feed]) -> dict[int, Marks]:
     for group_id, user_id, read_seq in db.session.execute(statement) if wanted else ():
         marks[group_id][str(user_id)] = read_seq
     return marks
-
-
-def _sizes_of_small(ids: list[int]) -> dict[int, int]:
-    small = Group.member_count <= settings.group_receipts_max_members
-    statement = select(Group.id, Group.member_count).where(Group.id.in_(ids), small)
-    return dict(db.session.execute(statement).tuples().all())

@@ -73,11 +73,20 @@ def _until(user_id: int, after: int, head: int) -> int:
 
 def _sources(user_id: int) -> list[tuple[InstrumentedAttribute[int], Select[Any]]]:
     """Return the queries for the user's own state other than contacts, each with the column of its version."""
+    # The other sides of private conversations that have ever changed their public profile.
+    peer_id = case((Conversation.user_low_id == user_id, Conversation.user_high_id), else_=Conversation.user_low_id)
+    peers = (
+        select(ConversationMember.version, User)
+        .join(Conversation, Conversation.id == ConversationMember.conversation_id)
+        .join(User, User.id == peer_id)
+        .where(ConversationMember.user_id == user_id, User.revision > 0)
+    )
+    hidden = select(HiddenMessage.version, HiddenMessage.conversation_id, HiddenMessage.seq)
     return [
         (ConversationMember.version, _conversations_of(user_id)),
-        (ConversationMember.version, _peers_of(user_id)),
-        (HiddenMessage.version, _hidden_of(user_id)),
-        (User.version, _account_of(user_id)),
+        (ConversationMember.version, peers),
+        (HiddenMessage.version, hidden.where(HiddenMessage.user_id == user_id)),
+        (User.version, select(User).where(User.id == user_id)),
         (JoinRequest.version, join_requests.requests_of(user_id)),
         (ConversationMember.requests_version, _conversations_of(user_id)),
     ]
@@ -85,26 +94,6 @@ def _sources(user_id: int) -> list[tuple[InstrumentedAttribute[int], Select[Any]
 
 def _conversations_of(user_id: int) -> Select[Any]:
     return select(ConversationMember).where(ConversationMember.user_id == user_id)
-
-
-def _peers_of(user_id: int) -> Select[Any]:
-    """Select the other sides of private conversations that have ever changed their public profile."""
-    peer_id = case((Conversation.user_low_id == user_id, Conversation.user_high_id), else_=Conversation.user_low_id)
-    return (
-        select(ConversationMember.version, User)
-        .join(Conversation, Conversation.id == ConversationMember.conversation_id)
-        .join(User, User.id == peer_id)
-        .where(ConversationMember.user_id == user_id, User.revision > 0)
-    )
-
-
-def _hidden_of(user_id: int) -> Select[Any]:
-    columns = select(HiddenMessage.version, HiddenMessage.conversation_id, HiddenMessage.seq)
-    return columns.where(HiddenMessage.user_id == user_id)
-
-
-def _account_of(user_id: int) -> Select[Any]:
-    return select(User).where(User.id == user_id)
 
 
 def _rows(user_id: int, after: int, until: int) -> list[StateRow]:

@@ -141,15 +141,11 @@ class Batch:
         self.messages[head.id, head.last_seq] = row
         self.mark_read(head.id, row["sender_id"], head.last_seq)
         if head.type == "private":
-            self._note_voice(head, row["sender_id"])
-
-    def _note_voice(self, head: Head, sender_id: int) -> None:
-        """Note that the sender has written in a private conversation; note the pair once both users have."""
-        before = head.voices
-        head.voices |= 1 if sender_id == head.user_low_id else 2
-        peer_id = head.peer_of(sender_id)
-        if head.voices == BOTH_WROTE != before and peer_id is not None:
-            self.acquainted.append((sender_id, peer_id))
+            before, sender_id = head.voices, row["sender_id"]
+            head.voices |= 1 if sender_id == head.user_low_id else 2
+            peer_id = head.peer_of(sender_id)
+            if head.voices == BOTH_WROTE != before and peer_id is not None:
+                self.acquainted.append((sender_id, peer_id))
 
     def alter(self, head: Head, event: str, row: MessageRow) -> None:
         """Log the alteration of a loaded message and mark the message to be written."""
@@ -236,33 +232,25 @@ class Batch:
         for (conversation_id, seq), row in self._altered.items():
             altered = Message.conversation_id == conversation_id, Message.seq == seq
             connection.execute(update(Message).where(*altered).values(row))
-        versions = self._next_versions(connection)
+        takers = [(user_id, mark) for (_, user_id), mark in self._marks.items() if mark.takes_version]
+        versions = own_versions.next_versions(connection, [user_id for user_id, _ in takers])
+        for user_id, mark in takers:
+            for payload in mark.told:
+                payload["version"] = versions[user_id]
         writing = script(connection)
         writing.insert(Message, self._created)
         writing.insert(Change, self._changes)
         for model, rows in self.added.items():
             writing.insert(model, rows)
         sql = statements(connection.dialect.name)
-        self._write_heads(writing, sql.heads)
+        if self._changed:
+            heads = [self.heads[conversation_id] for conversation_id in sorted(self._changed)]
+            rows_of_heads = [[h.id, h.last_seq, h.last_change, sql_time(h.active_at), h.voices] for h in heads]
+            writing.add(sql.heads, rows=_json(rows_of_heads))
         self._write_marks(writing, sql.marks, versions)
         if self.read:
             writing.add(sql.read(sorted(self.read)), moment=sql_time(self.moment))
         writing.commit()
-
-    def _next_versions(self, connection: Connection) -> dict[int, int]:
-        """Assign new versions to the touched members, and set them in the payloads for their devices."""
-        takers = [(user_id, mark) for (_, user_id), mark in self._marks.items() if mark.takes_version]
-        versions = own_versions.next_versions(connection, [user_id for user_id, _ in takers])
-        for user_id, mark in takers:
-            for payload in mark.told:
-                payload["version"] = versions[user_id]
-        return versions
-
-    def _write_heads(self, writing: StatementBatch, statement: str) -> None:
-        if self._changed:
-            heads = [self.heads[conversation_id] for conversation_id in sorted(self._changed)]
-            rows = [[h.id, h.last_seq, h.last_change, sql_time(h.active_at), h.voices] for h in heads]
-            writing.add(statement, rows=_json(rows))
 
     def _write_marks(self, writing: StatementBatch, statement: str, versions: dict[int, int]) -> None:
         if not self._marks:

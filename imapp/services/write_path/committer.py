@@ -25,7 +25,7 @@ from imapp.logs import get_logger
 from imapp.node import current_node, node_of
 from imapp.services.write_path.batch import Answer, Op, Publication
 from imapp.services.write_path.parked import LOOK_SECONDS, Parked
-from imapp.services.write_path.transaction import Committed, Outcome, Result, Waits, commit, find_locked
+from imapp.services.write_path.transaction import Committed, Outcome, Waits, commit, find_locked
 from imapp.telemetry import metrics, tracing
 
 log = get_logger(__name__)
@@ -101,7 +101,10 @@ class Committer:
         self._queue.append(_Waiting(op, done, time.monotonic() + self._patience))
         self._wake.set()
         if self._thread is None:
-            self._launch()
+            with self._start:
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
+                    self._thread.start()
 
     def run(self, op: Op) -> Answer:
         """Queue `op`, wait for its commit and return its result; raises the op's error.
@@ -144,12 +147,6 @@ class Committer:
         if self._thread is not None:
             self._thread.join(timeout_seconds)
 
-    def _launch(self) -> None:
-        with self._start:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._loop, name="committer", daemon=True)
-                self._thread.start()
-
     def _loop(self) -> None:
         with self._app.app_context():
             while not (self._closing and not self._waiting()):
@@ -185,7 +182,10 @@ class Committer:
             return
         self._in_hand = taken[0].deadline
         outcomes, publications = _commit([waiting.op for waiting in taken])
-        self._note(outcomes)
+        self._in_hand = None
+        self._has_committed = True
+        has_failed = all(isinstance(outcome, UnavailableError) for outcome in outcomes)
+        self._failed_at = time.monotonic() if has_failed else None
         answered_at = time.monotonic()
         metrics.COMMIT_BATCH.observe(len(taken))
         committed_ms = time.time() * 1000
@@ -225,13 +225,6 @@ class Committer:
             for (accepted_ms, message_id, traceparent), _, _ in sent:
                 tracing.record("commit", traceparent, accepted_ms, committed_ms, **{"imapp.message_id": message_id})
                 tracing.record("publish", traceparent, committed_ms, published_ms)
-
-    def _note(self, outcomes: list[Result]) -> None:
-        """Note the result of a batch; it failed if all its outcomes are UnavailableError."""
-        self._in_hand = None
-        self._has_committed = True
-        has_failed = all(isinstance(outcome, UnavailableError) for outcome in outcomes)
-        self._failed_at = time.monotonic() if has_failed else None
 
     def _take(self) -> list[_Waiting]:
         """Return the next batch; give up expired writes at once, because a batch takes long if the database hangs."""

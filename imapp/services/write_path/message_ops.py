@@ -255,7 +255,10 @@ class Edit(MessageOp):
         self._check(batch, row)
         require_mentionable(self.said.mentions, is_admin=_is_admin(head, rights))
         before, row["content"], row["edited_at"] = row["content"], self.said.content.decode(), batch.moment
-        self._replace_mentions(batch, row)
+        if row["mentions"] is not None:
+            batch.remove(Mention, self.key())
+        row["mentions"] = self.said.packed_mentions
+        self.said.note_mentions(batch, self.key())
         result = self.finish(batch, head, MessageEdited, row)
         edit = {**self.key(), "change": row["change"], "content": before, "edited_at": batch.moment}
         batch.added[MessageEdit].append(edit)
@@ -272,12 +275,6 @@ class Edit(MessageOp):
         if batch.edits[self.conversation_id, self.seq] >= MAX_EDITS:
             raise TooManyEditsError(f"A message may be edited at most {MAX_EDITS} times.")
 
-    def _replace_mentions(self, batch: Batch, row: MessageRow) -> None:
-        if row["mentions"] is not None:
-            batch.remove(Mention, self.key())
-        row["mentions"] = self.said.packed_mentions
-        self.said.note_mentions(batch, self.key())
-
 
 class Recall(MessageOp):
     """Recall a message for everybody: its author within a window, the owner and admins of a group at any time."""
@@ -287,18 +284,16 @@ class Recall(MessageOp):
     def apply(self, batch: Batch) -> Answer:
         """Empty the message; none of its content is kept. A repeated recall by an entitled user changes nothing."""
         head, rights = require_member(batch, self)
-        if recalled := self._recalled(batch, head, rights):
-            return {"message": batch.personal(self.actor_id, message_wire(recalled))}
+        known = batch.messages.get((self.conversation_id, self.seq))
+        if (
+            known is not None
+            and known["recalled_at"] is not None
+            and (known["sender_id"] == self.actor_id or _is_admin(head, rights))
+        ):  # a retry: the first answer may be lost
+            return {"message": batch.personal(self.actor_id, message_wire(known))}
         row = self.message(batch)
         self._check(batch, head, rights, row)
         return self.empty(batch, head, row)
-
-    def _recalled(self, batch: Batch, head: Head, rights: Rights) -> MessageRow | None:
-        """Return the message if it is already recalled and the actor may recall it: the first answer may be lost."""
-        row = batch.messages.get((self.conversation_id, self.seq))
-        if row is None or row["recalled_at"] is None:
-            return None
-        return row if row["sender_id"] == self.actor_id or _is_admin(head, rights) else None
 
     def empty(self, batch: Batch, head: Head, row: MessageRow) -> Answer:
         """Clear the message, its versions, mentions, reactions and pin; only its place remains."""
@@ -310,7 +305,7 @@ class Recall(MessageOp):
         return self.finish(batch, head, MessageRecalled, row)
 
     def _check(self, batch: Batch, head: Head, rights: Rights, row: MessageRow) -> None:
-        if head.type == "group" and rights.role in ADMINS:
+        if _is_admin(head, rights):
             return
         if row["sender_id"] != self.actor_id:
             raise ForbiddenError("Only the author may recall a message.")

@@ -38,21 +38,13 @@ def require_voice(batch: Batch, op: Op) -> tuple[Head, Rights]:
 def check_voice(kind: str, rights: Rights, moment: datetime) -> None:
     """Raise the error with the reason if a member may not speak in a conversation of this kind at this moment."""
     if kind == "private":
-        _require_open_private(rights)
-    else:
-        _require_unmuted(rights, moment)
-
-
-def _require_open_private(rights: Rights) -> None:
-    if rights.is_blocked:
-        raise BlockedError
-    if rights.is_peer_closed:
-        raise RecipientGoneError
-    if settings.private_messages == "contacts" and not rights.is_contact:
-        raise NotAContactError
-
-
-def _require_unmuted(rights: Rights, moment: datetime) -> None:
+        if rights.is_blocked:
+            raise BlockedError
+        if rights.is_peer_closed:
+            raise RecipientGoneError
+        if settings.private_messages == "contacts" and not rights.is_contact:
+            raise NotAContactError
+        return
     if rights.dissolved_at is not None:
         raise GroupDissolvedError
     until = rights.muted_until

@@ -112,8 +112,10 @@ def _one_by_one(ops: Sequence[Op]) -> Committed:
     publications: list[list[Publication]] = []
     for op in ops:
         try:
-            # Two attempts: the first may lose the race for a client id to another node, the second finds its row.
-            told, published = _first_success([op], attempts=2)
+            try:
+                told, published = _attempt([op])
+            except IntegrityError:  # it lost the race for a client id to another node: the second attempt finds its row
+                told, published = _attempt([op])
         except Exception as exc:  # noqa: BLE001 - every failure is an answer
             told, published = _failed([op], exc)
         outcomes += told
@@ -135,15 +137,6 @@ def _failed(ops: Sequence[Op], exc: Exception) -> Committed:
         return [AppError()] * len(ops), [[] for _ in ops]
     log.warning("commit_failed", ops=len(ops), error=type(exc).__name__, code=errors.code_of(exc))
     return [known] * len(ops), [[] for _ in ops]
-
-
-def _first_success(ops: Sequence[Op], attempts: int) -> Committed:
-    for _ in range(attempts - 1):
-        try:
-            return _attempt(ops)
-        except IntegrityError:
-            continue
-    return _attempt(ops)
 
 
 def _attempt(ops: Sequence[Op]) -> Committed:
@@ -170,7 +163,10 @@ def _transact(batch: Batch, ops: Sequence[Op]) -> Committed:
         publications: list[list[Publication]] = []
         for op in ops:
             start = len(batch.publications)
-            outcomes.append(_apply(op, batch))
+            try:
+                outcomes.append(op.apply(batch))
+            except AppError as error:
+                outcomes.append(error)
             publications.append(batch.publications[start:])
         try:
             batch.commit(connection)
@@ -181,10 +177,3 @@ def _transact(batch: Batch, ops: Sequence[Op]) -> Committed:
     if batch.acquainted:
         acquaintance.note(batch.acquainted)
     return outcomes, publications
-
-
-def _apply(op: Op, batch: Batch) -> Outcome:
-    try:
-        return op.apply(batch)
-    except AppError as error:
-        return error
