@@ -49,7 +49,7 @@ class WireSchema(GenerateJsonSchema):
         return described
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """Move the default of a request's field to `x-default`; `_finish` states it in words."""
+        """Move the default of a request's field to `x-default`; `model_schema` states it in words."""
         described = super().default_schema(schema)
         default = described.pop("default", None)
         if self.mode == "validation" and default not in (None, "", [], {}):
@@ -57,7 +57,7 @@ class WireSchema(GenerateJsonSchema):
         return described
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        """Leave answers open; describe a model with variants as any of them."""
+        """Leave answers open; describe a model with variants as any of them, and fields from the glossary."""
         model = cast("type[BaseModel]", schema["cls"])
         described = super().model_schema(schema)
         if self.mode == "serialization" and described.get("additionalProperties") is False:
@@ -66,18 +66,13 @@ class WireSchema(GenerateJsonSchema):
             shown = [self.generate_inner(variant.__pydantic_core_schema__) for variant in VARIANTS[model]]
             return {"title": described["title"], "description": described.get("description", ""), "anyOf": shown}
         for name, field in described.get("properties", {}).items():
-            _finish(model, name, field)
+            text = field.get("description") or meaning(model, name)
+            default = field.pop("x-default", None)
+            if default is not None:
+                text = f"{text or ''} Default: {orjson.dumps(default).decode()}.".strip()
+            if text:
+                field["description"] = text
         return described
-
-
-def _finish(model: type[BaseModel], name: str, field: dict[str, Any]) -> None:
-    """Add the description of a field, from the glossary if its class has none."""
-    text = field.get("description") or meaning(model, name)
-    default = field.pop("x-default", None)
-    if default is not None:
-        text = f"{text or ''} Default: {orjson.dumps(default).decode()}.".strip()
-    if text:
-        field["description"] = text
 
 
 def meaning(model: type[BaseModel] | None, name: str) -> str:

@@ -45,10 +45,6 @@ _CLOSER_OF = {**dict.fromkeys("\u202a\u202b\u202d\u202e", "\u202c"), **dict.from
 _LINE_ENDS = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 
-def _is_mark(char: str) -> bool:
-    return unicodedata.category(char)[0] == "M"
-
-
 def _is_kept_out_of_lines(char: str) -> bool:
     is_special = unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} or char in _EMPTY
     return is_special and char not in _JOINERS
@@ -72,7 +68,7 @@ def _any_of(chars: Iterable[str]) -> str:
 
 
 _VISIBLE = re.compile(f"[^{_any_of(_UNSEEN)}]")
-_MARKS = _any_of(char for char in _UNSEEN if _is_mark(char) and char < _BEYOND_BASIC)
+_MARKS = _any_of(char for char in _UNSEEN if unicodedata.category(char)[0] == "M" and char < _BEYOND_BASIC)
 _TOO_MANY_MARKS = re.compile(f"[{_MARKS}]{{{MAX_MARKS + 1}}}")
 _NOT_IN_LINES = re.compile(f"[{_any_of(filter(_is_kept_out_of_lines, _UNSEEN))}]")
 

@@ -96,16 +96,10 @@ def _children(item: object) -> list[object]:
 
 def _invalid(exc: ValidationError, within: tuple[str, ...] = ()) -> InvalidInputError:
     """Return an error that names the fields, never their values, which may be secrets."""
-    errors = exc.errors(include_url=False, include_context=False, include_input=False)[:20]
-    fields = [{"field": _path((*within, *error["loc"])), "message": _words(error["msg"])} for error in errors]
+    fields = []
+    for error in exc.errors(include_url=False, include_context=False, include_input=False)[:20]:
+        path = ".".join(str(part) for part in (*within, *error["loc"]) if not _INTERNAL.fullmatch(str(part)))
+        message = error["msg"].removeprefix("Value error, ")
+        message = _TEXT_LENGTH.sub(r"String should have a length of \1", message)
+        fields.append({"field": path[:100], "message": message})
     return InvalidInputError(fields=fields)
-
-
-def _words(message: str) -> str:
-    """Return pydantic's message without terms that only developers understand."""
-    return _TEXT_LENGTH.sub(r"String should have a length of \1", message.removeprefix("Value error, "))
-
-
-def _path(parts: tuple[int | str, ...]) -> str:
-    """Join the path of a field, without pydantic's own validators and types, such as `[key]`."""
-    return ".".join(str(part) for part in parts if not _INTERNAL.fullmatch(str(part)))[:100]

@@ -67,7 +67,8 @@ class Claim:
     def keep(self, status: int, body: bytes) -> None:
         """Store the answer, if the request wrote anything."""
         if len(body) <= _BODY_MAX:
-            atomic(self._keep, status, body)
+            answer = update(IdempotencyKey).filter_by(**self._id).values(status=status, body=body)
+            atomic(lambda session: session.execute(answer))
 
     def _insert(self, session: Session) -> None:
         """Insert the key; raises IdempotencyKeyInUseError if another request has inserted it."""
@@ -78,9 +79,6 @@ class Claim:
             session.execute(insert(IdempotencyKey).values(row))
         except IntegrityError:
             raise IdempotencyKeyInUseError(retry_after=1) from None
-
-    def _keep(self, session: Session, status: int, body: bytes) -> None:
-        session.execute(update(IdempotencyKey).filter_by(**self._id).values(status=status, body=body))
 
 
 def expired_before() -> datetime:

@@ -92,8 +92,11 @@ def verify(account: str, password: str, client: ClientInfo, door: str = "chat") 
     An unknown account and a wrong password get the same answer after the same work. Raises BadCredentialsError,
     AccountPendingError and AccountDisabledError (only if the password is right), RateLimitedError, BusyError.
     """
-    key = _key_or_none(account)
-    with attempts.counted_login(door, key or "", client.ip):
+    try:
+        key = usernames.key_of(account)
+    except InvalidUsernameError:
+        key = ""
+    with attempts.counted_login(door, key, client.ip):
         user = users.find_by_key(key) if key else None
         if not passwords.is_correct(password, user.password_hash if user else None) or user is None:
             log.info("login_failed", user_id=user.id if user else None, remote=client.ip)
@@ -208,13 +211,6 @@ def _register(
     user = users.create_user(session, fields)
     row, _ = sessions.open_session(session, user.id, token_id, body.device, client)
     return user, row
-
-
-def _key_or_none(account: str) -> str | None:
-    try:
-        return usernames.key_of(account)
-    except InvalidUsernameError:
-        return None
 
 
 def _new_hash(user: User, password: str) -> str | None:

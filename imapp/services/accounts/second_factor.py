@@ -151,13 +151,12 @@ def _plain(code: str) -> str:
 
 
 def _cipher() -> MultiFernet:
-    keys = [settings.secret_key, settings.secret_key_previous]
-    return MultiFernet([_fernet(key) for key in keys if key is not None])
-
-
-def _fernet(key: str) -> Fernet:
-    derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"imapp second factor").derive(key.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))
+    ciphers = []
+    for key in (settings.secret_key, settings.secret_key_previous):
+        if key is not None:
+            derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"imapp second factor").derive(key.encode())
+            ciphers.append(Fernet(base64.urlsafe_b64encode(derived)))
+    return MultiFernet(ciphers)
 
 
 def _qr(text: str) -> QrOut:

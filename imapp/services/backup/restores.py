@@ -44,24 +44,20 @@ def examine(backup: BackupFile, keep_sessions: bool) -> Target:
     present = set(sa.inspect(db.engine).get_table_names())
     if not present - {_VERSIONS}:
         return "bare"
-    if _begun(present, backup, keep_sessions):
+    epoch = ""
+    if ServerState.__tablename__ in present:
+        with db.engine.connect() as connection:
+            epoch = connection.scalar(sa.select(ServerState.epoch)) or ""
+    if epoch == _mark(backup, keep_sessions):
         return "begun"
-    if not {_VERSIONS, *Base.metadata.tables} <= present:
+    if epoch.startswith(RESTORING) or not {_VERSIONS, *Base.metadata.tables} <= present:
         return "full"
     with db.engine.connect() as connection:
-        epoch = connection.scalar(sa.select(ServerState.epoch))
         rows = (
             connection.execute(sa.select(sa.literal(1)).select_from(sa.table(name)).limit(1)).first()
             for name in sorted(present - {_VERSIONS, ServerState.__tablename__})
         )
-        return "full" if (epoch or "").startswith(RESTORING) or any(row is not None for row in rows) else "empty"
-
-
-def _begun(present: set[str], backup: BackupFile, keep_sessions: bool) -> bool:
-    if ServerState.__tablename__ not in present:
-        return False
-    with db.engine.connect() as connection:
-        return connection.scalar(sa.select(ServerState.epoch)) == _mark(backup, keep_sessions)
+        return "full" if any(row is not None for row in rows) else "empty"
 
 
 def _mark(backup: BackupFile, keep_sessions: bool) -> str:

@@ -39,11 +39,17 @@ def rows(user_id: int, after: int, limit: int) -> list[StateRow]:
     call. So no row is missing below any returned version.
     """
     until = db.session.scalar(select(UserState.version).where(UserState.user_id == user_id)) or 0
-    found = [
-        row
-        for kind, version, statement, show in _sources(user_id)
-        for row in _read(kind, statement.where(version > after, version <= until).order_by(version).limit(limit), show)
+    sources: list[tuple[str, InstrumentedAttribute[int], Select[Any], Callable[..., _Shown]]] = [
+        ("contact", Contact.version, contacts_of(user_id), contact_out),
+        ("contact_request", ContactRequest.from_version, outgoing_of(user_id), request_out),
+        ("contact_request", ContactRequest.to_version, incoming_of(user_id), request_out),
+        ("block", Block.version, blocks_of(user_id), block_out),
     ]
+    found = []
+    for kind, version, wanted, show in sources:
+        changed = wanted.where(version > after, version <= until).order_by(version).limit(limit)
+        items = [show(row, other) for row, other in db.session.execute(changed)]
+        found += [StateRow(item.version, kind, item.wire()) for item in items]
     return sorted(found, key=version_of)[:limit]
 
 
@@ -110,17 +116,3 @@ def blocks_of(user_id: int) -> Select[tuple[Block, User]]:
 def _with_users(model: type[ModelT], other_id: InstrumentedAttribute[int]) -> Select[tuple[ModelT, User]]:
     """Return a query for rows with their users; it refreshes objects that the session has loaded before."""
     return select(model, User).join(User, User.id == other_id).execution_options(populate_existing=True)
-
-
-def _sources(user_id: int) -> list[tuple[str, InstrumentedAttribute[int], Select[Any], Callable[..., _Shown]]]:
-    return [
-        ("contact", Contact.version, contacts_of(user_id), contact_out),
-        ("contact_request", ContactRequest.from_version, outgoing_of(user_id), request_out),
-        ("contact_request", ContactRequest.to_version, incoming_of(user_id), request_out),
-        ("block", Block.version, blocks_of(user_id), block_out),
-    ]
-
-
-def _read(kind: str, statement: Select[Any], show: Callable[..., _Shown]) -> list[StateRow]:
-    items = [show(row, other) for row, other in db.session.execute(statement)]
-    return [StateRow(item.version, kind, item.wire()) for item in items]

@@ -6,10 +6,9 @@ direction, hides two users from each other.
 """
 
 from collections.abc import Collection
-from datetime import datetime
 
 from sqlalchemy import or_, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import aliased
 
 from imapp.clock import now
 from imapp.cluster.bus import bus
@@ -37,7 +36,8 @@ def changed(changes: dict[int, bool]) -> None:
     moment = now()
     gone = [user_id for user_id, is_online in changes.items() if not is_online]
     if gone:
-        atomic(_set_last_seen, gone, moment)
+        seen = update(User).where(User.id.in_(gone)).values(last_seen_at=moment)
+        atomic(lambda session: session.execute(seen))
     watches = _watches(changes) - _blocked_pairs(changes)
     told: dict[int, bool] = {}
     for _ in range(_MAX_READS):
@@ -45,16 +45,12 @@ def changed(changes: dict[int, bool]) -> None:
         news = {user_id: user_id in online for user_id in changes if told.get(user_id) != (user_id in online)}
         if not news:
             break
-        _tell(news, watches, moment)
+        for user_id, watcher in watches:
+            if user_id in news:
+                last_seen_at = None if news[user_id] else moment
+                event = PresenceChanged(user_id=user_id, online=news[user_id], last_seen_at=last_seen_at)
+                bus.publish(event, bus.user_room(watcher))
         told |= news
-
-
-def _tell(states: dict[int, bool], watches: set[tuple[int, int]], moment: datetime) -> None:
-    for user_id, watcher in watches:
-        if user_id in states:
-            online = states[user_id]
-            event = PresenceChanged(user_id=user_id, online=online, last_seen_at=None if online else moment)
-            bus.publish(event, bus.user_room(watcher))
 
 
 def online_users(actor_id: int, user_ids: list[int] | None) -> list[int]:
@@ -128,7 +124,3 @@ def _blocked_pairs(user_ids: Collection[int]) -> set[tuple[int, int]]:
     either = or_(Block.user_id.in_(user_ids), Block.blocked_id.in_(user_ids))
     rows = db.session.execute(select(Block.user_id, Block.blocked_id).where(Block.removed_at.is_(None), either))
     return {pair for one, other in rows for pair in ((one, other), (other, one)) if pair[0] in user_ids}
-
-
-def _set_last_seen(session: Session, user_ids: list[int], moment: object) -> None:
-    session.execute(update(User).where(User.id.in_(user_ids)).values(last_seen_at=moment))

@@ -101,18 +101,14 @@ def for_user(user_id: int, messages: Sequence[MessageWire]) -> list[MessageWire]
 
     It takes at most one query, and only if a reaction has more users than are named.
     """
-    unnamed = [(one["conversation_id"], one["seq"]) for one in messages if _may_be_unnamed(user_id, one)]
-    own = _own(user_id, unnamed) if unnamed else {}
+    unnamed = [
+        (one["conversation_id"], one["seq"])
+        for one in messages
+        if any(some["count"] > len(some["user_ids"]) and user_id not in some["user_ids"] for some in one["reactions"])
+    ]
+    own: dict[Key, set[str]] = defaultdict(set)
+    if unnamed:
+        parameters = {"keys": orjson.dumps(unnamed).decode(), "user_id": user_id}
+        for row in db.session.execute(over_pairs(_OWN, db.engine.dialect.name), parameters):
+            own[row.conversation_id, row.seq].add(row.emoji)
     return [personal(one, user_id, own.get((one["conversation_id"], one["seq"]), set())) for one in messages]
-
-
-def _may_be_unnamed(user_id: int, message: MessageWire) -> bool:
-    return any(one["count"] > len(one["user_ids"]) and user_id not in one["user_ids"] for one in message["reactions"])
-
-
-def _own(user_id: int, keys: list[Key]) -> dict[Key, set[str]]:
-    statement = over_pairs(_OWN, db.engine.dialect.name)
-    found: dict[Key, set[str]] = defaultdict(set)
-    for row in db.session.execute(statement, {"keys": orjson.dumps(keys).decode(), "user_id": user_id}):
-        found[row.conversation_id, row.seq].add(row.emoji)
-    return found

@@ -3,7 +3,6 @@
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from flask import current_app
@@ -24,22 +23,18 @@ def read(query: HistoryQuery) -> HistoryOut:
     """Return the history without a permission check, for the command line and for callers that have checked."""
     records = history_of(current_app).read(int(time.time()) - 3600 * query.hours)
     by_step: dict[int, list[NodeStep]] = defaultdict(list)
-    for step in _steps(records, query.node):
-        by_step[step.at].append(step)
+    for own in records.values() if query.node is None else [records.get(query.node, [])]:
+        found = map(NodeStep.model_validate_json, own)
+        # Steps of another length are left out: their counts cannot be added. One step is taken for each end time: a
+        # clock that was set back records a step twice.
+        steps = {step.at: step for step in found if step.step_seconds == settings.history_step_seconds}
+        for at, step in steps.items():
+            by_step[at].append(step)
     return HistoryOut(
         step_seconds=settings.history_step_seconds,
         nodes=sorted(node for node, own in records.items() if own),
         points=[_point(at, by_step[at], of_node=query.node is not None) for at in sorted(by_step)],
     )
-
-
-def _steps(records: dict[str, list[str]], node: str | None) -> Iterator[NodeStep]:
-    """Yield the steps of one node or of all. Steps of another length are left out: their counts cannot be added."""
-    chosen = records.values() if node is None else [records.get(node, [])]
-    for own in chosen:
-        found = map(NodeStep.model_validate_json, own)
-        # One step for each end time: a clock that was set back records a step twice.
-        yield from {step.at: step for step in found if step.step_seconds == settings.history_step_seconds}.values()
 
 
 def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from sqlalchemy import Row
 
@@ -94,10 +94,18 @@ class Report:
         self._committed_ms = row.created_at.timestamp() * 1000
         self._read_records()
         self._read_connections()
+        accepted = published = None
+        if (sent := self._sent) is not None:
+            people = self._answers[self._sending_node]["people"]
+            _, session_id = people.get(sent.sid or "", (None, None))
+            accepted = AcceptedOut(
+                at=moment(sent.accepted_ms), node=self._sending_node, sid=sent.sid, session_id=session_id
+            )
+            published = PublishedOut(at=moment(sent.published_ms), bus="taken" if sent.is_taken else "dropped")
         return TraceOut(
             message_id=message_id(row.conversation_id, row.seq), conversation_id=row.conversation_id, seq=row.seq,
             sender_id=row.sender_id, client_id=row.client_id, refused=None, recalled_at=row.recalled_at,
-            accepted=self._accepted(), committed_at=moment(self._committed_ms), published=self._published(),
+            accepted=accepted, committed_at=moment(self._committed_ms), published=published,
             nodes=self._nodes(), members=[self._member(row, member) for member in members], member_count=count,
             is_complete=self._is_complete(self._committed_ms),
         )  # fmt: skip
@@ -130,19 +138,6 @@ class Report:
                     self._slow_before.add(user_id)
 
     # -- reporting ---------------------------------------------------------------------------------------------------
-
-    def _accepted(self) -> AcceptedOut | None:
-        if self._sent is None:
-            return None
-        node, sid = self._sending_node, self._sent.sid
-        _, session_id = self._answers[node]["people"].get(sid or "", (None, None))
-        return AcceptedOut(at=moment(self._sent.accepted_ms), node=node, sid=sid, session_id=session_id)
-
-    def _published(self) -> PublishedOut | None:
-        if self._sent is None:
-            return None
-        bus: Literal["taken", "dropped"] = "taken" if self._sent.is_taken else "dropped"
-        return PublishedOut(at=moment(self._sent.published_ms), bus=bus)
 
     def _nodes(self) -> list[NodeTraceOut]:
         shown = []

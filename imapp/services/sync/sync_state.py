@@ -1,12 +1,12 @@
 """The user's own state for `sync`: all rows with a version above the device's cursor, in the order of versions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from itertools import groupby
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, Select, case, select
+from sqlalchemy import Select, case, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from imapp.extensions import db
@@ -105,11 +105,17 @@ def _rows(user_id: int, after: int, until: int) -> list[StateRow]:
         )
         for version, wanted in _sources(user_id)
     )
+    hidden_ids: dict[int, list[str]] = {}
+    for version, conversation_id, seq in hidden:
+        hidden_ids.setdefault(version, []).append(message_id(conversation_id, seq))
     return [
         *(row for row in contacts if row.version <= until),
         *(StateRow(member.version, "conversation", state_of(member).wire()) for member in members.scalars()),
         *(StateRow(version, "user", UserOut.model_validate(user).wire()) for version, user in peers),
-        *_hidden(hidden),
+        *(
+            StateRow(version, "messages_hidden", {"message_ids": ids, "version": version})
+            for version, ids in hidden_ids.items()
+        ),
         *(StateRow(user.version, "me", MeOut.model_validate(user).wire()) for user in accounts.scalars()),
         *(
             StateRow(request.version, "join_request", join_requests.request_out(request, group, user).wire())
@@ -122,17 +128,15 @@ def _rows(user_id: int, after: int, until: int) -> list[StateRow]:
 def _group_requests(members: Sequence[ConversationMember]) -> list[StateRow]:
     """Return the groups' open requests and bans, for owner and admins: three queries for each group that has any."""
     staffed = {row.conversation_id for row in members if row.left_at is None and row.role in ADMINS}
-    busy = _with_requests_or_bans(staffed) if staffed else set()
+    busy: set[int] = set()
+    if staffed:
+        asked = select(JoinRequest.group_id).where(JoinRequest.group_id.in_(staffed), JoinRequest.status.in_(WAITING))
+        member = ConversationMember
+        banned = select(member.conversation_id).where(member.conversation_id.in_(staffed), member.standing == KICKED)
+        busy = set(db.session.scalars(asked.union(banned.where(member.left_at.is_not(None)))))
     return [
         StateRow(row.requests_version, "group_join_requests", _staff_view(row.conversation_id, busy)) for row in members
     ]
-
-
-def _with_requests_or_bans(group_ids: set[int]) -> set[int]:
-    waiting = select(JoinRequest.group_id).where(JoinRequest.group_id.in_(group_ids), JoinRequest.status.in_(WAITING))
-    member = ConversationMember
-    banned = select(member.conversation_id).where(member.conversation_id.in_(group_ids), member.standing == KICKED)
-    return set(db.session.scalars(waiting.union(banned.where(member.left_at.is_not(None)))))
 
 
 def _staff_view(group_id: int, busy: set[int]) -> dict[str, object]:
@@ -150,15 +154,6 @@ def _staff_view(group_id: int, busy: set[int]) -> dict[str, object]:
         bans_cursor=banned.next_cursor,
     )
     return shown.wire()
-
-
-def _hidden(keys: Iterable[Row[Any]]) -> list[StateRow]:
-    found: dict[int, list[str]] = {}
-    for version, conversation_id, seq in keys:
-        found.setdefault(version, []).append(message_id(conversation_id, seq))
-    return [
-        StateRow(version, "messages_hidden", {"message_ids": ids, "version": version}) for version, ids in found.items()
-    ]
 
 
 def _fitting(rows: list[StateRow]) -> list[StateRow]:
