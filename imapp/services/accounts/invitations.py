@@ -1,8 +1,5 @@
 """Invitation codes for registration: create, list, revoke and use them."""
 
-import base64
-import hashlib
-import secrets
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, select, update
@@ -18,10 +15,8 @@ from imapp.schemas.base import Page
 from imapp.schemas.invitations import InvitationIn, InvitationOut, NewInvitationOut
 from imapp.schemas.sessions import ClientInfo
 from imapp.services import audit_log
+from imapp.services.accounts import typed_codes
 from imapp.services.accounts.authentication import Actor, require_operator
-
-#: Random bytes of a code: 16 characters of base32.
-_BYTES = 10
 
 #: Maximum number of codes in a list.
 _SHOWN = 200
@@ -35,8 +30,7 @@ def invite(actor: Actor, client: ClientInfo, body: InvitationIn) -> NewInvitatio
 
 def create(body: InvitationIn, by: By) -> NewInvitationOut:
     """Create a code and record its creator in the log of acts."""
-    text = base64.b32encode(secrets.token_bytes(_BYTES)).decode().lower()
-    code = "-".join(text[start : start + 4] for start in range(0, len(text), 4))
+    code = typed_codes.new_code()
     return NewInvitationOut(**atomic(_create, body, by, code).model_dump(), code=code)
 
 
@@ -70,7 +64,7 @@ def spend(session: Session, code: str) -> None:
 def _create(session: Session, body: InvitationIn, by: By, code: str) -> InvitationOut:
     moment = now()
     row = Invitation(
-        code_hash=_hash(code), created_by=by.user_id, created_at=moment,
+        code_hash=typed_codes.hash_of(code), created_by=by.user_id, created_at=moment,
         expires_at=moment + timedelta(days=body.days), max_uses=body.uses, uses=0,
     )  # fmt: skip
     session.add(row)
@@ -93,9 +87,4 @@ def _usable() -> tuple[ColumnElement[bool], ...]:
 
 
 def _is(code: str) -> ColumnElement[bool]:
-    return Invitation.code_hash == _hash(code)
-
-
-def _hash(code: str) -> str:
-    """Return the hash of a code. Case, spaces and hyphens do not count: people change them or leave them out."""
-    return hashlib.sha256("".join(code.split()).replace("-", "").lower().encode()).hexdigest()
+    return Invitation.code_hash == typed_codes.hash_of(code)

@@ -6,9 +6,7 @@ the current one.
 """
 
 import base64
-import hashlib
 import hmac
-import secrets
 import time
 
 import pyotp
@@ -30,6 +28,7 @@ from imapp.models.second_factors import RecoveryCode, SecondFactor
 from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.second_factor import EnrolmentOut, QrOut
+from imapp.services.accounts import typed_codes
 
 #: The issuer that the authenticator app shows above the code.
 _ISSUER = "imapp"
@@ -41,9 +40,6 @@ _STEP = 30
 _WINDOW = (0, -1, 1)
 
 _RECOVERY_CODES = 10
-
-#: Random bytes of a recovery code: 16 characters of base32.
-_RECOVERY_BYTES = 10
 
 #: White margin around a QR code, in modules; readers need four.
 _QUIET = 4
@@ -76,8 +72,8 @@ def confirm(session: Session, user_id: int, code: str) -> list[str] | None:
     if not _spend(row, code):
         return None
     row.confirmed_at = now()
-    made = [_new_recovery_code() for _ in range(_RECOVERY_CODES)]
-    session.add_all(RecoveryCode(user_id=user_id, code_hash=_hash(one)) for one in made)
+    made = [typed_codes.new_code() for _ in range(_RECOVERY_CODES)]
+    session.add_all(RecoveryCode(user_id=user_id, code_hash=typed_codes.hash_of(one)) for one in made)
     return made
 
 
@@ -89,7 +85,9 @@ def accept(session: Session, user_id: int, code: str) -> str | None:
     row = _row(session, user_id)
     if row.confirmed_at is None:
         raise SecondFactorEnrolmentRequiredError
-    own = delete(RecoveryCode).where(RecoveryCode.user_id == user_id, RecoveryCode.code_hash == _hash(code))
+    own = delete(RecoveryCode).where(
+        RecoveryCode.user_id == user_id, RecoveryCode.code_hash == typed_codes.hash_of(code)
+    )
     spent: int = session.execute(own).rowcount  # type: ignore[attr-defined]  # the result of a DELETE has it
     if spent == 1:
         return "recovery code"
@@ -121,7 +119,7 @@ def _spend(row: SecondFactor, code: str) -> bool:
         secret = _cipher().decrypt(row.secret).decode()
     except InvalidToken:
         raise SecondFactorUnreadableError from None
-    counter = _matching_step(secret, _plain(code))
+    counter = _matching_step(secret, typed_codes.plain(code))
     if counter is None or counter <= row.last_counter:
         return False
     row.last_counter = counter
@@ -134,20 +132,6 @@ def _matching_step(secret: str, code: str) -> int | None:
         if hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
             return step
     return None
-
-
-def _new_recovery_code() -> str:
-    text = base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower()
-    return "-".join(text[start : start + 4] for start in range(0, len(text), 4))
-
-
-def _hash(code: str) -> str:
-    return hashlib.sha256(_plain(code).encode()).hexdigest()
-
-
-def _plain(code: str) -> str:
-    """Return the code in lower case, without the spaces and hyphens that people type between its characters."""
-    return "".join(code.split()).replace("-", "").lower()
 
 
 def _cipher() -> MultiFernet:

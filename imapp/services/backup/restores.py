@@ -131,7 +131,11 @@ def _fill(
     backup: BackupFile, table: TableInfo, change: Callable[[dict[str, object]], dict[str, object]], progress: Progress
 ) -> None:
     """Insert the rows of a table after its last restored key."""
-    last = _last_key(table)
+    key: list[Any] = [sa.column(name) for name in table.key]
+    newest = sa.select(*key).select_from(sa.table(table.name)).order_by(*(column.desc() for column in key)).limit(1)
+    with db.engine.connect() as connection:
+        row = connection.execute(newest).first()
+    last = None if row is None else list(row)
     # The table of the backup's revision, which may differ from the current models.
     types: dict[str | None, Any] = {"time": UtcDateTime(), "bytes": sa.LargeBinary()}
     target = sa.table(table.name, *(sa.column(name, types.get(table.kinds.get(name))) for name in table.columns))
@@ -154,14 +158,6 @@ def _rows(
             yield row
         else:
             progress(table.name, 1)
-
-
-def _last_key(table: TableInfo) -> list[Any] | None:
-    columns: list[Any] = [sa.column(name) for name in table.key]
-    wanted = sa.select(*columns).select_from(sa.table(table.name)).order_by(*(column.desc() for column in columns))
-    with db.engine.connect() as connection:
-        row = connection.execute(wanted.limit(1)).first()
-    return None if row is None else list(row)
 
 
 def _insert(session: Session, target: Any, rows: list[dict[str, object]]) -> None:

@@ -44,7 +44,17 @@ def list_members(actor_id: int, group_id: int, query: MembersQuery) -> Page[Memb
         wanted = wanted.where(ConversationMember.role == query.role)
     wanted = numbered(wanted, ConversationMember.user_id, query.cursor, query.limit)
     found = db.session.execute(wanted, execution_options={"populate_existing": True}).tuples()
-    items = [_member_out(member, user, shows_marks=shows_marks) for member, user in found]
+    items = [
+        MemberOut(
+            user_id=member.user_id,
+            user=UserOut.model_validate(user),
+            role=member.role,
+            muted_until=member.muted_until,
+            joined_at=member.joined_at,
+            read_seq=member.read_seq if shows_marks else None,
+        )
+        for member, user in found
+    ]
     return Page[MemberOut].of(items, query.limit, lambda item: item.user_id)
 
 
@@ -98,19 +108,6 @@ def mute(actor_id: int, group_id: int, user_id: int, until: datetime) -> None:
 def unmute(actor_id: int, group_id: int, user_id: int) -> None:
     """Allow a muted member to write again; raises RoleRequiredError, NotFoundError."""
     change_group(_mute, actor_id, group_id, user_id, None)
-
-
-def _member_out(member: ConversationMember, user: User, *, shows_marks: bool) -> MemberOut:
-    return MemberOut.model_validate(
-        {
-            "user_id": member.user_id,
-            "user": UserOut.model_validate(user),
-            "role": member.role,
-            "muted_until": member.muted_until,
-            "joined_at": member.joined_at,
-            "read_seq": member.read_seq if shows_marks else None,
-        }
-    )
 
 
 def _add(change: GroupChange, user_ids: set[int]) -> MembersAnswer:

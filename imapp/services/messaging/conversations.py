@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, or_, select
+from sqlalchemy import Row, Select, and_, case, func, or_, select
 
 from imapp.clock import from_unix_ms, unix_ms
 from imapp.cluster.bus import bus
@@ -33,9 +33,14 @@ def list_conversations(actor_id: int, query: ConversationsQuery) -> Page[Convers
     shown = or_(ConversationMember.hidden_seq.is_(None), Conversation.last_seq > ConversationMember.hidden_seq)
     statement = _rows_of(actor_id).where(shown, is_seen())
     if query.cursor is not None:
-        statement = statement.where(_after(query.cursor))
+        pinned, moment_ms, last_id = map(int, query.cursor.split("."))
+        active_at = from_unix_ms(moment_ms)
+        older = and_(Conversation.active_at == active_at, Conversation.id < last_id)
+        same = and_(_is_pinned == pinned, or_(Conversation.active_at < active_at, older))
+        statement = statement.where(or_(_is_pinned < pinned, same))
     statement = statement.order_by(_is_pinned.desc(), Conversation.active_at.desc(), Conversation.id.desc())
-    rows, cursor = cut(db.session.execute(statement.limit(query.limit + 1)).all(), query.limit, _cursor)
+    found = db.session.execute(statement.limit(query.limit + 1)).all()
+    rows, cursor = cut(found, query.limit, lambda row: f"{int(bool(row.pinned_at))}.{unix_ms(row.active_at)}.{row.id}")
     return Page[ConversationOut](items=_represent(actor_id, rows), next_cursor=cursor)
 
 
@@ -89,18 +94,6 @@ def _rows_of(user_id: int) -> Select[Any]:
         .outerjoin(Group, Group.id == Conversation.id)
         .where(ConversationMember.user_id == user_id, ConversationMember.left_at.is_(None))
     )  # fmt: skip
-
-
-def _cursor(row: Row[Any]) -> str:
-    """Return the cursor after a row: pinned (1) or not (0), last activity in milliseconds, id."""
-    return f"{int(row.pinned_at is not None)}.{unix_ms(row.active_at)}.{row.id}"
-
-
-def _after(cursor: str) -> ColumnElement[bool]:
-    pinned, moment, last_id = map(int, cursor.split("."))
-    active_at = from_unix_ms(moment)
-    older = and_(Conversation.active_at == active_at, Conversation.id < last_id)
-    return or_(_is_pinned < pinned, and_(_is_pinned == pinned, or_(Conversation.active_at < active_at, older)))
 
 
 def _represent(user_id: int, rows: Sequence[Row[Any]]) -> list[ConversationOut]:
