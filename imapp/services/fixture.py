@@ -115,6 +115,6 @@ def _lines(user_ids: range, session_ids: range, members: list[tuple[int, int]]) 
         first_group.setdefault(user_id, group_id)
     lines = []
     for user_id, session_id in zip(user_ids, session_ids, strict=True):
-        token = tokens.issue("access", user_id, session_id, tokens.new_token_id(), _LIFETIME)
+        token = tokens.issue_alone(user_id, session_id, _LIFETIME)
         lines.append(f"{token} {user_id} {first_group.get(user_id, '-')}")
     return lines

@@ -68,15 +68,15 @@ def authenticate(token: str) -> Actor:
     )  # fmt: skip
 
 
-def require_operator(actor: Actor, *, with_second_factor: bool = True) -> None:
+def require_operator(actor: Actor) -> None:
     """Check that the actor is an operator and, if the settings require it, that the session proved the second factor.
 
-    The proof must be recent (`has_proved`). Without `with_second_factor` an ordinary log-in is sufficient, for figures
-    that scripts read. Raises ForbiddenError, SecondFactorRequiredError, SecondFactorEnrolmentRequiredError.
+    The proof must be recent (`has_proved`). Raises ForbiddenError, SecondFactorRequiredError,
+    SecondFactorEnrolmentRequiredError.
     """
     if not actor.is_operator:
         raise ForbiddenError
-    if with_second_factor and settings.admin_second_factor and not has_proved(actor):
+    if settings.admin_second_factor and not has_proved(actor):
         require_enrolled(actor.user_id)
         raise SecondFactorRequiredError
 

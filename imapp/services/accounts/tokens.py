@@ -77,10 +77,10 @@ def issue_pair(user_id: int, session_id: int, refresh_id: str) -> tuple[str, str
     )
 
 
-def issue(kind: Kind, user_id: int, session_id: int, token_id: str, lifetime: timedelta | None = None) -> str:
-    """Sign a token that belongs to no pair; without `lifetime`, the settings define how long it is valid."""
-    payload = _payload(kind, user_id, session_id, token_id)
-    return _sign(payload if lifetime is None else {**payload, "exp": payload["iat"] + lifetime})
+def issue_alone(user_id: int, session_id: int, lifetime: timedelta) -> str:
+    """Sign an access token that belongs to no pair."""
+    payload = _payload("access", user_id, session_id, new_token_id())
+    return _sign({**payload, "exp": payload["iat"] + lifetime})
 
 
 def verify(token: str, kind: Kind) -> Claims:

@@ -41,7 +41,7 @@ def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:
     """Combine the nodes' steps. Each node counted the cluster's users at its own moment; the highest count wins."""
     writes = sum(step.writes for step in steps)
     seconds = sum(step.write_seconds for step in steps)
-    p99 = _quantile(0.99, steps)
+    p99 = _p99(steps)
     return Point(
         at=datetime.fromtimestamp(at, UTC),
         nodes=len(steps),
@@ -58,13 +58,13 @@ def _point(at: int, steps: list[NodeStep], *, of_node: bool) -> Point:
     )
 
 
-def _quantile(share: float, steps: list[NodeStep]) -> float | None:
-    """Return the seconds that this share of the writes did not exceed, interpolated in a bucket as Prometheus does."""
+def _p99(steps: list[NodeStep]) -> float | None:
+    """Return the seconds that 99 % of the writes did not exceed, interpolated in a bucket as Prometheus does."""
     counts: dict[float, int] = defaultdict(int)
     for step in steps:
         for bound, count in step.write_buckets.items():
             counts[float(bound)] += count
-    wanted = share * max(counts.values(), default=0)
+    wanted = 0.99 * max(counts.values(), default=0)
     low, below = 0.0, 0
     for high in sorted(counts):
         if counts[high] >= wanted > 0:
