@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from tests.support.ports import wait_for
+
 pytestmark = pytest.mark.slow
 
 #: Script that simulates a database connection closed by the browser without an event, as iOS does.
@@ -50,9 +52,7 @@ def test_a_message_with_a_late_answer_is_sent_again_and_stored_once(somebody):
     ada.create_group("Notes")
     ada.say("late")
     expect(ada.page.locator(".tick.sending")).to_have_count(1)
-    ada.page.wait_for_timeout(500)
-
-    assert lost
+    wait_for(lambda: ada.page.wait_for_timeout(50) or lost, what="the answer")
     ada.page.clock.fast_forward(17_000)
 
     ada.page.wait_for_timeout(200)
