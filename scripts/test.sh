@@ -36,7 +36,8 @@ if (($#)) && [[ $1 != --profile ]]; then
 fi
 scripts/check.sh --static
 keep_in_memory
-# A test mostly waits for processes to start or stop: so three workers run tests, and the browser tests run beside them.
+# Two workers run tests, and the browser tests run beside them: with a third, two cores are busy all the time, and tests
+# of real processes wait for the processor.
 # The tests of a file stay in one worker, with the servers that they share. The browser's driver runs an event loop in
 # the main thread, which other tests must not share: so the browser tests have their own process.
 mkdir -p run
@@ -49,7 +50,7 @@ measured web tests/web >run/browser-tests.log 2>&1 &
 browser_tests=$!
 trap 'kill "$browser_tests" 2>/dev/null || true' EXIT
 failed=0
-measured rest -n 3 --dist loadfile --no-loadscope-reorder --ignore=tests/web || failed=1
+measured rest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/web || failed=1
 wait "$browser_tests" || failed=1
 cat run/browser-tests.log
 .venv/bin/python -m coverage combine --quiet .coverage.*
