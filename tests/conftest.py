@@ -21,8 +21,7 @@ from tests.support.server import ROOT, Server, stop_all
 #: Folders whose tests examine whole systems. Coverage would double the processor time of their nodes' start, and the
 #: tests of the other folders run the same lines.
 UNMEASURED = {
-    "checker", "clients", "database", "deploy", "documents", "drills", "durability", "monitoring", "security", "setup",
-    "sync", "web",
+    "checker", "clients", "deploy", "documents", "drills", "monitoring", "setup", "web",
 }  # fmt: skip
 
 
