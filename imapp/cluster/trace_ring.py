@@ -65,11 +65,14 @@ NamedRecord = SentRecord | GivenRecord | RefusedRecord
 _CLASSES: dict[int, type[NamedRecord]] = {SENT: SentRecord, GIVEN: GivenRecord, REFUSED: RefusedRecord}
 
 
-def named(record: Record) -> NamedRecord:
-    """Return a record with its fields named, without elements that a node of a later version adds at the end."""
+def named(record: Record) -> NamedRecord | None:
+    """Return a record with its fields named.
+
+    A node of a later version may add elements at the end, which are left out, and kinds of records: None for these.
+    """
     _, kind, *_ = record
-    record_class = _CLASSES[kind]
-    return record_class(*record[: len(record_class._fields)])
+    record_class = _CLASSES.get(kind)
+    return None if record_class is None else record_class(*record[: len(record_class._fields)])
 
 
 class TraceRing:

@@ -24,11 +24,6 @@ def alice(client):
     return register(client, "alice")
 
 
-@pytest.fixture
-def bob(client):
-    return register(client, "bob")
-
-
 def post(client, tokens, path, body, key=KEY):
     return client.post(path, json=body, headers={**bearer(tokens), "Idempotency-Key": key})
 

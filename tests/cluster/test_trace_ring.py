@@ -21,10 +21,11 @@ def test_the_oldest_record_is_dropped_beyond_the_limit():
     assert ring.complete_since_ms == ring.of("1-2")[0][0]
 
 
-def test_elements_that_a_later_version_adds_to_a_record_are_ignored():
+def test_elements_and_kinds_of_records_that_a_later_version_adds_are_ignored():
     record = (1.0, REFUSED, "client-1", 7, "blocked")
 
     assert named((*record, "new")) == RefusedRecord(*record)
+    assert named((1.0, 99, "client-1")) is None
 
 
 def test_expired_records_are_neither_returned_nor_kept():

@@ -185,7 +185,7 @@ def answer(question: TraceQuestion) -> NodeAnswer:
     }  # fmt: skip
 
 
-def _sids_of(record: trace_ring.NamedRecord) -> tuple[str, ...]:
+def _sids_of(record: trace_ring.NamedRecord | None) -> tuple[str, ...]:
     if isinstance(record, GivenRecord):
         return record.sids
     return (record.sid,) if isinstance(record, SentRecord) and record.sid is not None else ()
