@@ -32,7 +32,7 @@ from imapp.realtime.server import RealtimeServer
 from imapp.services.write_path import committer as committer_module
 from imapp.services.write_path.batch import Batch
 from imapp.services.write_path.committer import Committer
-from imapp.services.write_path.message_ops import Body, Send
+from imapp.services.write_path.message_rules import Body, Send
 from imapp.services.write_path.rows import Head, Rights
 from imapp.settings import Settings
 

@@ -23,7 +23,7 @@ from imapp.node import node_of
 from imapp.realtime.connections import Connection
 from imapp.realtime.reconciliation import Reconciler
 from imapp.realtime.server import RealtimeServer
-from imapp.services import fixture
+from imapp.services import bench_users
 from imapp.services.messaging.membership import conversation_ids_of
 from tests.support import apps
 from tests.support.mariadb import MariaDb
@@ -64,7 +64,7 @@ def measure(database: MariaDb, folder: Path, users: int, groups: int, size: int)
     app = apps.make_app(url, folder)
     logging.getLogger().setLevel(logging.WARNING)
     with app.app_context():
-        lines = fixture.load(users, users * groups // size, size)
+        lines = bench_users.load(users, users * groups // size, size)
         server = node_of(app).part(RealtimeServer)
         rooms = connect(server, [int(line.split()[1]) for line in lines])
         db.session.remove()

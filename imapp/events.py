@@ -33,7 +33,7 @@ class OwnStateEvent(Event):
 
 
 class ConversationEvent(Event):
-    """A change of a conversation other than a message; `timeline.record` sets `change`."""
+    """A change of a conversation other than a message; `conversation_changes.record` sets `change`."""
 
     conversation_id: int
     change: int = 0

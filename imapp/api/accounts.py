@@ -15,7 +15,7 @@ from imapp.errors import (
 from imapp.schemas.administration import PasswordOut, SetPasswordIn
 from imapp.schemas.base import Page
 from imapp.schemas.invitations import InvitationIn, InvitationOut, NewInvitationOut
-from imapp.services.accounts import account_care, invitations
+from imapp.services.accounts import account_administration, invitations
 from imapp.services.accounts.authentication import Actor
 
 bp = Blueprint("accounts", __name__, url_prefix="/api/admin")
@@ -48,12 +48,12 @@ def revoke_invitation(actor: Actor, invitation_id: int) -> None:
 @endpoint(errors=[*_NOT_ALLOWED, NotFoundError])
 def approve_user(actor: Actor, user_id: int) -> None:
     """Approve a new account that waits for approval."""
-    account_care.approve_user(actor, current_client(), user_id)
+    account_administration.approve_user(actor, current_client(), user_id)
 
 
 @bp.post("/users/<id:user_id>/password")
 @endpoint(errors=[*_NOT_ALLOWED, NotFoundError, OwnAccountError, WeakPasswordError])
 def set_password(actor: Actor, user_id: int, body: SetPasswordIn) -> PasswordOut:
     """Set a user's password and end all the user's sessions."""
-    password = account_care.reset_password(actor, current_client(), user_id, body.password)
+    password = account_administration.reset_password(actor, current_client(), user_id, body.password)
     return PasswordOut(password=password)

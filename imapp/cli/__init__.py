@@ -21,14 +21,14 @@ _NO_SUCH_TABLE = 1146
 _MODULE_OF = {
     command: module
     for module, commands in {
-        "account_care": "approve invite make-operator revoke-operator set-password",
+        "account_administration": "approve invite make-operator revoke-operator set-password",
         "accounts": "create-user reset-second-factor",
         "backups": "backup restore",
         "bench": "bench",
+        "bench_users": "load-fixture",
         "demo": "demo",
         "doctor": "doctor",
         "documents": "export-asyncapi export-openapi export-settings",
-        "fixture": "load-fixture",
         "logs": "log-level",
         "nodes": "drain nodes rebalance",
         "personal_data": "erase-user export-user",

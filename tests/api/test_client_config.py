@@ -2,7 +2,7 @@
 
 import re
 
-from imapp.services.write_path.message_ops import MAX_EDITS
+from imapp.services.write_path.message_rules import MAX_EDITS
 from imapp.settings import Settings
 
 #: Names of settings that bound something; each is published to clients or listed below.

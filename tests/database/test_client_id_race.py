@@ -10,7 +10,7 @@ from imapp.models.messages import Message
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.write_path import transaction
 from imapp.services.write_path.batch import Batch
-from imapp.services.write_path.message_ops import Body, Send
+from imapp.services.write_path.message_rules import Body, Send
 from tests.support.people import create_users
 
 

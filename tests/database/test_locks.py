@@ -12,7 +12,7 @@ from imapp.extensions import db
 from imapp.node import node_of
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.write_path import committer
-from imapp.services.write_path.message_ops import Body, Send
+from imapp.services.write_path.message_rules import Body, Send
 from tests.accounts import bearer, register
 from tests.support.people import create_users
 from tests.support.ports import wait_for

@@ -9,7 +9,7 @@ from imapp.services.messaging import conversation_settings
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.write_path import transaction
 from imapp.services.write_path.batch import Batch
-from imapp.services.write_path.message_ops import Body, Send
+from imapp.services.write_path.message_rules import Body, Send
 from tests.support.people import create_users
 
 

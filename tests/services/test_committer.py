@@ -21,7 +21,7 @@ from imapp.services.operations import health
 from imapp.services.write_path import committer, transaction
 from imapp.services.write_path.batch import Op
 from imapp.services.write_path.committer import Committer
-from imapp.services.write_path.message_ops import Body, Edit, Recall, Said, Send
+from imapp.services.write_path.message_rules import Body, Edit, Recall, Said, Send
 from tests.services.groups import make_group
 from tests.support.people import create_users
 

@@ -24,7 +24,7 @@ from imapp.models.sessions import DeviceSession
 from imapp.models.users import User
 from imapp.schemas.sessions import ClientInfo, LoginIn, PasswordIn, RegisterIn
 from imapp.schemas.users import ProfileIn, UsersQuery
-from imapp.services import fixture
+from imapp.services import bench_users
 from imapp.services.accounts import authentication, identity, profiles, sessions, tokens, users
 from tests.accounts import PASSWORD
 from tests.support.people import at_once
@@ -382,7 +382,7 @@ def test_search_matches_prefixes_literally_whatever_the_databases_collation(app)
 
 
 def test_search_reads_index_ranges(app, statements):
-    fixture.load(300, 0, 1)
+    bench_users.load(300, 0, 1)
     register("alice", nickname="Rabbit")
     statements.clear()
 
@@ -409,7 +409,7 @@ def test_a_profile_update_changes_only_the_given_fields(app):
 
 
 def test_a_fixture_is_loaded_in_bulk(app):
-    lines = fixture.load(1200, 3, 500)
+    lines = bench_users.load(1200, 3, 500)
 
     assert len(lines) == 1200
     assert count(User) == 1200

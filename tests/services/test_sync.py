@@ -17,11 +17,11 @@ from imapp.services import own_versions
 from imapp.services.contacts import blocks
 from imapp.services.groups import group_members, groups
 from imapp.services.messaging import (
+    conversation_changes,
     conversation_settings,
     hidden_messages,
     messages,
     read_marks,
-    timeline,
 )
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.sync import sync as service
@@ -389,9 +389,9 @@ def test_a_change_that_commits_late_is_not_skipped(app, people):
     known = first["by_id"][group.id]["next_change"]
 
     def write(session):
-        conversation = timeline.lock(session, group.id)
+        conversation = conversation_changes.lock(session, group.id)
         event = GroupUpdated(conversation_id=group.id, actor_id=ada, group=group)
-        timeline.record(session, conversation, event)
+        conversation_changes.record(session, conversation, event)
 
     held = Held(app, write)
     second = later(app, lambda: say(ada, group.id))

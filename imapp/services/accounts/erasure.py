@@ -40,7 +40,7 @@ from imapp.services.contacts import blocks, contact_requests, contacts
 from imapp.services.groups import group_members, groups, join_requests
 from imapp.services.groups.join_requests import WAITING
 from imapp.services.write_path import committer
-from imapp.services.write_path.message_ops import Erase
+from imapp.services.write_path.message_rules import Erase
 from imapp.services.write_path.transaction import Outcome
 
 log = get_logger(__name__)

@@ -22,7 +22,7 @@ from imapp.models.own_state import UserState
 from imapp.schemas.groups import GroupOut
 from imapp.services import own_versions
 from imapp.services.groups.turns import Turns
-from imapp.services.messaging import timeline
+from imapp.services.messaging import conversation_changes
 from imapp.services.write_path.permissions import ADMINS
 
 T = TypeVar("T")
@@ -194,12 +194,12 @@ class GroupChange:
 
     def record(self, event: ConversationEvent, user_ids: Iterable[int] = ()) -> None:
         """Number and log an event, and note it to be pushed to the group and to the devices of `user_ids`."""
-        self._push(timeline.record(self.session, self.conversation, event), user_ids)
+        self._push(conversation_changes.record(self.session, self.conversation, event), user_ids)
 
     def line(self, event: type[Event], **facts: object) -> None:
         """Append a system line to the timeline, with the content {"event": its name, "actor_id", ...facts}."""
         content = {"event": event.name, "actor_id": self.actor_id, **facts}
-        self._push(timeline.system_line(self.session, self.conversation, self.actor_id, content))
+        self._push(conversation_changes.system_line(self.session, self.conversation, self.actor_id, content))
 
     def tell(self, event: Event, user_ids: Iterable[int]) -> None:
         """Note an event outside the conversation's log to be pushed to the devices of `user_ids`."""
@@ -276,7 +276,7 @@ def change_group(
 
 def lock_group(session: Session, actor_id: int, group_id: int) -> GroupChange:
     """Lock a group until the end of the transaction; raises NotFoundError."""
-    conversation = timeline.lock(session, group_id)
+    conversation = conversation_changes.lock(session, group_id)
     group = session.get(Group, group_id)
     if group is None:
         raise NotFoundError

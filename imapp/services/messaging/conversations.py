@@ -23,7 +23,7 @@ from imapp.services.messaging.hidden_messages import visible_to
 from imapp.services.messaging.membership import is_seen, require_membership
 from imapp.services.messaging.private_conversations import open_private
 from imapp.services.write_path.batch_statements import MESSAGE_TIMES, MESSAGES, over_pairs
-from imapp.services.write_path.message_ops import EVERYBODY
+from imapp.services.write_path.message_rules import EVERYBODY
 
 _is_pinned = case((ConversationMember.pinned_at.is_not(None), 1), else_=0)
 

@@ -43,7 +43,7 @@ from imapp.services.messaging import reactions
 from imapp.services.messaging.hidden_messages import visible_to
 from imapp.services.messaging.membership import require_membership
 from imapp.services.messaging.private_conversations import find_private, is_known, known_private
-from imapp.services.write_path import committer, message_ops
+from imapp.services.write_path import committer, message_rules
 from imapp.services.write_path.batch import Answer
 from imapp.services.write_path.committer import Done
 
@@ -82,7 +82,7 @@ def submit_send(actor_id: int, message: SendMessage, done: Done, origin: str | N
 
 def _checked(
     actor_id: int, draft: MessageDraft, conversation_id: int | None, origin: str | None = None
-) -> message_ops.Send:
+) -> message_rules.Send:
     """Return the op of a checked message; without `conversation_id`, for the conversation with `to_user_id`."""
     peer_id = reply_to_seq = None
     try:
@@ -98,14 +98,14 @@ def _checked(
     except AppError as error:
         committer.current().note_refusal(actor_id, draft.client_id, error)
         raise
-    body = message_ops.Body(
+    body = message_rules.Body(
         client_id=draft.client_id,
         kind=draft.type,
         content=packed,
         reply_to_seq=reply_to_seq,
         mentions=draft.mentions,
     )
-    op = message_ops.Send(actor_id, conversation_id, body, origin)
+    op = message_rules.Send(actor_id, conversation_id, body, origin)
     op.peer_id = peer_id
     return op
 
@@ -118,7 +118,7 @@ def _private(actor_id: int, other_id: int, draft: MessageDraft) -> int:
     if not is_known(actor_id, other_id) and find_private(actor_id, other_id) is None:
         if draft.reply_to is not None:
             raise NotFoundError(_NO_SUCH_REPLY)
-        message_ops.require_mentionable(draft.mentions, is_admin=False)
+        message_rules.require_mentionable(draft.mentions, is_admin=False)
         known = select(Message.seq).where(Message.sender_id == actor_id, Message.client_id == draft.client_id)
         if db.session.scalar(known) is not None:
             raise ClientIdConflictError
@@ -143,13 +143,13 @@ def forward(actor_id: int, order: ForwardMessage) -> Answer:
     # A retry must find the message that an earlier try stored, even if the source has been recalled.
     stored = select(*_COLUMNS).where(Message.sender_id == actor_id, Message.client_id == order.client_id)
     row = db.session.execute(stored).mappings().one_or_none() or _readable(actor_id, order.message_id)
-    body = message_ops.Body(
+    body = message_rules.Body(
         client_id=order.client_id,
         kind=row["type"],
         content=row["content"].encode(),
         forwarded_from=row["forwarded_from"] or origin(row["sender_id"], row["created_at"]),
     )
-    return committer.run(message_ops.Send(actor_id, order.conversation_id, body, source=order.message_id))
+    return committer.run(message_rules.Send(actor_id, order.conversation_id, body, source=order.message_id))
 
 
 def edit(actor_id: int, order: EditMessage) -> Answer:
@@ -160,19 +160,19 @@ def edit(actor_id: int, order: EditMessage) -> Answer:
     limits.hit("messages_per_user", actor_id)
     row = _readable(actor_id, order.message_id)
     content = check_content(row["type"], order.content)
-    said = message_ops.Said(kind=row["type"], content=_packed(row["type"], content), mentions=order.mentions)
-    return committer.run(message_ops.Edit(actor_id, split_message_id(order.message_id), said))
+    said = message_rules.Said(kind=row["type"], content=_packed(row["type"], content), mentions=order.mentions)
+    return committer.run(message_rules.Edit(actor_id, split_message_id(order.message_id), said))
 
 
 def recall(actor_id: int, message_id: str) -> Answer:
     """Recall a message for everybody; return {"message"}. Raises ForbiddenError, WindowClosedError."""
-    return committer.run(message_ops.Recall(actor_id, *split_message_id(message_id)))
+    return committer.run(message_rules.Recall(actor_id, *split_message_id(message_id)))
 
 
 def set_pin(actor_id: int, message_id: str, *, pin: bool) -> Answer:
     """Pin or unpin a message for everybody; return {"message"}. Raises RoleRequiredError, RateLimitedError."""
     limits.hit("messages_per_user", actor_id)
-    return committer.run(message_ops.SetPin(actor_id, split_message_id(message_id), pin=pin))
+    return committer.run(message_rules.SetPin(actor_id, split_message_id(message_id), pin=pin))
 
 
 def get(actor_id: int, message_id: str) -> MessageWire:

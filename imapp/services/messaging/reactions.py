@@ -15,7 +15,7 @@ from imapp.schemas.messages import MessageWire, message_wire, personal, split_me
 from imapp.services.write_path import committer
 from imapp.services.write_path.batch import Answer, Batch
 from imapp.services.write_path.batch_statements import over_pairs
-from imapp.services.write_path.message_ops import MessageOp
+from imapp.services.write_path.message_rules import MessageOp
 from imapp.services.write_path.permissions import require_voice
 
 #: Maximum number of different emoji on one message, and of those by one user, so that no user can take all places.

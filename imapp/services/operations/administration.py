@@ -31,7 +31,7 @@ from imapp.schemas.sessions import ClientInfo
 from imapp.schemas.stats import NodeReport
 from imapp.schemas.users import UsersQuery
 from imapp.services import audit_log
-from imapp.services.accounts import account_care, profiles, sessions, users
+from imapp.services.accounts import account_administration, profiles, sessions, users
 from imapp.services.accounts.authentication import Actor, require_operator
 from imapp.services.operations import nodes
 from imapp.services.paging import numbered, read_number
@@ -44,7 +44,7 @@ def list_users(actor: Actor, query: AdminUsersQuery) -> AdminUsersOut:
     """
     require_operator(actor)
     if query.pending:
-        rows, cursor = account_care.waiting(), None
+        rows, cursor = account_administration.waiting(), None
     elif query.query is None:
         found = presence.user_ids(read_number(query.cursor) or 0, query.limit + 1)
         ids, cursor = cut(found, query.limit, str)

@@ -19,7 +19,7 @@ from imapp.schemas.users import ProfileIn, UsersQuery
 from imapp.services.accounts.sessions import MAX_SESSIONS
 from imapp.services.contacts import reachability
 from imapp.services.messaging.reactions import MAX_EMOJI, MAX_OWN_EMOJI
-from imapp.services.write_path.message_ops import MAX_EDITS
+from imapp.services.write_path.message_rules import MAX_EDITS
 
 _BOUNDS = ("maxLength", "maxItems", "maxProperties", "maximum")
 

@@ -21,7 +21,7 @@ from imapp.models.changes import Change
 from imapp.models.conversations import Conversation
 from imapp.models.messages import Message
 from imapp.models.sessions import DeviceSession
-from imapp.services.messaging import timeline
+from imapp.services.messaging import conversation_changes
 from imapp.services.retention.retention_sweep import BY_SEQ, Below, Counts, Pace, Progress, over, sweep
 
 #: Number of conversations read by one query.
@@ -128,6 +128,6 @@ def run(policy: Policy, pace: Pace, progress: Progress) -> Counts:
 
 
 def _set_horizon(session: Session, conversation_id: int, first_seq: int, first_change: int) -> None:
-    conversation = timeline.lock(session, conversation_id)
+    conversation = conversation_changes.lock(session, conversation_id)
     conversation.first_seq = max(conversation.first_seq, first_seq)
     conversation.first_change = max(conversation.first_change, first_change)

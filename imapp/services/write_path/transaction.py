@@ -19,7 +19,7 @@ from imapp.errors import AppError, UnavailableError
 from imapp.events import SyncRequired
 from imapp.logs import get_logger
 from imapp.services import affected_rooms
-from imapp.services.contacts import acquaintance
+from imapp.services.contacts import mutual_presence
 from imapp.services.write_path.batch import Answer, Batch, Op, Publication
 from imapp.services.write_path.batch_statements import statements
 
@@ -175,5 +175,5 @@ def _transact(batch: Batch, ops: Sequence[Op]) -> Committed:
                 raise _CommitUnknownError(batch) from exc
             raise
     if batch.acquainted:
-        acquaintance.note(batch.acquainted)
+        mutual_presence.note(batch.acquainted)
     return outcomes, publications

@@ -1,7 +1,7 @@
 """Changes to a conversation outside the committer: membership and settings, inside `database.atomic`.
 
 Order in a transaction: `lock` the conversation (several: in id order), check, change, `record` the event,
-`system_line` for the timeline. Publish the returned events after the commit.
+`system_line` for the line in the timeline. Publish the returned events after the commit.
 """
 
 import orjson

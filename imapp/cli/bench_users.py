@@ -8,7 +8,7 @@ import click
 from flask.cli import with_appcontext
 
 from imapp.extensions import settings
-from imapp.services import fixture
+from imapp.services import bench_users
 
 
 @click.command()
@@ -28,7 +28,7 @@ def load_fixture(users: int, groups: int, group_size: int, out: Path) -> None:
     if groups and group_size > users:
         raise click.ClickException("a group cannot have more members than there are users")
     started = time.monotonic()
-    lines = fixture.load(users, groups, group_size)
+    lines = bench_users.load(users, groups, group_size)
     try:
         descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)  # tokens: only its owner can read it
         with os.fdopen(descriptor, "w") as file:

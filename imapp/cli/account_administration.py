@@ -7,7 +7,7 @@ from imapp.cli.accounts import ask_password
 from imapp.cli.acting_operator import command_line
 from imapp.cluster.bus.write_only import heard_by_the_nodes
 from imapp.schemas.invitations import InvitationIn
-from imapp.services.accounts import account_care, invitations, users
+from imapp.services.accounts import account_administration, invitations, users
 
 _USER = "NAME|'#ID'"
 
@@ -28,12 +28,12 @@ def invite(uses: int, days: int) -> None:
 def approve(user: str | None) -> None:
     """Approve a new account, for IM_REGISTRATION=approval. Without a name, list the accounts that wait."""
     if user is None:
-        for row in account_care.waiting():
+        for row in account_administration.waiting():
             click.echo(f"{row.username}  #{row.id}, since {row.pending_since:%Y-%m-%d %H:%M} UTC")
         return
     found = users.find_named(user)
     with heard_by_the_nodes():
-        account_care.approve(found.id, command_line())
+        account_administration.approve(found.id, command_line())
     click.echo(f"User {found.id} ({found.username}) may log in.")
 
 
@@ -48,7 +48,7 @@ def set_password(user: str, generate: bool) -> None:
     """
     found = users.find_named(user)
     with heard_by_the_nodes():
-        password = account_care.set_password(found.id, None if generate else ask_password(), command_line())
+        password = account_administration.set_password(found.id, None if generate else ask_password(), command_line())
     shown = f": {password}" if generate else "."
     click.echo(f"User {found.id} ({found.username}) has a new password, and all sessions are ended{shown}")
 
@@ -72,5 +72,5 @@ def revoke_operator(user: str) -> None:
 def _set_operator(user: str, is_operator: bool) -> None:
     found = users.find_named(user)
     with heard_by_the_nodes():
-        account_care.set_operator(found.id, is_operator, command_line())
+        account_administration.set_operator(found.id, is_operator, command_line())
     click.echo(f"User {found.id} ({found.username}) is {'now' if is_operator else 'no longer'} an operator.")
