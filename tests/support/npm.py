@@ -118,7 +118,7 @@ class NpmCrowd(NpmProgram):
         """Restart the counts of returns and times."""
         self.finish(self.begin("forget"))
 
-    def is_whole(self, nodes: int, tolerance: float = 0.2) -> bool:
+    def is_whole(self, nodes: int, tolerance: float) -> bool:
         """Return whether all are connected and each node has its share, within `tolerance` of the share."""
         state = self.state()
         share = self.size / nodes
