@@ -312,17 +312,16 @@ class TokenSettings(Chapter):
         60, ge=1, le=3600, description="Seconds before the expiry of its access token at which a client is notified."
     )
 
+
+class AccountSettings(Chapter):
+    title = "Accounts and passwords"
+
     registration: Literal["open", "invitation", "approval", "closed"] = Field(
         "open",
         description="Registration of new accounts. open: for everyone; invitation: with a code from `flask im invite`; "
         "approval: for everyone, but an operator must approve each account (`flask im approve`); closed: only "
         "operators create accounts.",
     )
-
-
-class PasswordSettings(Chapter):
-    title = "Passwords"
-
     password_min_length: int = Field(8, ge=8, le=64, description="The minimum length of a password, in characters.")
     argon2_memory_kib: int = Field(19_456, ge=8, le=4_194_304, description="Memory of one password hash, in KiB.")
     argon2_time_cost: int = Field(2, ge=1, le=100, description="Passes of one password hash over its memory.")
@@ -654,7 +653,7 @@ class Settings(
     RetentionSettings,
     MessageSettings,
     OperatorSettings,
-    PasswordSettings,
+    AccountSettings,
     TokenSettings,
     DatabaseConnectionSettings,
     ClusterSettings,

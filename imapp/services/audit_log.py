@@ -27,6 +27,11 @@ def note(session: Session, by: By, action: str, target: str = "") -> None:
     log.info("admin_act", action=row.action, target=row.target, by=row.name, remote=row.ip)
 
 
+def target_of(user: User) -> str:
+    """Return the target of an act on an account."""
+    return f"user:{user.id} {user.username}"
+
+
 def record(by: By, action: str, target: str) -> None:
     """Log an act that is not a transaction; an unavailable database must not prevent the act."""
     try:

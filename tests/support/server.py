@@ -60,7 +60,11 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        wait_for(self._serves, 120, "the start of the server")
+        try:
+            wait_for(self._serves, 120, "the start of the server")
+        except BaseException:
+            self.process.kill()  # no fixture knows this server yet
+            raise
 
     def _serves(self) -> bool:
         assert self.process is not None

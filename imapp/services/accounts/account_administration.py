@@ -78,13 +78,13 @@ def _approve(session: Session, by: By, user_id: int) -> None:
     if user is None or user.pending_since is None:
         raise NotFoundError("No such account waits for approval.")
     user.pending_since = user.disabled_at = None
-    audit_log.note(session, by, "approve_user", _named(user))
+    audit_log.note(session, by, "approve_user", audit_log.target_of(user))
 
 
 def _set_password(session: Session, by: By, user_id: int, new_hash: str) -> list[int]:
     user = session.get_one(User, user_id, with_for_update=True)
     user.password_hash = new_hash
-    audit_log.note(session, by, "set_password", _named(user))
+    audit_log.note(session, by, "set_password", audit_log.target_of(user))
     return sessions.revoke_all(session, user_id)
 
 
@@ -92,8 +92,4 @@ def _note_rights(session: Session, by: By, user_id: int, is_operator: bool) -> N
     if not is_operator:
         second_factor.remove(session, user_id)
     user = session.get_one(User, user_id)
-    audit_log.note(session, by, "make_operator" if is_operator else "revoke_operator", _named(user))
-
-
-def _named(user: User) -> str:
-    return f"user:{user.id} {user.username}"
+    audit_log.note(session, by, "make_operator" if is_operator else "revoke_operator", audit_log.target_of(user))

@@ -102,4 +102,4 @@ def _prove_and_enter(session: Session, entry: Entry, by: By, proof: Proof[T]) ->
 
 def _reset(session: Session, user: User, by: By) -> None:
     second_factor.remove(session, user.id)
-    audit_log.note(session, by, "second_factor_reset", f"user:{user.id} {user.username}")
+    audit_log.note(session, by, "second_factor_reset", audit_log.target_of(user))

@@ -199,7 +199,7 @@ def _create_account(session: Session, fields: Mapping[str, object], by: By | Non
     user = users.create_user(session, fields)
     if by is not None:
         action = "create_operator" if user.is_operator else "create_user"
-        audit_log.note(session, by, action, f"user:{user.id} {user.username}")
+        audit_log.note(session, by, action, audit_log.target_of(user))
     return user
 
 

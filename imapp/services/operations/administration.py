@@ -142,7 +142,7 @@ def _disable(session: Session, by: By, user_id: int) -> list[int]:
     user = _locked(session, user_id)
     if user.disabled_at is None:
         user.disabled_at = now()
-        audit_log.note(session, by, "disable_user", _named(user))
+        audit_log.note(session, by, "disable_user", audit_log.target_of(user))
     return sessions.revoke_all(session, user_id)
 
 
@@ -150,7 +150,7 @@ def _enable(session: Session, by: By, user_id: int) -> None:
     user = _locked(session, user_id)
     if user.disabled_at is not None:
         user.disabled_at = user.pending_since = None
-        audit_log.note(session, by, "enable_user", _named(user))
+        audit_log.note(session, by, "enable_user", audit_log.target_of(user))
 
 
 def _locked(session: Session, user_id: int) -> User:
@@ -158,7 +158,3 @@ def _locked(session: Session, user_id: int) -> User:
     if user is None:
         raise NotFoundError
     return user
-
-
-def _named(user: User) -> str:
-    return f"user:{user.id} {user.username}"
