@@ -61,9 +61,12 @@ def conversations(people: list[Device]) -> Iterator[None]:
         talking.result()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def watched(nodes, mariadb, redis_server, tmp_path_factory) -> Iterator[Prometheus]:
-    """Run Prometheus with both exporters on the three shared nodes, with data of at least 20 s."""
+    """Run Prometheus with both exporters on the three shared nodes, with data of at least 20 s.
+
+    Not for the session: the users, Prometheus and the exporters together keep half a processor busy.
+    """
     folder = tmp_path_factory.mktemp("watched")
     with ExitStack() as stack:
         redis = RedisExporter(folder / "redis", redis_server.url)

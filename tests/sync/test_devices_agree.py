@@ -297,4 +297,4 @@ def play(app, examples, steps):
 
 @pytest.mark.timeout(300)
 def test_every_device_shows_the_same_as_a_fresh_load(app, database):
-    play(app, examples=60 if database == "sqlite" else 10, steps=50)
+    play(app, examples=30 if database == "sqlite" else 6, steps=50)
