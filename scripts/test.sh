@@ -36,23 +36,30 @@ if (($#)) && [[ $1 != --profile ]]; then
 fi
 scripts/check.sh --static
 keep_in_memory
-# Two workers run tests, and the browser tests run beside them: with a third, two cores are busy all the time, and tests
-# of real processes wait for the processor.
+# Two workers run tests. Beside them one process runs the browser tests, and then the folders in `last_folders`, whose
+# tests mostly wait: so two processors are busy until the end, and no test starves.
 # The tests of a file stay in one worker, with the servers that they share. The browser's driver runs an event loop in
 # the main thread, which other tests must not share: so the browser tests have their own process.
+last_folders=(tests/deploy tests/doctor tests/documents tests/setup)
 mkdir -p run
 rm -f .coverage .coverage.* run/costs-*.xml
 measured() {
     COVERAGE_FILE="$PWD/.coverage.$1" .venv/bin/python -m pytest --cov --cov-report= --cov-fail-under=0 \
         --junitxml="run/costs-$1.xml" "${@:2}"
 }
-measured web tests/web >run/browser-tests.log 2>&1 &
-browser_tests=$!
-trap 'kill "$browser_tests" 2>/dev/null || true' EXIT
+beside() {
+    local failed=0
+    measured web tests/web || failed=1
+    measured last "${last_folders[@]}" || failed=1
+    return "$failed"
+}
+beside >run/beside.log 2>&1 &
+beside=$!
+trap 'kill "$beside" 2>/dev/null || true' EXIT
 failed=0
-measured rest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/web || failed=1
-wait "$browser_tests" || failed=1
-cat run/browser-tests.log
+measured rest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/web "${last_folders[@]/#/--ignore=}" || failed=1
+wait "$beside" || failed=1
+cat run/beside.log
 .venv/bin/python -m coverage combine --quiet .coverage.*
 .venv/bin/python -m coverage report || failed=1
 if [[ ${1:-} == --profile ]]; then

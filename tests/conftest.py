@@ -18,9 +18,9 @@ from tests.support.mariadb import MariaDb
 from tests.support.redis import RedisServer
 from tests.support.server import ROOT, Server, stop_all
 
-#: Folders with tests that start processes whose coverage is measured. In the other folders only the shared nodes are
-#: measured: coverage doubles the processor time of a start.
-MEASURED = {"cli", "cluster", "realtime"}
+#: Folders whose tests start processes that run lines which no other test runs: their coverage is measured. Elsewhere
+#: only the shared nodes are measured, because coverage doubles the processor time of a start.
+MEASURED = {"conformance", "doctor", "load"}
 
 
 @pytest.hookimpl(trylast=True)

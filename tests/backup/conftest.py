@@ -20,6 +20,7 @@ from imapp.services.contacts import contact_requests
 from imapp.services.groups import groups
 from imapp.services.messaging import hidden_messages, messages, reactions
 from imapp.services.messaging.private_conversations import open_private
+from tests.support import apps
 from tests.support.crowd_of_rows import fill
 from tests.support.people import create_users
 from tests.support.ports import free_port
@@ -42,9 +43,10 @@ def other_url(request, tmp_path):
 
 
 class Commands:
-    """`flask im ...` on a database, run as an operator runs it."""
+    """`flask im ...` on a database: in a process of its own, which a test may kill, or in this one."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("IM_")}
         self.environ = {
             **inherited, "IM_DATA_DIR": str(folder / "operator"), "IM_ENV": "test", "PORT": str(free_port()),
@@ -59,17 +61,14 @@ class Commands:
             command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
-    def run(self, url: str, *arguments: object) -> tuple[int, str]:
-        """Run a command; return its exit code and output."""
-        process = self.start(url, *arguments)
-        output, _ = process.communicate(timeout=100)
-        return process.returncode, output
-
-    def must(self, url: str, *arguments: object) -> str:
-        """Run a command that must succeed; return its output."""
-        code, output = self.run(url, *arguments)
-        assert code == 0, output
-        return output
+    def must(self, url: str, *arguments: object, **settings: object) -> str:
+        """Run a command in this process, which starts sooner; return its output. The command must succeed."""
+        app = apps.make_app(url, self.folder, **settings)
+        with app.app_context():
+            ran = app.test_cli_runner().invoke(args=["im", *map(str, arguments)])
+        apps.close_app(app)
+        assert ran.exit_code == 0, (ran.output, ran.exc_info)
+        return ran.output
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_a_run_killed_in_the_middle_can_be_repeated(old, database_url, tmp_path)
     process.communicate()
     assert 5 < left() < 405
 
-    said = commands.must(database_url, "retention", "--yes", "--pause-ms", 0)
+    said = commands.must(database_url, "retention", "--yes", "--pause-ms", 0, retention_messages_days=10)
 
     assert "rows deleted" in said
     assert left() == 5

@@ -79,7 +79,7 @@ def copy_of(template: Path, folder: Path) -> str:
 
 @cache
 def _engine(url: str) -> Engine:
-    return create_engine(url, pool_size=1)
+    return create_engine(url, pool_size=1, pool_pre_ping=True)  # some tests cut all connections
 
 
 def empty(url: str) -> None:
