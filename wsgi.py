@@ -9,7 +9,7 @@ import sys
 from logging.config import dictConfig
 
 from config import SettingsError, load_settings
-from imapp.app import create_app
+from imapp.app import create_app, init_commands
 from imapp.logs.setup import of_command
 
 try:
@@ -18,9 +18,12 @@ except SettingsError as exc:
     sys.stderr.write(f"{exc}\n")
     sys.exit(exc.exit_code)
 
-if not logging.getLogger().handlers:  # under gunicorn, logging is already configured
+is_command = not logging.getLogger().handlers  # gunicorn has configured logging before it loads this module
+if is_command:
     dictConfig(of_command(settings))
 
 app = create_app(settings)
+if is_command:
+    init_commands(app)
 gc.freeze()
 gc.enable()

@@ -6,7 +6,6 @@ settings of the current app.
 
 from typing import TYPE_CHECKING, Any
 
-from flask_migrate import Migrate
 from flask_socketio import SocketIO
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
@@ -42,7 +41,6 @@ class ReadSession(FlaskSession):
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True, session_options={"class_": ReadSession})
-migrate = Migrate()
 #: Typed as Any: the stubs lack the attribute `server`, through which python-socketio is reached.
 socketio: Any = SocketIO()
 

@@ -6,7 +6,6 @@ Exit codes: 0 it has, 10 it needs `flask db upgrade`, 2 and 6 as in config.py, 7
 is newer than this code (one line on standard error).
 """
 
-import re
 import sqlite3
 import sys
 from pathlib import Path
@@ -15,25 +14,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from config import SettingsError, load_settings  # noqa: E402 - a script must first add the project to the path
+from imapp.database.revisions import known_revisions  # noqa: E402 - as above
 
 UP_TO_DATE, UNUSABLE, NEEDS_UPGRADE = 0, 7, 10
 QUERY = "SELECT version_num FROM alembic_version"
-REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*(?:None|["'](\w+)["'])""", re.MULTILINE)
 
 
 class DatabaseError(Exception):
     """Raised when the database cannot be used; the text is one line."""
-
-
-def known_revisions() -> tuple[set[str], str]:
-    """Return all revisions of this code, and the newest one."""
-    found = [match for file in (PROJECT / "migrations/versions").glob("*.py") for match in _read(file)]
-    revisions = {name for down, name in found if not down}
-    return revisions, (revisions - {name for down, name in found if down}).pop()
-
-
-def _read(file: Path) -> list[tuple[str, str]]:
-    return REVISION.findall(file.read_text("utf-8"))
 
 
 def current_revision(url: str) -> str | None:

@@ -9,9 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
-from scripts import check_database
-
-PROJECT = Path(check_database.__file__).resolve().parents[1]
+from imapp.database.revisions import known_revisions
+from tests.support.server import ROOT as PROJECT
 
 
 def alembic_scripts() -> ScriptDirectory:
@@ -53,7 +52,7 @@ def set_revision(url: str, revision: str) -> None:
 def test_the_check_knows_the_same_revisions_as_alembic():
     scripts = alembic_scripts()
 
-    known, newest = check_database.known_revisions()
+    known, newest = known_revisions()
 
     assert newest == scripts.get_current_head()
     assert known == {script.revision for script in scripts.walk_revisions()}

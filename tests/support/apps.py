@@ -9,7 +9,7 @@ from flask_migrate import upgrade
 from sqlalchemy import Engine, create_engine, text
 from werkzeug.routing import Rule
 
-from imapp.app import create_app, leave, say_goodbye
+from imapp.app import create_app, init_commands, leave, say_goodbye
 from imapp.database.engines import CommitterEngine
 from imapp.extensions import Base, db
 from imapp.node import node_of
@@ -49,7 +49,9 @@ _compile_each_builder_once()
 
 def make_app(url: str, folder: Path, **settings: object) -> Flask:
     """Return an app on a database that has its tables already."""
-    return create_app(Settings(**{**DEFAULTS, "database_url": url, "data_dir": folder, **settings}))
+    app = create_app(Settings(**{**DEFAULTS, "database_url": url, "data_dir": folder, **settings}))
+    init_commands(app)
+    return app
 
 
 def close_app(app: Flask) -> None:

@@ -1,17 +1,13 @@
 """Health checks of the database: that it answers, and that its tables are new enough for this code."""
 
-import os
 import time
-from functools import cache
 
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from imapp.database.revisions import known_revisions
 from imapp.logs import get_logger
 from imapp.schemas.health import ComponentHealth
-from imapp.settings import PROJECT
 
 log = get_logger(__name__)
 
@@ -39,7 +35,7 @@ class DatabaseLook:
                 latency = round(1000 * (time.monotonic() - began), 2)
                 is_due = time.monotonic() - self._revision_read_at >= _REVISION_SECONDS
                 if self.migrations.status == "DOWN" and is_due:
-                    self.migrations = compare(MigrationContext.configure(connection).get_current_revision())
+                    self.migrations = compare(_revision(connection))
                     self._revision_read_at = time.monotonic()
         except SQLAlchemyError as exc:
             log.warning("database_away", error=type(exc).__name__)
@@ -48,15 +44,14 @@ class DatabaseLook:
         return ComponentHealth(status="UP", details={"database": kind, "version": version, "latency_ms": latency})
 
 
+def _revision(connection: Connection) -> str | None:
+    """Return the revision of the tables; None if there are none."""
+    has_tables = inspect(connection).has_table("alembic_version")
+    return connection.scalar(text("SELECT version_num FROM alembic_version")) if has_tables else None
+
+
 def compare(revision: str | None) -> ComponentHealth:
     """Return DOWN if the tables are older than the code, else UP. An unknown revision counts as newer than the code."""
-    head, known = _of_the_code()
+    known, head = known_revisions()
     is_old = revision is None or (revision != head and revision in known)
     return ComponentHealth(status="DOWN" if is_old else "UP", details={"database": revision, "code": head})
-
-
-@cache
-def _of_the_code() -> tuple[str | None, frozenset[str]]:
-    # A relative path: Alembic calls access(2) on it, and this account may not be allowed to read the parent folders.
-    scripts = ScriptDirectory(os.path.relpath(PROJECT / "migrations"))
-    return scripts.get_current_head(), frozenset(one.revision for one in scripts.walk_revisions())
