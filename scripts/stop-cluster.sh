@@ -12,12 +12,13 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/nodes.sh"
 
 stopped=()
 for node in $(known_nodes); do
+    # Before the signal: a node without clients may have ended a moment later.
+    if [[ -n $(processes_of "$node") ]]; then
+        stopped+=("$node")
+    fi
     master="$(master_of "$node")"
     if [[ -n $master ]]; then
         kill -TERM "$master" 2>/dev/null || true
-    fi
-    if [[ -n $(processes_of "$node") ]]; then
-        stopped+=("$node")
     fi
 done
 if ((${#stopped[@]} == 0)); then
