@@ -21,7 +21,8 @@ from tests.support.server import ROOT, Server, stop_all
 #: Tests whose processes run lines that no other test runs: their coverage is measured. Elsewhere only the shared nodes
 #: are measured, because coverage doubles the processor time of a start.
 MEASURED = (
-    "cluster/test_traces.py", "conformance/", "doctor/test_command.py", "load/", "realtime/test_fallback_limits.py",
+    "cluster/test_history.py", "cluster/test_traces.py", "cluster/test_tracing.py", "conformance/", "doctor/", "load/",
+    "realtime/test_fallback_limits.py",
 )  # fmt: skip
 
 
