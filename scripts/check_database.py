@@ -14,10 +14,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from config import SettingsError, load_settings  # noqa: E402 - a script must first add the project to the path
-from imapp.database.revisions import known_revisions  # noqa: E402 - as above
+from imapp.database.revisions import CURRENT_REVISION, known_revisions  # noqa: E402 - as above
 
 UP_TO_DATE, UNUSABLE, NEEDS_UPGRADE = 0, 7, 10
-QUERY = "SELECT version_num FROM alembic_version"
 
 
 class DatabaseError(Exception):
@@ -34,7 +33,7 @@ def _sqlite_revision(file: str) -> str | None:
         return None
     try:
         with sqlite3.connect(file) as connection:
-            row = connection.execute(QUERY).fetchone()
+            row = connection.execute(CURRENT_REVISION).fetchone()
     except sqlite3.OperationalError as exc:
         if "no such table" in str(exc):
             return None
@@ -51,7 +50,7 @@ def _server_revision(url: str) -> str | None:
     engine = create_engine(url, connect_args={"connect_timeout": 5, "read_timeout": 5})
     try:
         with engine.connect() as connection:
-            return connection.execute(text(QUERY)).scalar()
+            return connection.execute(text(CURRENT_REVISION)).scalar()
     except ProgrammingError:
         return None
     except DBAPIError as exc:

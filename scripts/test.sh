@@ -36,8 +36,8 @@ if (($#)) && [[ $1 != --profile ]]; then
 fi
 scripts/check.sh --static
 keep_in_memory
-# Two workers run tests. Beside them one process runs the browser tests, and then the folders in `last_folders`, whose
-# tests mostly wait: so two processors are busy until the end, and no test starves.
+# Two workers run tests. Beside them one process runs the browser tests, and then the folders in `last_folders`: their
+# tests mostly wait. So two processors are busy until the end, and no test starves.
 # The tests of a file stay in one worker, with the servers that they share. The browser's driver runs an event loop in
 # the main thread, which other tests must not share: so the browser tests have their own process.
 last_folders=(tests/deploy tests/doctor tests/documents tests/setup)

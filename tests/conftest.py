@@ -18,8 +18,8 @@ from tests.support.mariadb import MariaDb
 from tests.support.redis import RedisServer
 from tests.support.server import ROOT, Server, stop_all
 
-#: Tests whose processes run lines that no other test runs: their coverage is measured. Elsewhere only the shared nodes
-#: are measured, because coverage doubles the processor time of a start.
+#: Files and folders with tests that start processes for lines that no other test runs: these processes are measured.
+#: Elsewhere only the shared nodes are measured, because coverage doubles the processor time of a start.
 MEASURED = (
     "cluster/test_history.py", "cluster/test_traces.py", "cluster/test_tracing.py", "conformance/", "doctor/", "load/",
     "realtime/test_fallback_limits.py",

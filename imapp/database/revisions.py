@@ -1,13 +1,16 @@
 """The revisions of the tables that this code knows, read from the texts of the migrations.
 
-Alembic would import itself, the migrations and all dialects of SQLAlchemy, which takes a tenth of a node's start. So
-only commands that change tables load it.
+A node does not load Alembic for this: it would import every migration and more dialects of SQLAlchemy, a tenth of a
+node's start.
 """
 
 import re
 from functools import cache
 
 from imapp.settings import PROJECT
+
+#: Reads the revision of a database.
+CURRENT_REVISION = "SELECT version_num FROM alembic_version"
 
 #: The names that a migration assigns: its own revision, and the one before it (None in the first).
 _REVISION = re.compile(r"""^(down_)?revision\b[^=]*=\s*(?:None|["'](\w+)["'])""", re.MULTILINE)

@@ -9,6 +9,7 @@ import orjson
 from sqlalchemy import ColumnElement, LargeBinary, Row, Select, Table, and_, func, literal, or_, select, text, tuple_
 from sqlalchemy.engine import Connection
 
+from imapp.database.revisions import CURRENT_REVISION
 from imapp.database.types import UtcDateTime
 from imapp.extensions import Base, db
 from imapp.models.changes import Change
@@ -98,7 +99,7 @@ def epoch(connection: Connection) -> str:
 
 def revision(connection: Connection) -> str:
     """Return the database's Alembic revision."""
-    return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
+    return str(connection.scalar(text(CURRENT_REVISION)))
 
 
 def estimate(connection: Connection) -> int:

@@ -5,7 +5,7 @@ import time
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from imapp.database.revisions import known_revisions
+from imapp.database.revisions import CURRENT_REVISION, known_revisions
 from imapp.logs import get_logger
 from imapp.schemas.health import ComponentHealth
 
@@ -47,7 +47,7 @@ class DatabaseLook:
 def _revision(connection: Connection) -> str | None:
     """Return the revision of the tables; None if there are none."""
     has_tables = inspect(connection).has_table("alembic_version")
-    return connection.scalar(text("SELECT version_num FROM alembic_version")) if has_tables else None
+    return connection.scalar(text(CURRENT_REVISION)) if has_tables else None
 
 
 def compare(revision: str | None) -> ComponentHealth:
